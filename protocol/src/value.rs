@@ -1,0 +1,116 @@
+//! The values that commands and states are made of.
+
+use core::fmt;
+
+/// A number from 0 to 100, in percent. Larger numbers cannot be represented.
+///
+/// ```
+/// use bulb_protocol::Percent;
+/// assert_eq!(Percent::new(80).map(Percent::get), Ok(80));
+/// assert!(Percent::new(101).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// The smallest value, 0 %.
+    pub const MIN: Self = Self(0);
+    /// The largest value, 100 %.
+    pub const MAX: Self = Self(100);
+
+    /// Takes a number of percent.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] for numbers over 100.
+    pub const fn new(percent: u8) -> Result<Self, OutOfRange> {
+        if percent <= 100 { Ok(Self(percent)) } else { Err(OutOfRange { value: percent }) }
+    }
+
+    /// Takes a number of percent, and 100 for anything over it.
+    #[must_use]
+    pub const fn clamped(percent: u8) -> Self {
+        if percent <= 100 { Self(percent) } else { Self::MAX }
+    }
+
+    /// The number of percent, 0 to 100.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Percent {
+    type Error = OutOfRange;
+
+    fn try_from(percent: u8) -> Result<Self, OutOfRange> {
+        Self::new(percent)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+/// A number that is no percentage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfRange {
+    /// The number that was given.
+    pub value: u8,
+}
+
+impl fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not in 0..=100", self.value)
+    }
+}
+
+impl core::error::Error for OutOfRange {}
+
+/// A colour as three channels of 0 to 255 each. Shown as `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rgb {
+    /// Red, 0 to 255.
+    pub red: u8,
+    /// Green, 0 to 255.
+    pub green: u8,
+    /// Blue, 0 to 255.
+    pub blue: u8,
+}
+
+impl Rgb {
+    /// All channels full.
+    pub const WHITE: Self = Self::new(255, 255, 255);
+
+    /// A colour of three channels, 0 to 255 each.
+    #[must_use]
+    pub const fn new(red: u8, green: u8, blue: u8) -> Self {
+        Self { red, green, blue }
+    }
+}
+
+impl fmt::Display for Rgb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{:02x}{:02x}{:02x}", self.red, self.green, self.blue)
+    }
+}
+
+/// What a lamp is asked for, and what it reports.
+///
+/// On at 0 % or in black is a state of its own: it gives no light and is not off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LightState {
+    /// Whether the lamp is switched on.
+    pub power: bool,
+    /// Brightness.
+    pub brightness: Percent,
+    /// Colour at full brightness.
+    pub color: Rgb,
+}
+
+impl fmt::Display for LightState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}  {}", if self.power { "on" } else { "off" }, self.brightness, self.color)
+    }
+}

@@ -1,0 +1,490 @@
+//! Every way in which an operation can end badly: one kind each, with a stable code, an exit code, one sentence
+//! of what happened and, where there is something to do, one of what to do.
+
+use std::time::Duration;
+
+use bulb_protocol::base::DecodeError;
+
+/// The result of an operation of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How an operation ended badly.
+///
+/// The `Display` text is the sentence that people read; [`code`](Error::code) and [`exit`](Error::exit) are what
+/// scripts rely on; [`hint`](Error::hint) says what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // -- the caller's words ------------------------------------------------------------------------------------
+    /// A value on the command line is not one that we take.
+    #[error("{0}")]
+    Usage(String),
+    /// A file that was named cannot be read.
+    #[error("cannot read {path}: {detail}")]
+    FileUnreadable {
+        /// The file, as it was named.
+        path: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// The configuration file does not say what we understand.
+    #[error("{path}: {detail}")]
+    ConfigInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the line.
+        detail: String,
+    },
+    /// A rig file does not say what we understand.
+    #[error("rig {path}: {detail}")]
+    RigInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the line.
+        detail: String,
+    },
+
+    // -- no bulb, or too many ----------------------------------------------------------------------------------
+    /// Nothing matched the target.
+    #[error("no bulb matches {target:?} ({seen} devices seen in {waited:.1?})")]
+    TargetNotFound {
+        /// The target, as it was given.
+        target: String,
+        /// How many devices were seen meanwhile.
+        seen: usize,
+        /// How long was scanned.
+        waited: Duration,
+    },
+    /// An exact name matched several bulbs.
+    #[error("{target:?} is the name of {} bulbs: {}", candidates.len(), candidates.join(", "))]
+    TargetAmbiguous {
+        /// The target, as it was given.
+        target: String,
+        /// Identifier of each bulb of that name.
+        candidates: Vec<String>,
+    },
+    /// A group that the configuration does not have.
+    #[error("there is no group {name:?} in the configuration (it has: {have})")]
+    GroupUnknown {
+        /// The group, without `@`.
+        name: String,
+        /// The groups that there are.
+        have: String,
+    },
+    /// A scan that was to find something found nothing.
+    #[error("no bulb found ({seen} devices seen in {waited:.1?})")]
+    NothingFound {
+        /// How many devices were seen.
+        seen: usize,
+        /// How long was scanned.
+        waited: Duration,
+    },
+
+    // -- Bluetooth is unusable ---------------------------------------------------------------------------------
+    /// The machine has no Bluetooth adapter.
+    #[error("this machine has no Bluetooth adapter")]
+    AdapterNone,
+    /// The adapter that was named does not exist.
+    #[error("there is no adapter {name:?} (there is: {have})")]
+    AdapterUnknown {
+        /// The adapter, as it was named.
+        name: String,
+        /// The adapters that there are.
+        have: String,
+    },
+    /// The adapter is switched off.
+    #[error("Bluetooth is off: adapter {adapter} is not powered")]
+    AdapterOff {
+        /// The adapter.
+        adapter: String,
+    },
+    /// The adapter is blocked by rfkill.
+    #[error("Bluetooth is blocked: adapter {adapter} is switched off by {}", if *hard { "a hardware switch" } else { "rfkill" })]
+    AdapterBlocked {
+        /// The adapter.
+        adapter: String,
+        /// Whether a hardware switch does it, which no software can undo.
+        hard: bool,
+    },
+    /// The adapter went away or was switched off during the operation.
+    #[error("adapter {adapter} was switched off or removed")]
+    AdapterLost {
+        /// The adapter.
+        adapter: String,
+    },
+    /// The system's Bluetooth service is not running.
+    #[error("the Bluetooth service (bluetoothd) is not running")]
+    ServiceDown,
+    /// There is no way to reach the Bluetooth service.
+    #[error("there is no system message bus (D-Bus) to reach Bluetooth through: {detail}")]
+    NoBus {
+        /// What the system said.
+        detail: String,
+    },
+    /// The Bluetooth service did not answer.
+    #[error("the Bluetooth service does not answer: {detail}")]
+    ServiceSilent {
+        /// What was waited for.
+        detail: String,
+    },
+    /// Discovery cannot be started because another program is starting or stopping it.
+    #[error("the adapter refuses to scan: {detail}")]
+    ScanBusy {
+        /// What the system said.
+        detail: String,
+    },
+    /// The user may not use Bluetooth.
+    #[error("this user may not use Bluetooth: {detail}")]
+    Denied {
+        /// What the system said.
+        detail: String,
+    },
+
+    // -- no link -----------------------------------------------------------------------------------------------
+    /// The bulb did not accept the connection, or dropped it before it was usable.
+    #[error("cannot connect to {device}: {reason}{}", signal(*rssi))]
+    ConnectFailed {
+        /// The bulb.
+        device: String,
+        /// Why, in the field's words.
+        reason: String,
+        /// Signal strength when it was last heard, dBm.
+        rssi: Option<i16>,
+    },
+    /// The bulb did not answer in time.
+    #[error("{device} did not connect within {waited:.1?}{}", signal(*rssi))]
+    ConnectTimeout {
+        /// The bulb.
+        device: String,
+        /// How long was waited.
+        waited: Duration,
+        /// Signal strength when it was last heard, dBm.
+        rssi: Option<i16>,
+    },
+    /// The adapter holds as many links as it can.
+    #[error("cannot connect to {device}: the adapter has no free connection")]
+    ConnectLimit {
+        /// The bulb.
+        device: String,
+    },
+    /// The link is up and its services were not resolved in time.
+    #[error("{device} is connected, but its services were not resolved within {waited:.1?}")]
+    DiscoverTimeout {
+        /// The bulb.
+        device: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+
+    // -- not a bulb that we can drive --------------------------------------------------------------------------
+    /// The profile's service is missing.
+    #[error("{device} has no light service {service} (it has: {have})")]
+    NoService {
+        /// The bulb.
+        device: String,
+        /// The service that the profile needs.
+        service: String,
+        /// The services that there are.
+        have: String,
+    },
+    /// A characteristic of the profile is missing.
+    #[error("{device} has no {role} characteristic {characteristic} (service {service} has: {have})")]
+    NoCharacteristic {
+        /// The bulb.
+        device: String,
+        /// What the profile uses it for.
+        role: &'static str,
+        /// The characteristic that the profile needs.
+        characteristic: String,
+        /// The service where it was looked for.
+        service: String,
+        /// What the service has, with properties.
+        have: String,
+    },
+    /// A characteristic lacks the properties that the profile needs.
+    #[error("{device}: the {role} characteristic {characteristic} cannot {need} (its properties: {have})")]
+    WrongProperties {
+        /// The bulb.
+        device: String,
+        /// What the profile uses it for.
+        role: &'static str,
+        /// The characteristic.
+        characteristic: String,
+        /// The property that is missing.
+        need: &'static str,
+        /// The properties that there are.
+        have: String,
+    },
+    /// No profile of this name.
+    #[error("there is no profile {name:?} (there is: {have})")]
+    ProfileUnknown {
+        /// The profile, as it was named.
+        name: String,
+        /// The profiles that there are.
+        have: String,
+    },
+    /// The device has no characteristic that was asked for by its UUID.
+    #[error("{device} has no characteristic {characteristic}")]
+    CharacteristicUnknown {
+        /// The device.
+        device: String,
+        /// The characteristic that was asked for.
+        characteristic: String,
+    },
+
+    // -- the bulb refused --------------------------------------------------------------------------------------
+    /// The bulb answered with an ATT error.
+    #[error("{device} refused to {operation}: ATT error 0x{att:02x} ({})", att_name(*att))]
+    Refused {
+        /// The bulb.
+        device: String,
+        /// What was asked: `write fff1`, say.
+        operation: String,
+        /// The ATT error code (Bluetooth Core, Vol 3, Part F, 3.4.1.1).
+        att: u8,
+    },
+    /// The bulb wants to be paired first.
+    #[error("{device} wants to be paired before it lets anybody {operation}")]
+    NeedsPairing {
+        /// The bulb.
+        device: String,
+        /// What was asked.
+        operation: String,
+    },
+    /// The characteristic does not do this.
+    #[error("{device} does not support to {operation}")]
+    Unsupported {
+        /// The bulb.
+        device: String,
+        /// What was asked.
+        operation: String,
+    },
+    /// Another program holds the characteristic.
+    #[error("another program holds {device}: {detail}")]
+    Held {
+        /// The bulb.
+        device: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// The link is up, and the bulb never answered.
+    #[error("{device} did not answer to {operation} within {waited:.1?}")]
+    Silent {
+        /// The bulb.
+        device: String,
+        /// What was asked.
+        operation: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The bulb has no battery service.
+    #[error("{device} has no battery service (0x180F)")]
+    NoBattery {
+        /// The bulb.
+        device: String,
+    },
+
+    // -- what the bulb sent is wrong ---------------------------------------------------------------------------
+    /// A status frame that is none.
+    #[error("{device} sent a malformed status: {fault}")]
+    MalformedStatus {
+        /// The bulb.
+        device: String,
+        /// The byte at fault, and the frame.
+        fault: DecodeError,
+    },
+    /// A frame given to decode that is none.
+    #[error("{0}")]
+    MalformedFrame(DecodeError),
+    /// A battery level that is none.
+    #[error("{device} sent a malformed battery level: {hex} (one byte of 0 to 100 is right)")]
+    MalformedBattery {
+        /// The bulb.
+        device: String,
+        /// The bytes, in hex.
+        hex: String,
+    },
+
+    // -- several, lost, interrupted ----------------------------------------------------------------------------
+    /// Some of several bulbs failed; each has had its own line.
+    #[error("{failed} of {of} bulbs failed")]
+    Partial {
+        /// How many failed.
+        failed: usize,
+        /// How many there were.
+        of: usize,
+    },
+    /// The link went away during the operation.
+    #[error("the link to {device} was lost during {operation}")]
+    LinkLost {
+        /// The bulb.
+        device: String,
+        /// What was being done.
+        operation: String,
+    },
+    /// The user interrupted us.
+    #[error("interrupted")]
+    Interrupted,
+    /// Something that should not have happened.
+    #[error("unexpected failure: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The stable dotted code, for scripts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.kind().0
+    }
+
+    /// The exit code of a command that ends with this error.
+    #[must_use]
+    pub const fn exit(&self) -> u8 {
+        self.kind().1
+    }
+
+    const fn kind(&self) -> (&'static str, u8) {
+        match self {
+            Self::Usage(_) => ("usage", 2),
+            Self::FileUnreadable { .. } => ("usage.file", 2),
+            Self::ConfigInvalid { .. } => ("config.invalid", 2),
+            Self::RigInvalid { .. } => ("rig.invalid", 2),
+            Self::GroupUnknown { .. } => ("target.no_group", 2),
+            Self::ProfileUnknown { .. } => ("usage.profile", 2),
+            Self::TargetNotFound { .. } => ("target.not_found", 3),
+            Self::NothingFound { .. } => ("scan.nothing", 3),
+            Self::TargetAmbiguous { .. } => ("target.ambiguous", 3),
+            Self::AdapterNone => ("adapter.none", 4),
+            Self::AdapterUnknown { .. } => ("adapter.unknown", 4),
+            Self::AdapterOff { .. } => ("adapter.off", 4),
+            Self::AdapterBlocked { .. } => ("adapter.blocked", 4),
+            Self::AdapterLost { .. } => ("adapter.lost", 4),
+            Self::ServiceDown => ("service.down", 4),
+            Self::NoBus { .. } => ("service.no_bus", 4),
+            Self::ServiceSilent { .. } => ("service.silent", 4),
+            Self::ScanBusy { .. } => ("scan.busy", 4),
+            Self::Denied { .. } => ("service.denied", 5),
+            Self::ConnectFailed { .. } => ("connect.failed", 6),
+            Self::ConnectTimeout { .. } => ("connect.timeout", 6),
+            Self::ConnectLimit { .. } => ("connect.limit", 6),
+            Self::DiscoverTimeout { .. } => ("discover.timeout", 6),
+            Self::NoService { .. } => ("profile.no_service", 7),
+            Self::NoCharacteristic { .. } => ("profile.no_characteristic", 7),
+            Self::WrongProperties { .. } => ("profile.wrong_properties", 7),
+            Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", 7),
+            Self::Refused { .. } => ("bulb.refused", 8),
+            Self::NeedsPairing { .. } => ("bulb.needs_pairing", 8),
+            Self::Unsupported { .. } => ("bulb.unsupported", 8),
+            Self::Held { .. } => ("bulb.held", 8),
+            Self::Silent { .. } => ("bulb.timeout", 8),
+            Self::NoBattery { .. } => ("bulb.no_battery", 8),
+            Self::MalformedStatus { .. } => ("frame.malformed", 9),
+            Self::MalformedFrame(_) => ("frame.malformed", 9),
+            Self::MalformedBattery { .. } => ("battery.malformed", 9),
+            Self::Partial { .. } => ("partial", 10),
+            Self::LinkLost { .. } => ("link.lost", 11),
+            Self::Interrupted => ("interrupted", 130),
+            Self::Internal(_) => ("internal", 1),
+        }
+    }
+
+    /// What the user can do about it, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::TargetNotFound { .. } | Self::NothingFound { .. } => {
+                "is it powered, near, and free? A bulb that a phone or another computer holds does not advertise; \
+                 `bulbctl scan --any` shows every device in reach"
+            }
+            Self::TargetAmbiguous { .. } => "name one by its address, or say 'NAME*' for all of them",
+            Self::GroupUnknown { .. } => "groups are defined in the [groups] table of the configuration file",
+            Self::AdapterNone => "plug one in, or try everything on virtual bulbs with `--adapter sim`",
+            Self::AdapterUnknown { .. } => {
+                "leave --adapter out for the first one that is powered, or use `--adapter sim`"
+            }
+            Self::AdapterOff { .. } => {
+                "turn Bluetooth on (`bluetoothctl power on`), or use virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterBlocked { hard: false, .. } => {
+                "unblock it with `rfkill unblock bluetooth`, or use virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterBlocked { hard: true, .. } => {
+                "use the machine's wireless switch or key, or virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterLost { .. } => "turn it on again, or plug it back in, and repeat the command",
+            Self::ServiceDown => {
+                "start it with `systemctl start bluetooth`, or use virtual bulbs with `--adapter sim`"
+            }
+            Self::NoBus { .. } => {
+                "in a container, mount /run/dbus/system_bus_socket; WSL has no Bluetooth; `--adapter sim` works anywhere"
+            }
+            Self::ServiceSilent { .. } => {
+                "see `systemctl status bluetooth`; `systemctl restart bluetooth` often helps"
+            }
+            Self::ScanBusy { .. } => "another program is starting or stopping a scan: try again in a moment",
+            Self::Denied { .. } => {
+                "join the group that may (`usermod -aG bluetooth $USER`, then log in again); `--adapter sim` needs no permission"
+            }
+            Self::ConnectFailed { .. } => "try again, nearer to the bulb; check that no phone holds it",
+            Self::ConnectTimeout { .. } => {
+                "move nearer, check that no phone holds it, or allow more time with --timeout"
+            }
+            Self::ConnectLimit { .. } => "drop a link with `bulbctl disconnect`, or use a second adapter",
+            Self::DiscoverTimeout { .. } => "allow more time with --timeout; restart the bulb",
+            Self::NoService { .. } | Self::NoCharacteristic { .. } | Self::WrongProperties { .. } => {
+                "it may be a bulb of another family, or the system may remember an old table: after a firmware change, \
+                 remove it with `bluetoothctl remove ADDRESS`"
+            }
+            Self::Refused { att: 0x01, .. } => {
+                "the system may remember an old table: remove the bulb with `bluetoothctl remove ADDRESS`"
+            }
+            Self::Refused { att: 0x80..=0x9f, .. } => {
+                "this code is the firmware's own: see its documentation"
+            }
+            Self::NeedsPairing { .. } => "pair it with `bluetoothctl pair ADDRESS`",
+            Self::Held { .. } => "end the other program that uses the bulb",
+            Self::Silent { .. } => "restart the bulb, or allow more time with --timeout",
+            Self::LinkLost { .. } => "try again, nearer to the bulb",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+fn signal(rssi: Option<i16>) -> String {
+    rssi.map_or_else(String::new, |rssi| {
+        format!(" (last heard at {rssi} dBm{})", if rssi < -85 { ", weak" } else { "" })
+    })
+}
+
+/// The name of an ATT error code (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
+#[must_use]
+pub const fn att_name(code: u8) -> &'static str {
+    match code {
+        0x01 => "invalid handle",
+        0x02 => "read not permitted",
+        0x03 => "write not permitted",
+        0x04 => "invalid PDU",
+        0x05 => "insufficient authentication",
+        0x06 => "request not supported",
+        0x07 => "invalid offset",
+        0x08 => "insufficient authorisation",
+        0x09 => "prepare queue full",
+        0x0a => "attribute not found",
+        0x0b => "attribute not long",
+        0x0c => "encryption key size too short",
+        0x0d => "invalid attribute value length",
+        0x0e => "unlikely error",
+        0x0f => "insufficient encryption",
+        0x10 => "unsupported group type",
+        0x11 => "insufficient resources",
+        0x12 => "database out of sync",
+        0x13 => "value not allowed",
+        0x80..=0x9f => "application error of the firmware",
+        0xfc => "write request rejected",
+        0xfd => "client characteristic configuration improper",
+        0xfe => "procedure already in progress",
+        0xff => "out of range",
+        _ => "reserved",
+    }
+}

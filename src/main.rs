@@ -1,0 +1,2 @@
+//! The `bulbctl` program.
+fn main() {}

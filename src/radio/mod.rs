@@ -1,0 +1,270 @@
+//! The port to Bluetooth: what a radio and a link can do, as traits and plain values.
+//!
+//! A *radio* is one adapter that scans and connects; a *link* is one connection. [`btle`] is the real one,
+//! [`sim`] plays virtual bulbs, and decorators ([`trace`]) wrap any of them. What holds for all:
+//!
+//! - **Nothing is lost by being slow.** Reports and notifications travel in bounded queues; a reader that lags
+//!   loses the oldest reports (the next ones carry the same facts) and is told so. States are [`watch`] channels, of which
+//!   the newest value is never lost.
+//! - **Every future may be dropped**, which cancels what it waits for. A connect that is dropped is also
+//!   cancelled on the other side.
+//! - **A link that is dropped is closed**: dropping the last handle asks the radio to disconnect, unless the link was
+//!   [kept](Link::keep) or was up before we came. [`Radio::close`] waits until all that has been asked for was sent.
+//! - **One event source for the life of the radio**: receivers may come and go.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::error::Result;
+
+mod address;
+pub mod gatt;
+
+pub use address::{Address, DeviceId};
+pub use gatt::{CharacteristicId, GattTable, Properties};
+
+/// A point in time by which something has to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    start: Instant,
+    end: Instant,
+}
+
+impl Deadline {
+    /// From now on, for so long.
+    #[must_use]
+    pub fn after(duration: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, end: start + duration }
+    }
+
+    /// The sooner of this one and so long from now; for a part of an operation.
+    #[must_use]
+    pub fn within(self, duration: Duration) -> Self {
+        let part = Self::after(duration);
+        Self { start: part.start, end: part.end.min(self.end) }
+    }
+
+    /// How long has been waited since it was set.
+    #[must_use]
+    pub fn waited(self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// How much is left; zero once it has passed.
+    #[must_use]
+    pub fn remaining(self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// Waits for the future until the deadline.
+    ///
+    /// # Errors
+    /// What `late` makes of the time waited, when the deadline comes first. The future is dropped then.
+    pub async fn run<T, E>(
+        self,
+        future: impl Future<Output = Result<T, E>>,
+        late: impl FnOnce(Duration) -> E,
+    ) -> Result<T, E> {
+        match tokio::time::timeout_at(self.end, future).await {
+            Ok(result) => result,
+            Err(_) => Err(late(self.waited())),
+        }
+    }
+}
+
+/// An adapter, as the user can name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AdapterInfo {
+    /// The system's name: `hci0`, `sim`.
+    pub name: String,
+    /// The adapter's own address, where the platform tells.
+    pub address: Option<Address>,
+}
+
+/// What can be done with an adapter at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdapterState {
+    /// Powered: scans and connects.
+    On,
+    /// There, and not powered.
+    Off,
+    /// Gone: unplugged, or the Bluetooth service with it.
+    Absent,
+}
+
+/// What is known of a device from what it advertised and what the system remembers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// How the platform names it; the key.
+    pub id: DeviceId,
+    /// Its address, where the platform tells.
+    pub address: Option<Address>,
+    /// The advertised name, as it came (it may hold anything; see `report::sanitise`). Never an address in the
+    /// guise of a name, never the user's own alias.
+    pub name: Option<String>,
+    /// The name that the user gave it in the system, where it differs from the advertised one.
+    pub alias: Option<String>,
+    /// Signal strength, dBm; absent where none was measured in this scan.
+    pub rssi: Option<i16>,
+    /// Advertised transmit power, dBm.
+    pub tx_power: Option<i16>,
+    /// Advertised services.
+    pub services: Vec<Uuid>,
+    /// Manufacturer data by company identifier.
+    pub manufacturer: BTreeMap<u16, Vec<u8>>,
+    /// Service data by service.
+    pub service_data: BTreeMap<Uuid, Vec<u8>>,
+    /// Whether the system holds a link to it.
+    pub connected: bool,
+    /// When it was first and last heard by this radio; absent for a device that the system only remembers.
+    pub heard: Option<Heard>,
+}
+
+/// When a device was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// The first time.
+    pub first: Instant,
+    /// The last time.
+    pub last: Instant,
+}
+
+/// How a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Up.
+    Up,
+    /// Down, by ourselves or by the other side.
+    Down,
+}
+
+/// With or without the bulb's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteKind {
+    /// A write request: the bulb answers, with an error if it refuses.
+    Request,
+    /// A write command: no answer.
+    Command,
+}
+
+/// The notifications of one characteristic, oldest first. Bounded: a reader that lags loses the oldest, and is told.
+/// Ends when the link goes down.
+pub type Notifications = broadcast::Receiver<Vec<u8>>;
+
+/// How many notifications wait for a slow reader.
+pub const NOTIFICATION_QUEUE: usize = 64;
+/// How many reports wait for a slow reader.
+pub const REPORT_QUEUE: usize = 1024;
+
+/// An adapter that scans and connects.
+#[async_trait]
+pub trait Radio: fmt::Debug + Send + Sync {
+    /// Which adapter it is.
+    fn adapter(&self) -> AdapterInfo;
+
+    /// The adapter's state, as it changes.
+    fn adapter_state(&self) -> watch::Receiver<AdapterState>;
+
+    /// What is heard from now on, each report with all that is known of the device by then. Comes only while a scan runs,
+    /// and for devices whose link changes.
+    fn reports(&self) -> broadcast::Receiver<Report>;
+
+    /// Starts to scan. A scan that runs already goes on.
+    ///
+    /// # Errors
+    /// The adapter is off or gone, the user may not, or the system is busy.
+    async fn start_scan(&self) -> Result<()>;
+
+    /// Ends the scan; without one, nothing.
+    ///
+    /// # Errors
+    /// The service is gone. An adapter that was switched off has stopped by itself, which is no error.
+    async fn stop_scan(&self) -> Result<()>;
+
+    /// The devices that the system knows without a scan: those with a link, paired, or heard lately.
+    ///
+    /// # Errors
+    /// The service is gone, or the user may not.
+    async fn known(&self) -> Result<Vec<Report>>;
+
+    /// Connects, resolves the services, and gives the link. A link that the system holds already is used as it is.
+    ///
+    /// # Errors
+    /// [`ConnectTimeout`](crate::Error::ConnectTimeout), [`ConnectFailed`](crate::Error::ConnectFailed) and their
+    /// kind. The attempt is cancelled on the other side too, also when the future is dropped.
+    async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>>;
+
+    /// Stops scanning, closes every link that is not to be kept, and waits until all of that was sent,
+    /// but not for answers. Call it on every way out.
+    async fn close(&self);
+}
+
+/// One connection.
+#[async_trait]
+pub trait Link: fmt::Debug + Send + Sync {
+    /// The device at the other end.
+    fn device(&self) -> &DeviceId;
+
+    /// Whether the system held this link before we came.
+    fn was_up(&self) -> bool;
+
+    /// The link's state, as it changes.
+    fn state(&self) -> watch::Receiver<LinkState>;
+
+    /// The services and characteristics, resolved once for this link.
+    fn table(&self) -> &GattTable;
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// The bulb refused, did not answer by the deadline, or the link was lost.
+    async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>>;
+
+    /// Writes a value.
+    ///
+    /// # Errors
+    /// As for [`read`](Link::read). A write command that the bulb drops is no error.
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+        deadline: Deadline,
+    ) -> Result<()>;
+
+    /// Opens the stream, then subscribes. Values that were read do not show up in it.
+    ///
+    /// # Errors
+    /// As for [`read`](Link::read).
+    async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications>;
+
+    /// Ends a subscription; without one, nothing. A link that is gone is no error.
+    ///
+    /// # Errors
+    /// The bulb refused or did not answer by the deadline.
+    async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()>;
+
+    /// The battery level that the system keeps for itself (BlueZ's `Battery1`), percent.
+    ///
+    /// # Errors
+    /// The service is gone.
+    async fn system_battery(&self) -> Result<Option<u8>>;
+
+    /// Leaves the link up when this handle goes.
+    fn keep(&self);
+
+    /// Asks to disconnect, also if the link is to be kept or was up before. Returns when that was sent, not when it was
+    /// answered: BlueZ takes two seconds for that.
+    ///
+    /// # Errors
+    /// The service is gone. A link that is down already is no error.
+    async fn disconnect(&self) -> Result<()>;
+}
