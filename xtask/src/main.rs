@@ -4,6 +4,7 @@
 
 mod bench;
 mod firmware;
+mod fuzz;
 mod setup;
 mod test;
 
@@ -25,12 +26,15 @@ enum Command {
     Test(test::Options),
     /// Measures, and prints Markdown tables.
     Bench(bench::Options),
+    /// Fuzzes the codec.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
