@@ -1,10 +1,14 @@
 //! The argument types. Their doc comments are the help texts.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bulb_protocol::{Percent, Rgb};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
 use clap_complete::Shell;
 use uuid::Uuid;
 
@@ -24,6 +28,48 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
+/// The argument that says when to colour.
+const WHEN: &str = "color_when";
+
+impl Cli {
+    /// Reads the arguments.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = Self::commands().try_get_matches_from(arguments)?;
+        let after_verb = when_after_verb(&matches);
+        let mut cli = Self::from_arg_matches_mut(&mut matches)?;
+        cli.global.color = after_verb.or(cli.global.color);
+        Ok(cli)
+    }
+
+    /// The program's commands. Verbs that set a colour have a `--color` of their own, which a global flag of that name would
+    /// clash with: so the flag that says when to colour is given to the program and to every other verb.
+    pub(crate) fn commands() -> clap::Command {
+        fn give(verb: clap::Command, when: &clap::Arg) -> clap::Command {
+            let verb = verb.mut_subcommands(|verb| give(verb, when));
+            let own =
+                verb.has_subcommands() || verb.get_arguments().any(|arg| arg.get_long() == Some("color"));
+            if own { verb } else { verb.arg(when.clone()) }
+        }
+        let command = Self::command();
+        let when = command.get_arguments().find(|arg| arg.get_id() == WHEN).cloned();
+        match when {
+            Some(when) => command.mut_subcommands(|verb| give(verb, &when)),
+            None => command,
+        }
+    }
+}
+
+/// The innermost `--color auto|always|never` that stands behind a verb.
+fn when_after_verb(matches: &ArgMatches) -> Option<When> {
+    let (_, verb) = matches.subcommand()?;
+    let here = || {
+        let typed = verb.try_contains_id(WHEN).unwrap_or(false)
+            && verb.value_source(WHEN) == Some(ValueSource::CommandLine);
+        typed.then(|| verb.get_one(WHEN).copied()).flatten()
+    };
+    when_after_verb(verb).or_else(here)
+}
+
 const EXAMPLES: &str = "\
 Examples:
   bulbctl --adapter sim scan                 try it with virtual bulbs, no Bluetooth needed
@@ -32,49 +78,50 @@ Examples:
   bulbctl set 'Light-*' --brightness 30 --color orange
   bulbctl watch all --json | jq .            every state change of every bulb
 
-TARGET is an address, a platform id, an alias, an advertised name, a pattern ('Light-*'), @group, all,
-or a comma list of these.
+TARGET is an address, a platform id, an alias, an advertised name, a pattern ('Light-*'), @group,
+all, or a comma list of these.
 
-Exit codes: 0 done · 1 unexpected failure · 2 usage · 3 no bulb matched, or an exact name matched several ·
-4 Bluetooth unusable · 5 permission denied · 6 connect failed or timed out · 7 not a bulb we can drive ·
-8 the bulb refused · 9 malformed data from the bulb · 10 some of several bulbs failed ·
-11 link lost during the operation · 130 interrupted";
+Exit codes:
+  0 done                 5 permission denied                 9 malformed data from the bulb
+  1 unexpected failure   6 connect failed or timed out      10 some of several bulbs failed
+  2 usage                7 not a bulb we can drive          11 link lost during the operation
+  3 no bulb matched, or an exact name matched several      130 interrupted
+  4 Bluetooth unusable   8 the bulb refused";
 
 /// Flags that work before and after the verb.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Which radio: hci1, an adapter's address, sim, or sim:RIG.toml [default: the first powered adapter]
-    #[arg(long, global = true, env = "BULBCTL_ADAPTER", value_name = "ADAPTER")]
+    #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
     /// The bulb family, instead of recognising it: base
-    #[arg(long, global = true, env = "BULBCTL_PROFILE", value_name = "NAME")]
+    #[arg(long, global = true, env = "BULBCTL_PROFILE", hide_env_values = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
     /// How long an operation may take, as in 500ms or 1m [default: 10s]
-    #[arg(long, global = true, env = "BULBCTL_TIMEOUT", value_name = "TIME", value_parser = duration)]
+    #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Report as JSON lines on stdout, errors included
-    #[arg(long, global = true, env = "BULBCTL_JSON")]
+    #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
     pub(crate) json: bool,
-    /// When to colour the output
-    #[arg(
-        long,
-        global = true,
-        env = "BULBCTL_COLOR",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        value_name = "auto|always|never"
-    )]
-    pub(crate) color: When,
+    /// When to colour the output (before the verbs that have a --color of their own)
+    #[arg(id = WHEN, long = "color", env = "BULBCTL_COLOR", hide_env_values = true, value_enum, hide_possible_values = true, value_name = "auto|always|never")]
+    pub(crate) color: Option<When>,
     /// Read this configuration instead of the user's own
-    #[arg(long, global = true, env = "BULBCTL_CONFIG", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, global = true, env = "BULBCTL_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Say more on stderr: -v what is done, -vv every frame, -vvv the libraries too
-    #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", action = ArgAction::Count)]
+    #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Say nothing on stderr but errors
-    #[arg(short, long, global = true, env = "BULBCTL_QUIET", conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "BULBCTL_QUIET",
+        hide_env_values = true,
+        conflicts_with = "verbose"
+    )]
     pub(crate) quiet: bool,
 }
 
@@ -189,7 +236,7 @@ pub(crate) struct Light {
     #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
     brightness: Option<Percent>,
     /// Colour: orange, ff8800, '#ff8800', 'hsl(30,100%,50%)' or 255,136,0
-    #[arg(long, alias = "colour", value_name = "COLOR", value_parser = color::parse, allow_hyphen_values = true)]
+    #[arg(long, alias = "colour", value_name = "COLOR", value_parser = color::parse, num_args = 0..=1, default_missing_value = "")]
     color: Option<Rgb>,
 }
 

@@ -1,19 +1,17 @@
 //! `completions` and `man`: made from the argument types.
 
-use clap::CommandFactory;
-
 use super::args::{Cli, Completions, Man};
 use crate::error::{Error, Result};
 use crate::report::Reporter;
 
 pub(crate) fn completions(args: &Completions, reporter: &Reporter) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "bulbctl", &mut script);
+    clap_complete::generate(args.shell, &mut Cli::commands(), "bulbctl", &mut script);
     reporter.line(String::from_utf8_lossy(&script).trim_end())
 }
 
 pub(crate) fn man(args: &Man, reporter: &Reporter) -> Result<()> {
-    let mut command = Cli::command();
+    let mut command = Cli::commands();
     command.build();
     let page = match &args.verb {
         None => command,

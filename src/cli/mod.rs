@@ -15,8 +15,6 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-
 use crate::error::{Error, Result};
 use crate::report::{Reporter, Settings};
 use args::{Cli, Verb};
@@ -28,13 +26,13 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Runs the program with these arguments, and gives its exit code. All errors have been printed by then.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match Cli::read(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };
     let reporter = Reporter::new(Settings {
         json: cli.global.json,
-        color: cli.global.color.into(),
+        color: cli.global.color.unwrap_or_default().into(),
         quiet: cli.global.quiet,
     });
     context::start_log(&cli.global);
@@ -51,8 +49,9 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if error.use_stderr() && json {
         let reporter = Reporter::new(Settings { json, ..Settings::default() });
         let text = error.render().to_string();
-        let text = text.trim_start_matches("error: ").trim().replace('\n', " ");
-        return finish(&Error::Usage(text), &reporter);
+        // The rest says how to get help, which is for people.
+        let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &reporter);
     }
     // A reader that closes the pipe ends the help, which is no failure.
     let _ = error.print();
