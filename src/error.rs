@@ -306,13 +306,15 @@ pub enum Error {
     },
 
     // -- several, lost, interrupted ----------------------------------------------------------------------------
-    /// Some of several bulbs failed; each has had its own line.
-    #[error("{failed} of {of} bulbs failed")]
+    /// Some of several bulbs, or frames, failed; each has had its own line.
+    #[error("{failed} of {of} failed")]
     Partial {
         /// How many failed.
         failed: usize,
         /// How many there were.
         of: usize,
+        /// 10, or the exit code of each one where all failed alike.
+        exit: u8,
     },
     /// The link went away during the operation.
     #[error("the link to {device} was lost during {operation}")]
@@ -322,6 +324,12 @@ pub enum Error {
         /// What was being done.
         operation: String,
     },
+    /// Whoever read our output has gone: nothing more to do, and nothing wrong.
+    #[error("the reader of the output has gone")]
+    OutputClosed,
+    /// The output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(String),
     /// The user interrupted us.
     #[error("interrupted")]
     Interrupted,
@@ -331,6 +339,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// How several ended of which these exit codes are the failures: nothing if there are none. Where all failed alike
+    /// their exit code is kept, as it says more than "some of several".
+    #[must_use]
+    pub fn partial(exits: &[u8], of: usize) -> Option<Self> {
+        let (first, rest) = exits.split_first()?;
+        let alike = exits.len() == of && rest.iter().all(|exit| exit == first);
+        Some(Self::Partial { failed: exits.len(), of, exit: if alike { *first } else { 10 } })
+    }
+
     /// The stable dotted code, for scripts.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -381,8 +398,10 @@ impl Error {
             Self::MalformedStatus { .. } => ("frame.malformed", 9),
             Self::MalformedFrame(_) => ("frame.malformed", 9),
             Self::MalformedBattery { .. } => ("battery.malformed", 9),
-            Self::Partial { .. } => ("partial", 10),
+            Self::Partial { exit, .. } => ("partial", *exit),
             Self::LinkLost { .. } => ("link.lost", 11),
+            Self::OutputClosed => ("output.closed", 0),
+            Self::Output(_) => ("output.failed", 1),
             Self::Interrupted => ("interrupted", 130),
             Self::Internal(_) => ("internal", 1),
         }

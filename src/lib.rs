@@ -1,6 +1,16 @@
 //! Find, control, watch and test Bluetooth LE light bulbs.
+//!
+//! The layers, each of which knows only those before it: `bulb_protocol` (bytes and values) ← [`radio`] (scan,
+//! connect, read, write) ← [`bulb`] (one bulb) ← [`fleet`] (several) ← [`cli`]. [`report`] prints values and knows no
+//! radio. ARCHITECTURE.md is the map.
 
+pub mod bulb;
+pub mod cli;
+pub mod color;
+pub mod config;
 pub mod error;
+pub mod fleet;
 pub mod radio;
+pub mod report;
 
 pub use error::{Error, Result};

@@ -1,2 +1,7 @@
 //! The `bulbctl` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bulbctl::cli::main(std::env::args_os())
+}

@@ -25,9 +25,14 @@ use uuid::Uuid;
 use crate::error::Result;
 
 mod address;
+pub mod btle;
+mod choice;
 pub mod gatt;
+pub mod sim;
+pub mod trace;
 
 pub use address::{Address, DeviceId};
+pub use choice::{AdapterChoice, open};
 pub use gatt::{CharacteristicId, GattTable, Properties};
 
 /// A point in time by which something has to be done.
@@ -87,6 +92,13 @@ pub struct AdapterInfo {
     pub name: String,
     /// The adapter's own address, where the platform tells.
     pub address: Option<Address>,
+}
+
+impl fmt::Display for AdapterInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.address.map_or(Ok(()), |address| write!(f, " ({address})"))
+    }
 }
 
 /// What can be done with an adapter at present.
@@ -169,6 +181,12 @@ pub const REPORT_QUEUE: usize = 1024;
 pub trait Radio: fmt::Debug + Send + Sync {
     /// Which adapter it is.
     fn adapter(&self) -> AdapterInfo;
+
+    /// How many links at once are sensible. Controllers have few slots: 5 is what most are seen to manage
+    /// (noble#214, noble#357).
+    fn link_limit(&self) -> usize {
+        5
+    }
 
     /// The adapter's state, as it changes.
     fn adapter_state(&self) -> watch::Receiver<AdapterState>;
@@ -267,4 +285,13 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// # Errors
     /// The service is gone. A link that is down already is no error.
     async fn disconnect(&self) -> Result<()>;
+}
+
+impl Report {
+    /// What to call the device when speaking of it: its name, the user's alias, or its identifier. As it came, not
+    /// sanitised.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.name.clone().or_else(|| self.alias.clone()).unwrap_or_else(|| self.id.to_string())
+    }
 }

@@ -1,0 +1,48 @@
+//! The battery level, by GATT or from the system.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::radio::{CharacteristicId, Deadline, Link};
+
+/// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
+const LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
+
+/// A battery level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Battery {
+    /// Percent, 0 to 100.
+    pub percent: u8,
+    /// Where it is from.
+    pub source: Source,
+}
+
+/// Where a battery level is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Read from the bulb just now.
+    Gatt,
+    /// What BlueZ remembers: it keeps the battery service for itself.
+    Bluez,
+}
+
+/// Reads the battery level: from the bulb, or from BlueZ where that keeps the service for itself. Never from any other
+/// characteristic.
+///
+/// # Errors
+/// [`Error::NoBattery`], [`Error::MalformedBattery`], and what [`Link::read`] gives.
+pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> Result<Battery> {
+    if link.table().properties(LEVEL).is_some_and(|properties| properties.read) {
+        let value = link.read(LEVEL, deadline).await?;
+        return match *value.as_slice() {
+            [percent @ 0..=100] => Ok(Battery { percent, source: Source::Gatt }),
+            _ => Err(Error::MalformedBattery { device: device.to_owned(), hex: hex::encode(value) }),
+        };
+    }
+    match link.system_battery().await? {
+        Some(percent) => Ok(Battery { percent, source: Source::Bluez }),
+        None => Err(Error::NoBattery { device: device.to_owned() }),
+    }
+}

@@ -1,0 +1,332 @@
+//! The argument types. Their doc comments are the help texts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bulb_protocol::{Percent, Rgb};
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint,
+};
+use clap_complete::Shell;
+use uuid::Uuid;
+
+use crate::bulb::{Change, Power};
+use crate::color;
+use crate::radio::AdapterChoice;
+use crate::radio::gatt::uuid16;
+use crate::report::ColorChoice;
+
+/// Find, control, watch and test Bluetooth LE light bulbs from a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "bulbctl", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// The argument that says when to colour.
+const WHEN: &str = "color_when";
+
+impl Cli {
+    /// Reads the arguments.
+    pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = Self::commands().try_get_matches_from(arguments)?;
+        let after_verb = when_after_verb(&matches);
+        let mut cli = Self::from_arg_matches_mut(&mut matches)?;
+        cli.global.color = after_verb.or(cli.global.color);
+        Ok(cli)
+    }
+
+    /// The program's commands. Verbs that set a colour have a `--color` of their own, which a global flag of that name would
+    /// clash with: so the flag that says when to colour is given to the program and to every other verb.
+    pub(crate) fn commands() -> clap::Command {
+        fn give(verb: clap::Command, when: &clap::Arg) -> clap::Command {
+            let verb = verb.mut_subcommands(|verb| give(verb, when));
+            let own =
+                verb.has_subcommands() || verb.get_arguments().any(|arg| arg.get_long() == Some("color"));
+            if own { verb } else { verb.arg(when.clone()) }
+        }
+        let command = Self::command();
+        let when = command.get_arguments().find(|arg| arg.get_id() == WHEN).cloned();
+        match when {
+            Some(when) => command.mut_subcommands(|verb| give(verb, &when)),
+            None => command,
+        }
+    }
+}
+
+/// The innermost `--color auto|always|never` that stands behind a verb.
+fn when_after_verb(matches: &ArgMatches) -> Option<When> {
+    let (_, verb) = matches.subcommand()?;
+    let here = || {
+        let typed = verb.try_contains_id(WHEN).unwrap_or(false)
+            && verb.value_source(WHEN) == Some(ValueSource::CommandLine);
+        typed.then(|| verb.get_one(WHEN).copied()).flatten()
+    };
+    when_after_verb(verb).or_else(here)
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bulbctl --adapter sim scan                 try it with virtual bulbs, no Bluetooth needed
+  bulbctl scan --first --json                the first bulb in reach, as JSON
+  bulbctl on Light-Desk                      switch one on
+  bulbctl set 'Light-*' --brightness 30 --color orange
+  bulbctl watch all --json | jq .            every state change of every bulb
+
+TARGET is an address, a platform id, an alias, an advertised name, a pattern ('Light-*'), @group,
+all, or a comma list of these.
+
+Exit codes:
+  0 done                 5 permission denied                 9 malformed data from the bulb
+  1 unexpected failure   6 connect failed or timed out      10 some of several bulbs failed
+  2 usage                7 not a bulb we can drive          11 link lost during the operation
+  3 no bulb matched, or an exact name matched several      130 interrupted
+  4 Bluetooth unusable   8 the bulb refused";
+
+/// Flags that work before and after the verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Which radio: hci1, an adapter's address, sim, or sim:RIG.toml [default: the first powered adapter]
+    #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
+    pub(crate) adapter: Option<AdapterChoice>,
+    /// The bulb family, instead of recognising it: base
+    #[arg(long, global = true, env = "BULBCTL_PROFILE", hide_env_values = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// How long an operation may take, as in 500ms or 1m [default: 10s]
+    #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Report as JSON lines on stdout, errors included
+    #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
+    pub(crate) json: bool,
+    /// When to colour the output (before the verbs that have a --color of their own)
+    #[arg(id = WHEN, long = "color", env = "BULBCTL_COLOR", hide_env_values = true, value_enum, hide_possible_values = true, value_name = "auto|always|never")]
+    pub(crate) color: Option<When>,
+    /// Read this configuration instead of the user's own
+    #[arg(long, global = true, env = "BULBCTL_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Say more on stderr: -v what is done, -vv every frame, -vvv the libraries too
+    #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "BULBCTL_QUIET",
+        hide_env_values = true,
+        conflicts_with = "verbose"
+    )]
+    pub(crate) quiet: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<When> for ColorChoice {
+    fn from(when: When) -> Self {
+        match when {
+            When::Auto => Self::Auto,
+            When::Always => Self::Always,
+            When::Never => Self::Never,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Find bulbs
+    Scan(Scan),
+    /// Switch on
+    On(Bulbs),
+    /// Switch off
+    Off(Bulbs),
+    /// Switch over
+    Toggle(Bulbs),
+    /// Change brightness, colour or power, and keep the rest
+    Set(Set),
+    /// Read the state once
+    Status(Bulbs),
+    /// Report every change of state
+    Watch(Watch),
+    /// Read the battery level
+    Battery(Bulbs),
+    /// Connect and leave the link up, so that later commands are quick
+    Connect(Bulbs),
+    /// Drop the link that connect left up
+    Disconnect(Bulbs),
+    /// Encode or decode frames, without any radio
+    Frame(Frame),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, of the program or of a verb
+    Man(Man),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bulbs {
+    /// Which bulbs
+    pub(crate) target: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// How long to scan [default: 5s; with --watch: until interrupted]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Only devices whose name matches; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) name: Vec<String>,
+    /// Only devices that advertise this service (fff0, or a whole UUID); may be given several times
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    pub(crate) service: Vec<Uuid>,
+    /// Only devices whose address begins so
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) address: Option<String>,
+    /// Only devices heard at least this loud, in dBm
+    #[arg(long, value_name = "DBM", allow_negative_numbers = true, value_parser = clap::value_parser!(i16).range(-127..=20))]
+    pub(crate) min_rssi: Option<i16>,
+    /// Every device, not only bulbs
+    #[arg(long)]
+    pub(crate) any: bool,
+    /// Stop at the first match
+    #[arg(long)]
+    pub(crate) first: bool,
+    /// Go on until interrupted, and report changes and losses too
+    #[arg(long, conflicts_with = "first")]
+    pub(crate) watch: bool,
+    /// Report devices too that the system only remembers
+    #[arg(long)]
+    pub(crate) known: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Set {
+    /// Which bulbs
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) light: Light,
+}
+
+/// What can be set of a light.
+#[derive(Debug, Args)]
+#[group(id = "light", multiple = true)]
+pub(crate) struct Light {
+    /// Switch on
+    #[arg(long)]
+    on: bool,
+    /// Switch off
+    #[arg(long, conflicts_with = "on")]
+    off: bool,
+    /// Brightness in percent
+    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
+    brightness: Option<Percent>,
+    /// Colour: orange, ff8800, '#ff8800', 'hsl(30,100%,50%)' or 255,136,0
+    #[arg(long, alias = "colour", value_name = "COLOR", value_parser = color::parse, num_args = 0..=1, default_missing_value = "")]
+    color: Option<Rgb>,
+}
+
+impl Light {
+    /// The change that is asked for.
+    pub(crate) fn change(&self) -> Change {
+        let power = match (self.on, self.off) {
+            (true, _) => Some(Power::On),
+            (_, true) => Some(Power::Off),
+            _ => None,
+        };
+        Change { power, brightness: self.brightness, color: self.color }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Which bulbs
+    pub(crate) target: String,
+    /// End after so many states
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// End after so long
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Frame {
+    #[command(subcommand)]
+    pub(crate) action: FrameAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FrameAction {
+    /// Print the frame of a command [what is not named: on, 100 %, white]
+    Encode(Light),
+    /// Print the meaning of frames
+    Decode(Decode),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decode {
+    /// Frames in hex, with or without spaces, colons and 0x; - reads lines from stdin
+    #[arg(required = true, value_name = "HEX")]
+    pub(crate) frames: Vec<String>,
+    /// Read values out of range as a half-working board may mean them
+    #[arg(long)]
+    pub(crate) lenient: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The verb [default: the program's own page]
+    pub(crate) verb: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err("a time longer than nothing is needed".to_owned()),
+        // A year and more is a slip, and would overflow the clock further on.
+        Ok(duration) if duration.as_secs() > 365 * 86_400 => {
+            Err("a time of at most a year is needed".to_owned())
+        }
+        Ok(duration) => Ok(duration),
+        Err(_) => Err("a time is a number with its unit, as in 500ms, 5s or 2m".to_owned()),
+    }
+}
+
+fn percent(text: &str) -> Result<Percent, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    number
+        .parse()
+        .ok()
+        .and_then(|number| Percent::new(number).ok())
+        .ok_or_else(|| "a whole number of percent from 0 to 100 is needed".to_owned())
+}
+
+fn uuid(text: &str) -> Result<Uuid, String> {
+    let short = text.strip_prefix("0x").unwrap_or(text);
+    if short.len() == 4
+        && let Ok(short) = u16::from_str_radix(short, 16)
+    {
+        return Ok(uuid16(short));
+    }
+    text.parse().map_err(|_| "a UUID is 4 hex digits (fff0) or a whole one of 32".to_owned())
+}

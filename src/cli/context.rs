@@ -1,0 +1,189 @@
+//! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::OnceCell;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::args::Global;
+use crate::bulb::{BASE, Profile};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::fleet::{self, Found, Target};
+use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
+use crate::report::Reporter;
+
+/// How long an operation may take where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Progress shows only for what takes longer than a moment.
+const MOMENT: Duration = Duration::from_millis(400);
+
+/// What every verb needs.
+pub(crate) struct Context<'a> {
+    pub(crate) reporter: &'a Reporter,
+    pub(crate) profile: &'static Profile,
+    timeout: Duration,
+    config: Config,
+    adapter: Option<AdapterChoice>,
+    trace: bool,
+    radio: OnceCell<Arc<dyn Radio>>,
+}
+
+impl<'a> Context<'a> {
+    /// Resolves flags, environment and configuration, in this order.
+    pub(crate) fn new(global: &Global, reporter: &'a Reporter) -> Result<Self> {
+        let config = Config::load(global.config.as_deref())?;
+        let profile = match global.profile.as_deref() {
+            None => &BASE,
+            Some(name) if name == BASE.name => &BASE,
+            Some(name) => {
+                return Err(Error::ProfileUnknown { name: name.to_owned(), have: BASE.name.to_owned() });
+            }
+        };
+        let adapter = match (&global.adapter, &config.adapter) {
+            (Some(adapter), _) => Some(adapter.clone()),
+            (None, Some(text)) => text.parse().ok(),
+            (None, None) => None,
+        };
+        Ok(Self {
+            reporter,
+            profile,
+            timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
+            config,
+            adapter,
+            trace: global.verbose >= 2,
+            radio: OnceCell::new(),
+        })
+    }
+
+    /// The radio, opened when it is first asked for.
+    pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
+        self.radio
+            .get_or_try_init(|| async {
+                let radio = radio::open(self.adapter.as_ref()).await?;
+                tracing::info!("using adapter {}", radio.adapter());
+                Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
+            })
+            .await
+    }
+
+    /// Cleans up what the radio did.
+    pub(crate) async fn close(&self) {
+        if let Some(radio) = self.radio.get() {
+            radio.close().await;
+        }
+    }
+
+    /// One deadline, from now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+
+    /// Reads a target with the configuration's aliases and groups.
+    pub(crate) fn target(&self, text: &str) -> Result<Target> {
+        Target::parse(text, &self.config)
+    }
+
+    /// Finds the bulbs of a target.
+    pub(crate) async fn find(&self, target: &Target, deadline: Deadline) -> Result<Found> {
+        let radio = self.radio().await?;
+        let _progress = self.progress(format!("looking for {}", target.text()));
+        fleet::find(radio.as_ref(), target, deadline).await
+    }
+
+    /// Finds the bulbs of a target, runs the operation on each, and reports each result as it comes. A single bulb has
+    /// one deadline over everything; of several, each has its own from when its turn comes.
+    pub(crate) async fn each<T, F>(
+        &self,
+        target: &str,
+        doing: &str,
+        operation: impl Fn(Report, Deadline) -> F,
+        done: impl Fn(T) -> Result<()>,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let target = self.target(target)?;
+        let deadline = self.deadline();
+        let found = self.find(&target, deadline).await?;
+        let single = found.bulbs.len() == 1;
+        let limit = self.radio().await?.link_limit();
+        let progress = self.progress(format!("{doing} {}", target.text()));
+        let operation = |report| operation(report, if single { deadline } else { self.deadline() });
+        fleet::each(found, limit, operation, |name, result| {
+            progress.suspend(|| match result {
+                Ok(value) => done(value),
+                Err(error) => self.reporter.error(&error, Some(name)),
+            })
+        })
+        .await
+    }
+
+    /// A spinner on stderr, if that is a terminal, once a moment has passed. Gone when it is dropped.
+    pub(crate) fn progress(&self, text: String) -> Progress {
+        if !self.reporter.progress() {
+            return Progress(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        bar.set_message(crate::report::sanitise(&text).into_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} … {elapsed}") {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(MOMENT).await;
+            shown.set_draw_target(ProgressDrawTarget::stderr());
+            shown.enable_steady_tick(Duration::from_millis(100));
+        });
+        Progress(Some((bar, timer.abort_handle())))
+    }
+}
+
+/// A spinner that goes when it is dropped.
+pub(crate) struct Progress(Option<(ProgressBar, tokio::task::AbortHandle)>);
+
+impl Progress {
+    /// Takes the spinner off the screen while something else is printed.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some((bar, _)) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some((bar, timer)) = &self.0 {
+            timer.abort();
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Sends what the program does to stderr: warnings always, more with `-v`; the libraries' own words with `-vvv` only.
+pub(crate) fn start_log(global: &Global) {
+    let level = match global.verbose {
+        _ if global.quiet => Level::ERROR,
+        0 => Level::WARN,
+        1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let mut targets = Targets::new().with_target("bulbctl", level);
+    if global.verbose >= 3 {
+        targets = targets.with_default(Level::TRACE);
+    }
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+        .with_target(global.verbose >= 3)
+        .with_timer(tracing_subscriber::fmt::time::uptime());
+    // Fails only if there is a subscriber already, which is then the one to use.
+    let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
+}

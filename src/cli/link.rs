@@ -1,0 +1,46 @@
+//! `connect` and `disconnect`.
+
+use super::args::Bulbs;
+use super::context::Context;
+use crate::error::Result;
+use crate::fleet;
+use crate::report::{Body, LinkKind, LinkRecord};
+
+pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let radio = context.radio().await?;
+    context
+        .each(
+            &args.target,
+            "connecting to",
+            async |report, deadline| {
+                let link = radio.connect(&report.id, deadline).await?;
+                link.keep();
+                Ok(LinkRecord::of(&args.target, &report, LinkKind::Connected))
+            },
+            |record| context.reporter.record(&Body::Link(record)),
+        )
+        .await
+}
+
+/// Asks only for bulbs that the system knows: one that it does not know has no link to drop.
+pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let radio = context.radio().await?;
+    let target = context.target(&args.target)?;
+    let many = target.single().is_none();
+    let found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    fleet::each(
+        found,
+        radio.link_limit(),
+        async |report| {
+            if report.connected {
+                radio.connect(&report.id, context.deadline()).await?.disconnect().await?;
+            }
+            Ok(LinkRecord::of(&args.target, &report, LinkKind::Disconnected))
+        },
+        |name, result| match result {
+            Ok(record) => context.reporter.record(&Body::Link(record)),
+            Err(error) => context.reporter.error(&error, Some(name)),
+        },
+    )
+    .await
+}

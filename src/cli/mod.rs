@@ -1,0 +1,145 @@
+//! The command line: argument types, and one file per verb. The only place that names clap.
+
+mod args;
+mod battery;
+mod context;
+mod drive;
+mod frame;
+mod generate;
+mod link;
+mod scan;
+mod status;
+mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::report::{Reporter, Settings};
+use args::{Cli, Verb};
+use context::Context;
+
+/// How long the clean-up may take on the way out.
+const CLOSE_TIME: Duration = Duration::from_secs(2);
+
+/// Runs the program with these arguments, and gives its exit code. All errors have been printed by then.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::read(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
+    let reporter = Reporter::new(Settings {
+        json: cli.global.json,
+        color: cli.global.color.unwrap_or_default().into(),
+        quiet: cli.global.quiet,
+    });
+    context::start_log(&cli.global);
+    match start(cli, &reporter) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => finish(&error, &reporter),
+    }
+}
+
+/// Says what was wrong with the arguments, or prints the help that was asked for.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let json = arguments.iter().any(|argument| argument == "--json")
+        || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true");
+    if error.use_stderr() && json {
+        let reporter = Reporter::new(Settings { json, ..Settings::default() });
+        let text = error.render().to_string();
+        // The rest says how to get help, which is for people.
+        let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &reporter);
+    }
+    // A reader that closes the pipe ends the help, which is no failure.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Prints the error that a command ended with.
+fn finish(error: &Error, reporter: &Reporter) -> ExitCode {
+    let silent = match error {
+        Error::OutputClosed => true,
+        // The shell and the user know; a program that reads JSON is told.
+        Error::Interrupted => !reporter.json(),
+        _ => false,
+    };
+    if !silent {
+        // Where it cannot be printed, the exit code still tells.
+        let _ = reporter.error(error, None);
+    }
+    ExitCode::from(error.exit())
+}
+
+/// Runs the verbs that need no radio at once, the others on a runtime.
+fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
+    match cli.verb {
+        Verb::Frame(args) => return frame::run(&args, reporter),
+        Verb::Completions(args) => return generate::completions(&args, reporter),
+        Verb::Man(args) => return generate::man(&args, reporter),
+        _ => {}
+    }
+    let context = Context::new(&cli.global, reporter)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    let result = runtime.block_on(async {
+        let result = tokio::select! {
+            result = run(cli.verb, &context) => result,
+            result = interrupted() => result,
+        };
+        tokio::select! {
+            () = context.close() => {}
+            () = tokio::time::sleep(CLOSE_TIME) => tracing::warn!("clean-up did not end within {CLOSE_TIME:?}"),
+            // The second interrupt skips the clean-up.
+            _ = interrupted() => {}
+        }
+        result
+    });
+    // A blocking call of the platform's must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(50));
+    result
+}
+
+async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
+    match verb {
+        Verb::Scan(args) => scan::run(&args, context).await,
+        Verb::On(args) => drive::power(&args, crate::bulb::Power::On, context).await,
+        Verb::Off(args) => drive::power(&args, crate::bulb::Power::Off, context).await,
+        Verb::Toggle(args) => drive::power(&args, crate::bulb::Power::Toggle, context).await,
+        Verb::Set(args) => drive::set(&args, context).await,
+        Verb::Status(args) => status::run(&args, context).await,
+        Verb::Watch(args) => watch::run(&args, context).await,
+        Verb::Battery(args) => battery::run(&args, context).await,
+        Verb::Connect(args) => link::connect(&args, context).await,
+        Verb::Disconnect(args) => link::disconnect(&args, context).await,
+        Verb::Frame(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
+    }
+}
+
+/// Waits until the user or the system asks us to end.
+#[cfg(unix)]
+async fn interrupted() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|error| Error::Internal(error.to_string()));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Err(Error::Interrupted)
+}
+
+/// Waits until the user asks us to end.
+#[cfg(not(unix))]
+async fn interrupted() -> Result<()> {
+    tokio::signal::ctrl_c().await.map_err(|error| Error::Internal(error.to_string()))?;
+    Err(Error::Interrupted)
+}

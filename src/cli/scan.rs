@@ -1,0 +1,262 @@
+//! `scan`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use globset::GlobMatcher;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use super::args::Scan;
+use super::context::Context;
+use crate::bulb::looks_like_a_bulb;
+use crate::error::{Error, Result};
+use crate::fleet::glob;
+use crate::radio::{AdapterState, DeviceId, Radio, Report};
+use crate::report::{AdapterRecord, Body, Bulb, DeviceRecord, Live, Reporter, ScanRecord, millis};
+
+/// How long is scanned where nobody says.
+const DURATION: Duration = Duration::from_secs(5);
+/// How often the live table is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+/// A device that has not been heard for so long is lost: bulbs advertise at least once a second, and some reports are
+/// always missed.
+const LOST_AFTER: Duration = Duration::from_secs(10);
+/// With `--watch`, a device is reported again when its signal has changed by so much, dB.
+const RSSI_STEP: u16 = 6;
+/// Devices are counted up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
+const SEEN_MOST: usize = 10_000;
+
+pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
+    let filter = Filter::new(args)?;
+    let radio = context.radio().await?.as_ref();
+    let mut view = View::new(args, filter, context.reporter);
+    let start = Instant::now();
+    let end = match (args.duration, args.watch) {
+        (Some(duration), _) => Some(start + duration),
+        (None, true) => None,
+        (None, false) => Some(start + DURATION),
+    };
+    let mut adapter = radio.adapter_state();
+    let mut reports = radio.reports();
+    if args.known {
+        for report in radio.known().await? {
+            view.take(report)?;
+        }
+    }
+    radio.start_scan().await?;
+    let mut tick = interval(FRAME);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while !view.done() {
+        tokio::select! {
+            report = reports.recv() => match report {
+                Ok(report) => view.take(report)?,
+                // What was missed is repeated by the next report of each device.
+                Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
+                Err(RecvError::Closed) => return Err(Error::AdapterLost { adapter: radio.adapter().name }),
+            },
+            changed = adapter.changed() => {
+                let state = *adapter.borrow_and_update();
+                if changed.is_err() {
+                    return Err(Error::AdapterLost { adapter: radio.adapter().name });
+                }
+                adapter_changed(state, radio, args, &mut view).await?;
+            }
+            _ = tick.tick() => view.tick(start.elapsed())?,
+            () = until(end) => break,
+        }
+    }
+    view.draw(start.elapsed(), true);
+    radio.stop_scan().await?;
+    view.end(start.elapsed())
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Turning the adapter off ends a scan; a watching one goes on when it is turned on again.
+async fn adapter_changed(
+    state: AdapterState,
+    radio: &dyn Radio,
+    args: &Scan,
+    view: &mut View<'_>,
+) -> Result<()> {
+    let name = radio.adapter().name;
+    if !args.watch {
+        return if state == AdapterState::On { Ok(()) } else { Err(Error::AdapterLost { adapter: name }) };
+    }
+    view.adapter(AdapterRecord::of(name, state))?;
+    if state == AdapterState::On { radio.start_scan().await } else { Ok(()) }
+}
+
+/// Which devices are reported.
+struct Filter {
+    any: bool,
+    names: Vec<GlobMatcher>,
+    services: Vec<uuid::Uuid>,
+    address: Option<String>,
+    min_rssi: Option<i16>,
+}
+
+impl Filter {
+    fn new(args: &Scan) -> Result<Self> {
+        let plain = |text: &str| text.replace([':', '-'], "").to_uppercase();
+        Ok(Self {
+            // A filter on what a device is, or is called, stands in for the default one.
+            any: args.any || !args.name.is_empty() || !args.service.is_empty() || args.address.is_some(),
+            names: args.name.iter().map(|name| glob(name)).collect::<Result<_>>()?,
+            services: args.service.clone(),
+            address: args.address.as_deref().map(plain),
+            min_rssi: args.min_rssi,
+        })
+    }
+
+    fn matches(&self, report: &Report) -> bool {
+        let name = || report.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
+        let address =
+            || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
+        (self.any || looks_like_a_bulb(report))
+            && (self.names.is_empty() || self.names.iter().any(|glob| glob.is_match(name())))
+            && (self.services.is_empty()
+                || self.services.iter().any(|service| report.services.contains(service)))
+            && self.address.as_ref().is_none_or(|prefix| address().starts_with(prefix))
+            && self.min_rssi.is_none_or(|min| report.rssi.is_some_and(|rssi| rssi >= min))
+    }
+}
+
+/// What has been seen, and what of it has been said.
+struct View<'a> {
+    args: &'a Scan,
+    filter: Filter,
+    reporter: &'a Reporter,
+    live: Option<Live>,
+    seen: BTreeSet<DeviceId>,
+    found: BTreeMap<DeviceId, Report>,
+    adapter: Option<AdapterRecord>,
+    changed: bool,
+}
+
+impl<'a> View<'a> {
+    fn new(args: &'a Scan, filter: Filter, reporter: &'a Reporter) -> Self {
+        let live = Live::new(reporter);
+        Self {
+            args,
+            filter,
+            reporter,
+            live,
+            seen: BTreeSet::new(),
+            found: BTreeMap::new(),
+            adapter: None,
+            changed: true,
+        }
+    }
+
+    /// Whether what was asked for has been found.
+    fn done(&self) -> bool {
+        self.args.first && !self.found.is_empty()
+    }
+
+    fn take(&mut self, report: Report) -> Result<()> {
+        if self.seen.len() < SEEN_MOST {
+            self.seen.insert(report.id.clone());
+        }
+        if !self.filter.matches(&report) {
+            return Ok(());
+        }
+        let said = self.found.get(&report.id);
+        let news = said.is_none_or(|said| self.args.watch && differs(said, &report));
+        self.changed = true;
+        if self.live.is_some() {
+            self.found.insert(report.id.clone(), report);
+            return Ok(());
+        }
+        if news {
+            self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
+            self.found.insert(report.id.clone(), report);
+        } else if let Some(said) = self.found.get_mut(&report.id) {
+            said.heard = report.heard;
+        }
+        Ok(())
+    }
+
+    fn adapter(&mut self, record: AdapterRecord) -> Result<()> {
+        self.changed = true;
+        if self.live.is_none() {
+            self.reporter.record(&Body::Adapter(record.clone()))?;
+        }
+        self.adapter = Some(record);
+        Ok(())
+    }
+
+    fn tick(&mut self, elapsed: Duration) -> Result<()> {
+        if self.args.watch {
+            let gone = |report: &Report| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
+            let (lost, found) =
+                std::mem::take(&mut self.found).into_iter().partition(|(_, report)| gone(report));
+            self.found = found;
+            let lost: BTreeMap<DeviceId, Report> = lost;
+            for report in lost.values() {
+                self.changed = true;
+                if self.live.is_none() {
+                    self.reporter.record(&Body::Lost(Bulb::of(report)))?;
+                }
+            }
+        }
+        if self.changed || elapsed.subsec_millis() < 100 {
+            self.draw(elapsed, false);
+        }
+        Ok(())
+    }
+
+    /// Draws the live table, loudest first.
+    fn draw(&mut self, elapsed: Duration, last: bool) {
+        self.changed = false;
+        let Some(live) = &mut self.live else { return };
+        let mut reports: Vec<&Report> = self.found.values().collect();
+        reports.sort_by_key(|report| (std::cmp::Reverse(report.rssi.map(|rssi| rssi / 8)), &report.id));
+        let devices: Vec<DeviceRecord> = reports.into_iter().map(DeviceRecord::of).collect();
+        let below = match &self.adapter {
+            Some(adapter) if adapter.state != "on" => {
+                format!("adapter {} is {}, waiting for it", adapter.adapter, adapter.state)
+            }
+            _ if last => String::new(),
+            _ => format!(
+                "scanning … {} s, {} of {} devices",
+                elapsed.as_secs(),
+                devices.len(),
+                self.seen.len()
+            ),
+        };
+        live.draw(self.reporter, &devices, &below);
+    }
+
+    fn end(&self, elapsed: Duration) -> Result<()> {
+        let (found, seen) = (self.found.len(), self.seen.len());
+        self.reporter.record(&Body::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
+        if found == 0 {
+            return Err(Error::NothingFound { seen, waited: elapsed });
+        }
+        if !self.args.any && self.reporter.live() && seen > found {
+            self.reporter.note(&format!("{found} of {seen} devices; --any shows all"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a report says something that is worth a line of its own.
+fn differs(said: &Report, report: &Report) -> bool {
+    let far = |a: i16, b: i16| a.abs_diff(b) >= RSSI_STEP;
+    let louder = match (said.rssi, report.rssi) {
+        (Some(a), Some(b)) => far(a, b),
+        (a, b) => a.is_some() != b.is_some(),
+    };
+    louder
+        || said.name != report.name
+        || said.services != report.services
+        || said.manufacturer != report.manufacturer
+        || said.connected != report.connected
+}

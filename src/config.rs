@@ -1,0 +1,109 @@
+//! The configuration file: defaults, aliases and groups.
+//!
+//! ```toml
+//! adapter = "hci0"
+//! timeout = "10s"
+//!
+//! [aliases]
+//! desk = "C4:11:00:00:00:01"
+//!
+//! [groups]
+//! office = ["desk", "Light-*"]
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use etcetera::BaseStrategy;
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// What the configuration file says. Everything may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The adapter to use where the command line names none.
+    pub adapter: Option<String>,
+    /// How long an operation may take where the command line does not say.
+    #[serde(default, with = "humantime_serde")]
+    pub timeout: Option<Duration>,
+    /// Names of the user's own for single bulbs: each stands for an address, a platform identifier or an advertised
+    /// name.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+    /// Names for several targets: each member is anything that a target can be.
+    #[serde(default)]
+    pub groups: BTreeMap<String, Vec<String>>,
+}
+
+impl Config {
+    /// Reads the file that was named, or else the user's own, which need not be there.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`], [`Error::ConfigInvalid`] with the line.
+    pub fn load(named: Option<&Path>) -> Result<Self> {
+        let (path, required) = match (named, Self::user_path()) {
+            (Some(path), _) => (path.to_owned(), true),
+            (None, Some(path)) => (path, false),
+            (None, None) => return Ok(Self::default()),
+        };
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => Ok(Self::default()),
+            Err(error) => {
+                Err(Error::FileUnreadable { path: path.display().to_string(), detail: error.to_string() })
+            }
+        }
+    }
+
+    /// Where the user's own configuration is looked for.
+    #[must_use]
+    pub fn user_path() -> Option<PathBuf> {
+        Some(etcetera::choose_base_strategy().ok()?.config_dir().join("bulbctl").join("config.toml"))
+    }
+
+    /// Reads the text of a configuration file; `path` is for the error message.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the line.
+    pub fn parse(text: &str, path: &str) -> Result<Self> {
+        let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let line =
+                error.span().map(|span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
+            let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+            invalid(format!("{place}{}", error.message()))
+        })?;
+        config.check().map_err(invalid)?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for name in self.aliases.keys().chain(self.groups.keys()) {
+            if name.is_empty() || name == "all" || name.contains([',', '@', '*', '?', '[']) {
+                return Err(format!(
+                    "{name:?} cannot name an alias or a group: it is empty, is \"all\", or has one of , @ * ? [ in it"
+                ));
+            }
+        }
+        for (group, members) in &self.groups {
+            for member in members {
+                if let Some(other) =
+                    member.strip_prefix('@').filter(|other| !self.groups.contains_key(*other))
+                {
+                    return Err(format!(
+                        "group {group:?} has {member:?} in it, and there is no group {other:?}"
+                    ));
+                }
+            }
+        }
+        match self.timeout {
+            Some(timeout) if timeout.is_zero() => Err("timeout is zero".to_owned()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Finds the bulbs that a target means: among what the system knows, else by a scan that ends as soon as it can.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, timeout_at};
+
+use super::target::{Target, Wanted};
+use crate::error::{Error, Result};
+use crate::radio::{AdapterState, Deadline, DeviceId, Radio, Report};
+
+/// How long is scanned for a target that may mean any number of bulbs, or several: three times the longest
+/// advertising interval that bulbs are seen with (1 s).
+const WINDOW: Duration = Duration::from_secs(3);
+/// How much longer is scanned for a second bulb of a name that was found: three times the usual interval of 100 ms.
+const NAMESAKE_WINDOW: Duration = Duration::from_millis(300);
+
+/// What was found for a target.
+#[derive(Debug)]
+pub struct Found {
+    /// The bulbs, in the order in which the target names them, each once.
+    pub bulbs: Vec<Report>,
+    /// What went wrong for single items of the target: not found, or ambiguous.
+    pub failures: Vec<(String, Error)>,
+}
+
+/// Finds the bulbs of a target among what the system knows, without a scan.
+///
+/// # Errors
+/// What [`Radio::known`] gives.
+pub async fn find_known(
+    radio: &dyn Radio,
+    target: &Target,
+    among: impl Fn(&Report) -> bool,
+) -> Result<Found> {
+    let mut devices = Devices::default();
+    devices.add(radio.known().await?.into_iter().filter(among));
+    Ok(devices.resolve(target, Duration::ZERO))
+}
+
+/// Finds the bulbs of a target. Those that the system knows are not scanned for; the scan is over before this returns,
+/// so that a connect can follow.
+///
+/// # Errors
+/// What the radio gives. That a bulb was not found is a failure in the result.
+pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Result<Found> {
+    let start = Instant::now();
+    let mut devices = Devices::default();
+    devices.add(radio.known().await?.into_iter());
+    let open_end = target.wanted().iter().any(Wanted::many);
+    if open_end || !devices.has_all(target) {
+        let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };
+        tracing::info!("scanning for {}", target.text());
+        let reports = radio.reports();
+        radio.start_scan().await?;
+        let result = collect(radio, reports, &mut devices, target, open_end, window).await;
+        radio.stop_scan().await?;
+        result?;
+    }
+    Ok(devices.resolve(target, start.elapsed()))
+}
+
+/// Takes reports in until the target is complete or the time is over.
+async fn collect(
+    radio: &dyn Radio,
+    mut reports: broadcast::Receiver<Report>,
+    devices: &mut Devices,
+    target: &Target,
+    open_end: bool,
+    window: Deadline,
+) -> Result<()> {
+    let mut adapter = radio.adapter_state();
+    let mut end = Instant::now() + window.remaining();
+    loop {
+        let report = tokio::select! {
+            report = timeout_at(end, reports.recv()) => report,
+            state = adapter.wait_for(|state| *state != AdapterState::On) => {
+                drop(state);
+                return Err(Error::AdapterLost { adapter: radio.adapter().name });
+            }
+        };
+        match report {
+            Err(_) => return Ok(()),
+            Ok(Err(RecvError::Closed)) => return Err(Error::AdapterLost { adapter: radio.adapter().name }),
+            // What was missed is repeated by the next report of each device.
+            Ok(Err(RecvError::Lagged(_))) => {}
+            Ok(Ok(report)) => {
+                let complete = devices.has_all(target);
+                devices.add(std::iter::once(report));
+                if !open_end && devices.has_all(target) && !complete {
+                    if !target.wanted().iter().any(|wanted| matches!(wanted, Wanted::Exact(_))) {
+                        return Ok(());
+                    }
+                    end = end.min(Instant::now() + NAMESAKE_WINDOW);
+                }
+            }
+        }
+    }
+}
+
+/// The devices seen, by identifier.
+#[derive(Default)]
+struct Devices(BTreeMap<DeviceId, Report>);
+
+impl Devices {
+    fn add(&mut self, reports: impl Iterator<Item = Report>) {
+        self.0.extend(reports.map(|report| (report.id.clone(), report)));
+    }
+
+    fn has_all(&self, target: &Target) -> bool {
+        target.wanted().iter().all(|wanted| self.0.values().any(|report| wanted.matches(report)))
+    }
+
+    fn resolve(mut self, target: &Target, waited: Duration) -> Found {
+        let seen = self.0.len();
+        let mut found = Found { bulbs: Vec::new(), failures: Vec::new() };
+        let mut taken: Vec<DeviceId> = Vec::new();
+        for wanted in target.wanted() {
+            let ids: Vec<DeviceId> = self
+                .0
+                .values()
+                .filter(|report| wanted.matches(report))
+                .map(|report| report.id.clone())
+                .collect();
+            let text = wanted.text();
+            match ids.len() {
+                0 => {
+                    found.failures.push((text.clone(), Error::TargetNotFound { target: text, seen, waited }))
+                }
+                2.. if !wanted.many() => {
+                    let candidates = ids.iter().map(ToString::to_string).collect();
+                    found.failures.push((text.clone(), Error::TargetAmbiguous { target: text, candidates }));
+                }
+                _ => taken.extend(ids.into_iter().filter(|id| !taken.contains(id)).collect::<Vec<_>>()),
+            }
+        }
+        found.bulbs = taken.iter().filter_map(|id| self.0.remove(id)).collect();
+        found
+    }
+}

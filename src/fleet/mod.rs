@@ -1,0 +1,9 @@
+//! Several bulbs: what a target means, how its bulbs are found, and how many are driven at once.
+
+mod find;
+mod run;
+mod target;
+
+pub use find::{Found, find, find_known};
+pub use run::each;
+pub use target::{Target, Wanted, glob};

@@ -1,0 +1,195 @@
+//! Targets: an address, an identifier, an alias, a name, a glob, `@group`, `all`, or a comma list of these.
+
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::bulb::looks_like_a_bulb;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::radio::{Address, Report};
+
+/// One thing to look for.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// The device of this address.
+    Address(Address),
+    /// The one device of this name or platform identifier.
+    Exact(String),
+    /// Every device whose name matches.
+    Glob(String, GlobMatcher),
+    /// Every bulb.
+    All,
+}
+
+impl Wanted {
+    /// Reads one item of a target, after aliases and groups have been replaced.
+    fn parse(text: &str) -> Result<Self> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        if text.contains(['*', '?', '[']) {
+            return Ok(Self::Glob(text.to_owned(), glob(text)?));
+        }
+        Ok(Self::Exact(text.to_owned()))
+    }
+
+    /// Whether more than one device may be meant.
+    #[must_use]
+    pub const fn many(&self) -> bool {
+        matches!(self, Self::Glob(..) | Self::All)
+    }
+
+    /// Whether the device is meant. Names are compared with their padding trimmed.
+    #[must_use]
+    pub fn matches(&self, report: &Report) -> bool {
+        match self {
+            Self::Address(address) => report.address == Some(*address),
+            Self::Exact(text) => report.id.as_str() == text || names(report).any(|name| name == text),
+            Self::Glob(_, glob) => names(report).any(|name| glob.is_match(name)),
+            Self::All => looks_like_a_bulb(report),
+        }
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Address(address) => address.to_string(),
+            Self::Exact(text) | Self::Glob(text, _) => text.clone(),
+            Self::All => "all".to_owned(),
+        }
+    }
+}
+
+/// Compiles a name glob: `*`, `?`, `[…]`, any case.
+///
+/// # Errors
+/// [`Error::Usage`] with what is wrong in it.
+pub fn glob(text: &str) -> Result<GlobMatcher> {
+    let glob = GlobBuilder::new(text).case_insensitive(true).literal_separator(false).build();
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|error| Error::Usage(format!("{text:?} is no name pattern: {error}")))
+}
+
+/// The names that a device answers to: some bulbs pad theirs with spaces or NULs.
+fn names(report: &Report) -> impl Iterator<Item = &str> {
+    let names = [report.name.as_deref(), report.alias.as_deref()];
+    names.into_iter().flatten().map(|name| name.trim_matches([' ', '\0']))
+}
+
+/// What a target means: the things to look for, in the order they were named, each once.
+#[derive(Clone, Debug)]
+pub struct Target {
+    text: String,
+    wanted: Vec<Wanted>,
+}
+
+impl Target {
+    /// Reads a target, with the configuration's aliases and groups.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an empty target or a bad pattern, [`Error::GroupUnknown`].
+    pub fn parse(text: &str, config: &Config) -> Result<Self> {
+        let mut items = Vec::new();
+        expand(text, config, &mut items, &mut BTreeSet::new())?;
+        if items.is_empty() {
+            return Err(Error::Usage(format!("the target {text:?} names nothing")));
+        }
+        let mut seen = BTreeSet::new();
+        items.retain(|item| seen.insert(item.clone()));
+        let wanted = items.iter().map(|item| Wanted::parse(item)).collect::<Result<_>>()?;
+        Ok(Self { text: text.to_owned(), wanted })
+    }
+
+    /// As it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What to look for.
+    #[must_use]
+    pub fn wanted(&self) -> &[Wanted] {
+        &self.wanted
+    }
+
+    /// The only thing that is meant, if it is one device.
+    #[must_use]
+    pub fn single(&self) -> Option<&Wanted> {
+        match self.wanted.as_slice() {
+            [wanted] if !wanted.many() => Some(wanted),
+            _ => None,
+        }
+    }
+}
+
+/// Replaces groups and aliases; `open` holds the groups being replaced, so that one in itself ends.
+fn expand(text: &str, config: &Config, items: &mut Vec<String>, open: &mut BTreeSet<String>) -> Result<()> {
+    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let Some(name) = item.strip_prefix('@') else {
+            items.push(config.aliases.get(item).map_or(item, String::as_str).to_owned());
+            continue;
+        };
+        let members = config.groups.get(name).ok_or_else(|| Error::GroupUnknown {
+            name: name.to_owned(),
+            have: match config.groups.keys().map(String::as_str).collect::<Vec<_>>().join(", ") {
+                none if none.is_empty() => "none".to_owned(),
+                some => some,
+            },
+        })?;
+        if open.insert(name.to_owned()) {
+            for member in members {
+                expand(member, config, items, open)?;
+            }
+            open.remove(name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let text = r#"
+            [aliases]
+            desk = "C4:11:00:00:00:01"
+            [groups]
+            office = ["desk", "Light-Shelf", "@hall"]
+            hall = ["Bulb-*", "@office"]
+        "#;
+        Config::parse(text, "test").unwrap()
+    }
+
+    fn texts(target: &str) -> Vec<String> {
+        Target::parse(target, &config()).unwrap().wanted().iter().map(Wanted::text).collect()
+    }
+
+    #[test]
+    fn expands_aliases_and_groups_each_once() {
+        assert_eq!(texts("desk"), ["C4:11:00:00:00:01"]);
+        assert_eq!(texts("@office,desk , Lamp"), ["C4:11:00:00:00:01", "Light-Shelf", "Bulb-*", "Lamp"]);
+        assert_eq!(texts("c4-11-00-00-00-01"), ["C4:11:00:00:00:01"]);
+    }
+
+    #[test]
+    fn tells_one_from_many() {
+        for (text, single) in
+            [("desk", true), ("Light-Desk", true), ("Light-*", false), ("all", false), ("a,b", false)]
+        {
+            assert_eq!(Target::parse(text, &config()).unwrap().single().is_some(), single, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_nothing_bad_patterns_and_unknown_groups() {
+        for text in ["", ",", "[a", "@cellar"] {
+            assert_eq!(Target::parse(text, &config()).unwrap_err().exit(), 2, "{text}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A table on the terminal that is drawn again in place.
+
+use console::Term;
+
+use super::record::DeviceRecord;
+use super::reporter::Reporter;
+use super::text::device_line;
+
+/// The live table of a scan. What stands there when it is dropped stays.
+#[derive(Debug)]
+pub struct Live {
+    term: Term,
+    drawn: usize,
+}
+
+impl Live {
+    /// A table on stdout, if that is a terminal and text was asked for.
+    #[must_use]
+    pub fn new(reporter: &Reporter) -> Option<Self> {
+        reporter.live().then(|| Self { term: Term::stdout(), drawn: 0 })
+    }
+
+    /// Draws the table anew: the devices, and a line below them that says what goes on. Rows that do not fit the
+    /// terminal are counted instead of shown, as a row that has scrolled away cannot be drawn again.
+    pub fn draw(&mut self, reporter: &Reporter, devices: &[DeviceRecord], below: &str) {
+        let (height, width) = self.term.size();
+        let room = usize::from(height).saturating_sub(2).max(1);
+        let mut lines: Vec<String> =
+            devices.iter().take(room).map(|device| device_line(device, reporter.layout())).collect();
+        if let Some(more @ 1..) = devices.len().checked_sub(room) {
+            lines.pop();
+            lines.push(format!("… and {} more", more + 1));
+        }
+        if !below.is_empty() {
+            lines.push(below.to_owned());
+        }
+        let _ = self.term.clear_last_lines(self.drawn);
+        self.drawn = lines.len();
+        for line in lines {
+            let line = console::truncate_str(&line, usize::from(width), "…");
+            if reporter.line(&line).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! All that is printed: human text and JSON lines. Commands give values, reports print them.
+
+mod live;
+mod record;
+mod reporter;
+mod sanitise;
+mod text;
+
+pub use live::Live;
+pub use record::{
+    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, FrameRecord, LinkKind, LinkRecord,
+    ScanRecord, StateRecord, millis,
+};
+pub use reporter::{ColorChoice, Reporter, Settings};
+pub use sanitise::{json_safe, sanitise};
+
+#[cfg(test)]
+mod tests {
+    use super::record::Line;
+
+    /// The schema that users rely on is generated from the types. When this fails, look whether the change only adds (then
+    /// run it with `BLESS=1`), or breaks (then the number in the file's name goes up as well).
+    #[test]
+    fn the_schema_in_the_docs_is_that_of_the_types() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/output-1.json");
+        let mut schema = serde_json::to_string_pretty(&schemars::schema_for!(Line<'static>)).unwrap();
+        schema.push('\n');
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, &schema).unwrap();
+        }
+        assert!(std::fs::read_to_string(path).unwrap() == schema, "{path} is out of date");
+    }
+}

@@ -1,0 +1,363 @@
+//! What commands report. As JSON, each is one line with `type` and `at`; docs/JSON.md describes them and
+//! docs/schema/output-1.json is generated from these types.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use bulb_protocol::LightState;
+use serde::{Serialize, Serializer};
+use tokio::time::Instant;
+
+use crate::bulb::{Battery, BulbState, Outcome, Provenance, Source, profile_of};
+use crate::error::Error;
+use crate::radio::{AdapterState, Report};
+
+/// One record. Fields that a bulb did not give are null.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Body {
+    /// A device that was seen.
+    Device(DeviceRecord),
+    /// A device that has not been heard for a while (`scan --watch`).
+    Lost(Bulb),
+    /// The adapter's state changed.
+    Adapter(AdapterRecord),
+    /// A scan ran to its end.
+    Scan(ScanRecord),
+    /// A bulb's state.
+    State(StateRecord),
+    /// A bulb's battery level.
+    Battery(BatteryRecord),
+    /// A bulb's link.
+    Link(LinkRecord),
+    /// A frame and its meaning.
+    Frame(FrameRecord),
+    /// Something failed.
+    Error(ErrorRecord),
+}
+
+/// Which bulb a record speaks of.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Bulb {
+    /// The platform's identifier.
+    pub id: String,
+    /// The address; null where the platform does not tell.
+    pub address: Option<String>,
+    /// The advertised name.
+    pub name: Option<String>,
+}
+
+impl Bulb {
+    /// The bulb of a report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        Self {
+            id: report.id.to_string(),
+            address: report.address.map(|address| address.to_string()),
+            name: report.name.clone(),
+        }
+    }
+
+    /// What to call it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+}
+
+/// A device that was seen.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeviceRecord {
+    /// Which.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// The name that the user gave it in the system, where it differs.
+    pub alias: Option<String>,
+    /// Signal strength, dBm.
+    pub rssi: Option<i16>,
+    /// Advertised services, as 128-bit UUIDs.
+    pub services: Vec<String>,
+    /// Manufacturer data in hex, by company identifier in hex.
+    pub manufacturer: BTreeMap<String, String>,
+    /// The profile that the advertisement speaks for.
+    pub profile: Option<&'static str>,
+    /// Whether the system holds a link to it.
+    pub connected: bool,
+    /// When it was first heard in this scan (RFC 3339); null if it is only remembered.
+    pub first_seen: Option<String>,
+    /// When it was last heard in this scan (RFC 3339); null if it is only remembered.
+    pub last_seen: Option<String>,
+}
+
+impl DeviceRecord {
+    /// The record of a report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        Self {
+            bulb: Bulb::of(report),
+            alias: report.alias.clone(),
+            rssi: report.rssi,
+            services: report.services.iter().map(ToString::to_string).collect(),
+            manufacturer: report
+                .manufacturer
+                .iter()
+                .map(|(id, data)| (format!("{id:04x}"), hex::encode(data)))
+                .collect(),
+            profile: profile_of(report).map(|profile| profile.name),
+            connected: report.connected,
+            first_seen: report.heard.map(|heard| wall(heard.first)),
+            last_seen: report.heard.map(|heard| wall(heard.last)),
+        }
+    }
+}
+
+/// The adapter's state.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AdapterRecord {
+    /// The adapter's name.
+    pub adapter: String,
+    /// `on`, `off` or `absent`.
+    pub state: &'static str,
+}
+
+impl AdapterRecord {
+    /// The record of a state.
+    #[must_use]
+    pub fn of(adapter: String, state: AdapterState) -> Self {
+        let state = match state {
+            AdapterState::On => "on",
+            AdapterState::Off => "off",
+            AdapterState::Absent => "absent",
+        };
+        Self { adapter, state }
+    }
+}
+
+/// The end of a scan.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ScanRecord {
+    /// How many devices matched.
+    pub found: usize,
+    /// How many devices were seen.
+    pub seen: usize,
+    /// How long was scanned, milliseconds.
+    pub duration_ms: u64,
+}
+
+/// A bulb's state.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StateRecord {
+    /// The target, as it was given.
+    pub target: String,
+    /// Which bulb.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// The profile it is driven by.
+    pub profile: &'static str,
+    /// How the state is known.
+    pub provenance: Provenance,
+    /// Whether it is switched on.
+    pub power: Option<bool>,
+    /// Brightness, percent.
+    pub brightness: Option<u8>,
+    /// Colour at full brightness, `#rrggbb`.
+    pub color: Option<String>,
+    /// After a command: whether the bulb reported what was asked for. Null where nothing was commanded.
+    pub confirmed: Option<bool>,
+}
+
+impl StateRecord {
+    /// The record of a state that was read or notified.
+    #[must_use]
+    pub fn of(target: &str, report: &Report, profile: &'static str, state: BulbState) -> Self {
+        let light = state.light();
+        Self {
+            target: target.to_owned(),
+            bulb: Bulb::of(report),
+            profile,
+            provenance: state.provenance(),
+            power: light.map(|light| light.power),
+            brightness: light.map(|light| light.brightness.get()),
+            color: light.map(|light| light.color.to_string()),
+            confirmed: None,
+        }
+    }
+
+    /// The record of a command's outcome.
+    #[must_use]
+    pub fn after(target: &str, report: &Report, profile: &'static str, outcome: Outcome) -> Self {
+        Self { confirmed: Some(outcome.confirmed), ..Self::of(target, report, profile, outcome.state) }
+    }
+}
+
+/// A bulb's battery level.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BatteryRecord {
+    /// The target, as it was given.
+    pub target: String,
+    /// Which bulb.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// Percent.
+    pub percent: u8,
+    /// Where it is from.
+    pub source: Source,
+}
+
+impl BatteryRecord {
+    /// The record of a level.
+    #[must_use]
+    pub fn of(target: &str, report: &Report, battery: Battery) -> Self {
+        Self {
+            target: target.to_owned(),
+            bulb: Bulb::of(report),
+            percent: battery.percent,
+            source: battery.source,
+        }
+    }
+}
+
+/// What became of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LinkKind {
+    /// It is up.
+    Connected,
+    /// It was asked to end.
+    Disconnected,
+    /// It ended by itself.
+    Lost,
+}
+
+/// A bulb's link.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LinkRecord {
+    /// The target, as it was given.
+    pub target: String,
+    /// Which bulb.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// What became of it.
+    pub state: LinkKind,
+}
+
+impl LinkRecord {
+    /// The record of a link.
+    #[must_use]
+    pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
+        Self { target: target.to_owned(), bulb: Bulb::of(report), state }
+    }
+}
+
+/// A frame and its meaning.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FrameRecord {
+    /// The bytes, in hex.
+    pub hex: String,
+    /// The profile it was read by.
+    pub profile: &'static str,
+    /// Whether the lamp is switched on.
+    pub power: bool,
+    /// Brightness, percent.
+    pub brightness: u8,
+    /// Colour at full brightness, `#rrggbb`.
+    pub color: String,
+    /// Whether this is the answer to encode, whose text is the hex alone.
+    #[serde(skip)]
+    pub encoded: bool,
+}
+
+impl FrameRecord {
+    /// The record of a frame of the base protocol.
+    #[must_use]
+    pub fn of(frame: &[u8], light: LightState, encoded: bool) -> Self {
+        Self {
+            hex: hex::encode(frame),
+            profile: crate::bulb::BASE.name,
+            power: light.power,
+            brightness: light.brightness.get(),
+            color: light.color.to_string(),
+            encoded,
+        }
+    }
+}
+
+/// Something failed: the whole command, or one bulb of several.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ErrorRecord {
+    /// The stable dotted code.
+    pub code: &'static str,
+    /// What happened.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The exit code of this failure.
+    pub exit: u8,
+    /// Which bulb of several; null if the whole command failed.
+    pub target: Option<String>,
+}
+
+impl ErrorRecord {
+    /// The record of an error.
+    #[must_use]
+    pub fn of(error: &Error, target: Option<&str>) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            hint: error.hint(),
+            exit: error.exit(),
+            target: target.map(str::to_owned),
+        }
+    }
+}
+
+/// The wall-clock time of a moment of this run, as RFC 3339 text.
+fn wall(moment: Instant) -> String {
+    let ago = moment.elapsed();
+    stamp(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+/// RFC 3339 with milliseconds, UTC.
+pub(crate) fn stamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// Milliseconds, as JSON has them.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A record with its time.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Line<'a> {
+    #[serde(flatten)]
+    body: &'a Body,
+    /// When it was reported (RFC 3339, UTC).
+    #[serde(serialize_with = "now")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    at: (),
+}
+
+impl<'a> Line<'a> {
+    pub(crate) const fn of(body: &'a Body) -> Self {
+        Self { body, at: () }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn now<S: Serializer>(_: &(), serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&stamp(SystemTime::now()))
+}

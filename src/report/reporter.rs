@@ -1,0 +1,127 @@
+//! Where records go: data to stdout, the rest to stderr; with `--json` everything to stdout as JSON lines.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use super::record::{Body, ErrorRecord, Line};
+use super::sanitise::json_safe;
+use super::text::{Layout, line};
+use crate::error::{Error, Result};
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// On a terminal that can, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How to report.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// When to colour.
+    pub color: ColorChoice,
+    /// Nothing on stderr but errors.
+    pub quiet: bool,
+}
+
+/// Prints records.
+#[derive(Debug)]
+pub struct Reporter {
+    settings: Settings,
+    layout: Layout,
+}
+
+impl Reporter {
+    /// A reporter on this process's stdout and stderr.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        match settings.color {
+            ColorChoice::Auto => {}
+            ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+            ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let truecolor =
+            std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
+        let layout = Layout { terminal: io::stdout().is_terminal(), truecolor };
+        Self { settings, layout }
+    }
+
+    /// Whether JSON was asked for.
+    #[must_use]
+    pub const fn json(&self) -> bool {
+        self.settings.json
+    }
+
+    /// Whether a live display on stdout makes sense.
+    #[must_use]
+    pub fn live(&self) -> bool {
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        !self.settings.json && self.layout.terminal && !dumb
+    }
+
+    /// Whether progress on stderr makes sense.
+    #[must_use]
+    pub fn progress(&self) -> bool {
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        !self.settings.json && !self.settings.quiet && io::stderr().is_terminal() && !dumb
+    }
+
+    pub(crate) const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Prints a record.
+    ///
+    /// # Errors
+    /// [`Error::OutputClosed`] when the reader has gone, [`Error::Output`] when it cannot be written.
+    pub fn record(&self, body: &Body) -> Result<()> {
+        if self.settings.json {
+            let json =
+                serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
+            return self.line(&json_safe(json));
+        }
+        match (body, line(body, self.layout)) {
+            (_, None) => Ok(()),
+            (Body::Error(_), Some(text)) => {
+                // Where stderr cannot be written, there is nobody to tell.
+                let _ = writeln!(anstream::stderr().lock(), "{text}");
+                Ok(())
+            }
+            (_, Some(text)) => self.line(&text),
+        }
+    }
+
+    /// Prints an error: the whole command's, or that of one bulb of several.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub fn error(&self, error: &Error, target: Option<&str>) -> Result<()> {
+        self.record(&Body::Error(ErrorRecord::of(error, target)))
+    }
+
+    /// Prints a line to stdout and flushes it: a reader waits for it.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub fn line(&self, text: &str) -> Result<()> {
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+            ErrorKind::BrokenPipe => Error::OutputClosed,
+            _ => Error::Output(error.to_string()),
+        })
+    }
+
+    /// Says something to the user on stderr, in text mode only.
+    pub fn note(&self, text: &str) {
+        if !self.settings.json && !self.settings.quiet {
+            // Where stderr cannot be written, there is nobody to tell.
+            let _ = writeln!(anstream::stderr().lock(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Records as people read them: one line each. Fields are separated by two spaces on a terminal and by one tab in a pipe.
+
+use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
+
+use super::record::{Body, DeviceRecord, ErrorRecord, LinkKind, StateRecord};
+use super::sanitise::sanitise;
+use crate::bulb::{Provenance, Source};
+
+const DIM: Style = Style::new().effects(Effects::DIMMED);
+const BOLD: Style = Style::new().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// How text is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// For a terminal: aligned, with styles and swatches. Otherwise for programs.
+    pub(crate) terminal: bool,
+    /// The terminal shows 24-bit colours.
+    pub(crate) truecolor: bool,
+}
+
+/// The line of a record; nothing for records that only programs need.
+pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
+    let fields = match body {
+        Body::Device(device) => return Some(device_line(device, layout)),
+        Body::Lost(bulb) => vec![sanitise(bulb.label()).into_owned(), "lost".to_owned()],
+        Body::Adapter(adapter) => {
+            vec![format!("adapter {}", sanitise(&adapter.adapter)), adapter.state.to_owned()]
+        }
+        Body::Scan(_) => return None,
+        Body::State(state) => state_fields(state, layout),
+        Body::Battery(battery) => {
+            let mut fields =
+                vec![sanitise(battery.bulb.label()).into_owned(), format!("{} %", battery.percent)];
+            if battery.source == Source::Bluez {
+                fields.push("(as BlueZ remembers it)".to_owned());
+            }
+            fields
+        }
+        Body::Link(link) => {
+            let state = match link.state {
+                LinkKind::Connected => "connected",
+                LinkKind::Disconnected => "disconnected",
+                LinkKind::Lost => "link lost",
+            };
+            vec![sanitise(link.bulb.label()).into_owned(), state.to_owned()]
+        }
+        Body::Frame(frame) if frame.encoded => vec![frame.hex.clone()],
+        Body::Frame(frame) => {
+            vec![on_off(frame.power), format!("{} %", frame.brightness), swatch(&frame.color, layout)]
+        }
+        Body::Error(error) => return Some(error_lines(error)),
+    };
+    Some(fields.join(if layout.terminal { "  " } else { "\t" }))
+}
+
+fn on_off(on: bool) -> String {
+    if on { "on" } else { "off" }.to_owned()
+}
+
+fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
+    let mut fields = vec![sanitise(state.bulb.label()).into_owned()];
+    match (state.power, state.brightness, &state.color) {
+        (Some(power), Some(brightness), Some(color)) => {
+            fields.extend([on_off(power), format!("{brightness} %"), swatch(color, layout)]);
+        }
+        _ => fields.push("state unknown".to_owned()),
+    }
+    if state.confirmed == Some(false) {
+        fields.push("(written, not confirmed)".to_owned());
+    } else if state.provenance == Provenance::Assumed {
+        fields.push("(assumed)".to_owned());
+    }
+    fields
+}
+
+/// The colour's text, with a spot of the colour itself before it where the terminal can show one.
+fn swatch(color: &str, layout: Layout) -> String {
+    let rgb = color.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    match rgb {
+        Some(rgb) if layout.terminal && layout.truecolor => {
+            let [_, red, green, blue] = rgb.to_be_bytes();
+            let style = Style::new().fg_color(Some(Color::Rgb(RgbColor(red, green, blue))));
+            format!("{style}●{style:#} {color}")
+        }
+        _ => color.to_owned(),
+    }
+}
+
+/// `C4:11:00:00:00:01  -48 dBm  base  Light-Desk`, in columns on a terminal.
+pub(crate) fn device_line(device: &DeviceRecord, layout: Layout) -> String {
+    let id = device.bulb.address.as_deref().unwrap_or(&device.bulb.id);
+    let profile = device.profile.unwrap_or("-");
+    let name = device.bulb.name.as_deref().or(device.alias.as_deref()).map(sanitise);
+    if !layout.terminal {
+        let rssi = device.rssi.map_or_else(|| "-".to_owned(), |rssi| rssi.to_string());
+        return format!("{id}\t{rssi}\t{profile}\t{}", name.as_deref().unwrap_or("-"));
+    }
+    let rssi = device.rssi.map_or_else(|| "       —".to_owned(), |rssi| format!("{rssi:>4} dBm"));
+    let name = match name {
+        Some(name) => format!("{BOLD}{name}{BOLD:#}"),
+        None => format!("{DIM}(no name){DIM:#}"),
+    };
+    let held = if device.connected { format!("  {CYAN}connected{CYAN:#}") } else { String::new() };
+    format!("{DIM}{id}{DIM:#}  {rssi} {}  {profile:<5} {name}{held}", bars(device.rssi))
+}
+
+/// Signal strength as four steps: -55, -67, -78 and -88 dBm, from "beside it" to "about to lose it".
+fn bars(rssi: Option<i16>) -> &'static str {
+    match rssi {
+        None => "    ",
+        Some(-55..) => "▂▄▆█",
+        Some(-67..) => "▂▄▆ ",
+        Some(-78..) => "▂▄  ",
+        Some(-88..) => "▂   ",
+        Some(_) => "    ",
+    }
+}
+
+fn error_lines(error: &ErrorRecord) -> String {
+    let message = sanitise(&error.message);
+    let mut text = match &error.target {
+        // A message that names the bulb need not have it before it.
+        Some(target) if !error.message.contains(target.as_str()) => {
+            format!("{RED}error{RED:#}: {}: {message} {DIM}[{}]{DIM:#}", sanitise(target), error.code)
+        }
+        _ => format!("{RED}error{RED:#}: {message} {DIM}[{}]{DIM:#}", error.code),
+    };
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("\n{CYAN} hint{CYAN:#}: {hint}"));
+    }
+    text
+}
