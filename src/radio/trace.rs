@@ -21,7 +21,7 @@ use crate::error::Result;
 const FRAME_QUEUE: usize = 1024;
 
 /// What carried a frame, and so in which direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
     /// Written to the bulb.
     Write(WriteKind),
