@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -80,6 +80,13 @@ impl Desk {
                 _ => self.backlog.push_back(effect),
             }
         }
+        // At once: a picture may be drawn before the next wait.
+        while let Some(effect) = self.backlog.pop_front() {
+            if let Err(TrySendError::Full(effect)) = self.effects.try_send(effect) {
+                self.backlog.push_front(effect);
+                break;
+            }
+        }
         own
     }
 
@@ -99,6 +106,11 @@ impl Desk {
                 () = at(tick) => return Ok(Event::Tick),
             }
         }
+    }
+
+    /// What the radio side has said already, so that a picture shows all of it.
+    pub fn ready(&mut self) -> Option<Event> {
+        self.words.try_recv().ok().map(Event::Radio)
     }
 
     /// Lets so much time pass, without a terminal.

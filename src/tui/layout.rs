@@ -1,6 +1,6 @@
 //! Where things are: computed from the model alone, for drawing and for the mouse.
 
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 
 use super::device::Device;
 use super::model::{Control, Model, Pane, controls};
@@ -61,45 +61,57 @@ pub(crate) fn areas(model: &Model) -> Areas {
     if too_small(model.size) {
         return Areas::default();
     }
-    let banner = u16::from(model.banner.is_some()) * 2;
     let all_fit = width >= THREE || (width >= TWO && height >= STACKED);
-    let lengths = [1, banner, u16::from(!all_fit)].map(Constraint::Length);
-    let [a, b, c] = lengths;
-    let rows = [a, b, c, Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)];
-    let [header, banner_area, tabs, body, message, hints] =
-        Layout::vertical(rows).areas(Rect::new(0, 0, width, height));
-    let mut areas = Areas {
-        header,
-        banner: model.banner.as_ref().map(|_| banner_area),
-        tabs: (!all_fit).then_some(tabs),
-        message,
-        hints,
-        ..Areas::default()
-    };
-    panes(model.pane, body, &mut areas);
+    let mut rest = Rect::new(0, 0, width, height);
+    let header = top(&mut rest, 1);
+    let banner = model.banner.as_ref().map(|_| top(&mut rest, 2));
+    let tabs = (!all_fit).then(|| top(&mut rest, 1));
+    let hints = bottom(&mut rest, 1);
+    let message = bottom(&mut rest, 1);
+    let mut areas = Areas { header, banner, tabs, message, hints, ..Areas::default() };
+    panes(model.pane, rest, &mut areas);
     areas
 }
 
-fn panes(pane: Pane, body: Rect, areas: &mut Areas) {
-    let detail_width = if body.width < 100 { 41 } else { 46 };
-    let side_by_side = |area: Rect| -> [Rect; 2] {
-        Layout::horizontal([Constraint::Fill(1), Constraint::Length(detail_width)]).areas(area)
-    };
+// By hand and not by ratatui's solver: both drawing and the mouse ask, at every event.
+
+fn top(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    let area = Rect { height: rows, ..*rest };
+    (rest.y, rest.height) = (rest.y + rows, rest.height - rows);
+    area
+}
+
+fn bottom(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    rest.height -= rows;
+    Rect { y: rest.bottom(), height: rows, ..*rest }
+}
+
+fn left(rest: &mut Rect, columns: u16) -> Rect {
+    let columns = columns.min(rest.width);
+    let area = Rect { width: columns, ..*rest };
+    (rest.x, rest.width) = (rest.x + columns, rest.width - columns);
+    area
+}
+
+fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
+    let detail = if body.width < 100 { 41 } else { 46 };
     if body.width >= THREE {
-        let list = ((body.width - detail_width) / 2).clamp(46, 76);
-        let widths = [Constraint::Length(list), Constraint::Length(detail_width), Constraint::Fill(1)];
-        let [list, detail, frames] = Layout::horizontal(widths).areas(body);
-        (areas.list, areas.detail, areas.frames) = (Some(list), Some(detail), Some(frames));
+        let list = ((body.width - detail) / 2).clamp(46, 76);
+        areas.list = Some(left(&mut body, list));
+        areas.detail = Some(left(&mut body, detail));
+        areas.frames = Some(body);
     } else if body.width >= TWO && areas.tabs.is_none() {
-        let rest = body.height.saturating_sub(24).max(7);
-        let [above, frames] = Layout::vertical([Constraint::Fill(1), Constraint::Length(rest)]).areas(body);
-        let [list, detail] = side_by_side(above);
-        (areas.list, areas.detail, areas.frames) = (Some(list), Some(detail), Some(frames));
+        let frames = body.height.saturating_sub(24).max(7);
+        areas.frames = Some(bottom(&mut body, frames));
+        areas.list = Some(left(&mut body, areas.header.width - detail));
+        areas.detail = Some(body);
     } else if pane == Pane::Frames {
         areas.frames = Some(body);
     } else if body.width >= TWO {
-        let [list, detail] = side_by_side(body);
-        (areas.list, areas.detail) = (Some(list), Some(detail));
+        areas.list = Some(left(&mut body, areas.header.width - detail));
+        areas.detail = Some(body);
     } else if pane == Pane::List {
         areas.list = Some(body);
     } else {
@@ -126,7 +138,7 @@ pub(crate) enum DetailRow {
 /// The rows of the selected bulb's pane: as many as it has room for, around the control that is used.
 pub(crate) fn detail_rows(model: &Model, device: &Device, height: u16) -> Vec<DetailRow> {
     use DetailRow as R;
-    let controls = controls(device.profile);
+    let controls = controls(device);
     let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Serial];
     let height = usize::from(height);
     let all = 1 + 3 + controls.len() + facts.len();

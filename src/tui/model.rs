@@ -95,8 +95,8 @@ pub(crate) enum Control {
     Recent,
 }
 
-/// The controls that a profile offers. The base profile can do all that there is.
-pub(crate) fn controls(profile: Option<&str>) -> &'static [Control] {
+/// The controls that a device offers: those of its profile. The base profile can do all that there is; a stranger nothing.
+pub(crate) fn controls(device: &Device) -> &'static [Control] {
     use Control as C;
     const ALL: &[Control] = &[
         C::Power,
@@ -110,7 +110,7 @@ pub(crate) fn controls(profile: Option<&str>) -> &'static [Control] {
         C::Presets,
         C::Recent,
     ];
-    if profile.is_some() { ALL } else { &[] }
+    if device.bulb || device.profile.is_some() { ALL } else { &[] }
 }
 
 /// A window over the panes.
@@ -166,6 +166,8 @@ pub struct Model {
     /// What the list shows, in its order.
     pub(crate) order: Vec<DeviceId>,
     pub(crate) selected: Option<DeviceId>,
+    /// Whether the user has begun to choose; until then the first of the list is selected.
+    pub(crate) chosen: bool,
     pub(crate) offset: usize,
     pub(crate) marked: BTreeSet<DeviceId>,
     pub(crate) sort: Sort,
@@ -212,6 +214,7 @@ impl Model {
             devices: BTreeMap::new(),
             order: Vec::new(),
             selected: None,
+            chosen: false,
             offset: 0,
             marked: BTreeSet::new(),
             sort: Sort::default(),
@@ -375,7 +378,9 @@ impl Model {
             Sort::Address => shown.sort_by_key(|device| (device.report.address, device.id())),
         }
         self.order = shown.into_iter().map(|device| device.id().clone()).collect();
-        if self.index().is_none() {
+        if !self.chosen {
+            self.selected = self.order.first().cloned();
+        } else if self.index().is_none() {
             let nearest = index.unwrap_or_default().min(self.order.len().saturating_sub(1));
             self.selected = self.order.get(nearest).cloned();
         }

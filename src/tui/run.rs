@@ -1,5 +1,7 @@
 //! The loop that owns the terminal.
 
+use std::io;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -31,8 +33,12 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
     result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())))
 }
 
-/// What the terminal is asked to do next.
+/// How many events are taken in before the next picture.
+const AT_ONCE: usize = 64;
+
+/// What happens next.
 enum Next {
+    Input(Option<io::Result<Input>>),
     Event(Event),
     /// It is time for a picture.
     Picture,
@@ -54,14 +60,7 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
             due = false;
         }
         let next = tokio::select! {
-            input = inputs.next() => match input {
-                Some(Ok(input)) => match event(input) {
-                    Some(event) => Next::Event(event),
-                    None => continue,
-                },
-                // The terminal has gone.
-                Some(Err(_)) | None => return Err(Error::Interrupted),
-            },
+            input = inputs.next() => Next::Input(input),
             event = desk.next() => Next::Event(event?),
             line = screen::next_line() => Next::Event(Event::Radio(Word::Log(line))),
             () = resumed.next() => Next::Forget,
@@ -69,32 +68,65 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
         };
         match next {
             Next::Picture => {}
-            Next::Forget => screen.forget()?,
-            Next::Event(event) => match desk.take(event) {
-                Some(Effect::Quit) => return Ok(()),
-                Some(Effect::Interrupt) => return Err(Error::Interrupted),
-                Some(Effect::Fail(error)) => return Err(error),
-                Some(Effect::Redraw) => screen.forget()?,
-                Some(Effect::Suspend) => {
-                    screen.suspend()?;
-                    let (width, height) = screen.size()?;
-                    let _ = desk.take(Event::Resize(width, height));
+            Next::Forget => {
+                screen.forget()?;
+                due = true;
+            }
+            Next::Input(input) => {
+                let mut input = Some(input);
+                // What was typed meanwhile comes before the next picture.
+                for _ in 0..AT_ONCE {
+                    let Some(now) = input else { break };
+                    if let Some(event) = typed(now)?
+                        && handle(desk, &mut screen, event)?.is_break()
+                    {
+                        return Ok(());
+                    }
+                    input = inputs.next().now_or_never();
                 }
-                _ => continue,
-            },
+            }
+            Next::Event(event) => {
+                let mut event = Some(event);
+                for _ in 0..AT_ONCE {
+                    let Some(now) = event else { break };
+                    if handle(desk, &mut screen, now)?.is_break() {
+                        return Ok(());
+                    }
+                    event = desk.ready();
+                }
+            }
         }
-        due = true;
     }
 }
 
-fn event(input: Input) -> Option<Event> {
-    Some(match input {
+/// Takes an event in, and does what is the terminal's to do.
+fn handle(desk: &mut Desk, screen: &mut Screen, event: Event) -> Result<ControlFlow<()>> {
+    match desk.take(event) {
+        Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
+        Some(Effect::Interrupt) => return Err(Error::Interrupted),
+        Some(Effect::Fail(error)) => return Err(error),
+        Some(Effect::Redraw) => screen.forget()?,
+        Some(Effect::Suspend) => {
+            screen.suspend()?;
+            let (width, height) = screen.size()?;
+            let _ = desk.take(Event::Resize(width, height));
+        }
+        _ => {}
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// What came from the terminal; nothing for what we do not care about.
+fn typed(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
+    // The terminal has gone.
+    let Some(Ok(input)) = input else { return Err(Error::Interrupted) };
+    Ok(Some(match input {
         Input::Key(key) => Event::Key(key),
         Input::Mouse(mouse) => Event::Mouse(mouse),
         Input::Paste(text) => Event::Paste(text),
         Input::Resize(width, height) => Event::Resize(width, height),
-        Input::FocusGained | Input::FocusLost => return None,
-    })
+        Input::FocusGained | Input::FocusLost => return Ok(None),
+    }))
 }
 
 /// Tells when the process goes on after it was stopped.

@@ -248,7 +248,7 @@ pub(super) fn next_order(model: &mut Model) {
 /// What keys do in the selected bulb's pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.current() else { return };
-    let offered = controls(device.profile);
+    let offered = controls(device);
     let up = device.up();
     let place = offered.iter().position(|control| *control == model.control).unwrap_or_default();
     let last = offered.len().saturating_sub(1);

@@ -57,6 +57,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     if key.kind == KeyEventKind::Release {
         return;
     }
+    model.chosen = true;
     let action = keys::find(key, places(model));
     // What cannot be seen cannot be used.
     let blind = too_small(model.size)
@@ -228,8 +229,7 @@ pub(super) fn select(model: &mut Model, index: usize) {
     let Some(id) = model.order.get(index).cloned() else { return };
     if model.selected.as_ref() != Some(&id) {
         model.selected = Some(id);
-        let offered = controls(model.current().and_then(|device| device.profile));
-        if !offered.contains(&model.control) {
+        if !model.current().is_some_and(|device| controls(device).contains(&model.control)) {
             model.control = Control::default();
         }
         // One that is gone was kept only because it was selected.

@@ -13,6 +13,7 @@ pub(super) fn take(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effec
     if too_small(model.size) || model.typing.is_some() {
         return;
     }
+    model.chosen |= event.kind != MouseEventKind::Moved;
     let at = Position::new(event.column, event.row);
     match event.kind {
         MouseEventKind::ScrollUp => scroll(model, at, -1, effects),
