@@ -11,7 +11,7 @@ use crate::bulb::{Battery, BulbState, DeviceInfo, Happening, LinkPhase, looks_li
 use crate::radio::{DeviceId, Report};
 
 /// How many signal strengths are kept, one a tick.
-pub(crate) const HISTORY: usize = 16;
+pub(crate) const HISTORY: usize = 10;
 /// The weight of a new signal strength in the average: half of it is from the last three reports.
 const WEIGHT: f32 = 0.2;
 /// The borders of the signal's steps, dBm, as `scan` has them: from "beside it" to "about to lose it".

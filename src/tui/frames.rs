@@ -1,7 +1,7 @@
 //! The frame log.
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::radio::trace::Frame;
 
@@ -53,7 +53,7 @@ pub(crate) struct FrameLog {
 impl FrameLog {
     /// Takes a frame in; `name` is what its bulb is called.
     pub(crate) fn push(&mut self, frame: &Frame, at: Duration, name: &str) {
-        let time = humantime::format_rfc3339_millis(SystemTime::from(frame.time));
+        let time = humantime::format_rfc3339_millis(frame.time);
         let row = Row {
             number: self.next,
             at,

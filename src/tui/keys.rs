@@ -203,10 +203,10 @@ pub const TABLE: &[Binding] = &[
     row(P::List, &[k(KeyCode::Right), c('l')], A::ToDetail, "", "to the selected bulb's pane"),
     row(P::List, &[c('/')], A::Filter, "filter", "show only bulbs whose name or address has this in it"),
 
-    row(P::Detail, ENTER, A::Activate, "do", "switch, type a colour, take a colour; connect a bulb that is not"),
+    row(P::Detail, ENTER, A::Activate, "do", "switch, type a value, take a colour; connect a bulb that is not"),
     row(P::Detail, UP, A::Up, "", "the control above"),
     row(P::Detail, DOWN, A::Down, "", "the control below"),
-    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Less, "", "less; one to the left"),
+    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Less, "less", "less; one to the left"),
     row(P::Detail, &[k(KeyCode::Right), c('l')], A::More, "more", "more; one to the right"),
     row(P::Detail, &[shift(KeyCode::Left), k(KeyCode::PageDown), c('H')], A::MuchLess, "", "much less"),
     row(P::Detail, &[shift(KeyCode::Right), k(KeyCode::PageUp), c('L')], A::MuchMore, "", "much more"),

@@ -98,7 +98,7 @@ fn left(rest: &mut Rect, columns: u16) -> Rect {
 fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
     let detail = if body.width < 100 { 41 } else { 46 };
     if body.width >= THREE {
-        let list = ((body.width - detail) / 2).clamp(46, 76);
+        let list = body.width.saturating_sub(detail + 46).clamp(46, 90);
         areas.list = Some(left(&mut body, list));
         areas.detail = Some(left(&mut body, detail));
         areas.frames = Some(body);

@@ -127,6 +127,8 @@ pub(crate) enum Typing {
     Filter,
     FrameFilter,
     Color,
+    /// The value of a slider.
+    Value(Control),
     File,
 }
 

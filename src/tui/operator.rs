@@ -85,7 +85,9 @@ struct Shift {
     gate: Arc<Gate>,
     scan: watch::Sender<bool>,
     drivers: HashMap<DeviceId, Driver>,
-    happenings: (mpsc::Sender<(DeviceId, Happening)>, mpsc::Receiver<(DeviceId, Happening)>),
+    /// What the drivers tell; and where they tell it.
+    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    tells: mpsc::Sender<(DeviceId, Happening)>,
     seen: BTreeMap<DeviceId, Report>,
     /// What the desk has not been told of yet, and when it will be.
     fresh: BTreeMap<DeviceId, Report>,
@@ -101,6 +103,7 @@ impl Shift {
         let radio: Arc<dyn Radio> = Arc::new(traced);
         let gate = Arc::new(Gate::default());
         let (scan, wanted) = watch::channel(false);
+        let (tells, happenings) = mpsc::channel(HAPPENINGS);
         let scanner = scanner::run(radio.clone(), wanted, gate.clone(), operator.words.clone());
         Self {
             radio,
@@ -111,7 +114,8 @@ impl Shift {
             gate,
             scan,
             drivers: HashMap::new(),
-            happenings: mpsc::channel(HAPPENINGS),
+            happenings,
+            tells,
             seen: BTreeMap::new(),
             fresh: BTreeMap::new(),
             due: None,
@@ -133,7 +137,7 @@ impl Shift {
         loop {
             tokio::select! {
                 effect = effects.recv() => self.act(effect.ok_or(Gone)?).await?,
-                happening = self.happenings.1.recv() => {
+                happening = self.happenings.recv() => {
                     if let Some((id, happening)) = happening {
                         self.happened(id, happening).await?;
                     }
@@ -251,7 +255,7 @@ impl Shift {
             gate: self.gate.clone(),
             timeout: self.timeout,
         };
-        self.drivers.insert(id, Driver::start(plan, self.happenings.0.clone()));
+        self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use bulb_protocol::{Percent, Rgb};
 use super::super::device::{Answer, Device, Link};
 use super::super::event::Effect;
 use super::super::keys::Action;
-use super::super::model::{Control, Model, Pane, RECENT, Sort, controls};
+use super::super::model::{Control, Model, Pane, RECENT, Sort, Typing, controls};
 use super::{select, to_detail, typing};
 use crate::bulb::{BulbState, Change, Power};
 use crate::radio::DeviceId;
@@ -30,15 +30,16 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
 pub(crate) fn slider(device: &Device, control: Control) -> Option<(u16, u16)> {
     let light = device.light()?;
     let tint = device.tint.of(light.color);
-    Some(match control {
-        Control::Brightness => (light.brightness.get().into(), 100),
-        Control::Red => (light.color.red.into(), 255),
-        Control::Green => (light.color.green.into(), 255),
-        Control::Blue => (light.color.blue.into(), 255),
-        Control::Hue => (tint.hue, 359),
-        Control::Saturation => (tint.saturation.into(), 100),
+    let value = match control {
+        Control::Brightness => light.brightness.get().into(),
+        Control::Red => light.color.red.into(),
+        Control::Green => light.color.green.into(),
+        Control::Blue => light.color.blue.into(),
+        Control::Hue => tint.hue,
+        Control::Saturation => tint.saturation.into(),
         Control::Power | Control::Color | Control::Presets | Control::Recent => return None,
-    })
+    };
+    Some((value, most(control)))
 }
 
 /// The change that brings a slider to a value; remembers the tint that was meant.
@@ -281,7 +282,17 @@ pub(super) fn activate(model: &mut Model, effects: &mut Vec<Effect>) {
                 color(model, recent, effects);
             }
         }
-        _ => typing::start_color(model),
+        Control::Color => typing::start_color(model),
+        slider => typing::start(model, Typing::Value(slider)),
+    }
+}
+
+/// The most that a slider can be.
+pub(crate) const fn most(control: Control) -> u16 {
+    match control {
+        Control::Hue => 359,
+        Control::Brightness | Control::Saturation => 100,
+        _ => 255,
     }
 }
 
@@ -302,21 +313,14 @@ fn adjust(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     }
 }
 
-fn extreme(model: &mut Model, most: bool, effects: &mut Vec<Effect>) {
+fn extreme(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
     let control = model.control;
     match control {
-        Control::Presets => model.preset = if most { PRESETS.len() - 1 } else { 0 },
+        Control::Presets => model.preset = if to_most { PRESETS.len() - 1 } else { 0 },
         Control::Recent => {
-            model.recent_index = if most { model.recent.len().saturating_sub(1) } else { 0 };
+            model.recent_index = if to_most { model.recent.len().saturating_sub(1) } else { 0 };
         }
         Control::Power | Control::Color => {}
-        control => {
-            let top = match control {
-                Control::Hue => 359,
-                Control::Brightness | Control::Saturation => 100,
-                _ => 255,
-            };
-            set(model, control, if most { top } else { 0 }, effects);
-        }
+        control => set(model, control, if to_most { most(control) } else { 0 }, effects),
     }
 }

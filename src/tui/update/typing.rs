@@ -21,7 +21,7 @@ pub(super) fn start(model: &mut Model, what: Typing) {
         Typing::Filter => model.filter.clone(),
         Typing::FrameFilter => model.frames.filter().to_owned(),
         Typing::File => FILE.to_owned(),
-        Typing::Color => String::new(),
+        Typing::Color | Typing::Value(_) => String::new(),
     };
     model.typing = Some((what, Input::new(text)));
     model.typing_fault = None;
@@ -55,7 +55,7 @@ fn cancel(model: &mut Model) {
             model.reorder();
         }
         Some(Typing::FrameFilter) => model.frames.set_filter(""),
-        Some(Typing::Color | Typing::File) | None => {}
+        Some(Typing::Color | Typing::Value(_) | Typing::File) | None => {}
     }
     model.typing_fault = None;
 }
@@ -70,6 +70,14 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
             Ok(color) => act::color(model, color, effects),
             Err(fault) => {
                 model.typing_fault = Some(fault);
+                model.typing = Some((what, input));
+            }
+        },
+        Typing::Value(control) => match text.trim_end_matches(['%', '°', ' ']).parse() {
+            Ok(value) if value <= act::most(control) => act::set(model, control, value, effects),
+            _ => {
+                model.typing_fault =
+                    Some(format!("a whole number from 0 to {} is needed", act::most(control)));
                 model.typing = Some((what, input));
             }
         },
@@ -125,6 +133,6 @@ fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputReques
             model.reorder();
         }
         Typing::FrameFilter => model.frames.set_filter(&text),
-        Typing::Color | Typing::File => {}
+        Typing::Color | Typing::Value(_) | Typing::File => {}
     }
 }

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::device::{Answer, Device, Link};
+use super::super::device::{Answer, Device, HISTORY, Link};
 use super::super::hsv;
 use super::super::layout::{CHIP, Columns, DetailRow, columns, detail_rows, inner};
 use super::super::model::{Control, Model, Pane};
@@ -345,7 +345,7 @@ impl Pen<'_> {
         vec![
             Span::styled(bars(self.device), self.depth().good()),
             Span::raw(format!(" {rssi} dBm{weak}")),
-            Span::styled(format!("  {}", history(self.device).trim_start()), dim()),
+            Span::styled(format!("  {}", history(self.device, HISTORY).trim_start()), dim()),
         ]
     }
 

@@ -7,7 +7,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::device::{Answer, Device, HISTORY, Link};
+use super::super::device::{Answer, Device, Link};
 use super::super::event::ScanPhase;
 use super::super::layout::inner;
 use super::super::model::{FADE, Model, Pane, Sort};
@@ -18,8 +18,8 @@ use crate::bulb::BulbState;
 
 /// The least and the most that a name is given.
 const NAME: (u16, u16) = (10, 28);
-/// What stands before the name: mark, link, swatch, answer, with spaces; and after it: bars and dBm.
-const BEFORE: u16 = 7;
+/// What stands before the name: cursor, mark, link, swatch, answer, with spaces; and after it: bars and dBm.
+const BEFORE: u16 = 8;
 const SIGNAL: u16 = 10;
 
 /// A column that is there if there is room; its width with the space before it.
@@ -34,27 +34,30 @@ enum Extra {
 
 impl Extra {
     /// In the order in which they are given room.
-    const ALL: [Self; 5] = [Self::Age, Self::Battery, Self::Address, Self::History, Self::Profile];
+    const ALL: [Self; 5] = [Self::Age, Self::Battery, Self::History, Self::Address, Self::Profile];
 
     const fn width(self) -> u16 {
         match self {
             Self::Age => 4,
             Self::Battery => 5,
             Self::Address => 18,
-            Self::History => 1 + HISTORY as u16,
+            Self::History => 1 + SHORT,
             Self::Profile => 6,
         }
     }
 }
 
+/// How much of the signal's history a row has.
+const SHORT: u16 = 8;
+
 /// The columns of a row that is so wide: the name's width, and which others there are.
 fn columns(width: u16) -> (u16, Vec<Extra>) {
-    let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL);
+    let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
     let mut extras = Vec::new();
     for extra in Extra::ALL {
         if extra.width() <= room {
             // A name that can be read comes before what is known elsewhere too.
-            let narrow = NAME.0 + room - extra.width() < 14 && extra != Extra::Age;
+            let narrow = NAME.0 + room - extra.width() < 13 && extra != Extra::Age;
             if narrow {
                 continue;
             }
@@ -139,6 +142,7 @@ fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Extra]) -> L
     ];
     spans.extend(swatch(depth, device));
     spans.push(answer_sign(depth, device));
+    spans.push(Span::raw(" "));
     let name_style = if device.name.is_empty() || faded { dim() } else { Style::new() };
     let label = if device.name.is_empty() { "(no name)" } else { &device.name };
     spans.push(Span::styled(fit(label, usize::from(name)), name_style));
@@ -163,7 +167,7 @@ fn cell(model: &Model, device: &Device, extra: Extra) -> Span<'static> {
             Span::styled(fit_right(&text, width), if low { model.depth.bad() } else { dim() })
         }
         Extra::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
-        Extra::History => Span::styled(format!(" {}", history(device)), dim()),
+        Extra::History => Span::styled(format!(" {}", history(device, usize::from(SHORT))), dim()),
         Extra::Profile => {
             Span::styled(format!(" {}", fit(device.profile.unwrap_or_default(), width - 1)), dim())
         }
@@ -230,14 +234,15 @@ pub(super) fn bars(device: &Device) -> &'static str {
 }
 
 /// How the signal was of late: -100 dBm is the lowest bar, -40 the highest.
-pub(super) fn history(device: &Device) -> String {
+pub(super) fn history(device: &Device, width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |rssi: &i16| {
         let level = (rssi.clamp(&-100, &-40) + 100) / 8;
         BARS.get(usize::try_from(level).unwrap_or_default()).copied().unwrap_or('█')
     };
-    let missing = HISTORY.saturating_sub(device.history.len());
-    std::iter::repeat_n(' ', missing).chain(device.history.iter().map(bar)).collect()
+    let missing = width.saturating_sub(device.history.len());
+    let last = device.history.iter().skip(device.history.len().saturating_sub(width));
+    std::iter::repeat_n(' ', missing).chain(last.map(bar)).collect()
 }
 
 /// A chip of a colour in so many columns; without colours its name has to do.

@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 use super::event::ScanPhase;
 use super::keys::{Binding, Place, TABLE};
 use super::layout::{LEAST, too_small};
-use super::model::{Model, Pane, Typing, Weight};
+use super::model::{Control, Model, Pane, Typing, Weight};
 use super::paint::{bold, dim};
 use super::text::{cut, wrap};
 use super::update::places;
@@ -158,6 +158,7 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             Typing::Filter => " filter: ",
             Typing::FrameFilter => " frames with: ",
             Typing::Color => " colour: ",
+            Typing::Value(_) => " value: ",
             Typing::File => " write frames to: ",
         };
         return typed(model, frame, area, label, input);
@@ -215,7 +216,8 @@ fn typed(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &
 /// The keys that are worth knowing here, as many as there is room for; the help comes last and always.
 fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let places = places(model);
-    let rows = TABLE.iter().filter(|row| !row.hint.is_empty() && places.contains(&row.place));
+    let rows =
+        TABLE.iter().filter(|row| !hint_here(model, row.hint).is_empty() && places.contains(&row.place));
     let (last, first): (Vec<&Binding>, Vec<&Binding>) =
         rows.partition(|row| row.place == Place::Panes && matches!(row.hint, "help" | "quit"));
     let pair = |row: &Binding| {
@@ -247,6 +249,12 @@ fn hint_here(model: &Model, hint: &'static str) -> &'static str {
     match hint {
         "connect" if up => "go to",
         "do" if !up => "connect",
+        "do" => match model.control {
+            Control::Power => "switch",
+            Control::Presets | Control::Recent => "take",
+            _ => "type",
+        },
+        "less" | "more" if !up => "",
         "pause" if model.frames.is_held() => "go on",
         _ => hint,
     }
