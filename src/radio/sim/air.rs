@@ -10,10 +10,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::link::SimLink;
 use super::log::Log;
-use super::peer::Peer;
 use super::rig::Rig;
-use super::store::{Store, Turn};
-use super::world::{Effect, LinkId, World};
+use super::store::{Stamp, Store, Turn};
+use super::world::{Effect, LinkId, Peer, World};
 use crate::radio::{
     AdapterState, Address, CharacteristicId, DeviceId, Heard, LinkState, NOTIFICATION_QUEUE, Notifications,
     REPORT_QUEUE, Report,
@@ -64,7 +63,7 @@ impl Air {
             world.adopt(&saved.peers, age);
         }
         if !world.adapter_on() {
-            world.drop_all();
+            world.end_all(age);
         }
         let state = if world.adapter_on() { AdapterState::On } else { AdapterState::Off };
         let air = Self {
@@ -269,22 +268,31 @@ impl Air {
 
     /// Keeps the world file and the world alike. Never ends.
     pub(super) async fn keep(&self) {
-        let mut stamp = self.store.stamp();
+        let mut seen = self.store.stamp();
         loop {
             tokio::select! {
-                () = self.keep.notified() => self.sync(&self.store.turn().await),
+                () = self.keep.notified() => seen = self.flush().await,
                 () = sleep(LOOK_EVERY), if self.inner().world.any_link() => {
-                    if self.store.stamp() != stamp {
-                        self.sync(&self.store.turn().await);
+                    if self.store.stamp() != seen {
+                        seen = self.flush().await;
                     }
                 }
             }
-            stamp = self.store.stamp();
         }
     }
 
-    /// Takes over what other commands did, and writes what we did.
-    fn sync(&self, turn: &Turn) {
+    /// Takes over what other commands did, and writes what we did, when it is our turn.
+    pub(super) async fn flush(&self) -> Option<Stamp> {
+        let turn = self.store.turn().await;
+        self.sync(&turn)
+    }
+
+    /// As [`flush`](Self::flush), where nothing can be waited for.
+    pub(super) fn flush_now(&self) {
+        self.sync(&self.store.turn_now());
+    }
+
+    fn sync(&self, turn: &Turn) -> Option<Stamp> {
         let theirs = self.store.load();
         let (age, ours) = self.act(|world, now| {
             if let Some(theirs) = &theirs {
@@ -295,15 +303,6 @@ impl Air {
         if theirs.is_none_or(|theirs| theirs.peers != ours) {
             self.store.save(age, ours, turn);
         }
-    }
-
-    /// Writes the world file before the end.
-    pub(super) async fn flush(&self) {
-        self.sync(&self.store.turn().await);
-    }
-
-    /// As [`flush`](Self::flush), where nothing can be waited for.
-    pub(super) fn flush_now(&self) {
-        self.sync(&self.store.turn_now());
+        self.store.stamp()
     }
 }

@@ -128,10 +128,10 @@ impl Connect<'_> {
                 Some(after) => sleep(after).await,
                 None => std::future::pending().await,
             }
-            let link = self.air.act(|world, _| {
+            let link = self.air.act(|world, now| {
                 let link = world.connected(self.address)?;
                 if drops {
-                    world.end(link, By::Bulb);
+                    world.end(link, By::Bulb, now);
                 }
                 Some(link).filter(|_| !drops)
             });
@@ -189,7 +189,7 @@ struct Half<'a> {
 impl Drop for Half<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.air.act(|world, _| world.end(self.id, By::Central));
+            self.air.act(|world, now| world.end(self.id, By::Central, now));
         }
     }
 }

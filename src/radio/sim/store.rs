@@ -14,7 +14,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::peer::millis;
+use super::world::millis;
 
 /// The format of world files. One of another format is passed over.
 const FORMAT: u32 = 1;
@@ -32,6 +32,8 @@ pub(super) type SavedPeers = BTreeMap<String, SavedPeer>;
 pub(super) struct SavedPeer {
     /// The bulb's state, as a status frame in hex.
     pub(super) light: String,
+    /// What was written to other characteristics, in hex.
+    pub(super) written: BTreeMap<String, String>,
     /// The name that it advertises.
     pub(super) name: Option<String>,
     /// It does not advertise.
@@ -78,6 +80,13 @@ pub(super) struct Store {
     warned: AtomicBool,
 }
 
+/// What a world file was like when it was last looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    modified: SystemTime,
+    length: u64,
+}
+
 /// The right to read and write a world file, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Turn(
@@ -114,9 +123,9 @@ impl Store {
     }
 
     /// What changes when the file does.
-    pub(super) fn stamp(&self) -> Option<(SystemTime, u64)> {
+    pub(super) fn stamp(&self) -> Option<Stamp> {
         let data = fs::metadata(self.path.as_deref()?).ok()?;
-        Some((data.modified().ok()?, data.len()))
+        Some(Stamp { modified: data.modified().ok()?, length: data.len() })
     }
 
     /// Waits until no other command reads and writes the file. Without the right to it after a while too: a world that
