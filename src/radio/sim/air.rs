@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::link::SimLink;
 use super::log::Log;
 use super::rig::Rig;
-use super::store::{Stamp, Store, Turn};
+use super::store::{SavedPeers, Store, Turn};
 use super::world::{Effect, LinkId, Peer, World};
 use crate::radio::{
     AdapterState, Address, CharacteristicId, DeviceId, Heard, LinkState, NOTIFICATION_QUEUE, Notifications,
@@ -268,21 +268,21 @@ impl Air {
 
     /// Keeps the world file and the world alike. Never ends.
     pub(super) async fn keep(&self) {
-        let mut seen = self.store.stamp();
+        let mut seen = None;
         loop {
             tokio::select! {
-                () = self.keep.notified() => seen = self.flush().await,
+                () = self.keep.notified() => seen = Some(self.flush().await),
                 () = sleep(LOOK_EVERY), if self.inner().world.any_link() => {
-                    if self.store.stamp() != seen {
-                        seen = self.flush().await;
+                    if self.store.load().map(|saved| saved.peers) != seen {
+                        seen = Some(self.flush().await);
                     }
                 }
             }
         }
     }
 
-    /// Takes over what other commands did, and writes what we did, when it is our turn.
-    pub(super) async fn flush(&self) -> Option<Stamp> {
+    /// Takes over what other commands did, and writes what we did, when it is our turn. Gives what the file has then.
+    pub(super) async fn flush(&self) -> SavedPeers {
         let turn = self.store.turn().await;
         self.sync(&turn)
     }
@@ -292,7 +292,7 @@ impl Air {
         self.sync(&self.store.turn_now());
     }
 
-    fn sync(&self, turn: &Turn) -> Option<Stamp> {
+    fn sync(&self, turn: &Turn) -> SavedPeers {
         let theirs = self.store.load();
         let (age, ours) = self.act(|world, now| {
             if let Some(theirs) = &theirs {
@@ -301,8 +301,8 @@ impl Air {
             (now, world.save())
         });
         if theirs.is_none_or(|theirs| theirs.peers != ours) {
-            self.store.save(age, ours, turn);
+            self.store.save(age, &ours, turn);
         }
-        self.store.stamp()
+        ours
     }
 }

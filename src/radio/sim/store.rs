@@ -80,13 +80,6 @@ pub(super) struct Store {
     warned: AtomicBool,
 }
 
-/// What a world file was like when it was last looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    modified: SystemTime,
-    length: u64,
-}
-
 /// The right to read and write a world file, for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Turn(
@@ -122,12 +115,6 @@ impl Store {
         }
     }
 
-    /// What changes when the file does.
-    pub(super) fn stamp(&self) -> Option<Stamp> {
-        let data = fs::metadata(self.path.as_deref()?).ok()?;
-        Some(Stamp { modified: data.modified().ok()?, length: data.len() })
-    }
-
     /// Waits until no other command reads and writes the file. Without the right to it after a while too: a world that
     /// forgets is better than one that hangs.
     pub(super) async fn turn(&self) -> Turn {
@@ -158,10 +145,15 @@ impl Store {
     }
 
     /// Writes the file: another one beside it, which then takes its place.
-    pub(super) fn save(&self, age: Duration, peers: SavedPeers, _turn: &Turn) {
+    pub(super) fn save(&self, age: Duration, peers: &SavedPeers, _turn: &Turn) {
         let Some(path) = self.path.as_deref() else { return };
-        let about = self.about.clone();
-        let saved = Saved { format: FORMAT, about, age_ms: millis(age), written_ms: wall_ms(), peers };
+        let saved = Saved {
+            format: FORMAT,
+            about: self.about.clone(),
+            age_ms: millis(age),
+            written_ms: wall_ms(),
+            peers: peers.clone(),
+        };
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         let written = serde_json::to_vec(&saved)
             .map_err(io::Error::from)
