@@ -48,6 +48,9 @@ const SCAN_PAUSE: Duration = Duration::from_millis(200);
 /// How long closing may take at the worst.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
+#[cfg(test)]
+mod tests;
+
 /// What opening an adapter gives.
 struct Opened {
     info: AdapterInfo,
