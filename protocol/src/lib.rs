@@ -14,3 +14,8 @@ pub mod base;
 mod value;
 
 pub use value::{LightState, OutOfRange, Percent, Rgb};
+
+/// The examples of README.md, so that they are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

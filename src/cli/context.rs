@@ -102,7 +102,7 @@ impl<'a> Context<'a> {
         &self,
         target: &str,
         doing: &str,
-        operation: impl Fn(Report, Deadline) -> F,
+        operation: impl Fn(Arc<dyn Radio>, Report, Deadline) -> F,
         done: impl Fn(T) -> Result<()>,
     ) -> Result<()>
     where
@@ -112,9 +112,11 @@ impl<'a> Context<'a> {
         let deadline = self.deadline();
         let found = self.find(&target, deadline).await?;
         let single = found.bulbs.len() == 1;
-        let limit = self.radio().await?.link_limit();
+        let radio = self.radio().await?;
+        let limit = radio.link_limit();
         let progress = self.progress(format!("{doing} {}", target.text()));
-        let operation = |report| operation(report, if single { deadline } else { self.deadline() });
+        let operation =
+            |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
         fleet::each(found, limit, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),

@@ -1,2 +1,46 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask --help`.
+// A program for developers: what it has to say goes straight to their terminal.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod bench;
+mod firmware;
+mod fuzz;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of bulbctl.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs every test, installs what it needs.
+    Test(test::Options),
+    /// Measures, and prints Markdown tables.
+    Bench(bench::Options),
+    /// Fuzzes the codec.
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

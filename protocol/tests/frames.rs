@@ -1,0 +1,119 @@
+//! The vectors of `fixtures/frames`, run both ways.
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::fs;
+use std::path::Path;
+
+use bulb_protocol::base::{self, DecodeError};
+use bulb_protocol::{LightState, Percent, Rgb};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vectors {
+    profile: String,
+    valid: Vec<Valid>,
+    malformed: Vec<Malformed>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Valid {
+    hex: String,
+    power: bool,
+    brightness: u8,
+    color: String,
+    source: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Malformed {
+    hex: String,
+    error: String,
+    lenient: Option<String>,
+    source: String,
+}
+
+/// Every file of the folder, so that a new one cannot go untested.
+#[test]
+fn every_vector_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/frames");
+    let mut files = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let vectors: Vectors = toml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        match vectors.profile.as_str() {
+            "base" => base_vectors(&vectors),
+            other => panic!("{}: no codec for profile {other:?} here", path.display()),
+        }
+        files += 1;
+    }
+    assert!(files > 0, "no vectors found");
+}
+
+fn base_vectors(vectors: &Vectors) {
+    assert!(!vectors.valid.is_empty() && !vectors.malformed.is_empty());
+    for vector in &vectors.valid {
+        let (frame, source) = (bytes(&vector.hex), sourced(&vector.source));
+        let state = LightState {
+            power: vector.power,
+            brightness: Percent::new(vector.brightness).unwrap(),
+            color: color(&vector.color),
+        };
+        assert_eq!(base::encode(state).as_slice(), frame, "{source}");
+        assert_eq!(read(base::decode, &frame), Ok(state), "{source}");
+        assert_eq!(read(base::decode_lenient, &frame), Ok(state), "{source}");
+    }
+    for vector in &vectors.malformed {
+        let (frame, source) = (bytes(&vector.hex), sourced(&vector.source));
+        let error = read(base::decode, &frame).expect_err(source);
+        assert_eq!(error.to_string(), vector.error, "{source}");
+        assert_eq!(error.frame_len(), frame.len(), "{source}");
+        let lenient = match read(base::decode_lenient, &frame) {
+            Ok(state) => Some(state.to_string()),
+            Err(refused) => {
+                assert_eq!(refused.to_string(), vector.error, "{source}");
+                None
+            }
+        };
+        assert_eq!(lenient, vector.lenient, "{source}");
+    }
+}
+
+/// Decodes the frame where it lies in a larger buffer, among two kinds of leftovers: what is beside the frame must not
+/// show in the result, nor in what the error shows.
+fn read(
+    decode: fn(&[u8]) -> Result<LightState, DecodeError>,
+    frame: &[u8],
+) -> Result<LightState, DecodeError> {
+    let among = |leftover: u8| {
+        let mut buffer = [leftover; 64];
+        let place = buffer.get_mut(8..8 + frame.len()).expect("vectors are short");
+        place.copy_from_slice(frame);
+        decode(place)
+    };
+    let result = among(0xA5);
+    assert_eq!(result, among(0x00));
+    result
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn color(text: &str) -> Rgb {
+    let number = u32::from_str_radix(text.strip_prefix('#').unwrap(), 16).unwrap();
+    let [0, red, green, blue] = number.to_be_bytes() else { panic!("{text} is no colour") };
+    Rgb::new(red, green, blue)
+}
+
+fn sourced(source: &str) -> &str {
+    let known = source == "reference" || source.starts_with("edge: ") || source.starts_with("field: ");
+    assert!(known, "{source:?} says not where the vector comes from");
+    source
+}

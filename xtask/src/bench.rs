@@ -1,0 +1,135 @@
+//! `cargo xtask bench`: what things cost, as Markdown tables.
+
+mod codec;
+mod program;
+
+use std::env;
+use std::fs;
+use std::thread;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::setup::{command, output, root, xtask};
+
+/// Where `--write` puts the tables, each between the two markers of its part.
+const DOCUMENT: &str = "docs/BENCHMARKS.md";
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What to measure; everything if left out.
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+    /// Puts the tables into docs/BENCHMARKS.md too.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Part {
+    /// Instructions of the codec's calls, counted under valgrind.
+    Codec,
+    /// From the start of the program to the first byte of its help.
+    Start,
+    /// The size of the release binary.
+    Size,
+    /// A hundred virtual bulbs against one.
+    Fleet,
+    /// bulbctl against other tools on a real Bluetooth stack, in a virtual machine.
+    Realstack,
+}
+
+const ALL: &[Part] = &[Part::Codec, Part::Start, Part::Size, Part::Fleet, Part::Realstack];
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Codec => "codec",
+            Self::Start => "start",
+            Self::Size => "size",
+            Self::Fleet => "fleet",
+            Self::Realstack => "realstack",
+        }
+    }
+
+    fn measure(self) -> Result<String> {
+        match self {
+            Self::Codec => codec::instructions(),
+            Self::Start => program::start(),
+            Self::Size => program::size(),
+            Self::Fleet => program::fleet(),
+            Self::Realstack => real_stack(),
+        }
+    }
+}
+
+/// Measures one part after the other.
+///
+/// # Errors
+/// Something cannot be measured, or the document lacks the markers of a part.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let parts = if options.parts.is_empty() { ALL } else { &options.parts };
+    let machine = machine()?;
+    for &part in parts {
+        let name = part.name();
+        let table = part.measure().with_context(|| format!("bench {name}"))?;
+        let text = format!("{}\n\n`cargo xtask bench {name}`, on {machine}.\n", table.trim_end());
+        println!("{text}");
+        if options.write {
+            write(name, &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables that the real-stack run prints between its other output.
+fn real_stack() -> Result<String> {
+    let (text, _) = output(xtask().args(["realstack", "--bench"]))?;
+    let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
+    ensure!(!rows.is_empty(), "the real-stack run printed no table");
+    Ok(rows.join("\n"))
+}
+
+/// What a reader has to know to compare the numbers with his own.
+fn machine() -> Result<String> {
+    let cores = thread::available_parallelism().context("number of cores")?;
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or("an unknown processor", |(_, model)| model.trim());
+    let virtual_machine = cpu.split_whitespace().any(|flag| flag == "hypervisor");
+    let guest = if virtual_machine { " in a virtual machine" } else { "" };
+    let (rustc, _) = output(command("rustc").arg("--version"))?;
+    let rustc = rustc.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    Ok(format!("{cores} cores of {model}{guest}, {} {}, {rustc}", env::consts::OS, env::consts::ARCH))
+}
+
+fn write(name: &str, text: &str) -> Result<()> {
+    let path = root().join(DOCUMENT);
+    let document = fs::read_to_string(&path).context(DOCUMENT)?;
+    let document =
+        replaced(&document, name, text).with_context(|| format!("{DOCUMENT} has no markers for {name}"))?;
+    fs::write(&path, document).context(DOCUMENT)
+}
+
+/// The document with the text between the markers of a part.
+fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let (before, rest) = document.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}{text}{end}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let document = "a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n<!-- begin y -->\n<!-- end y -->\n";
+        let new = replaced(document, "x", "new\n").unwrap();
+        assert_eq!(new, "a\n<!-- begin x -->\nnew\n<!-- end x -->\nb\n<!-- begin y -->\n<!-- end y -->\n");
+        assert_eq!(replaced(&new, "x", "new\n").unwrap(), new);
+        assert_eq!(replaced(document, "z", ""), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! What the program costs: its size, its start, and a fleet of virtual bulbs.
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::setup::{cargo, command, run, target};
+
+/// How often the program is started for one number.
+const STARTS: usize = 300;
+/// How often a fleet is commanded for one number.
+const FLEET_RUNS: usize = 7;
+/// The larger fleet.
+const FLEET: usize = 100;
+
+/// From the start of a process to its first byte on stdout, without a shell. `echo` tells what of it is the machine's.
+///
+/// # Errors
+/// The program does not build, or writes nothing.
+pub(super) fn start() -> Result<String> {
+    let bulbctl = release()?;
+    let mut table = String::from("| first byte of | median | 95th percentile |\n|---|---:|---:|\n");
+    let help = || with(&bulbctl, &["--help"]);
+    let echo = || with(Path::new("echo"), &["hello"]);
+    for (what, program) in
+        [("`bulbctl --help`", &help as &dyn Fn() -> Command), ("`echo hello`, to compare", &echo)]
+    {
+        let times = sorted(STARTS, || first_byte(&mut program()))?;
+        writeln!(table, "| {what} | {} | {} |", shown(at(&times, 50)), shown(at(&times, 95)))?;
+    }
+    Ok(table + &format!("\n{STARTS} starts each.\n"))
+}
+
+/// The release binary, stripped as the release profile has it.
+///
+/// # Errors
+/// The program does not build.
+pub(super) fn size() -> Result<String> {
+    let bytes = fs::metadata(release()?).context("the release binary")?.len();
+    Ok(format!(
+        "| release binary, stripped | size |\n|---|---:|\n| `bulbctl` | {bytes} bytes ({:.2} MB) |\n",
+        bytes as f64 / 1e6
+    ))
+}
+
+/// One command to all bulbs of a rig, from start to exit.
+///
+/// # Errors
+/// The program does not build, or the command fails.
+pub(super) fn fleet() -> Result<String> {
+    let bulbctl = release()?;
+    let folder = env::temp_dir().join(format!("bulbctl-bench-{}", process::id()));
+    fs::create_dir_all(&folder).context("a folder for the rigs")?;
+    let result = fleet_in(&folder, &bulbctl);
+    fs::remove_dir_all(&folder).context("removing the rigs")?;
+    result
+}
+
+fn fleet_in(folder: &Path, bulbctl: &Path) -> Result<String> {
+    let mut table =
+        String::from("| `bulbctl set all --brightness 50` on | median | slowest |\n|---|---:|---:|\n");
+    for bulbs in [1, FLEET] {
+        let file = folder.join(format!("{bulbs}.toml"));
+        fs::write(&file, rig(bulbs)?).context("the rig")?;
+        let adapter = format!("sim:{}", file.display());
+        let times = sorted(FLEET_RUNS, || {
+            // A world of its own for each run: no bulb is connected or known from the one before.
+            let world = folder.join("world");
+            let mut set = with(bulbctl, &["--adapter", &adapter, "set", "all", "--brightness", "50"]);
+            let start = Instant::now();
+            run(set.env("BULBCTL_SIM_DIR", &world).stdout(Stdio::null()))?;
+            let time = start.elapsed();
+            fs::remove_dir_all(&world).context("removing the world")?;
+            Ok(time)
+        })?;
+        let plural = if bulbs == 1 { "" } else { "s" };
+        writeln!(
+            table,
+            "| {bulbs} virtual bulb{plural} | {} | {} |",
+            shown(at(&times, 50)),
+            shown(at(&times, 100))
+        )?;
+    }
+    Ok(table + &format!("\n{FLEET_RUNS} runs each, the scan included.\n"))
+}
+
+/// A rig of so many bulbs, alike but for name and address.
+fn rig(bulbs: usize) -> Result<String> {
+    let mut rig = String::from("rig = 1\nabout = \"a fleet to measure with\"\n");
+    for index in 0..bulbs {
+        let address = format!("C4:11:00:00:{:02X}:{:02X}", index / 256, index % 256);
+        write!(
+            rig,
+            "\n[[bulb]]\nname = \"Light-{index:03}\"\naddress = \"{address}\"\nadvertises = [\"fff0\"]\n"
+        )?;
+    }
+    Ok(rig)
+}
+
+/// The program as it is released.
+fn release() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
+    Ok(target().join("release").join("bulbctl"))
+}
+
+fn with(program: &Path, words: &[&str]) -> Command {
+    let mut command = command(program);
+    command.args(words);
+    command
+}
+
+fn first_byte(command: &mut Command) -> Result<Duration> {
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn().context("starting the program")?;
+    let mut stdout = child.stdout.take().context("its output")?;
+    let read = stdout.read(&mut [0]).context("reading its output")?;
+    let time = start.elapsed();
+    // To the end, so that the program does not meet a closed pipe.
+    stdout.read_to_end(&mut Vec::new()).context("reading its output")?;
+    ensure!(
+        child.wait().context("waiting for it")?.success() && read == 1,
+        "the program wrote nothing, or failed"
+    );
+    Ok(time)
+}
+
+/// Measures so often, and sorts. One more time goes before, to warm the caches.
+fn sorted(times: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
+    measure()?;
+    let mut all = (0..times).map(|_| measure()).collect::<Result<Vec<_>>>()?;
+    all.sort();
+    Ok(all)
+}
+
+/// The given percentile, nearest rank.
+fn at(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+fn shown(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_nearest_rank() {
+        let times: Vec<_> = (1..=10).map(Duration::from_secs).collect();
+        assert_eq!(at(&times, 50), Duration::from_secs(5));
+        assert_eq!(at(&times, 95), Duration::from_secs(10));
+        assert_eq!(at(&times, 100), Duration::from_secs(10));
+        assert_eq!(at(&[], 50), Duration::ZERO);
+    }
+}

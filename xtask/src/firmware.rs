@@ -1,0 +1,66 @@
+//! The proof that firmware can link the codec: see `protocol/firmware`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::setup::{cargo, command, output, run, target};
+
+/// The crate that links the codec as firmware does.
+pub(crate) const MANIFEST: &str = "protocol/firmware/Cargo.toml";
+
+/// What compiled code may ask of a machine without std: copying, filling and comparing memory. LLVM makes calls of these
+/// out of plain assignments.
+const MEMORY: &[&str] = &["memcpy", "memmove", "memset", "memcmp", "bcmp"];
+
+/// Builds the library for the host and for each bare-metal target that is installed, and looks at what is in it.
+///
+/// # Errors
+/// It does not build: something needs std or an allocator. Or the codec comes with more than itself: with what panics.
+pub(crate) fn prove() -> Result<()> {
+    let folder = target().join("firmware");
+    build(&folder, None)?;
+    let symbols = symbols(&folder.join("release/libfirmware.a"))?;
+    ensure!(
+        symbols.iter().any(|symbol| symbol == "bulb_protocol::base::decode"),
+        "the codec is not in the library"
+    );
+    for symbol in &symbols {
+        let own = ["bulb_protocol::", "firmware::"].iter().any(|start| symbol.starts_with(start));
+        ensure!(
+            own || MEMORY.contains(&symbol.as_str()),
+            "the codec is not free of panics: it comes with {symbol}"
+        );
+    }
+    println!("the codec needs no std and no allocator, and none of its calls can panic");
+    for bare in bare_targets()? {
+        build(&folder, Some(&bare))?;
+        println!("it builds for {bare}");
+    }
+    Ok(())
+}
+
+fn build(folder: &Path, bare: Option<&str>) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--locked", "--release", "--manifest-path", MANIFEST]);
+    build.arg("--target-dir").arg(folder).args(bare.map(|target| format!("--target={target}")));
+    run(&mut build)
+}
+
+/// The symbols of the codec's object, those that it has and those that it asks for.
+fn symbols(library: &Path) -> Result<Vec<String>> {
+    let (listing, _) = output(command("nm").args(["--demangle", "--print-file-name"]).arg(library))?;
+    // The library holds the compiler's built-ins too, one object each. A line is `file:object:address type symbol`, and
+    // the codec's object is named after the crate.
+    let of_codec = listing.lines().filter(|line| line.contains(":firmware-"));
+    Ok(of_codec.filter_map(|line| line.rsplit_once(' ')).map(|(_, symbol)| symbol.to_owned()).collect())
+}
+
+/// The targets without an operating system that this toolchain has a core library for.
+fn bare_targets() -> Result<Vec<String>> {
+    let (sysroot, _) = output(command("rustc").args(["--print", "sysroot"]))?;
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib");
+    let entries = folder.read_dir().with_context(|| folder.display().to_string())?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.filter(|name| name.contains("-none")).collect())
+}

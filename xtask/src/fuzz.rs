@@ -1,0 +1,36 @@
+//! `cargo xtask fuzz`: random bytes for the codec, led by what they make it do.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::setup::{command, run as run_command, target, tool};
+
+/// The cargo-fuzz that is known to work with the stable toolchain this way.
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How long, in seconds.
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+}
+
+/// Fuzzes `decode` from the named corpus. What it finds on the way stays below the target folder; an input that breaks
+/// something is left in `protocol/fuzz/artifacts`, and is to join the corpus under a name that says what it is.
+///
+/// # Errors
+/// The tool cannot be built, or an input breaks an invariant.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let fuzz = tool("cargo-fuzz", CARGO_FUZZ)?;
+    let folder = target().join("fuzz");
+    let found = folder.join("corpus/decode");
+    fs::create_dir_all(&found).context("a folder for the corpus")?;
+    let mut decode = command(fuzz);
+    decode.args(["run", "--fuzz-dir", "protocol/fuzz", "--target-dir"]).arg(folder);
+    decode.arg("decode").arg(found).arg("protocol/fuzz/corpus/decode");
+    decode.args(["--", &format!("-max_total_time={}", options.seconds)]);
+    // The sanitizer's flags count as unstable; the stable compiler has them, and takes them when told so.
+    run_command(decode.env("RUSTC_BOOTSTRAP", "1"))
+}

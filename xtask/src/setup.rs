@@ -1,0 +1,128 @@
+//! What the commands stand on: the workspace's folders, child processes, and tools that may have to be installed.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// The workspace's root folder.
+pub(crate) fn root() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_path_buf()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => root().join(folder),
+        None => root().join("target"),
+    }
+}
+
+/// A program to be run in the workspace's root, without input.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut command = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Set for us, and of no meaning to the crates that this one builds.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Another of our commands, in a process of its own. Through cargo, because a build may meanwhile have put another file
+/// in the place of the one that runs.
+pub(crate) fn xtask() -> Command {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]);
+    command
+}
+
+/// Runs a program to its end.
+///
+/// # Errors
+/// It cannot be started, or ends otherwise than with 0.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    ensure!(status.success(), "{} ended with {status}", shown(command));
+    Ok(())
+}
+
+/// Runs a program to its end and gives what it wrote to stdout and to stderr.
+///
+/// # Errors
+/// It cannot be started, ends otherwise than with 0, or writes something that is no text.
+pub(crate) fn output(command: &mut Command) -> Result<(String, String)> {
+    let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{} ended with {}\n{stderr}", shown(command), output.status);
+    let stdout = String::from_utf8(output.stdout).with_context(|| format!("output of {}", shown(command)))?;
+    Ok((stdout, stderr))
+}
+
+/// A command as one would type it.
+pub(crate) fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy()];
+    words.extend(command.get_args().map(OsStr::to_string_lossy));
+    words.join(" ")
+}
+
+/// Makes sure that a program is there; `package` is the Debian package that has it.
+///
+/// # Errors
+/// It is missing and cannot be installed.
+pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
+    if on_path(program).is_some() {
+        return Ok(());
+    }
+    if on_path("apt-get").is_none() {
+        bail!("{program} is missing, and this is no Debian to install it on: please install it");
+    }
+    let apt = |words: &[&str]| {
+        let mut command = command("apt-get");
+        run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
+    };
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    // The package lists of a fresh machine are empty or old.
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+}
+
+/// Where a cargo tool of this version is, installed beside what cargo builds unless it is there already.
+///
+/// # Errors
+/// It cannot be built.
+pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
+    let folder = target().join("tools");
+    let installed = folder.join("bin").join(name);
+    for candidate in [Some(installed.clone()), on_path(name)].into_iter().flatten() {
+        if is_version(&candidate, version) {
+            return Ok(candidate);
+        }
+    }
+    let mut install = cargo();
+    install.args(["install", "--quiet", "--locked", "--version", version, "--root"]).arg(&folder).arg(name);
+    // It runs for a second: time spent on optimising it would be lost.
+    install.args(["--debug", "--target-dir"]).arg(folder.join("build"));
+    install.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    run(&mut install)?;
+    Ok(installed)
+}
+
+fn is_version(program: &Path, version: &str) -> bool {
+    output(command(program).arg("--version"))
+        .is_ok_and(|(stdout, _)| stdout.split_whitespace().any(|word| word == version))
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
