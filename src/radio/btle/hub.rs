@@ -76,7 +76,8 @@ impl Hub {
         }
     }
 
-    /// The system has dropped the device, and with it the link if there was one.
+    /// The system has dropped the device (only BlueZ tells), and with it the link if there was one.
+    #[cfg(target_os = "linux")]
     pub(super) fn remove(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         let Some(before) = state.registry.remove(id) else { return };

@@ -27,15 +27,14 @@ mod janitor;
 mod link;
 mod plug;
 mod registry;
-mod rfkill;
 mod system;
 mod values;
 
+use choose::Block;
 use fault::{Context, Fault, Meaning, Operation};
 use hub::Hub;
 use janitor::Janitor;
 use link::Tools;
-use rfkill::Block;
 use system::System;
 
 /// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
