@@ -1,6 +1,9 @@
 //! Every rig in fixtures/rigs: the built-in one and those of the scenarios open, each invalid one gives its message, with
 //! the file and the line.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,9 @@
 //! The sim radio through the port, on Tokio's paused clock: what holds for every radio, and what a rig's faults and events
 //! come to. What a bulb does is tested on the world itself.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
 mod faults;
 mod links;
 mod scan;
