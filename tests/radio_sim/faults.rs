@@ -101,6 +101,45 @@ async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bulb_that_comes_back_in_time_is_connected() {
+    let event =
+        |at: &str, what: &str| format!("[[event]]\nat = \"{at}\"\nbulb = \"{LIGHT}\"\ndo = \"{what}\"\n");
+    let place = Place::with_bulb(&[event("1100ms", "vanish"), event("3s", "appear")].concat());
+    let (result, waited) = connect(&place).await;
+    assert!(result.is_ok());
+    assert!((ms(1850)..ms(2050)).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_connect_at_once_share_the_link() {
+    for point in ["connect", "discover"] {
+        let place = fault(point, "do = \"delay\"\nfor = \"100ms\"\ncount = 1");
+        let radio = place.open().await;
+        heard(radio.as_ref()).await;
+        let id = light();
+        let (first, second) = tokio::join!(radio.connect(&id, soon()), radio.connect(&id, soon()));
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert!(!first.was_up() && !second.was_up());
+        drop(first);
+        assert_eq!(second.read(STATUS, soon()).await.unwrap(), START);
+        drop(second);
+        assert_eq!(place.log(), ["connect", "read fff2", "disconnect central"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_held_is_not_resolved_again() {
+    let place = fault("discover", "do = \"silent\"\ncount = 1");
+    let radio = place.open().await;
+    heard(radio.as_ref()).await;
+    assert_eq!(code(radio.connect(&light(), Deadline::after(ms(200))).await), "discover.timeout");
+    radio.connect(&light(), soon()).await.unwrap().keep();
+    let start = Instant::now();
+    assert!(radio.connect(&light(), soon()).await.unwrap().was_up());
+    assert!(start.elapsed() < ms(2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_adapter_that_goes_off_ends_a_connect() {
     let place = Place::with_bulb(
         "[[bulb.fault]]\non = \"connect\"\ndo = \"silent\"\n[[event]]\nat = \"2s\"\nadapter = \"off\"",

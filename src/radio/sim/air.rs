@@ -182,9 +182,9 @@ impl Air {
 
     // -- our side of the links -----------------------------------------------------------------------------------
 
-    /// The handle of a link that we have already.
-    pub(super) fn handle(&self, address: Address) -> Option<Arc<SimLink>> {
-        self.inner().wires.get(&address)?.handle.upgrade()
+    /// The handle of a link that we have already; none inside where the link is just beginning or ending.
+    pub(super) fn handle(&self, address: Address) -> Option<Option<Arc<SimLink>>> {
+        self.inner().wires.get(&address).map(|wire| wire.handle.upgrade())
     }
 
     /// Takes hold of a link. Its state is down if it has gone meanwhile.

@@ -1,10 +1,10 @@
 //! The virtual radio: bulbs that a rig file describes, for trying everything without hardware and for tests.
 //!
-//! - [`rig`] is what the file says; fixtures/rigs/README.md specifies it.
-//! - [`world`] is what is the case: a state machine without clock and I/O.
-//! - [`air`] has the clock: it carries out what happens in the world, and owns our side of the links.
-//! - [`connect`] and [`link`] are what a central sees.
-//! - [`store`] keeps the world between commands, each of which is a process of its own; [`log`] is the air log.
+//! - `rig` is what the file says; fixtures/rigs/README.md specifies it.
+//! - `world` is what is the case: a state machine without clock and I/O.
+//! - `air` has the clock: it carries out what happens in the world, and owns our side of the links.
+//! - `connect` and `link` are what a central sees.
+//! - `store` keeps the world between commands, each of which is a process of its own; `log` is the air log.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -86,10 +86,12 @@ pub(crate) enum Attempt {
     Unknown,
     /// Another attempt is under way.
     Busy,
-    /// There is a link.
-    Up(LinkId),
+    /// There is a link, and its services are known or not.
+    Up { link: LinkId, resolved: bool },
     /// The link comes up so much later, and lasts or does not.
     Coming { after: Duration, drops: bool },
+    /// The bulb does not advertise, so that nothing comes of it before it does, which may be so much later.
+    Away { interval: Duration },
     /// It never comes up.
     Silent,
 }

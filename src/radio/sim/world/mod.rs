@@ -160,8 +160,7 @@ impl World {
 
     // -- links -------------------------------------------------------------------------------------------------
 
-    /// Begins to connect. What has begun is ended by [`connected`](Self::connected) or
-    /// [`not_connected`](Self::not_connected).
+    /// Begins to connect. What has begun is over with [`connect_over`](Self::connect_over), whatever came of it.
     pub(super) fn connect(&mut self, address: Address, now: Duration) -> Attempt {
         if !self.adapter {
             return Attempt::AdapterOff;
@@ -169,14 +168,23 @@ impl World {
         let Some(peer) = self.peers.get_mut(&address).filter(|peer| peer.is_known(now)) else {
             return Attempt::Unknown;
         };
-        if let Some(link) = peer.link_id() {
-            return Attempt::Up(link);
-        }
         if peer.connecting {
             return Attempt::Busy;
         }
+        if let Some(link) = peer.link_id() {
+            return Attempt::Up { link, resolved: peer.known.resolved };
+        }
         peer.connecting = true;
-        let Some(bulb) = peer.bulb().filter(|_| !peer.gone) else { return Attempt::Silent };
+        self.attempt(address)
+    }
+
+    /// Asks the bulb for the link.
+    pub(super) fn attempt(&mut self, address: Address) -> Attempt {
+        let Some(peer) = self.peers.get_mut(&address) else { return Attempt::Unknown };
+        if peer.gone {
+            return Attempt::Away { interval: peer.device.advert.interval };
+        }
+        let Some(bulb) = peer.bulb() else { return Attempt::Silent };
         let latency = bulb.connect_latency;
         let act = peer.strike(Point::Connect, None);
         self.keep_counts(address);
@@ -187,8 +195,8 @@ impl World {
         }
     }
 
-    /// The attempt to connect was given up.
-    pub(super) fn not_connected(&mut self, address: Address) {
+    /// The connect has come to a link that is of use, or was given up.
+    pub(super) fn connect_over(&mut self, address: Address) {
         if let Some(peer) = self.peers.get_mut(&address) {
             peer.connecting = false;
         }
@@ -198,7 +206,6 @@ impl World {
     pub(super) fn connected(&mut self, address: Address) -> Option<LinkId> {
         let number = self.number();
         let peer = self.peers.get_mut(&address)?;
-        peer.connecting = false;
         if !self.adapter || peer.gone || peer.link.is_some() {
             return None;
         }

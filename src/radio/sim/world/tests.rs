@@ -33,6 +33,7 @@ fn linked(more: &str) -> (World, LinkId) {
     let mut world = world(more);
     world.connect(address(), Duration::ZERO);
     let link = world.connected(address()).unwrap();
+    world.connect_over(address());
     world.subscribed(link, STATUS, Duration::ZERO);
     world.effects();
     (world, link)
@@ -280,7 +281,7 @@ fn a_bulb_with_a_link_or_gone_does_not_advertise() {
     world.end(link, By::Central, ms(400));
     assert!(heard(&mut world, ms(400)));
     assert!(!heard(&mut world, ms(1000)));
-    assert_eq!(world.connect(address(), ms(1300)), Attempt::Silent);
+    assert_eq!(world.connect(address(), ms(1300)), Attempt::Away { interval: ms(100) });
 }
 
 #[test]
@@ -344,7 +345,9 @@ fn what_is_saved_is_taken_over() {
     let mut new = world(&fault("read", "do = \"silent\"\ncount = 1"));
     new.adopt(&old.save(), ms(1));
     assert_eq!(frame(&new), RED);
-    let Attempt::Up(link) = new.connect(address(), ms(1)) else { panic!("the link is held") };
+    let Attempt::Up { link, resolved: false } = new.connect(address(), ms(1)) else {
+        panic!("the link is held")
+    };
     assert!(matches!(new.read(link, STATUS, ms(1)).answer, Answer::Value(_)));
     // And the link's end, too.
     old.end_all(ms(2));
