@@ -20,6 +20,8 @@ use crate::radio::{
 
 /// How often is looked whether another command has changed the world, while we have a link in it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So long after a change the world file is written, with what else has changed by then.
+const KEEP_AFTER: Duration = Duration::from_millis(20);
 
 /// A world that runs.
 #[derive(Debug)]
@@ -271,7 +273,11 @@ impl Air {
         let mut seen = None;
         loop {
             tokio::select! {
-                () = self.keep.notified() => seen = Some(self.flush().await),
+                () = self.keep.notified() => {
+                    // A hundred bulbs that are set at once are one file.
+                    sleep(KEEP_AFTER).await;
+                    seen = Some(self.flush().await);
+                }
                 () = sleep(LOOK_EVERY), if self.inner().world.any_link() => {
                     if self.store.load().map(|saved| saved.peers) != seen {
                         seen = Some(self.flush().await);
