@@ -267,7 +267,7 @@ impl Holder {
                     Err(error) => return error,
                 },
                 () = until_down(&mut down) => {
-                    let operation = "holding the link".to_owned();
+                    let operation = "use".to_owned();
                     return Error::LinkLost { device: device.clone(), operation };
                 }
                 () = &mut beside => {}

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::device::Device;
 use super::model::{Control, Model, Pane, controls};
+use super::view::banner_lines;
 
 /// The least that the desk can be used in.
 pub(crate) const LEAST: (u16, u16) = (50, 15);
@@ -64,7 +65,10 @@ pub(crate) fn areas(model: &Model) -> Areas {
     let all_fit = width >= THREE || (width >= TWO && height >= STACKED);
     let mut rest = Rect::new(0, 0, width, height);
     let header = top(&mut rest, 1);
-    let banner = model.banner.as_ref().map(|_| top(&mut rest, 2));
+    let banner = model.banner.as_ref().map(|error| {
+        let rows = 1 + banner_lines(error, width).1.len();
+        top(&mut rest, u16::try_from(rows).unwrap_or(1))
+    });
     let tabs = (!all_fit).then(|| top(&mut rest, 1));
     let hints = bottom(&mut rest, 1);
     let message = bottom(&mut rest, 1);

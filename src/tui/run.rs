@@ -8,6 +8,8 @@ use std::time::Duration;
 use crossterm::event::{Event as Input, EventStream};
 use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep_until};
+#[cfg(debug_assertions)]
+use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Setup};
 use super::event::{Effect, Event, Word};
@@ -51,6 +53,8 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
     let mut resumed = Resumed::new()?;
     let mut drawn: Option<Instant> = None;
     let mut due = false;
+    #[cfg(debug_assertions)]
+    let _panics = panic_on_purpose();
     loop {
         due |= desk.model.take_changed();
         let may = drawn.map_or_else(Instant::now, |drawn| drawn + PICTURE);
@@ -96,6 +100,17 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
                 }
             }
         }
+    }
+}
+
+/// For the tests of what a panic leaves behind: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "on purpose")]
+fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
+    match std::env::var("BULBCTL_TUI_PANIC").ok()?.as_str() {
+        "desk" => panic!("on purpose"),
+        "task" => Some(AbortOnDropHandle::new(tokio::spawn(async { panic!("on purpose") }))),
+        _ => None,
     }
 }
 

@@ -15,6 +15,7 @@ use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_ra
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
 use tokio::sync::Notify;
 
 use super::model::Model;
@@ -109,7 +110,7 @@ impl Screen {
         enable_raw_mode().map_err(failed)?;
         let modes = (EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
         execute!(stdout(), modes.0, modes.1, modes.2, modes.3).map_err(failed)?;
-        self.terminal.clear().map_err(failed)
+        self.forget()
     }
 
     /// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
@@ -133,7 +134,9 @@ impl Screen {
 
     /// Draws everything anew the next time, whatever the terminal shows now.
     pub(super) fn forget(&mut self) -> Result<()> {
-        self.terminal.clear().map_err(failed)
+        let (width, height) = self.size()?;
+        // Not `clear`, which asks the terminal where its cursor is, and fails if that does not answer.
+        self.terminal.resize(Rect::new(0, 0, width, height)).map_err(failed)
     }
 
     /// Leaves the terminal to the shell until it wakes us.

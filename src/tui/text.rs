@@ -59,10 +59,11 @@ pub(crate) fn fit_right(text: &str, width: usize) -> String {
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
-    for word in text.split_word_bounds() {
+    for word in text.split_inclusive(' ') {
         for piece in pieces(word, width) {
             let line = lines.last().map_or(0, |line| line.width());
-            if line + piece.width() > width {
+            // A space at the end of a line needs no room.
+            if line + piece.trim_end().width() > width {
                 lines.push(String::new());
             }
             if let Some(line) = lines.last_mut()
@@ -72,13 +73,14 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
             }
         }
     }
+    lines.iter_mut().for_each(|line| line.truncate(line.trim_end().len()));
     lines.retain(|line| !line.is_empty());
     lines
 }
 
 /// A word in pieces that fit on a line.
 fn pieces(word: &str, width: usize) -> Vec<&str> {
-    if word.width() <= width { vec![word] } else { word.graphemes(true).collect() }
+    if word.trim_end().width() <= width { vec![word] } else { word.graphemes(true).collect() }
 }
 
 #[cfg(test)]
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn wraps_between_words() {
-        assert_eq!(wrap("turn Bluetooth on now", 10), ["turn ", "Bluetooth ", "on now"]);
+        assert_eq!(wrap("turn Bluetooth on now", 10), ["turn", "Bluetooth", "on now"]);
         assert_eq!(wrap("abcdefghijkl", 5), ["abcde", "fghij", "kl"]);
         assert_eq!(wrap("", 5), Vec::<String>::new());
     }

@@ -87,6 +87,8 @@ fn bulb(model: &mut Model, id: &DeviceId, happening: &Happening) {
     device.take(happening, now, clock);
     let name = device.label().to_owned();
     match happening {
+        // What the banner says need not be said again for each bulb.
+        Happening::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
         Happening::Trouble(error) => model.fail(error, Some(&name)),
         Happening::Link(LinkPhase::Up | LinkPhase::Down) => model.reorder(),
         _ => model.changed(),

@@ -13,6 +13,8 @@ use crate::color;
 
 /// Longer texts are nobody's filter, colour or file name.
 const LONGEST: usize = 200;
+/// Colours as they can be typed, in a line.
+const FORMS: &str = "orange, ff8800, hsl(30,100%,50%) or 255,136,0";
 /// Where frames go unless another name is typed.
 const FILE: &str = "bulbctl-frames.log";
 
@@ -68,7 +70,8 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
         Typing::Filter | Typing::FrameFilter => {}
         Typing::Color => match color::parse(text) {
             Ok(color) => act::color(model, color, effects),
-            Err(fault) => {
+            Err(_) => {
+                let fault = format!("{text:?} is no colour: write {FORMS}");
                 model.typing_fault = Some(fault);
                 model.typing = Some((what, input));
             }

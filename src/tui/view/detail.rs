@@ -193,6 +193,11 @@ impl Pen<'_> {
         spans.extend(match control {
             Control::Power => self.power(here),
             Control::Color => self.color(here),
+            Control::Presets if self.depth() == Depth::None => {
+                let name = PRESETS.get(self.model.preset).map_or("", |(name, _)| name);
+                let place = self.model.preset + 1;
+                vec![Span::raw(format!("{name} ")), Span::styled(format!("{place}/{}", PRESETS.len()), dim())]
+            }
             Control::Presets => {
                 let colors: Vec<Rgb> = PRESETS.iter().map(|(_, color)| *color).collect();
                 self.palette(&colors, self.model.preset, here, widths)

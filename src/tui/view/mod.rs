@@ -19,6 +19,7 @@ use super::model::{Control, Model, Pane, Typing, Weight};
 use super::paint::{bold, dim};
 use super::text::{cut, wrap};
 use super::update::places;
+use crate::error::Error;
 
 /// The names of the panes, for where they do not all fit.
 const TABS: [(Pane, &str); 3] =
@@ -107,26 +108,22 @@ fn scanning(model: &Model) -> Vec<Span<'static>> {
     }
 }
 
+/// What the banner says: what is the matter, and what to do about it.
+pub(crate) fn banner_lines(error: &Error, width: u16) -> (String, Vec<String>) {
+    let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}. "));
+    let mut hint = wrap(&format!("{hint}The desk goes on by itself."), usize::from(width.saturating_sub(4)));
+    hint.truncate(3);
+    (cut(&error.to_string(), usize::from(width.saturating_sub(24))).into_owned(), hint)
+}
+
 fn banner(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let Some(error) = &model.banner else { return };
-    let [first, second] = [0, 1].map(|row| Rect { y: area.y + row, height: 1, ..area });
-    let what = Line::from(vec![
-        Span::styled(" ▌ ", model.depth.odd()),
-        Span::styled(error.to_string(), bold()),
-        Span::styled(format!("  {}", error.code()), dim()),
-    ]);
-    let hint = error.hint().unwrap_or_default();
-    let hint = if hint.is_empty() {
-        "it is tried again by itself".to_owned()
-    } else {
-        format!("{hint}; it goes on by itself")
-    };
-    let what_to_do = Line::from(vec![
-        Span::styled(" ▌ ", model.depth.odd()),
-        Span::raw(cut(&hint, usize::from(area.width).saturating_sub(4)).into_owned()),
-    ]);
-    frame.render_widget(what, first);
-    frame.render_widget(what_to_do, second);
+    let edge = || Span::styled(" ▌ ", model.depth.odd());
+    let (what, hint) = banner_lines(error, area.width);
+    let what = [edge(), Span::styled(what, bold()), Span::styled(format!("  {}", error.code()), dim())];
+    let hint = hint.into_iter().map(|line| Line::from(vec![edge(), Span::raw(line)]));
+    let lines: Vec<Line<'_>> = std::iter::once(Line::from(what.to_vec())).chain(hint).collect();
+    frame.render_widget(Paragraph::new(lines), area);
 }
 
 fn tabs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -192,29 +189,23 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn typed(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &tui_input::Input) {
-    let fault = model.typing_fault.as_deref().unwrap_or_default();
-    let start = u16::try_from(label.width()).unwrap_or_default();
-    let room = area.width.saturating_sub(start + 1);
-    // A fault needs the room more than the text that it is about.
-    let field = if fault.is_empty() { room } else { room.min(16) };
-    let scroll = input.visual_scroll(usize::from(field.saturating_sub(1)));
-    let label_area = Rect { width: start, ..area };
-    let field_area = Rect { x: area.x + start, width: field, ..area };
-    frame.render_widget(Line::styled(label.to_owned(), model.depth.accent()), label_area);
+    let start = u16::try_from(label.width()).unwrap_or_default().min(area.width);
+    let field = Rect { x: area.x + start, width: area.width - start, ..area };
+    let last = field.width.saturating_sub(1);
+    let scroll = input.visual_scroll(usize::from(last));
+    frame.render_widget(Line::styled(label.to_owned(), model.depth.accent()), area);
     let scrolled = u16::try_from(scroll).unwrap_or_default();
-    frame.render_widget(Paragraph::new(input.value()).scroll((0, scrolled)), field_area);
+    frame.render_widget(Paragraph::new(input.value()).scroll((0, scrolled)), field);
     let cursor = u16::try_from(input.visual_cursor().saturating_sub(scroll)).unwrap_or_default();
-    frame.set_cursor_position((field_area.x + cursor.min(field.saturating_sub(1)), area.y));
-    if !fault.is_empty() {
-        let rest =
-            Rect { x: field_area.right(), width: area.right().saturating_sub(field_area.right()), ..area };
-        let text = cut(fault, usize::from(rest.width).saturating_sub(1)).into_owned();
-        frame.render_widget(Line::styled(text, model.depth.bad()), rest);
-    }
+    frame.set_cursor_position((field.x + cursor.min(last), area.y));
 }
 
 /// The keys that are worth knowing here, as many as there is room for; the help comes last and always.
 fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    if let Some(fault) = &model.typing_fault {
+        let text = cut(fault, usize::from(area.width).saturating_sub(2)).into_owned();
+        return frame.render_widget(Line::styled(format!(" {text}"), model.depth.bad()), area);
+    }
     let places = places(model);
     let rows =
         TABLE.iter().filter(|row| !hint_here(model, row.hint).is_empty() && places.contains(&row.place));

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::keys::{Binding, Place, TABLE};
+use super::super::keys::{Place, TABLE};
 use super::super::layout::inner;
 use super::super::model::{Model, Popup, Weight};
 use super::super::paint::{bold, cursor, dim};
@@ -19,7 +19,8 @@ const WIDTH: u16 = 78;
 /// Where the window stands: in the middle, clear of header and hints.
 fn area(model: &Model) -> Rect {
     let (width, height) = model.size;
-    let own = width.saturating_sub(4).min(WIDTH);
+    // Slivers of the panes at its sides would only disturb.
+    let own = if width < WIDTH + 12 { width } else { WIDTH };
     let tall = height.saturating_sub(4);
     Rect { x: (width - own) / 2, y: 2.min(height), width: own, height: tall }
 }
@@ -74,32 +75,39 @@ fn help(model: &Model) -> Vec<Line<'static>> {
             lines.push(Line::default());
         }
         lines.push(Line::styled(format!(" {}", place.title()), bold()));
-        lines.extend(TABLE.iter().filter(|row| row.place == place).map(|row| help_line(model, row)));
+        for row in TABLE.iter().filter(|row| row.place == place) {
+            let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
+            lines.extend(entry(model, &keys.join(" "), row.help));
+        }
     }
     lines.push(Line::default());
     lines.push(Line::styled(" Signs", bold()));
     let signs = [
-        ("● ◌ ↻ ◇", "connected · connecting · tries again · held by another program here"),
-        ("… ✓ ~ ✗", "a change is under way · reported by the bulb · not confirmed · failed"),
-        ("██ ·· ??", "the lamp's light · off · connected, and its state unknown"),
+        ("●", "connected"),
+        ("◌", "connecting"),
+        ("↻", "the link was lost, and is tried again"),
+        ("◇", "another program of this machine holds the link"),
+        ("██ ·· ??", "the lamp's light; off; connected, and its state unknown"),
+        ("…", "a change is under way"),
+        ("✓", "the bulb reports what was asked for"),
+        ("~", "written, and not confirmed by the bulb"),
+        ("✗", "the change failed"),
+        ("◆", "marked: changes go to it"),
     ];
-    let sign = |(sign, meaning): (&'static str, &'static str)| {
-        Line::from(vec![
-            Span::styled(format!("   {} ", fit(sign, 16)), model.depth.accent()),
-            Span::raw(meaning),
-        ])
-    };
-    lines.extend(signs.map(sign));
+    lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning)));
     lines
 }
 
-fn help_line(model: &Model, row: &Binding) -> Line<'static> {
-    let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
-    let keys = keys.join(" ");
-    Line::from(vec![
-        Span::styled(format!("   {} ", fit(&keys, keys.width().max(16))), model.depth.accent()),
-        Span::raw(row.help),
-    ])
+/// A key, or a sign, and what it means, on as many lines as that takes.
+fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
+    const KEYS: usize = 16;
+    let width = usize::from(inner(area(model)).width).saturating_sub(KEYS + 5);
+    let lines = wrap(meaning, width).into_iter().enumerate();
+    let line = |(index, line): (usize, String)| {
+        let key = if index == 0 { fit(key, key.width().max(KEYS)) } else { " ".repeat(KEYS) };
+        Line::from(vec![Span::styled(format!("   {key} "), model.depth.accent()), Span::raw(line)])
+    };
+    lines.map(line).collect()
 }
 
 /// The messages so far, oldest first, whole.
