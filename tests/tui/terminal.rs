@@ -147,7 +147,11 @@ fn from_scan_to_quit_with_resizes() {
     terminal.until_shown("Brightness");
     terminal.resize(80, 24);
     // The mouse: on the beginning of the brightness slider.
-    terminal.until_shown("by signal");
+    // Rows come from top to bottom: with the last one, all are there.
+    terminal.until("the bulb's last row", |screen| {
+        let text = screen.contents();
+        text.contains("by signal") && text.contains("Device")
+    });
     let row = terminal.contents().lines().position(|line| line.contains("Brightness")).unwrap() + 1;
     terminal.keys(&format!("\u{1b}[<0;55;{row}M\u{1b}[<0;55;{row}m"));
     terminal.until_shown("on  0 %");
