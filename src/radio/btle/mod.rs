@@ -1,7 +1,7 @@
-//! The real radio: the system's Bluetooth, through btleplug, and on Linux also through BlueZ's D-Bus where btleplug
-//! lacks a call.
+//! The real radio: the system's Bluetooth. Through btleplug on macOS and Windows; on Linux through BlueZ's own D-Bus
+//! interface, or through btleplug where `btleplug` is named as the adapter, so that both can be held against each other.
 //!
-//! - [`system`] is the seam between the platforms: `bluez` on Linux, [`plug`] everywhere.
+//! - [`system`] is the seam between the two: `bluez` and [`plug`].
 //! - [`hub`] gathers what the system tells: the [`registry`] of devices, the adapter's state, what becomes of links.
 //! - [`connect`] makes a link of a device, [`link`] does what is asked of it, [`janitor`] ends it.
 //! - [`fault`] tells what the system's refusals mean.
@@ -58,25 +58,30 @@ struct Opened {
 }
 
 /// Opens an adapter: by its name or its address in any spelling; without either, the first powered one in the order of
-/// names. An adapter that was asked for may be off: scanning and connecting tell.
+/// names. An adapter that was asked for may be off: scanning and connecting tell. `btleplug`, or `btleplug:` and a name
+/// or an address, goes through btleplug also where something better is at hand.
 ///
 /// # Errors
 /// There is no bus, no service, or it may not be used; there is no such adapter, or none that is powered.
 pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
-    #[cfg(target_os = "linux")]
-    let opened = opened_in_time(bluez::open(wanted)).await?;
-    #[cfg(not(target_os = "linux"))]
-    let opened = opened_in_time(plug::open(wanted)).await?;
+    let opened = match through_btleplug(wanted) {
+        Some(wanted) => opened_in_time(plug::open(wanted)).await?,
+        None => opened_in_time(native(wanted)).await?,
+    };
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
-/// Opens an adapter as on the platforms that have btleplug only. On Linux, for testing that path.
-///
-/// # Errors
-/// As for [`open`].
-pub async fn open_portable(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
-    let opened = opened_in_time(plug::open(wanted)).await?;
-    Ok(Arc::new(BtleRadio::new(opened)))
+#[cfg(target_os = "linux")]
+use bluez::open as native;
+#[cfg(not(target_os = "linux"))]
+use plug::open as native;
+
+/// Which adapter is to be reached through btleplug, if that is asked for.
+fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
+    match wanted?.strip_prefix("btleplug")? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
 }
 
 async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {

@@ -237,6 +237,15 @@ fn count(calls: &[String], call: &str) -> usize {
     calls.iter().filter(|made| *made == call).count()
 }
 
+#[test]
+fn btleplug_can_be_asked_for() {
+    assert_eq!(through_btleplug(None), None);
+    assert_eq!(through_btleplug(Some("hci0")), None);
+    assert_eq!(through_btleplug(Some("btleplug")), Some(None));
+    assert_eq!(through_btleplug(Some("btleplug:hci1")), Some(Some("hci1")));
+    assert_eq!(through_btleplug(Some("btleplugged")), None);
+}
+
 const ABORT: Fate = Fate::Refused("org.bluez.Error.Failed", "le-connection-abort-by-local");
 
 #[tokio::test(start_paused = true)]
