@@ -115,19 +115,6 @@ impl BtleRadio {
         Self { info, tools, scan: Mutex::new(()), _janitor: task }
     }
 
-    /// Why the adapter cannot be used, if it cannot.
-    async fn check_adapter(&self) -> Result<()> {
-        let adapter = self.info.name.clone();
-        match self.tools.hub.adapter_now() {
-            AdapterState::On => Ok(()),
-            AdapterState::Off => Err(match self.tools.system.block().await {
-                Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
-                None => Error::AdapterOff { adapter },
-            }),
-            AdapterState::Absent => Err(Error::AdapterLost { adapter }),
-        }
-    }
-
     /// Starts or ends the scan, again while another program is about to.
     async fn scan(&self, operation: Operation) -> Result<()> {
         let deadline = Deadline::after(SCAN_TIME);
@@ -169,6 +156,7 @@ impl BtleRadio {
             waited: deadline.waited(),
         };
         match fault.error(operation, context) {
+            // What holds it off, the system's switches tell better than the refusal.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
                 match self.tools.system.block().await {
                     Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
@@ -214,7 +202,7 @@ impl Radio for BtleRadio {
             return Ok(());
         }
         // btleplug would switch an adapter on that is off.
-        self.check_adapter().await?;
+        self.tools.check_adapter().await?;
         // Before it is asked for: the first reports come before the answer.
         self.tools.hub.set_scanning(true);
         let mut starting = Starting { hub: &self.tools.hub, started: false };
@@ -235,7 +223,7 @@ impl Radio for BtleRadio {
 
     async fn known(&self) -> Result<Vec<Report>> {
         if self.tools.hub.adapter_now() == AdapterState::Absent {
-            return Err(Error::AdapterLost { adapter: self.info.name.clone() });
+            self.tools.check_adapter().await?;
         }
         let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         Deadline::after(OPEN_TIME)
@@ -246,7 +234,7 @@ impl Radio for BtleRadio {
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        self.check_adapter().await?;
+        self.tools.check_adapter().await?;
         Ok(connect::connect(&self.tools, device, deadline).await?)
     }
 

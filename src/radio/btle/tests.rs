@@ -36,6 +36,8 @@ struct Fake {
     calls: Mutex2<Vec<String>>,
     gatt: Arc<FakeGatt>,
     hangs: bool,
+    /// Whether the service is gone.
+    down: Mutex2<bool>,
 }
 
 type Mutex2<T> = std::sync::Mutex<T>;
@@ -142,6 +144,10 @@ impl System for Fake {
 
     async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
         Ok(Some(87))
+    }
+
+    fn is_running(&self) -> bool {
+        !*lock(&self.down)
     }
 
     async fn block(&self) -> Option<Block> {
@@ -495,6 +501,17 @@ async fn switching_the_adapter_off_ends_scan_and_links() {
     fake.calls();
     radio.start_scan().await.unwrap();
     assert_eq!(fake.calls(), ["start_scan"], "it had stopped by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_has_ended_is_told_apart_from_an_adapter_that_is_gone() {
+    let (radio, fake) = radio([]);
+    radio.tools.hub.set_adapter(AdapterState::Absent);
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.lost");
+    assert_eq!(radio.known().await.unwrap_err().code(), "adapter.lost");
+    *lock(&fake.down) = true;
+    assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "service.down");
+    assert_eq!(radio.known().await.unwrap_err().code(), "service.down");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,7 @@ use super::super::hub::lock;
 use super::super::system::{Gatt, Listener};
 use super::bus::Bus;
 use super::listen::Listening;
-use super::parse::CHARACTERISTIC;
+use super::parse::{CHARACTERISTIC, DEVICE, PROPERTIES};
 use crate::radio::{CharacteristicId, GattTable, WriteKind};
 
 /// A device, by its object path.
@@ -43,6 +43,12 @@ impl fmt::Debug for BusGatt {
 #[async_trait]
 impl Gatt for BusGatt {
     async fn discover(&self) -> Result<GattTable, Fault> {
+        if self.listening.was_just_resolved(&self.device) {
+            // BlueZ announces in the order of objects, so that "resolved" may come before some of the characteristics. An
+            // answer comes after all that was to be announced.
+            let question = (DEVICE, "ServicesResolved");
+            let _: (Variant<bool>,) = self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
+        }
         let (mut table, mut paths) = self.listening.table(&self.device);
         if table.services.is_empty() {
             // Announced all the same, or not: a look at everything tells.

@@ -1,6 +1,6 @@
 //! What BlueZ announces, brought to the hub.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -13,7 +13,7 @@ use super::super::system::Listener;
 use super::objects::GattObjects;
 use super::parse::{
     ADAPTER, AdapterFacts, CHARACTERISTIC, DEVICE, Objects, SERVICE, device_facts, device_of, flags_of,
-    uuid_of, value_of,
+    resolved, uuid_of, value_of,
 };
 use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
@@ -31,10 +31,14 @@ pub(super) struct Listening {
 struct State {
     to: Option<To>,
     gatt: GattObjects,
+    /// Devices, by path, of whose services we have heard only that they are resolved now.
+    fresh: HashSet<String>,
     /// Who wants the values of a device, by its path.
     listeners: HashMap<String, Weak<dyn Listener>>,
     early: Vec<Message>,
     discovering: bool,
+    /// Whether BlueZ has left the bus, or the bus us.
+    down: bool,
     blocked: bool,
 }
 
@@ -82,7 +86,9 @@ impl Listening {
 
     /// The bus is gone.
     pub(super) fn lost(&self) {
-        if let Some(to) = &lock(&self.state).to {
+        let mut state = lock(&self.state);
+        state.down = true;
+        if let Some(to) = &state.to {
             to.hub.set_adapter(AdapterState::Absent);
         }
     }
@@ -90,6 +96,11 @@ impl Listening {
     /// The services of the device of this path, as far as they have been announced.
     pub(super) fn table(&self, device: &str) -> (GattTable, HashMap<CharacteristicId, String>) {
         lock(&self.state).gatt.table(device)
+    }
+
+    /// Whether the services of this device were resolved while we listened, and not asked for since.
+    pub(super) fn was_just_resolved(&self, device: &str) -> bool {
+        lock(&self.state).fresh.remove(device)
     }
 
     /// Has the values of this device go there from now on.
@@ -102,6 +113,11 @@ impl Listening {
     /// Whether anybody scans.
     pub(super) fn discovering(&self) -> bool {
         lock(&self.state).discovering
+    }
+
+    /// Whether BlueZ is there.
+    pub(super) fn is_running(&self) -> bool {
+        !lock(&self.state).down
     }
 
     /// Whether BlueZ says that rfkill holds the adapter off.
@@ -125,6 +141,9 @@ impl State {
                     (message.path(), message.read2::<&str, PropMap>())
                 {
                     self.changed(to, &path, interface, &properties);
+                    if interface == DEVICE && resolved(&properties) {
+                        self.fresh.insert(path.to_string());
+                    }
                 }
             }
             Some("InterfacesAdded") => {
@@ -138,7 +157,9 @@ impl State {
                 }
             }
             Some("NameOwnerChanged") => {
-                if let Ok((_, _, "")) = message.read3::<&str, &str, &str>() {
+                let owner = message.read3::<&str, &str, &str>();
+                self.down = matches!(owner, Ok((_, _, "")));
+                if self.down {
                     self.discovering = false;
                     self.gatt = GattObjects::default();
                     to.hub.set_adapter(AdapterState::Absent);
@@ -168,6 +189,7 @@ impl State {
         if path == to.adapter && interfaces.contains(&ADAPTER) {
             to.hub.set_adapter(AdapterState::Absent);
         } else if interfaces.contains(&DEVICE) {
+            self.fresh.remove(path);
             if let Some(device) = device_of(&to.adapter, path) {
                 to.hub.remove(&device);
             }

@@ -29,7 +29,7 @@ mod rfkill;
 use bus::Bus;
 use gatt::BusGatt;
 use listen::Listening;
-use parse::{ADAPTER, AdapterFacts, DEVICE, Objects};
+use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES};
 use rfkill::{SWITCHES, block_of};
 
 #[derive(Debug)]
@@ -131,12 +131,16 @@ impl System for Bluez {
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {
         let question = ("org.bluez.Battery1", "Percentage");
         let path = self.path_of(device)?;
-        let answer = self.bus.call(&path, "org.freedesktop.DBus.Properties", "Get", question).await;
+        let answer = self.bus.call(&path, PROPERTIES, "Get", question).await;
         match answer {
             Ok((Variant(percent),)) => Ok(Some(percent)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.listening.is_running()
     }
 
     async fn block(&self) -> Option<Block> {

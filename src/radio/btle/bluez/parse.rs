@@ -10,6 +10,7 @@ use crate::radio::{Address, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
 pub(super) const DEVICE: &str = "org.bluez.Device1";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 pub(super) const SERVICE: &str = "org.bluez.GattService1";
 pub(super) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
@@ -52,6 +53,11 @@ pub(super) fn device_facts(properties: &PropMap) -> Facts {
         connected: prop_cast(properties, "Connected").copied(),
         resolved: prop_cast(properties, "ServicesResolved").copied(),
     }
+}
+
+/// Whether these properties say that the services of a device are resolved.
+pub(super) fn resolved(properties: &PropMap) -> bool {
+    prop_cast(properties, "ServicesResolved").copied().unwrap_or_default()
 }
 
 /// The UUID of a service or characteristic.
