@@ -1,10 +1,10 @@
 //! The real radio: the system's Bluetooth. Through btleplug on macOS and Windows; on Linux through BlueZ's own D-Bus
 //! interface, or through btleplug where `btleplug` is named as the adapter, so that both can be held against each other.
 //!
-//! - [`system`] is the seam between the two: `bluez` and [`plug`].
-//! - [`hub`] gathers what the system tells: the [`registry`] of devices, the adapter's state, what becomes of links.
-//! - [`connect`] makes a link of a device, [`link`] does what is asked of it, [`janitor`] ends it.
-//! - [`fault`] tells what the system's refusals mean.
+//! - `system` is the seam between the two: `bluez` and `plug`.
+//! - `hub` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
+//! - `connect` makes a link of a device, `link` does what is asked of it, `janitor` ends it.
+//! - `fault` tells what the system's refusals mean.
 
 use std::sync::Arc;
 use std::time::Duration;
