@@ -12,7 +12,18 @@ macro_rules! files {
 }
 
 /// Name and text of each file.
-pub static FILES: &[(&str, &str)] = files!["base"];
+pub static FILES: &[(&str, &str)] = files![
+    "base",
+    "elk",
+    "led-lamp",
+    "zengge",
+    "sp110e",
+    "playbulb",
+    "govee",
+    "switchbot",
+    "lednetwf",
+    "hue"
+];
 
 /// The names.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -51,14 +51,14 @@ impl Profile {
     /// [`DecodeError`]: the bulb does not know this frame.
     pub fn hear(&self, role: &str, bytes: &[u8]) -> Result<Heard, DecodeError> {
         let own = self.session.first.iter().chain(self.session.keep_alive.iter().map(|keep| &keep.write));
-        let mut questions = self.queries(0).into_iter();
         let frame = self.unwrapped(bytes)?;
+        let question = |ask: &super::Ask| ask.to == role && ask.template.read(&frame, &self.can).is_ok();
+        if let Some(question) = self.asks.iter().position(question) {
+            return Ok(Heard::Question(question));
+        }
         let same = |write: &super::Write| {
             write.role == role && self.unwrapped(&write.bytes).is_ok_and(|payload| payload == frame)
         };
-        if let Some(question) = questions.position(|question| same(&question)) {
-            return Ok(Heard::Question(question));
-        }
         if own.into_iter().any(same) {
             return Ok(Heard::Nothing);
         }

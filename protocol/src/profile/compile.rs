@@ -223,7 +223,7 @@ impl Compiler<'_> {
         if ask.is_none() && report.on.is_empty() {
             return Err(Fault::new(
                 at,
-                "nothing says when this report comes: `ask` (the frame that asks for it), or `on` with \"read\", \"command\" or \"change\"",
+                "nothing says when this report comes: `ask` (the frame that asks for it), or `on` with \"read\", \"command\", \"change\" or \"maybe\"",
             ));
         }
         let on = |occasion| report.on.contains(&occasion);

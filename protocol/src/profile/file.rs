@@ -481,7 +481,8 @@ pub(crate) struct ReportDef {
     /// The role that it is asked for by
     #[serde(default = "control")]
     pub(crate) ask_to: String,
-    /// When it comes besides: `read`, `command` (after a command), `change` (whoever changed something)
+    /// When it comes besides: `read`, `command` (after a command), `change` (whoever changed something), `maybe` (some
+    /// bulbs send it; virtual ones do not)
     #[serde(default)]
     pub(crate) on: Vec<OccasionDef>,
     /// Its colour is already dimmed by the brightness
@@ -499,6 +500,7 @@ pub(crate) enum OccasionDef {
     Read,
     Command,
     Change,
+    Maybe,
 }
 
 /// The state within an advertisement.

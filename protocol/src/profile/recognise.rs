@@ -88,27 +88,32 @@ pub fn decide(all: &[Recognised]) -> Verdict<'_> {
 
 impl Family {
     /// What speaks for this family in an advertisement: of each kind of evidence the best. Of two names that match, the one
-    /// with more letters counts.
+    /// with more letters counts, of two data the one with more bits. The variant is that of the best that names one.
     #[must_use]
     pub fn recognise(&self, advert: &Advert<'_>) -> Recognised {
         let name = advert.name.map(|name| name.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()));
         // By kind: name, service, manufacturer data, service data.
         let mut best: [Option<(usize, &MatchDef, String)>; 4] = [const { None }; 4];
+        // What was sent for programs says more about the model than a name.
+        let mut variant: Option<((usize, usize), &str)> = None;
         for rule in &self.file.matches {
-            let Some((kind, strength, text)) = matches(&rule.value, name, advert) else { continue };
+            let rule = &rule.value;
+            let Some((kind, exact, text)) = matches(rule, name, advert) else { continue };
+            if let Some(named) = &rule.variant
+                && variant.is_none_or(|(rank, _)| (kind, exact) > rank)
+            {
+                variant = Some(((kind, exact), &named.value));
+            }
             let Some(place) = best.get_mut(kind) else { continue };
-            let rank =
-                |strength: usize, rule: &MatchDef| (strength, rule.score.value, rule.variant.is_some());
-            if place.as_ref().is_none_or(|(s, known, _)| rank(strength, &rule.value) > rank(*s, known)) {
-                *place = Some((strength, &rule.value, text));
+            if place.as_ref().is_none_or(|(e, known, _)| (exact, rule.score.value) > (*e, known.score.value))
+            {
+                *place = Some((exact, rule, text));
             }
         }
         let found: Vec<_> = best.into_iter().flatten().collect();
-        // What was sent for programs says more about the model than a name.
-        let variant = found.iter().rev().find_map(|(_, rule, _)| rule.variant.as_ref());
         Recognised {
             family: self.name().to_string(),
-            variant: variant.map(|variant| variant.value.clone()),
+            variant: variant.map(|(_, variant)| variant.to_string()),
             score: found.iter().map(|(_, rule, _)| u32::from(rule.score.value)).sum(),
             evidence: found
                 .into_iter()
@@ -121,8 +126,7 @@ impl Family {
 /// The kind of evidence, how exact it is, and what to say of it.
 fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(usize, usize, String)> {
     let data = |data: &[u8]| rule.data.as_ref().is_none_or(|pattern| pattern.matches(data));
-    let exact =
-        rule.data.as_ref().map_or(0, |pattern| pattern.0.iter().filter(|(_, mask)| *mask != 0).count());
+    let exact = rule.data.as_ref().map_or(0, |pattern| pattern.bits());
     if let Some(pattern) = &rule.name {
         let name = name.filter(|name| glob(pattern, name))?;
         let letters = pattern.chars().filter(|c| *c != '*' && *c != '?').count();

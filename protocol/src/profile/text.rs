@@ -182,6 +182,11 @@ impl FromStr for Time {
 pub(crate) struct Pattern(pub(crate) Vec<(u8, u8)>);
 
 impl Pattern {
+    /// How many bits it looks at.
+    pub(crate) fn bits(&self) -> usize {
+        self.0.iter().map(|(_, mask)| usize::try_from(mask.count_ones()).unwrap_or(0)).sum()
+    }
+
     pub(crate) fn matches(&self, data: &[u8]) -> bool {
         data.len() >= self.0.len()
             && self.0.iter().zip(data).all(|((value, mask), byte)| byte & mask == value & mask)
