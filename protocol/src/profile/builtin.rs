@@ -22,7 +22,11 @@ pub static FILES: &[(&str, &str)] = files![
     "govee",
     "switchbot",
     "lednetwf",
-    "hue"
+    "hue",
+    "yeelight",
+    "avea",
+    "neewer",
+    "banlanx",
 ];
 
 /// The names.

@@ -127,14 +127,12 @@ impl Nearest {
         {
             self.lengths.push(length);
         }
-        // A wrong value or check says more than a byte that is another: the frame was meant.
-        let weight = |mismatch: &Mismatch| {
-            let kind = match mismatch.why {
-                Why::Check { .. } | Why::Codec(_) => 2,
-                Why::Value { .. } => 1,
-                Why::Byte(_) | Why::Length(_) | Why::Short(_) => 0,
-            };
-            (kind, mismatch.at)
+        // What agrees in length and fixed bytes was meant; else, what agrees for longest.
+        let weight = |mismatch: &Mismatch| match mismatch.why {
+            Why::Check { .. } | Why::Codec(_) => (3, mismatch.at),
+            Why::Value { .. } => (2, mismatch.at),
+            Why::Byte => (1, mismatch.at),
+            Why::Length(_) | Why::Short(_) => (0, 0),
         };
         if self.best.is_none_or(|best| weight(&mismatch) > weight(&best)) {
             self.best = Some(mismatch);
@@ -149,9 +147,8 @@ impl Nearest {
             Why::Length(right) if self.lengths.len() <= 1 => {
                 format!("a frame is {right} bytes long, this one has {len}")
             }
-            Why::Length(_) => format!("{profile} knows no frame of {len} bytes like this"),
-            Why::Short(least) => format!("a frame is at least {least} bytes long, this one has {len}"),
-            Why::Byte(right) => format!("{profile} knows no frame like this: byte {at} would be {right:02x}"),
+            Why::Length(_) | Why::Short(_) => format!("{profile} knows no frame of {len} bytes"),
+            Why::Byte => format!("byte {at} fits no frame of {profile}"),
             Why::Check { name, right } => format!("byte {at} ({name}) is wrong, {right:02x} would be right"),
             Why::Value { field, raw } => {
                 format!("byte {at} ({}) is {raw}, not {}", field.name(), wanted(field, can))

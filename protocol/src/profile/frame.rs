@@ -10,7 +10,7 @@ use super::template::{Part, Template, Token, What};
 /// Why bytes are not the frame of a template, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
-    /// How many bytes agree before the one that does not.
+    /// Where the first byte is that does not agree.
     pub(crate) at: usize,
     pub(crate) why: Why,
 }
@@ -23,7 +23,7 @@ pub(crate) enum Why {
     /// The frame is this long at least.
     Short(usize),
     /// The template has another byte here.
-    Byte(u8),
+    Byte,
     /// The value is none that the field can have.
     Value { field: Field, raw: u32 },
     /// The check over the bytes before is another.
@@ -55,39 +55,79 @@ impl Template {
         Ok(frame)
     }
 
-    /// Reads a frame.
+    /// Reads a frame: looks at its length and its fixed bytes first, so that the error is that of the frame that was meant.
     pub(crate) fn read(&self, frame: &[u8], can: &Can) -> Result<Reading, Mismatch> {
         let fixed = self.fixed_len();
-        let (length, why) = match (self.has_rest(), self.length) {
+        let (right, why) = match (self.has_rest(), self.length) {
             (false, _) => (frame.len() == fixed, Why::Length(fixed)),
             (true, Some(length)) => (frame.len() == length, Why::Length(length)),
             (true, None) => (frame.len() >= fixed, Why::Short(fixed)),
         };
+        if !right {
+            return Err(Mismatch { at: 0, why });
+        }
+        self.each(
+            frame,
+            |token, at, bytes| if token.fits(bytes) { Ok(()) } else { Err(Mismatch { at, why: Why::Byte }) },
+        )?;
         let mut reading = Reading::default();
-        let mut at = 0;
-        for token in &self.tokens {
-            let len = if *token == Token::Rest { frame.len().saturating_sub(fixed) } else { token.len() };
-            let Some(bytes) = frame.get(at..at + len) else { return Err(Mismatch { at, why }) };
-            match token {
-                Token::Byte { value, mask } if bytes.iter().any(|byte| byte & mask != value & mask) => {
-                    return Err(Mismatch { at, why: Why::Byte(*value) });
-                }
-                Token::Byte { .. } | Token::Rest => {}
-                Token::Fields { parts, little, .. } => {
-                    take(parts, number(bytes, *little), can, &mut reading)
-                        .map_err(|why| Mismatch { at, why })?;
-                }
+        self.each(frame, |token, at, bytes| {
+            let result = match token {
+                Token::Byte { .. } | Token::Rest => Ok(()),
+                Token::Fields { parts, little, .. } => take(parts, number(bytes, *little), can, &mut reading),
                 Token::Check { kind, from } => {
                     let right = kind.of(frame.get(*from..at).unwrap_or_default());
-                    if bytes != [right] {
-                        return Err(Mismatch { at, why: Why::Check { name: kind.name(), right } });
-                    }
+                    let name = kind.name();
+                    if bytes == [right] { Ok(()) } else { Err(Why::Check { name, right }) }
                 }
-            }
-            at += len;
-        }
-        if length { Ok(reading) } else { Err(Mismatch { at, why }) }
+            };
+            result.map_err(|why| Mismatch { at, why })
+        })?;
+        Ok(reading)
     }
+
+    /// Goes through the parts of a frame of the right length.
+    fn each(
+        &self,
+        frame: &[u8],
+        mut look: impl FnMut(&Token, usize, &[u8]) -> Result<(), Mismatch>,
+    ) -> Result<(), Mismatch> {
+        let mut at = 0_usize;
+        for token in &self.tokens {
+            let rest = frame.len().saturating_sub(self.fixed_len());
+            let len = if *token == Token::Rest { rest } else { token.len() };
+            let end = at.saturating_add(len);
+            look(token, at, frame.get(at..end).unwrap_or_default())?;
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+impl Token {
+    /// Whether the bits agree that are always the same.
+    fn fits(&self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Byte { value, mask } => bytes.iter().all(|byte| byte & mask == value & mask),
+            Self::Fields { parts, little, .. } => {
+                let all = number(bytes, *little);
+                each_part(parts, all).all(|(part, raw)| match part.what {
+                    What::Constant(right) => raw == right,
+                    _ => true,
+                })
+            }
+            Self::Rest | Self::Check { .. } => true,
+        }
+    }
+}
+
+/// The parts of a number, the highest bits first.
+fn each_part(parts: &[Part], value: u32) -> impl Iterator<Item = (&Part, u32)> {
+    let mut left: u32 = parts.iter().map(|part| part.bits).sum();
+    parts.iter().map(move |part| {
+        left = left.saturating_sub(part.bits);
+        (part, value.checked_shr(left).unwrap_or(0) & ones(part.bits))
+    })
 }
 
 /// The fields of a few bytes as one number.
@@ -109,22 +149,10 @@ fn join(parts: &[Part], can: &Can, from: &Source<'_>) -> Result<u32, Lack> {
 
 /// Takes the fields out of a number.
 fn take(parts: &[Part], value: u32, can: &Can, reading: &mut Reading) -> Result<(), Why> {
-    let mut left: u32 = parts.iter().map(|part| part.bits).sum();
-    for part in parts {
-        left = left.saturating_sub(part.bits);
-        let raw = value.checked_shr(left).unwrap_or(0) & ones(part.bits);
-        match part.what {
-            What::Any => {}
-            What::Constant(right) if raw == right => {}
-            What::Constant(right) => return Err(Why::Byte(u8::try_from(right).unwrap_or(u8::MAX))),
-            What::Field { field, .. } => {
-                if !reading.take(field, raw, can) {
-                    return Err(Why::Value { field, raw });
-                }
-            }
-        }
-    }
-    Ok(())
+    each_part(parts, value).try_for_each(|(part, raw)| match part.what {
+        What::Field { field, .. } if !reading.take(field, raw, can) => Err(Why::Value { field, raw }),
+        _ => Ok(()),
+    })
 }
 
 const fn ones(bits: u32) -> u32 {
