@@ -50,17 +50,10 @@ impl Profile {
     /// # Errors
     /// [`DecodeError`]: the bulb does not know this frame.
     pub fn hear(&self, role: &str, bytes: &[u8]) -> Result<Heard, DecodeError> {
-        let own = self.session.first.iter().chain(self.session.keep_alive.iter().map(|keep| &keep.write));
         let frame = self.unwrapped(bytes)?;
         let question = |ask: &super::Ask| ask.to == role && ask.template.read(&frame, &self.can).is_ok();
         if let Some(question) = self.asks.iter().position(question) {
             return Ok(Heard::Question(question));
-        }
-        let same = |write: &super::Write| {
-            write.role == role && self.unwrapped(&write.bytes).is_ok_and(|payload| payload == frame)
-        };
-        if own.into_iter().any(same) {
-            return Ok(Heard::Nothing);
         }
         let mut nearest = Nearest::default();
         let mut best: Option<(u32, Light)> = None;
@@ -78,12 +71,23 @@ impl Profile {
             }
         }
         let Some((_, mut light)) = best else {
+            if self.is_of_session(role, &frame) {
+                return Ok(Heard::Nothing);
+            }
             return Err(DecodeError::new(nearest.reason(&self.name, &self.can, frame.len()), bytes));
         };
         if self.can.scaled && (light.color.is_some() || light.white.is_some()) {
             light.brightness = Some(Percent::MAX);
         }
         Ok(Heard::Change(light))
+    }
+
+    /// Whether it is a write of the session policy.
+    fn is_of_session(&self, role: &str, frame: &[u8]) -> bool {
+        let keep_alive = self.session.keep_alive.iter().map(|keep| &keep.write);
+        self.session.first.iter().chain(keep_alive).any(|write| {
+            write.role == role && self.unwrapped(&write.bytes).is_ok_and(|payload| payload == frame)
+        })
     }
 
     /// What a bulb in this state sends on an occasion: for each role and question, the first report that fits the state.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::can::{Can, Field};
 use super::frame::{DecodeError, Mismatch, Why};
-use super::light::{Item, Items, Light};
+use super::light::{Item, Items, Light, Mode};
 use super::recognise::Advert;
 use super::{Profile, color};
 use crate::{Percent, Rgb};
@@ -58,33 +58,43 @@ impl Profile {
         })
     }
 
-    /// Of what was asked for, what a report contradicts. Values that are the same on the wire agree, and what is not
-    /// reported contradicts nothing.
+    /// Of the items that were asked for, those that a report contradicts. `assumed` is what [`Sent`](super::Sent) says that the
+    /// lamp is like if it obeys. Values that are the same on the wire agree, and what is not reported contradicts nothing.
     #[must_use]
-    pub fn disagrees(&self, asked: &Light, reported: &Light) -> Items {
-        let both = asked.items().and(reported.items());
-        let product = self.can.scaled || self.chromatic;
-        let differs = |item: Item| match item {
-            Item::Power => asked.power != reported.power,
-            Item::Effect => asked.effect != reported.effect,
-            Item::Color if product => !near(shown(asked, reported), shown(reported, reported)),
-            Item::Color => asked.color != reported.color,
-            // Dimmed white, and the brightness of a colour: the colour has been looked at already.
-            Item::White if self.can.scaled => level(asked, reported).abs_diff(level(reported, reported)) > 1,
-            Item::Brightness if product && asked.color.is_some() => false,
-            Item::Brightness if self.can.scaled && asked.white.is_some() => false,
-            Item::Brightness if self.can.scaled => {
-                percent(asked.brightness).abs_diff(percent(reported.brightness)) > 1
+    pub fn disagrees(&self, asked: Items, assumed: &Light, reported: &Light) -> Items {
+        let both = asked.and(assumed.items()).and(reported.items());
+        let mode = assumed.mode.or_else(|| assumed.mode_of_parts());
+        let differs = |item: Item| match (item, mode) {
+            (Item::Power, _) => assumed.power != reported.power,
+            (Item::Effect, _) => assumed.effect != reported.effect,
+            // How strong a colour is may be in the colour or in the brightness: what counts is both together.
+            (Item::Color, _) if self.can.scaled || self.chromatic => !near(shown(assumed), shown(reported)),
+            (Item::Color, _) => assumed.color != reported.color,
+            (Item::Brightness, Some(Mode::White)) if self.can.scaled => !self.as_white(assumed, reported),
+            (Item::Brightness, Some(Mode::Color)) if self.chromatic && reported.color.is_some() => {
+                !near(shown(assumed), shown(reported))
             }
-            Item::Brightness => self.differ(item, percent(asked.brightness), percent(reported.brightness)),
-            Item::White => self.differ(item, percent(asked.white), percent(reported.white)),
-            Item::Speed => self.differ(item, percent(asked.speed), percent(reported.speed)),
-            Item::Kelvin => {
+            (Item::Brightness, _) if self.can.scaled && reported.color.is_some() => {
+                !near(shown(assumed), shown(reported))
+            }
+            (Item::White, _) if self.can.scaled => !self.as_white(assumed, reported),
+            (Item::Brightness, _) => {
+                self.differ(item, percent(assumed.brightness), percent(reported.brightness))
+            }
+            (Item::White, _) => self.differ(item, percent(assumed.white), percent(reported.white)),
+            (Item::Speed, _) => self.differ(item, percent(assumed.speed), percent(reported.speed)),
+            (Item::Kelvin, _) => {
                 let kelvin = |light: &Light| u32::from(light.kelvin.unwrap_or(0));
-                self.differ(item, kelvin(asked), kelvin(reported))
+                self.differ(item, kelvin(assumed), kelvin(reported))
             }
         };
         both.iter().filter(|item| differs(*item)).collect()
+    }
+
+    /// Whether two levels of dimmed white are the same, but for what is lost between percent and the wire.
+    fn as_white(&self, assumed: &Light, reported: &Light) -> bool {
+        let level = |light: &Light| color::dim(light.white.unwrap_or(Percent::MAX).get(), percent_of(light));
+        level(assumed).abs_diff(level(reported)) <= 1
     }
 
     fn differ(&self, item: Item, asked: u32, reported: u32) -> bool {
@@ -96,15 +106,13 @@ fn percent(value: Option<Percent>) -> u32 {
     u32::from(value.unwrap_or(Percent::MAX).get())
 }
 
-/// A colour as it shows, dimmed by the brightness.
-fn shown(light: &Light, otherwise: &Light) -> Rgb {
-    let brightness = light.brightness.or(otherwise.brightness).unwrap_or(Percent::MAX);
-    color::dimmed(light.color.unwrap_or(Rgb::new(0, 0, 0)), brightness)
+fn percent_of(light: &Light) -> Percent {
+    light.brightness.unwrap_or(Percent::MAX)
 }
 
-fn level(light: &Light, otherwise: &Light) -> u8 {
-    let brightness = light.brightness.or(otherwise.brightness).unwrap_or(Percent::MAX);
-    color::dim(light.white.unwrap_or(Percent::MIN).get(), brightness)
+/// A colour as it shows, dimmed by the brightness.
+fn shown(light: &Light) -> Rgb {
+    color::dimmed(light.color.unwrap_or(Rgb::new(0, 0, 0)), percent_of(light))
 }
 
 fn near(a: Rgb, b: Rgb) -> bool {

@@ -50,7 +50,11 @@ impl Scale {
         }
         let steps = (i64::from(raw) - i64::from(self.raw.0)) * self.span() * rise.signum();
         let moved = (2 * steps + rise.abs()).div_euclid(2 * rise.abs());
-        u32::try_from(i64::from(self.range.0) + moved).ok().map(|value| value.min(self.range.1))
+        let value = u32::try_from(i64::from(self.range.0) + moved).ok()?.min(self.range.1);
+        // Where the wire is coarser, or rounds down, the nearest value may be one that stands for the number beside.
+        let beside = [value, value.saturating_sub(1), value.saturating_add(1)];
+        let same = |value: &u32| self.to_raw(*value) == raw && (self.range.0..=self.range.1).contains(value);
+        Some(beside.into_iter().find(same).unwrap_or(value))
     }
 
     /// The least and the greatest number on the wire.
@@ -95,6 +99,18 @@ mod tests {
             let scale = scale((0, 100), raw, false);
             for value in 0..=100 {
                 assert_eq!(scale.value_of(scale.to_raw(value)), Some(value), "{raw:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_written_the_same() {
+        for (raw, down) in
+            [((31, 1), true), ((31, 1), false), ((1, 10), true), ((0, 100), false), ((27, 65), true)]
+        {
+            let scale = scale((0, 100), raw, down);
+            for number in raw.0.min(raw.1)..=raw.0.max(raw.1) {
+                assert_eq!(scale.value_of(number).map(|value| scale.to_raw(value)), Some(number), "{raw:?}");
             }
         }
     }

@@ -44,7 +44,8 @@ pub(super) fn unwrap(frame: &[u8]) -> Result<Vec<u8>, &'static str> {
     if payload.is_empty() {
         return Err("this LEDnetWF frame has nothing behind its header");
     }
-    if !payload.contains(&b'{') {
+    // A `{` further on is a byte like any other: a sum can be 7B.
+    if payload.trim_ascii_start().first() != Some(&b'{') {
         return Ok(payload.to_vec());
     }
     let text = core::str::from_utf8(payload).map_err(|_| "the JSON in this LEDnetWF frame is no text")?;
