@@ -71,10 +71,10 @@ impl Profile {
             (Item::Color, _) if self.can.scaled || self.chromatic => !near(shown(assumed), shown(reported)),
             (Item::Color, _) => assumed.color != reported.color,
             (Item::Brightness, Some(Mode::White)) if self.can.scaled => !self.as_white(assumed, reported),
-            (Item::Brightness, Some(Mode::Color)) if self.chromatic && reported.color.is_some() => {
+            (Item::Brightness, Some(Mode::Color)) if self.chromatic && shows_color(reported) => {
                 !near(shown(assumed), shown(reported))
             }
-            (Item::Brightness, _) if self.can.scaled && reported.color.is_some() => {
+            (Item::Brightness, _) if self.can.scaled && shows_color(reported) => {
                 !near(shown(assumed), shown(reported))
             }
             (Item::White, _) if self.can.scaled => !self.as_white(assumed, reported),
@@ -104,6 +104,11 @@ impl Profile {
 
 fn percent(value: Option<Percent>) -> u32 {
     u32::from(value.unwrap_or(Percent::MAX).get())
+}
+
+/// Whether a report is of a colour; black has none.
+fn shows_color(light: &Light) -> bool {
+    light.color.is_some() || light.mode == Some(Mode::Color)
 }
 
 fn percent_of(light: &Light) -> Percent {

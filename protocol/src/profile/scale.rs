@@ -54,7 +54,9 @@ impl Scale {
         // Where the wire is coarser, or rounds down, the nearest value may be one that stands for the number beside.
         let beside = [value, value.saturating_sub(1), value.saturating_add(1)];
         let same = |value: &u32| self.to_raw(*value) == raw && (self.range.0..=self.range.1).contains(value);
-        Some(beside.into_iter().find(same).unwrap_or(value))
+        let value = beside.into_iter().find(same).unwrap_or(value);
+        // A little light is not none.
+        Some(if value == self.range.0 && raw != self.raw.0 { value.saturating_add(1) } else { value })
     }
 
     /// The least and the greatest number on the wire.
@@ -113,6 +115,12 @@ mod tests {
                 assert_eq!(scale.value_of(number).map(|value| scale.to_raw(value)), Some(number), "{raw:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_little_is_not_nothing() {
+        let scale = scale((0, 100), (0, 255), false);
+        assert_eq!([0, 1, 2, 3, 4].map(|raw| scale.value_of(raw)), [0, 1, 1, 1, 2].map(Some));
     }
 
     #[test]
