@@ -7,12 +7,11 @@ use crate::error::Result;
 use crate::report::{BatteryRecord, Body};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
-    let radio = context.radio().await?;
     context
         .each(
             &args.target,
             "reading",
-            async |report, deadline| {
+            async |radio, report, deadline| {
                 let link = radio.connect(&report.id, deadline).await?;
                 let battery = read_battery(link.as_ref(), &report.label(), deadline).await?;
                 Ok(BatteryRecord::of(&args.target, &report, battery))

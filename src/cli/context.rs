@@ -93,7 +93,10 @@ impl<'a> Context<'a> {
     pub(crate) async fn find(&self, target: &Target, deadline: Deadline) -> Result<Found> {
         let radio = self.radio().await?;
         let _progress = self.progress(format!("looking for {}", target.text()));
-        fleet::find(radio.as_ref(), target, deadline).await
+        let found = fleet::find(radio.as_ref(), target, deadline).await?;
+        let labels: Vec<String> = found.bulbs.iter().map(Report::label).collect();
+        self.reporter.align(labels.iter().map(String::as_str));
+        Ok(found)
     }
 
     /// Finds the bulbs of a target, runs the operation on each, and reports each result as it comes. A single bulb has
@@ -102,7 +105,7 @@ impl<'a> Context<'a> {
         &self,
         target: &str,
         doing: &str,
-        operation: impl Fn(Report, Deadline) -> F,
+        operation: impl Fn(Arc<dyn Radio>, Report, Deadline) -> F,
         done: impl Fn(T) -> Result<()>,
     ) -> Result<()>
     where
@@ -112,9 +115,11 @@ impl<'a> Context<'a> {
         let deadline = self.deadline();
         let found = self.find(&target, deadline).await?;
         let single = found.bulbs.len() == 1;
-        let limit = self.radio().await?.link_limit();
+        let radio = self.radio().await?;
+        let limit = radio.link_limit();
         let progress = self.progress(format!("{doing} {}", target.text()));
-        let operation = |report| operation(report, if single { deadline } else { self.deadline() });
+        let operation =
+            |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
         fleet::each(found, limit, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),

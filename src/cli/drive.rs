@@ -19,13 +19,12 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
 }
 
 async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> {
-    let radio = context.radio().await?;
     let profile = context.profile;
     context
         .each(
             target,
             "setting",
-            async |report, deadline| {
+            async |radio, report, deadline| {
                 let mut session = Session::open(radio.as_ref(), &report, profile, deadline).await?;
                 let outcome = session.apply(&change, deadline).await?;
                 Ok(StateRecord::after(target, &report, profile.name, outcome))

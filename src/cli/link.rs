@@ -7,12 +7,11 @@ use crate::fleet;
 use crate::report::{Body, LinkKind, LinkRecord};
 
 pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
-    let radio = context.radio().await?;
     context
         .each(
             &args.target,
             "connecting to",
-            async |report, deadline| {
+            async |radio, report, deadline| {
                 let link = radio.connect(&report.id, deadline).await?;
                 link.keep();
                 Ok(LinkRecord::of(&args.target, &report, LinkKind::Connected))
@@ -24,10 +23,14 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
 
 /// Asks only for bulbs that the system knows: one that it does not know has no link to drop.
 pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
-    let radio = context.radio().await?;
     let target = context.target(&args.target)?;
+    let radio = context.radio().await?;
     let many = target.single().is_none();
-    let found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    let mut found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    if many {
+        // Of a pattern or of all, those that are connected are meant; that there are none is what was asked for.
+        found.failures.clear();
+    }
     fleet::each(
         found,
         radio.link_limit(),

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use globset::GlobMatcher;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use wildmatch::WildMatch;
 
 use super::args::Scan;
 use super::context::Context;
@@ -22,13 +22,15 @@ const FRAME: Duration = Duration::from_millis(100);
 /// A device that has not been heard for so long is lost: bulbs advertise at least once a second, and some reports are
 /// always missed.
 const LOST_AFTER: Duration = Duration::from_secs(10);
+/// So long is a device without a name waited for: many give it in the scan response only, or in every other advertisement.
+const NAME_TIME: Duration = Duration::from_millis(500);
 /// With `--watch`, a device is reported again when its signal has changed by so much, dB.
 const RSSI_STEP: u16 = 6;
 /// Devices are counted up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
 const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
-    let filter = Filter::new(args)?;
+    let filter = Filter::new(args);
     let radio = context.radio().await?.as_ref();
     let mut view = View::new(args, filter, context.reporter);
     let start = Instant::now();
@@ -96,23 +98,23 @@ async fn adapter_changed(
 /// Which devices are reported.
 struct Filter {
     any: bool,
-    names: Vec<GlobMatcher>,
+    names: Vec<WildMatch>,
     services: Vec<uuid::Uuid>,
     address: Option<String>,
     min_rssi: Option<i16>,
 }
 
 impl Filter {
-    fn new(args: &Scan) -> Result<Self> {
+    fn new(args: &Scan) -> Self {
         let plain = |text: &str| text.replace([':', '-'], "").to_uppercase();
-        Ok(Self {
+        Self {
             // A filter on what a device is, or is called, stands in for the default one.
             any: args.any || !args.name.is_empty() || !args.service.is_empty() || args.address.is_some(),
-            names: args.name.iter().map(|name| glob(name)).collect::<Result<_>>()?,
+            names: args.name.iter().map(|name| glob(name)).collect(),
             services: args.service.clone(),
             address: args.address.as_deref().map(plain),
             min_rssi: args.min_rssi,
-        })
+        }
     }
 
     fn matches(&self, report: &Report) -> bool {
@@ -120,7 +122,7 @@ impl Filter {
         let address =
             || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
         (self.any || looks_like_a_bulb(report))
-            && (self.names.is_empty() || self.names.iter().any(|glob| glob.is_match(name())))
+            && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name())))
             && (self.services.is_empty()
                 || self.services.iter().any(|service| report.services.contains(service)))
             && self.address.as_ref().is_none_or(|prefix| address().starts_with(prefix))
@@ -136,6 +138,7 @@ struct View<'a> {
     live: Option<Live>,
     seen: BTreeSet<DeviceId>,
     found: BTreeMap<DeviceId, Report>,
+    nameless: BTreeMap<DeviceId, Report>,
     adapter: Option<AdapterRecord>,
     changed: bool,
 }
@@ -150,6 +153,7 @@ impl<'a> View<'a> {
             live,
             seen: BTreeSet::new(),
             found: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             adapter: None,
             changed: true,
         }
@@ -167,20 +171,36 @@ impl<'a> View<'a> {
         if !self.filter.matches(&report) {
             return Ok(());
         }
-        let said = self.found.get(&report.id);
-        let news = said.is_none_or(|said| self.args.watch && differs(said, &report));
         self.changed = true;
-        if self.live.is_some() {
-            self.found.insert(report.id.clone(), report);
-            return Ok(());
-        }
-        if news {
-            self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
-            self.found.insert(report.id.clone(), report);
-        } else if let Some(said) = self.found.get_mut(&report.id) {
-            said.heard = report.heard;
+        let said = self.found.get_mut(&report.id);
+        let nameless =
+            report.name.is_none() && report.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
+        match said {
+            _ if self.live.is_some() => {
+                self.found.insert(report.id.clone(), report);
+            }
+            Some(said) if !self.args.watch || !differs(said, &report) => said.heard = report.heard,
+            None if nameless => {
+                self.nameless.insert(report.id.clone(), report);
+            }
+            _ => self.say(report)?,
         }
         Ok(())
+    }
+
+    fn say(&mut self, report: Report) -> Result<()> {
+        self.nameless.remove(&report.id);
+        self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
+        self.found.insert(report.id.clone(), report);
+        Ok(())
+    }
+
+    /// Says the devices that have been waited for long enough, or all.
+    fn say_nameless(&mut self, all: bool) -> Result<()> {
+        let due =
+            |report: &Report| all || report.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
+        let due: Vec<Report> = self.nameless.values().filter(|report| due(report)).cloned().collect();
+        due.into_iter().try_for_each(|report| self.say(report))
     }
 
     fn adapter(&mut self, record: AdapterRecord) -> Result<()> {
@@ -193,6 +213,7 @@ impl<'a> View<'a> {
     }
 
     fn tick(&mut self, elapsed: Duration) -> Result<()> {
+        self.say_nameless(false)?;
         if self.args.watch {
             let gone = |report: &Report| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
@@ -234,7 +255,8 @@ impl<'a> View<'a> {
         live.draw(self.reporter, &devices, &below);
     }
 
-    fn end(&self, elapsed: Duration) -> Result<()> {
+    fn end(&mut self, elapsed: Duration) -> Result<()> {
+        self.say_nameless(!self.args.first)?;
         let (found, seen) = (self.found.len(), self.seen.len());
         self.reporter.record(&Body::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
         if found == 0 {

@@ -7,13 +7,12 @@ use crate::error::Result;
 use crate::report::{Body, StateRecord};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
-    let radio = context.radio().await?;
     let profile = context.profile;
     context
         .each(
             &args.target,
             "reading",
-            async |report, deadline| {
+            async |radio, report, deadline| {
                 let session = Session::open(radio.as_ref(), &report, profile, deadline).await?;
                 let state = BulbState::Reported(session.read_state(deadline).await?);
                 Ok(StateRecord::of(&args.target, &report, profile.name, state))

@@ -1,0 +1,95 @@
+//! Targets that mean several bulbs: aliases, groups, globs, lists, `all`; and what is said when one fails.
+
+use super::*;
+
+fn names(output: &Output) -> Vec<String> {
+    let mut names: Vec<String> =
+        of_type(output, "state").iter().map(|state| state["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_kind_of_target() {
+    let machine = Machine::new();
+    machine.config(
+        r#"
+        [aliases]
+        desk = "c4-11-00-00-00-01"
+        [groups]
+        office = ["desk", "Light-Shelf"]
+        "#,
+    );
+    let every = ["Bulb-Garden", "Bulb-Hallway", "Light-Desk", "Light-Shelf"];
+    for (target, expected) in [
+        ("desk", &every[2..3]),
+        ("@office", &every[2..]),
+        ("light-*", &every[2..]),
+        ("Bulb-Hallway,C4110000000 1", &[]),
+        ("Bulb-Hallway,C41100000001", &every[1..3]),
+        ("all", &every[..]),
+        ("desk,@office,all", &every[..]),
+    ] {
+        let output = machine.sim(&["--json", "status", target]);
+        if expected.is_empty() {
+            assert_eq!(code(&output), 10, "{target}");
+        } else {
+            assert_eq!(
+                (code(&output), names(&output)),
+                (0, expected.iter().map(|&name| name.to_owned()).collect()),
+                "{target}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_that_fails_does_not_stop_the_others() {
+    let machine = Machine::new();
+    let output = machine.sim(&["--json", "on", "Light-Desk,Light-Nowhere"]);
+    assert_eq!(code(&output), 10);
+    assert_eq!(names(&output), ["Light-Desk"]);
+    let errors = of_type(&output, "error");
+    assert_eq!(
+        (errors[0]["target"].as_str(), errors[0]["code"].as_str()),
+        (Some("Light-Nowhere"), Some("target.not_found"))
+    );
+    assert_eq!((errors[1]["target"].as_str(), errors[1]["code"].as_str()), (None, Some("partial")));
+    // When all fail alike, the exit code says how.
+    assert_eq!(code(&machine.sim(&["on", "Nowhere,Nothing"])), 3);
+}
+
+#[test]
+fn a_name_of_two_bulbs_is_refused_and_both_are_listed() {
+    let machine = Machine::new();
+    let bulb = |last: u8| format!("[[bulb]]\nname = \"RGBLightOne\"\naddress = \"C4:11:00:00:08:0{last}\"\n");
+    let rig = format!("rig = 1\n{}{}", bulb(1), bulb(2));
+    let output = machine.rig(&rig, &["on", "RGBLightOne"]);
+    assert_eq!(code(&output), 3);
+    for id in ["C4:11:00:00:08:01", "C4:11:00:00:08:02"] {
+        assert!(stderr(&output).contains(id), "{}", stderr(&output));
+    }
+    assert_eq!(code(&machine.rig(&rig, &["on", "RGBLight*"])), 0);
+}
+
+#[test]
+fn piped_output_is_plain_and_one_record_a_line() {
+    let machine = Machine::new();
+    let output = machine.sim(&["set", "Light-Desk", "--color", "teal", "--brightness", "5", "--off"]);
+    assert_eq!(stdout(&output), "Light-Desk\toff\t5 %\t#008080\n");
+    assert_eq!(stderr(&output), "");
+    let scan = stdout(&machine.sim(&["scan", "--duration", "1s"]));
+    assert_eq!(scan.lines().count(), 4, "{scan}");
+    assert!(scan.lines().all(|line| line.split('\t').count() == 4), "{scan}");
+}
+
+#[test]
+fn frames_are_shown_in_both_directions() {
+    let machine = Machine::new();
+    let output = machine.sim(&["-vv", "set", "Light-Desk", "--on", "--brightness", "100", "--color", "red"]);
+    let log = stderr(&output);
+    for words in ["-> 0164ff0000  on  100 %  #ff0000", "notification fff2 <- 0164ff0000  on  100 %  #ff0000"]
+    {
+        assert!(log.contains(words), "{log}");
+    }
+}

@@ -1,0 +1,122 @@
+//! What is said of a command line that cannot be meant, and where it is said.
+
+use super::*;
+
+#[test]
+fn bad_values_name_the_value_and_what_is_accepted() {
+    let machine = Machine::new();
+    for (arguments, words) in [
+        (&["set", "x", "--brightness", "101"][..], &["'101'", "0 to 100"][..]),
+        (&["set", "x", "--brightness", "-1"], &["'-1'", "0 to 100"]),
+        (&["set", "x", "--brightness", "half"], &["'half'", "0 to 100"]),
+        (&["set", "x", "--color", "orang"], &["orang", "255,136,0", "hsl"]),
+        (&["set", "x", "--color", "256,0,0"], &["256,0,0", "0 to 255"]),
+        (&["set", "x", "--color"], &["quote it"]),
+        (&["set", "x", "--on", "--off"], &["--on", "--off"]),
+        (&["set", "x"], &["--brightness", "--color"]),
+        (&["set"], &["TARGET"]),
+        (&["scan", "--min-rssi", "500"], &["500", "-127"]),
+        (&["scan", "--service", "fff"], &["fff", "4 hex digits"]),
+        (&["scan", "--duration", "5"], &["'5'", "500ms"]),
+        (&["scan", "--duration", "0s"], &["longer than nothing"]),
+        (&["on", "x", "--timeout", "soon"], &["soon", "500ms"]),
+        (&["on", "x", "--profile", "acme"], &["acme", "base"]),
+        (&["on", "x", "--config", "/nowhere.toml"], &["/nowhere.toml"]),
+        (&["on", ","], &["\",\""]),
+        (&["on", "@cellar"], &["cellar"]),
+        (&["on", "x", "--adapter", "sim:/nowhere.toml"], &["/nowhere.toml"]),
+        (&["man", "frobnicate"], &["frobnicate"]),
+        (&["frobnicate"], &["frobnicate"]),
+        (&["frame", "decode", "zz"], &["zz"]),
+        (&["frame", "decode", "012"], &["012"]),
+    ] {
+        let mut text = machine.bulbctl(arguments);
+        if !arguments.contains(&"--adapter") {
+            text.env("BULBCTL_ADAPTER", "sim");
+        }
+        let output = text.output().unwrap();
+        assert_eq!(code(&output), 2, "{arguments:?}: {output:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        for word in words {
+            assert!(stderr(&output).contains(word), "{arguments:?} lacks {word:?}: {}", stderr(&output));
+        }
+
+        let mut json = machine.bulbctl(arguments);
+        if !arguments.contains(&"--adapter") {
+            json.env("BULBCTL_ADAPTER", "sim");
+        }
+        let output = json.arg("--json").output().unwrap();
+        let errors = records(&output);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert_eq!(errors.len(), 1, "{arguments:?}");
+        assert_eq!((&errors[0]["type"], &errors[0]["exit"]), (&"error".into(), &2.into()), "{arguments:?}");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    let machine = Machine::new();
+    for arguments in
+        [&["--help"][..], &["set", "--help"], &["--version"], &["help", "scan"], &["--json", "--help"]]
+    {
+        let output = machine.run(arguments);
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{arguments:?}");
+        assert!(!stdout(&output).is_empty());
+    }
+}
+
+#[test]
+fn global_flags_stand_before_and_after_the_verb_and_in_the_environment() {
+    let machine = Machine::new();
+    let encode = ["frame", "decode", "0164ff0000"];
+    let json = stdout(&machine.run(&[&["--json"], &encode[..]].concat()));
+    assert!(json.starts_with(r#"{"type":"frame""#), "{json}");
+    assert!(stdout(&machine.run(&[&encode[..], &["--json"]].concat())).starts_with(r#"{"type":"frame""#));
+    let output = machine.bulbctl(&encode).env("BULBCTL_JSON", "true").output().unwrap();
+    assert!(stdout(&output).starts_with(r#"{"type":"frame""#));
+}
+
+#[test]
+fn the_two_meanings_of_color_do_not_touch() {
+    let machine = Machine::new();
+    let red = machine.run(&["--color", "always", "frame", "encode", "--color", "red"]);
+    assert_eq!((code(&red), stdout(&red).as_str()), (0, "0164ff0000\n"));
+    // Behind a verb without a colour of its own it says when to colour the output.
+    let bad = machine.run(&["frame", "decode", "01", "--color", "always"]);
+    assert!(stderr(&bad).contains("\u{1b}["), "{}", stderr(&bad));
+    let plain = machine.run(&["frame", "decode", "01"]);
+    assert!(!stderr(&plain).contains('\u{1b}'), "{}", stderr(&plain));
+}
+
+#[test]
+fn completions_and_manual_pages_come_from_the_arguments() {
+    let machine = Machine::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = machine.run(&["completions", shell]);
+        assert_eq!(code(&output), 0);
+        assert!(stdout(&output).contains("brightness"), "{shell}");
+    }
+    assert!(stdout(&machine.run(&["man"])).contains(".TH bulbctl 1"));
+    assert!(stdout(&machine.run(&["man", "set"])).contains("brightness"));
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_ends_it_quietly() {
+    use std::io::Read;
+    let machine = Machine::new();
+    for arguments in [
+        &["man"][..],
+        &["completions", "zsh"],
+        &["--adapter", "sim", "scan", "--watch", "--json"],
+        &["--help"],
+    ] {
+        let mut child =
+            machine.bulbctl(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // Gone before a byte was read.
+        drop(child.stdout.take());
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
