@@ -74,7 +74,7 @@ impl Profile {
             if self.is_of_session(role, &frame) {
                 return Ok(Heard::Nothing);
             }
-            return Err(DecodeError::new(nearest.reason(&self.name, &self.can, frame.len()), bytes));
+            return Err(nearest.error(&self.name, &self.can, &frame, bytes));
         };
         if self.can.scaled && (light.color.is_some() || light.white.is_some()) {
             light.brightness = Some(Percent::MAX);

@@ -32,13 +32,15 @@ impl Profile {
                 Err(mismatch) => nearest.add(mismatch),
             }
         }
-        Err(DecodeError::new(nearest.reason(&self.name, &self.can, frame.len()), bytes))
+        Err(nearest.error(&self.name, &self.can, &frame, bytes))
     }
 
     pub(crate) fn unwrapped(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         match self.wrapper {
             None => Ok(bytes.to_vec()),
-            Some(wrapper) => wrapper.unwrap(bytes).map_err(|why| DecodeError::new(why.to_string(), bytes)),
+            Some(wrapper) => {
+                wrapper.unwrap(bytes).map_err(|why| DecodeError::new(why.to_string(), (3, 0), bytes))
+            }
         }
     }
 
@@ -140,19 +142,18 @@ impl Nearest {
         {
             self.lengths.push(length);
         }
-        // What agrees in length and fixed bytes was meant; else, what agrees for longest.
-        let weight = |mismatch: &Mismatch| match mismatch.why {
-            Why::Check { .. } | Why::Codec(_) => (3, mismatch.at),
-            Why::Value { .. } => (2, mismatch.at),
-            Why::Byte => (1, mismatch.at),
-            Why::Length(_) | Why::Short(_) => (0, 0),
-        };
         if self.best.is_none_or(|best| weight(&mismatch) > weight(&best)) {
             self.best = Some(mismatch);
         }
     }
 
-    pub(crate) fn reason(self, profile: &str, can: &Can, len: usize) -> String {
+    /// The error for a frame.
+    pub(crate) fn error(self, profile: &str, can: &Can, frame: &[u8], bytes: &[u8]) -> DecodeError {
+        let nearness = self.best.as_ref().map_or((0, 0), weight);
+        DecodeError::new(self.reason(profile, can, frame.len()), nearness, bytes)
+    }
+
+    fn reason(self, profile: &str, can: &Can, len: usize) -> String {
         let Some(Mismatch { at, why }) = self.best else {
             return format!("{profile} knows no frame here");
         };
@@ -168,6 +169,16 @@ impl Nearest {
             }
             Why::Codec(why) => why.to_string(),
         }
+    }
+}
+
+/// What agrees in length and fixed bytes was meant; else, what agrees for longest.
+const fn weight(mismatch: &Mismatch) -> (u8, usize) {
+    match mismatch.why {
+        Why::Check { .. } | Why::Codec(_) => (3, mismatch.at),
+        Why::Value { .. } => (2, mismatch.at),
+        Why::Byte => (1, mismatch.at),
+        Why::Length(_) | Why::Short(_) => (0, 0),
     }
 }
 

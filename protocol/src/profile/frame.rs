@@ -173,19 +173,27 @@ pub struct DecodeError {
     pub(crate) reason: String,
     pub(crate) frame: Vec<u8>,
     pub(crate) longer: bool,
+    pub(crate) nearness: (u8, usize),
 }
 
 impl DecodeError {
     /// How many bytes of a wrong frame are kept to be shown.
     pub const SHOWN: usize = 64;
 
-    pub(crate) fn new(reason: String, frame: &[u8]) -> Self {
+    pub(crate) fn new(reason: String, nearness: (u8, usize), frame: &[u8]) -> Self {
         let shown = frame.get(..Self::SHOWN);
         Self {
             reason,
             frame: shown.unwrap_or(frame).to_vec(),
             longer: shown.is_some_and(|s| s.len() < frame.len()),
+            nearness,
         }
+    }
+
+    /// How near the bytes come to a frame, to choose among the errors of several roles. Only its order means anything.
+    #[must_use]
+    pub const fn nearness(&self) -> (u8, usize) {
+        self.nearness
     }
 
     /// What was expected.
