@@ -6,6 +6,8 @@
 #[path = "../fuzz/play.rs"]
 mod play;
 
+use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use bulb_protocol::profile::{Item, Light, Profile};
@@ -139,5 +141,22 @@ proptest! {
         (profile, change) in profiles().prop_flat_map(|profile| (Just(profile), changes(profile.0)))
     ) {
         play::change(profile.0, &change);
+    }
+}
+
+#[test]
+fn the_corpora_of_the_fuzzer_hold() {
+    let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let files = |name: &str| -> Vec<Vec<u8>> {
+        let entries = fs::read_dir(folder(name)).unwrap();
+        entries.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
+    };
+    for bytes in files("profiles") {
+        let (choice, bytes) = bytes.split_first().unwrap();
+        play::bytes(&PROFILES[usize::from(*choice) % PROFILES.len()], bytes);
+    }
+    for name in ["lednetwf", "hue"] {
+        let profile = PROFILES.iter().find(|profile| profile.full_name() == name).unwrap();
+        files(name).iter().for_each(|bytes| play::bytes(profile, bytes));
     }
 }

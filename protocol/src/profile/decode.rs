@@ -39,7 +39,7 @@ impl Profile {
         match self.wrapper {
             None => Ok(bytes.to_vec()),
             Some(wrapper) => {
-                wrapper.unwrap(bytes).map_err(|why| DecodeError::new(why.to_string(), (3, 0), bytes))
+                wrapper.unwrap(bytes).map_err(|why| DecodeError::new(why.to_string(), (4, 0), bytes))
             }
         }
     }
@@ -175,10 +175,10 @@ impl Nearest {
 /// What agrees in length and fixed bytes was meant; else, what agrees for longest.
 const fn weight(mismatch: &Mismatch) -> (u8, usize) {
     match mismatch.why {
-        Why::Check { .. } | Why::Codec(_) => (3, mismatch.at),
-        Why::Value { .. } => (2, mismatch.at),
-        Why::Byte => (1, mismatch.at),
-        Why::Length(_) | Why::Short(_) => (0, 0),
+        Why::Check { .. } | Why::Codec(_) => (4, mismatch.at),
+        Why::Value { .. } => (3, mismatch.at),
+        Why::Byte => (2, mismatch.at),
+        Why::Length(_) | Why::Short(_) => (1, 0),
     }
 }
 
