@@ -1,17 +1,23 @@
 //! A profile file as it is written: what `docs/PROFILES.md` describes.
 
-use alloc::boxed::Box;
+mod can;
+mod frames;
+#[cfg(feature = "schema")]
+mod schema;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::can::Grade;
 use super::text::{Hex, Pattern, Place, Properties, Time, Uuid};
+
+pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
+pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
 
 /// A value and where it stands in the text.
 #[derive(Clone, Debug)]
@@ -249,221 +255,6 @@ fn status() -> String {
     "status".into()
 }
 
-/// What the lamp can do. What is left out it cannot.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CanDef {
-    /// Switch on and off
-    pub(crate) power: Option<At<PowerDef>>,
-    /// Brightness, percent
-    pub(crate) brightness: Option<At<BrightnessDef>>,
-    /// Colour
-    pub(crate) color: Option<At<ColorDef>>,
-    /// The level of the white channel, percent
-    pub(crate) white: Option<At<LevelDef>>,
-    /// The temperature of white
-    pub(crate) kelvin: Option<At<KelvinDef>>,
-    /// Effects
-    pub(crate) effect: Option<At<EffectDef>>,
-    /// Speed of effects, percent, higher is faster
-    pub(crate) speed: Option<At<LevelDef>>,
-}
-
-/// The numbers for on and off.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PowerDef {
-    /// The number for on (1)
-    pub(crate) on: Option<u32>,
-    /// The number for off (0)
-    pub(crate) off: Option<u32>,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// Brightness.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BrightnessDef {
-    /// The least and the greatest that can be set, percent (0, 100)
-    pub(crate) range: Option<(u32, u32)>,
-    /// The numbers for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
-    /// Round numbers down, not to the nearest
-    #[serde(default)]
-    pub(crate) down: bool,
-    /// The lamp has none: colour and white are dimmed instead
-    #[serde(default)]
-    pub(crate) scaled: bool,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// A percentage.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LevelDef {
-    /// The least and the greatest that can be set, percent (0, 100)
-    pub(crate) range: Option<(u32, u32)>,
-    /// The numbers for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
-    /// Round numbers down, not to the nearest
-    #[serde(default)]
-    pub(crate) down: bool,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// Colour.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ColorDef {
-    /// The numbers of a channel that is dark and of one that is full (0, 255)
-    pub(crate) raw: Option<(u32, u32)>,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// The temperature of white.
-#[derive(Clone, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct KelvinDef {
-    /// The warmest and the coldest, kelvin
-    pub(crate) range: (u32, u32),
-    /// The numbers for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
-    /// The number is in mireds: a million through the kelvin
-    #[serde(default)]
-    pub(crate) mired: bool,
-    /// The colour to send along, by kelvin, as "ffcb8d"
-    #[serde(default)]
-    pub(crate) tint: BTreeMap<String, At<String>>,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// Effects.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub(crate) struct EffectDef {
-    /// The number of each effect by its name
-    #[serde(default)]
-    pub(crate) names: BTreeMap<String, u32>,
-    /// The first and the last of the effects that go by their number
-    pub(crate) numbered: Option<(u32, u32)>,
-    /// How far this can be trusted
-    pub(crate) grade: Option<Grade>,
-}
-
-/// One frame, or several of which the first that fits is taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Frames(pub(crate) Vec<At<FrameDef>>);
-
-/// A frame that is written: the template alone, or a table with more about it.
-#[derive(Clone, Debug)]
-pub(crate) struct FrameDef(pub(crate) Box<FrameTable>);
-
-/// A frame that is written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct FrameTable {
-    /// The template
-    pub(crate) frame: Option<String>,
-    /// A named codec in place of a template: hue
-    pub(crate) codec: Option<String>,
-    /// The role that it is written to (control)
-    pub(crate) to: Option<String>,
-    /// How it is written, if not as its role says
-    pub(crate) write: Option<WriteKind>,
-    /// How long to wait after it
-    pub(crate) delay: Time,
-    /// What it does besides
-    pub(crate) means: MeansDef,
-}
-
-/// What a frame says without a field for it.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct MeansDef {
-    /// The lamp is on, or off
-    pub(crate) power: Option<bool>,
-    /// What the lamp shines with
-    pub(crate) mode: Option<ModeDef>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ModeDef {
-    Color,
-    White,
-    Effect,
-}
-
-impl<'de> Deserialize<'de> for FrameDef {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrTable;
-        impl<'de> Visitor<'de> for TextOrTable {
-            type Value = FrameDef;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a frame (\"7E {red} {green} {blue} EF\"), or a table with `frame` in it")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<FrameDef, E> {
-                Ok(FrameDef(Box::new(FrameTable { frame: Some(text.into()), ..FrameTable::default() })))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FrameDef, A::Error> {
-                FrameTable::deserialize(MapAccessDeserializer::new(map))
-                    .map(|table| FrameDef(Box::new(table)))
-            }
-        }
-        deserializer.deserialize_any(TextOrTable)
-    }
-}
-
-impl<'de> Deserialize<'de> for Frames {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMore;
-        impl<'de> Visitor<'de> for OneOrMore {
-            type Value = Frames;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a frame (\"7E {red} {green} {blue} EF\"), a table with `frame` in it, or a list of these")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Frames, E> {
-                let table = FrameTable { frame: Some(text.into()), ..FrameTable::default() };
-                Ok(Frames(alloc::vec![At { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Frames, A::Error> {
-                let table = FrameTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Frames(alloc::vec![At { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Frames, A::Error> {
-                let mut frames = Vec::new();
-                while let Some(frame) = seq.next_element()? {
-                    frames.push(frame);
-                }
-                Ok(Frames(frames))
-            }
-        }
-        deserializer.deserialize_any(OneOrMore)
-    }
-}
-
 /// A frame that comes back.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -570,63 +361,4 @@ pub(crate) struct VariantDef {
     pub(crate) advert: Option<Vec<At<AdvertDef>>>,
     /// The whole example
     pub(crate) example: Option<ExampleDef>,
-}
-
-#[cfg(feature = "schema")]
-mod schema {
-    use alloc::borrow::Cow;
-
-    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-
-    use super::{At, Companies, FrameDef, FrameTable, Frames};
-
-    impl<T: JsonSchema> JsonSchema for At<T> {
-        fn inline_schema() -> bool {
-            true
-        }
-
-        fn schema_name() -> Cow<'static, str> {
-            T::schema_name()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            generator.subschema_for::<T>()
-        }
-    }
-
-    impl JsonSchema for FrameDef {
-        fn schema_name() -> Cow<'static, str> {
-            "Frame".into()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<FrameTable>()] })
-        }
-    }
-
-    impl JsonSchema for Frames {
-        fn schema_name() -> Cow<'static, str> {
-            "Frames".into()
-        }
-
-        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-            let one = generator.subschema_for::<FrameDef>();
-            json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
-        }
-    }
-
-    impl JsonSchema for Companies {
-        fn schema_name() -> Cow<'static, str> {
-            "Companies".into()
-        }
-
-        fn json_schema(_: &mut SchemaGenerator) -> Schema {
-            json_schema!({
-                "anyOf": [
-                    { "type": "integer", "minimum": 0, "maximum": 65535 },
-                    { "type": "array", "items": { "type": "integer" }, "minItems": 2, "maxItems": 2 }
-                ]
-            })
-        }
-    }
 }
