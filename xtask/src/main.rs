@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod picture;
 mod setup;
 mod test;
 
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::Options),
     /// Fuzzes the codec.
     Fuzz(fuzz::Options),
+    /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
+    Picture,
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Picture => picture::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
