@@ -1,6 +1,6 @@
 //! The TUI: a control desk for bulbs. The only place that names ratatui and crossterm.
 //!
-//! A pure core ([`Model`], [`update`], [`view()`]), of which [`keys::TABLE`] is the one place that says what keys do; and around
+//! A pure core ([`Model`], [`update()`], [`view()`]), of which [`keys::TABLE`] is the one place that says what keys do; and around
 //! it one task that owns the radio side, and the loop that owns the terminal. The desk says what it wants done as
 //! [`Effect`]s; what happens comes back as [`Event`]s.
 

@@ -1,6 +1,6 @@
 //! The terminal: taken, and given back once on every way out.
 //!
-//! While it is ours nothing else may write on it: panics and the log go to [`lines`], of which the desk shows what comes.
+//! While it is ours nothing else may write on it: panics and the log go to a bounded list, of which the desk shows what comes.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Stdout, Write, stdin, stdout};
