@@ -1,14 +1,258 @@
-//! The machine's own radio, through btleplug.
+//! The real radio: the system's Bluetooth, through btleplug, and on Linux also through BlueZ's D-Bus where btleplug
+//! lacks a call.
+//!
+//! - [`system`] is the seam between the platforms: `bluez` on Linux, [`plug`] everywhere.
+//! - [`hub`] gathers what the system tells: the [`registry`] of devices, the adapter's state, what becomes of links.
+//! - [`connect`] makes a link of a device, [`link`] does what is asked of it, [`janitor`] ends it.
+//! - [`fault`] tells what the system's refusals mean.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Radio;
+use async_trait::async_trait;
+use tokio::sync::{Mutex, broadcast, watch};
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{AdapterInfo, AdapterState, Deadline, DeviceId, Link, Radio, Report};
 use crate::error::{Error, Result};
 
-/// Opens an adapter by name or address, or else the first that is powered.
+#[cfg(target_os = "linux")]
+mod bluez;
+mod choose;
+mod connect;
+mod fault;
+mod hub;
+mod janitor;
+mod link;
+mod plug;
+mod registry;
+mod rfkill;
+mod system;
+mod values;
+
+use fault::{Context, Fault, Meaning, Operation};
+use hub::Hub;
+use janitor::Janitor;
+use link::Tools;
+use rfkill::Block;
+use system::System;
+
+/// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
+const OPEN_TIME: Duration = Duration::from_secs(5);
+/// How long the start or the end of a scan may take. BlueZ answers when the controller has.
+const SCAN_TIME: Duration = Duration::from_secs(5);
+/// How often a scan is tried to start or end while another program is doing so, and how long is waited between.
+const SCAN_ATTEMPTS: u32 = 4;
+const SCAN_PAUSE: Duration = Duration::from_millis(200);
+/// How long closing may take at the worst.
+const CLOSE_TIME: Duration = Duration::from_millis(1500);
+
+/// What opening an adapter gives.
+struct Opened {
+    info: AdapterInfo,
+    hub: Arc<Hub>,
+    system: Arc<dyn System>,
+}
+
+/// Opens an adapter: by its name or its address in any spelling; without either, the first powered one in the order of
+/// names. An adapter that was asked for may be off: scanning and connecting tell.
 ///
 /// # Errors
-/// Bluetooth is unusable.
-pub async fn open(_wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
-    Err(Error::AdapterNone)
+/// There is no bus, no service, or it may not be used; there is no such adapter, or none that is powered.
+pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
+    #[cfg(target_os = "linux")]
+    let opened = opened_in_time(bluez::open(wanted)).await?;
+    #[cfg(not(target_os = "linux"))]
+    let opened = opened_in_time(plug::open(wanted)).await?;
+    Ok(Arc::new(BtleRadio::new(opened)))
+}
+
+/// Opens an adapter as on the platforms that have btleplug only. On Linux, for testing that path.
+///
+/// # Errors
+/// As for [`open`].
+pub async fn open_portable(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
+    let opened = opened_in_time(plug::open(wanted)).await?;
+    Ok(Arc::new(BtleRadio::new(opened)))
+}
+
+async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {
+    match timeout(OPEN_TIME, opening).await {
+        Ok(opened) => opened,
+        Err(_) => {
+            Err(Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") })
+        }
+    }
+}
+
+fn open_error(fault: &Fault) -> Error {
+    let context = Context { adapter: "", device: "", rssi: None, doing: "open", waited: OPEN_TIME };
+    fault.error(Operation::Ask, context)
+}
+
+#[derive(Debug)]
+struct BtleRadio {
+    info: AdapterInfo,
+    tools: Tools,
+    /// Whose turn it is to start or end the scan.
+    scan: Mutex<()>,
+    _janitor: AbortOnDropHandle<()>,
+}
+
+impl BtleRadio {
+    fn new(opened: Opened) -> Self {
+        let Opened { info, hub, system } = opened;
+        let (janitor, task) = Janitor::start(system.clone());
+        let tools = Tools { adapter: info.name.clone(), system, hub, janitor };
+        Self { info, tools, scan: Mutex::new(()), _janitor: task }
+    }
+
+    /// Why the adapter cannot be used, if it cannot.
+    async fn check_adapter(&self) -> Result<()> {
+        let adapter = self.info.name.clone();
+        match self.tools.hub.adapter_now() {
+            AdapterState::On => Ok(()),
+            AdapterState::Off => Err(match self.tools.system.block().await {
+                Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+                None => Error::AdapterOff { adapter },
+            }),
+            AdapterState::Absent => Err(Error::AdapterLost { adapter }),
+        }
+    }
+
+    /// Starts or ends the scan, again while another program is about to.
+    async fn scan(&self, operation: Operation) -> Result<()> {
+        let deadline = Deadline::after(SCAN_TIME);
+        let mut attempt = 1;
+        loop {
+            let asked = async {
+                match operation {
+                    Operation::StopScan => self.tools.system.stop_scan().await,
+                    _ => self.tools.system.start_scan().await,
+                }
+            };
+            let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+            let Err(fault) = deadline.run(asked, late).await else { return Ok(()) };
+            match fault.meaning(operation) {
+                Meaning::Done => return Ok(()),
+                Meaning::Again if attempt < SCAN_ATTEMPTS && deadline.remaining() > SCAN_PAUSE => {
+                    tracing::info!(
+                        "the adapter is busy ({}), attempt {attempt} of {SCAN_ATTEMPTS}",
+                        fault.text()
+                    );
+                }
+                _ => return Err(self.scan_error(&fault, operation, deadline).await),
+            }
+            attempt += 1;
+            sleep(SCAN_PAUSE).await;
+            if operation == Operation::Scan {
+                // It may be a scan of our own that a start given up half-way has left.
+                let _ = timeout(SCAN_PAUSE, self.tools.system.stop_scan()).await;
+            }
+        }
+    }
+
+    async fn scan_error(&self, fault: &Fault, operation: Operation, deadline: Deadline) -> Error {
+        let context = Context {
+            adapter: &self.info.name,
+            device: "",
+            rssi: None,
+            doing: "scan",
+            waited: deadline.waited(),
+        };
+        match fault.error(operation, context) {
+            Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
+                match self.tools.system.block().await {
+                    Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+                    None => Error::AdapterOff { adapter },
+                }
+            }
+            error => error,
+        }
+    }
+}
+
+/// Takes a scan for not started unless it was.
+struct Starting<'a> {
+    hub: &'a Hub,
+    started: bool,
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        if !self.started {
+            self.hub.set_scanning(false);
+        }
+    }
+}
+
+#[async_trait]
+impl Radio for BtleRadio {
+    fn adapter(&self) -> AdapterInfo {
+        self.info.clone()
+    }
+
+    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
+        self.tools.hub.adapter()
+    }
+
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.tools.hub.reports()
+    }
+
+    async fn start_scan(&self) -> Result<()> {
+        let _turn = self.scan.lock().await;
+        if self.tools.hub.scanning() {
+            return Ok(());
+        }
+        // btleplug would switch an adapter on that is off.
+        self.check_adapter().await?;
+        // Before it is asked for: the first reports come before the answer.
+        self.tools.hub.set_scanning(true);
+        let mut starting = Starting { hub: &self.tools.hub, started: false };
+        self.scan(Operation::Scan).await?;
+        starting.started = true;
+        Ok(())
+    }
+
+    async fn stop_scan(&self) -> Result<()> {
+        let _turn = self.scan.lock().await;
+        if !self.tools.hub.scanning() {
+            return Ok(());
+        }
+        self.scan(Operation::StopScan).await?;
+        self.tools.hub.set_scanning(false);
+        Ok(())
+    }
+
+    async fn known(&self) -> Result<Vec<Report>> {
+        if self.tools.hub.adapter_now() == AdapterState::Absent {
+            return Err(Error::AdapterLost { adapter: self.info.name.clone() });
+        }
+        let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+        Deadline::after(OPEN_TIME)
+            .run(self.tools.system.refresh(), late)
+            .await
+            .map_err(|fault| open_error(&fault))?;
+        Ok(self.tools.hub.known())
+    }
+
+    async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        self.check_adapter().await?;
+        Ok(connect::connect(&self.tools, device, deadline).await?)
+    }
+
+    async fn close(&self) {
+        for link in self.tools.hub.links() {
+            if link.ends_with_us() {
+                link.give_up();
+            }
+        }
+        // The scan is not worth an error here: it ends with our connection to the service.
+        let both = async { tokio::join!(self.stop_scan(), self.tools.janitor.flush()) };
+        if timeout(CLOSE_TIME, both).await.is_err() {
+            tracing::debug!("closing took longer than {CLOSE_TIME:?}");
+        }
+    }
 }

@@ -1,0 +1,154 @@
+//! The system as BlueZ has it: what it says on D-Bus, heard by ourselves, and the services through btleplug.
+//!
+//! btleplug keeps from us what we need to know: that a name has come, that a device is gone, that a link was lost while
+//! connecting, why an adapter is off, the battery level; and each of its events costs a round trip. One
+//! subscription and one look at all objects tell everything, and from then on asking costs nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dbus::arg::Variant;
+
+use super::choose::{Candidate, choose};
+use super::fault::Fault;
+use super::hub::Hub;
+use super::plug::{self, Plug};
+use super::rfkill::{Block, SWITCHES, block_of};
+use super::system::{Gatt, System};
+use super::{Opened, open_error};
+use crate::error::{Error, Result};
+use crate::radio::{AdapterInfo, AdapterState, Address, DeviceId};
+
+mod bus;
+mod listen;
+mod parse;
+
+use bus::Bus;
+use listen::Listening;
+use parse::{ADAPTER, AdapterFacts, DEVICE, Objects};
+
+#[derive(Debug)]
+struct Bluez {
+    bus: Bus,
+    /// Object path of the adapter.
+    path: String,
+    name: String,
+    plug: Plug,
+    listening: Arc<Listening>,
+}
+
+/// Opens the adapter that was asked for.
+pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
+    let fault = |fault: Fault| open_error(&fault);
+    let listening = Arc::new(Listening::default());
+    let ours = async {
+        let bus = Bus::open(listening.clone()).await?;
+        let objects = bus.subscribe().await?;
+        Ok::<_, Fault>((bus, objects))
+    };
+    let theirs = async { plug::adapters(&plug::manager().await?).await };
+    let (ours, theirs) = tokio::join!(ours, theirs);
+    let (bus, objects) = ours.map_err(fault)?;
+    let chosen = choose(candidates(&objects), wanted)?;
+    let name = chosen.info.name.clone();
+    let central = theirs.map_err(fault)?.into_iter().find(|(theirs, _)| *theirs == name);
+    let Some((_, central)) = central else {
+        return Err(Error::Internal(format!(
+            "btleplug does not accept adapter {name}: its Modalias is missing or of an unknown kind"
+        )));
+    };
+    let path = format!("/org/bluez/{name}");
+    let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
+    listening.begin(path.clone(), hub.clone(), &objects);
+    let system = Bluez { bus, path, name, plug: Plug::new(central), listening };
+    Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
+}
+
+fn candidates(objects: &Objects) -> Vec<Candidate> {
+    let adapters = objects.iter().filter_map(|(path, interfaces)| {
+        let properties = interfaces.get(ADAPTER)?;
+        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let facts = AdapterFacts::of(properties);
+        let powered = facts.powered.unwrap_or_default();
+        let block = if powered { None } else { why_off(&name, facts.blocked) };
+        let address = facts.address;
+        Some(Candidate { info: AdapterInfo { name, address }, powered, block })
+    });
+    adapters.collect()
+}
+
+/// The kernel's switches tell more than BlueZ does, which says "blocked" without saying how.
+fn why_off(name: &str, blocked: Option<bool>) -> Option<Block> {
+    let soft = blocked.unwrap_or_default().then_some(Block { hard: false });
+    block_of(Path::new(SWITCHES), name).or(soft)
+}
+
+impl Bluez {
+    fn path_of(&self, device: &DeviceId) -> Result<String, Fault> {
+        let address: Address = device.as_str().parse().map_err(|_| {
+            Fault::new("org.freedesktop.DBus.Error.UnknownObject", format!("{device} is no address"))
+        })?;
+        Ok(format!("{}/dev_{}", self.path, address.to_string().replace(':', "_")))
+    }
+}
+
+#[async_trait]
+impl System for Bluez {
+    async fn start_scan(&self) -> Result<(), Fault> {
+        let other_scans = self.listening.discovering();
+        self.plug.start_scan().await?;
+        if other_scans {
+            // What another program's scan has found is not announced again.
+            self.listening.take(&self.bus.objects().await?);
+        }
+        Ok(())
+    }
+
+    async fn stop_scan(&self) -> Result<(), Fault> {
+        self.plug.stop_scan().await
+    }
+
+    async fn refresh(&self) -> Result<(), Fault> {
+        // Up to date by listening.
+        Ok(())
+    }
+
+    async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
+        // Not by btleplug: it does not notice a link that is lost meanwhile, and drops a stream each time (see
+        // `plug::gatt::Undropped`).
+        Ok(self.bus.call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
+    }
+
+    async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault> {
+        Ok(self.bus.send(&self.path_of(device)?, DEVICE, "Disconnect").await?)
+    }
+
+    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+        Ok(self.plug.gatt(device).await?)
+    }
+
+    async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {
+        let question = ("org.bluez.Battery1", "Percentage");
+        let path = self.path_of(device)?;
+        let answer = self.bus.call(&path, "org.freedesktop.DBus.Properties", "Get", question).await;
+        match answer {
+            Ok((Variant(percent),)) => Ok(Some(percent)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn block(&self) -> Option<Block> {
+        why_off(&self.name, Some(self.listening.blocked()))
+    }
+}
+
+/// Whether the object does not have what it was asked for: an interface, or a property of it.
+fn is_missing(error: &dbus::Error) -> bool {
+    let kind = error.name().and_then(|name| name.strip_prefix("org.freedesktop.DBus.Error."));
+    matches!(
+        kind,
+        Some("InvalidArgs" | "UnknownInterface" | "UnknownMethod" | "UnknownObject" | "UnknownProperty")
+    )
+}

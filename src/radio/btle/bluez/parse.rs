@@ -1,0 +1,80 @@
+//! BlueZ's properties, taken apart.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dbus::arg::{PropMap, RefArg, Variant, cast, prop_cast};
+use uuid::Uuid;
+
+use super::super::registry::Facts;
+use crate::radio::{Address, DeviceId};
+
+pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
+pub(super) const DEVICE: &str = "org.bluez.Device1";
+
+/// All objects of BlueZ: interfaces and their properties by path.
+pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
+
+/// What is told of an adapter at one time. `None`: nothing new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AdapterFacts {
+    pub(super) address: Option<Address>,
+    pub(super) powered: Option<bool>,
+    pub(super) discovering: Option<bool>,
+    /// Held off by rfkill. BlueZ tells since 5.65.
+    pub(super) blocked: Option<bool>,
+}
+
+impl AdapterFacts {
+    pub(super) fn of(properties: &PropMap) -> Self {
+        Self {
+            address: text(properties, "Address").and_then(|text| text.parse().ok()),
+            powered: prop_cast(properties, "Powered").copied(),
+            discovering: prop_cast(properties, "Discovering").copied(),
+            blocked: text(properties, "PowerState").map(|state| state == "off-blocked"),
+        }
+    }
+}
+
+/// What these properties tell of a device.
+pub(super) fn device_facts(properties: &PropMap) -> Facts {
+    Facts {
+        address: text(properties, "Address").and_then(|text| text.parse().ok()),
+        name: text(properties, "Name").cloned(),
+        alias: text(properties, "Alias").cloned(),
+        rssi: prop_cast(properties, "RSSI").copied(),
+        tx_power: prop_cast(properties, "TxPower").copied(),
+        services: prop_cast::<Vec<String>>(properties, "UUIDs").map(|uuids| parse_all(uuids)),
+        manufacturer: prop_cast::<HashMap<u16, Variant<Box<dyn RefArg>>>>(properties, "ManufacturerData")
+            .map(by_company),
+        service_data: prop_cast::<PropMap>(properties, "ServiceData").map(by_service),
+        connected: prop_cast(properties, "Connected").copied(),
+        resolved: prop_cast(properties, "ServicesResolved").copied(),
+    }
+}
+
+/// The device of this path below this adapter: `…/dev_C4_11_00_00_00_01`, and nothing deeper.
+pub(super) fn device_of(adapter: &str, path: &str) -> Option<DeviceId> {
+    let address = path.strip_prefix(adapter)?.strip_prefix("/dev_")?.replace('_', ":");
+    let address: Address = address.parse().ok()?;
+    Some(DeviceId::new(address.to_string()))
+}
+
+fn text<'a>(properties: &'a PropMap, name: &str) -> Option<&'a String> {
+    prop_cast(properties, name)
+}
+
+fn parse_all(uuids: &[String]) -> Vec<Uuid> {
+    uuids.iter().filter_map(|uuid| uuid.parse().ok()).collect()
+}
+
+fn by_company(data: &HashMap<u16, Variant<Box<dyn RefArg>>>) -> BTreeMap<u16, Vec<u8>> {
+    data.iter().filter_map(|(company, value)| Some((*company, bytes(value)?))).collect()
+}
+
+fn by_service(data: &PropMap) -> BTreeMap<Uuid, Vec<u8>> {
+    data.iter().filter_map(|(service, value)| Some((service.parse().ok()?, bytes(value)?))).collect()
+}
+
+fn bytes(value: &Variant<Box<dyn RefArg>>) -> Option<Vec<u8>> {
+    cast::<Vec<u8>>(&value.0).cloned()
+}

@@ -1,0 +1,110 @@
+//! Which adapter: a stable choice out of what the system lists in any order.
+
+use std::cmp::Ordering;
+
+use super::rfkill::Block;
+use crate::error::{Error, Result};
+use crate::radio::{AdapterInfo, Address};
+
+/// An adapter that there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Candidate {
+    /// Name and address.
+    pub(super) info: AdapterInfo,
+    /// Whether it is powered.
+    pub(super) powered: bool,
+    /// What holds it off, if it is off.
+    pub(super) block: Option<Block>,
+}
+
+impl Candidate {
+    /// Why it cannot be used, if it cannot.
+    pub(super) fn fault(&self) -> Option<Error> {
+        if self.powered {
+            return None;
+        }
+        let adapter = self.info.name.clone();
+        Some(match self.block {
+            Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+            None => Error::AdapterOff { adapter },
+        })
+    }
+}
+
+/// The adapter that was asked for by name or address, whether it is powered or not; without a wish the first powered
+/// one in the order of names.
+///
+/// # Errors
+/// There is none, none of that name, or, without a wish, none that is powered.
+pub(super) fn choose(mut candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candidate> {
+    candidates.sort_by(|a, b| by_name(&a.info.name, &b.info.name));
+    let Some(first) = candidates.first() else { return Err(Error::AdapterNone) };
+    match wanted {
+        Some(wanted) => {
+            let address: Option<Address> = wanted.parse().ok();
+            let is_wanted =
+                |c: &&Candidate| c.info.name == wanted || (address.is_some() && c.info.address == address);
+            candidates.iter().find(is_wanted).cloned().ok_or_else(|| Error::AdapterUnknown {
+                name: wanted.to_owned(),
+                have: candidates.iter().map(|c| c.info.name.as_str()).collect::<Vec<_>>().join(", "),
+            })
+        }
+        None => match candidates.iter().find(|c| c.powered) {
+            Some(powered) => Ok(powered.clone()),
+            None => Err(first.fault().unwrap_or(Error::AdapterNone)),
+        },
+    }
+}
+
+/// `hci2` before `hci10`.
+fn by_name(a: &str, b: &str) -> Ordering {
+    let parts = |name: &str| -> (String, Option<u64>) {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        (stem.to_owned(), name.strip_prefix(stem).and_then(|number| number.parse().ok()))
+    };
+    parts(a).cmp(&parts(b)).then_with(|| a.cmp(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(name: &str, last: u8, powered: bool) -> Candidate {
+        let address = Some(Address::new([0, 0, 0, 0, 0, last]));
+        Candidate { info: AdapterInfo { name: name.to_owned(), address }, powered, block: None }
+    }
+
+    fn name_of(chosen: Result<Candidate>) -> String {
+        chosen.unwrap().info.name
+    }
+
+    #[test]
+    fn the_first_powered_one_in_name_order() {
+        let all = vec![adapter("hci10", 10, true), adapter("hci2", 2, true), adapter("hci0", 0, false)];
+        assert_eq!(name_of(choose(all, None)), "hci2");
+    }
+
+    #[test]
+    fn by_name_or_by_address_in_any_spelling() {
+        let all = vec![adapter("hci0", 0, true), adapter("hci1", 0xAB, false)];
+        for wanted in ["hci1", "00:00:00:00:00:AB", "00-00-00-00-00-ab", "0000000000ab"] {
+            assert_eq!(name_of(choose(all.clone(), Some(wanted))), "hci1", "{wanted}");
+        }
+        let unknown = choose(all, Some("hci7"));
+        assert_eq!(
+            unknown,
+            Err(Error::AdapterUnknown { name: "hci7".to_owned(), have: "hci0, hci1".to_owned() })
+        );
+    }
+
+    #[test]
+    fn says_why_none_can_be_used() {
+        assert_eq!(choose(vec![], None), Err(Error::AdapterNone));
+        assert_eq!(choose(vec![], Some("hci0")), Err(Error::AdapterNone));
+        let off = vec![adapter("hci1", 1, false), adapter("hci0", 0, false)];
+        assert_eq!(choose(off, None), Err(Error::AdapterOff { adapter: "hci0".to_owned() }));
+        let blocked = Candidate { block: Some(Block { hard: true }), ..adapter("hci0", 0, false) };
+        let error = Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: true };
+        assert_eq!(choose(vec![blocked], None), Err(error));
+    }
+}

@@ -1,0 +1,262 @@
+//! From a device to a link: a few attempts within one deadline, cancelled on the other side too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::fault::{Context, Fault, Meaning, Operation};
+use super::link::{BtleLink, Tools};
+use super::registry::Phase;
+use super::system::Gatt;
+use crate::error::{Error, Result};
+use crate::radio::gatt::uuid16;
+use crate::radio::{AdapterState, Deadline, DeviceId, GattTable};
+
+/// How often is tried. Most aborts are of the moment: the next attempt succeeds.
+const ATTEMPTS: u32 = 4;
+/// How long is waited before the second attempt; each further one waits twice as long.
+const BACK_OFF: Duration = Duration::from_millis(150);
+/// BlueZ ends a link two seconds after it was asked to. Until then it says that it is connected.
+const CLOSING_TIME: Duration = Duration::from_secs(3);
+/// How long the answer to a connect may be behind the news that the link was lost, which cut it off.
+const ANSWER_GRACE: Duration = Duration::from_millis(250);
+/// How long a table that is missing is looked for again, and how often. After an abort, BlueZ says "resolved" some
+/// 800 ms before the services are there.
+const TABLE_TIME: Duration = Duration::from_secs(2);
+const TABLE_EVERY: Duration = Duration::from_millis(200);
+
+/// How one attempt failed.
+enum Failure {
+    /// Another may succeed.
+    Again(Fault),
+    /// No other will.
+    Final(Error),
+}
+
+/// One connect.
+struct Attempt<'a> {
+    tools: &'a Tools,
+    device: &'a DeviceId,
+    label: String,
+    rssi: Option<i16>,
+    deadline: Deadline,
+}
+
+/// Ends on the other side what we have begun, unless it came to something. Works when dropped, so that it does not
+/// matter where the connect is given up.
+struct Cancel<'a> {
+    tools: &'a Tools,
+    device: &'a DeviceId,
+    armed: bool,
+}
+
+impl Drop for Cancel<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.tools.hub.set_closing(self.device);
+            self.tools.janitor.disconnect(self.device);
+        }
+    }
+}
+
+/// Connects, resolves the services, and gives the link.
+pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline) -> Result<Arc<BtleLink>> {
+    if let Some(link) = tools.hub.link(device) {
+        return Ok(link);
+    }
+    let known = tools.hub.report(device);
+    let attempt = Attempt {
+        tools,
+        device,
+        label: known.as_ref().map_or_else(|| device.to_string(), |report| report.label()),
+        rssi: known.and_then(|report| report.rssi),
+        deadline,
+    };
+    attempt.wait_for_the_end_of_the_last().await;
+    let mut failure = None;
+    for number in 1..=ATTEMPTS {
+        if let Some(fault) = &failure {
+            attempt.back_off(number, fault).await?;
+        }
+        match attempt.once().await {
+            Ok(link) => return Ok(link),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Again(fault)) => failure = Some(fault),
+        }
+    }
+    Err(attempt.error(&failure.unwrap_or_else(|| Fault::own("no attempt was made"))))
+}
+
+impl Attempt<'_> {
+    fn error(&self, fault: &Fault) -> Error {
+        let context = Context {
+            adapter: &self.tools.adapter,
+            device: &self.label,
+            rssi: self.rssi,
+            doing: "connect",
+            waited: self.deadline.waited(),
+        };
+        fault.error(Operation::Connect, context)
+    }
+
+    fn timed_out(&self, waited: Duration) -> Error {
+        Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi }
+    }
+
+    /// A link that was asked to end still counts as connected for a while; it must not be taken for a good one.
+    async fn wait_for_the_end_of_the_last(&self) {
+        let mut phase = self.tools.hub.phase(self.device);
+        if self.tools.hub.is_closing(self.device) {
+            tracing::debug!("{}: waiting for the last link to end", self.label);
+            let limit = self.deadline.within(CLOSING_TIME);
+            let ended = async { phase.wait_for(|phase| !phase.connected).await.map(|_| ()).map_err(|_| ()) };
+            let _ = limit.run(ended, |_| ()).await;
+        }
+    }
+
+    async fn back_off(&self, number: u32, fault: &Fault) -> Result<()> {
+        let pause = BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2));
+        if self.deadline.remaining() <= pause {
+            return Err(self.error(fault));
+        }
+        tracing::info!("{}: attempt {number} of {ATTEMPTS} ({})", self.label, fault.text());
+        sleep(pause).await;
+        Ok(())
+    }
+
+    fn check_adapter(&self) -> Result<(), Failure> {
+        let adapter = self.tools.adapter.clone();
+        match self.tools.hub.adapter_now() {
+            AdapterState::On => Ok(()),
+            AdapterState::Off => Err(Failure::Final(Error::AdapterOff { adapter })),
+            AdapterState::Absent => Err(Failure::Final(Error::AdapterLost { adapter })),
+        }
+    }
+
+    async fn once(&self) -> Result<Arc<BtleLink>, Failure> {
+        self.check_adapter()?;
+        let mut phase = self.tools.hub.phase(self.device);
+        let start = *phase.borrow_and_update();
+        let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
+        // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
+        if !start.resolved {
+            self.ask(&mut phase, start).await?;
+        }
+        self.resolve(&mut phase, start).await?;
+        let (gatt, table) = self.discover(&mut phase, start).await?;
+        let link = BtleLink::new(
+            self.tools.clone(),
+            self.device.clone(),
+            self.label.clone(),
+            start.connected,
+            table,
+            gatt,
+        );
+        let link = self.tools.hub.enter(self.device, Arc::new(link));
+        cancel.armed = false;
+        // From here on the link hears by itself that it is lost; what came before, it has not heard.
+        if self.tools.hub.phase_now(self.device).drops != start.drops {
+            link.down();
+            return Err(dropped());
+        }
+        Ok(link)
+    }
+
+    /// Has the system connect, and notices at once when the link is lost meanwhile.
+    async fn ask(&self, phase: &mut watch::Receiver<Phase>, start: Phase) -> Result<(), Failure> {
+        let answer = self.tools.system.connect(self.device);
+        tokio::pin!(answer);
+        let lost = dropped_since(phase, start);
+        let late = |waited| Failure::Final(self.timed_out(waited));
+        let race = async {
+            tokio::select! {
+                biased;
+                answer = &mut answer => Ok(answer),
+                () = lost => match timeout(ANSWER_GRACE, &mut answer).await {
+                    Ok(Err(fault)) => Ok(Err(fault)),
+                    _ => Err(dropped()),
+                },
+            }
+        };
+        match self.deadline.run(race, late).await? {
+            Ok(()) => Ok(()),
+            Err(fault) => match fault.meaning(Operation::Connect) {
+                Meaning::Done => Ok(()),
+                Meaning::Again => {
+                    // An adapter that was switched off makes it fail in the same words.
+                    self.check_adapter()?;
+                    Err(Failure::Again(fault))
+                }
+                _ => Err(Failure::Final(self.error(&fault))),
+            },
+        }
+    }
+
+    /// Waits until the system knows the services.
+    async fn resolve(&self, phase: &mut watch::Receiver<Phase>, start: Phase) -> Result<(), Failure> {
+        let resolved = async {
+            let now = phase.wait_for(|now| now.resolved || now.drops != start.drops).await;
+            match now {
+                Ok(now) if now.drops == start.drops => Ok(()),
+                _ => Err(dropped()),
+            }
+        };
+        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
+        self.deadline.run(resolved, late).await
+    }
+
+    /// Fetches the table; again if there is none yet.
+    async fn discover(
+        &self,
+        phase: &mut watch::Receiver<Phase>,
+        start: Phase,
+    ) -> Result<(Arc<dyn Gatt>, GattTable), Failure> {
+        let gatt = self.tools.system.gatt(self.device).await.map_err(|fault| self.unless_gone(&fault))?;
+        let patience = self.deadline.within(TABLE_TIME);
+        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
+        loop {
+            let look = async {
+                tokio::select! {
+                    biased;
+                    table = gatt.discover() => Ok(table),
+                    () = dropped_since(phase, start) => Err(dropped()),
+                }
+            };
+            let table = self.deadline.run(look, late).await?;
+            let over = patience.remaining() <= TABLE_EVERY;
+            match table {
+                Ok(table) if over || !is_bare(&table) => return Ok((gatt, table)),
+                Err(fault) if over || fault.meaning(Operation::Ask) != Meaning::Gone => {
+                    return Err(self.unless_gone(&fault));
+                }
+                _ => tracing::debug!("{}: no services yet", self.label),
+            }
+            sleep(TABLE_EVERY).await;
+        }
+    }
+
+    /// A device that vanishes while its table is fetched has dropped the link.
+    fn unless_gone(&self, fault: &Fault) -> Failure {
+        match fault.meaning(Operation::Ask) {
+            Meaning::Gone => Failure::Again(fault.clone()),
+            _ => Failure::Final(self.error(fault)),
+        }
+    }
+}
+
+/// Ends when the link has been lost since then.
+async fn dropped_since(phase: &mut watch::Receiver<Phase>, start: Phase) {
+    // An error means that the radio is gone, and the link with it.
+    let _ = phase.wait_for(|now| now.drops != start.drops).await;
+}
+
+fn dropped() -> Failure {
+    Failure::Again(Fault::new("org.bluez.Error.Failed", "the link was lost before it was usable"))
+}
+
+/// Whether a table holds nothing that a device is made for: only Generic Access and Generic Attribute.
+fn is_bare(table: &GattTable) -> bool {
+    table.services.iter().all(|service| service.uuid == uuid16(0x1800) || service.uuid == uuid16(0x1801))
+}

@@ -1,0 +1,392 @@
+//! What the system says when it refuses, and what that means to us.
+//!
+//! BlueZ tells by a D-Bus error name and a message, and neither is enough alone: several names share one message, and
+//! `org.bluez.Error.Failed` is the name of most of what can happen. The texts are those of BlueZ 5.53 to 5.87.
+
+use std::time::Duration;
+
+use crate::error::Error;
+
+const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
+const BLUEZ: &str = "org.bluez.Error.";
+/// The prefix of the names that we give to btleplug's own errors.
+const BTLEPLUG: &str = "btleplug.";
+
+/// A refusal in the system's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The error's name: of D-Bus, or `btleplug.…`; empty where there is none.
+    pub(super) name: String,
+    /// The text.
+    pub(super) message: String,
+}
+
+/// What was asked of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// Reaching the service, and asking what it knows.
+    Ask,
+    /// Starting a scan.
+    Scan,
+    /// Ending a scan.
+    StopScan,
+    /// Connecting, up to the services.
+    Connect,
+    /// Disconnecting.
+    Disconnect,
+    /// Reading, writing.
+    Gatt,
+    /// Subscribing.
+    Subscribe,
+    /// Ending a subscription.
+    Unsubscribe,
+}
+
+/// What a refusal means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// What was asked for is so already.
+    Done,
+    /// Worth another attempt after a moment.
+    Again,
+    /// No bus.
+    NoBus,
+    /// No Bluetooth service on it.
+    ServiceDown,
+    /// The user may not.
+    Denied,
+    /// No answer came.
+    NoAnswer,
+    /// No adapter at all.
+    NoAdapter,
+    /// The adapter is off.
+    Off,
+    /// The adapter is blocked.
+    Blocked,
+    /// The system no longer has the object.
+    Gone,
+    /// There is no link.
+    NoLink,
+    /// The adapter's links are used up.
+    Limit,
+    /// The services were not resolved in time.
+    Unresolved,
+    /// Cannot be connected, and trying again will not help: why.
+    Hopeless(&'static str),
+    /// Wants to be paired.
+    Pairing,
+    /// The bulb answered with this ATT error.
+    Att(u8),
+    /// The characteristic does not do this.
+    Unsupported,
+    /// Another program holds the characteristic.
+    Held,
+    /// The system did not pass it on to the bulb.
+    NotSent,
+    /// Anything else.
+    Unknown,
+}
+
+/// What is needed besides the refusal itself to say what happened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// The adapter's name.
+    pub(super) adapter: &'a str,
+    /// What to call the device; empty where there is none.
+    pub(super) device: &'a str,
+    /// Its signal when it was last heard, dBm.
+    pub(super) rssi: Option<i16>,
+    /// What was asked of the device: `write fff1`.
+    pub(super) doing: &'a str,
+    /// How long was waited.
+    pub(super) waited: Duration,
+}
+
+impl Fault {
+    pub(super) fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { name: name.into(), message: message.into() }
+    }
+
+    /// A refusal of our own making.
+    pub(super) fn own(message: impl Into<String>) -> Self {
+        Self::new("", message)
+    }
+
+    /// What it means when it answers this operation.
+    pub(super) fn meaning(&self, operation: Operation) -> Meaning {
+        if let Some(kind) = self.name.strip_prefix(FREEDESKTOP) {
+            of_the_bus(kind, &self.message, operation)
+        } else if let Some(kind) = self.name.strip_prefix(BLUEZ) {
+            of_bluez(kind, &self.message, operation)
+        } else if let Some(kind) = self.name.strip_prefix(BTLEPLUG) {
+            of_btleplug(kind, operation)
+        } else {
+            of_the_client(&self.message)
+        }
+    }
+
+    /// The error to show for it.
+    pub(super) fn error(&self, operation: Operation, context: Context<'_>) -> Error {
+        let detail = self.text();
+        let device = context.device.to_owned();
+        let adapter = context.adapter.to_owned();
+        let doing = context.doing.to_owned();
+        match self.meaning(operation) {
+            Meaning::NoBus => Error::NoBus { detail },
+            Meaning::ServiceDown => Error::ServiceDown,
+            Meaning::Denied => Error::Denied { detail },
+            Meaning::NoAdapter => Error::AdapterNone,
+            Meaning::Off => Error::AdapterOff { adapter },
+            Meaning::Blocked => Error::AdapterBlocked { adapter, hard: false },
+            Meaning::Limit => Error::ConnectLimit { device },
+            Meaning::Unresolved => Error::DiscoverTimeout { device, waited: context.waited },
+            Meaning::Att(att) => Error::Refused { device, operation: doing, att },
+            Meaning::Held => Error::Held { device, detail },
+            Meaning::Pairing if operation != Operation::Connect => {
+                Error::NeedsPairing { device, operation: doing }
+            }
+            Meaning::Unsupported if operation != Operation::Connect => {
+                Error::Unsupported { device, operation: doing }
+            }
+            Meaning::NotSent => Error::Unsupported { device, operation: format!("{doing}: {detail}") },
+            meaning => match operation {
+                Operation::Scan | Operation::StopScan => scan_error(&meaning, adapter, detail),
+                Operation::Connect => connect_error(&meaning, context, detail),
+                Operation::Ask | Operation::Disconnect => ask_error(&meaning, detail),
+                Operation::Gatt | Operation::Subscribe | Operation::Unsubscribe => {
+                    gatt_error(&meaning, context, detail)
+                }
+            },
+        }
+    }
+
+    /// Name and message, for people.
+    pub(super) fn text(&self) -> String {
+        match (self.message.trim(), self.name.as_str()) {
+            ("", "") => "no reason given".to_owned(),
+            ("", name) => name.to_owned(),
+            (message, "") => message.to_owned(),
+            (message, name) => format!("{message} ({name})"),
+        }
+    }
+}
+
+fn scan_error(meaning: &Meaning, adapter: String, detail: String) -> Error {
+    match meaning {
+        Meaning::Gone => Error::AdapterLost { adapter },
+        Meaning::NoAnswer => Error::ServiceSilent { detail },
+        Meaning::Again => Error::ScanBusy { detail },
+        _ => Error::Internal(format!("scanning failed: {detail}")),
+    }
+}
+
+fn ask_error(meaning: &Meaning, detail: String) -> Error {
+    match meaning {
+        Meaning::NoAnswer => Error::ServiceSilent { detail },
+        _ => Error::Internal(format!("the Bluetooth service refused: {detail}")),
+    }
+}
+
+fn connect_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Error {
+    let Context { rssi, waited, .. } = context;
+    let device = context.device.to_owned();
+    let reason = match meaning {
+        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi },
+        Meaning::Gone => {
+            "the system does not know it (any longer); it has to be found by a scan first".to_owned()
+        }
+        Meaning::Pairing => {
+            format!(
+                "the keys of its pairing do not fit: remove it with bluetoothctl, and pair again ({detail})"
+            )
+        }
+        Meaning::Hopeless(why) => format!("{why} ({detail})"),
+        _ => detail,
+    };
+    Error::ConnectFailed { device, reason, rssi }
+}
+
+fn gatt_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Error {
+    let device = context.device.to_owned();
+    let operation = context.doing.to_owned();
+    match meaning {
+        Meaning::NoLink | Meaning::Gone => Error::LinkLost { device, operation },
+        Meaning::NoAnswer => Error::Silent { device, operation, waited: context.waited },
+        _ => Error::Internal(format!("{operation} failed: {detail}")),
+    }
+}
+
+/// Errors of the bus itself, or of the service in the bus's own terms.
+fn of_the_bus(kind: &str, message: &str, operation: Operation) -> Meaning {
+    match kind {
+        "ServiceUnknown" | "NameHasNoOwner" => Meaning::ServiceDown,
+        "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => Meaning::Denied,
+        "FileNotFound" | "NoServer" | "NoNetwork" | "BadAddress" | "Disconnected" | "IOError"
+        | "NotSupported" => Meaning::NoBus,
+        // dbus-daemon says so when the service ends before it has answered; libdbus when time is up.
+        "NoReply" if message.contains("disconnected from message bus") => Meaning::ServiceDown,
+        "NoReply" | "Timeout" | "TimedOut" => Meaning::NoAnswer,
+        "UnknownObject" | "UnknownMethod" | "UnknownInterface" => match operation {
+            Operation::Disconnect | Operation::Unsubscribe => Meaning::Done,
+            _ => Meaning::Gone,
+        },
+        _ if kind.starts_with("Spawn.") => Meaning::ServiceDown,
+        _ => Meaning::Unknown,
+    }
+}
+
+fn of_bluez(kind: &str, message: &str, operation: Operation) -> Meaning {
+    use Operation::{Connect, Disconnect, Gatt, Scan, StopScan, Subscribe, Unsubscribe};
+    match (kind, message, operation) {
+        // An adapter that was switched off has stopped scanning by itself.
+        ("NotReady", _, StopScan | Disconnect | Unsubscribe) => Meaning::Done,
+        ("NotReady", ..) => Meaning::Off,
+        // Before 5.65 a power-on that rfkill prevents was `Busy`, without a text.
+        ("Blocked", ..) | ("Busy", _, Scan) => Meaning::Blocked,
+        // One notify session a program: it has outlived a lost link.
+        ("InProgress" | "AlreadyExists", _, Subscribe) => Meaning::Done,
+        ("InProgress" | "Busy", _, Scan | StopScan | Connect) => Meaning::Again,
+        ("AlreadyConnected", _, Connect) => Meaning::Done,
+        ("NotConnected", _, Disconnect | Unsubscribe) => Meaning::Done,
+        ("NotConnected", _, Connect) => Meaning::Again,
+        ("NotConnected", ..) => Meaning::NoLink,
+        ("NotPermitted", "Read not permitted", _) => Meaning::Att(0x02),
+        ("NotPermitted", "Write not permitted", _) => Meaning::Att(0x03),
+        ("NotPermitted", "Not paired", _) => Meaning::Pairing,
+        ("NotPermitted", _, Gatt | Subscribe | Unsubscribe) if message.contains("acquired") => Meaning::Held,
+        ("NotAuthorized", _, Gatt | Subscribe | Unsubscribe) => Meaning::Att(0x08),
+        ("NotAuthorized", ..) => Meaning::Denied,
+        ("NotSupported", _, Gatt | Subscribe | Unsubscribe | Connect) => Meaning::Unsupported,
+        ("InvalidArguments", "Invalid offset", _) => Meaning::Att(0x07),
+        ("InvalidArguments", "Invalid Length", _) => Meaning::Att(0x0d),
+        ("AuthenticationFailed" | "AuthenticationCanceled" | "AuthenticationRejected", ..) => {
+            Meaning::Pairing
+        }
+        ("NotAvailable" | "BREDR.ProfileUnavailable", _, Connect) => CLASSIC,
+        ("DoesNotExist", ..) => Meaning::Gone,
+        ("Failed", ..) => failed(message, operation),
+        _ => Meaning::Unknown,
+    }
+}
+
+const CLASSIC: Meaning = Meaning::Hopeless(
+    "the system takes it for a classic Bluetooth device: remove it with bluetoothctl, and find it by a scan again",
+);
+
+/// `org.bluez.Error.Failed` is told apart by its message only.
+fn failed(message: &str, operation: Operation) -> Meaning {
+    use Operation::{Connect, Disconnect, Scan, StopScan, Subscribe, Unsubscribe};
+    if let Some(code) = message.strip_prefix("Operation failed with ATT error: 0x") {
+        return att(code);
+    }
+    match (message, operation) {
+        ("No discovery started", _) => Meaning::Done,
+        ("No notify session started", _) => Meaning::Done,
+        ("Not connected" | "Not Connected", Disconnect | Unsubscribe) => Meaning::Done,
+        ("Not connected" | "Not Connected" | "No ATT transport", Operation::Gatt | Subscribe) => {
+            Meaning::NoLink
+        }
+        ("Failed to initiate write" | "Failed to send read request", _) => Meaning::NotSent,
+        (_, Subscribe) if message.starts_with("Failed ") => Meaning::NotSent,
+        (_, Connect) => cannot_connect(message),
+        // The kernel refuses for the moment: an errno in words.
+        (_, Scan | StopScan) => Meaning::Again,
+        _ => Meaning::Unknown,
+    }
+}
+
+fn cannot_connect(message: &str) -> Meaning {
+    match message {
+        "br-connection-profile-unavailable" => CLASSIC,
+        "br-connection-key-missing" | "le-connection-key-missing" => Meaning::Pairing,
+        "br-connection-adapter-not-powered" | "le-connection-adapter-not-powered" => Meaning::Off,
+        "le-connection-already-connected" | "br-connection-already-connected" => Meaning::Done,
+        "le-connection-concurrent-connection-limit" | "br-connection-concurrent-connection-limit" => {
+            Meaning::Limit
+        }
+        "le-connection-not-supported" | "le-connection-invalid-arguments" => {
+            Meaning::Hopeless("the adapter cannot do this")
+        }
+        "le-connection-bad-socket" | "le-connection-create-socket" | "le-connection-memory-allocation" => {
+            Meaning::Hopeless("the system is out of resources")
+        }
+        // The rest comes of the radio: the link broke before it was usable, or another attempt is still going on.
+        // Tried again at once, most of these succeed.
+        _ => Meaning::Again,
+    }
+}
+
+fn att(code: &str) -> Meaning {
+    let digits: &str = code.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
+    u8::from_str_radix(digits, 16).map_or(Meaning::Unknown, Meaning::Att)
+}
+
+fn of_btleplug(kind: &str, operation: Operation) -> Meaning {
+    match (kind, operation) {
+        ("NotConnected", Operation::Disconnect | Operation::Unsubscribe) => Meaning::Done,
+        ("NotConnected", Operation::Connect) => Meaning::Again,
+        ("NotConnected", _) => Meaning::NoLink,
+        ("PermissionDenied", _) => Meaning::Denied,
+        ("DeviceNotFound", _) => Meaning::Gone,
+        ("NotSupported", _) => Meaning::Unsupported,
+        ("TimedOut", _) => Meaning::NoAnswer,
+        ("NoAdapterAvailable", _) => Meaning::NoAdapter,
+        _ => Meaning::Unknown,
+    }
+}
+
+/// Errors that the client library makes up have no name.
+fn of_the_client(message: &str) -> Meaning {
+    match message {
+        "Service discovery timed out" => Meaning::Unresolved,
+        "No Bluetooth adapters found." => Meaning::NoAdapter,
+        _ => Meaning::Unknown,
+    }
+}
+
+impl From<btleplug::Error> for Fault {
+    fn from(error: btleplug::Error) -> Self {
+        let kind = match &error {
+            btleplug::Error::PermissionDenied => "PermissionDenied",
+            btleplug::Error::DeviceNotFound => "DeviceNotFound",
+            btleplug::Error::NotConnected => "NotConnected",
+            btleplug::Error::NotSupported(_) => "NotSupported",
+            btleplug::Error::TimedOut(_) => "TimedOut",
+            btleplug::Error::NoAdapterAvailable => "NoAdapterAvailable",
+            btleplug::Error::Other(inner) => {
+                return of_bluez_async(&**inner).unwrap_or_else(|| Self::own(inner.to_string()));
+            }
+            _ => "",
+        };
+        let name = if kind.is_empty() { String::new() } else { format!("{BTLEPLUG}{kind}") };
+        Self::new(name, error.to_string())
+    }
+}
+
+/// On Linux, btleplug wraps what bluez-async says, whose text lacks the name of the D-Bus error.
+#[cfg(target_os = "linux")]
+fn of_bluez_async(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Fault> {
+    match error.downcast_ref::<bluez_async::BluetoothError>()? {
+        bluez_async::BluetoothError::DbusError(error) => Some(error.into()),
+        other => Some(Fault::own(other.to_string())),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn of_bluez_async(_: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Fault> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+impl From<&dbus::Error> for Fault {
+    fn from(error: &dbus::Error) -> Self {
+        Self::new(error.name().unwrap_or_default(), error.message().unwrap_or_default())
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl From<dbus::Error> for Fault {
+    fn from(error: dbus::Error) -> Self {
+        Self::from(&error)
+    }
+}

@@ -1,0 +1,207 @@
+//! What all parts of the radio share: the devices, the reports about them, the state of the adapter and of each link.
+//!
+//! Nothing here waits. The locks are held for some map look-ups, never over an await.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
+
+use super::link::BtleLink;
+use super::registry::{CAPACITY, Facts, Merged, Phase, Registry};
+use crate::radio::{AdapterState, DeviceId, REPORT_QUEUE, Report};
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    state: Mutex<State>,
+    reports: broadcast::Sender<Report>,
+    adapter: watch::Sender<AdapterState>,
+}
+
+#[derive(Debug)]
+struct State {
+    registry: Registry,
+    /// Who waits for what becomes of a link.
+    phases: HashMap<DeviceId, watch::Sender<Phase>>,
+    /// Our own links.
+    links: HashMap<DeviceId, Weak<BtleLink>>,
+    /// Links that were asked to end and have not ended yet: BlueZ takes two seconds.
+    closing: HashSet<DeviceId>,
+}
+
+/// Takes a lock. A panic of another thread while it held it leaves maps that are whole all the same.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub(super) fn new(adapter: AdapterState) -> Self {
+        let state = State {
+            registry: Registry::new(CAPACITY),
+            phases: HashMap::new(),
+            links: HashMap::new(),
+            closing: HashSet::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            reports: broadcast::Sender::new(REPORT_QUEUE),
+            adapter: watch::Sender::new(adapter),
+        }
+    }
+
+    // -- what the system tells ---------------------------------------------------------------------------------
+
+    /// Takes news of a device, and passes them on if they are of interest to a listener.
+    pub(super) fn merge(&self, id: &DeviceId, facts: Facts) {
+        let mut state = lock(&self.state);
+        let merged = state.registry.merge(id, facts, Instant::now());
+        let Merged { report, before, now, heard } = merged;
+        if heard || before.connected != now.connected || (state.registry.scanning() && report.heard.is_some())
+        {
+            // Nobody listening is no error.
+            let _ = self.reports.send(report);
+        }
+        let dropped = before.drops != now.drops;
+        let lost = if before == now { None } else { state.phase_changed(id, now, dropped) };
+        drop(state);
+        if let Some(link) = lost {
+            link.down();
+        }
+    }
+
+    /// The system has dropped the device, and with it the link if there was one.
+    pub(super) fn remove(&self, id: &DeviceId) {
+        let mut state = lock(&self.state);
+        let Some(before) = state.registry.remove(id) else { return };
+        let gone = Phase { connected: false, resolved: false, drops: before.drops.wrapping_add(1) };
+        let lost = state.phase_changed(id, gone, before.connected);
+        drop(state);
+        if let Some(link) = lost {
+            link.down();
+        }
+    }
+
+    /// Takes the adapter's state. Without an adapter there is no scan and no link.
+    pub(super) fn set_adapter(&self, now: AdapterState) {
+        if now != AdapterState::On {
+            self.all_down();
+        }
+        self.adapter.send_if_modified(|state| std::mem::replace(state, now) != now);
+    }
+
+    fn all_down(&self) {
+        let mut state = lock(&self.state);
+        let dropped = state.registry.all_down();
+        let mut lost = Vec::new();
+        for id in &dropped {
+            let phase = state.registry.phase(id);
+            lost.extend(state.phase_changed(id, phase, true));
+            if let Some(report) = state.registry.report(id) {
+                let _ = self.reports.send(report);
+            }
+        }
+        drop(state);
+        for link in lost {
+            link.down();
+        }
+    }
+
+    // -- what is asked of it -----------------------------------------------------------------------------------
+
+    pub(super) fn reports(&self) -> broadcast::Receiver<Report> {
+        self.reports.subscribe()
+    }
+
+    pub(super) fn adapter(&self) -> watch::Receiver<AdapterState> {
+        self.adapter.subscribe()
+    }
+
+    pub(super) fn adapter_now(&self) -> AdapterState {
+        *self.adapter.borrow()
+    }
+
+    pub(super) fn scanning(&self) -> bool {
+        lock(&self.state).registry.scanning()
+    }
+
+    pub(super) fn set_scanning(&self, scanning: bool) {
+        lock(&self.state).registry.set_scanning(scanning);
+    }
+
+    pub(super) fn known(&self) -> Vec<Report> {
+        lock(&self.state).registry.reports()
+    }
+
+    pub(super) fn report(&self, id: &DeviceId) -> Option<Report> {
+        lock(&self.state).registry.report(id)
+    }
+
+    pub(super) fn unnamed(&self) -> Vec<DeviceId> {
+        lock(&self.state).registry.unnamed()
+    }
+
+    pub(super) fn phase_now(&self, id: &DeviceId) -> Phase {
+        lock(&self.state).registry.phase(id)
+    }
+
+    /// What becomes of the link to this device.
+    pub(super) fn phase(&self, id: &DeviceId) -> watch::Receiver<Phase> {
+        let mut state = lock(&self.state);
+        let now = state.registry.phase(id);
+        state.phases.retain(|_, sender| sender.receiver_count() > 0);
+        let sender = state.phases.entry(id.clone()).or_insert_with(|| watch::Sender::new(now));
+        sender.send_replace(now);
+        sender.subscribe()
+    }
+
+    // -- our own links -----------------------------------------------------------------------------------------
+
+    /// Our link to this device, if it is up.
+    pub(super) fn link(&self, id: &DeviceId) -> Option<Arc<BtleLink>> {
+        let link = lock(&self.state).links.get(id).and_then(Weak::upgrade);
+        link.filter(|link| link.is_up())
+    }
+
+    /// Enters a link, which is told from now on when it is lost. Gives the one that is there already, if one is.
+    pub(super) fn enter(&self, id: &DeviceId, link: Arc<BtleLink>) -> Arc<BtleLink> {
+        if let Some(first) = self.link(id) {
+            return first;
+        }
+        let mut state = lock(&self.state);
+        state.links.retain(|_, link| link.strong_count() > 0);
+        state.links.insert(id.clone(), Arc::downgrade(&link));
+        link
+    }
+
+    /// Our links, up or not.
+    pub(super) fn links(&self) -> Vec<Arc<BtleLink>> {
+        lock(&self.state).links.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Notes that this link was asked to end.
+    pub(super) fn set_closing(&self, id: &DeviceId) {
+        let mut state = lock(&self.state);
+        if state.registry.phase(id).connected {
+            state.closing.insert(id.clone());
+        }
+    }
+
+    pub(super) fn is_closing(&self, id: &DeviceId) -> bool {
+        lock(&self.state).closing.contains(id)
+    }
+}
+
+impl State {
+    /// Tells who waits. Gives our link if it is lost, to be told when the lock is released.
+    fn phase_changed(&mut self, id: &DeviceId, now: Phase, dropped: bool) -> Option<Arc<BtleLink>> {
+        if let Some(sender) = self.phases.get(id) {
+            sender.send_replace(now);
+        }
+        if !dropped {
+            return None;
+        }
+        self.closing.remove(id);
+        self.links.remove(id).and_then(|link| link.upgrade())
+    }
+}

@@ -1,0 +1,77 @@
+//! Ends links for those who cannot wait for it: handles that are dropped, and connects that are given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::fault::{Meaning, Operation};
+use super::system::System;
+use crate::radio::DeviceId;
+
+/// How long the sending of one disconnect may take. It is one round trip over the local bus.
+pub(super) const SEND_TIME: Duration = Duration::from_secs(1);
+
+enum Job {
+    Disconnect(DeviceId),
+    Flush(oneshot::Sender<()>),
+}
+
+/// The way to the janitor. Its queue is as long as there are links to end: nothing that comes over the air fills it.
+#[derive(Clone, Debug)]
+pub(super) struct Janitor {
+    jobs: mpsc::UnboundedSender<Job>,
+}
+
+impl Janitor {
+    /// Starts it. It works until the handle is dropped.
+    pub(super) fn start(system: Arc<dyn System>) -> (Self, AbortOnDropHandle<()>) {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        (Self { jobs }, AbortOnDropHandle::new(tokio::spawn(work(system, queue))))
+    }
+
+    /// Has the link to this device ended. Without waiting.
+    pub(super) fn disconnect(&self, device: &DeviceId) {
+        // A janitor that has gone home means that the radio is closed.
+        let _ = self.jobs.send(Job::Disconnect(device.clone()));
+    }
+
+    /// Waits until all that was asked so far has been sent.
+    pub(super) async fn flush(&self) {
+        let (done, flushed) = oneshot::channel();
+        if self.jobs.send(Job::Flush(done)).is_ok() {
+            let _ = flushed.await;
+        }
+    }
+}
+
+async fn work(system: Arc<dyn System>, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    let mut running: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(()) = running.next() => {}
+            job = jobs.recv() => match job {
+                Some(Job::Disconnect(device)) => running.push(Box::pin(disconnect(system.clone(), device))),
+                Some(Job::Flush(done)) => {
+                    while running.next().await.is_some() {}
+                    let _ = done.send(());
+                }
+                None => break,
+            },
+        }
+    }
+}
+
+async fn disconnect(system: Arc<dyn System>, device: DeviceId) {
+    match timeout(SEND_TIME, system.disconnect(&device)).await {
+        Ok(Ok(())) => tracing::debug!("{device}: disconnect sent"),
+        Ok(Err(fault)) if fault.meaning(Operation::Disconnect) == Meaning::Done => {}
+        Ok(Err(fault)) => tracing::debug!("{device}: disconnect failed: {}", fault.text()),
+        Err(_) => tracing::debug!("{device}: disconnect could not be sent within {SEND_TIME:?}"),
+    }
+}

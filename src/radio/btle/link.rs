@@ -1,0 +1,300 @@
+//! One link: its operations, one at a time, each with a deadline, and each aware that the link may go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
+
+use super::fault::{Context, Fault, Meaning, Operation};
+use super::hub::Hub;
+use super::janitor::{Janitor, SEND_TIME};
+use super::system::{Gatt, Listener, System};
+use super::values::Values;
+use crate::error::{Error, Result};
+use crate::radio::{
+    CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
+};
+
+/// How long a refusal that may come of a lost link waits for the news that the link is lost. BlueZ answers what was
+/// under way before it tells; some ten milliseconds lie between.
+const LOSS_GRACE: Duration = Duration::from_millis(250);
+
+/// What a link needs of its radio.
+#[derive(Clone, Debug)]
+pub(super) struct Tools {
+    pub(super) adapter: String,
+    pub(super) system: Arc<dyn System>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) janitor: Janitor,
+}
+
+/// A link to a device whose services are resolved.
+#[derive(Debug)]
+pub(super) struct BtleLink {
+    tools: Tools,
+    device: DeviceId,
+    label: String,
+    was_up: bool,
+    table: GattTable,
+    gatt: Arc<dyn Gatt>,
+    values: Arc<Values>,
+    state: watch::Sender<LinkState>,
+    keep: AtomicBool,
+    /// Whose turn it is: ATT has one request under way at a time, and BlueZ refuses a second one on a characteristic.
+    turn: Mutex<()>,
+}
+
+impl BtleLink {
+    pub(super) fn new(
+        tools: Tools,
+        device: DeviceId,
+        label: String,
+        was_up: bool,
+        table: GattTable,
+        gatt: Arc<dyn Gatt>,
+    ) -> Self {
+        Self {
+            tools,
+            device,
+            label,
+            was_up,
+            table,
+            gatt,
+            values: Arc::default(),
+            state: watch::Sender::new(LinkState::Up),
+            keep: AtomicBool::new(false),
+            turn: Mutex::new(()),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        *self.state.borrow() == LinkState::Up
+    }
+
+    /// The link is gone.
+    pub(super) fn down(&self) {
+        self.state.send_if_modified(|state| std::mem::replace(state, LinkState::Down) != LinkState::Down);
+        self.values.close();
+    }
+
+    /// Whether it ends with its last handle.
+    pub(super) fn ends_with_us(&self) -> bool {
+        self.is_up() && !self.was_up && !self.keep.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the end of the link, and takes it for ended.
+    pub(super) fn give_up(&self) {
+        self.tools.hub.set_closing(&self.device);
+        self.down();
+        self.tools.janitor.disconnect(&self.device);
+    }
+
+    async fn lost(&self) {
+        let mut state = self.state.subscribe();
+        // The sender is ours, so this ends only with the state.
+        let _ = state.wait_for(|state| *state == LinkState::Down).await;
+    }
+
+    /// Has something done when it is its turn, unless the deadline or the end of the link comes first.
+    async fn ask<T>(
+        &self,
+        operation: Operation,
+        doing: &str,
+        deadline: Deadline,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T> {
+        let lost = || Error::LinkLost { device: self.label.clone(), operation: doing.to_owned() };
+        if !self.is_up() {
+            return Err(lost());
+        }
+        let in_turn = async {
+            let _turn = self.turn.lock().await;
+            Ok(work.await)
+        };
+        let silent =
+            |waited| Error::Silent { device: self.label.clone(), operation: doing.to_owned(), waited };
+        let answer = tokio::select! {
+            biased;
+            answer = deadline.run(in_turn, silent) => answer?,
+            () = self.lost() => return Err(lost()),
+        };
+        match answer {
+            Ok(done) => Ok(done),
+            Err(fault) if self.comes_of_loss(&fault, operation).await => Err(lost()),
+            Err(fault) => Err(fault.error(operation, self.context(doing, deadline))),
+        }
+    }
+
+    /// Whether a refusal comes of the end of the link, which may be told a moment later.
+    async fn comes_of_loss(&self, fault: &Fault, operation: Operation) -> bool {
+        match fault.meaning(operation) {
+            // "Unlikely error", or none at all, is what a request gets that the end of the link cut off.
+            Meaning::Att(0x00 | 0x0e) | Meaning::NotSent | Meaning::Unknown | Meaning::NoAnswer => {
+                timeout(LOSS_GRACE, self.lost()).await.is_ok()
+            }
+            Meaning::NoLink | Meaning::Gone => true,
+            _ => !self.is_up(),
+        }
+    }
+
+    fn context<'a>(&'a self, doing: &'a str, deadline: Deadline) -> Context<'a> {
+        Context {
+            adapter: &self.tools.adapter,
+            device: &self.label,
+            rssi: None,
+            doing,
+            waited: deadline.waited(),
+        }
+    }
+
+    fn check_known(&self, characteristic: CharacteristicId) -> Result<()> {
+        match self.table.properties(characteristic) {
+            Some(_) => Ok(()),
+            None => Err(Error::CharacteristicUnknown {
+                device: self.label.clone(),
+                characteristic: characteristic.to_string(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Link for BtleLink {
+    fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.subscribe()
+    }
+
+    fn table(&self) -> &GattTable {
+        &self.table
+    }
+
+    async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
+        self.check_known(characteristic)?;
+        let work = async {
+            let reading = self.values.reading(characteristic);
+            let value = self.gatt.read(characteristic).await?;
+            if self.gatt.echoes_reads() {
+                self.gatt.settle().await;
+                reading.answered(&value);
+            }
+            Ok(value)
+        };
+        self.ask(Operation::Gatt, &format!("read {characteristic}"), deadline, work).await
+    }
+
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+        deadline: Deadline,
+    ) -> Result<()> {
+        self.check_known(characteristic)?;
+        let work = self.gatt.write(characteristic, value, kind);
+        self.ask(Operation::Gatt, &format!("write {characteristic}"), deadline, work).await
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
+        self.check_known(characteristic)?;
+        let work = async {
+            // The stream first: the first value may come before the answer.
+            let listener: Arc<dyn Listener> = self.values.clone();
+            self.gatt.listen(Arc::downgrade(&listener)).await?;
+            let fresh = Fresh::open(&self.values, characteristic);
+            if fresh.new
+                && let Err(fault) = self.gatt.subscribe(characteristic).await
+                && fault.meaning(Operation::Subscribe) != Meaning::Done
+            {
+                return Err(fault);
+            }
+            Ok(fresh.keep())
+        };
+        self.ask(Operation::Subscribe, &format!("subscribe to {characteristic}"), deadline, work).await
+    }
+
+    async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
+        if !self.is_up() || !self.values.end(characteristic) {
+            return Ok(());
+        }
+        let work = async {
+            match self.gatt.unsubscribe(characteristic).await {
+                Err(fault) if fault.meaning(Operation::Unsubscribe) != Meaning::Done => Err(fault),
+                _ => Ok(()),
+            }
+        };
+        let doing = format!("end the subscription to {characteristic}");
+        match self.ask(Operation::Unsubscribe, &doing, deadline, work).await {
+            Err(Error::LinkLost { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    async fn system_battery(&self) -> Result<Option<u8>> {
+        let deadline = Deadline::after(SEND_TIME);
+        let late = |_| Fault::own("the battery level");
+        deadline
+            .run(self.tools.system.battery(&self.device), late)
+            .await
+            .map_err(|fault| fault.error(Operation::Ask, self.context("battery", deadline)))
+    }
+
+    fn keep(&self) {
+        self.keep.store(true, Ordering::Relaxed);
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        if self.is_up() {
+            self.give_up();
+            self.tools.janitor.flush().await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for BtleLink {
+    fn drop(&mut self) {
+        if self.ends_with_us() {
+            self.give_up();
+        }
+    }
+}
+
+/// A stream that is ended again if the subscription does not come about, also when its future is dropped.
+struct Fresh<'a> {
+    values: &'a Values,
+    characteristic: CharacteristicId,
+    stream: Option<Notifications>,
+    new: bool,
+}
+
+impl<'a> Fresh<'a> {
+    fn open(values: &'a Values, characteristic: CharacteristicId) -> Self {
+        let (stream, new) = values.open(characteristic);
+        Self { values, characteristic, stream: Some(stream), new }
+    }
+
+    fn keep(mut self) -> Notifications {
+        self.new = false;
+        // There from `open` to here.
+        self.stream.take().unwrap_or_else(|| self.values.open(self.characteristic).0)
+    }
+}
+
+impl Drop for Fresh<'_> {
+    fn drop(&mut self) {
+        if self.new {
+            self.values.end(self.characteristic);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The services of one device, through btleplug.
+
+use std::collections::{BTreeSet, HashMap};
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+
+use async_trait::async_trait;
+use btleplug::api::{CharPropFlags, Characteristic, Peripheral as _, Service, ValueNotification, WriteType};
+use btleplug::platform::Peripheral;
+use futures::{FutureExt, Stream, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::fault::{Fault, Meaning, Operation};
+use super::super::hub::lock;
+use super::super::system::{Gatt, Listener};
+use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
+
+type To = Arc<Mutex<Option<Weak<dyn Listener>>>>;
+
+/// One device of btleplug.
+pub(in super::super) struct PlugGatt {
+    pub(super) peripheral: Peripheral,
+    characteristics: Mutex<HashMap<CharacteristicId, Characteristic>>,
+    listener: To,
+    pump: Mutex<Option<Pump>>,
+}
+
+/// The task that reads the stream of values of the device, over all its links.
+struct Pump {
+    settle: mpsc::Sender<oneshot::Sender<()>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// A stream of btleplug that is never dropped. On Linux its drop starts a task that panics if a signal comes at the
+/// wrong moment ("No match with that id found", bluez-async 0.9.0), or if the bus is gone. The panic would end no more than
+/// that task, but its message would land in the middle of the user's terminal. There is one stream a device and one
+/// for the adapter for the life of the radio, and their match rules end with the connection.
+pub(super) struct Undropped<T>(ManuallyDrop<Pin<Box<dyn Stream<Item = T> + Send>>>);
+
+impl<T> Undropped<T> {
+    pub(super) fn new(stream: Pin<Box<dyn Stream<Item = T> + Send>>) -> Self {
+        Self(ManuallyDrop::new(stream))
+    }
+
+    pub(super) async fn next(&mut self) -> Option<T> {
+        self.0.next().await
+    }
+}
+
+impl PlugGatt {
+    pub(super) fn new(peripheral: Peripheral) -> Self {
+        Self {
+            peripheral,
+            characteristics: Mutex::default(),
+            listener: Arc::default(),
+            pump: Mutex::default(),
+        }
+    }
+
+    fn characteristic(&self, id: CharacteristicId) -> Result<Characteristic, Fault> {
+        let known = lock(&self.characteristics).get(&id).cloned();
+        known.ok_or_else(|| Fault::own(format!("characteristic {id} is not in the table")))
+    }
+}
+
+impl std::fmt::Debug for PlugGatt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PlugGatt").field(&self.peripheral.address()).finish()
+    }
+}
+
+#[async_trait]
+impl Gatt for PlugGatt {
+    async fn discover(&self) -> Result<GattTable, Fault> {
+        self.peripheral.discover_services().await?;
+        let services = self.peripheral.services();
+        let mut characteristics = HashMap::new();
+        for characteristic in services.iter().flat_map(|service| &service.characteristics) {
+            let id = CharacteristicId {
+                service: characteristic.service_uuid,
+                characteristic: characteristic.uuid,
+            };
+            characteristics.insert(id, characteristic.clone());
+        }
+        *lock(&self.characteristics) = characteristics;
+        Ok(table_of(&services))
+    }
+
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+        *lock(&self.listener) = Some(to);
+        if lock(&self.pump).as_ref().is_some_and(|pump| !pump.settle.is_closed()) {
+            return Ok(());
+        }
+        let values = Undropped::new(self.peripheral.notifications().await?);
+        let (settle, asked) = mpsc::channel(1);
+        let task = AbortOnDropHandle::new(tokio::spawn(pump(values, self.listener.clone(), asked)));
+        *lock(&self.pump) = Some(Pump { settle, _task: task });
+        Ok(())
+    }
+
+    /// BlueZ announces each value that was read; the other platforms answer the reader only.
+    fn echoes_reads(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
+
+    async fn settle(&self) {
+        let Some(settle) = lock(&self.pump).as_ref().map(|pump| pump.settle.clone()) else { return };
+        let (done, settled) = oneshot::channel();
+        if settle.send(done).await.is_ok() {
+            let _ = settled.await;
+        }
+    }
+
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+        let characteristic = self.characteristic(characteristic)?;
+        Ok(self.peripheral.read(&characteristic).await?)
+    }
+
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+    ) -> Result<(), Fault> {
+        let characteristic = self.characteristic(characteristic)?;
+        let kind = match kind {
+            WriteKind::Request => WriteType::WithResponse,
+            WriteKind::Command => WriteType::WithoutResponse,
+        };
+        Ok(self.peripheral.write(&characteristic, value, kind).await?)
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        let characteristic = self.characteristic(characteristic)?;
+        Ok(self.peripheral.subscribe(&characteristic).await?)
+    }
+
+    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        let characteristic = self.characteristic(characteristic)?;
+        match self.peripheral.unsubscribe(&characteristic).await.map_err(Fault::from) {
+            Err(fault) if fault.meaning(Operation::Unsubscribe) == Meaning::Done => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Passes the values on as they come, until the stream ends or the radio is dropped.
+async fn pump(
+    mut values: Undropped<ValueNotification>,
+    to: To,
+    mut settle: mpsc::Receiver<oneshot::Sender<()>>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            value = values.next() => match value {
+                Some(value) => deliver(&to, value),
+                None => break,
+            },
+            Some(done) = settle.recv() => {
+                // What is ready now came before it was asked for.
+                while let Some(Some(value)) = values.next().now_or_never() {
+                    deliver(&to, value);
+                }
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+fn deliver(to: &To, value: ValueNotification) {
+    let listener = lock(to).as_ref().and_then(Weak::upgrade);
+    if let Some(listener) = listener {
+        let id = CharacteristicId { service: value.service_uuid, characteristic: value.uuid };
+        listener.value(id, value.value);
+    }
+}
+
+fn table_of(services: &BTreeSet<Service>) -> GattTable {
+    let service = |service: &Service| gatt::Service {
+        uuid: service.uuid,
+        characteristics: service.characteristics.iter().map(characteristic_of).collect(),
+    };
+    GattTable { services: services.iter().map(service).collect() }
+}
+
+fn characteristic_of(characteristic: &Characteristic) -> gatt::Characteristic {
+    let has = |flag| characteristic.properties.contains(flag);
+    gatt::Characteristic {
+        uuid: characteristic.uuid,
+        properties: Properties {
+            read: has(CharPropFlags::READ),
+            write: has(CharPropFlags::WRITE),
+            write_without_response: has(CharPropFlags::WRITE_WITHOUT_RESPONSE),
+            notify: has(CharPropFlags::NOTIFY),
+            indicate: has(CharPropFlags::INDICATE),
+        },
+    }
+}

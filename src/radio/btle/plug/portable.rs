@@ -1,0 +1,100 @@
+//! A whole system on btleplug alone.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use btleplug::api::{Central, Peripheral as _};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::choose::choose;
+use super::super::fault::{Fault, Operation};
+use super::super::hub::Hub;
+use super::super::registry::Facts;
+use super::super::rfkill::Block;
+use super::super::system::{Gatt, System};
+use super::super::{Opened, open_error};
+use super::feed::{Feed, adapter_state, read};
+use super::gatt::Undropped;
+use super::{Plug, adapters, candidate, id_of, manager};
+use crate::error::{Error, Result};
+use crate::radio::DeviceId;
+
+#[derive(Debug)]
+struct Portable {
+    plug: Plug,
+    hub: Arc<Hub>,
+    _feed: AbortOnDropHandle<()>,
+}
+
+/// Opens the adapter that was asked for.
+pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
+    let fault = |fault: Fault| open_error(&fault);
+    let all = adapters(&manager().await.map_err(fault)?).await.map_err(fault)?;
+    let mut candidates = Vec::new();
+    for (name, adapter) in &all {
+        candidates.push(candidate(name, adapter).await);
+    }
+    let chosen = choose(candidates, wanted)?;
+    let central = all.into_iter().find(|(name, _)| *name == chosen.info.name).map(|(_, adapter)| adapter);
+    let Some(central) = central else { return Err(Error::AdapterNone) };
+    let state = central.adapter_state().await.map_err(|e| fault(e.into()))?;
+    let hub = Arc::new(Hub::new(adapter_state(&state)));
+    let events = Undropped::new(central.events().await.map_err(|e| fault(e.into()))?);
+    let feed = Feed::new(central.clone(), hub.clone()).run(events);
+    let system = Portable {
+        plug: Plug::new(central),
+        hub: hub.clone(),
+        _feed: AbortOnDropHandle::new(tokio::spawn(feed)),
+    };
+    Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
+}
+
+#[async_trait]
+impl System for Portable {
+    async fn start_scan(&self) -> Result<(), Fault> {
+        self.plug.start_scan().await
+    }
+
+    async fn stop_scan(&self) -> Result<(), Fault> {
+        self.plug.stop_scan().await
+    }
+
+    async fn refresh(&self) -> Result<(), Fault> {
+        for peripheral in self.plug.central.peripherals().await? {
+            let connected = peripheral.is_connected().await.ok();
+            let facts = Facts { connected, rssi: None, ..read(&peripheral).await };
+            self.hub.merge(&id_of(&peripheral), facts);
+        }
+        Ok(())
+    }
+
+    async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
+        let gatt = self.plug.gatt(device).await?;
+        let result = gatt.peripheral.connect().await.map_err(Fault::from);
+        let up = match &result {
+            Ok(()) => true,
+            Err(fault) => fault.meaning(Operation::Connect) == super::super::fault::Meaning::Done,
+        };
+        if up {
+            let link = Facts { connected: Some(true), resolved: Some(true), ..Facts::default() };
+            self.hub.merge(device, link);
+        }
+        result
+    }
+
+    async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault> {
+        Ok(self.plug.gatt(device).await?.peripheral.disconnect().await?)
+    }
+
+    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+        Ok(self.plug.gatt(device).await?)
+    }
+
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
+        Ok(None)
+    }
+
+    async fn block(&self) -> Option<Block> {
+        None
+    }
+}

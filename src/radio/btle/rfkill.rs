@@ -1,0 +1,85 @@
+//! Why an adapter is off: the kernel's rfkill switches.
+
+use std::path::Path;
+
+/// Where the kernel shows its switches. Missing where it has none, which is no error.
+pub(super) const SWITCHES: &str = "/sys/class/rfkill";
+
+/// A switch that holds an adapter off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    /// By hardware, which no software can undo.
+    pub(super) hard: bool,
+}
+
+/// Whether a switch holds this adapter off. The adapter's own switch decides; a switch of the whole machine counts
+/// where the adapter has none.
+pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<Block> {
+    let mut machine = None;
+    for entry in std::fs::read_dir(switches).ok()?.flatten() {
+        let switch = entry.path();
+        if value(&switch, "type").as_deref() != Some("bluetooth") {
+            continue;
+        }
+        let block = blocked(&switch);
+        if value(&switch, "name").as_deref() == Some(adapter) {
+            return block;
+        }
+        // Of several, the one that software cannot undo is worth telling.
+        machine = match (machine, block) {
+            (Some(Block { hard: true }), _) | (_, None) => machine,
+            (_, some) => some,
+        };
+    }
+    machine
+}
+
+fn blocked(switch: &Path) -> Option<Block> {
+    let on = |file| value(switch, file).as_deref() == Some("1");
+    match (on("hard"), on("soft")) {
+        (true, _) => Some(Block { hard: true }),
+        (false, true) => Some(Block { hard: false }),
+        (false, false) => None,
+    }
+}
+
+fn value(switch: &Path, file: &str) -> Option<String> {
+    std::fs::read_to_string(switch.join(file)).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switch(root: &Path, number: u32, kind: &str, name: &str, soft: &str, hard: &str) {
+        let dir = root.join(format!("rfkill{number}"));
+        std::fs::create_dir(&dir).unwrap();
+        for (file, text) in [("type", kind), ("name", name), ("soft", soft), ("hard", hard)] {
+            std::fs::write(dir.join(file), format!("{text}\n")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_missing_directory_is_no_block() {
+        assert_eq!(block_of(Path::new("/nonexistent/rfkill"), "hci0"), None);
+    }
+
+    #[test]
+    fn soft_and_hard_are_told_apart_by_the_adapters_own_switch() {
+        let root = tempfile::tempdir().unwrap();
+        switch(root.path(), 0, "wlan", "phy0", "1", "1");
+        switch(root.path(), 1, "bluetooth", "hci0", "1", "0");
+        switch(root.path(), 2, "bluetooth", "hci1", "1", "1");
+        switch(root.path(), 3, "bluetooth", "hci2", "0", "0");
+        assert_eq!(block_of(root.path(), "hci0"), Some(Block { hard: false }));
+        assert_eq!(block_of(root.path(), "hci1"), Some(Block { hard: true }));
+        assert_eq!(block_of(root.path(), "hci2"), None);
+    }
+
+    #[test]
+    fn the_machines_switch_counts_for_an_adapter_without_one() {
+        let root = tempfile::tempdir().unwrap();
+        switch(root.path(), 0, "bluetooth", "tpacpi_bluetooth_sw", "0", "1");
+        assert_eq!(block_of(root.path(), "hci0"), Some(Block { hard: true }));
+    }
+}

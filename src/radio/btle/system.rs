@@ -1,0 +1,78 @@
+//! What differs between the platforms: how to reach a device, and how to talk to it.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+
+use super::fault::Fault;
+use super::rfkill::Block;
+use crate::radio::{CharacteristicId, DeviceId, GattTable, WriteKind};
+
+/// One adapter of the system. What it hears goes into the hub that it was made with.
+#[async_trait]
+pub(super) trait System: fmt::Debug + Send + Sync {
+    /// Starts the scan.
+    async fn start_scan(&self) -> Result<(), Fault>;
+
+    /// Ends the scan.
+    async fn stop_scan(&self) -> Result<(), Fault>;
+
+    /// Brings the hub up to date with all that the system knows.
+    async fn refresh(&self) -> Result<(), Fault>;
+
+    /// Connects, and returns when the system says that it has. Dropping the future does not cancel it:
+    /// [`disconnect`](System::disconnect) does.
+    async fn connect(&self, device: &DeviceId) -> Result<(), Fault>;
+
+    /// Ends the link, or the attempt, and returns when that was sent.
+    async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault>;
+
+    /// The way to the services of a connected device. The same device gives the same object each time.
+    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault>;
+
+    /// The battery level that the system keeps, percent.
+    async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault>;
+
+    /// What holds the adapter off, if something does.
+    async fn block(&self) -> Option<Block>;
+}
+
+/// Where notifications go.
+pub(super) trait Listener: Send + Sync {
+    /// A value came, notified or read.
+    fn value(&self, characteristic: CharacteristicId, value: Vec<u8>);
+}
+
+/// The services of one device, over all the links to it.
+#[async_trait]
+pub(super) trait Gatt: fmt::Debug + Send + Sync {
+    /// Reads the table from the system; again after each connect.
+    async fn discover(&self) -> Result<GattTable, Fault>;
+
+    /// Opens the stream of values if it is not open, and has them go there from now on.
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault>;
+
+    /// Whether what is read comes to the listener too.
+    fn echoes_reads(&self) -> bool;
+
+    /// Returns when all values that came before this call have gone to the listener.
+    async fn settle(&self);
+
+    /// Reads a value.
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault>;
+
+    /// Writes a value.
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+    ) -> Result<(), Fault>;
+
+    /// Asks for notifications.
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault>;
+
+    /// Ends them.
+    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault>;
+}

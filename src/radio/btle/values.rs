@@ -1,0 +1,178 @@
+//! The notifications of one link: who gets which, and which of them were only read.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Mutex;
+
+use tokio::sync::broadcast;
+
+use super::hub::lock;
+use super::system::Listener;
+use crate::radio::{CharacteristicId, NOTIFICATION_QUEUE, Notifications};
+
+/// Where the values of a link go.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    streams: HashMap<CharacteristicId, broadcast::Sender<Vec<u8>>>,
+    reading: Option<(CharacteristicId, VecDeque<Vec<u8>>)>,
+    closed: bool,
+}
+
+/// A read under way. What comes for its characteristic meanwhile is held back until it is known which of it is the
+/// answer: BlueZ tells of a value that was read just as of one that was notified. Dropping it lets all of it go on.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    values: &'a Values,
+}
+
+impl Values {
+    /// Opens the stream of a characteristic, or joins it. Whether it is new comes with it.
+    pub(super) fn open(&self, characteristic: CharacteristicId) -> (Notifications, bool) {
+        let mut state = lock(&self.state);
+        if state.closed {
+            // The sender is dropped: the stream has ended already.
+            return (broadcast::Sender::new(1).subscribe(), false);
+        }
+        let mut new = false;
+        let sender = state.streams.entry(characteristic).or_insert_with(|| {
+            new = true;
+            broadcast::Sender::new(NOTIFICATION_QUEUE)
+        });
+        (sender.subscribe(), new)
+    }
+
+    /// Ends the stream of a characteristic. Whether there was one.
+    pub(super) fn end(&self, characteristic: CharacteristicId) -> bool {
+        lock(&self.state).streams.remove(&characteristic).is_some()
+    }
+
+    /// Ends all streams, for good.
+    pub(super) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.streams.clear();
+        state.reading = None;
+    }
+
+    /// Notes that a read begins. One at a time.
+    pub(super) fn reading(&self, characteristic: CharacteristicId) -> Reading<'_> {
+        lock(&self.state).reading = Some((characteristic, VecDeque::new()));
+        Reading { values: self }
+    }
+}
+
+impl Listener for Values {
+    fn value(&self, characteristic: CharacteristicId, value: Vec<u8>) {
+        let mut state = lock(&self.state);
+        if let Some((read, held)) = &mut state.reading
+            && *read == characteristic
+        {
+            if held.len() == NOTIFICATION_QUEUE {
+                held.pop_front();
+            }
+            held.push_back(value);
+        } else {
+            state.publish(characteristic, value);
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// The read has answered with this value: one such among what came meanwhile is the answer itself.
+    pub(super) fn answered(self, value: &[u8]) {
+        let mut state = lock(&self.values.state);
+        if let Some((_, held)) = &mut state.reading
+            && let Some(echo) = held.iter().rposition(|came| came == value)
+        {
+            held.remove(echo);
+        }
+        // Dropping `self` takes the lock.
+        drop(state);
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.values.state);
+        if let Some((characteristic, held)) = state.reading.take() {
+            for value in held {
+                state.publish(characteristic, value);
+            }
+        }
+    }
+}
+
+impl State {
+    fn publish(&self, characteristic: CharacteristicId, value: Vec<u8>) {
+        if let Some(sender) = self.streams.get(&characteristic) {
+            // Nobody listening is no error.
+            let _ = sender.send(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::broadcast::error::TryRecvError;
+
+    use super::*;
+
+    const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
+    const BATTERY: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
+
+    fn drain(stream: &mut Notifications) -> Vec<u8> {
+        std::iter::from_fn(|| stream.try_recv().ok()).flatten().collect()
+    }
+
+    #[test]
+    fn each_characteristic_has_its_own_stream() {
+        let values = Values::default();
+        let (mut status, new) = values.open(STATUS);
+        assert!(new);
+        values.value(STATUS, vec![1]);
+        values.value(BATTERY, vec![2]);
+        assert_eq!(drain(&mut status), [1]);
+        assert!(!values.open(STATUS).1);
+    }
+
+    #[test]
+    fn a_value_that_was_read_is_no_notification() {
+        let values = Values::default();
+        let (mut status, _) = values.open(STATUS);
+        let (mut battery, _) = values.open(BATTERY);
+        let reading = values.reading(STATUS);
+        for value in [1, 7, 2, 7] {
+            values.value(STATUS, vec![value]);
+        }
+        values.value(BATTERY, vec![7]);
+        assert_eq!(drain(&mut battery), [7], "another characteristic does not wait");
+        assert_eq!(drain(&mut status), [0; 0]);
+        reading.answered(&[7]);
+        assert_eq!(drain(&mut status), [1, 7, 2], "one of them is the answer");
+        values.value(STATUS, vec![7]);
+        assert_eq!(drain(&mut status), [7]);
+    }
+
+    #[test]
+    fn a_read_that_fails_holds_nothing_back() {
+        let values = Values::default();
+        let (mut status, _) = values.open(STATUS);
+        let reading = values.reading(STATUS);
+        values.value(STATUS, vec![1]);
+        drop(reading);
+        assert_eq!(drain(&mut status), [1]);
+    }
+
+    #[test]
+    fn a_closed_link_ends_its_streams_and_opens_none() {
+        let values = Values::default();
+        let (mut status, _) = values.open(STATUS);
+        values.close();
+        assert_eq!(status.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(values.open(STATUS).0.try_recv(), Err(TryRecvError::Closed));
+    }
+}

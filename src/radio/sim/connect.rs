@@ -1,0 +1,195 @@
+//! From a device to a link: a few attempts within one deadline, each taken back when it is given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::sleep;
+
+use super::ADAPTER;
+use super::air::Air;
+use super::link::SimLink;
+use super::world::{Answer, Attempt, By, LinkId, Turn};
+use crate::error::{Error, Result};
+use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
+
+/// How often is tried, and how long is waited before the second attempt; each further one waits twice as long. As the
+/// real radio does.
+const ATTEMPTS: u32 = 4;
+const BACK_OFF: Duration = Duration::from_millis(150);
+
+/// How one attempt failed.
+enum Failure {
+    /// Another may succeed.
+    Again(&'static str),
+    /// No other will.
+    Final(Error),
+}
+
+/// One connect.
+struct Connect<'a> {
+    air: &'a Arc<Air>,
+    address: Address,
+    label: String,
+    rssi: Option<i16>,
+    deadline: Deadline,
+}
+
+/// Connects, and resolves the services.
+pub(super) async fn connect(air: &Arc<Air>, device: &DeviceId, deadline: Deadline) -> Result<Arc<SimLink>> {
+    let unknown = || Error::ConnectFailed {
+        device: device.to_string(),
+        reason: "the system does not know it, or not any more".to_owned(),
+        rssi: None,
+    };
+    let address: Address = device.as_str().parse().map_err(|_| unknown())?;
+    let (label, rssi) = air
+        .act(|world, _| world.peer(address).map(|peer| (peer.label(), peer.known.rssi)))
+        .ok_or_else(unknown)?;
+    let connect = Connect { air, address, label, rssi, deadline };
+    let mut reason = "";
+    for number in 1..=ATTEMPTS {
+        if number > 1 {
+            connect.back_off(number, reason).await?;
+        }
+        match connect.once(device).await {
+            Ok(link) => return Ok(link),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Again(again)) => reason = again,
+        }
+    }
+    Err(connect.failed(reason))
+}
+
+impl Connect<'_> {
+    fn failed(&self, reason: &str) -> Error {
+        Error::ConnectFailed { device: self.label.clone(), reason: reason.to_owned(), rssi: self.rssi }
+    }
+
+    fn late(&self, waited: Duration) -> Failure {
+        Failure::Final(Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi })
+    }
+
+    async fn back_off(&self, number: u32, reason: &str) -> Result<()> {
+        let pause = BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2));
+        if self.deadline.remaining() <= pause {
+            return Err(self.failed(reason));
+        }
+        tracing::info!("{}: attempt {number} of {ATTEMPTS} ({reason})", self.label);
+        sleep(pause).await;
+        Ok(())
+    }
+
+    async fn once(&self, device: &DeviceId) -> Result<Arc<SimLink>, Failure> {
+        if let Some(link) = self.air.handle(self.address) {
+            return Ok(link);
+        }
+        let attempt = self.air.act(|world, now| world.connect(self.address, now));
+        let (id, was_up) = match attempt {
+            Attempt::AdapterOff => {
+                return Err(Failure::Final(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
+            }
+            Attempt::Unknown => {
+                return Err(Failure::Final(self.failed("the system does not know it, or not any more")));
+            }
+            Attempt::Busy => return Err(Failure::Again("another attempt is under way")),
+            Attempt::Up(id) => (id, true),
+            Attempt::Silent => (self.rise(None, false).await?, false),
+            Attempt::Coming { after, drops } => (self.rise(Some(after), drops).await?, false),
+        };
+        let mut half = Half { air: self.air, id, armed: !was_up };
+        let state = self.air.attach(id, !was_up);
+        self.resolve(id, state.clone()).await?;
+        half.armed = false;
+        let table = self.air.act(|world, _| {
+            world.resolved(id);
+            world.peer(self.address).and_then(|peer| peer.bulb()).map(|bulb| bulb.table.clone())
+        });
+        let link = Arc::new(SimLink {
+            air: self.air.clone(),
+            id,
+            device: device.clone(),
+            label: self.label.clone(),
+            was_up,
+            table: table.unwrap_or_default(),
+            state,
+            turn: Mutex::new(()),
+        });
+        self.air.enter(&link);
+        Ok(link)
+    }
+
+    /// Waits until the link is up; for ever where that never comes.
+    async fn rise(&self, after: Option<Duration>, drops: bool) -> Result<LinkId, Failure> {
+        let _attempt = Begun { air: self.air, address: self.address };
+        let mut adapter = self.air.adapter();
+        let rising = async {
+            match after {
+                Some(after) => sleep(after).await,
+                None => std::future::pending().await,
+            }
+            let link = self.air.act(|world, _| {
+                let link = world.connected(self.address)?;
+                if drops {
+                    world.end(link, By::Bulb);
+                }
+                Some(link).filter(|_| !drops)
+            });
+            link.ok_or(Failure::Again("the bulb dropped the connection"))
+        };
+        tokio::select! {
+            biased;
+            _ = adapter.wait_for(|state| *state != AdapterState::On) => {
+                Err(Failure::Final(Error::AdapterLost { adapter: ADAPTER.to_owned() }))
+            }
+            link = self.deadline.run(rising, |waited| self.late(waited)) => link,
+        }
+    }
+
+    /// Waits until the services are resolved, or the link is lost.
+    async fn resolve(&self, id: LinkId, mut state: watch::Receiver<LinkState>) -> Result<(), Failure> {
+        let resolving = async {
+            let Turn { after, answer } = self.air.act(|world, now| world.discover(id, now));
+            sleep(after).await;
+            match answer {
+                Answer::Done => Ok(()),
+                _ => std::future::pending().await,
+            }
+        };
+        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
+        tokio::select! {
+            biased;
+            _ = state.wait_for(|state| *state == LinkState::Down) => {
+                Err(Failure::Again("the bulb dropped the connection before its services were resolved"))
+            }
+            done = self.deadline.run(resolving, late) => done,
+        }
+    }
+}
+
+/// An attempt to connect that has begun; given up when this goes, unless it has succeeded by then.
+struct Begun<'a> {
+    air: &'a Arc<Air>,
+    address: Address,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.air.act(|world, _| world.not_connected(self.address));
+    }
+}
+
+/// A link that is of no use yet; ended when this goes, unless it has become of use.
+struct Half<'a> {
+    air: &'a Arc<Air>,
+    id: LinkId,
+    armed: bool,
+}
+
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.air.act(|world, _| world.end(self.id, By::Central));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The air log: what happened at the bulbs, one JSON object a line. fixtures/rigs/README.md specifies it.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::peer::millis;
+use super::world::{By, Happening};
+use crate::radio::{Address, WriteKind};
+
+/// A log file that is appended to.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: File,
+    /// How old the log was when it was opened.
+    age: Duration,
+}
+
+#[derive(Serialize)]
+struct Line {
+    ms: u64,
+    bulb: String,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    characteristic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+}
+
+impl Log {
+    /// Opens a log, or goes on with one. A log that cannot be written is said once, and done without.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let open = || -> io::Result<Self> {
+            let file = File::options().create(true).append(true).open(path)?;
+            Ok(Self { age: age(path)?, file })
+        };
+        open()
+            .inspect_err(|error| tracing::warn!("no air log: cannot write {}: {error}", path.display()))
+            .ok()
+    }
+
+    /// Writes a line, in one piece, so that commands that run at once do not mix theirs.
+    pub(super) fn write(&mut self, since_opening: Duration, bulb: Address, what: &Happening) {
+        let ms = millis(self.age + since_opening);
+        let line = Line { ms, bulb: bulb.to_string(), ..line(what) };
+        let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            self.file.write_all(&line)
+        });
+        if let Err(error) = written {
+            tracing::debug!("the air log cannot be written: {error}");
+        }
+    }
+}
+
+fn line(what: &Happening) -> Line {
+    let blank =
+        Line { ms: 0, bulb: String::new(), event: "", by: None, characteristic: None, kind: None, hex: None };
+    match what {
+        Happening::Connect => Line { event: "connect", ..blank },
+        Happening::Disconnect(by) => {
+            let by = match by {
+                By::Central => "central",
+                By::Bulb => "bulb",
+            };
+            Line { event: "disconnect", by: Some(by), ..blank }
+        }
+        Happening::Read(id) => Line { event: "read", characteristic: Some(id.to_string()), ..blank },
+        Happening::Write(id, kind, value) => {
+            let kind = match kind {
+                WriteKind::Request => "request",
+                WriteKind::Command => "command",
+            };
+            Line {
+                event: "write",
+                characteristic: Some(id.to_string()),
+                kind: Some(kind),
+                hex: Some(hex::encode(value)),
+                ..blank
+            }
+        }
+        Happening::Subscribe(id) => {
+            Line { event: "subscribe", characteristic: Some(id.to_string()), ..blank }
+        }
+        Happening::Unsubscribe(id) => {
+            Line { event: "unsubscribe", characteristic: Some(id.to_string()), ..blank }
+        }
+        Happening::Notify(id, value) => Line {
+            event: "notify",
+            characteristic: Some(id.to_string()),
+            hex: Some(hex::encode(value)),
+            ..blank
+        },
+    }
+}
+
+/// How old a log is: what its last line says, and the time since that was written.
+fn age(path: &Path) -> io::Result<Duration> {
+    #[derive(Deserialize)]
+    struct Last {
+        ms: u64,
+    }
+    let text = fs::read_to_string(path)?;
+    let Some(last) = text.lines().last().and_then(|line| serde_json::from_str::<Last>(line).ok()) else {
+        return Ok(Duration::ZERO);
+    };
+    let since = SystemTime::now().duration_since(fs::metadata(path)?.modified()?).unwrap_or_default();
+    Ok(Duration::from_millis(last.ms) + since)
+}

@@ -1,0 +1,259 @@
+//! One device of the world: what it is, how it is at present, and what the system knows of it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bulb_protocol::{LightState, base};
+use uuid::Uuid;
+
+use super::rig::{Act, BATTERY_LEVEL, Bulb, Device, LIGHT, Point};
+use super::store::SavedPeer;
+use crate::radio::{Address, CharacteristicId, Properties};
+
+/// How long BlueZ knows a device after it was last heard (its `TemporaryTimeout`).
+pub(super) const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// The control characteristic, wherever a rig puts it.
+pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(base::SERVICE, base::CONTROL);
+/// The status characteristic.
+pub(super) const STATUS: CharacteristicId = CharacteristicId::short(base::SERVICE, base::STATUS);
+
+/// A bulb or a bystander.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) device: Device,
+    /// The name that it advertises at present.
+    pub(super) name: Option<String>,
+    pub(super) light: LightState,
+    /// How often each fault of a bounded count has acted.
+    used: Vec<u32>,
+    /// It does not advertise.
+    pub(super) gone: bool,
+    pub(super) link: Option<Up>,
+    /// Somebody is connecting to it.
+    pub(super) connecting: bool,
+    pub(super) known: Known,
+    /// Whether something changed that the file does not have yet.
+    pub(super) dirty: bool,
+    /// How many times it has advertised; what its noise comes from.
+    ticks: u64,
+}
+
+/// A link that is up.
+#[derive(Debug)]
+pub(super) struct Up {
+    /// Which one: no two links have the same number.
+    pub(super) number: u64,
+    pub(super) subscribed: BTreeSet<CharacteristicId>,
+}
+
+/// What the system knows of a device. Times are ages of the world.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// The name that it was last heard with.
+    pub(super) name: Option<String>,
+    /// When it was last heard, by any radio of this world.
+    pub(super) heard: Option<Duration>,
+    /// When this radio heard it first and last.
+    pub(super) by_us: Option<(Duration, Duration)>,
+    pub(super) rssi: Option<i16>,
+    /// Whether the services have been resolved.
+    pub(super) resolved: bool,
+}
+
+/// What the faults at one point come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// How much later everything happens.
+    pub(super) delay: Duration,
+    /// What happens in place of the right thing. Never [`Act::Delay`].
+    pub(super) act: Option<Act>,
+}
+
+impl Peer {
+    pub(super) fn new(device: Device) -> Self {
+        let (light, faults) = device.bulb.as_ref().map_or((LIGHT, 0), |bulb| (bulb.light, bulb.faults.len()));
+        Self {
+            name: device.advert.name.clone(),
+            light,
+            used: vec![0; faults],
+            gone: false,
+            link: None,
+            connecting: false,
+            known: Known::default(),
+            dirty: false,
+            ticks: 0,
+            device,
+        }
+    }
+
+    pub(super) fn address(&self) -> Address {
+        self.device.address
+    }
+
+    pub(super) fn bulb(&self) -> Option<&Bulb> {
+        self.device.bulb.as_ref()
+    }
+
+    /// What to call it when speaking of it.
+    pub(super) fn label(&self) -> String {
+        self.known.name.clone().unwrap_or_else(|| self.address().to_string())
+    }
+
+    /// The link, if it is this one.
+    pub(super) fn link_of(&mut self, number: u64) -> Option<&mut Up> {
+        self.link.as_mut().filter(|up| up.number == number)
+    }
+
+    /// Whether it can be heard: a bulb with a link does not advertise.
+    pub(super) fn advertises(&self) -> bool {
+        !self.gone && self.link.is_none()
+    }
+
+    /// Whether the system knows it at this age of the world.
+    pub(super) fn is_known(&self, now: Duration) -> bool {
+        self.link.is_some() || self.known.heard.is_some_and(|heard| now.saturating_sub(heard) <= REMEMBERED)
+    }
+
+    /// It was heard, with its name or without.
+    pub(super) fn hear(&mut self, now: Duration, with_name: bool) {
+        if !self.is_known(now) {
+            // The system has forgotten it, and all that it knew.
+            self.known.name = None;
+            self.known.resolved = false;
+        }
+        self.known.heard = Some(now);
+        self.known.by_us = Some((self.known.by_us.map_or(now, |(first, _)| first), now));
+        if with_name && self.name.is_some() {
+            self.known.name.clone_from(&self.name);
+        }
+    }
+
+    /// Takes the next advertisement's signal strength: up to 3 dB beside the rig's, the same in every run.
+    pub(super) fn measure(&mut self) {
+        self.ticks += 1;
+        let wobble = i16::try_from(noise(self.address(), self.ticks) % 7).unwrap_or_default() - 3;
+        self.known.rssi = Some((self.device.advert.rssi + wobble).clamp(-127, 20));
+    }
+
+    /// How long after the start of a scan it advertises first.
+    pub(super) fn phase(&self) -> Duration {
+        share(self.device.advert.interval, noise(self.address(), 0))
+    }
+
+    /// How long it is to its next advertisement: the interval, and up to 10 ms (Bluetooth Core 5.4, Vol 6, Part B,
+    /// 4.4.2.2.1), the same in every run.
+    pub(super) fn pause(&self) -> Duration {
+        self.device.advert.interval + share(Duration::from_millis(10), noise(self.address(), !self.ticks))
+    }
+
+    /// The services that the system has heard of.
+    pub(super) fn services(&self) -> Vec<Uuid> {
+        let mut services = self.device.advert.services.clone();
+        if let Some(bulb) = self.bulb().filter(|_| self.known.resolved) {
+            for service in &bulb.table.services {
+                if !services.contains(&service.uuid) {
+                    services.push(service.uuid);
+                }
+            }
+        }
+        services
+    }
+
+    pub(super) fn properties(&self, id: CharacteristicId) -> Properties {
+        self.bulb().and_then(|bulb| bulb.table.properties(id)).unwrap_or_default()
+    }
+
+    /// What a read returns when nothing is wrong.
+    pub(super) fn value(&self, id: CharacteristicId, now: Duration) -> Vec<u8> {
+        let Some(bulb) = self.bulb() else { return Vec::new() };
+        match (id, bulb.battery) {
+            (STATUS, _) => base::encode(self.light).to_vec(),
+            (BATTERY_LEVEL, Some(battery)) => vec![battery.level_at(now)],
+            _ => bulb.values.get(&id).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Has the faults of a point act. The delays add up; of the others the first one acts that has any of its count
+    /// left.
+    pub(super) fn verdict(&mut self, point: Point, characteristic: Option<Uuid>) -> Verdict {
+        let mut verdict = Verdict::default();
+        let Some(bulb) = &self.device.bulb else { return verdict };
+        for (fault, used) in bulb.faults.iter().zip(&mut self.used) {
+            let here = fault.point == point
+                && (fault.characteristic.is_none() || fault.characteristic == characteristic)
+                && fault.count.is_none_or(|count| *used < count);
+            match &fault.act {
+                _ if !here => continue,
+                Act::Delay(delay) => verdict.delay += *delay,
+                _ if verdict.act.is_some() => continue,
+                act => verdict.act = Some(act.clone()),
+            }
+            if fault.count.is_some() {
+                *used += 1;
+                self.dirty = true;
+            }
+        }
+        verdict
+    }
+
+    /// What is kept of it between commands.
+    pub(super) fn save(&self) -> SavedPeer {
+        SavedPeer {
+            light: hex::encode(base::encode(self.light)),
+            name: self.name.clone(),
+            gone: self.gone,
+            linked: self.link.is_some(),
+            used: self.used.clone(),
+            known_name: self.known.name.clone(),
+            heard_ms: self.known.heard.map(millis),
+            resolved: self.known.resolved,
+        }
+    }
+
+    /// Takes over what another command has done, but for the link. Says whether the light changed.
+    pub(super) fn adopt(&mut self, saved: &SavedPeer) -> bool {
+        let heard = saved.heard_ms.map(Duration::from_millis);
+        if heard > self.known.heard {
+            self.known.heard = heard;
+            self.known.name.clone_from(&saved.known_name);
+        }
+        for (used, theirs) in self.used.iter_mut().zip(&saved.used) {
+            *used = (*used).max(*theirs);
+        }
+        if self.dirty {
+            return false;
+        }
+        self.name.clone_from(&saved.name);
+        self.gone = saved.gone;
+        self.known.resolved |= saved.resolved;
+        let frame = hex::decode(&saved.light).unwrap_or_default();
+        match base::decode(&frame) {
+            Ok(light) if light != self.light => {
+                self.light = light;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whole milliseconds of a duration.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A part of a duration, in whole milliseconds.
+fn share(whole: Duration, noise: u64) -> Duration {
+    Duration::from_millis(noise % millis(whole).max(1))
+}
+
+/// A number that looks random and is the same in every run: the finaliser of SplitMix64 (Steele, Lea and Flood, 2014).
+fn noise(address: Address, number: u64) -> u64 {
+    let [a, b, c, d, e, f] = address.bytes();
+    let seed = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    let mut bits = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}

@@ -1,0 +1,160 @@
+//! The texts in a rig file that stand for values: durations, UUIDs, bytes, addresses, colours, numbers in a range.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use bulb_protocol::{Percent, Rgb};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::radio::Address;
+use crate::radio::gatt::uuid16;
+
+/// A duration: digits and `ms`, `s` or `m`.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Span(pub(super) Duration);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let number = text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok());
+        let span = match (number, unit) {
+            (Some(number), "ms") => Some(Duration::from_millis(number.into())),
+            (Some(number), "s") => Some(Duration::from_secs(number.into())),
+            (Some(number), "m") => Some(Duration::from_secs(u64::from(number) * 60)),
+            _ => None,
+        };
+        span.map(Self).ok_or_else(|| expected("a duration such as 20ms, 2s or 5m", &text))
+    }
+}
+
+/// A UUID: 4 or 32 hex digits.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Uid(pub(super) Uuid);
+
+impl TryFrom<String> for Uid {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let hex = text.chars().all(|c| c.is_ascii_hexdigit());
+        let uuid = match text.len() {
+            4 if hex => u16::from_str_radix(&text, 16).ok().map(uuid16),
+            32 if hex => u128::from_str_radix(&text, 16).ok().map(Uuid::from_u128),
+            _ => None,
+        };
+        uuid.map(Self).ok_or_else(|| expected("a UUID of 4 or 32 hex digits", &text))
+    }
+}
+
+/// Bytes in hex.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl TryFrom<String> for Bytes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        hex::decode(&text).map(Self).map_err(|_| expected("bytes of two hex digits each", &text))
+    }
+}
+
+/// A device address.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Addr(pub(super) Address);
+
+impl TryFrom<String> for Addr {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        // One spelling, as the rig's other player takes it.
+        let colons = text.matches(':').count() == 5;
+        let address = text.parse().ok().filter(|_| colons);
+        address.map(Self).ok_or_else(|| expected("an address such as C4:11:00:00:00:01", &text))
+    }
+}
+
+/// A colour: `#` and six hex digits.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Color(pub(super) Rgb);
+
+impl TryFrom<String> for Color {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut rgb = [0; 3];
+        let digits = text.strip_prefix('#').unwrap_or_default();
+        match hex::decode_to_slice(digits, &mut rgb) {
+            Ok(()) => {
+                let [red, green, blue] = rgb;
+                Ok(Self(Rgb::new(red, green, blue)))
+            }
+            Err(_) => Err(expected("a colour of six hex digits after #", &text)),
+        }
+    }
+}
+
+/// A number of percent.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Level(pub(super) Percent);
+
+impl TryFrom<i64> for Level {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let percent = u8::try_from(number).ok().and_then(|number| Percent::new(number).ok());
+        percent.map(Self).ok_or_else(|| expected("a number of percent, 0 to 100", number))
+    }
+}
+
+/// A signal strength, dBm: the range of the HCI (Bluetooth Core 5.4, Vol 4, Part E, 7.7.65.2).
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Rssi(pub(super) i16);
+
+impl TryFrom<i64> for Rssi {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let rssi = i16::try_from(number).ok().filter(|rssi| (-127..=20).contains(rssi));
+        rssi.map(Self).ok_or_else(|| expected("a signal strength of -127 to 20 dBm", number))
+    }
+}
+
+fn expected(what: &str, found: impl Display) -> String {
+    format!("expected {what}, found `{found}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_forms_of_the_specification_and_no_others() {
+        let span = |text: &str| Span::try_from(text.to_owned()).map(|span| span.0).ok();
+        assert_eq!(span("20ms"), Some(Duration::from_millis(20)));
+        assert_eq!(span("2s"), Some(Duration::from_secs(2)));
+        assert_eq!(span("5m"), Some(Duration::from_secs(300)));
+        for text in ["", "5", "s", "-1s", "1.5s", "1 s", "1h", "+1s", "99999999999s", "１s"] {
+            assert_eq!(span(text), None, "{text}");
+        }
+        let uid = |text: &str| Uid::try_from(text.to_owned()).map(|uid| uid.0).ok();
+        assert_eq!(uid("FFF0"), Some(uuid16(0xfff0)));
+        assert_eq!(uid("0000fff000001000800000805f9b34fb"), Some(uuid16(0xfff0)));
+        for text in ["", "fff", "+fff", "0xfff0", "0000fff0-0000-1000-8000-00805f9b34fb", "ffff0"] {
+            assert_eq!(uid(text), None, "{text}");
+        }
+        let color = |text: &str| Color::try_from(text.to_owned()).map(|color| color.0).ok();
+        assert_eq!(color("#Ff8800"), Some(Rgb::new(255, 0x88, 0)));
+        for text in ["", "#", "ff8800", "#ff880", "#ff88000", "orange"] {
+            assert_eq!(color(text), None, "{text}");
+        }
+    }
+}
