@@ -21,7 +21,7 @@ wait_for() {
     shift 2
     until "$@" >/dev/null 2>&1; do
         left=$((left - 1))
-        if [ "$left" -le 0 ]; then
+        if [ "$left" -le 0 ] || ! kill -0 "$air"; then
             echo "guest: $what did not come"
             finish 70
         fi
@@ -41,9 +41,10 @@ phase "host's files"
 
 PYTHONPATH=$PYTHON_PACKAGES PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$GUEST/air.py" \
     --socket /run/air.sock --log /run/air.log 2>/run/out/air.log &
+air=$!
 dbus-daemon --system --fork --nopidfile --print-address >/dev/null
 "$GUEST/bluetooth.sh" start
-wait_for "virtual air" 60 test -S /run/air.sock
+wait_for "virtual air" 120 test -S /run/air.sock
 wait_for "adapter" 30 dbus-send --system --print-reply --dest=org.bluez /org/bluez/hci0 \
     org.freedesktop.DBus.Properties.Get string:org.bluez.Adapter1 string:Powered
 

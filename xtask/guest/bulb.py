@@ -9,7 +9,7 @@ from bumble import att, core, hci
 
 import gatt
 from controller import Advert, Air
-from rig import BulbSpec, Fault, State, Station
+from rig import BulbSpec, State, Station, Verdict
 
 _REMOTE_USER_TERMINATED = 0x13
 _OUT_OF_RANGE = 0x80
@@ -70,7 +70,7 @@ class Bulb:
         self._air = air
         self._log = log
         self._attempt: object | None = None
-        self._attempt_fault: Fault | None = None
+        self._attempt_verdict = Verdict()
         self._attempt_since = 0.0
         self._status: Any = None
         self._level: Any = None
@@ -145,21 +145,25 @@ class Bulb:
         power, brightness, red, green, blue = frame
         if power > 1 or brightness > 100:
             raise att.ATT_Error(_OUT_OF_RANGE)
-        self.state = State(bool(power), brightness, (red, green, blue))
+        self._change(State(bool(power), brightness, (red, green, blue)))
+
+    def _change(self, state: State) -> None:
+        self.state = state
         asyncio.get_running_loop().call_later(self.spec.status_latency, self._announce)
 
     def _announce(self) -> None:
-        if self._status is not None:
+        if self._status is not None and self.connected:
             self._server.announce(self._status, self.state.frame())
 
     def set(self, power: bool | None, brightness: int | None, color: tuple[int, int, int] | None) -> None:
         """Somebody else changes it."""
-        self.state = State(
-            self.state.power if power is None else power,
-            self.state.brightness if brightness is None else brightness,
-            self.state.color if color is None else color,
+        self._change(
+            State(
+                self.state.power if power is None else power,
+                self.state.brightness if brightness is None else brightness,
+                self.state.color if color is None else color,
+            )
         )
-        self._announce()
 
     async def drain(self) -> None:
         """Loses a percent of battery each so long."""
@@ -195,23 +199,19 @@ class Bulb:
         attempt = self._air.central.connecting_to(self.address)
         if attempt is not self._attempt:
             self._attempt = attempt
-            self._attempt_fault = self.strike("connect", None)
+            self._attempt_verdict = self.strike("connect", None)
             self._attempt_since = now
-        fault = self._attempt_fault
-        if fault is None or fault.do == "drop":
-            return self.advertising
-        if fault.do == "delay":
-            return self.advertising and now >= self._attempt_since + fault.seconds
-        return False
+        verdict = self._attempt_verdict
+        late = now >= self._attempt_since + verdict.seconds
+        return self.advertising and late and not verdict.does("silent")
 
     def on_connected(self, _central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
         self._server.connect()
         self.note("connect")
-        fault = self._attempt_fault
         self._attempt = None
-        if fault is not None and fault.do == "drop":
+        if self._attempt_verdict.does("drop"):
             self.drop()
 
     def on_terminated(self) -> None:
@@ -240,12 +240,18 @@ class Bulb:
         if self.connected:
             self._air.central.deliver(self.address, pdu)
 
-    def strike(self, point: str, characteristic: str | None) -> Fault | None:
-        """The fault that acts at this point now."""
+    def strike(self, point: str, characteristic: str | None) -> Verdict:
+        """What the faults do at this point now: all delays, and the first fault that is none."""
+        verdict = Verdict()
         for fault in self.spec.faults:
-            if fault.on == point and fault.strikes(characteristic):
-                return fault
-        return None
+            if fault.on != point or (verdict.act and fault.do != "delay"):
+                continue
+            if fault.strikes(characteristic):
+                if fault.do == "delay":
+                    verdict.seconds += fault.seconds
+                else:
+                    verdict.act = fault
+        return verdict
 
     def note(self, event: str, **more: str) -> None:
         """Writes to the air log."""

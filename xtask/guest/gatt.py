@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bumble import att, gatt, gatt_server
 
-from rig import Fault
+from rig import Fault, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ class Host(Protocol):
     def drop(self) -> None:
         """Ends the link."""
 
-    def strike(self, point: str, characteristic: str | None) -> Fault | None:
-        """The fault that acts at this point now."""
+    def strike(self, point: str, characteristic: str | None) -> Verdict:
+        """What the faults do at this point now."""
 
     def note(self, event: str, **more: str) -> None:
         """Writes to the air log."""
@@ -53,7 +53,7 @@ class Bearer:
 
     def __init__(self) -> None:
         self.att_mtu = att.ATT_DEFAULT_MTU
-        self.discovered = False
+        self.discovery: Verdict | None = None
 
     def on_att_mtu_update(self, mtu: int) -> None:
         """Both sides have said how much they take."""
@@ -120,37 +120,67 @@ class Server(gatt_server.Server):
 
     def _on_request(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
         point, characteristic = self._locate(pdu)
-        name = short(characteristic.uuid) if characteristic else None
         if point == "discover":
-            # One discovery a link, of however many requests. A bulb that is silent stays so.
-            if bearer.discovered:
-                return self.on_gatt_pdu(bearer, pdu)
-            fault = self._host.strike(point, None)
-            bearer.discovered = fault is None or fault.do != "silent"
+            # One discovery a link, of however many requests.
+            if bearer.discovery is None:
+                bearer.discovery = self._host.strike(point, None)
+                verdict = bearer.discovery
+            else:
+                # A bulb that is silent stays so.
+                verdict = Verdict(act=bearer.discovery.act if bearer.discovery.does("silent") else None)
+            return self._judge(bearer, pdu, verdict)
+        if point is None or characteristic is None:
+            return self.on_gatt_pdu(bearer, pdu)
+        name = short(characteristic.uuid)
+        if point == "write" and isinstance(pdu, att.ATT_Write_Command):
+            self._note_write(name, "command", pdu)
+            # Sent by a stack that does not look, passed over by the bulb.
+            if not characteristic.properties & gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE:
+                return
+        elif point == "write":
+            if not characteristic.properties & gatt.Characteristic.Properties.WRITE:
+                return self._refuse(bearer, pdu, att.ATT_WRITE_NOT_PERMITTED_ERROR)
+            self._note_write(name, "request", pdu)
+        elif point == "read":
+            if not characteristic.properties & gatt.Characteristic.Properties.READ:
+                return self._refuse(bearer, pdu, att.ATT_READ_NOT_PERMITTED_ERROR)
+            self._host.note("read", characteristic=name)
+        self._judge(bearer, pdu, self._host.strike(point, name), point, name)
+
+    def _note_write(self, name: str, kind: str, pdu: att.ATT_PDU) -> None:
+        self._host.note("write", characteristic=name, kind=kind, hex=pdu.attribute_value.hex())
+
+    def _judge(
+        self, bearer: Bearer, pdu: att.ATT_PDU, verdict: Verdict, point: str = "discover", name: str = ""
+    ) -> None:
+        """Has the request answered as the faults want it."""
+        if verdict.seconds:
+            loop = asyncio.get_running_loop()
+            loop.call_later(verdict.seconds, self._act, bearer, pdu, verdict.act, point, name)
         else:
-            fault = self._host.strike(point, name) if point else None
-        self._note(point, name, pdu)
-        match fault.do if fault else None:
+            self._act(bearer, pdu, verdict.act, point, name)
+
+    def _act(self, bearer: Bearer, pdu: att.ATT_PDU, act: Fault | None, point: str, name: str) -> None:
+        if bearer is not self.bearer:
+            return
+        match act.do if act else None:
             case None:
+                if point == "subscribe":
+                    wanted = any(pdu.attribute_value)
+                    self._host.note("subscribe" if wanted else "unsubscribe", characteristic=name)
                 self.on_gatt_pdu(bearer, pdu)
             case "drop":
                 self._host.drop()
             case "silent":
                 pass
-            case "delay":
-                asyncio.get_running_loop().call_later(fault.seconds, self._later, bearer, pdu)
             case "error":
-                self._refuse(bearer, pdu, fault.att)
+                self._refuse(bearer, pdu, act.att)
             case "reply":
-                self.send_response(bearer, att.ATT_Read_Response(attribute_value=fault.bytes))
+                self.send_response(bearer, att.ATT_Read_Response(attribute_value=act.bytes))
             case "lose":
                 # Lost between the bulb's radio and its lamp: the link still acknowledges a request.
                 if isinstance(pdu, att.ATT_Write_Request):
                     self.send_response(bearer, att.ATT_Write_Response())
-
-    def _later(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
-        if bearer is self.bearer:
-            self.on_gatt_pdu(bearer, pdu)
 
     def _refuse(self, bearer: Bearer, pdu: att.ATT_PDU, code: int) -> None:
         if isinstance(pdu, att.ATT_Write_Command):
@@ -180,17 +210,6 @@ class Server(gatt_server.Server):
             return "subscribe", self._subscriptions[handle]
         return None, None
 
-    def _note(self, point: str | None, name: str | None, pdu: att.ATT_PDU) -> None:
-        match point:
-            case "read":
-                self._host.note("read", characteristic=name)
-            case "write":
-                kind = "request" if isinstance(pdu, att.ATT_Write_Request) else "command"
-                self._host.note("write", characteristic=name, kind=kind, hex=pdu.attribute_value.hex())
-            case "subscribe":
-                wanted = any(pdu.attribute_value)
-                self._host.note("subscribe" if wanted else "unsubscribe", characteristic=name)
-
     def subscribed(self, characteristic: gatt.Characteristic) -> int:
         """What the central asked for: 0 nothing, 1 notifications, 2 indications."""
         value = self.subscribers.get(self.bearer, {}).get(characteristic.handle, b"\0")
@@ -202,17 +221,23 @@ class Server(gatt_server.Server):
         if not wanted:
             return
         name = short(characteristic.uuid)
-        fault = self._host.strike("notify", name)
-        match fault.do if fault else None:
-            case "drop":
-                return self._host.drop()
-            case "lose":
-                return
-            case "reply":
-                value = fault.bytes
-        seconds = fault.seconds if fault else 0.0
-        send = self._indicate if wanted & 0x02 else self._notify
-        asyncio.get_running_loop().call_later(seconds, send, self.bearer, characteristic, value)
+        verdict = self._host.strike("notify", name)
+        bearer = self.bearer
+        if verdict.does("lose"):
+            return
+        if verdict.does("drop"):
+            run: Callable[[], None] = self._host.drop
+        else:
+            sent = verdict.act.bytes if verdict.act else value
+            send = self._indicate if wanted & 0x02 else self._notify
+
+            def run() -> None:
+                send(bearer, characteristic, sent)
+
+        if verdict.seconds:
+            asyncio.get_running_loop().call_later(verdict.seconds, run)
+        else:
+            run()
 
     def _notify(self, bearer: Bearer, characteristic: gatt.Characteristic, value: bytes) -> None:
         if bearer is self.bearer:
@@ -249,22 +274,13 @@ def table(
             permissions |= gatt.Characteristic.READABLE
         if "write" in properties or "write-without-response" in properties:
             permissions |= gatt.Characteristic.WRITEABLE
-        made.append(
-            gatt.Characteristic(
-                number.upper(), flags, permissions, att.AttributeValueV2(_reader(properties, read), _writer(write))
-            )
-        )
+        value = att.AttributeValueV2(_reader(read), _writer(write))
+        made.append(gatt.Characteristic(number.upper(), flags, permissions, value))
     return gatt.Service(uuid.upper(), made)
 
 
-# Bumble does not hold reads and writes against the permissions.
-def _reader(properties: list[str], read: Callable[[], bytes]) -> Callable[[Bearer], bytes]:
-    def run(_bearer: Bearer) -> bytes:
-        if "read" not in properties:
-            raise att.ATT_Error(att.ATT_READ_NOT_PERMITTED_ERROR)
-        return read()
-
-    return run
+def _reader(read: Callable[[], bytes]) -> Callable[[Bearer], bytes]:
+    return lambda _bearer: read()
 
 
 def _writer(write: Callable[[bytes], None] | None) -> Callable[[Bearer, bytes], None]:

@@ -180,6 +180,18 @@ class Fault:
 
 
 @dataclass
+class Verdict:
+    """What all faults together do at one point: wait, and then something else than usual or not."""
+
+    seconds: float = 0.0
+    act: Fault | None = None
+
+    def does(self, act: str) -> bool:
+        """Whether it ends in this."""
+        return self.act is not None and self.act.do == act
+
+
+@dataclass
 class Station:
     """Whatever advertises."""
 

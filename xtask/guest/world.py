@@ -26,7 +26,8 @@ class AirLog:
     def write(self, bulb: str, event: str, **more: str) -> None:
         """Adds a line."""
         ms = round((time.monotonic() - self._start) * 1000)
-        print(json.dumps({"ms": ms, "bulb": bulb, "event": event, **more}), file=self._file)
+        line = {"ms": ms, "bulb": bulb, "event": event, **more}
+        print(json.dumps(line, separators=(",", ":")), file=self._file)
 
     def close(self) -> None:
         """Ends the log."""
