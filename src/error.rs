@@ -46,7 +46,7 @@ pub enum Error {
 
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     /// Nothing matched the target.
-    #[error("no bulb matches {target:?} ({seen} devices seen in {waited:.1?})")]
+    #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]
     TargetNotFound {
         /// The target, as it was given.
         target: String,
@@ -72,7 +72,7 @@ pub enum Error {
         have: String,
     },
     /// A scan that was to find something found nothing.
-    #[error("no bulb found ({seen} devices seen in {waited:.1?})")]
+    #[error("no bulb found ({})", looked(*seen, *waited))]
     NothingFound {
         /// How many devices were seen.
         seen: usize,
@@ -467,6 +467,15 @@ impl Error {
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+}
+
+/// Where a bulb was looked for in vain.
+fn looked(seen: usize, waited: Duration) -> String {
+    let devices = if seen == 1 { "1 device" } else { &format!("{seen} devices") };
+    match waited {
+        Duration::ZERO => format!("the system knows {devices}"),
+        _ => format!("{devices} seen in {waited:.1?}"),
     }
 }
 

@@ -26,7 +26,11 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     let target = context.target(&args.target)?;
     let radio = context.radio().await?;
     let many = target.single().is_none();
-    let found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    let mut found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    if many {
+        // Of a pattern or of all, those that are connected are meant; that there are none is what was asked for.
+        found.failures.clear();
+    }
     fleet::each(
         found,
         radio.link_limit(),

@@ -22,6 +22,8 @@ const FRAME: Duration = Duration::from_millis(100);
 /// A device that has not been heard for so long is lost: bulbs advertise at least once a second, and some reports are
 /// always missed.
 const LOST_AFTER: Duration = Duration::from_secs(10);
+/// So long is a device without a name waited for: many give it in the scan response only, or in every other advertisement.
+const NAME_TIME: Duration = Duration::from_millis(500);
 /// With `--watch`, a device is reported again when its signal has changed by so much, dB.
 const RSSI_STEP: u16 = 6;
 /// Devices are counted up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
@@ -136,6 +138,7 @@ struct View<'a> {
     live: Option<Live>,
     seen: BTreeSet<DeviceId>,
     found: BTreeMap<DeviceId, Report>,
+    nameless: BTreeMap<DeviceId, Report>,
     adapter: Option<AdapterRecord>,
     changed: bool,
 }
@@ -150,6 +153,7 @@ impl<'a> View<'a> {
             live,
             seen: BTreeSet::new(),
             found: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             adapter: None,
             changed: true,
         }
@@ -167,20 +171,36 @@ impl<'a> View<'a> {
         if !self.filter.matches(&report) {
             return Ok(());
         }
-        let said = self.found.get(&report.id);
-        let news = said.is_none_or(|said| self.args.watch && differs(said, &report));
         self.changed = true;
-        if self.live.is_some() {
-            self.found.insert(report.id.clone(), report);
-            return Ok(());
-        }
-        if news {
-            self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
-            self.found.insert(report.id.clone(), report);
-        } else if let Some(said) = self.found.get_mut(&report.id) {
-            said.heard = report.heard;
+        let said = self.found.get_mut(&report.id);
+        let nameless =
+            report.name.is_none() && report.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
+        match said {
+            _ if self.live.is_some() => {
+                self.found.insert(report.id.clone(), report);
+            }
+            Some(said) if !self.args.watch || !differs(said, &report) => said.heard = report.heard,
+            None if nameless => {
+                self.nameless.insert(report.id.clone(), report);
+            }
+            _ => self.say(report)?,
         }
         Ok(())
+    }
+
+    fn say(&mut self, report: Report) -> Result<()> {
+        self.nameless.remove(&report.id);
+        self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
+        self.found.insert(report.id.clone(), report);
+        Ok(())
+    }
+
+    /// Says the devices that have been waited for long enough, or all.
+    fn say_nameless(&mut self, all: bool) -> Result<()> {
+        let due =
+            |report: &Report| all || report.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
+        let due: Vec<Report> = self.nameless.values().filter(|report| due(report)).cloned().collect();
+        due.into_iter().try_for_each(|report| self.say(report))
     }
 
     fn adapter(&mut self, record: AdapterRecord) -> Result<()> {
@@ -193,6 +213,7 @@ impl<'a> View<'a> {
     }
 
     fn tick(&mut self, elapsed: Duration) -> Result<()> {
+        self.say_nameless(false)?;
         if self.args.watch {
             let gone = |report: &Report| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
@@ -234,7 +255,8 @@ impl<'a> View<'a> {
         live.draw(self.reporter, &devices, &below);
     }
 
-    fn end(&self, elapsed: Duration) -> Result<()> {
+    fn end(&mut self, elapsed: Duration) -> Result<()> {
+        self.say_nameless(!self.args.first)?;
         let (found, seen) = (self.found.len(), self.seen.len());
         self.reporter.record(&Body::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
         if found == 0 {

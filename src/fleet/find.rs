@@ -34,6 +34,7 @@ pub async fn find_known(
     target: &Target,
     among: impl Fn(&Report) -> bool,
 ) -> Result<Found> {
+    powered(radio)?;
     let mut devices = Devices::default();
     devices.add(radio.known().await?.into_iter().filter(among));
     Ok(devices.resolve(target, Duration::ZERO))
@@ -45,6 +46,7 @@ pub async fn find_known(
 /// # Errors
 /// What the radio gives. That a bulb was not found is a failure in the result.
 pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Result<Found> {
+    powered(radio)?;
     let start = Instant::now();
     let mut devices = Devices::default();
     devices.add(radio.known().await?.into_iter());
@@ -59,6 +61,16 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
         result?;
     }
     Ok(devices.resolve(target, start.elapsed()))
+}
+
+/// What the system knows of bulbs is of no use while the adapter is off.
+fn powered(radio: &dyn Radio) -> Result<()> {
+    let adapter = radio.adapter().name;
+    match *radio.adapter_state().borrow() {
+        AdapterState::On => Ok(()),
+        AdapterState::Off => Err(Error::AdapterOff { adapter }),
+        AdapterState::Absent => Err(Error::AdapterLost { adapter }),
+    }
 }
 
 /// Takes reports in until the target is complete or the time is over.
