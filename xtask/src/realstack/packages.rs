@@ -98,7 +98,9 @@ pub(super) fn kernel() -> Result<Kernel> {
         kernel_package()
     })?;
     let mut download = command("apt-get");
-    run(download.args(["download", "--quiet=2", &package]).current_dir(&scratch))?;
+    // Only root can write there, and apt would say so.
+    download.args(["--option", "APT::Sandbox::User=root", "--quiet=2", "download", &package]);
+    run(download.current_dir(&scratch))?;
     let archive = only_file(&scratch)?;
     run(command("dpkg-deb").arg("--extract").arg(&archive).arg(&scratch))?;
     let release = package.strip_prefix("linux-image-").unwrap_or(&package);
