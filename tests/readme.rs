@@ -1,4 +1,4 @@
-//! What README.md shows is what happens.
+//! What README.md and docs/JSON.md show is what happens.
 //!
 //! Each block marked `console` is run: a line that starts with `$ ` is a command, of `bulbctl` alone (no pipes, no other
 //! programs); the lines up to the next one are what it must write. `...` stands for any lines, `[..]` for anything within a
@@ -23,5 +23,10 @@ fn blocks_of_the_readme() {
     for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "BULBCTL_SIM_DIR"] {
         cases.env(name, home);
     }
-    cases.env("NO_COLOR", "1").timeout(std::time::Duration::from_secs(60)).case(readme).run();
+    cases
+        .env("NO_COLOR", "1")
+        .timeout(std::time::Duration::from_secs(60))
+        .case(readme)
+        .case("docs/JSON.md")
+        .run();
 }

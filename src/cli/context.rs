@@ -93,7 +93,10 @@ impl<'a> Context<'a> {
     pub(crate) async fn find(&self, target: &Target, deadline: Deadline) -> Result<Found> {
         let radio = self.radio().await?;
         let _progress = self.progress(format!("looking for {}", target.text()));
-        fleet::find(radio.as_ref(), target, deadline).await
+        let found = fleet::find(radio.as_ref(), target, deadline).await?;
+        let labels: Vec<String> = found.bulbs.iter().map(Report::label).collect();
+        self.reporter.align(labels.iter().map(String::as_str));
+        Ok(found)
     }
 
     /// Finds the bulbs of a target, runs the operation on each, and reports each result as it comes. A single bulb has

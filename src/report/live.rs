@@ -10,6 +10,7 @@ use super::text::device_line;
 #[derive(Debug)]
 pub struct Live {
     term: Term,
+    size: (u16, u16),
     drawn: usize,
 }
 
@@ -17,13 +18,20 @@ impl Live {
     /// A table on stdout, if that is a terminal and text was asked for.
     #[must_use]
     pub fn new(reporter: &Reporter) -> Option<Self> {
-        reporter.live().then(|| Self { term: Term::stdout(), drawn: 0 })
+        let term = Term::stdout();
+        reporter.live().then(|| Self { size: term.size(), term, drawn: 0 })
     }
 
     /// Draws the table anew: the devices, and a line below them that says what goes on. Rows that do not fit the
     /// terminal are counted instead of shown, as a row that has scrolled away cannot be drawn again.
     pub fn draw(&mut self, reporter: &Reporter, devices: &[DeviceRecord], below: &str) {
-        let (height, width) = self.term.size();
+        let size = self.term.size();
+        if size != self.size {
+            // The terminal has wrapped the rows anew: which of its lines are ours cannot be told any more.
+            let _ = self.term.clear_screen();
+            (self.size, self.drawn) = (size, 0);
+        }
+        let (height, width) = size;
         let room = usize::from(height).saturating_sub(2).max(1);
         let mut lines: Vec<String> =
             devices.iter().take(room).map(|device| device_line(device, reporter.layout())).collect();

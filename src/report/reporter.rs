@@ -1,9 +1,12 @@
 //! Where records go: data to stdout, the rest to stderr; with `--json` everything to stdout as JSON lines.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use console::measure_text_width;
 
 use super::record::{Body, ErrorRecord, Line};
-use super::sanitise::json_safe;
+use super::sanitise::{json_safe, sanitise};
 use super::text::{Layout, line};
 use crate::error::{Error, Result};
 
@@ -35,6 +38,7 @@ pub struct Settings {
 pub struct Reporter {
     settings: Settings,
     layout: Layout,
+    name_width: AtomicUsize,
 }
 
 impl Reporter {
@@ -48,8 +52,8 @@ impl Reporter {
         }
         let truecolor =
             std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
-        let layout = Layout { terminal: io::stdout().is_terminal(), truecolor };
-        Self { settings, layout }
+        let layout = Layout { terminal: io::stdout().is_terminal(), truecolor, name_width: 0 };
+        Self { settings, layout, name_width: AtomicUsize::new(0) }
     }
 
     /// Whether JSON was asked for.
@@ -72,8 +76,14 @@ impl Reporter {
         !self.settings.json && !self.settings.quiet && io::stderr().is_terminal() && !dumb
     }
 
-    pub(crate) const fn layout(&self) -> Layout {
-        self.layout
+    pub(crate) fn layout(&self) -> Layout {
+        Layout { name_width: self.name_width.load(Ordering::Relaxed), ..self.layout }
+    }
+
+    /// Aligns what is said of these bulbs, on a terminal.
+    pub fn align<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        let width = names.map(|name| measure_text_width(&sanitise(name))).max().unwrap_or(0);
+        self.name_width.store(width, Ordering::Relaxed);
     }
 
     /// Prints a record.
@@ -86,7 +96,7 @@ impl Reporter {
                 serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
             return self.line(&json_safe(json));
         }
-        match (body, line(body, self.layout)) {
+        match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
             (Body::Error(_), Some(text)) => {
                 // Where stderr cannot be written, there is nobody to tell.

@@ -2,7 +2,9 @@
 
 use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
-use super::record::{Body, DeviceRecord, ErrorRecord, LinkKind, StateRecord};
+use console::{Alignment, pad_str};
+
+use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, StateRecord};
 use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
 
@@ -18,21 +20,22 @@ pub(crate) struct Layout {
     pub(crate) terminal: bool,
     /// The terminal shows 24-bit colours.
     pub(crate) truecolor: bool,
+    /// On a terminal, names are filled up to so many columns.
+    pub(crate) name_width: usize,
 }
 
 /// The line of a record; nothing for records that only programs need.
 pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
     let fields = match body {
         Body::Device(device) => return Some(device_line(device, layout)),
-        Body::Lost(bulb) => vec![sanitise(bulb.label()).into_owned(), "lost".to_owned()],
+        Body::Lost(bulb) => vec![name(bulb, layout), "lost".to_owned()],
         Body::Adapter(adapter) => {
             vec![format!("adapter {}", sanitise(&adapter.adapter)), adapter.state.to_owned()]
         }
         Body::Scan(_) => return None,
         Body::State(state) => state_fields(state, layout),
         Body::Battery(battery) => {
-            let mut fields =
-                vec![sanitise(battery.bulb.label()).into_owned(), format!("{} %", battery.percent)];
+            let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
             if battery.source == Source::Bluez {
                 fields.push("(as BlueZ remembers it)".to_owned());
             }
@@ -44,7 +47,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
                 LinkKind::Disconnected => "disconnected",
                 LinkKind::Lost => "link lost",
             };
-            vec![sanitise(link.bulb.label()).into_owned(), state.to_owned()]
+            vec![name(&link.bulb, layout), state.to_owned()]
         }
         Body::Frame(frame) if frame.encoded => vec![frame.hex.clone()],
         Body::Frame(frame) => {
@@ -55,12 +58,18 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
 }
 
+/// The bulb's name, filled up so that what follows stands below each other.
+fn name(bulb: &Bulb, layout: Layout) -> String {
+    let name = sanitise(bulb.label());
+    if layout.terminal { pad_str(&name, layout.name_width, Alignment::Left, None) } else { name }.into_owned()
+}
+
 fn on_off(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
 }
 
 fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
-    let mut fields = vec![sanitise(state.bulb.label()).into_owned()];
+    let mut fields = vec![name(&state.bulb, layout)];
     match (state.power, state.brightness, &state.color) {
         (Some(power), Some(brightness), Some(color)) => {
             fields.extend([on_off(power), format!("{brightness} %"), swatch(color, layout)]);
