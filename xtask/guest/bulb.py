@@ -264,5 +264,6 @@ class Bulb:
             "hex": self.state.frame().hex(),
             "battery": self.battery,
             "connected": self.connected,
+            "asked": self._air.central.connecting_to(self.address) is not None,
             "advertising": self.advertising,
         }
