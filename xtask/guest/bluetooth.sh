@@ -1,10 +1,14 @@
 #!/bin/sh
 # Starts and stops bluetoothd in the virtual machine.
 pid=/run/bluetoothd.pid
+log=/run/out/bluetoothd.log
 case $1 in
 start)
-    /usr/libexec/bluetooth/bluetoothd -n >>/run/bluetoothd.log 2>&1 &
-    echo $! >$pid
+    # Its end is worth a line: it has been seen to die of what a bulb did.
+    {
+        sh -c "echo \$\$ >$pid; exec /usr/libexec/bluetooth/bluetoothd -n"
+        echo "bluetoothd ended with $?"
+    } >>$log 2>&1 &
     ;;
 stop)
     kill "$(cat $pid)"

@@ -52,5 +52,4 @@ cd "$REPOSITORY" || finish 70
 /bin/sh /run/out/job
 status=$?
 phase "job ended ($status)"
-cp /run/bluetoothd.log /run/out/bluetoothd.log
 finish "$status"

@@ -6,13 +6,14 @@ Bumble plays the controller. Where it differs from a real one in a way that the 
 from __future__ import annotations
 
 import asyncio
+import enum
 import itertools
 import logging
 from dataclasses import dataclass
 from typing import Protocol
 
 from bumble import hci, ll
-from bumble.controller import Connection, Controller
+from bumble.controller import Controller
 from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 # What a real receiver adds to the signal strength. BlueZ tells nobody about a report that changes nothing, so a
 # perfectly steady signal would look like silence.
 _WOBBLE = (0, 1, 0, -1)
+_FAILED_TO_BE_ESTABLISHED = 0x3E
 
 
 @dataclass
@@ -34,13 +36,22 @@ class Advert:
     rssi: int
 
 
+class Answer(enum.Enum):
+    """What becomes of a connection request."""
+
+    NONE = enum.auto()
+    ACCEPTED = enum.auto()
+    # The link ends before it is of any use.
+    DROPPED = enum.auto()
+
+
 class Peer(Protocol):
     """The other end of a link."""
 
     address: hci.Address
 
-    def accepts_connection(self) -> bool:
-        """Whether it answers a connection request that the kernel sends just now."""
+    def answer_connection(self) -> Answer:
+        """Answers a connection request that the kernel sends just now."""
 
     def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
@@ -130,8 +141,14 @@ class KernelController(Controller):
         pending = self.pending_le_connection
         if advert.connectable and pending and pending.peer_address == advert.address:
             peer = self.link.peers.get(advert.address)
-            if peer is not None and peer.accepts_connection():
-                self.create_le_connection(advert.address)
+            match peer.answer_connection() if peer else Answer.NONE:
+                case Answer.ACCEPTED:
+                    self.create_le_connection(advert.address)
+                case Answer.DROPPED:
+                    # As a controller tells of a link that ended within six connection events. Told as a connection and
+                    # then its end, it kills bluetoothd 5.66, by a segmentation fault, while that takes the link up.
+                    self.pending_le_connection = None
+                    self._connection_failed(advert.address, _FAILED_TO_BE_ESTABLISHED)
 
     def _report(self, kind: int, address: hci.Address, data: bytes, rssi: int) -> None:
         report = hci.HCI_LE_Advertising_Report_Event.Report(
@@ -172,13 +189,14 @@ class KernelController(Controller):
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         self.pending_le_connection = None
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._connection_failed, pending.peer_address)
+        cancelled = hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
+        loop.call_soon(self._connection_failed, pending.peer_address, cancelled)
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
-    def _connection_failed(self, address: hci.Address) -> None:
+    def _connection_failed(self, address: hci.Address, status: int) -> None:
         self.send_hci_packet(
             hci.HCI_LE_Connection_Complete_Event(
-                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                status=status,
                 connection_handle=0,
                 role=hci.Role.CENTRAL,
                 peer_address_type=address.address_type,
@@ -203,6 +221,3 @@ class KernelController(Controller):
             )
         self.le_connections.clear()
         return super().on_hci_reset_command(command)
-
-
-__all__ = ["Advert", "Air", "Connection", "KernelController", "Peer"]

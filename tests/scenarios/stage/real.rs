@@ -64,7 +64,11 @@ impl Real {
     /// What is still up: links by bluetoothd and by the bulbs, a scan, an attempt to connect.
     fn left_over(&self, may_be_linked: &[String]) -> Vec<String> {
         let mut left = Vec::new();
-        for interfaces in objects().into_values() {
+        let objects = objects();
+        if objects.is_empty() {
+            left.push("nothing, because bluetoothd has died".to_owned());
+        }
+        for interfaces in objects.into_values() {
             if let Some(device) = interfaces.get("org.bluez.Device1")
                 && prop_cast::<bool>(device, "Connected") == Some(&true)
             {
@@ -92,9 +96,10 @@ impl Real {
         self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
     }
 
+    /// Has bluetoothd run again, also where it has died.
     fn restart_service(&self) {
         let mut stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if *stopped {
+        if objects().is_empty() {
             service("start");
             wait_until("the adapter", || {
                 objects().values().any(|interfaces| {
@@ -167,7 +172,7 @@ impl Stage for Real {
     }
 }
 
-/// All that bluetoothd has.
+/// All that bluetoothd has; nothing if it does not run.
 fn objects() -> Objects {
     let bus = Connection::new_system().unwrap();
     let manager = bus.with_proxy("org.bluez", "/", BUS_TIME);
