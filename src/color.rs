@@ -35,7 +35,7 @@ fn channels(text: &str) -> Option<Result<Rgb, ()>> {
     if !text.contains(',') || text.contains('(') {
         return None;
     }
-    let channels: Result<Vec<u8>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+    let channels: Result<Vec<_>, _> = text.split(',').map(|part| part.trim().parse::<u8>()).collect();
     Some(match channels.as_deref() {
         Ok(&[red, green, blue]) => Ok(Rgb::new(red, green, blue)),
         _ => Err(()),

@@ -84,9 +84,9 @@ impl Config {
 
     fn check(&self) -> Result<(), String> {
         for name in self.aliases.keys().chain(self.groups.keys()) {
-            if name.is_empty() || name == "all" || name.contains([',', '@', '*', '?', '[']) {
+            if name.is_empty() || name == "all" || name.contains([',', '@', '*', '?']) {
                 return Err(format!(
-                    "{name:?} cannot name an alias or a group: it is empty, is \"all\", or has one of , @ * ? [ in it"
+                    "{name:?} cannot name an alias or a group: it is empty, is \"all\", or has one of , @ * ? in it"
                 ));
             }
         }

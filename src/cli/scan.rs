@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use globset::GlobMatcher;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use wildmatch::WildMatch;
 
 use super::args::Scan;
 use super::context::Context;
@@ -30,7 +30,7 @@ const RSSI_STEP: u16 = 6;
 const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
-    let filter = Filter::new(args)?;
+    let filter = Filter::new(args);
     let radio = context.radio().await?.as_ref();
     let mut view = View::new(args, filter, context.reporter);
     let start = Instant::now();
@@ -98,23 +98,23 @@ async fn adapter_changed(
 /// Which devices are reported.
 struct Filter {
     any: bool,
-    names: Vec<GlobMatcher>,
+    names: Vec<WildMatch>,
     services: Vec<uuid::Uuid>,
     address: Option<String>,
     min_rssi: Option<i16>,
 }
 
 impl Filter {
-    fn new(args: &Scan) -> Result<Self> {
+    fn new(args: &Scan) -> Self {
         let plain = |text: &str| text.replace([':', '-'], "").to_uppercase();
-        Ok(Self {
+        Self {
             // A filter on what a device is, or is called, stands in for the default one.
             any: args.any || !args.name.is_empty() || !args.service.is_empty() || args.address.is_some(),
-            names: args.name.iter().map(|name| glob(name)).collect::<Result<_>>()?,
+            names: args.name.iter().map(|name| glob(name)).collect(),
             services: args.service.clone(),
             address: args.address.as_deref().map(plain),
             min_rssi: args.min_rssi,
-        })
+        }
     }
 
     fn matches(&self, report: &Report) -> bool {
@@ -122,7 +122,7 @@ impl Filter {
         let address =
             || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
         (self.any || looks_like_a_bulb(report))
-            && (self.names.is_empty() || self.names.iter().any(|glob| glob.is_match(name())))
+            && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name())))
             && (self.services.is_empty()
                 || self.services.iter().any(|service| report.services.contains(service)))
             && self.address.as_ref().is_none_or(|prefix| address().starts_with(prefix))

@@ -23,7 +23,6 @@ fn bad_values_name_the_value_and_what_is_accepted() {
         (&["on", "x", "--profile", "acme"], &["acme", "base"]),
         (&["on", "x", "--config", "/nowhere.toml"], &["/nowhere.toml"]),
         (&["on", ","], &["\",\""]),
-        (&["on", "[a"], &["[a"]),
         (&["on", "@cellar"], &["cellar"]),
         (&["on", "x", "--adapter", "sim:/nowhere.toml"], &["/nowhere.toml"]),
         (&["man", "frobnicate"], &["frobnicate"]),

@@ -2,9 +2,15 @@
 
 use std::cmp::Ordering;
 
-use super::rfkill::Block;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterInfo, Address};
+
+/// What holds an adapter off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    /// By hardware, which no software can undo.
+    pub(super) hard: bool,
+}
 
 /// An adapter that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]

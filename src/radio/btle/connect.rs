@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::fault::{Context, Fault, Meaning, Operation};
+use super::fault::{Context, Fault, LOST_EARLY, Meaning, Operation};
 use super::link::{BtleLink, Tools};
 use super::registry::Phase;
 use super::system::Gatt;
@@ -63,9 +63,6 @@ impl Drop for Cancel<'_> {
 
 /// Connects, resolves the services, and gives the link.
 pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline) -> Result<Arc<BtleLink>> {
-    if let Some(link) = tools.hub.link(device) {
-        return Ok(link);
-    }
     let known = tools.hub.report(device);
     let attempt = Attempt {
         tools,
@@ -74,6 +71,12 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
         rssi: known.and_then(|report| report.rssi),
         deadline,
     };
+    let turn = tools.hub.turn(device);
+    let in_turn = async { Ok(turn.lock().await) };
+    let _turn = deadline.run(in_turn, |waited| attempt.timed_out(waited)).await?;
+    if let Some(link) = tools.hub.link(device) {
+        return Ok(link);
+    }
     attempt.wait_for_the_end_of_the_last().await;
     let mut failure = None;
     for number in 1..=ATTEMPTS {
@@ -121,7 +124,7 @@ impl Attempt<'_> {
         if self.deadline.remaining() <= pause {
             return Err(self.error(fault));
         }
-        tracing::info!("{}: attempt {number} of {ATTEMPTS} ({})", self.label, fault.text());
+        tracing::info!("{}: attempt {number} of {ATTEMPTS}, after: {}", self.label, fault.reason());
         sleep(pause).await;
         Ok(())
     }
@@ -142,7 +145,7 @@ impl Attempt<'_> {
         let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
         // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
         if !start.resolved {
-            self.ask(&mut phase, start).await?;
+            self.ask(&mut phase, start, &mut cancel).await?;
         }
         self.resolve(&mut phase, start).await?;
         let (gatt, table) = self.discover(&mut phase, start).await?;
@@ -154,7 +157,8 @@ impl Attempt<'_> {
             table,
             gatt,
         );
-        let link = self.tools.hub.enter(self.device, Arc::new(link));
+        let link = Arc::new(link);
+        self.tools.hub.enter(self.device, &link);
         cancel.armed = false;
         // From here on the link hears by itself that it is lost; what came before, it has not heard.
         if self.tools.hub.phase_now(self.device).drops != start.drops {
@@ -165,7 +169,12 @@ impl Attempt<'_> {
     }
 
     /// Has the system connect, and notices at once when the link is lost meanwhile.
-    async fn ask(&self, phase: &mut watch::Receiver<Phase>, start: Phase) -> Result<(), Failure> {
+    async fn ask(
+        &self,
+        phase: &mut watch::Receiver<Phase>,
+        start: Phase,
+        cancel: &mut Cancel<'_>,
+    ) -> Result<(), Failure> {
         let answer = self.tools.system.connect(self.device);
         tokio::pin!(answer);
         let lost = dropped_since(phase, start);
@@ -180,18 +189,19 @@ impl Attempt<'_> {
                 },
             }
         };
-        match self.deadline.run(race, late).await? {
-            Ok(()) => Ok(()),
-            Err(fault) => match fault.meaning(Operation::Connect) {
-                Meaning::Done => Ok(()),
-                Meaning::Again => {
-                    // An adapter that was switched off makes it fail in the same words.
-                    self.check_adapter()?;
-                    Err(Failure::Again(fault))
-                }
-                _ => Err(Failure::Final(self.error(&fault))),
-            },
+        let Err(fault) = self.deadline.run(race, late).await? else { return Ok(()) };
+        let meaning = fault.meaning(Operation::Connect);
+        if meaning == Meaning::Done {
+            return Ok(());
         }
+        // It was refused, so nothing of ours is under way; to cancel would hit what another program is doing.
+        cancel.armed = false;
+        if meaning != Meaning::Again {
+            return Err(Failure::Final(self.error(&fault)));
+        }
+        // An adapter that was switched off makes it fail in the words of a weak link.
+        self.check_adapter()?;
+        Err(Failure::Again(fault))
     }
 
     /// Waits until the system knows the services.
@@ -253,7 +263,7 @@ async fn dropped_since(phase: &mut watch::Receiver<Phase>, start: Phase) {
 }
 
 fn dropped() -> Failure {
-    Failure::Again(Fault::new("org.bluez.Error.Failed", "the link was lost before it was usable"))
+    Failure::Again(Fault::own(LOST_EARLY))
 }
 
 /// Whether a table holds nothing that a device is made for: only Generic Access and Generic Attribute.

@@ -12,6 +12,9 @@ const BLUEZ: &str = "org.bluez.Error.";
 /// The prefix of the names that we give to btleplug's own errors.
 const BTLEPLUG: &str = "btleplug.";
 
+/// What we say ourselves when a link is lost while it is made.
+pub(super) const LOST_EARLY: &str = "the link was lost before it was usable";
+
 /// A refusal in the system's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -151,13 +154,30 @@ impl Fault {
             Meaning::NotSent => Error::Unsupported { device, operation: format!("{doing}: {detail}") },
             meaning => match operation {
                 Operation::Scan | Operation::StopScan => scan_error(&meaning, adapter, detail),
-                Operation::Connect => connect_error(&meaning, context, detail),
+                Operation::Connect => connect_error(self, &meaning, context),
                 Operation::Ask | Operation::Disconnect => ask_error(&meaning, detail),
                 Operation::Gatt | Operation::Subscribe | Operation::Unsubscribe => {
                     gatt_error(&meaning, context, detail)
                 }
             },
         }
+    }
+
+    /// Why a connect failed, in words where BlueZ has a code only.
+    pub(super) fn reason(&self) -> String {
+        let words = match self.message.trim_start_matches("le-").trim_start_matches("br-") {
+            "connection-abort-by-local" | "Software caused connection abort" => LOST_EARLY,
+            "connection-abort-by-remote" | "connection-refused" => "it refused the link",
+            "connection-canceled" => "the attempt was cancelled",
+            "connection-timeout" => "it does not answer",
+            "connection-busy" | "In Progress" | "Operation already in progress" => {
+                "another attempt to connect to it is going on"
+            }
+            "connection-gatt-browsing" | "connection-sdp-search" => "its services could not be asked for",
+            "connection-link-layer-protocol-error" => "it broke the protocol",
+            _ => return self.text(),
+        };
+        if self.message == words { words.to_owned() } else { format!("{words} ({})", self.message) }
     }
 
     /// Name and message, for people.
@@ -187,7 +207,8 @@ fn ask_error(meaning: &Meaning, detail: String) -> Error {
     }
 }
 
-fn connect_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Error {
+fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Error {
+    let detail = fault.text();
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
     let reason = match meaning {
@@ -201,7 +222,7 @@ fn connect_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Err
             )
         }
         Meaning::Hopeless(why) => format!("{why} ({detail})"),
-        _ => detail,
+        _ => fault.reason(),
     };
     Error::ConnectFailed { device, reason, rssi }
 }
@@ -338,6 +359,7 @@ fn of_btleplug(kind: &str, operation: Operation) -> Meaning {
 /// Errors that the client library makes up have no name.
 fn of_the_client(message: &str) -> Meaning {
     match message {
+        LOST_EARLY => Meaning::Again,
         "Service discovery timed out" => Meaning::Unresolved,
         "No Bluetooth adapters found." => Meaning::NoAdapter,
         _ => Meaning::Unknown,
@@ -390,3 +412,6 @@ impl From<dbus::Error> for Fault {
         Self::from(&error)
     }
 }
+
+#[cfg(test)]
+mod tests;

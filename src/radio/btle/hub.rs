@@ -26,9 +26,14 @@ struct State {
     phases: HashMap<DeviceId, watch::Sender<Phase>>,
     /// Our own links.
     links: HashMap<DeviceId, Weak<BtleLink>>,
+    /// Whose turn it is to connect to a device.
+    turns: HashMap<DeviceId, Weak<Turn>>,
     /// Links that were asked to end and have not ended yet: BlueZ takes two seconds.
     closing: HashSet<DeviceId>,
 }
+
+/// Held while one task connects to a device.
+pub(super) type Turn = tokio::sync::Mutex<()>;
 
 /// Takes a lock. A panic of another thread while it held it leaves maps that are whole all the same.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -41,6 +46,7 @@ impl Hub {
             registry: Registry::new(CAPACITY),
             phases: HashMap::new(),
             links: HashMap::new(),
+            turns: HashMap::new(),
             closing: HashSet::new(),
         };
         Self {
@@ -70,7 +76,8 @@ impl Hub {
         }
     }
 
-    /// The system has dropped the device, and with it the link if there was one.
+    /// The system has dropped the device (only BlueZ tells), and with it the link if there was one.
+    #[cfg(target_os = "linux")]
     pub(super) fn remove(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         let Some(before) = state.registry.remove(id) else { return };
@@ -163,15 +170,24 @@ impl Hub {
         link.filter(|link| link.is_up())
     }
 
-    /// Enters a link, which is told from now on when it is lost. Gives the one that is there already, if one is.
-    pub(super) fn enter(&self, id: &DeviceId, link: Arc<BtleLink>) -> Arc<BtleLink> {
-        if let Some(first) = self.link(id) {
-            return first;
-        }
+    /// Enters a link, which is told from now on when it is lost.
+    pub(super) fn enter(&self, id: &DeviceId, link: &Arc<BtleLink>) {
         let mut state = lock(&self.state);
         state.links.retain(|_, link| link.strong_count() > 0);
-        state.links.insert(id.clone(), Arc::downgrade(&link));
-        link
+        state.links.insert(id.clone(), Arc::downgrade(link));
+    }
+
+    /// Whose turn it is to connect to this device. Of two at once, the second would take the link that the first is
+    /// making for one that was there before.
+    pub(super) fn turn(&self, id: &DeviceId) -> Arc<Turn> {
+        let mut state = lock(&self.state);
+        state.turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = state.turns.get(id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(Turn::new(()));
+        state.turns.insert(id.clone(), Arc::downgrade(&turn));
+        turn
     }
 
     /// Our links, up or not.

@@ -27,15 +27,14 @@ mod janitor;
 mod link;
 mod plug;
 mod registry;
-mod rfkill;
 mod system;
 mod values;
 
+use choose::Block;
 use fault::{Context, Fault, Meaning, Operation};
 use hub::Hub;
 use janitor::Janitor;
 use link::Tools;
-use rfkill::Block;
 use system::System;
 
 /// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
@@ -47,6 +46,9 @@ const SCAN_ATTEMPTS: u32 = 4;
 const SCAN_PAUSE: Duration = Duration::from_millis(200);
 /// How long closing may take at the worst.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
+
+#[cfg(test)]
+mod tests;
 
 /// What opening an adapter gives.
 struct Opened {

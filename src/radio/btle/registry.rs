@@ -117,6 +117,7 @@ impl Registry {
     }
 
     /// The system dropped the device.
+    #[cfg(target_os = "linux")]
     pub(super) fn remove(&mut self, id: &DeviceId) -> Option<Phase> {
         self.devices.remove(id).map(|entry| entry.phase)
     }

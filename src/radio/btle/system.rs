@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
+use super::choose::Block;
 use super::fault::Fault;
-use super::rfkill::Block;
 use crate::radio::{CharacteristicId, DeviceId, GattTable, WriteKind};
 
 /// One adapter of the system. What it hears goes into the hub that it was made with.

@@ -10,10 +10,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::link::SimLink;
 use super::log::Log;
-use super::peer::Peer;
 use super::rig::Rig;
-use super::store::{Store, Turn};
-use super::world::{Effect, LinkId, World};
+use super::store::{SavedPeers, Store, Turn};
+use super::world::{Effect, LinkId, Peer, World};
 use crate::radio::{
     AdapterState, Address, CharacteristicId, DeviceId, Heard, LinkState, NOTIFICATION_QUEUE, Notifications,
     REPORT_QUEUE, Report,
@@ -21,6 +20,8 @@ use crate::radio::{
 
 /// How often is looked whether another command has changed the world, while we have a link in it.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// So long after a change the world file is written, with what else has changed by then.
+const KEEP_AFTER: Duration = Duration::from_millis(20);
 
 /// A world that runs.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Air {
             world.adopt(&saved.peers, age);
         }
         if !world.adapter_on() {
-            world.drop_all();
+            world.end_all(age);
         }
         let state = if world.adapter_on() { AdapterState::On } else { AdapterState::Off };
         let air = Self {
@@ -183,9 +184,9 @@ impl Air {
 
     // -- our side of the links -----------------------------------------------------------------------------------
 
-    /// The handle of a link that we have already.
-    pub(super) fn handle(&self, address: Address) -> Option<Arc<SimLink>> {
-        self.inner().wires.get(&address)?.handle.upgrade()
+    /// The handle of a link that we have already; none inside where the link is just beginning or ending.
+    pub(super) fn handle(&self, address: Address) -> Option<Option<Arc<SimLink>>> {
+        self.inner().wires.get(&address).map(|wire| wire.handle.upgrade())
     }
 
     /// Takes hold of a link. Its state is down if it has gone meanwhile.
@@ -269,22 +270,35 @@ impl Air {
 
     /// Keeps the world file and the world alike. Never ends.
     pub(super) async fn keep(&self) {
-        let mut stamp = self.store.stamp();
+        let mut seen = None;
         loop {
             tokio::select! {
-                () = self.keep.notified() => self.sync(&self.store.turn().await),
+                () = self.keep.notified() => {
+                    // A hundred bulbs that are set at once are one file.
+                    sleep(KEEP_AFTER).await;
+                    seen = Some(self.flush().await);
+                }
                 () = sleep(LOOK_EVERY), if self.inner().world.any_link() => {
-                    if self.store.stamp() != stamp {
-                        self.sync(&self.store.turn().await);
+                    if self.store.load().map(|saved| saved.peers) != seen {
+                        seen = Some(self.flush().await);
                     }
                 }
             }
-            stamp = self.store.stamp();
         }
     }
 
-    /// Takes over what other commands did, and writes what we did.
-    fn sync(&self, turn: &Turn) {
+    /// Takes over what other commands did, and writes what we did, when it is our turn. Gives what the file has then.
+    pub(super) async fn flush(&self) -> SavedPeers {
+        let turn = self.store.turn().await;
+        self.sync(&turn)
+    }
+
+    /// As [`flush`](Self::flush), where nothing can be waited for.
+    pub(super) fn flush_now(&self) {
+        self.sync(&self.store.turn_now());
+    }
+
+    fn sync(&self, turn: &Turn) -> SavedPeers {
         let theirs = self.store.load();
         let (age, ours) = self.act(|world, now| {
             if let Some(theirs) = &theirs {
@@ -293,17 +307,8 @@ impl Air {
             (now, world.save())
         });
         if theirs.is_none_or(|theirs| theirs.peers != ours) {
-            self.store.save(age, ours, turn);
+            self.store.save(age, &ours, turn);
         }
-    }
-
-    /// Writes the world file before the end.
-    pub(super) async fn flush(&self) {
-        self.sync(&self.store.turn().await);
-    }
-
-    /// As [`flush`](Self::flush), where nothing can be waited for.
-    pub(super) fn flush_now(&self) {
-        self.sync(&self.store.turn_now());
+        ours
     }
 }

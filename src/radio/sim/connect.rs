@@ -81,11 +81,12 @@ impl Connect<'_> {
     }
 
     async fn once(&self, device: &DeviceId) -> Result<Arc<SimLink>, Failure> {
-        if let Some(link) = self.air.handle(self.address) {
-            return Ok(link);
+        if let Some(ours) = self.air.handle(self.address) {
+            return ours.ok_or(Failure::Again("its link is just beginning or ending"));
         }
         let attempt = self.air.act(|world, now| world.connect(self.address, now));
-        let (id, was_up) = match attempt {
+        let _begun;
+        let (id, was_up, resolved) = match attempt {
             Attempt::AdapterOff => {
                 return Err(Failure::Final(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
             }
@@ -93,13 +94,17 @@ impl Connect<'_> {
                 return Err(Failure::Final(self.failed("the system does not know it, or not any more")));
             }
             Attempt::Busy => return Err(Failure::Again("another attempt is under way")),
-            Attempt::Up(id) => (id, true),
-            Attempt::Silent => (self.rise(None, false).await?, false),
-            Attempt::Coming { after, drops } => (self.rise(Some(after), drops).await?, false),
+            Attempt::Up { link, resolved } => (link, true, resolved),
+            attempt @ (Attempt::Away { .. } | Attempt::Silent | Attempt::Coming { .. }) => {
+                _begun = Begun { air: self.air, address: self.address };
+                (self.rise(attempt).await?, false, false)
+            }
         };
         let mut half = Half { air: self.air, id, armed: !was_up };
         let state = self.air.attach(id, !was_up);
-        self.resolve(id, state.clone()).await?;
+        if !resolved {
+            self.resolve(id, state.clone()).await?;
+        }
         half.armed = false;
         let table = self.air.act(|world, _| {
             world.resolved(id);
@@ -120,18 +125,24 @@ impl Connect<'_> {
     }
 
     /// Waits until the link is up; for ever where that never comes.
-    async fn rise(&self, after: Option<Duration>, drops: bool) -> Result<LinkId, Failure> {
-        let _attempt = Begun { air: self.air, address: self.address };
+    async fn rise(&self, mut attempt: Attempt) -> Result<LinkId, Failure> {
         let mut adapter = self.air.adapter();
         let rising = async {
-            match after {
-                Some(after) => sleep(after).await,
-                None => std::future::pending().await,
-            }
-            let link = self.air.act(|world, _| {
+            let drops = loop {
+                match attempt {
+                    Attempt::Coming { after, drops } => {
+                        sleep(after).await;
+                        break drops;
+                    }
+                    Attempt::Away { interval } => sleep(interval).await,
+                    _ => std::future::pending().await,
+                }
+                attempt = self.air.act(|world, _| world.attempt(self.address));
+            };
+            let link = self.air.act(|world, now| {
                 let link = world.connected(self.address)?;
                 if drops {
-                    world.end(link, By::Bulb);
+                    world.end(link, By::Bulb, now);
                 }
                 Some(link).filter(|_| !drops)
             });
@@ -167,7 +178,7 @@ impl Connect<'_> {
     }
 }
 
-/// An attempt to connect that has begun; given up when this goes, unless it has succeeded by then.
+/// A connect that has begun; over when this goes.
 struct Begun<'a> {
     air: &'a Arc<Air>,
     address: Address,
@@ -175,7 +186,7 @@ struct Begun<'a> {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        self.air.act(|world, _| world.not_connected(self.address));
+        self.air.act(|world, _| world.connect_over(self.address));
     }
 }
 
@@ -189,7 +200,7 @@ struct Half<'a> {
 impl Drop for Half<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.air.act(|world, _| world.end(self.id, By::Central));
+            self.air.act(|world, now| world.end(self.id, By::Central, now));
         }
     }
 }

@@ -153,7 +153,7 @@ impl Link for SimLink {
     }
 
     async fn disconnect(&self) -> Result<()> {
-        self.air.act(|world, _| world.end(self.id, By::Central));
+        self.air.act(|world, now| world.end(self.id, By::Central, now));
         Ok(())
     }
 }
@@ -161,7 +161,7 @@ impl Link for SimLink {
 impl Drop for SimLink {
     fn drop(&mut self) {
         if self.air.ends_with_us(self.id) {
-            self.air.act(|world, _| world.end(self.id, By::Central));
+            self.air.act(|world, now| world.end(self.id, By::Central, now));
         } else {
             self.air.detach(self.id);
         }

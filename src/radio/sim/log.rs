@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::peer::millis;
-use super::world::{By, Happening};
+use super::world::{By, Happening, millis};
 use crate::radio::{Address, WriteKind};
 
 /// A log file that is appended to.

@@ -1,10 +1,10 @@
 //! The virtual radio: bulbs that a rig file describes, for trying everything without hardware and for tests.
 //!
-//! - [`rig`] is what the file says, read by [`rig_file`]; fixtures/rigs/README.md specifies it.
-//! - [`world`] is what is the case: a state machine without clock and I/O, made of [`peer`]s.
-//! - [`air`] has the clock: it carries out what happens in the world, and owns our side of the links.
-//! - [`connect`] and [`link`] are what a central sees.
-//! - [`store`] keeps the world between commands, each of which is a process of its own; [`log`] is the air log.
+//! - `rig` is what the file says; fixtures/rigs/README.md specifies it.
+//! - `world` is what is the case: a state machine without clock and I/O.
+//! - `air` has the clock: it carries out what happens in the world, and owns our side of the links.
+//! - `connect` and `link` are what a central sees.
+//! - `store` keeps the world between commands, each of which is a process of its own; `log` is the air log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,15 +20,11 @@ use air::Air;
 use rig::Start;
 use world::By;
 
-mod agenda;
 mod air;
 mod connect;
 mod link;
 mod log;
-mod peer;
 mod rig;
-mod rig_file;
-mod rig_text;
 mod store;
 mod world;
 
@@ -66,7 +62,7 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
         None => (DESK.to_owned(), "desk.toml".to_owned()),
         Some(path) => (read(path)?, path.display().to_string()),
     };
-    let rig = rig_file::parse(&text, &path)?;
+    let rig = rig::parse(&text, &path)?;
     tracing::debug!("rig {path}: {}", rig.about);
     usable(rig.adapter)?;
     let store = store::Store::new(options.dir, &text, rig.about.clone());
@@ -116,7 +112,7 @@ impl SimRadio {
 
     fn end_links(&self) {
         for link in self.air.ours() {
-            self.air.act(|world, _| world.end(link, By::Central));
+            self.air.act(|world, now| world.end(link, By::Central, now));
         }
     }
 }

@@ -14,7 +14,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::peer::millis;
+use super::world::millis;
 
 /// The format of world files. One of another format is passed over.
 const FORMAT: u32 = 1;
@@ -32,6 +32,8 @@ pub(super) type SavedPeers = BTreeMap<String, SavedPeer>;
 pub(super) struct SavedPeer {
     /// The bulb's state, as a status frame in hex.
     pub(super) light: String,
+    /// What was written to other characteristics, in hex.
+    pub(super) written: BTreeMap<String, String>,
     /// The name that it advertises.
     pub(super) name: Option<String>,
     /// It does not advertise.
@@ -113,12 +115,6 @@ impl Store {
         }
     }
 
-    /// What changes when the file does.
-    pub(super) fn stamp(&self) -> Option<(SystemTime, u64)> {
-        let data = fs::metadata(self.path.as_deref()?).ok()?;
-        Some((data.modified().ok()?, data.len()))
-    }
-
     /// Waits until no other command reads and writes the file. Without the right to it after a while too: a world that
     /// forgets is better than one that hangs.
     pub(super) async fn turn(&self) -> Turn {
@@ -149,10 +145,15 @@ impl Store {
     }
 
     /// Writes the file: another one beside it, which then takes its place.
-    pub(super) fn save(&self, age: Duration, peers: SavedPeers, _turn: &Turn) {
+    pub(super) fn save(&self, age: Duration, peers: &SavedPeers, _turn: &Turn) {
         let Some(path) = self.path.as_deref() else { return };
-        let about = self.about.clone();
-        let saved = Saved { format: FORMAT, about, age_ms: millis(age), written_ms: wall_ms(), peers };
+        let saved = Saved {
+            format: FORMAT,
+            about: self.about.clone(),
+            age_ms: millis(age),
+            written_ms: wall_ms(),
+            peers: peers.clone(),
+        };
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         let written = serde_json::to_vec(&saved)
             .map_err(io::Error::from)

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dbus::arg::Variant;
 
-use super::choose::{Candidate, choose};
+use super::choose::{Block, Candidate, choose};
 use super::fault::Fault;
 use super::hub::Hub;
 use super::plug::{self, Plug};
-use super::rfkill::{Block, SWITCHES, block_of};
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
 use crate::error::{Error, Result};
@@ -23,10 +22,12 @@ use crate::radio::{AdapterInfo, AdapterState, Address, DeviceId};
 mod bus;
 mod listen;
 mod parse;
+mod rfkill;
 
 use bus::Bus;
 use listen::Listening;
 use parse::{ADAPTER, AdapterFacts, DEVICE, Objects};
+use rfkill::{SWITCHES, block_of};
 
 #[derive(Debug)]
 struct Bluez {

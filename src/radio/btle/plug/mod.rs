@@ -1,6 +1,6 @@
 //! The system as btleplug has it: the same on all platforms.
 //!
-//! [`Plug`] is what every system uses of it: the scan and the services. [`Portable`] is a whole system on top of it, for
+//! [`Plug`] is what every system uses of it: the scan and the services. `Portable` is a whole system on top of it, for
 //! the platforms where nothing better is at hand.
 
 use std::collections::HashMap;

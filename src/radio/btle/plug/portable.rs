@@ -6,11 +6,10 @@ use async_trait::async_trait;
 use btleplug::api::{Central, Peripheral as _};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::choose::choose;
+use super::super::choose::{Block, choose};
 use super::super::fault::{Fault, Operation};
 use super::super::hub::Hub;
 use super::super::registry::Facts;
-use super::super::rfkill::Block;
 use super::super::system::{Gatt, System};
 use super::super::{Opened, open_error};
 use super::feed::{Feed, adapter_state, read};

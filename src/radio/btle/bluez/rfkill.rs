@@ -2,15 +2,10 @@
 
 use std::path::Path;
 
+use super::super::choose::Block;
+
 /// Where the kernel shows its switches. Missing where it has none, which is no error.
 pub(super) const SWITCHES: &str = "/sys/class/rfkill";
-
-/// A switch that holds an adapter off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
-    /// By hardware, which no software can undo.
-    pub(super) hard: bool,
-}
 
 /// Whether a switch holds this adapter off. The adapter's own switch decides; a switch of the whole machine counts
 /// where the adapter has none.

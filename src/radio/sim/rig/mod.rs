@@ -1,4 +1,4 @@
-//! What a rig says, as values that cannot be wrong. [`parse`](super::rig_file::parse) reads them from the file.
+//! What a rig says, as values that cannot be wrong. [`parse`] reads them from the file.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +8,12 @@ use uuid::Uuid;
 
 use crate::radio::gatt::Characteristic;
 use crate::radio::{Address, CharacteristicId, GattTable, gatt};
+
+mod check;
+mod file;
+mod text;
+
+pub(super) use check::parse;
 
 /// Virtual bulbs, what else is in the air, and what happens by itself.
 #[derive(Debug)]

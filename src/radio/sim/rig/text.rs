@@ -10,7 +10,10 @@ use uuid::Uuid;
 use crate::radio::Address;
 use crate::radio::gatt::uuid16;
 
-/// A duration: digits and `ms`, `s` or `m`.
+/// The longest duration that is taken: a year. It keeps sums of them far from overflowing.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A duration: a number, which may have decimals, and `ms`, `s` or `m`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Span(pub(super) Duration);
@@ -19,14 +22,21 @@ impl TryFrom<String> for Span {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-        let number = text.strip_suffix(unit).and_then(|digits| digits.parse::<u32>().ok());
-        let span = match (number, unit) {
-            (Some(number), "ms") => Some(Duration::from_millis(number.into())),
-            (Some(number), "s") => Some(Duration::from_secs(number.into())),
-            (Some(number), "m") => Some(Duration::from_secs(u64::from(number) * 60)),
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let seconds = match text.strip_prefix(digits) {
+            Some("ms") => Some(0.001),
+            Some("s") => Some(1.0),
+            Some("m") => Some(60.0),
             _ => None,
         };
+        let plain = digits.split('.').count() <= 2
+            && digits.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
+        let number = digits.parse::<f64>().ok().filter(|_| plain);
+        let span = number.zip(seconds).and_then(|(number, unit)| {
+            // Rounded, so that 20ms is not a nanosecond less.
+            Duration::try_from_secs_f64((number * unit * 1e6).round() / 1e6).ok()
+        });
+        let span = span.filter(|span| *span <= LONGEST);
         span.map(Self).ok_or_else(|| expected("a duration such as 20ms, 2s or 5m", &text))
     }
 }
@@ -51,7 +61,7 @@ impl TryFrom<String> for Uid {
 }
 
 /// Bytes in hex.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Bytes(pub(super) Vec<u8>);
 
@@ -114,6 +124,34 @@ impl TryFrom<i64> for Level {
     }
 }
 
+/// An ATT error code.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Att(pub(super) u8);
+
+impl TryFrom<i64> for Att {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let code = u8::try_from(number).ok().filter(|code| *code > 0);
+        code.map(Self).ok_or_else(|| expected("an ATT error code, 1 to 255", number))
+    }
+}
+
+/// A company identifier (Bluetooth Assigned Numbers).
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Company(pub(super) u16);
+
+impl TryFrom<i64> for Company {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let company = u16::try_from(number).ok();
+        company.map(Self).ok_or_else(|| expected("a company identifier, 0 to 65535", number))
+    }
+}
+
 /// A signal strength, dBm: the range of the HCI (Bluetooth Core 5.4, Vol 4, Part E, 7.7.65.2).
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]
@@ -142,7 +180,10 @@ mod tests {
         assert_eq!(span("20ms"), Some(Duration::from_millis(20)));
         assert_eq!(span("2s"), Some(Duration::from_secs(2)));
         assert_eq!(span("5m"), Some(Duration::from_secs(300)));
-        for text in ["", "5", "s", "-1s", "1.5s", "1 s", "1h", "+1s", "99999999999s", "１s"] {
+        assert_eq!(span("1.5s"), Some(Duration::from_millis(1500)));
+        for text in
+            ["", "5", "s", "-1s", ".5s", "1.s", "1.2.3s", "1e3s", "1 s", "1h", "+1s", "99999999999s", "１s"]
+        {
             assert_eq!(span(text), None, "{text}");
         }
         let uid = |text: &str| Uid::try_from(text.to_owned()).map(|uid| uid.0).ok();

@@ -1,18 +1,21 @@
-//! Reads a rig file: TOML into the values of [`rig`](super::rig). What is wrong is said with its line.
+//! Makes the values of a [`Rig`] of a file's tables. What is wrong is said with its line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb, base};
-use serde::Deserialize;
 use toml::Spanned;
 use uuid::Uuid;
 
-use super::rig::{
-    Act, Advert, BATTERY_LEVEL, Battery, Bulb, Deed, Device, Event, Fault, LIGHT, Point, Rig, Start, Tables,
-    Valued, What,
+use super::file::{
+    BulbTable, BystanderTable, Do, EventDo, EventTable, FaultTable, File, Information, Manufacturer, NameIn,
+    Property, ServiceTable, Switch,
 };
-use super::rig_text::{Bytes, Color, Level, Rssi, Span, Uid};
+use super::text::{Addr, Color, Level, Span, Uid};
+use super::{
+    Act, Advert, BATTERY_LEVEL, Battery, Bulb, Deed, Device, Event, Fault, LIGHT, Point, Rig, Tables, Valued,
+    What,
+};
 use crate::error::{Error, Result};
 use crate::radio::gatt::{Characteristic, uuid16};
 use crate::radio::{Address, Properties};
@@ -27,7 +30,7 @@ struct Wrong(usize, String);
 ///
 /// # Errors
 /// [`Error::RigInvalid`] with the line and what was expected.
-pub(super) fn parse(text: &str, path: &str) -> Result<Rig> {
+pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
     let invalid = |at: Option<usize>, what: &str| {
         let line = at.map(|at| text.get(..at).unwrap_or(text).matches('\n').count() + 1);
         let place = line.map_or_else(String::new, |line| format!("line {line}: "));
@@ -38,184 +41,6 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Rig> {
     file.check().map_err(|Wrong(at, what)| invalid(Some(at), &what))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    rig: Spanned<i64>,
-    #[serde(default)]
-    about: String,
-    #[serde(default)]
-    adapter: AdapterTable,
-    #[serde(default)]
-    bulb: Vec<BulbTable>,
-    #[serde(default)]
-    bystander: Vec<BystanderTable>,
-    #[serde(default)]
-    event: Vec<Spanned<EventTable>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AdapterTable {
-    #[serde(default)]
-    state: Start,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum NameIn {
-    #[default]
-    Advertisement,
-    ScanResponse,
-}
-
-/// Which kind of address it is. The sim radio takes both alike.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AddressType {
-    Public,
-    Random,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Manufacturer {
-    company: u16,
-    data: Bytes,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BystanderTable {
-    name: Option<String>,
-    address: Spanned<super::rig_text::Addr>,
-    #[serde(rename = "address_type")]
-    _address_type: Option<AddressType>,
-    rssi: Option<Rssi>,
-    interval: Option<Spanned<Span>>,
-    #[serde(default)]
-    name_in: NameIn,
-    #[serde(default)]
-    advertises: Vec<Uid>,
-    manufacturer: Option<Manufacturer>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BulbTable {
-    name: Option<String>,
-    address: Spanned<super::rig_text::Addr>,
-    #[serde(rename = "address_type")]
-    _address_type: Option<AddressType>,
-    rssi: Option<Rssi>,
-    interval: Option<Spanned<Span>>,
-    #[serde(default)]
-    name_in: NameIn,
-    #[serde(default)]
-    advertises: Vec<Uid>,
-    manufacturer: Option<Manufacturer>,
-    power: Option<bool>,
-    brightness: Option<Level>,
-    color: Option<Color>,
-    battery: Option<Level>,
-    battery_drain: Option<Spanned<Span>>,
-    status_latency: Option<Span>,
-    connect_latency: Option<Span>,
-    device: Option<Information>,
-    service: Option<Vec<ServiceTable>>,
-    #[serde(default)]
-    fault: Vec<Spanned<FaultTable>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Information {
-    manufacturer: Option<String>,
-    model: Option<String>,
-    firmware: Option<String>,
-    hardware: Option<String>,
-    serial: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceTable {
-    uuid: Uid,
-    #[serde(default)]
-    characteristic: Vec<CharacteristicTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CharacteristicTable {
-    uuid: Uid,
-    properties: Vec<Property>,
-    value: Option<Bytes>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Property {
-    Read,
-    Write,
-    WriteWithoutResponse,
-    Notify,
-    Indicate,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Do {
-    Drop,
-    Silent,
-    Error,
-    Reply,
-    Delay,
-    Lose,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FaultTable {
-    on: Point,
-    r#do: Spanned<Do>,
-    characteristic: Option<Spanned<Uid>>,
-    count: Option<u32>,
-    att: Option<Spanned<u8>>,
-    bytes: Option<Spanned<Bytes>>,
-    r#for: Option<Spanned<Span>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum EventDo {
-    Set,
-    Drop,
-    Vanish,
-    Appear,
-    Rename,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Switch {
-    On,
-    Off,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventTable {
-    at: Span,
-    adapter: Option<Switch>,
-    bulb: Option<Spanned<super::rig_text::Addr>>,
-    r#do: Option<EventDo>,
-    power: Option<bool>,
-    brightness: Option<Level>,
-    color: Option<Color>,
-    name: Option<String>,
-}
-
 impl File {
     fn check(self) -> Result<Rig, Wrong> {
         if *self.rig.get_ref() != FORMAT {
@@ -223,7 +48,7 @@ impl File {
             return Err(Wrong(self.rig.span().start, what));
         }
         let mut addresses = BTreeSet::new();
-        let mut unique = |address: &Spanned<super::rig_text::Addr>| {
+        let mut unique = |address: &Spanned<Addr>| {
             let value = address.get_ref().0;
             if addresses.insert(value) {
                 return Ok(value);
@@ -262,7 +87,7 @@ fn uuids(uids: Vec<Uid>) -> Vec<Uuid> {
 }
 
 fn manufacturer(data: Option<Manufacturer>) -> BTreeMap<u16, Vec<u8>> {
-    data.map(|data| (data.company, data.data.0)).into_iter().collect()
+    data.map(|data| (data.company.0, data.data.0)).into_iter().collect()
 }
 
 /// The defaults of an advertisement.
@@ -403,7 +228,7 @@ fn check_fault(table: Spanned<FaultTable>) -> Result<Fault, Wrong> {
         return Err(Wrong(characteristic.span().start, what));
     }
     let act = match (what, att, bytes, delay) {
-        (Do::Error, Some(att), ..) => Act::Error(att),
+        (Do::Error, Some(att), ..) => Act::Error(att.0),
         (Do::Reply, _, Some(bytes), _) => Act::Reply(bytes.0),
         (Do::Delay, _, _, Some(delay)) => Act::Delay(delay.0),
         (Do::Silent, ..) => Act::Silent,

@@ -1,17 +1,19 @@
 //! One device of the world: what it is, how it is at present, and what the system knows of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bulb_protocol::{LightState, base};
 use uuid::Uuid;
 
-use super::rig::{Act, BATTERY_LEVEL, Bulb, Device, LIGHT, Point};
-use super::store::SavedPeer;
+use super::effect::LinkId;
+use crate::radio::gatt::uuid_text;
+use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Bulb, Device, LIGHT, Point};
+use crate::radio::sim::store::SavedPeer;
 use crate::radio::{Address, CharacteristicId, Properties};
 
 /// How long BlueZ knows a device after it was last heard (its `TemporaryTimeout`).
-pub(super) const REMEMBERED: Duration = Duration::from_secs(30);
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// The control characteristic, wherever a rig puts it.
 pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(base::SERVICE, base::CONTROL);
@@ -20,19 +22,21 @@ pub(super) const STATUS: CharacteristicId = CharacteristicId::short(base::SERVIC
 
 /// A bulb or a bystander.
 #[derive(Debug)]
-pub(super) struct Peer {
-    pub(super) device: Device,
+pub(crate) struct Peer {
+    pub(crate) device: Device,
     /// The name that it advertises at present.
     pub(super) name: Option<String>,
     pub(super) light: LightState,
+    /// What was written to characteristics that are not the control characteristic.
+    pub(super) written: BTreeMap<CharacteristicId, Vec<u8>>,
     /// How often each fault of a bounded count has acted.
     used: Vec<u32>,
     /// It does not advertise.
     pub(super) gone: bool,
-    pub(super) link: Option<Up>,
+    pub(crate) link: Option<Up>,
     /// Somebody is connecting to it.
     pub(super) connecting: bool,
-    pub(super) known: Known,
+    pub(crate) known: Known,
     /// Whether something changed that the file does not have yet.
     pub(super) dirty: bool,
     /// How many times it has advertised; what its noise comes from.
@@ -41,33 +45,24 @@ pub(super) struct Peer {
 
 /// A link that is up.
 #[derive(Debug)]
-pub(super) struct Up {
+pub(crate) struct Up {
     /// Which one: no two links have the same number.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     pub(super) subscribed: BTreeSet<CharacteristicId>,
 }
 
 /// What the system knows of a device. Times are ages of the world.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// The name that it was last heard with.
-    pub(super) name: Option<String>,
-    /// When it was last heard, by any radio of this world.
-    pub(super) heard: Option<Duration>,
+    pub(crate) name: Option<String>,
+    /// When it was last heard, or had a link, with any radio of this world.
+    pub(crate) heard: Option<Duration>,
     /// When this radio heard it first and last.
-    pub(super) by_us: Option<(Duration, Duration)>,
-    pub(super) rssi: Option<i16>,
+    pub(crate) by_us: Option<(Duration, Duration)>,
+    pub(crate) rssi: Option<i16>,
     /// Whether the services have been resolved.
-    pub(super) resolved: bool,
-}
-
-/// What the faults at one point come to.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdict {
-    /// How much later everything happens.
-    pub(super) delay: Duration,
-    /// What happens in place of the right thing. Never [`Act::Delay`].
-    pub(super) act: Option<Act>,
+    pub(crate) resolved: bool,
 }
 
 impl Peer {
@@ -76,6 +71,7 @@ impl Peer {
         Self {
             name: device.advert.name.clone(),
             light,
+            written: BTreeMap::new(),
             used: vec![0; faults],
             gone: false,
             link: None,
@@ -87,22 +83,22 @@ impl Peer {
         }
     }
 
-    pub(super) fn address(&self) -> Address {
+    pub(crate) fn address(&self) -> Address {
         self.device.address
     }
 
-    pub(super) fn bulb(&self) -> Option<&Bulb> {
+    pub(crate) fn bulb(&self) -> Option<&Bulb> {
         self.device.bulb.as_ref()
     }
 
     /// What to call it when speaking of it.
-    pub(super) fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         self.known.name.clone().unwrap_or_else(|| self.address().to_string())
     }
 
-    /// The link, if it is this one.
-    pub(super) fn link_of(&mut self, number: u64) -> Option<&mut Up> {
-        self.link.as_mut().filter(|up| up.number == number)
+    /// The link, if one is up.
+    pub(super) fn link_id(&self) -> Option<LinkId> {
+        self.link.as_ref().map(|up| LinkId { address: self.address(), number: up.number })
     }
 
     /// Whether it can be heard: a bulb with a link does not advertise.
@@ -148,7 +144,7 @@ impl Peer {
     }
 
     /// The services that the system has heard of.
-    pub(super) fn services(&self) -> Vec<Uuid> {
+    pub(crate) fn services(&self) -> Vec<Uuid> {
         let mut services = self.device.advert.services.clone();
         if let Some(bulb) = self.bulb().filter(|_| self.known.resolved) {
             for service in &bulb.table.services {
@@ -170,37 +166,30 @@ impl Peer {
         match (id, bulb.battery) {
             (STATUS, _) => base::encode(self.light).to_vec(),
             (BATTERY_LEVEL, Some(battery)) => vec![battery.level_at(now)],
-            _ => bulb.values.get(&id).cloned().unwrap_or_default(),
+            _ => self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned().unwrap_or_default(),
         }
     }
 
-    /// Has the faults of a point act. The delays add up; of the others the first one acts that has any of its count
-    /// left.
-    pub(super) fn verdict(&mut self, point: Point, characteristic: Option<Uuid>) -> Verdict {
-        let mut verdict = Verdict::default();
-        let Some(bulb) = &self.device.bulb else { return verdict };
-        for (fault, used) in bulb.faults.iter().zip(&mut self.used) {
-            let here = fault.point == point
+    /// Has a fault of this point act: the first one that has any of its count left, if there is one.
+    pub(super) fn strike(&mut self, point: Point, characteristic: Option<Uuid>) -> Option<Act> {
+        let faults = &self.device.bulb.as_ref()?.faults;
+        let (fault, used) = faults.iter().zip(&mut self.used).find(|(fault, used)| {
+            fault.point == point
                 && (fault.characteristic.is_none() || fault.characteristic == characteristic)
-                && fault.count.is_none_or(|count| *used < count);
-            match &fault.act {
-                _ if !here => continue,
-                Act::Delay(delay) => verdict.delay += *delay,
-                _ if verdict.act.is_some() => continue,
-                act => verdict.act = Some(act.clone()),
-            }
-            if fault.count.is_some() {
-                *used += 1;
-                self.dirty = true;
-            }
+                && fault.count.is_none_or(|count| **used < count)
+        })?;
+        if fault.count.is_some() {
+            *used += 1;
+            self.dirty = true;
         }
-        verdict
+        Some(fault.act.clone())
     }
 
     /// What is kept of it between commands.
-    pub(super) fn save(&self) -> SavedPeer {
+    pub(crate) fn save(&self) -> SavedPeer {
         SavedPeer {
             light: hex::encode(base::encode(self.light)),
+            written: self.written.iter().map(|(id, value)| (key(*id), hex::encode(value))).collect(),
             name: self.name.clone(),
             gone: self.gone,
             linked: self.link.is_some(),
@@ -226,6 +215,10 @@ impl Peer {
         }
         self.name.clone_from(&saved.name);
         self.gone = saved.gone;
+        if let Some(bulb) = &self.device.bulb {
+            let written = |id: &CharacteristicId| hex::decode(saved.written.get(&key(*id))?).ok();
+            self.written = bulb.values.keys().filter_map(|id| Some((*id, written(id)?))).collect();
+        }
         self.known.resolved |= saved.resolved;
         let frame = hex::decode(&saved.light).unwrap_or_default();
         match base::decode(&frame) {
@@ -238,8 +231,13 @@ impl Peer {
     }
 }
 
+/// How a characteristic is called in the world file.
+fn key(id: CharacteristicId) -> String {
+    format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
+}
+
 /// Whole milliseconds of a duration.
-pub(super) fn millis(duration: Duration) -> u64 {
+pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -1,0 +1,540 @@
+//! The radio on a system that does as it is told.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::hub::lock;
+use super::registry::Facts;
+use super::system::{Gatt, Listener};
+use super::*;
+use crate::radio::gatt::{Characteristic, Service, uuid16};
+use crate::radio::{CharacteristicId, GattTable, LinkState, Properties, WriteKind};
+
+const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
+const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
+
+/// What becomes of a connect.
+enum Fate {
+    Up,
+    Never,
+    Refused(&'static str, &'static str),
+    /// Up, and down again after this time, without an answer.
+    Drops(Duration),
+    /// Up, and its services are never resolved.
+    Unresolved,
+}
+
+#[derive(Default)]
+struct Fake {
+    hub: Mutex2<Option<Arc<Hub>>>,
+    fates: Mutex2<VecDeque<Fate>>,
+    /// What starting a scan answers.
+    scans: Mutex2<VecDeque<Fault>>,
+    calls: Mutex2<Vec<String>>,
+    gatt: Arc<FakeGatt>,
+    hangs: bool,
+}
+
+type Mutex2<T> = std::sync::Mutex<T>;
+
+#[derive(Default)]
+struct FakeGatt {
+    /// How often there is no table yet.
+    late: Mutex2<u32>,
+    /// What writing answers; nothing at all if there is none.
+    writes: Mutex2<VecDeque<Result<(), Fault>>>,
+    writing: Mutex2<(u32, u32)>,
+    listener: Mutex2<Option<Weak<dyn Listener>>>,
+    value: Mutex2<Vec<u8>>,
+    subscribed: Notify,
+}
+
+impl std::fmt::Debug for Fake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl std::fmt::Debug for FakeGatt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeGatt")
+    }
+}
+
+fn id() -> DeviceId {
+    DeviceId::new("C4:11:00:00:00:01")
+}
+
+fn failed(message: &str) -> Fault {
+    Fault::new("org.bluez.Error.Failed", message)
+}
+
+impl Fake {
+    fn log(&self, call: &str) {
+        lock(&self.calls).push(call.to_owned());
+    }
+
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.calls))
+    }
+
+    fn merge(&self, facts: Facts) {
+        let hub = lock(&self.hub).clone().unwrap();
+        hub.merge(&id(), facts);
+    }
+
+    fn link(&self, up: bool, resolved: bool) {
+        self.merge(Facts { connected: Some(up), resolved: Some(resolved), ..Facts::default() });
+    }
+}
+
+#[async_trait]
+impl System for Fake {
+    async fn start_scan(&self) -> Result<(), Fault> {
+        self.log("start_scan");
+        lock(&self.scans).pop_front().map_or(Ok(()), Err)
+    }
+
+    async fn stop_scan(&self) -> Result<(), Fault> {
+        self.log("stop_scan");
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn connect(&self, _: &DeviceId) -> Result<(), Fault> {
+        self.log("connect");
+        let fate = lock(&self.fates).pop_front().unwrap_or(Fate::Up);
+        match fate {
+            Fate::Up => self.link(true, true),
+            Fate::Never => std::future::pending().await,
+            Fate::Refused(name, message) => return Err(Fault::new(name, message)),
+            Fate::Drops(after) => {
+                self.link(true, false);
+                sleep(after).await;
+                self.link(false, false);
+                std::future::pending::<()>().await;
+            }
+            Fate::Unresolved => self.link(true, false),
+        }
+        Ok(())
+    }
+
+    async fn disconnect(&self, _: &DeviceId) -> Result<(), Fault> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        self.log("disconnect");
+        Ok(())
+    }
+
+    async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+        Ok(self.gatt.clone())
+    }
+
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
+        Ok(Some(87))
+    }
+
+    async fn block(&self) -> Option<Block> {
+        None
+    }
+}
+
+#[async_trait]
+impl Gatt for FakeGatt {
+    async fn discover(&self) -> Result<GattTable, Fault> {
+        let mut late = lock(&self.late);
+        if *late > 0 {
+            *late -= 1;
+            return Ok(GattTable::default());
+        }
+        let characteristic = |uuid| Characteristic { uuid, properties: Properties::default() };
+        let characteristics = vec![characteristic(uuid16(0xFFF1)), characteristic(uuid16(0xFFF2))];
+        Ok(GattTable { services: vec![Service { uuid: uuid16(0xFFF0), characteristics }] })
+    }
+
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+        *lock(&self.listener) = Some(to);
+        Ok(())
+    }
+
+    fn echoes_reads(&self) -> bool {
+        true
+    }
+
+    async fn settle(&self) {}
+
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+        let value = lock(&self.value).clone();
+        self.notify(characteristic, &value);
+        Ok(value)
+    }
+
+    async fn write(&self, _: CharacteristicId, _: &[u8], _: WriteKind) -> Result<(), Fault> {
+        {
+            let (now, most) = &mut *lock(&self.writing);
+            *now += 1;
+            *most = (*most).max(*now);
+        }
+        sleep(Duration::from_millis(10)).await;
+        lock(&self.writing).0 -= 1;
+        let answer = lock(&self.writes).pop_front();
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        // The first value comes before the answer.
+        self.notify(characteristic, &[1]);
+        self.subscribed.notify_one();
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, _: CharacteristicId) -> Result<(), Fault> {
+        Err(Fault::new("org.freedesktop.DBus.Error.UnknownObject", "Method \"StopNotify\" doesn't exist"))
+    }
+}
+
+impl FakeGatt {
+    fn notify(&self, characteristic: CharacteristicId, value: &[u8]) {
+        let listener = lock(&self.listener).as_ref().and_then(Weak::upgrade);
+        if let Some(listener) = listener {
+            listener.value(characteristic, value.to_vec());
+        }
+    }
+}
+
+fn radio_with(fake: Fake) -> (Arc<BtleRadio>, Arc<Fake>) {
+    let hub = Arc::new(Hub::new(AdapterState::On));
+    let fake = Arc::new(fake);
+    *lock(&fake.hub) = Some(hub.clone());
+    fake.merge(Facts { name: Some("Light-1".to_owned()), rssi: Some(-50), ..Facts::default() });
+    let info = AdapterInfo { name: "hci0".to_owned(), address: None };
+    (Arc::new(BtleRadio::new(Opened { info, hub, system: fake.clone() })), fake)
+}
+
+fn radio(fates: impl IntoIterator<Item = Fate>) -> (Arc<BtleRadio>, Arc<Fake>) {
+    let fates = Mutex2::new(fates.into_iter().collect());
+    radio_with(Fake { fates, ..Fake::default() })
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+fn count(calls: &[String], call: &str) -> usize {
+    calls.iter().filter(|made| *made == call).count()
+}
+
+const ABORT: Fate = Fate::Refused("org.bluez.Error.Failed", "le-connection-abort-by-local");
+
+#[tokio::test(start_paused = true)]
+async fn aborts_of_the_moment_are_tried_again() {
+    let (radio, fake) = radio([ABORT, ABORT, ABORT, Fate::Up]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(!link.was_up());
+    assert_eq!(count(&fake.calls(), "connect"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn four_attempts_are_enough_and_the_last_reason_is_told() {
+    let (radio, fake) = radio([ABORT, ABORT, ABORT, ABORT, Fate::Up]);
+    let error = radio.connect(&id(), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "connect.failed");
+    assert!(error.to_string().contains("le-connection-abort-by-local"), "{error}");
+    assert!(error.to_string().contains("-50 dBm"), "{error}");
+    radio.close().await;
+    // What was refused is not under way: to cancel it might hit another program's attempt.
+    assert_eq!(fake.calls(), ["connect"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_will_last_is_not_tried_again() {
+    let limit = Fate::Refused("org.bluez.Error.Failed", "le-connection-concurrent-connection-limit");
+    let (radio, fake) = radio([limit]);
+    assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "connect.limit");
+    assert_eq!(fake.calls(), ["connect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_the_system_has_forgotten_is_told_so() {
+    let (radio, _) = radio([Fate::Refused("org.freedesktop.DBus.Error.UnknownObject", "doesn't exist")]);
+    let error = radio.connect(&id(), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "connect.failed");
+    assert!(error.to_string().contains("scan"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_lost_while_connecting_is_noticed_at_once() {
+    let (radio, fake) = radio([Fate::Drops(Duration::from_millis(200)), Fate::Up]);
+    let start = Instant::now();
+    radio.connect(&id(), soon()).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(count(&fake.calls(), "connect"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_without_an_answer_ends_at_the_deadline_and_is_cancelled() {
+    let (radio, fake) = radio([Fate::Never]);
+    let start = Instant::now();
+    let error = radio.connect(&id(), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "connect.timeout");
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect", "disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_is_dropped_is_cancelled() {
+    let (radio, fake) = radio([Fate::Never]);
+    assert!(timeout(Duration::from_secs(1), radio.connect(&id(), soon())).await.is_err());
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect", "disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_that_are_never_resolved_are_told_apart_from_a_bulb_that_does_not_answer() {
+    let (radio, fake) = radio([Fate::Unresolved]);
+    let error = radio.connect(&id(), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "discover.timeout");
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect", "disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_comes_late_is_waited_for() {
+    let (radio, fake) = radio([]);
+    *lock(&fake.gatt.late) = 4;
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(link.table().service(uuid16(0xFFF0)).is_some());
+    drop(link);
+    fake.link(false, false);
+    *lock(&fake.gatt.late) = u32::MAX;
+    let start = Instant::now();
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(link.table().services.is_empty());
+    assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_the_system_held_is_used_and_left_up() {
+    let (radio, fake) = radio([]);
+    fake.link(true, true);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(link.was_up());
+    drop(link);
+    radio.close().await;
+    assert_eq!(fake.calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_handle_ends_a_link_of_our_own() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let same = radio.connect(&id(), soon()).await.unwrap();
+    drop(link);
+    radio.tools.janitor.flush().await;
+    assert_eq!(fake.calls(), ["connect"], "another handle is there");
+    drop(same);
+    radio.tools.janitor.flush().await;
+    assert_eq!(fake.calls(), ["disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_kept_stays_up_unless_it_is_asked_to_end() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    link.keep();
+    drop(link);
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect"]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    link.disconnect().await.unwrap();
+    assert_eq!(fake.calls(), ["disconnect"]);
+    assert_eq!(*link.state().borrow(), LinkState::Down);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_ending_is_not_taken_for_a_good_one() {
+    let (radio, fake) = radio([]);
+    drop(radio.connect(&id(), soon()).await.unwrap());
+    let ended = async {
+        sleep(Duration::from_secs(2)).await;
+        fake.link(false, false);
+    };
+    let start = Instant::now();
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), ended);
+    assert!(!link.unwrap().was_up());
+    assert_eq!(start.elapsed(), Duration::from_secs(2));
+    assert_eq!(fake.calls(), ["connect", "disconnect", "connect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_connects_at_once_share_one_link() {
+    let (radio, fake) = radio([]);
+    let id = id();
+    let (a, b) = tokio::join!(radio.connect(&id, soon()), radio.connect(&id, soon()));
+    let (a, b) = (a.unwrap(), b.unwrap());
+    assert!(!a.was_up() && !b.was_up());
+    drop(a);
+    assert_eq!(*b.state().borrow(), LinkState::Up);
+    assert_eq!(fake.calls(), ["connect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_notices_silence_and_loss() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let write = || link.write(CONTROL, &[1], WriteKind::Request, Deadline::after(Duration::from_secs(3)));
+    let start = Instant::now();
+    assert_eq!(write().await.unwrap_err().code(), "bulb.timeout");
+    assert_eq!(start.elapsed(), Duration::from_secs(3));
+
+    let lost = async {
+        sleep(Duration::from_secs(1)).await;
+        fake.link(false, false);
+    };
+    let (written, ()) = tokio::join!(write(), lost);
+    assert_eq!(written.unwrap_err().code(), "link.lost");
+    assert_eq!(write().await.unwrap_err().code(), "link.lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unlikely_error_is_a_lost_link_only_if_the_link_is_lost() {
+    let (radio, fake) = radio([]);
+    let unlikely = || Err(failed("Operation failed with ATT error: 0x0e"));
+    lock(&fake.gatt.writes).extend([unlikely(), unlikely()]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let write = || link.write(CONTROL, &[1], WriteKind::Request, soon());
+    assert_eq!(write().await.unwrap_err().code(), "bulb.refused");
+    let lost = async {
+        sleep(Duration::from_millis(50)).await;
+        fake.link(false, false);
+    };
+    let (written, ()) = tokio::join!(write(), lost);
+    assert_eq!(written.unwrap_err().code(), "link.lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_operation_at_a_time() {
+    let (radio, fake) = radio([]);
+    lock(&fake.gatt.writes).extend([Ok(()), Ok(()), Ok(())]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let write = || link.write(CONTROL, &[1], WriteKind::Request, soon());
+    let (a, b, c) = tokio::join!(write(), write(), write());
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_eq!(lock(&fake.gatt.writing).1, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn notifications_come_from_the_first_on_and_end_with_the_link() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let mut status = link.subscribe(STATUS, soon()).await.unwrap();
+    assert_eq!(status.try_recv(), Ok(vec![1]), "came before the answer");
+    *lock(&fake.gatt.value) = vec![7];
+    assert_eq!(link.read(STATUS, soon()).await, Ok(vec![7]));
+    fake.gatt.notify(STATUS, &[2]);
+    assert_eq!(status.try_recv(), Ok(vec![2]), "what was read is left out");
+    fake.link(false, false);
+    assert_eq!(status.recv().await, Err(broadcast::error::RecvError::Closed));
+    assert_eq!(link.subscribe(STATUS, soon()).await.unwrap_err().code(), "link.lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ending_a_subscription_of_a_device_that_is_gone_is_no_error() {
+    let (radio, _) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    link.unsubscribe(STATUS, soon()).await.unwrap();
+    let _status = link.subscribe(STATUS, soon()).await.unwrap();
+    link.unsubscribe(STATUS, soon()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_characteristic_that_is_not_there_is_told() {
+    let (radio, _) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let battery = CharacteristicId::short(0x180F, 0x2A19);
+    assert_eq!(link.read(battery, soon()).await.unwrap_err().code(), "gatt.no_characteristic");
+    assert_eq!(link.system_battery().await, Ok(Some(87)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn switching_the_adapter_off_ends_scan_and_links() {
+    let (radio, fake) = radio([]);
+    let mut state = radio.adapter_state();
+    radio.start_scan().await.unwrap();
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    radio.tools.hub.set_adapter(AdapterState::Off);
+    assert_eq!(*link.state().borrow(), LinkState::Down);
+    assert!(state.has_changed().unwrap() && *state.borrow_and_update() == AdapterState::Off);
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.off");
+    assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "adapter.off");
+    radio.tools.hub.set_adapter(AdapterState::On);
+    fake.calls();
+    radio.start_scan().await.unwrap();
+    assert_eq!(fake.calls(), ["start_scan"], "it had stopped by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_starts_and_ends_once() {
+    let (radio, fake) = radio([]);
+    radio.stop_scan().await.unwrap();
+    radio.start_scan().await.unwrap();
+    radio.start_scan().await.unwrap();
+    radio.stop_scan().await.unwrap();
+    radio.close().await;
+    assert_eq!(fake.calls(), ["start_scan", "stop_scan"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_adapter_is_asked_again() {
+    let (radio, fake) = radio([]);
+    let busy = || Fault::new("org.bluez.Error.InProgress", "Operation already in progress");
+    lock(&fake.scans).extend([busy(), busy()]);
+    radio.start_scan().await.unwrap();
+    assert_eq!(count(&fake.calls(), "start_scan"), 3);
+    radio.stop_scan().await.unwrap();
+    lock(&fake.scans).extend([busy(), busy(), busy(), busy()]);
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "scan.busy");
+    assert!(!radio.tools.hub.scanning());
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_takes_no_longer_than_it_may() {
+    let (radio, _) = radio_with(Fake { hangs: true, ..Fake::default() });
+    radio.start_scan().await.unwrap();
+    let _link = radio.connect(&id(), soon()).await.unwrap();
+    let start = Instant::now();
+    radio.close().await;
+    assert!(start.elapsed() <= CLOSE_TIME, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_come_for_what_is_heard_and_for_links() {
+    let (radio, fake) = radio([]);
+    let mut reports = radio.reports();
+    fake.merge(Facts { rssi: Some(-40), ..Facts::default() });
+    assert!(reports.try_recv().is_err(), "no scan runs");
+    radio.start_scan().await.unwrap();
+    fake.merge(Facts { rssi: Some(-41), ..Facts::default() });
+    assert_eq!(reports.try_recv().unwrap().rssi, Some(-41));
+    fake.merge(Facts { name: Some("Light-2".to_owned()), ..Facts::default() });
+    assert_eq!(reports.try_recv().unwrap().name.as_deref(), Some("Light-2"));
+    radio.stop_scan().await.unwrap();
+    fake.link(true, true);
+    assert!(reports.try_recv().unwrap().connected);
+    assert!(radio.known().await.unwrap().first().unwrap().connected);
+}

@@ -1,0 +1,201 @@
+//! A rig file as it stands: its tables and keys, as serde reads them. A key that is not here is refused.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::text::{Addr, Att, Bytes, Color, Company, Level, Rssi, Span, Uid};
+use super::{Point, Start};
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) rig: Spanned<i64>,
+    #[serde(default)]
+    pub(super) about: String,
+    #[serde(default)]
+    pub(super) adapter: AdapterTable,
+    #[serde(default)]
+    pub(super) bulb: Vec<BulbTable>,
+    #[serde(default)]
+    pub(super) bystander: Vec<BystanderTable>,
+    #[serde(default)]
+    pub(super) event: Vec<Spanned<EventTable>>,
+}
+
+/// `[adapter]`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdapterTable {
+    #[serde(default)]
+    pub(super) state: Start,
+}
+
+/// `name_in`.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum NameIn {
+    #[default]
+    Advertisement,
+    ScanResponse,
+}
+
+/// Which kind of address it is. The sim radio takes both alike.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AddressType {
+    Public,
+    Random,
+}
+
+/// `manufacturer`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manufacturer {
+    pub(super) company: Company,
+    #[serde(default)]
+    pub(super) data: Bytes,
+}
+
+/// `[[bystander]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BystanderTable {
+    pub(super) name: Option<String>,
+    pub(super) address: Spanned<Addr>,
+    #[serde(rename = "address_type")]
+    pub(super) _address_type: Option<AddressType>,
+    pub(super) rssi: Option<Rssi>,
+    pub(super) interval: Option<Spanned<Span>>,
+    #[serde(default)]
+    pub(super) name_in: NameIn,
+    #[serde(default)]
+    pub(super) advertises: Vec<Uid>,
+    pub(super) manufacturer: Option<Manufacturer>,
+}
+
+/// `[[bulb]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BulbTable {
+    pub(super) name: Option<String>,
+    pub(super) address: Spanned<Addr>,
+    #[serde(rename = "address_type")]
+    pub(super) _address_type: Option<AddressType>,
+    pub(super) rssi: Option<Rssi>,
+    pub(super) interval: Option<Spanned<Span>>,
+    #[serde(default)]
+    pub(super) name_in: NameIn,
+    #[serde(default)]
+    pub(super) advertises: Vec<Uid>,
+    pub(super) manufacturer: Option<Manufacturer>,
+    pub(super) power: Option<bool>,
+    pub(super) brightness: Option<Level>,
+    pub(super) color: Option<Color>,
+    pub(super) battery: Option<Level>,
+    pub(super) battery_drain: Option<Spanned<Span>>,
+    pub(super) status_latency: Option<Span>,
+    pub(super) connect_latency: Option<Span>,
+    pub(super) device: Option<Information>,
+    pub(super) service: Option<Vec<ServiceTable>>,
+    #[serde(default)]
+    pub(super) fault: Vec<Spanned<FaultTable>>,
+}
+
+/// `device`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Information {
+    pub(super) manufacturer: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) firmware: Option<String>,
+    pub(super) hardware: Option<String>,
+    pub(super) serial: Option<String>,
+}
+
+/// `[[bulb.service]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceTable {
+    pub(super) uuid: Uid,
+    #[serde(default)]
+    pub(super) characteristic: Vec<CharacteristicTable>,
+}
+
+/// `[[bulb.service.characteristic]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CharacteristicTable {
+    pub(super) uuid: Uid,
+    pub(super) properties: Vec<Property>,
+    pub(super) value: Option<Bytes>,
+}
+
+/// An item of `properties`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Property {
+    Read,
+    Write,
+    WriteWithoutResponse,
+    Notify,
+    Indicate,
+}
+
+/// `do` of a fault.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Do {
+    Drop,
+    Silent,
+    Error,
+    Reply,
+    Delay,
+    Lose,
+}
+
+/// `[[bulb.fault]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FaultTable {
+    pub(super) on: Point,
+    pub(super) r#do: Spanned<Do>,
+    pub(super) characteristic: Option<Spanned<Uid>>,
+    pub(super) count: Option<u32>,
+    pub(super) att: Option<Spanned<Att>>,
+    pub(super) bytes: Option<Spanned<Bytes>>,
+    pub(super) r#for: Option<Spanned<Span>>,
+}
+
+/// `do` of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum EventDo {
+    Set,
+    Drop,
+    Vanish,
+    Appear,
+    Rename,
+}
+
+/// `adapter` of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Switch {
+    On,
+    Off,
+}
+
+/// `[[event]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventTable {
+    pub(super) at: Span,
+    pub(super) adapter: Option<Switch>,
+    pub(super) bulb: Option<Spanned<Addr>>,
+    pub(super) r#do: Option<EventDo>,
+    pub(super) power: Option<bool>,
+    pub(super) brightness: Option<Level>,
+    pub(super) color: Option<Color>,
+    pub(super) name: Option<String>,
+}

@@ -1,0 +1,186 @@
+//! Scanning: what is heard, when, and what the system remembers.
+
+use std::collections::BTreeSet;
+
+use bulbctl::radio::{AdapterState, REPORT_QUEUE, Report};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::*;
+
+const OFFICE: &str = r#"
+[[bulb]]
+name = "Light-Desk"
+address = "C4:11:00:00:00:01"
+rssi = -48
+[[bulb]]
+name = "Light-Shelf"
+address = "C4:11:00:00:00:02"
+name_in = "scan-response"
+advertises = ["fff0"]
+interval = "250ms"
+[[bystander]]
+address = "C4:11:00:00:00:F1"
+manufacturer = { company = 0x004c, data = "1005" }
+"#;
+
+/// Everything that is heard in so long, with the time since the start.
+async fn hear(radio: &dyn Radio, long: Duration) -> Vec<(Duration, Report)> {
+    let mut reports = radio.reports();
+    let start = Instant::now();
+    radio.start_scan().await.unwrap();
+    let mut heard = Vec::new();
+    let _ = timeout(long, async {
+        loop {
+            let report = reports.recv().await.unwrap();
+            heard.push((start.elapsed(), report));
+        }
+    })
+    .await;
+    radio.stop_scan().await.unwrap();
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn hears_all_that_advertises_at_its_interval() {
+    let place = Place::new(OFFICE);
+    let radio = place.open().await;
+    let heard = hear(radio.as_ref(), ms(5000)).await;
+    let count = |id: &str| heard.iter().filter(|(_, report)| report.id.as_str() == id).count();
+    // Each interval is up to 10 ms longer.
+    assert!((45..=50).contains(&count(LIGHT)), "{}", count(LIGHT));
+    // A scan response is a report of its own.
+    assert!((38..=40).contains(&count("C4:11:00:00:00:02")), "{}", count("C4:11:00:00:00:02"));
+    let desk: Vec<&Report> =
+        heard.iter().map(|(_, report)| report).filter(|report| report.id.as_str() == LIGHT).collect();
+    assert!(desk.iter().all(|report| report.name.as_deref() == Some("Light-Desk") && !report.connected));
+    let rssi: BTreeSet<i16> = desk.iter().filter_map(|report| report.rssi).collect();
+    assert!(rssi.iter().all(|rssi| (-51..=-45).contains(rssi)) && rssi.len() > 1, "{rssi:?}");
+    let other = heard.iter().find(|(_, report)| report.id.as_str() == "C4:11:00:00:00:F1").unwrap();
+    assert_eq!(other.1.name, None);
+    assert_eq!(other.1.manufacturer[&0x004c], [0x10, 0x05]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_in_the_scan_response_comes_a_moment_later() {
+    let radio = Place::new(OFFICE).open().await;
+    let heard = hear(radio.as_ref(), ms(400)).await;
+    let shelf: Vec<&(Duration, Report)> =
+        heard.iter().filter(|(_, report)| report.id.as_str() == "C4:11:00:00:00:02").collect();
+    assert_eq!(shelf[0].1.name, None);
+    assert_eq!(shelf[0].1.services, [bulbctl::radio::gatt::uuid16(0xfff0)]);
+    assert_eq!(shelf[1].1.name.as_deref(), Some("Light-Shelf"));
+    let between = shelf[1].0 - shelf[0].0;
+    assert!((ms(1)..=ms(2)).contains(&between), "{between:?}");
+    // The system does not forget it with the next advertisement.
+    assert!(shelf[1..].iter().all(|(_, report)| report.name.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_run_is_the_same() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let radio = Place::new(OFFICE).open().await;
+        let heard = hear(radio.as_ref(), ms(2000)).await;
+        runs.push(heard.into_iter().map(|(at, report)| (at, report.id, report.rssi)).collect::<Vec<_>>());
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_come_only_while_a_scan_runs() {
+    let radio = Place::new(OFFICE).open().await;
+    let mut reports = radio.reports();
+    sleep(ms(1000)).await;
+    assert_eq!(reports.try_recv(), Err(TryRecvError::Empty));
+    radio.start_scan().await.unwrap();
+    radio.start_scan().await.unwrap();
+    reports.recv().await.unwrap();
+    radio.stop_scan().await.unwrap();
+    radio.stop_scan().await.unwrap();
+    while reports.try_recv().is_ok() {}
+    sleep(ms(1000)).await;
+    assert_eq!(reports.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_loses_the_oldest_reports_and_is_told() {
+    let radio = Place::new(OFFICE).open().await;
+    let mut reports = radio.reports();
+    radio.start_scan().await.unwrap();
+    sleep(Duration::from_secs(120)).await;
+    assert!(matches!(reports.recv().await, Err(RecvError::Lagged(_))));
+    let waiting = std::iter::from_fn(|| reports.try_recv().ok()).count();
+    assert_eq!(waiting, REPORT_QUEUE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_system_remembers_what_was_heard_for_thirty_seconds() {
+    let place = Place::new(OFFICE);
+    let radio = place.open().await;
+    assert_eq!(radio.known().await.unwrap(), []);
+    heard(radio.as_ref()).await;
+    assert_eq!(radio.known().await.unwrap().len(), 3);
+    radio.close().await;
+    drop(radio);
+    // In the next command too, which has not heard it itself.
+    let radio = place.open().await;
+    let known = radio.known().await.unwrap();
+    assert_eq!(known.len(), 3);
+    assert_eq!(known[0].name.as_deref(), Some("Light-Desk"));
+    assert!(known.iter().all(|report| report.rssi.is_none() && report.heard.is_none() && !report.connected));
+    sleep(Duration::from_secs(31)).await;
+    assert_eq!(radio.known().await.unwrap(), []);
+    assert_eq!(code(radio.connect(&light(), soon()).await), "connect.failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulb_with_a_link_does_not_advertise() {
+    let place = Place::new(OFFICE);
+    let radio = place.open().await;
+    heard(radio.as_ref()).await;
+    let mut reports = radio.reports();
+    let link = radio.connect(&light(), soon()).await.unwrap();
+    let report = reports.recv().await.unwrap();
+    assert!(report.id == light() && report.connected);
+    let heard = hear(radio.as_ref(), ms(1000)).await;
+    assert!(!heard.is_empty() && heard.iter().all(|(_, report)| report.id != light()));
+    let mut reports = radio.reports();
+    drop(link);
+    let report = reports.recv().await.unwrap();
+    assert!(report.id == light() && !report.connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_can_be_off_and_switched_on_and_off() {
+    let place = Place::with_bulb(
+        "[adapter]\nstate = \"off\"\n[[event]]\nat = \"1s\"\nadapter = \"on\"\n[[event]]\nat = \"5s\"\nadapter = \"off\"",
+    );
+    let radio = place.open().await;
+    let mut state = radio.adapter_state();
+    assert_eq!(*state.borrow(), AdapterState::Off);
+    assert_eq!(code(radio.start_scan().await), "adapter.off");
+    state.wait_for(|state| *state == AdapterState::On).await.unwrap();
+    heard(radio.as_ref()).await;
+    let link = radio.connect(&light(), soon()).await.unwrap();
+    radio.start_scan().await.unwrap();
+    state.wait_for(|state| *state == AdapterState::Off).await.unwrap();
+    assert_eq!(code(link.read(STATUS, soon()).await), "link.lost");
+    assert_eq!(code(radio.connect(&light(), soon()).await), "adapter.off");
+    radio.stop_scan().await.unwrap();
+    assert_eq!(place.log(), ["connect", "disconnect central"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bluetooth_can_be_unusable_in_every_way() {
+    for (state, expected) in [
+        ("blocked", "adapter.blocked"),
+        ("absent", "adapter.none"),
+        ("no-service", "service.down"),
+        ("no-bus", "service.no_bus"),
+        ("denied", "service.denied"),
+    ] {
+        let place = Place::new(&format!("[adapter]\nstate = \"{state}\""));
+        assert_eq!(code(place.try_open().await), expected);
+    }
+}

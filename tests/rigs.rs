@@ -1,0 +1,59 @@
+//! Every rig in fixtures/rigs: the built-in one and those of the scenarios open, each invalid one gives its message, with
+//! the file and the line.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bulbctl::radio::sim::{SimOptions, open};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs").join(folder);
+    // A folder may come with a later change.
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files
+}
+
+#[tokio::test]
+async fn valid_rigs_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+    let rigs = [files("."), files("scenarios")].concat();
+    assert!(!rigs.is_empty());
+    for file in rigs {
+        match open(Some(&file), options.clone()).await {
+            Err(error) if error.code() == "rig.invalid" => panic!("{}: {error}", file.display()),
+            // Some rigs are there to have Bluetooth unusable.
+            _ => {}
+        }
+    }
+    open(None, options).await.unwrap();
+}
+
+#[tokio::test]
+async fn invalid_rigs_say_where_and_why() {
+    let rigs = files("invalid");
+    assert!(!rigs.is_empty());
+    for file in rigs {
+        let error = open(Some(&file), SimOptions::default()).await.expect_err(&file.display().to_string());
+        let text = error.to_string();
+        if std::env::var_os("BLESS").is_some() {
+            let detail = text.split_once(&format!("{}: ", file.display())).unwrap().1;
+            fs::write(file.with_extension("txt"), format!("{detail}\n")).unwrap();
+        }
+        let expected = fs::read_to_string(file.with_extension("txt")).unwrap();
+        assert!(text.ends_with(expected.trim_end_matches('\n')), "{}: {text}", file.display());
+        assert!(text.contains(&file.display().to_string()), "{text}");
+        assert_eq!(error.exit(), 2, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_rig_that_was_named_must_be_there() {
+    let error = open(Some(Path::new("/nowhere/rig.toml")), SimOptions::default()).await.unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("usage.file", 2));
+}
