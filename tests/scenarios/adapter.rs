@@ -16,6 +16,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "off during watch", rig: "adapter-toggles", on: BOTH, play: off_in_watch },
     Scenario { name: "no such adapter", rig: "plain", on: REAL, play: unknown },
     Scenario { name: "no Bluetooth service", rig: "plain", on: BOTH, play: no_service },
+    Scenario { name: "the Bluetooth service goes during watch", rig: "plain", on: REAL, play: service_goes },
     Scenario { name: "no D-Bus", rig: "plain", on: BOTH, play: no_bus },
 ];
 
@@ -60,6 +61,15 @@ fn no_service(play: &Play) {
     play.breaks(Breakage::NoService);
     play.bulbctl(&["scan"]).failed(4, "service.down");
     play.bulbctl(&["on", "Light-Plain"]).failed(4, "service.down");
+}
+
+fn service_goes(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Plain"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    play.breaks(Breakage::NoService);
+    let done = watch.end();
+    assert!(matches!(done.exit, 4 | 11), "{done:#?}");
+    play.bulbctl(&["status", "Light-Plain"]).failed(4, "service.down");
 }
 
 fn no_bus(play: &Play) {

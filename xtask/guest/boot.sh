@@ -12,6 +12,8 @@ finish() {
     echo "$1" >/run/out/status
     dmesg >/run/out/kernel.log
     sync
+    # The files go before the shell does.
+    exec >/dev/null 2>&1
     echo o >/proc/sysrq-trigger
     sleep 60
 }

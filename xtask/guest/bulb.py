@@ -8,7 +8,7 @@ from typing import Any
 from bumble import att, core, hci
 
 import gatt
-from controller import Advert, Air, Answer
+from controller import Advert, Air
 from rig import BulbSpec, State, Station, Verdict
 
 _REMOTE_USER_TERMINATED = 0x13
@@ -193,8 +193,8 @@ class Bulb:
 
     # --- its end of the link
 
-    def answer_connection(self) -> Answer:
-        """What it makes of the kernel's connection request, by its faults."""
+    def accepts_connection(self) -> bool:
+        """Whether it answers the kernel's connection request, by its faults."""
         now = asyncio.get_running_loop().time()
         attempt = self._air.central.connecting_to(self.address)
         if attempt is not self._attempt:
@@ -203,19 +203,13 @@ class Bulb:
             self._attempt_since = now
         verdict = self._attempt_verdict
         late = now >= self._attempt_since + verdict.seconds
-        if verdict.does("silent") or not late or not self.advertising:
-            return Answer.NONE
-        self._attempt = None
-        if not verdict.does("drop"):
-            return Answer.ACCEPTED
-        self.note("connect")
-        self.note("disconnect", by="bulb")
-        return Answer.DROPPED
+        return self.advertising and late and not verdict.does("silent")
 
     def on_connected(self, _central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
-        self._server.connect()
+        self._server.connect(doomed=self._attempt_verdict.does("drop"))
+        self._attempt = None
         self.note("connect")
 
     def on_terminated(self) -> None:

@@ -6,7 +6,6 @@ Bumble plays the controller. Where it differs from a real one in a way that the 
 from __future__ import annotations
 
 import asyncio
-import enum
 import itertools
 import logging
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ logger = logging.getLogger(__name__)
 # What a real receiver adds to the signal strength. BlueZ tells nobody about a report that changes nothing, so a
 # perfectly steady signal would look like silence.
 _WOBBLE = (0, 1, 0, -1)
-_FAILED_TO_BE_ESTABLISHED = 0x3E
 
 
 @dataclass
@@ -36,22 +34,13 @@ class Advert:
     rssi: int
 
 
-class Answer(enum.Enum):
-    """What becomes of a connection request."""
-
-    NONE = enum.auto()
-    ACCEPTED = enum.auto()
-    # The link ends before it is of any use.
-    DROPPED = enum.auto()
-
-
 class Peer(Protocol):
     """The other end of a link."""
 
     address: hci.Address
 
-    def answer_connection(self) -> Answer:
-        """Answers a connection request that the kernel sends just now."""
+    def accepts_connection(self) -> bool:
+        """Whether it answers a connection request that the kernel sends just now."""
 
     def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
@@ -141,14 +130,8 @@ class KernelController(Controller):
         pending = self.pending_le_connection
         if advert.connectable and pending and pending.peer_address == advert.address:
             peer = self.link.peers.get(advert.address)
-            match peer.answer_connection() if peer else Answer.NONE:
-                case Answer.ACCEPTED:
-                    self.create_le_connection(advert.address)
-                case Answer.DROPPED:
-                    # As a controller tells of a link that ended within six connection events. Told as a connection and
-                    # then its end, it kills bluetoothd 5.66, by a segmentation fault, while that takes the link up.
-                    self.pending_le_connection = None
-                    self._connection_failed(advert.address, _FAILED_TO_BE_ESTABLISHED)
+            if peer is not None and peer.accepts_connection():
+                self.create_le_connection(advert.address)
 
     def _report(self, kind: int, address: hci.Address, data: bytes, rssi: int) -> None:
         report = hci.HCI_LE_Advertising_Report_Event.Report(
@@ -189,14 +172,13 @@ class KernelController(Controller):
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         self.pending_le_connection = None
         loop = asyncio.get_running_loop()
-        cancelled = hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR
-        loop.call_soon(self._connection_failed, pending.peer_address, cancelled)
+        loop.call_soon(self._connection_cancelled, pending.peer_address)
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
-    def _connection_failed(self, address: hci.Address, status: int) -> None:
+    def _connection_cancelled(self, address: hci.Address) -> None:
         self.send_hci_packet(
             hci.HCI_LE_Connection_Complete_Event(
-                status=status,
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
                 connection_handle=0,
                 role=hci.Role.CENTRAL,
                 peer_address_type=address.address_type,

@@ -54,6 +54,7 @@ class Bearer:
     def __init__(self) -> None:
         self.att_mtu = att.ATT_DEFAULT_MTU
         self.discovery: Verdict | None = None
+        self.doomed = False
 
     def on_att_mtu_update(self, mtu: int) -> None:
         """Both sides have said how much they take."""
@@ -92,9 +93,10 @@ class Server(gatt_server.Server):
             elif last and attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
                 self._subscriptions[attribute.handle] = last
 
-    def connect(self) -> None:
-        """A link came up."""
+    def connect(self, *, doomed: bool) -> None:
+        """A link came up; one that is doomed will be dropped before it is of any use."""
         self.bearer = Bearer()
+        self.bearer.doomed = doomed
 
     def disconnect(self) -> None:
         """The link is gone, and with it all subscriptions."""
@@ -119,6 +121,10 @@ class Server(gatt_server.Server):
             self.send_l2cap_pdu(self.bearer.handle, _SMP, _PAIRING_NOT_SUPPORTED)
 
     def _on_request(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
+        # Not any sooner: a link that ends while bluetoothd 5.66 takes it up, until the MTU is exchanged, kills that daemon
+        # by a segmentation fault, and a failed Connection Complete is passed over by kernel 6.1 for 40 s.
+        if bearer.doomed and not isinstance(pdu, att.ATT_Exchange_MTU_Request):
+            return self._host.drop()
         point, characteristic = self._locate(pdu)
         if point == "discover":
             # One discovery a link, of however many requests.

@@ -75,7 +75,11 @@ fn job(options: &Options) -> Result<Job> {
     if options.bench {
         let bulbctl = programs::release()?;
         let script = guest().join("bench.py");
-        return Ok(Job::Script(format!("exec /usr/bin/python3 {} {}", quoted(&script), quoted(&bulbctl))));
+        return Ok(Job::Script(format!(
+            ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
+            quoted(&script),
+            quoted(&bulbctl),
+        )));
     }
     let suite = programs::scenarios()?;
     let filter = options.filter.as_deref().unwrap_or_default();
