@@ -3,11 +3,13 @@
 mod battery;
 mod change;
 mod profile;
+mod reach;
 mod session;
 mod state;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
 pub use profile::{BASE, Profile, looks_like_a_bulb, profile_of};
+pub use reach::{hold, reach};
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};
