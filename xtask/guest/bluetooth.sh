@@ -4,7 +4,7 @@ pid=/run/bluetoothd.pid
 log=/run/out/bluetoothd.log
 case $1 in
 start)
-    # Its end is worth a line: it has been seen to die of what a bulb did.
+    # Its end is worth a line: the kernel has been seen to kill it for what a bulb did.
     {
         sh -c "echo \$\$ >$pid; exec /usr/libexec/bluetooth/bluetoothd -n"
         echo "bluetoothd ended with $?"

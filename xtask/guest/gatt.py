@@ -121,8 +121,9 @@ class Server(gatt_server.Server):
             self.send_l2cap_pdu(self.bearer.handle, _SMP, _PAIRING_NOT_SUPPORTED)
 
     def _on_request(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
-        # Not any sooner: a link that ends while bluetoothd 5.66 takes it up, until the MTU is exchanged, kills that daemon
-        # by a segmentation fault, and a failed Connection Complete is passed over by kernel 6.1 for 40 s.
+        # Not any sooner. Kernel 6.1 frees a channel twice when bluetoothd closes the socket of a link that ended before
+        # the MTU was exchanged ("kernel BUG" in hci_chan_del), which kills bluetoothd; and it passes over a Connection
+        # Complete that tells of a failure, and waits for 40 s.
         if bearer.doomed and not isinstance(pdu, att.ATT_Exchange_MTU_Request):
             return self._host.drop()
         point, characteristic = self._locate(pdu)

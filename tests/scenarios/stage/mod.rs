@@ -81,6 +81,9 @@ pub trait Stage: Send + Sync {
     /// connect, is told.
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String>;
 
+    /// Whether the Bluetooth service is down without having been told to.
+    fn has_died(&self) -> bool;
+
     /// As long as everything that goes well takes at most.
     fn patience(&self) -> Duration;
 }

@@ -167,6 +167,10 @@ impl Stage for Real {
         if left.is_empty() { Ok(()) } else { Err(format!("still up: {left:?}")) }
     }
 
+    fn has_died(&self) -> bool {
+        !*self.stopped.lock().unwrap() && objects().is_empty()
+    }
+
     fn patience(&self) -> Duration {
         Duration::from_secs(60)
     }

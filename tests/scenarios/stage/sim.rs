@@ -51,6 +51,10 @@ impl Stage for Sim {
         if up.is_empty() { Ok(()) } else { Err(format!("still connected: {up:?}")) }
     }
 
+    fn has_died(&self) -> bool {
+        false
+    }
+
     fn patience(&self) -> Duration {
         Duration::from_secs(10)
     }
