@@ -63,6 +63,12 @@ impl Session {
         Ok(Self { link, profile, device, write_kind, status: None })
     }
 
+    /// The link that it runs over.
+    #[must_use]
+    pub const fn link(&self) -> &Arc<dyn Link> {
+        &self.link
+    }
+
     /// Reads the present state from the bulb.
     ///
     /// # Errors
