@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod realstack;
 mod setup;
 mod test;
 
@@ -28,6 +29,8 @@ enum Command {
     Bench(bench::Options),
     /// Fuzzes the codec.
     Fuzz(fuzz::Options),
+    /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
+    Realstack(realstack::Options),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Realstack(options) => realstack::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
