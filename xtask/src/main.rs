@@ -6,6 +6,7 @@ mod bench;
 mod firmware;
 mod fuzz;
 mod picture;
+mod realstack;
 mod setup;
 mod test;
 
@@ -29,6 +30,8 @@ enum Command {
     Bench(bench::Options),
     /// Fuzzes the codec.
     Fuzz(fuzz::Options),
+    /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
+    Realstack(realstack::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Realstack(options) => realstack::run(&options),
         Command::Picture => picture::run(),
     };
     match result {

@@ -1,0 +1,142 @@
+//! Bulbs that misbehave.
+
+use serde_json::json;
+
+use crate::play::Play;
+use crate::{BOTH, REAL, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "drops every link at once", rig: "faults", on: BOTH, play: shy },
+    Scenario {
+        name: "drops the first link at once, and is tried again",
+        rig: "faults",
+        on: REAL,
+        play: hesitant,
+    },
+    Scenario { name: "never answers a connection request", rig: "faults", on: BOTH, play: hidden },
+    Scenario { name: "drops the link during discovery", rig: "faults", on: BOTH, play: secretive },
+    Scenario { name: "never answers to discovery", rig: "faults", on: BOTH, play: dumb },
+    Scenario { name: "is slow in everything", rig: "faults", on: BOTH, play: slow },
+    Scenario { name: "drops the link at a write", rig: "faults", on: BOTH, play: cut },
+    Scenario { name: "drops the link at a read", rig: "faults", on: BOTH, play: unread },
+    Scenario { name: "refuses a write", rig: "faults", on: BOTH, play: stubborn },
+    Scenario { name: "refuses a read", rig: "faults", on: BOTH, play: reserved },
+    Scenario { name: "refuses a subscription", rig: "faults", on: BOTH, play: private },
+    Scenario { name: "gives a status of four bytes", rig: "faults", on: BOTH, play: odd },
+    Scenario { name: "loses commands", rig: "faults", on: BOTH, play: broken },
+    Scenario { name: "tells nothing at all", rig: "faults", on: BOTH, play: mute },
+    Scenario { name: "confirms only when it is read", rig: "faults", on: BOTH, play: quiet },
+    Scenario { name: "never answers a read", rig: "faults", on: BOTH, play: deaf },
+    Scenario { name: "never answers a write", rig: "faults", on: BOTH, play: numb },
+];
+
+/// The address of a bulb of the rig.
+fn address(number: u8) -> String {
+    format!("C4:5C:00:00:09:{number:02X}")
+}
+
+fn shy(play: &Play) {
+    play.bulbctl(&["on", "Light-Shy", "--timeout", play.time("2s", "20s")]).failed(6, "connect.failed");
+    play.sees_so(&address(1), "links that the bulb ended", |saw| {
+        saw.chunks(2).all(|pair| pair == ["connect", "disconnect bulb"]) && !saw.is_empty()
+    });
+}
+
+fn hesitant(play: &Play) {
+    play.bulbctl(&["on", "Light-Hesitant"]).ok().state(&json!({"power": true, "confirmed": true}));
+    play.sees_so(&address(2), "a second link", |saw| {
+        saw.starts_with(&["connect".into(), "disconnect bulb".into(), "connect".into()])
+    });
+}
+
+fn hidden(play: &Play) {
+    play.bulbctl(&["on", "Light-Hidden", "--timeout", play.time("1s", "12s")]).failed(6, "connect.timeout");
+    play.sees(&address(3), &[]);
+}
+
+fn secretive(play: &Play) {
+    play.bulbctl(&["on", "Light-Secretive", "--timeout", play.time("2s", "20s")]).failed(6, "connect.failed");
+}
+
+fn dumb(play: &Play) {
+    play.bulbctl(&["on", "Light-Dumb", "--timeout", play.time("1s", "15s")]).failed(6, "discover.timeout");
+    play.sees(&address(5), &["connect", "disconnect central"]);
+}
+
+fn slow(play: &Play) {
+    play.bulbctl(&["on", "Light-Slow"]).ok().state(&json!({"power": true, "confirmed": true}));
+}
+
+fn cut(play: &Play) {
+    play.bulbctl(&["on", "Light-Cut"]).failed(11, "link.lost");
+    play.sees(
+        &address(7),
+        &["connect", "subscribe fff2", "read fff2", "write fff1 request 0132ffffff", "disconnect bulb"],
+    );
+}
+
+fn unread(play: &Play) {
+    play.bulbctl(&["status", "Light-Unread"]).failed(11, "link.lost");
+    play.sees(&address(8), &["connect", "read fff2", "disconnect bulb"]);
+}
+
+fn stubborn(play: &Play) {
+    let error = play.bulbctl(&["on", "Light-Stubborn"]).failed(8, "bulb.refused");
+    assert!(error["message"].as_str().unwrap().contains("0x0e"), "{error}");
+    play.sees(
+        &address(9),
+        &["connect", "subscribe fff2", "read fff2", "write fff1 request 0132ffffff", "disconnect central"],
+    );
+}
+
+fn reserved(play: &Play) {
+    let error = play.bulbctl(&["status", "Light-Reserved"]).failed(8, "bulb.refused");
+    assert!(error["message"].as_str().unwrap().contains("0x82"), "{error}");
+}
+
+fn private(play: &Play) {
+    play.bulbctl(&["on", "Light-Private"]).failed(8, "bulb.refused");
+}
+
+fn odd(play: &Play) {
+    let error = play.bulbctl(&["status", "Light-Odd"]).failed(9, "frame.malformed");
+    let message = error["message"].as_str().unwrap().replace(' ', "").to_lowercase();
+    assert!(message.contains("0164ff00"), "the bytes are to be shown: {error}");
+}
+
+fn broken(play: &Play) {
+    play.bulbctl(&["on", "Light-Broken"]).ok().state(&json!({"power": false, "confirmed": false}));
+    play.sees(
+        &address(13),
+        &[
+            "connect",
+            "subscribe fff2",
+            "read fff2",
+            "write fff1 request 0132ffffff",
+            "read fff2",
+            "disconnect central",
+        ],
+    );
+}
+
+fn mute(play: &Play) {
+    let arguments = ["set", "Light-Mute", "--on", "--brightness", "5", "--color", "ff0000"];
+    play.bulbctl(&arguments)
+        .ok()
+        .state(&json!({"power": true, "brightness": 5, "provenance": "assumed", "confirmed": false}));
+}
+
+fn quiet(play: &Play) {
+    play.bulbctl(&["on", "Light-Quiet"])
+        .ok()
+        .state(&json!({"power": true, "provenance": "reported", "confirmed": true}));
+}
+
+fn deaf(play: &Play) {
+    play.bulbctl(&["status", "Light-Deaf", "--timeout", play.time("1s", "15s")]).failed(8, "bulb.timeout");
+    play.sees(&address(16), &["connect", "read fff2", "disconnect central"]);
+}
+
+fn numb(play: &Play) {
+    play.bulbctl(&["on", "Light-Numb", "--timeout", play.time("1s", "15s")]).failed(8, "bulb.timeout");
+}

@@ -1,0 +1,42 @@
+//! A link that is kept between commands.
+
+use serde_json::json;
+
+use crate::play::Play;
+use crate::{BOTH, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "a kept link is used by the next commands", rig: "links", on: BOTH, play: kept },
+    Scenario { name: "disconnect without a link", rig: "links", on: BOTH, play: nothing_to_drop },
+];
+
+const HELD: &str = "C4:5C:00:00:07:01";
+
+fn kept(play: &Play) {
+    let done = play.bulbctl(&["connect", "Light-Held"]).ok();
+    assert_eq!(done.one("link")["state"], "connected");
+    play.sees(HELD, &["connect"]);
+    play.bulbctl(&["on", "Light-Held"]).ok().state(&json!({"power": true, "confirmed": true}));
+    play.bulbctl(&["status", "Light-Held"]).ok().state(&json!({"power": true, "brightness": 35}));
+    let on = [
+        "connect",
+        "subscribe fff2",
+        "read fff2",
+        "write fff1 request 01233060ff",
+        "notify fff2 01233060ff",
+        "read fff2",
+    ];
+    play.sees(HELD, &on);
+    let done = play.bulbctl(&["disconnect", "Light-Held"]).ok();
+    assert_eq!(done.one("link")["state"], "disconnected");
+    let mut all = on.to_vec();
+    all.push("disconnect central");
+    play.sees(HELD, &all);
+}
+
+fn nothing_to_drop(play: &Play) {
+    let done = play.bulbctl(&["disconnect", "all"]).ok();
+    assert!(done.lines.is_empty(), "{done:#?}");
+    play.bulbctl(&["status", "Light-Held"]).ok();
+    play.bulbctl(&["disconnect", "Light-Held"]).ok();
+}

@@ -1,0 +1,107 @@
+//! Whole commands against virtual bulbs, on two radios: the sim radio that is built in, and a real Bluetooth stack in a
+//! virtual machine (`cargo xtask realstack`). A scenario says what is run, what is to come out, and what the bulbs are to
+//! see, once for both; where they cannot be the same, [`stage`] says why.
+
+// Helpers of tests fail as tests do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    missing_docs
+)]
+
+mod adapter;
+mod commands;
+mod faults;
+mod finding;
+mod links;
+mod play;
+mod run;
+mod several;
+mod signals;
+mod stage;
+mod unfit;
+mod watching;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+use play::Play;
+use stage::{Kind, Stage};
+
+/// One scenario.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// What it shows.
+    pub name: &'static str,
+    /// Its rig, in fixtures/rigs/scenarios. Addresses are used by one rig only: BlueZ remembers the GATT tables of
+    /// addresses.
+    pub rig: &'static str,
+    /// The radios that can play it.
+    pub on: &'static [Kind],
+    /// What happens in it.
+    pub play: fn(&Play),
+}
+
+/// Both radios.
+pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
+/// Only the real one.
+pub const REAL: &[Kind] = &[Kind::Real];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    let kind = Kind::from_env();
+    if kind == Kind::Real {
+        // There is one adapter.
+        arguments.test_threads = Some(1);
+    }
+    let topics = [
+        ("finding", finding::SCENARIOS),
+        ("commands", commands::SCENARIOS),
+        ("watching", watching::SCENARIOS),
+        ("links", links::SCENARIOS),
+        ("unfit", unfit::SCENARIOS),
+        ("faults", faults::SCENARIOS),
+        ("several", several::SCENARIOS),
+        ("signals", signals::SCENARIOS),
+        ("adapter", adapter::SCENARIOS),
+    ];
+    let stage = Arc::new(kind.open());
+    let trials = topics.into_iter().flat_map(|(topic, scenarios)| {
+        let stage = Arc::clone(&stage);
+        scenarios.iter().map(move |scenario| {
+            let stage = Arc::clone(&stage);
+            Trial::test(format!("{topic}::{}", scenario.name), move || {
+                perform(stage.as_ref().as_ref(), scenario);
+                Ok(())
+            })
+            .with_ignored_flag(!scenario.on.contains(&kind))
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Plays a scenario; again, if it failed because the Bluetooth stack itself died of it, which is not ours to mend: the
+/// kernel's L2CAP has been seen to free a channel twice when a link went down in the wrong moment.
+fn perform(stage: &dyn Stage, scenario: &Scenario) {
+    let once = || {
+        let play = Play::begin(stage, scenario.rig);
+        (scenario.play)(&play);
+        play.end();
+    };
+    for _ in 0..2 {
+        match catch_unwind(AssertUnwindSafe(once)) {
+            Ok(()) => return,
+            Err(_) if stage.has_died() => {
+                println!("bluetoothd has died, {:?} is played again", scenario.name)
+            }
+            Err(failure) => resume_unwind(failure),
+        }
+    }
+    once();
+}

@@ -1,0 +1,151 @@
+//! What a scenario does: runs commands, and looks at what the bulbs saw.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::run::{Done, Running};
+use crate::stage::{Breakage, Kind, Stage};
+
+/// A line of the air log.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    #[allow(dead_code, reason = "says that it has to be there")]
+    pub ms: u64,
+    pub bulb: String,
+    pub event: String,
+    pub characteristic: Option<String>,
+    pub kind: Option<String>,
+    pub hex: Option<String>,
+    pub by: Option<String>,
+}
+
+impl Entry {
+    /// The lines of a log.
+    pub fn parse(log: &str) -> Vec<Self> {
+        log.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+            .collect()
+    }
+
+    /// As scenarios write it: `write fff1 request 0164ff0000`, `disconnect central`.
+    fn short(&self) -> String {
+        let more = [&self.characteristic, &self.kind, &self.hex, &self.by];
+        let words = more.into_iter().flatten().map(String::as_str);
+        std::iter::once(self.event.as_str()).chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether it can be compared between the radios.
+    fn counts(&self) -> bool {
+        let lights = matches!(self.characteristic.as_deref(), None | Some("fff1" | "fff2"));
+        lights && self.event != "unsubscribe"
+    }
+}
+
+/// One scenario being played.
+pub struct Play<'a> {
+    stage: &'a dyn Stage,
+    rig: PathBuf,
+    dir: TempDir,
+    broken: Cell<Option<Breakage>>,
+    kept: RefCell<Vec<String>>,
+}
+
+impl<'a> Play<'a> {
+    pub fn begin(stage: &'a dyn Stage, rig: &str) -> Self {
+        let rig =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios").join(format!("{rig}.toml"));
+        let dir = TempDir::new().unwrap();
+        stage.load(&rig, dir.path());
+        Self { stage, rig, dir, broken: Cell::new(None), kept: RefCell::default() }
+    }
+
+    /// Asserts that nothing is left behind.
+    pub fn end(self) {
+        if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {
+            panic!("{left}\nair log:\n{}", self.stage.log(self.dir.path()));
+        }
+    }
+
+    /// Links to these bulbs are up at the end, as they are to be.
+    pub fn keeps(&self, address: &str) {
+        self.kept.borrow_mut().push(address.to_owned());
+    }
+
+    pub fn breaks(&self, breakage: Breakage) {
+        self.broken.set(Some(breakage));
+        self.stage.break_it(breakage);
+    }
+
+    /// One duration for the sim radio, another for the real stack on its emulated processor.
+    pub fn time<'t>(&self, sim: &'t str, real: &'t str) -> &'t str {
+        match self.stage.kind() {
+            Kind::Sim => sim,
+            Kind::Real => real,
+        }
+    }
+
+    /// Starts `bulbctl --json` with these arguments.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let program =
+            std::env::var_os("BULBCTL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_bulbctl").into());
+        let mut command = Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BULBCTL_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("XDG_CONFIG_HOME", self.dir.path().join("config"));
+        self.stage.prepare(&mut command, &self.rig, self.dir.path(), self.broken.get());
+        command.arg("--json").args(arguments);
+        Running::start(command, self.stage.patience())
+    }
+
+    /// Runs `bulbctl --json` with these arguments to its end.
+    pub fn bulbctl(&self, arguments: &[&str]) -> Done {
+        self.start(arguments).end()
+    }
+
+    /// The rig's events count from here, where they do not from the command's start.
+    pub fn go(&self) {
+        self.stage.go();
+    }
+
+    pub fn wait_connecting(&self, address: &str) {
+        self.stage.wait_connecting(address);
+    }
+
+    /// What a bulb has seen so far.
+    pub fn saw(&self, address: &str) -> Vec<String> {
+        let log = self.stage.log(self.dir.path());
+        Entry::parse(&log)
+            .iter()
+            .filter(|entry| entry.bulb == address && entry.counts())
+            .map(Entry::short)
+            .collect()
+    }
+
+    /// Asserts that a bulb has seen just this; waits for it, as links close late.
+    pub fn sees(&self, address: &str, wanted: &[&str]) {
+        self.sees_so(address, &format!("{wanted:#?}"), |saw| saw == wanted);
+    }
+
+    /// Asserts what a bulb has seen; waits for it, as links close late.
+    pub fn sees_so(&self, address: &str, wanted: &str, is_right: impl Fn(&[String]) -> bool) {
+        let end = Instant::now() + self.stage.patience() / 4;
+        loop {
+            let saw = self.saw(address);
+            if is_right(&saw) {
+                return;
+            }
+            assert!(Instant::now() < end, "{address} saw {saw:#?}, not {wanted}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+}

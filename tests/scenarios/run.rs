@@ -1,0 +1,154 @@
+//! A command under test: `bulbctl --json …`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A command that has ended.
+#[derive(Debug)]
+pub struct Done {
+    pub exit: i32,
+    pub lines: Vec<Value>,
+    pub stderr: String,
+}
+
+impl Done {
+    /// Asserts that all went well.
+    pub fn ok(self) -> Self {
+        assert_eq!(self.exit, 0, "{self:#?}");
+        self
+    }
+
+    /// Asserts that it failed so, and gives the error's line.
+    pub fn failed(self, exit: i32, code: &str) -> Value {
+        let error = self.all("error").into_iter().find(|error| error["code"] == code).cloned();
+        let error = error.unwrap_or_else(|| panic!("no error {code}: {self:#?}"));
+        assert_eq!(self.exit, exit, "{self:#?}");
+        assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+        error
+    }
+
+    /// The lines of one type.
+    pub fn all(&self, kind: &str) -> Vec<&Value> {
+        self.lines.iter().filter(|line| line["type"] == kind).collect()
+    }
+
+    /// The one line of one type.
+    pub fn one(&self, kind: &str) -> &Value {
+        match self.all(kind)[..] {
+            [line] => line,
+            ref lines => panic!("{} lines of type {kind}: {self:#?}", lines.len()),
+        }
+    }
+
+    /// Asserts that one bulb's state was printed, with a value for each of these keys.
+    pub fn state(&self, wanted: &Value) {
+        let state = self.one("state");
+        for (key, value) in wanted.as_object().unwrap() {
+            assert_eq!(&state[key], value, "{key} of {state}");
+        }
+    }
+}
+
+/// A command that runs.
+pub struct Running {
+    child: Child,
+    output: Receiver<Value>,
+    lines: Vec<Value>,
+    stderr: Option<JoinHandle<String>>,
+    patience: Duration,
+}
+
+impl Running {
+    pub fn start(mut command: Command, patience: Duration) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, output) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in stdout.lines() {
+                if sender.send(parsed(&line.unwrap())).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut errors = child.stderr.take().unwrap();
+        let stderr = thread::spawn(move || {
+            let mut text = Vec::new();
+            errors.read_to_end(&mut text).unwrap();
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Self { child, output, lines: Vec::new(), stderr: Some(stderr), patience }
+    }
+
+    /// Waits for a line.
+    pub fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + self.patience;
+        loop {
+            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.lines.push(line.clone());
+                    if matches(&line) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{what} did not come within {:?}, but {:#?}", self.patience, self.lines)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let stderr = self.stderr.take().map(JoinHandle::join);
+                    panic!("the command ended without {what}: {:#?} {stderr:?}", self.lines)
+                }
+            }
+        }
+    }
+
+    /// Sends a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        // Through the shell, which has a kill of its own.
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> Done {
+        let end = Instant::now() + self.patience;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < end, "still running after {:?}: {:#?}", self.patience, self.lines);
+            thread::sleep(Duration::from_millis(10));
+        };
+        let mut lines = std::mem::take(&mut self.lines);
+        // Its end of the pipe is closed now, and the reader goes on to what is left in there.
+        lines.extend(self.output.iter());
+        let stderr = self.stderr.take().unwrap().join().unwrap();
+        assert!(!stderr.contains("panicked"), "a panic on stderr: {stderr}");
+        let done = Done { exit: status.code().unwrap_or(-1), lines, stderr };
+        assert!(done.exit >= 0, "ended by a signal: {done:#?}");
+        done
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Every line on stdout is a JSON object that has a type and a time.
+fn parsed(line: &str) -> Value {
+    let value: Value = serde_json::from_str(line).unwrap_or(Value::Null);
+    if value["type"].is_string() && value["at"].as_str().is_some_and(|at| at.ends_with('Z')) {
+        value
+    } else {
+        // Told by the test that reads it; a panic in a reader's thread would be lost.
+        serde_json::json!({"type": "not a record", "line": line})
+    }
+}

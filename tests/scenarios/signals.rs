@@ -1,0 +1,58 @@
+//! Interrupted commands leave nothing behind: what is still up after them, the stage tells.
+
+use crate::play::Play;
+use crate::{BOTH, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "Ctrl-C in a scan", rig: "signals", on: BOTH, play: scan },
+    Scenario { name: "Ctrl-C in a connect that hangs", rig: "signals", on: BOTH, play: connect },
+    Scenario { name: "Ctrl-C in watch", rig: "signals", on: BOTH, play: |play| watch(play, "INT") },
+    Scenario { name: "SIGTERM in watch", rig: "signals", on: BOTH, play: |play| watch(play, "TERM") },
+    Scenario { name: "SIGTERM in a connect that hangs", rig: "signals", on: BOTH, play: terminated },
+    Scenario { name: "Ctrl-C leaves a kept link up", rig: "signals", on: BOTH, play: kept },
+];
+
+const NEAR: &str = "C4:5C:00:00:0C:01";
+const HANG: &str = "C4:5C:00:00:0C:02";
+
+fn scan(play: &Play) {
+    let mut scan = play.start(&["scan", "--watch"]);
+    scan.wait_for("a device", |line| line["type"] == "device");
+    scan.signal("INT");
+    scan.end().failed(130, "interrupted");
+}
+
+fn connect(play: &Play) {
+    hanging(play, "INT");
+}
+
+fn terminated(play: &Play) {
+    hanging(play, "TERM");
+}
+
+fn hanging(play: &Play, signal: &str) {
+    let command = play.start(&["on", "Light-Hang", "--timeout", "50s"]);
+    play.wait_connecting(HANG);
+    command.signal(signal);
+    command.end().failed(130, "interrupted");
+    play.sees(HANG, &[]);
+}
+
+fn watch(play: &Play, signal: &str) {
+    let mut watch = play.start(&["watch", "Light-Near"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    watch.signal(signal);
+    watch.end().failed(130, "interrupted");
+    play.sees(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
+}
+
+fn kept(play: &Play) {
+    play.bulbctl(&["connect", "Light-Near"]).ok();
+    let mut watch = play.start(&["watch", "Light-Near"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    watch.signal("INT");
+    watch.end().failed(130, "interrupted");
+    play.bulbctl(&["status", "Light-Near"]).ok();
+    play.sees(NEAR, &["connect", "subscribe fff2", "read fff2", "read fff2"]);
+    play.keeps(NEAR);
+}

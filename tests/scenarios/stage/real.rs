@@ -1,0 +1,213 @@
+//! The real stack: bluetoothd over D-Bus, the bulbs through the virtual air's control socket.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use dbus::arg::{PropMap, prop_cast};
+use dbus::blocking::Connection;
+use serde_json::{Value, json};
+
+use super::{Breakage, Kind, Stage};
+
+const ADAPTER: &str = "hci0";
+const ADAPTER_PATH: &str = "/org/bluez/hci0";
+const LOG: &str = "/run/air.log";
+const SOCKET: &str = "/run/air.sock";
+const BUS_TIME: Duration = Duration::from_secs(20);
+/// bluetoothd closes links two seconds after it was asked to.
+const SETTLE_TIME: Duration = Duration::from_secs(12);
+
+type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
+
+pub struct Real {
+    air: Mutex<Air>,
+    /// Whether bluetoothd was stopped.
+    stopped: Mutex<bool>,
+}
+
+/// The control socket.
+struct Air {
+    stream: BufReader<UnixStream>,
+}
+
+impl Air {
+    fn ask(&mut self, request: &Value) -> Value {
+        writeln!(self.stream.get_mut(), "{request}").unwrap();
+        let mut line = String::new();
+        self.stream.read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(answer["ok"], true, "{request}: {answer}");
+        answer
+    }
+}
+
+impl Real {
+    pub fn open() -> Self {
+        let stream =
+            UnixStream::connect(SOCKET).expect("this runs in the virtual machine of the real-stack run");
+        stream.set_read_timeout(Some(BUS_TIME)).unwrap();
+        Self { air: Mutex::new(Air { stream: BufReader::new(stream) }), stopped: Mutex::new(false) }
+    }
+
+    fn ask(&self, request: &Value) -> Value {
+        // A scenario that failed while it asked is no reason for the others to.
+        self.air.lock().unwrap_or_else(std::sync::PoisonError::into_inner).ask(request)
+    }
+
+    /// What is still up: links by bluetoothd and by the bulbs, a scan, an attempt to connect.
+    fn left_over(&self, may_be_linked: &[String]) -> Vec<String> {
+        let mut left = Vec::new();
+        let objects = objects();
+        if objects.is_empty() {
+            left.push("nothing, because bluetoothd has died".to_owned());
+        }
+        for interfaces in objects.into_values() {
+            if let Some(device) = interfaces.get("org.bluez.Device1")
+                && prop_cast::<bool>(device, "Connected") == Some(&true)
+            {
+                left.push(prop_cast::<String>(device, "Address").cloned().unwrap_or_default());
+            }
+            if let Some(adapter) = interfaces.get("org.bluez.Adapter1")
+                && prop_cast::<bool>(adapter, "Discovering") == Some(&true)
+            {
+                left.push("the scan".to_owned());
+            }
+        }
+        for bulb in self.bulbs() {
+            let address = bulb["address"].as_str().unwrap().to_owned();
+            if bulb["connected"] == true && !left.contains(&address) {
+                left.push(address);
+            } else if bulb["asked"] == true {
+                left.push(format!("an attempt to connect to {address}"));
+            }
+        }
+        left.retain(|what| !may_be_linked.contains(what));
+        left
+    }
+
+    fn bulbs(&self) -> Vec<Value> {
+        self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
+    }
+
+    /// Has bluetoothd run again, also where it has died.
+    fn restart_service(&self) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if objects().is_empty() {
+            service("start");
+            wait_until("the adapter", || {
+                objects().values().any(|interfaces| {
+                    interfaces
+                        .get("org.bluez.Adapter1")
+                        .is_some_and(|adapter| prop_cast::<bool>(adapter, "Powered") == Some(&true))
+                })
+            });
+            *stopped = false;
+        }
+    }
+}
+
+impl Stage for Real {
+    fn kind(&self) -> Kind {
+        Kind::Real
+    }
+
+    fn load(&self, rig: &Path, _dir: &Path) {
+        self.restart_service();
+        forget_devices();
+        self.ask(&json!({"do": "load", "rig": rig}));
+    }
+
+    fn prepare(&self, command: &mut Command, _rig: &Path, _dir: &Path, broken: Option<Breakage>) {
+        command.env("BULBCTL_ADAPTER", ADAPTER).env("BULBCTL_TIMEOUT", "40s");
+        if broken == Some(Breakage::NoBus) {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+        }
+    }
+
+    fn break_it(&self, breakage: Breakage) {
+        if breakage == Breakage::NoService {
+            *self.stopped.lock().unwrap() = true;
+            service("stop");
+        }
+    }
+
+    fn go(&self) {
+        self.ask(&json!({"do": "go"}));
+    }
+
+    fn log(&self, _dir: &Path) -> String {
+        fs::read_to_string(LOG).unwrap()
+    }
+
+    fn wait_connecting(&self, address: &str) {
+        wait_until("an attempt to connect", || {
+            self.bulbs().iter().any(|bulb| bulb["address"] == address && bulb["asked"] == true)
+        });
+    }
+
+    fn end(&self, _dir: &Path, may_be_linked: &[String]) -> Result<(), String> {
+        let end = Instant::now() + SETTLE_TIME;
+        let left = loop {
+            let left = if *self.stopped.lock().unwrap() { Vec::new() } else { self.left_over(may_be_linked) };
+            if left.is_empty() || Instant::now() > end {
+                break left;
+            }
+            sleep(Duration::from_millis(100));
+        };
+        self.restart_service();
+        forget_devices();
+        self.ask(&json!({"do": "stop"}));
+        if left.is_empty() { Ok(()) } else { Err(format!("still up: {left:?}")) }
+    }
+
+    fn has_died(&self) -> bool {
+        !*self.stopped.lock().unwrap() && objects().is_empty()
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+/// All that bluetoothd has; nothing if it does not run.
+fn objects() -> Objects {
+    let bus = Connection::new_system().unwrap();
+    let manager = bus.with_proxy("org.bluez", "/", BUS_TIME);
+    let (objects,): (Objects,) = manager
+        .method_call("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ())
+        .unwrap_or_default();
+    objects
+}
+
+/// Has bluetoothd forget all devices, links included.
+fn forget_devices() {
+    let bus = Connection::new_system().unwrap();
+    let adapter = bus.with_proxy("org.bluez", ADAPTER_PATH, BUS_TIME);
+    for (path, interfaces) in objects() {
+        if interfaces.contains_key("org.bluez.Device1") {
+            // Gone by itself meanwhile, or the adapter is off: nothing to forget either way.
+            let _: Result<(), _> = adapter.method_call("org.bluez.Adapter1", "RemoveDevice", (path,));
+        }
+    }
+}
+
+/// Starts or stops bluetoothd.
+fn service(action: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest/bluetooth.sh");
+    assert!(Command::new(script).arg(action).status().unwrap().success(), "bluetoothd: {action}");
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "{what} did not come");
+        sleep(Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,77 @@
+//! The sim radio. Its world is a folder, so that each scenario has its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::{Breakage, Kind, Stage};
+use crate::play::Entry;
+
+pub struct Sim;
+
+impl Stage for Sim {
+    fn kind(&self) -> Kind {
+        Kind::Sim
+    }
+
+    fn load(&self, _rig: &Path, _dir: &Path) {}
+
+    fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>) {
+        let rig = broken.map_or_else(|| rig.to_path_buf(), |breakage| broken_rig(rig, dir, breakage));
+        command.env("BULBCTL_ADAPTER", format!("sim:{}", rig.display()));
+        command.env("BULBCTL_SIM_DIR", dir.join("world")).env("BULBCTL_SIM_LOG", log_file(dir));
+    }
+
+    fn break_it(&self, _breakage: Breakage) {}
+
+    fn go(&self) {}
+
+    fn log(&self, dir: &Path) -> String {
+        fs::read_to_string(log_file(dir)).unwrap_or_default()
+    }
+
+    fn wait_connecting(&self, _address: &str) {
+        // The world is inside of the command: from outside, nothing tells.
+        sleep(Duration::from_secs(1));
+    }
+
+    fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String> {
+        let mut up = BTreeSet::new();
+        for entry in Entry::parse(&self.log(dir)) {
+            match entry.event.as_str() {
+                "connect" => up.insert(entry.bulb),
+                "disconnect" => up.remove(&entry.bulb),
+                _ => false,
+            };
+        }
+        up.retain(|address| !may_be_linked.contains(address));
+        if up.is_empty() { Ok(()) } else { Err(format!("still connected: {up:?}")) }
+    }
+
+    fn has_died(&self) -> bool {
+        false
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+}
+
+fn log_file(dir: &Path) -> PathBuf {
+    dir.join("air.log")
+}
+
+/// The same rig, on a machine that lacks something.
+fn broken_rig(rig: &Path, dir: &Path, breakage: Breakage) -> PathBuf {
+    let state = match breakage {
+        Breakage::NoService => "no-service",
+        Breakage::NoBus => "no-bus",
+    };
+    let broken = dir.join("broken.toml");
+    let text = fs::read_to_string(rig).unwrap();
+    fs::write(&broken, format!("{text}\n[adapter]\nstate = \"{state}\"\n")).unwrap();
+    broken
+}

@@ -1,0 +1,76 @@
+//! Changes that somebody else makes.
+
+use serde_json::json;
+
+use crate::play::Play;
+use crate::{BOTH, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "watch reports every change", rig: "watching", on: BOTH, play: changes },
+    Scenario { name: "watch tells of a lost link", rig: "watching-drop", on: BOTH, play: lost },
+    Scenario {
+        name: "watch passes over a wrong status",
+        rig: "watching-malformed",
+        on: BOTH,
+        play: malformed,
+    },
+];
+
+fn changes(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Shared", "--count", "3"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    play.go();
+    let done = watch.end().ok();
+    let states: Vec<_> = done
+        .all("state")
+        .into_iter()
+        .map(|state| (state["power"].clone(), state["brightness"].clone(), state["color"].clone()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (json!(true), json!(60), json!("#00ff00")),
+            (json!(true), json!(10), json!("#00ff00")),
+            (json!(false), json!(10), json!("#0000ff")),
+        ]
+    );
+    for state in done.all("state") {
+        assert_eq!(state["provenance"], "reported");
+        assert_eq!(state["confirmed"], json!(null));
+    }
+    play.sees(
+        "C4:5C:00:00:04:01",
+        &[
+            "connect",
+            "subscribe fff2",
+            "read fff2",
+            "notify fff2 010a00ff00",
+            "notify fff2 000a0000ff",
+            "disconnect central",
+        ],
+    );
+}
+
+fn lost(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Leaving"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    play.go();
+    let link = watch.wait_for("the loss", |line| line["type"] == "link");
+    assert_eq!(link["state"], "lost");
+    let unknown = watch.wait_for("an unknown state", |line| line["type"] == "state");
+    assert_eq!(unknown["provenance"], "unknown");
+    assert_eq!(unknown["power"], json!(null), "a lost link is not off");
+    watch.end().failed(11, "link.lost");
+    play.sees("C4:5C:00:00:05:01", &["connect", "subscribe fff2", "read fff2", "disconnect bulb"]);
+}
+
+fn malformed(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Stutter", "--count", "2"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    play.go();
+    let error = watch.wait_for("the complaint", |line| line["type"] == "error");
+    assert_eq!(error["code"], "frame.malformed");
+    let state = watch.wait_for("the next state", |line| line["type"] == "state");
+    assert_eq!(state["brightness"], 20);
+    watch.end().ok();
+}

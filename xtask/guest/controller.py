@@ -1,0 +1,205 @@
+"""The kernel's Bluetooth controller, and the air between it and the bulbs.
+
+Bumble plays the controller. Where it differs from a real one in a way that the kernel minds, this module sets it right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from bumble import hci, ll
+from bumble.controller import Controller
+from bumble.core import PhysicalTransport
+from bumble.link import LocalLink
+
+logger = logging.getLogger(__name__)
+
+# What a real receiver adds to the signal strength. BlueZ tells nobody about a report that changes nothing, so a
+# perfectly steady signal would look like silence.
+_WOBBLE = (0, 1, 0, -1)
+
+
+@dataclass
+class Advert:
+    """What one station sends: advertisement and scan response, at most 31 bytes each."""
+
+    address: hci.Address
+    connectable: bool
+    data: bytes
+    scan_response: bytes
+    rssi: int
+
+
+class Peer(Protocol):
+    """The other end of a link."""
+
+    address: hci.Address
+
+    def accepts_connection(self) -> bool:
+        """Whether it answers a connection request that the kernel sends just now."""
+
+    def on_connected(self, central: hci.Address) -> None:
+        """The kernel has connected."""
+
+    def on_terminated(self) -> None:
+        """The kernel has ended the link."""
+
+    def on_pdu(self, pdu: bytes) -> None:
+        """A whole L2CAP packet came."""
+
+
+class Air(LocalLink):
+    """Carries everything between the one central (the kernel) and the peers."""
+
+    central: KernelController
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peers: dict[hci.Address, Peer] = {}
+
+    def add_controller(self, controller: Controller) -> None:
+        super().add_controller(controller)
+        assert isinstance(controller, KernelController)
+        self.central = controller
+
+    # Bumble names the sender by its random address here, although the kernel connects from the public one. The peers
+    # know one central only, so that the name is not needed at all.
+    def send_acl_data(
+        self,
+        sender_controller: Controller,
+        destination_address: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        if peer := self.peers.get(destination_address):
+            asyncio.get_running_loop().call_soon(peer.on_pdu, data)
+
+    def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
+        if isinstance(packet, ll.ConnectInd) and (peer := self.peers.get(packet.advertiser_address)):
+            asyncio.get_running_loop().call_soon(peer.on_connected, packet.initiator_address)
+
+    def send_ll_control_pdu(
+        self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
+    ) -> None:
+        peer = self.peers.get(receiver_address)
+        if peer is None:
+            return
+        loop = asyncio.get_running_loop()
+        match packet:
+            case ll.TerminateInd():
+                loop.call_soon(peer.on_terminated)
+            case ll.FeatureReq():
+                answer = ll.FeatureRsp(feature_set=packet.feature_set)
+                loop.call_soon(self.central.on_ll_control_pdu, receiver_address, answer)
+            case _:
+                logger.debug("peer ignores %s", packet)
+
+
+class KernelController(Controller):
+    """What the kernel takes for its Bluetooth adapter."""
+
+    def __init__(self, source, sink, air: Air, address: str) -> None:
+        super().__init__("hci0", host_source=source, host_sink=sink, link=air, public_address=address)
+        # Offered, yet connections would be reported with the plain event: the kernel waits for the enhanced one then.
+        # No peer speaks anything beyond legacy advertising either.
+        self.le_features &= ~(
+            hci.LeFeatureMask.LL_PRIVACY
+            | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
+            | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
+        )
+        self._wobble = itertools.cycle(_WOBBLE)
+
+    # Bumble formats every packet for the debug log, wanted or not: too much for an emulated processor.
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.host:
+            asyncio.get_running_loop().call_soon(self.host.on_packet, bytes(packet))
+
+    def hear(self, advert: Advert) -> None:
+        """A station advertises: reports it if the kernel scans, connects if it waits for this one."""
+        if self.le_scan_enable:
+            rssi = max(-127, min(20, advert.rssi + next(self._wobble)))
+            kinds = hci.HCI_LE_Advertising_Report_Event.EventType
+            kind = kinds.ADV_IND if advert.connectable else kinds.ADV_SCAN_IND
+            self._report(kind, advert.address, advert.data, rssi)
+            if self.le_scan_type == 1:
+                self._report(kinds.SCAN_RSP, advert.address, advert.scan_response, rssi)
+        pending = self.pending_le_connection
+        if advert.connectable and pending and pending.peer_address == advert.address:
+            peer = self.link.peers.get(advert.address)
+            if peer is not None and peer.accepts_connection():
+                self.create_le_connection(advert.address)
+
+    def _report(self, kind: int, address: hci.Address, data: bytes, rssi: int) -> None:
+        report = hci.HCI_LE_Advertising_Report_Event.Report(
+            event_type=kind, address_type=address.address_type, address=address, data=data, rssi=rssi
+        )
+        self.send_hci_packet(hci.HCI_LE_Advertising_Report_Event([report]))
+
+    def deliver(self, sender: hci.Address, pdu: bytes) -> None:
+        """An L2CAP packet from a peer."""
+        self.on_link_acl_data(sender, PhysicalTransport.LE, pdu)
+
+    def on_peer_terminated(self, sender: hci.Address, reason: int) -> None:
+        """A peer has ended its link."""
+        if connection := self.le_connections.get(sender):
+            self.on_le_disconnected(connection, reason)
+
+    def connecting_to(self, address: hci.Address) -> object | None:
+        """The kernel's present attempt to connect to this one; another object each time."""
+        pending = self.pending_le_connection
+        return pending if pending and pending.peer_address == address else None
+
+    # A link that was ended from the other side a moment ago: Bumble says "pending" and nothing more, so that the kernel
+    # waits for ever.
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        if self.find_connection_by_handle(command.connection_handle) is None:
+            self._send_hci_command_status(
+                hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR, command.op_code
+            )
+            return
+        super().on_hci_disconnect_command(command)
+
+    # Bumble says "done" and goes on connecting.
+    def on_hci_le_create_connection_cancel_command(
+        self, command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        pending = self.pending_le_connection
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        self.pending_le_connection = None
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._connection_cancelled, pending.peer_address)
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def _connection_cancelled(self, address: hci.Address) -> None:
+        self.send_hci_packet(
+            hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=address.address_type,
+                peer_address=address,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
+            )
+        )
+
+    # Bumble keeps scanning, connecting and every link through a reset, which is what the kernel does to an adapter that
+    # is switched off and on.
+    def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
+        self.le_scan_enable = False
+        self.pending_le_connection = None
+        for connection in list(self.le_connections.values()):
+            self.link.send_ll_control_pdu(
+                connection.self_address,
+                connection.peer_address,
+                ll.TerminateInd(hci.HCI_ErrorCode.REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF_ERROR),
+            )
+        self.le_connections.clear()
+        return super().on_hci_reset_command(command)

@@ -1,0 +1,141 @@
+//! `cargo xtask realstack`: the scenarios of tests/scenarios on a real Bluetooth stack, without Bluetooth hardware.
+//!
+//! A virtual machine carries bluetoothd, the kernel's Bluetooth and a virtual controller around which the bulbs of a rig
+//! file are played (xtask/guest/air.py). It sees this machine's files, so that what is built here runs there.
+
+mod machine;
+mod packages;
+mod programs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup;
+use machine::{Ending, Job, Machine};
+
+/// Options of `cargo xtask realstack`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Runs only the scenarios whose names contain this.
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+    /// Keeps the logs also when everything passes.
+    #[arg(long)]
+    keep: bool,
+    /// Gives a shell in the machine instead; leave it to switch the machine off.
+    #[arg(long, conflicts_with_all = ["filter", "bench"])]
+    shell: bool,
+    /// Compares bulbctl with other tools there instead, and prints a table.
+    #[arg(long, conflicts_with = "filter")]
+    bench: bool,
+    /// Runs the machine on KVM, about ten times as fast; by default the processor is emulated.
+    #[arg(long)]
+    kvm: bool,
+    /// Ends everything after so many minutes.
+    #[arg(long, value_name = "MINUTES", default_value_t = 40)]
+    deadline: u64,
+}
+
+/// Where everything is kept that a second run need not fetch or make again.
+fn cache() -> PathBuf {
+    setup::target().join("realstack")
+}
+
+/// What is run in the machine: scripts and the virtual air.
+fn guest() -> PathBuf {
+    setup::root().join("xtask").join("guest")
+}
+
+/// Brings the machine up, has it do its job, and tells how that went.
+///
+/// # Errors
+/// Something could not be installed or built, the machine did not come up, or a scenario failed.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let start = Instant::now();
+    let deadline = start + Duration::from_secs(options.deadline * 60);
+    fs::create_dir_all(cache()).context("the cache folder")?;
+    phase("system packages", packages::debian)?;
+    let python = phase("python packages", packages::python)?;
+    let kernel = phase("kernel", packages::kernel)?;
+    let job = phase("build", || job(options))?;
+    let out = cache().join("out");
+    let machine = Machine { kernel: &kernel, python: &python, out: &out, kvm: options.kvm, deadline };
+    let ending = phase("machine", || machine.run(&job))?;
+    println!("realstack: {:.1} s in all", start.elapsed().as_secs_f64());
+    if options.shell { Ok(()) } else { conclude(options, &ending, machine.out) }
+}
+
+fn job(options: &Options) -> Result<Job> {
+    if options.shell {
+        return Ok(Job::Shell);
+    }
+    if options.bench {
+        let bulbctl = programs::release()?;
+        let script = guest().join("bench.py");
+        return Ok(Job::Script(format!(
+            ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
+            quoted(&script),
+            quoted(&bulbctl),
+        )));
+    }
+    let suite = programs::scenarios()?;
+    let filter = options.filter.as_deref().unwrap_or_default();
+    Ok(Job::Script(format!(
+        "export BULBCTL_STAGE=real\nexec {} --test-threads=1 --color=never {}",
+        quoted(&suite),
+        quoted(Path::new(filter)),
+    )))
+}
+
+fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
+    let failed = ending.status != Some(0);
+    if failed {
+        machine::print_logs(out);
+    }
+    if failed || options.keep {
+        println!("realstack: logs are in {}", out.display());
+    }
+    if !options.bench {
+        let (passed, lost) = ending.counts.unwrap_or((0, 1));
+        println!("{passed} passed, {lost} failed");
+        if passed + lost == 0 {
+            bail!("no scenario has such a name");
+        }
+    }
+    match ending.status {
+        Some(0) => Ok(()),
+        Some(status) => bail!("the real-stack run ended with {status}"),
+        None => bail!("the machine ended without having done its job"),
+    }
+}
+
+/// A word for the shell.
+fn quoted(word: &Path) -> String {
+    match word.as_os_str() {
+        empty if empty.is_empty() => String::new(),
+        word => format!("'{}'", word.to_string_lossy().replace('\'', r"'\''")),
+    }
+}
+
+/// Does one thing and says how long it took.
+fn phase<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let result = work().with_context(|| format!("real stack: {name}"))?;
+    println!("realstack: {name} took {:.1} s", start.elapsed().as_secs_f64());
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quoted(Path::new("")), "");
+        assert_eq!(quoted(Path::new("/a b/c")), "'/a b/c'");
+        assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,48 @@
+//! The programs that run in the machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::setup::{cargo, output, run, target};
+
+/// Builds the scenarios, and with them the `bulbctl` that they run; gives the suite's file.
+pub(super) fn scenarios() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["test", "--quiet", "--locked", "--no-run", "--test", "scenarios"]);
+    // What the compiler has to say goes where a reader sees it, the list of files to us.
+    build.args(["--message-format", "json-render-diagnostics"]);
+    let (messages, _) = output(&mut build)?;
+    executable(&messages, "scenarios").context("cargo built no scenarios")
+}
+
+/// Builds `bulbctl` as it is shipped.
+pub(super) fn release() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
+    Ok(target().join("release").join("bulbctl"))
+}
+
+/// The file that cargo's messages name for a target.
+fn executable(messages: &str, target: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(target))
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_found_among_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"other"},"executable":"/x"}
+not json
+{"reason":"compiler-artifact","target":{"name":"scenarios"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"scenarios"},"executable":"/t/scenarios-1"}"#;
+        assert_eq!(executable(messages, "scenarios"), Some(PathBuf::from("/t/scenarios-1")));
+        assert_eq!(executable(messages, "none"), None);
+    }
+}
