@@ -10,7 +10,7 @@ use bulbctl::radio::{AdapterState, CharacteristicId, WriteKind};
 use bulbctl::tui::{Depth, Event, Word};
 use crossterm::event::KeyCode;
 use insta::assert_snapshot;
-use ratatui::style::Color;
+use ratatui::style::{Color, Modifier};
 
 use super::stage::{ON, Stage, id};
 
@@ -250,6 +250,9 @@ fn colours_are_what_the_terminal_shows() {
         let buffer = stage.buffer();
         let lamp = (0..80).find(|column| *column > 40 && buffer[(*column, 5)].symbol() == "█").unwrap();
         assert_eq!(buffer[(lamp, 5)].fg, expected, "{depth:?}");
+        // The swatch in the list is not reversed by the cursor that stands on it.
+        assert_eq!(buffer[(5, 3)].fg, expected, "{depth:?}");
+        assert!(depth == Depth::None || !buffer[(5, 3)].modifier.contains(Modifier::REVERSED));
         // Text is in the terminal's own colours, which fit its background.
         let painted: Vec<Color> =
             buffer.content.iter().map(|cell| cell.bg).filter(|bg| *bg != Color::Reset).collect();

@@ -201,7 +201,8 @@ fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
             [Span::raw(shade), end]
         }
         BulbState::Reported(light) | BulbState::Assumed(light) => {
-            let style = depth.ink(glow(light));
+            // Not reversed under the cursor: there it is the lamp's colour too.
+            let style = depth.ink(glow(light)).remove_modifier(Modifier::REVERSED);
             if light.power {
                 [Span::styled("██", style), end]
             } else {
