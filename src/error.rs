@@ -28,6 +28,17 @@ pub enum Error {
         /// What the system said.
         detail: String,
     },
+    /// A file that was named cannot be written.
+    #[error("cannot write {path}: {detail}")]
+    FileUnwritable {
+        /// The file, as it was named.
+        path: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// The TUI was asked for where there is no terminal.
+    #[error("the TUI needs a terminal, and standard input or output is none")]
+    NoTerminal,
     /// The configuration file does not say what we understand.
     #[error("{path}: {detail}")]
     ConfigInvalid {
@@ -384,6 +395,8 @@ impl Error {
         match self {
             Self::Usage(_) => ("usage", 2),
             Self::FileUnreadable { .. } => ("usage.file", 2),
+            Self::FileUnwritable { .. } => ("usage.file_unwritable", 2),
+            Self::NoTerminal => ("tui.no_terminal", 2),
             Self::ConfigInvalid { .. } => ("config.invalid", 2),
             Self::RigInvalid { .. } => ("rig.invalid", 2),
             Self::GroupUnknown { .. } => ("target.no_group", 2),
@@ -433,6 +446,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::NoTerminal => "programs and pipes use `bulbctl scan --json`, and the other verbs",
             Self::TargetNotFound { .. } | Self::NothingFound { .. } => {
                 "is it powered, near, and free? A bulb that a phone or another computer holds does not advertise; \
                  `bulbctl scan --any` shows every device in reach"

@@ -12,5 +12,6 @@ pub mod error;
 pub mod fleet;
 pub mod radio;
 pub mod report;
+pub mod tui;
 
 pub use error::{Error, Result};

@@ -31,6 +31,26 @@ impl Change {
         Self { power: Some(power), brightness: None, color: None }
     }
 
+    /// The change to exactly this state.
+    #[must_use]
+    pub const fn whole(state: LightState) -> Self {
+        let power = if state.power { Power::On } else { Power::Off };
+        Self { power: Some(power), brightness: Some(state.brightness), color: Some(state.color) }
+    }
+
+    /// This change and then the later one, as one.
+    #[must_use]
+    pub fn then(self, later: Self) -> Self {
+        let power = match (self.power, later.power) {
+            (power, None) | (None, power) => power,
+            (Some(Power::On), Some(Power::Toggle)) => Some(Power::Off),
+            (Some(Power::Off), Some(Power::Toggle)) => Some(Power::On),
+            (Some(Power::Toggle), Some(Power::Toggle)) => None,
+            (Some(_), power) => power,
+        };
+        Self { power, brightness: later.brightness.or(self.brightness), color: later.color.or(self.color) }
+    }
+
     /// The whole state that results, if it does not depend on the present one.
     #[must_use]
     pub const fn complete(&self) -> Option<LightState> {
@@ -74,6 +94,22 @@ mod tests {
         let brighter = Change { brightness: Some(Percent::MAX), ..Change::default() };
         assert_eq!(brighter.apply(DIM_RED), LightState { brightness: Percent::MAX, ..DIM_RED });
         assert_eq!(Change::power(Power::Toggle).apply(Change::power(Power::Toggle).apply(DIM_RED)), DIM_RED);
+    }
+
+    #[test]
+    fn two_changes_are_one() {
+        let powers = [None, Some(Power::On), Some(Power::Off), Some(Power::Toggle)];
+        let changes = powers.into_iter().flat_map(|power| {
+            [None, Some(Percent::MAX)].map(|brightness| Change { power, brightness, color: None })
+        });
+        for (first, second) in
+            changes.clone().flat_map(|first| changes.clone().map(move |second| (first, second)))
+        {
+            for present in [DIM_RED, LightState { power: true, ..DIM_RED }] {
+                assert_eq!(first.then(second).apply(present), second.apply(first.apply(present)));
+            }
+        }
+        assert_eq!(Change::whole(DIM_RED).complete(), Some(DIM_RED));
     }
 
     #[test]

@@ -2,12 +2,20 @@
 
 mod battery;
 mod change;
+mod driver;
+mod gate;
+mod info;
 mod profile;
+mod reach;
 mod session;
 mod state;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
+pub use driver::{Driver, Happening, LinkPhase, Plan};
+pub use gate::{Gate, Turn};
+pub use info::{DeviceInfo, read_device_info};
 pub use profile::{BASE, Profile, looks_like_a_bulb, profile_of};
+pub use reach::{hold, reach};
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};

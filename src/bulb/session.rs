@@ -48,12 +48,25 @@ impl Session {
         profile: &'static Profile,
         deadline: Deadline,
     ) -> Result<Self> {
-        let link = radio.connect(&report.id, deadline).await?;
+        Self::on(radio.connect(&report.id, deadline).await?, report, profile)
+    }
+
+    /// Checks that there is a bulb of the profile at the other end of the link, before anything is written.
+    ///
+    /// # Errors
+    /// What [`Profile::check`] gives.
+    pub fn on(link: Arc<dyn Link>, report: &Report, profile: &'static Profile) -> Result<Self> {
         let device = report.label();
         let control = profile.check(link.table(), &device)?;
         // A request where there is a choice: it is answered, so that a refusal is seen.
         let write_kind = if control.write { WriteKind::Request } else { WriteKind::Command };
         Ok(Self { link, profile, device, write_kind, status: None })
+    }
+
+    /// The link that it runs over.
+    #[must_use]
+    pub const fn link(&self) -> &Arc<dyn Link> {
+        &self.link
     }
 
     /// Reads the present state from the bulb.
@@ -101,17 +114,34 @@ impl Session {
         self.decode(&frame)
     }
 
-    /// Commands the change and has it confirmed: by the bulb's notification, or by reading back when none comes within
-    /// the ack time.
+    /// The whole state that a change leads to: of itself, or from the state that the bulb reports.
     ///
     /// # Errors
-    /// What reading, subscribing and writing give. A command that is not confirmed is no error.
+    /// What [`read_state`](Self::read_state) gives.
+    pub async fn wanted(&self, change: &Change, deadline: Deadline) -> Result<LightState> {
+        match change.complete() {
+            Some(wanted) => Ok(wanted),
+            None => Ok(change.apply(self.read_state(deadline).await?)),
+        }
+    }
+
+    /// Commands a change: [`subscribe`](Self::subscribe), [`wanted`](Self::wanted), [`command`](Self::command).
+    ///
+    /// # Errors
+    /// What these give.
     pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<Outcome> {
         self.subscribe(deadline).await?;
-        let wanted = match change.complete() {
-            Some(wanted) => wanted,
-            None => change.apply(self.read_state(deadline).await?),
-        };
+        let wanted = self.wanted(change, deadline).await?;
+        self.command(wanted, deadline).await
+    }
+
+    /// Commands a state and has it confirmed: by the bulb's notification, or by reading back when none comes within
+    /// the ack time. The same state may be commanded again, on another link too.
+    ///
+    /// # Errors
+    /// What subscribing and writing give. A command that is not confirmed is no error.
+    pub async fn command(&mut self, wanted: LightState, deadline: Deadline) -> Result<Outcome> {
+        self.subscribe(deadline).await?;
         self.forget_old_notifications();
         self.link.write(self.profile.control, &base::encode(wanted), self.write_kind, deadline).await?;
         self.confirm(wanted, deadline).await

@@ -169,6 +169,8 @@ pub(crate) enum Verb {
     Connect(Bulbs),
     /// Drop the link that connect left up
     Disconnect(Bulbs),
+    /// Open the control desk: see, drive and watch bulbs on the whole terminal
+    Tui,
     /// Encode or decode frames, without any radio
     Frame(Frame),
     /// List the bulb families, or show what one can do

@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::read_battery;
+use crate::bulb::{reach, read_battery};
 use crate::error::Result;
 use crate::report::{BatteryRecord, Body};
 
@@ -12,9 +12,10 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "reading",
             async |radio, report, deadline| {
-                let link = radio.connect(&report.id, deadline).await?;
-                let battery = read_battery(link.as_ref(), &report.label(), deadline).await?;
-                Ok(BatteryRecord::of(&args.target, &report, battery))
+                let battery = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                    read_battery(link.as_ref(), &report.label(), deadline).await
+                });
+                Ok(BatteryRecord::of(&args.target, &report, battery.await?))
             },
             |record| context.reporter.record(&Body::Battery(record)),
         )

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::OnceCell;
 use tracing::Level;
@@ -17,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::fleet::{self, Found, Target};
 use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
 use crate::report::Reporter;
+use crate::tui::LogWriter;
 
 /// How long an operation may take where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,11 +30,11 @@ const MOMENT: Duration = Duration::from_millis(400);
 pub(crate) struct Context<'a> {
     pub(crate) reporter: &'a Reporter,
     pub(crate) profile: &'static Profile,
-    timeout: Duration,
-    config: Config,
+    pub(crate) timeout: Duration,
+    pub(crate) config: Config,
     adapter: Option<AdapterChoice>,
     trace: bool,
-    radio: OnceCell<Arc<dyn Radio>>,
+    radio: Arc<OnceCell<Arc<dyn Radio>>>,
 }
 
 impl<'a> Context<'a> {
@@ -57,7 +60,7 @@ impl<'a> Context<'a> {
             config,
             adapter,
             trace: global.verbose >= 2,
-            radio: OnceCell::new(),
+            radio: Arc::default(),
         })
     }
 
@@ -70,6 +73,18 @@ impl<'a> Context<'a> {
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })
             .await
+    }
+
+    /// Opens the radio as it is, without the frames on the log; for who shows them otherwise. Can be tried again after a
+    /// failure.
+    pub(crate) fn opener(
+        &self,
+    ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
+        let (cell, adapter) = (self.radio.clone(), self.adapter.clone());
+        move || {
+            let (cell, adapter) = (cell.clone(), adapter.clone());
+            async move { cell.get_or_try_init(|| radio::open(adapter.as_ref())).await.cloned() }.boxed()
+        }
     }
 
     /// Cleans up what the radio did.
@@ -172,7 +187,7 @@ impl Drop for Progress {
 }
 
 /// Sends what the program does to stderr: warnings always, more with `-v`; the libraries' own words with `-vvv` only.
-pub(crate) fn start_log(global: &Global) {
+pub(crate) fn start_log(global: &Global, tui: bool) {
     let level = match global.verbose {
         _ if global.quiet => Level::ERROR,
         0 => Level::WARN,
@@ -185,8 +200,11 @@ pub(crate) fn start_log(global: &Global) {
         targets = targets.with_default(Level::TRACE);
     }
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+        .with_writer(move || -> Box<dyn std::io::Write> {
+            // The TUI has the screen, and shows what is said.
+            if tui { Box::new(LogWriter) } else { Box::new(std::io::stderr()) }
+        })
+        .with_ansi(!tui && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(global.verbose >= 3)
         .with_timer(tracing_subscriber::fmt::time::uptime());
     // Fails only if there is a subscriber already, which is then the one to use.

@@ -2,7 +2,7 @@
 
 use super::args::{Bulbs, Set};
 use super::context::Context;
-use crate::bulb::{Change, Power, Session};
+use crate::bulb::{Change, Power, Session, reach};
 use crate::error::{Error, Result};
 use crate::report::{Body, StateRecord};
 
@@ -25,9 +25,19 @@ async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> 
             target,
             "setting",
             async |radio, report, deadline| {
-                let mut session = Session::open(radio.as_ref(), &report, profile, deadline).await?;
-                let outcome = session.apply(&change, deadline).await?;
-                Ok(StateRecord::after(target, &report, profile.name, outcome))
+                // Worked out once: a toggle that is repeated would undo itself.
+                let mut wanted = change.complete();
+                let outcome = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                    let mut session = Session::on(link, &report, profile)?;
+                    // First, so that what the bulb says meanwhile is not missed.
+                    session.subscribe(deadline).await?;
+                    let state = match wanted {
+                        Some(state) => state,
+                        None => *wanted.insert(session.wanted(&change, deadline).await?),
+                    };
+                    session.command(state, deadline).await
+                });
+                Ok(StateRecord::after(target, &report, profile.name, outcome.await?))
             },
             |record| context.reporter.record(&Body::State(record)),
         )

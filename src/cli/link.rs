@@ -2,6 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
+use crate::bulb::hold;
 use crate::error::Result;
 use crate::fleet;
 use crate::report::{Body, LinkKind, LinkRecord};
@@ -12,8 +13,7 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "connecting to",
             async |radio, report, deadline| {
-                let link = radio.connect(&report.id, deadline).await?;
-                link.keep();
+                hold(radio.as_ref(), &report.id, deadline).await?;
                 Ok(LinkRecord::of(&args.target, &report, LinkKind::Connected))
             },
             |record| context.reporter.record(&Body::Link(record)),

@@ -10,6 +10,7 @@ mod link;
 mod profiles;
 mod scan;
 mod status;
+mod tui;
 mod watch;
 
 use std::ffi::OsString;
@@ -36,7 +37,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         color: cli.global.color.unwrap_or_default().into(),
         quiet: cli.global.quiet,
     });
-    context::start_log(&cli.global);
+    context::start_log(&cli.global, matches!(cli.verb, Verb::Tui));
     match start(cli, &reporter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => finish(&error, &reporter),
@@ -119,6 +120,7 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Battery(args) => battery::run(&args, context).await,
         Verb::Connect(args) => link::connect(&args, context).await,
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
+        Verb::Tui => tui::run(context).await,
         Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }
 }

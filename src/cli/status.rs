@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::{BulbState, Session};
+use crate::bulb::{BulbState, Session, reach};
 use crate::error::Result;
 use crate::report::{Body, StateRecord};
 
@@ -13,8 +13,10 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "reading",
             async |radio, report, deadline| {
-                let session = Session::open(radio.as_ref(), &report, profile, deadline).await?;
-                let state = BulbState::Reported(session.read_state(deadline).await?);
+                let state = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                    Session::on(link, &report, profile)?.read_state(deadline).await
+                });
+                let state = BulbState::Reported(state.await?);
                 Ok(StateRecord::of(&args.target, &report, profile.name, state))
             },
             |record| context.reporter.record(&Body::State(record)),

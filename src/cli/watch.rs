@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Watch;
 use super::context::Context;
-use crate::bulb::{BulbState, Session};
+use crate::bulb::{BulbState, Session, reach};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::Report;
@@ -51,29 +51,34 @@ impl Watcher<'_> {
     async fn watch(&self, report: &Report) -> Result<()> {
         let deadline = self.context.deadline();
         let radio = self.context.radio().await?;
-        let mut session = Session::open(radio.as_ref(), report, self.context.profile, deadline).await?;
-        session.subscribe(deadline).await?;
-        let mut state = session.read_state(deadline).await?;
-        self.report(report, BulbState::Reported(state))?;
-        loop {
-            match session.next_state().await {
-                Ok(next) if next == state => {}
-                Ok(next) => {
-                    state = next;
-                    self.report(report, BulbState::Reported(state))?;
+        let mut said = None;
+        let watching = reach(radio.as_ref(), &report.id, deadline, async |link| {
+            let mut session = Session::on(link, report, self.context.profile)?;
+            session.subscribe(deadline).await?;
+            let mut state = session.read_state(deadline).await;
+            loop {
+                match state {
+                    Ok(state) if said == Some(state) => {}
+                    Ok(state) => {
+                        said = Some(state);
+                        self.report(report, BulbState::Reported(state))?;
+                    }
+                    // A bulb that sends one wrong frame may send right ones after it.
+                    Err(error @ Error::MalformedStatus { .. }) if said.is_some() => {
+                        self.context.reporter.error(&error, Some(&report.label()))?;
+                    }
+                    Err(error) => return Err(error),
                 }
-                // A bulb that sends one wrong frame may send right ones after it.
-                Err(error @ Error::MalformedStatus { .. }) => {
-                    self.context.reporter.error(&error, Some(&report.label()))?;
-                }
-                Err(error) => {
-                    let record = LinkRecord::of(&self.args.target, report, LinkKind::Lost);
-                    self.context.reporter.record(&Body::Link(record))?;
-                    self.report(report, BulbState::Unknown)?;
-                    return Err(error);
-                }
+                state = session.next_state().await;
             }
+        });
+        let result = watching.await;
+        if let Err(Error::LinkLost { .. }) = result {
+            let record = LinkRecord::of(&self.args.target, report, LinkKind::Lost);
+            self.context.reporter.record(&Body::Link(record))?;
+            self.report(report, BulbState::Unknown)?;
         }
+        result
     }
 
     fn report(&self, report: &Report, state: BulbState) -> Result<()> {

@@ -1,10 +1,14 @@
-//! A decorator that shows every frame, decoded, in both directions, for any radio (`-vv`).
+//! A decorator that shows every frame, decoded, in both directions, for any radio: on the log (`-vv`), and as values
+//! for whoever asked for them.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bulb_protocol::base;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -13,45 +17,156 @@ use super::{
 };
 use crate::error::Result;
 
+/// How many frames wait for a slow reader. As with reports, it loses the oldest, and is told.
+const FRAME_QUEUE: usize = 1024;
+
+/// What carried a frame, and so in which direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Written to the bulb.
+    Write(WriteKind),
+    /// Read from the bulb.
+    Read,
+    /// Sent by the bulb on its own.
+    Notification,
+}
+
+impl Carrier {
+    /// Whether it goes to the bulb.
+    #[must_use]
+    pub const fn is_out(self) -> bool {
+        matches!(self, Self::Write(_))
+    }
+}
+
+impl fmt::Display for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Write(WriteKind::Request) => "write request",
+            Self::Write(WriteKind::Command) => "write command",
+            Self::Read => "read",
+            Self::Notification => "notification",
+        })
+    }
+}
+
+/// A frame on its way. Its text is the line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// When it passed.
+    pub at: Instant,
+    /// The same on the wall clock.
+    pub time: SystemTime,
+    /// The bulb.
+    pub device: DeviceId,
+    /// What carried it.
+    pub carrier: Carrier,
+    /// On which characteristic.
+    pub characteristic: CharacteristicId,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Frame {
+    fn now(
+        device: &DeviceId,
+        carrier: Carrier,
+        characteristic: CharacteristicId,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Self {
+        let (at, time) = (Instant::now(), SystemTime::now());
+        Self { at, time, device: device.clone(), carrier, characteristic, bytes: bytes.into() }
+    }
+
+    /// The bytes in hex.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        if self.bytes.is_empty() { "(empty)".to_owned() } else { hex::encode(&self.bytes) }
+    }
+
+    /// What it says, or what is wrong with it; nothing on a characteristic whose frames we do not know.
+    #[must_use]
+    pub fn meaning(&self) -> Option<Result<String, String>> {
+        let known = [base::CONTROL, base::STATUS].map(|short| CharacteristicId::short(base::SERVICE, short));
+        known.contains(&self.characteristic).then(|| match base::decode(&self.bytes) {
+            Ok(state) => Ok(state.to_string()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { device, carrier, characteristic, .. } = self;
+        let arrow = if carrier.is_out() { "->" } else { "<-" };
+        write!(f, "{device}: {carrier} {characteristic} {arrow} {}", self.hex())?;
+        match self.meaning() {
+            Some(Ok(meaning) | Err(meaning)) => write!(f, "  {meaning}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where frames go: to the log, and to those who listen.
+#[derive(Clone, Debug)]
+struct Sink(broadcast::Sender<Frame>);
+
+impl Sink {
+    fn take(&self, frame: Frame) {
+        tracing::debug!("{frame}");
+        // That nobody listens is no failure.
+        let _ = self.0.send(frame);
+    }
+}
+
 /// A radio whose frames are shown.
 #[derive(Debug)]
-pub struct Traced(Arc<dyn Radio>);
+pub struct Traced {
+    radio: Arc<dyn Radio>,
+    sink: Sink,
+}
 
 impl Traced {
     /// Shows the frames of this radio.
     pub fn new(radio: Arc<dyn Radio>) -> Self {
-        Self(radio)
+        Self { radio, sink: Sink(broadcast::channel(FRAME_QUEUE).0) }
+    }
+
+    /// The frames from now on, as values.
+    #[must_use]
+    pub fn frames(&self) -> broadcast::Receiver<Frame> {
+        self.sink.0.subscribe()
     }
 }
 
 #[async_trait]
 impl Radio for Traced {
     fn adapter(&self) -> AdapterInfo {
-        self.0.adapter()
+        self.radio.adapter()
     }
 
     fn link_limit(&self) -> usize {
-        self.0.link_limit()
+        self.radio.link_limit()
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-        self.0.adapter_state()
+        self.radio.adapter_state()
     }
 
     fn reports(&self) -> broadcast::Receiver<Report> {
-        self.0.reports()
+        self.radio.reports()
     }
 
     async fn start_scan(&self) -> Result<()> {
-        shown("scan starts", self.0.start_scan().await)
+        shown("scan starts", self.radio.start_scan().await)
     }
 
     async fn stop_scan(&self) -> Result<()> {
-        shown("scan stops", self.0.stop_scan().await)
+        shown("scan stops", self.radio.stop_scan().await)
     }
 
     async fn known(&self) -> Result<Vec<Report>> {
-        let known = self.0.known().await?;
+        let known = self.radio.known().await?;
         tracing::debug!("the system knows {} devices", known.len());
         Ok(known)
     }
@@ -59,7 +174,7 @@ impl Radio for Traced {
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
         tracing::debug!("{device}: connecting");
         let link = self
-            .0
+            .radio
             .connect(device, deadline)
             .await
             .inspect_err(|error| tracing::debug!("{device}: {error}"))?;
@@ -69,11 +184,11 @@ impl Radio for Traced {
             deadline.waited(),
             link.table().services.len()
         );
-        Ok(Arc::new(TracedLink { link, forwarders: Mutex::default() }))
+        Ok(Arc::new(TracedLink { link, sink: self.sink.clone(), forwarders: Mutex::default() }))
     }
 
     async fn close(&self) {
-        self.0.close().await;
+        self.radio.close().await;
         tracing::debug!("closed");
     }
 }
@@ -82,6 +197,7 @@ impl Radio for Traced {
 #[derive(Debug)]
 struct TracedLink {
     link: Arc<dyn Link>,
+    sink: Sink,
     /// What shows notifications on their way; ends with the link.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
@@ -107,11 +223,9 @@ impl Link for TracedLink {
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         let result = self.link.read(characteristic, deadline).await;
         match &result {
-            Ok(value) => tracing::debug!(
-                "{}: read {characteristic} <- {}",
-                self.device(),
-                frame(characteristic, value)
-            ),
+            Ok(value) => {
+                self.sink.take(Frame::now(self.device(), Carrier::Read, characteristic, value.as_slice()));
+            }
             Err(error) => tracing::debug!("{}: read {characteristic}: {error}", self.device()),
         }
         result
@@ -124,15 +238,7 @@ impl Link for TracedLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        let kind_name = match kind {
-            WriteKind::Request => "request",
-            WriteKind::Command => "command",
-        };
-        tracing::debug!(
-            "{}: write {kind_name} {characteristic} -> {}",
-            self.device(),
-            frame(characteristic, value)
-        );
+        self.sink.take(Frame::now(self.device(), Carrier::Write(kind), characteristic, value));
         let result = self.link.write(characteristic, value, kind, deadline).await;
         shown(&format!("{}: write {characteristic} done", self.device()), result)
     }
@@ -141,15 +247,14 @@ impl Link for TracedLink {
         let what = format!("{}: subscribed to {characteristic}", self.device());
         let mut inner = shown(&what, self.link.subscribe(characteristic, deadline).await)?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
-        let device = self.device().clone();
+        let (device, sink) = (self.device().clone(), self.sink.clone());
         let forward = AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 match inner.recv().await {
                     Ok(value) => {
-                        tracing::debug!(
-                            "{device}: notification {characteristic} <- {}",
-                            frame(characteristic, &value)
-                        );
+                        let frame =
+                            Frame::now(&device, Carrier::Notification, characteristic, value.as_slice());
+                        sink.take(frame);
                         if sender.send(value).is_err() {
                             return;
                         }
@@ -190,17 +295,4 @@ fn shown<T>(what: &str, result: Result<T>) -> Result<T> {
         Err(error) => tracing::debug!("{what}: {error}"),
     }
     result
-}
-
-/// A frame as hex and, on a characteristic whose frames we know, its meaning.
-fn frame(characteristic: CharacteristicId, value: &[u8]) -> String {
-    let hex = if value.is_empty() { "(empty)".to_owned() } else { hex::encode(value) };
-    let known = [base::CONTROL, base::STATUS].map(|short| CharacteristicId::short(base::SERVICE, short));
-    if !known.contains(&characteristic) {
-        return hex;
-    }
-    match base::decode(value) {
-        Ok(state) => format!("{hex}  {state}"),
-        Err(error) => format!("{hex}  {error}"),
-    }
 }

@@ -6,6 +6,7 @@
 mod errors;
 mod frame;
 mod json;
+mod links;
 mod several;
 mod usage;
 

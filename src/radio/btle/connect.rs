@@ -12,7 +12,7 @@ use super::registry::Phase;
 use super::system::Gatt;
 use crate::error::{Error, Result};
 use crate::radio::gatt::uuid16;
-use crate::radio::{AdapterState, Deadline, DeviceId, GattTable};
+use crate::radio::{Deadline, DeviceId, GattTable};
 
 /// How often is tried. Most aborts are of the moment: the next attempt succeeds.
 const ATTEMPTS: u32 = 4;
@@ -129,17 +129,12 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn check_adapter(&self) -> Result<(), Failure> {
-        let adapter = self.tools.adapter.clone();
-        match self.tools.hub.adapter_now() {
-            AdapterState::On => Ok(()),
-            AdapterState::Off => Err(Failure::Final(Error::AdapterOff { adapter })),
-            AdapterState::Absent => Err(Failure::Final(Error::AdapterLost { adapter })),
-        }
+    async fn check_adapter(&self) -> Result<(), Failure> {
+        self.tools.check_adapter().await.map_err(Failure::Final)
     }
 
     async fn once(&self) -> Result<Arc<BtleLink>, Failure> {
-        self.check_adapter()?;
+        self.check_adapter().await?;
         let mut phase = self.tools.hub.phase(self.device);
         let start = *phase.borrow_and_update();
         let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
@@ -200,7 +195,7 @@ impl Attempt<'_> {
             return Err(Failure::Final(self.error(&fault)));
         }
         // An adapter that was switched off makes it fail in the words of a weak link.
-        self.check_adapter()?;
+        self.check_adapter().await?;
         Err(Failure::Again(fault))
     }
 
@@ -266,7 +261,9 @@ fn dropped() -> Failure {
     Failure::Again(Fault::own(LOST_EARLY))
 }
 
-/// Whether a table holds nothing that a device is made for: only Generic Access and Generic Attribute.
+/// Whether a table holds nothing that a device is made for: only Generic Access, Generic Attribute, and services without a
+/// characteristic.
 fn is_bare(table: &GattTable) -> bool {
-    table.services.iter().all(|service| service.uuid == uuid16(0x1800) || service.uuid == uuid16(0x1801))
+    let generic = [uuid16(0x1800), uuid16(0x1801)];
+    table.services.iter().all(|service| generic.contains(&service.uuid) || service.characteristics.is_empty())
 }

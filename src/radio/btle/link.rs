@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
+use super::choose::Block;
 use super::fault::{Context, Fault, Meaning, Operation};
 use super::hub::Hub;
 use super::janitor::{Janitor, SEND_TIME};
@@ -15,7 +16,7 @@ use super::system::{Gatt, Listener, System};
 use super::values::Values;
 use crate::error::{Error, Result};
 use crate::radio::{
-    CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
+    AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
 };
 
 /// How long a refusal that may come of a lost link waits for the news that the link is lost. BlueZ answers what was
@@ -29,6 +30,22 @@ pub(super) struct Tools {
     pub(super) system: Arc<dyn System>,
     pub(super) hub: Arc<Hub>,
     pub(super) janitor: Janitor,
+}
+
+impl Tools {
+    /// Why the adapter cannot be used, if it cannot.
+    pub(super) async fn check_adapter(&self) -> Result<()> {
+        let adapter = self.adapter.clone();
+        match self.hub.adapter_now() {
+            AdapterState::On => Ok(()),
+            AdapterState::Off => Err(match self.system.block().await {
+                Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+                None => Error::AdapterOff { adapter },
+            }),
+            AdapterState::Absent if self.system.is_running() => Err(Error::AdapterLost { adapter }),
+            AdapterState::Absent => Err(Error::ServiceDown),
+        }
+    }
 }
 
 /// A link to a device whose services are resolved.

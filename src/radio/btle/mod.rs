@@ -1,10 +1,10 @@
-//! The real radio: the system's Bluetooth, through btleplug, and on Linux also through BlueZ's D-Bus where btleplug
-//! lacks a call.
+//! The real radio: the system's Bluetooth. Through btleplug on macOS and Windows; on Linux through BlueZ's own D-Bus
+//! interface, or through btleplug where `btleplug` is named as the adapter, so that both can be held against each other.
 //!
-//! - [`system`] is the seam between the platforms: `bluez` on Linux, [`plug`] everywhere.
-//! - [`hub`] gathers what the system tells: the [`registry`] of devices, the adapter's state, what becomes of links.
-//! - [`connect`] makes a link of a device, [`link`] does what is asked of it, [`janitor`] ends it.
-//! - [`fault`] tells what the system's refusals mean.
+//! - `system` is the seam between the two: `bluez` and `plug`.
+//! - `hub` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
+//! - `connect` makes a link of a device, `link` does what is asked of it, `janitor` ends it.
+//! - `fault` tells what the system's refusals mean.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,25 +58,30 @@ struct Opened {
 }
 
 /// Opens an adapter: by its name or its address in any spelling; without either, the first powered one in the order of
-/// names. An adapter that was asked for may be off: scanning and connecting tell.
+/// names. An adapter that was asked for may be off: scanning and connecting tell. `btleplug`, or `btleplug:` and a name
+/// or an address, goes through btleplug also where something better is at hand.
 ///
 /// # Errors
 /// There is no bus, no service, or it may not be used; there is no such adapter, or none that is powered.
 pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
-    #[cfg(target_os = "linux")]
-    let opened = opened_in_time(bluez::open(wanted)).await?;
-    #[cfg(not(target_os = "linux"))]
-    let opened = opened_in_time(plug::open(wanted)).await?;
+    let opened = match through_btleplug(wanted) {
+        Some(wanted) => opened_in_time(plug::open(wanted)).await?,
+        None => opened_in_time(native(wanted)).await?,
+    };
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
-/// Opens an adapter as on the platforms that have btleplug only. On Linux, for testing that path.
-///
-/// # Errors
-/// As for [`open`].
-pub async fn open_portable(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
-    let opened = opened_in_time(plug::open(wanted)).await?;
-    Ok(Arc::new(BtleRadio::new(opened)))
+#[cfg(target_os = "linux")]
+use bluez::open as native;
+#[cfg(not(target_os = "linux"))]
+use plug::open as native;
+
+/// Which adapter is to be reached through btleplug, if that is asked for.
+fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
+    match wanted?.strip_prefix("btleplug")? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
 }
 
 async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {
@@ -108,19 +113,6 @@ impl BtleRadio {
         let (janitor, task) = Janitor::start(system.clone());
         let tools = Tools { adapter: info.name.clone(), system, hub, janitor };
         Self { info, tools, scan: Mutex::new(()), _janitor: task }
-    }
-
-    /// Why the adapter cannot be used, if it cannot.
-    async fn check_adapter(&self) -> Result<()> {
-        let adapter = self.info.name.clone();
-        match self.tools.hub.adapter_now() {
-            AdapterState::On => Ok(()),
-            AdapterState::Off => Err(match self.tools.system.block().await {
-                Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
-                None => Error::AdapterOff { adapter },
-            }),
-            AdapterState::Absent => Err(Error::AdapterLost { adapter }),
-        }
     }
 
     /// Starts or ends the scan, again while another program is about to.
@@ -164,6 +156,7 @@ impl BtleRadio {
             waited: deadline.waited(),
         };
         match fault.error(operation, context) {
+            // What holds it off, the system's switches tell better than the refusal.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
                 match self.tools.system.block().await {
                     Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
@@ -209,7 +202,7 @@ impl Radio for BtleRadio {
             return Ok(());
         }
         // btleplug would switch an adapter on that is off.
-        self.check_adapter().await?;
+        self.tools.check_adapter().await?;
         // Before it is asked for: the first reports come before the answer.
         self.tools.hub.set_scanning(true);
         let mut starting = Starting { hub: &self.tools.hub, started: false };
@@ -230,7 +223,7 @@ impl Radio for BtleRadio {
 
     async fn known(&self) -> Result<Vec<Report>> {
         if self.tools.hub.adapter_now() == AdapterState::Absent {
-            return Err(Error::AdapterLost { adapter: self.info.name.clone() });
+            self.tools.check_adapter().await?;
         }
         let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         Deadline::after(OPEN_TIME)
@@ -241,7 +234,7 @@ impl Radio for BtleRadio {
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        self.check_adapter().await?;
+        self.tools.check_adapter().await?;
         Ok(connect::connect(&self.tools, device, deadline).await?)
     }
 

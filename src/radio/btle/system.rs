@@ -34,6 +34,9 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The battery level that the system keeps, percent.
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault>;
 
+    /// Whether the Bluetooth service is there.
+    fn is_running(&self) -> bool;
+
     /// What holds the adapter off, if something does.
     async fn block(&self) -> Option<Block>;
 }

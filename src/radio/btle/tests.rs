@@ -36,6 +36,8 @@ struct Fake {
     calls: Mutex2<Vec<String>>,
     gatt: Arc<FakeGatt>,
     hangs: bool,
+    /// Whether the service is gone.
+    down: Mutex2<bool>,
 }
 
 type Mutex2<T> = std::sync::Mutex<T>;
@@ -144,6 +146,10 @@ impl System for Fake {
         Ok(Some(87))
     }
 
+    fn is_running(&self) -> bool {
+        !*lock(&self.down)
+    }
+
     async fn block(&self) -> Option<Block> {
         None
     }
@@ -235,6 +241,15 @@ fn soon() -> Deadline {
 
 fn count(calls: &[String], call: &str) -> usize {
     calls.iter().filter(|made| *made == call).count()
+}
+
+#[test]
+fn btleplug_can_be_asked_for() {
+    assert_eq!(through_btleplug(None), None);
+    assert_eq!(through_btleplug(Some("hci0")), None);
+    assert_eq!(through_btleplug(Some("btleplug")), Some(None));
+    assert_eq!(through_btleplug(Some("btleplug:hci1")), Some(Some("hci1")));
+    assert_eq!(through_btleplug(Some("btleplugged")), None);
 }
 
 const ABORT: Fate = Fate::Refused("org.bluez.Error.Failed", "le-connection-abort-by-local");
@@ -486,6 +501,17 @@ async fn switching_the_adapter_off_ends_scan_and_links() {
     fake.calls();
     radio.start_scan().await.unwrap();
     assert_eq!(fake.calls(), ["start_scan"], "it had stopped by itself");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_has_ended_is_told_apart_from_an_adapter_that_is_gone() {
+    let (radio, fake) = radio([]);
+    radio.tools.hub.set_adapter(AdapterState::Absent);
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.lost");
+    assert_eq!(radio.known().await.unwrap_err().code(), "adapter.lost");
+    *lock(&fake.down) = true;
+    assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "service.down");
+    assert_eq!(radio.known().await.unwrap_err().code(), "service.down");
 }
 
 #[tokio::test(start_paused = true)]

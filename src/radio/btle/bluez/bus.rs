@@ -19,12 +19,13 @@ const BLUEZ: &str = "org.bluez";
 /// How long a call may take at all. Each caller has a deadline of its own, sooner.
 const CALL_TIME: Duration = Duration::from_secs(300);
 
-/// What we want to hear. `arg0` leaves out the values of characteristics, which btleplug listens to.
-const SIGNALS: [&str; 5] = [
+/// What we want to hear.
+const SIGNALS: [&str; 6] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Device1'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Adapter1'",
+    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.GattCharacteristic1'",
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
 ];
 
@@ -65,8 +66,8 @@ impl Bus {
 
     /// Subscribes to what we want to hear, then has a look at what there is. All at once: the bus keeps the order.
     pub(super) async fn subscribe(&self) -> Result<Objects, dbus::Error> {
-        let [a, b, c, d, e] = SIGNALS.map(|rule| self.connection.add_match_no_cb(rule));
-        let (_, _, _, _, _, objects) = futures::try_join!(a, b, c, d, e, self.objects())?;
+        let [a, b, c, d, e, f] = SIGNALS.map(|rule| self.connection.add_match_no_cb(rule));
+        let (.., objects) = futures::try_join!(a, b, c, d, e, f, self.objects())?;
         Ok(objects)
     }
 

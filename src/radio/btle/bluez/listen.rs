@@ -1,32 +1,51 @@
 //! What BlueZ announces, brought to the hub.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
 
 use dbus::arg::PropMap;
 use dbus::message::Message;
 
 use super::super::hub::{Hub, lock};
 use super::super::registry::Facts;
-use super::parse::{ADAPTER, AdapterFacts, DEVICE, Objects, device_facts, device_of};
-use crate::radio::AdapterState;
+use super::super::system::Listener;
+use super::objects::GattObjects;
+use super::parse::{
+    ADAPTER, AdapterFacts, CHARACTERISTIC, DEVICE, Objects, SERVICE, device_facts, device_of, flags_of,
+    resolved, uuid_of, value_of,
+};
+use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
 /// How many signals wait for the choice of the adapter. That takes some milliseconds.
 const EARLY: usize = 1024;
 
 /// The ear on the bus. It is there before the adapter is chosen, so that nothing falls between the first look and
 /// the first signal.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Listening {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     to: Option<To>,
+    gatt: GattObjects,
+    /// Devices, by path, of whose services we have heard only that they are resolved now.
+    fresh: HashSet<String>,
+    /// Who wants the values of a device, by its path.
+    listeners: HashMap<String, Weak<dyn Listener>>,
     early: Vec<Message>,
     discovering: bool,
+    /// Whether BlueZ has left the bus, or the bus us.
+    down: bool,
     blocked: bool,
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listening")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -67,14 +86,38 @@ impl Listening {
 
     /// The bus is gone.
     pub(super) fn lost(&self) {
-        if let Some(to) = &lock(&self.state).to {
+        let mut state = lock(&self.state);
+        state.down = true;
+        if let Some(to) = &state.to {
             to.hub.set_adapter(AdapterState::Absent);
         }
+    }
+
+    /// The services of the device of this path, as far as they have been announced.
+    pub(super) fn table(&self, device: &str) -> (GattTable, HashMap<CharacteristicId, String>) {
+        lock(&self.state).gatt.table(device)
+    }
+
+    /// Whether the services of this device were resolved while we listened, and not asked for since.
+    pub(super) fn was_just_resolved(&self, device: &str) -> bool {
+        lock(&self.state).fresh.remove(device)
+    }
+
+    /// Has the values of this device go there from now on.
+    pub(super) fn listen(&self, device: &str, to: Weak<dyn Listener>) {
+        let mut state = lock(&self.state);
+        state.listeners.retain(|_, listener| listener.strong_count() > 0);
+        state.listeners.insert(device.to_owned(), to);
     }
 
     /// Whether anybody scans.
     pub(super) fn discovering(&self) -> bool {
         lock(&self.state).discovering
+    }
+
+    /// Whether BlueZ is there.
+    pub(super) fn is_running(&self) -> bool {
+        !lock(&self.state).down
     }
 
     /// Whether BlueZ says that rfkill holds the adapter off.
@@ -98,6 +141,9 @@ impl State {
                     (message.path(), message.read2::<&str, PropMap>())
                 {
                     self.changed(to, &path, interface, &properties);
+                    if interface == DEVICE && resolved(&properties) {
+                        self.fresh.insert(path.to_string());
+                    }
                 }
             }
             Some("InterfacesAdded") => {
@@ -107,12 +153,15 @@ impl State {
             }
             Some("InterfacesRemoved") => {
                 if let Ok((path, interfaces)) = message.read2::<dbus::Path<'_>, Vec<&str>>() {
-                    removed(to, &path, &interfaces);
+                    self.removed(to, &path, &interfaces);
                 }
             }
             Some("NameOwnerChanged") => {
-                if let Ok((_, _, "")) = message.read3::<&str, &str, &str>() {
+                let owner = message.read3::<&str, &str, &str>();
+                self.down = matches!(owner, Ok((_, _, "")));
+                if self.down {
                     self.discovering = false;
+                    self.gatt = GattObjects::default();
                     to.hub.set_adapter(AdapterState::Absent);
                 }
             }
@@ -125,6 +174,37 @@ impl State {
             if let Some(properties) = interfaces.get(interface) {
                 self.changed(to, path, interface, properties);
             }
+        }
+        if let Some(uuid) = interfaces.get(SERVICE).and_then(uuid_of) {
+            self.gatt.add_service(path, uuid);
+        }
+        if let Some(properties) = interfaces.get(CHARACTERISTIC)
+            && let Some(uuid) = uuid_of(properties)
+        {
+            self.gatt.add_characteristic(path, uuid, flags_of(properties));
+        }
+    }
+
+    fn removed(&mut self, to: &To, path: &str, interfaces: &[&str]) {
+        if path == to.adapter && interfaces.contains(&ADAPTER) {
+            to.hub.set_adapter(AdapterState::Absent);
+        } else if interfaces.contains(&DEVICE) {
+            self.fresh.remove(path);
+            if let Some(device) = device_of(&to.adapter, path) {
+                to.hub.remove(&device);
+            }
+        } else if interfaces.contains(&SERVICE) || interfaces.contains(&CHARACTERISTIC) {
+            self.gatt.remove(path);
+        }
+    }
+
+    /// A characteristic has a new value, notified or read.
+    fn value(&self, path: &str, value: Vec<u8>) {
+        let Some(id) = self.gatt.id_of(path) else { return };
+        // …/dev_…/service…/char…
+        let device = path.rsplitn(3, '/').nth(2).unwrap_or_default();
+        if let Some(listener) = self.listeners.get(device).and_then(Weak::upgrade) {
+            listener.value(id, value);
         }
     }
 
@@ -139,6 +219,10 @@ impl State {
             if facts != Facts::default() {
                 to.hub.merge(&device, facts);
             }
+        } else if interface == CHARACTERISTIC
+            && let Some(value) = value_of(properties)
+        {
+            self.value(path, value);
         }
     }
 
@@ -152,15 +236,5 @@ impl State {
         if let Some(powered) = facts.powered {
             to.hub.set_adapter(if powered { AdapterState::On } else { AdapterState::Off });
         }
-    }
-}
-
-fn removed(to: &To, path: &str, interfaces: &[&str]) {
-    if path == to.adapter && interfaces.contains(&ADAPTER) {
-        to.hub.set_adapter(AdapterState::Absent);
-    } else if interfaces.contains(&DEVICE)
-        && let Some(device) = device_of(&to.adapter, path)
-    {
-        to.hub.remove(&device);
     }
 }

@@ -1,41 +1,43 @@
-//! The system as BlueZ has it: what it says on D-Bus, heard by ourselves, and the services through btleplug.
+//! The system as BlueZ has it: what it says on D-Bus, heard and asked by ourselves.
 //!
-//! btleplug keeps from us what we need to know: that a name has come, that a device is gone, that a link was lost while
-//! connecting, why an adapter is off, the battery level; and each of its events costs a round trip. One
-//! subscription and one look at all objects tell everything, and from then on asking costs nothing.
+//! btleplug keeps from us what we need to know here: that a name has come, that a device is gone, that a link was lost
+//! while connecting, why an adapter is off, the battery level. Each of its events costs a round trip, finding the
+//! services of one bulb some forty, and its connect can end in the panic message of a task. One subscription and one
+//! look at all objects tell everything, services included, and from then on asking costs nothing.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dbus::arg::Variant;
+use dbus::arg::{PropMap, Variant};
 
 use super::choose::{Block, Candidate, choose};
 use super::fault::Fault;
 use super::hub::Hub;
-use super::plug::{self, Plug};
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::radio::{AdapterInfo, AdapterState, Address, DeviceId};
 
 mod bus;
+mod gatt;
 mod listen;
+mod objects;
 mod parse;
 mod rfkill;
 
 use bus::Bus;
+use gatt::BusGatt;
 use listen::Listening;
-use parse::{ADAPTER, AdapterFacts, DEVICE, Objects};
+use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES};
 use rfkill::{SWITCHES, block_of};
 
 #[derive(Debug)]
 struct Bluez {
-    bus: Bus,
+    bus: Arc<Bus>,
     /// Object path of the adapter.
     path: String,
     name: String,
-    plug: Plug,
     listening: Arc<Listening>,
 }
 
@@ -43,26 +45,14 @@ struct Bluez {
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let fault = |fault: Fault| open_error(&fault);
     let listening = Arc::new(Listening::default());
-    let ours = async {
-        let bus = Bus::open(listening.clone()).await?;
-        let objects = bus.subscribe().await?;
-        Ok::<_, Fault>((bus, objects))
-    };
-    let theirs = async { plug::adapters(&plug::manager().await?).await };
-    let (ours, theirs) = tokio::join!(ours, theirs);
-    let (bus, objects) = ours.map_err(fault)?;
+    let bus = Bus::open(listening.clone()).await.map_err(fault)?;
+    let objects = bus.subscribe().await.map_err(|error| fault(error.into()))?;
     let chosen = choose(candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
-    let central = theirs.map_err(fault)?.into_iter().find(|(theirs, _)| *theirs == name);
-    let Some((_, central)) = central else {
-        return Err(Error::Internal(format!(
-            "btleplug does not accept adapter {name}: its Modalias is missing or of an unknown kind"
-        )));
-    };
     let path = format!("/org/bluez/{name}");
     let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
     listening.begin(path.clone(), hub.clone(), &objects);
-    let system = Bluez { bus, path, name, plug: Plug::new(central), listening };
+    let system = Bluez { bus: Arc::new(bus), path, name, listening };
     Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
 }
 
@@ -98,7 +88,17 @@ impl Bluez {
 impl System for Bluez {
     async fn start_scan(&self) -> Result<(), Fault> {
         let other_scans = self.listening.discovering();
-        self.plug.start_scan().await?;
+        let filter = PropMap::from([
+            // A device that was seen as a classic one as well would be connected as such.
+            ("Transport".to_owned(), Variant(Box::new("le".to_owned()) as _)),
+            // To hear from a device also when nothing about it has changed.
+            ("DuplicateData".to_owned(), Variant(Box::new(true) as _)),
+        ]);
+        // At once: the bus keeps the order.
+        futures::try_join!(
+            self.bus.call::<()>(&self.path, ADAPTER, "SetDiscoveryFilter", (filter,)),
+            self.bus.call::<()>(&self.path, ADAPTER, "StartDiscovery", ()),
+        )?;
         if other_scans {
             // What another program's scan has found is not announced again.
             self.listening.take(&self.bus.objects().await?);
@@ -107,7 +107,7 @@ impl System for Bluez {
     }
 
     async fn stop_scan(&self) -> Result<(), Fault> {
-        self.plug.stop_scan().await
+        Ok(self.bus.call(&self.path, ADAPTER, "StopDiscovery", ()).await?)
     }
 
     async fn refresh(&self) -> Result<(), Fault> {
@@ -116,8 +116,6 @@ impl System for Bluez {
     }
 
     async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
-        // Not by btleplug: it does not notice a link that is lost meanwhile, and drops a stream each time (see
-        // `plug::gatt::Undropped`).
         Ok(self.bus.call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
     }
 
@@ -126,18 +124,23 @@ impl System for Bluez {
     }
 
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
-        Ok(self.plug.gatt(device).await?)
+        let path = self.path_of(device)?;
+        Ok(Arc::new(BusGatt::new(self.bus.clone(), self.listening.clone(), path)))
     }
 
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {
         let question = ("org.bluez.Battery1", "Percentage");
         let path = self.path_of(device)?;
-        let answer = self.bus.call(&path, "org.freedesktop.DBus.Properties", "Get", question).await;
+        let answer = self.bus.call(&path, PROPERTIES, "Get", question).await;
         match answer {
             Ok((Variant(percent),)) => Ok(Some(percent)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn is_running(&self) -> bool {
+        self.listening.is_running()
     }
 
     async fn block(&self) -> Option<Block> {

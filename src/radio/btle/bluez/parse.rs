@@ -10,6 +10,9 @@ use crate::radio::{Address, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
 pub(super) const DEVICE: &str = "org.bluez.Device1";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(super) const SERVICE: &str = "org.bluez.GattService1";
+pub(super) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
 /// All objects of BlueZ: interfaces and their properties by path.
 pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
@@ -50,6 +53,26 @@ pub(super) fn device_facts(properties: &PropMap) -> Facts {
         connected: prop_cast(properties, "Connected").copied(),
         resolved: prop_cast(properties, "ServicesResolved").copied(),
     }
+}
+
+/// Whether these properties say that the services of a device are resolved.
+pub(super) fn resolved(properties: &PropMap) -> bool {
+    prop_cast(properties, "ServicesResolved").copied().unwrap_or_default()
+}
+
+/// The UUID of a service or characteristic.
+pub(super) fn uuid_of(properties: &PropMap) -> Option<Uuid> {
+    text(properties, "UUID")?.parse().ok()
+}
+
+/// The flags of a characteristic.
+pub(super) fn flags_of(properties: &PropMap) -> &[String] {
+    prop_cast::<Vec<String>>(properties, "Flags").map_or(&[], Vec::as_slice)
+}
+
+/// The value of a characteristic, if that is what has changed.
+pub(super) fn value_of(properties: &PropMap) -> Option<Vec<u8>> {
+    prop_cast::<Vec<u8>>(properties, "Value").cloned()
 }
 
 /// The device of this path below this adapter: `…/dev_C4_11_00_00_00_01`, and nothing deeper.

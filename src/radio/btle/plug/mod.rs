@@ -1,7 +1,4 @@
 //! The system as btleplug has it: the same on all platforms.
-//!
-//! [`Plug`] is what every system uses of it: the scan and the services. `Portable` is a whole system on top of it, for
-//! the platforms where nothing better is at hand.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -70,8 +67,29 @@ fn address_of(peripheral: &Peripheral) -> Option<Address> {
     (bytes != [0; 6]).then_some(Address::new(bytes))
 }
 
+/// Keeps the panics of bluez-async's tasks off the user's terminal. Its connect drops a stream, whose drop starts a task
+/// that panics if a signal comes at the wrong moment ("No match with that id found", bluez-async 0.9.0). That ends no
+/// more than the task, so its message says nothing that anybody needs; all other panics are told as before.
+#[cfg(target_os = "linux")]
+fn hush() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let of_library = panic.location().is_some_and(|place| place.file().contains("/bluez-async-"));
+            if of_library {
+                tracing::debug!("a task of bluez-async ended in a panic: {panic}");
+            } else {
+                others(panic);
+            }
+        }));
+    });
+}
+
 /// Reaches the system.
 pub(super) async fn manager() -> Result<Manager, Fault> {
+    #[cfg(target_os = "linux")]
+    hush();
     // It connects to the bus, and blocks meanwhile.
     let runtime = tokio::runtime::Handle::current();
     match tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await {

@@ -93,6 +93,10 @@ impl System for Portable {
         Ok(None)
     }
 
+    fn is_running(&self) -> bool {
+        true
+    }
+
     async fn block(&self) -> Option<Block> {
         None
     }

@@ -1,0 +1,368 @@
+//! A bulb that is held: one task keeps its session, takes changes, and tells all that happens.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bulb_protocol::LightState;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::battery::{Battery, read_battery};
+use super::change::Change;
+use super::gate::Gate;
+use super::info::{DeviceInfo, read_device_info};
+use super::profile::Profile;
+use super::session::Session;
+use super::state::BulbState;
+use crate::error::{Error, Result};
+use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report};
+
+/// The pauses before a lost link is tried again; the last one stays.
+const BACK_OFF: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(30),
+];
+/// A link that held so long was a good one: the pauses begin anew.
+const STEADY: Duration = Duration::from_secs(10);
+/// How often the battery level is read: it changes by a percent in minutes.
+const BATTERY_PAUSE: Duration = Duration::from_secs(60);
+/// How long a read beside the commands may take.
+const READ_TIME: Duration = Duration::from_secs(5);
+/// How long a disconnect may take to be sent.
+const DISCONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// How a driver's link is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinkPhase {
+    /// It is being made, or waits for its turn; the number of the attempt, from 1.
+    Connecting(u32),
+    /// It is up, and this is a bulb of the profile.
+    Up,
+    /// It was lost or not made; when it will be tried again.
+    Waiting(Instant),
+    /// It is down, and stays so: nobody wants it, or there is no use in trying. The driver has ended.
+    Down,
+}
+
+/// What a driver tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
+    Link(LinkPhase),
+    /// The state changed, with the token of the last change that it takes into account.
+    State(BulbState, u64),
+    /// The bulb confirmed a change after so long.
+    Confirmed(Duration),
+    /// A change was written, and the bulb did not confirm it.
+    Unconfirmed,
+    /// The battery level; nothing if the bulb has none.
+    Battery(Option<Battery>),
+    /// What the bulb says of itself.
+    Info(DeviceInfo),
+    /// Something failed. The driver goes on unless [`LinkPhase::Down`] follows.
+    Trouble(Error),
+}
+
+/// What a driver is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The radio.
+    pub radio: Arc<dyn Radio>,
+    /// What is known of the bulb.
+    pub report: Report,
+    /// How it is driven.
+    pub profile: &'static Profile,
+    /// Where connects take turns.
+    pub gate: Arc<Gate>,
+    /// How long an operation may take.
+    pub timeout: Duration,
+}
+
+/// Holds a bulb: connects, reconnects with growing pauses, follows its state, and writes the newest change whenever the bulb has
+/// taken the one before. Dropping it closes the link.
+#[derive(Debug)]
+pub struct Driver {
+    slot: Arc<Slot>,
+    stop: CancellationToken,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The place of the newest change: one that is not yet under way is merged with its successor.
+#[derive(Debug, Default)]
+struct Slot {
+    next: Mutex<Option<(Change, u64)>>,
+    filled: Notify,
+    hurry: Notify,
+}
+
+impl Slot {
+    fn take(&self) -> Option<(Change, u64)> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Driver {
+    /// Starts to hold the bulb. What happens goes to `out` with the bulb's identifier; a reader that lags makes the driver
+    /// wait.
+    #[must_use]
+    pub fn start(plan: Plan, out: mpsc::Sender<(DeviceId, Happening)>) -> Self {
+        let slot = Arc::new(Slot::default());
+        let stop = CancellationToken::new();
+        let holder =
+            Holder { plan, slot: slot.clone(), out, link: None, present: None, token: 0, attempt: 0 };
+        let task = tokio::spawn(holder.run(stop.clone()));
+        Self { slot, stop, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Asks for a change. It is merged with one that still waits, so that a slider sends no more than the bulb takes and
+    /// the last value always arrives. States that take it into account carry a token of at least `token`.
+    pub fn change(&self, change: Change, token: u64) {
+        let mut next = self.slot.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let merged = next.map_or(change, |(before, _)| before.then(change));
+        *next = Some((merged, token));
+        drop(next);
+        self.slot.filled.notify_one();
+    }
+
+    /// Tries again at once, without waiting for the end of the pause.
+    pub fn hurry(&self) {
+        self.slot.hurry.notify_one();
+    }
+
+    /// Gives the bulb up. [`LinkPhase::Down`] says when that is done; keep the driver until then.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+/// The task of a driver.
+struct Holder {
+    plan: Plan,
+    slot: Arc<Slot>,
+    out: mpsc::Sender<(DeviceId, Happening)>,
+    /// The link, to be closed when the user says so even if it was up before we came.
+    link: Option<Arc<dyn Link>>,
+    /// The state that the bulb reported last on this link.
+    present: Option<LightState>,
+    /// The token of the last change that was taken.
+    token: u64,
+    attempt: u32,
+}
+
+impl Holder {
+    async fn run(mut self, stop: CancellationToken) {
+        let outcome = stop.run_until_cancelled(self.hold()).await;
+        if let Some(link) = self.link.take() {
+            let deadline = Deadline::after(DISCONNECT_TIME);
+            let late = |waited| Error::Silent {
+                device: self.plan.report.label(),
+                operation: "the disconnect".to_owned(),
+                waited,
+            };
+            if let Err(error) = deadline.run(link.disconnect(), late).await {
+                self.tell(Happening::Trouble(error)).await;
+            }
+        }
+        if let Some(error) = outcome {
+            self.tell(Happening::Trouble(error)).await;
+        }
+        self.tell(Happening::Link(LinkPhase::Down)).await;
+    }
+
+    async fn tell(&self, what: Happening) {
+        // A reader that has gone wants to know nothing any more.
+        let _ = self.out.send((self.plan.report.id.clone(), what)).await;
+    }
+
+    /// Holds the link for as long as there is use in it; gives the error that made an end.
+    async fn hold(&mut self) -> Error {
+        loop {
+            self.attempt += 1;
+            self.tell(Happening::Link(LinkPhase::Connecting(self.attempt))).await;
+            let error = match self.open().await {
+                Ok(session) => {
+                    let start = Instant::now();
+                    let error = self.drive(session).await;
+                    if start.elapsed() >= STEADY {
+                        self.attempt = 0;
+                    }
+                    error
+                }
+                Err(error) => error,
+            };
+            self.link = None;
+            self.present = None;
+            // A change that was meant for a bulb in reach must not switch it minutes later.
+            if let Some((_, token)) = self.slot.take() {
+                self.token = token;
+            }
+            if hopeless(&error) {
+                return error;
+            }
+            self.tell(Happening::Trouble(error)).await;
+            self.wait().await;
+        }
+    }
+
+    async fn open(&mut self) -> Result<Session> {
+        let Plan { radio, report, profile, gate, timeout } = &self.plan;
+        let turn = gate.enter().await;
+        let deadline = Deadline::after(*timeout);
+        let mut session = Session::open(radio.as_ref(), report, profile, deadline).await?;
+        self.link = Some(session.link().clone());
+        drop(turn);
+        session.subscribe(deadline).await?;
+        let state = session.read_state(deadline).await;
+        self.tell(Happening::Link(LinkPhase::Up)).await;
+        match state {
+            Ok(state) => self.reported(state).await,
+            Err(error @ Error::LinkLost { .. }) => return Err(error),
+            // It may report better ones later, and it can be commanded meanwhile.
+            Err(error) => self.tell(Happening::Trouble(error)).await,
+        }
+        Ok(session)
+    }
+
+    /// The pause before the next attempt; shorter if somebody is in a hurry or the adapter comes back.
+    async fn wait(&self) {
+        let index = usize::try_from(self.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let last = BACK_OFF.len() - 1;
+        let pause = BACK_OFF.get(index.min(last)).copied().unwrap_or(STEADY);
+        let until = Instant::now() + pause;
+        self.tell(Happening::Link(LinkPhase::Waiting(until))).await;
+        let mut adapter = self.plan.radio.adapter_state();
+        let was_on = *adapter.borrow_and_update() == AdapterState::On;
+        tokio::select! {
+            () = sleep_until(until) => {}
+            () = self.slot.hurry.notified() => {}
+            () = back(&mut adapter), if !was_on => {}
+        }
+    }
+
+    /// Follows and commands the bulb until its link is lost; gives the error that says so.
+    async fn drive(&mut self, mut session: Session) -> Error {
+        let link = session.link().clone();
+        let mut down = link.state();
+        let (device, out) = (self.plan.report.label(), self.out.clone());
+        let mut beside = std::pin::pin!(beside(link.as_ref(), &device, &out));
+        loop {
+            tokio::select! {
+                biased;
+                () = self.slot.filled.notified() => {
+                    if let Some((change, token)) = self.slot.take()
+                        && let Err(error) = self.apply(&mut session, change, token).await
+                    {
+                        return error;
+                    }
+                }
+                state = session.next_state() => match state {
+                    Ok(state) => self.reported(state).await,
+                    Err(error @ Error::MalformedStatus { .. }) => self.tell(Happening::Trouble(error)).await,
+                    Err(error) => return error,
+                },
+                () = until_down(&mut down) => {
+                    let operation = "use".to_owned();
+                    return Error::LinkLost { device: device.clone(), operation };
+                }
+                () = &mut beside => {}
+            }
+        }
+    }
+
+    async fn reported(&mut self, state: LightState) {
+        self.present = Some(state);
+        self.tell(Happening::State(BulbState::Reported(state), self.token)).await;
+    }
+
+    /// Writes a change.
+    ///
+    /// # Errors
+    /// The link was lost. Any other failure has been told, and the state put back.
+    async fn apply(&mut self, session: &mut Session, change: Change, token: u64) -> Result<()> {
+        self.token = token;
+        // With the whole state nothing need be read before; without one, the session reads it.
+        let whole = self.present.map_or(change, |present| Change::whole(change.apply(present)));
+        if let Some(wanted) = whole.complete() {
+            self.tell(Happening::State(BulbState::Assumed(wanted), token)).await;
+        }
+        let start = Instant::now();
+        match session.apply(&whole, Deadline::after(self.plan.timeout)).await {
+            Ok(outcome) => {
+                self.tell(match outcome.confirmed {
+                    true => Happening::Confirmed(start.elapsed()),
+                    false => Happening::Unconfirmed,
+                })
+                .await;
+                // What was written is the base of the next change, if the bulb never says.
+                self.present = outcome.state.light();
+                self.tell(Happening::State(outcome.state, token)).await;
+                Ok(())
+            }
+            Err(error @ Error::LinkLost { .. }) => Err(error),
+            Err(error) => {
+                self.tell(Happening::Trouble(error)).await;
+                match session.read_state(Deadline::after(READ_TIME)).await {
+                    Ok(state) => self.reported(state).await,
+                    Err(error @ Error::LinkLost { .. }) => return Err(error),
+                    Err(_) => {
+                        self.present = None;
+                        self.tell(Happening::State(BulbState::Unknown, token)).await;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is read beside the commands: once what the bulb says of itself, and now and then the battery level.
+async fn beside(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, Happening)>) {
+    let tell = async |what| {
+        let _ = out.send((link.device().clone(), what)).await;
+    };
+    let mut has_battery = true;
+    let mut info = true;
+    loop {
+        if has_battery {
+            match read_battery(link, device, Deadline::after(READ_TIME)).await {
+                Ok(battery) => tell(Happening::Battery(Some(battery))).await,
+                Err(Error::NoBattery { .. }) => {
+                    has_battery = false;
+                    tell(Happening::Battery(None)).await;
+                }
+                // That the link is lost, the driver tells.
+                Err(Error::LinkLost { .. }) => {}
+                Err(error) => tell(Happening::Trouble(error)).await,
+            }
+        }
+        if std::mem::take(&mut info)
+            && let Ok(info) = read_device_info(link, Deadline::after(READ_TIME)).await
+        {
+            tell(Happening::Info(info)).await;
+        }
+        sleep(BATTERY_PAUSE).await;
+    }
+}
+
+async fn until_down(link: &mut watch::Receiver<LinkState>) {
+    // A link whose radio has gone is down as well.
+    let _ = link.wait_for(|state| *state == LinkState::Down).await;
+}
+
+/// Waits until the adapter is on; for ever if its radio is gone.
+async fn back(adapter: &mut watch::Receiver<AdapterState>) {
+    if adapter.wait_for(|state| *state == AdapterState::On).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether trying again cannot help: it is not a bulb of the profile, or the user may not.
+fn hopeless(error: &Error) -> bool {
+    matches!(error.exit(), 5 | 7) || matches!(error, Error::NeedsPairing { .. })
+}

@@ -1,0 +1,52 @@
+//! What a bulb says of itself: the device information service.
+
+use crate::error::{Error, Result};
+use crate::radio::{CharacteristicId, Deadline, Link};
+
+/// Device information 0x180A (Bluetooth Assigned Numbers). Nothing where the bulb does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// 0x2A29.
+    pub manufacturer: Option<String>,
+    /// 0x2A24.
+    pub model: Option<String>,
+    /// 0x2A26.
+    pub firmware: Option<String>,
+    /// 0x2A27.
+    pub hardware: Option<String>,
+    /// 0x2A25.
+    pub serial: Option<String>,
+}
+
+/// Reads what the bulb says of itself. The texts are as they came (see `report::sanitise`).
+///
+/// # Errors
+/// [`Error::LinkLost`]. A characteristic that is missing or cannot be read is nothing said.
+pub async fn read_device_info(link: &dyn Link, deadline: Deadline) -> Result<DeviceInfo> {
+    Ok(DeviceInfo {
+        manufacturer: text(link, 0x2A29, deadline).await?,
+        model: text(link, 0x2A24, deadline).await?,
+        firmware: text(link, 0x2A26, deadline).await?,
+        hardware: text(link, 0x2A27, deadline).await?,
+        serial: text(link, 0x2A25, deadline).await?,
+    })
+}
+
+async fn text(link: &dyn Link, characteristic: u16, deadline: Deadline) -> Result<Option<String>> {
+    let id = CharacteristicId::short(0x180A, characteristic);
+    if !link.table().properties(id).is_some_and(|properties| properties.read) {
+        return Ok(None);
+    }
+    match link.read(id, deadline).await {
+        Ok(value) => {
+            let text = String::from_utf8_lossy(&value);
+            let text = text.trim_matches([' ', '\0']);
+            Ok((!text.is_empty()).then(|| text.to_owned()))
+        }
+        Err(error @ Error::LinkLost { .. }) => Err(error),
+        Err(error) => {
+            tracing::info!("device information {characteristic:04x}: {error}");
+            Ok(None)
+        }
+    }
+}

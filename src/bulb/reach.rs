@@ -1,0 +1,53 @@
+//! A link to work on, also where the one that is there is about to end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::error::{Error, Result};
+use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
+
+/// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
+/// that it is connected. A little more, for the news to arrive.
+const ENDING_TIME: Duration = Duration::from_millis(2300);
+
+/// Connects and runs the operation. A link that was up before we came may be one that the command before us has asked to
+/// end: when it is lost on the way, the operation runs once more on a link of our own. So it must be one that can be repeated.
+///
+/// # Errors
+/// What [`Radio::connect`] and the operation give.
+pub async fn reach<T>(
+    radio: &dyn Radio,
+    device: &DeviceId,
+    deadline: Deadline,
+    mut operation: impl AsyncFnMut(Arc<dyn Link>) -> Result<T>,
+) -> Result<T> {
+    let link = radio.connect(device, deadline).await?;
+    let was_up = link.was_up();
+    match operation(link).await {
+        Err(Error::LinkLost { .. }) if was_up => {
+            tracing::info!("{device}: the link that was there has ended, connecting anew");
+            operation(radio.connect(device, deadline).await?).await
+        }
+        result => result,
+    }
+}
+
+/// Connects, and leaves the link up for others. One that was up before we came is looked at for as long as it may take
+/// to end; if it does, another takes its place.
+///
+/// # Errors
+/// What [`Radio::connect`] gives.
+pub async fn hold(radio: &dyn Radio, device: &DeviceId, deadline: Deadline) -> Result<()> {
+    let mut link = radio.connect(device, deadline).await?;
+    if link.was_up() {
+        let mut state = link.state();
+        let ended = timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok();
+        if ended {
+            link = radio.connect(device, deadline).await?;
+        }
+    }
+    link.keep();
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! The services of one device, over D-Bus.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+
+use async_trait::async_trait;
+use dbus::arg::{PropMap, Variant};
+
+use super::super::fault::Fault;
+use super::super::hub::lock;
+use super::super::system::{Gatt, Listener};
+use super::bus::Bus;
+use super::listen::Listening;
+use super::parse::{CHARACTERISTIC, DEVICE, PROPERTIES};
+use crate::radio::{CharacteristicId, GattTable, WriteKind};
+
+/// A device, by its object path.
+pub(super) struct BusGatt {
+    bus: Arc<Bus>,
+    listening: Arc<Listening>,
+    device: String,
+    paths: Mutex<HashMap<CharacteristicId, String>>,
+}
+
+impl BusGatt {
+    pub(super) fn new(bus: Arc<Bus>, listening: Arc<Listening>, device: String) -> Self {
+        Self { bus, listening, device, paths: Mutex::default() }
+    }
+
+    fn path(&self, id: CharacteristicId) -> Result<String, Fault> {
+        let known = lock(&self.paths).get(&id).cloned();
+        known.ok_or_else(|| Fault::own(format!("characteristic {id} is not in the table")))
+    }
+}
+
+impl fmt::Debug for BusGatt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BusGatt").field(&self.device).finish()
+    }
+}
+
+#[async_trait]
+impl Gatt for BusGatt {
+    async fn discover(&self) -> Result<GattTable, Fault> {
+        if self.listening.was_just_resolved(&self.device) {
+            // BlueZ announces in the order of objects, so that "resolved" may come before some of the characteristics. An
+            // answer comes after all that was to be announced.
+            let question = (DEVICE, "ServicesResolved");
+            let _: (Variant<bool>,) = self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
+        }
+        let (mut table, mut paths) = self.listening.table(&self.device);
+        if table.services.is_empty() {
+            // Announced all the same, or not: a look at everything tells.
+            self.listening.take(&self.bus.objects().await?);
+            (table, paths) = self.listening.table(&self.device);
+        }
+        *lock(&self.paths) = paths;
+        Ok(table)
+    }
+
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+        self.listening.listen(&self.device, to);
+        Ok(())
+    }
+
+    fn echoes_reads(&self) -> bool {
+        true
+    }
+
+    /// BlueZ announces a value before it answers the read, and we take the one before the other.
+    async fn settle(&self) {}
+
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+        let path = self.path(characteristic)?;
+        let (value,) = self.bus.call(&path, CHARACTERISTIC, "ReadValue", (PropMap::new(),)).await?;
+        Ok(value)
+    }
+
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+    ) -> Result<(), Fault> {
+        let path = self.path(characteristic)?;
+        let kind = match kind {
+            WriteKind::Request => "request",
+            WriteKind::Command => "command",
+        };
+        let options = PropMap::from([("type".to_owned(), Variant(Box::new(kind.to_owned()) as _))]);
+        Ok(self.bus.call(&path, CHARACTERISTIC, "WriteValue", (value, options)).await?)
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        let path = self.path(characteristic)?;
+        Ok(self.bus.call(&path, CHARACTERISTIC, "StartNotify", ()).await?)
+    }
+
+    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        let path = self.path(characteristic)?;
+        Ok(self.bus.call(&path, CHARACTERISTIC, "StopNotify", ()).await?)
+    }
+}

@@ -1,0 +1,246 @@
+//! What the desk knows of one device.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bulb_protocol::LightState;
+
+use super::hsv::Tint;
+use super::text::plain;
+use crate::bulb::{Battery, BulbState, DeviceInfo, Happening, LinkPhase, looks_like_a_bulb, profile_of};
+use crate::radio::{DeviceId, Report};
+
+/// How many signal strengths are kept, one a tick.
+pub(crate) const HISTORY: usize = 10;
+/// The weight of a new signal strength in the average: half of it is from the last three reports.
+const WEIGHT: f32 = 0.2;
+/// The borders of the signal's steps, dBm, as `scan` has them: from "beside it" to "about to lose it".
+const STEPS: [f32; 4] = [-88.0, -78.0, -67.0, -55.0];
+/// By so much a signal has to pass a border before its step changes, dB, so that rows do not dance.
+const HYSTERESIS: f32 = 3.0;
+
+/// How our link to a device is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// Nobody wants one.
+    #[default]
+    None,
+    /// It is being made; the number of the attempt.
+    Connecting(u32),
+    /// It is up since then.
+    Up(Duration),
+    /// It was lost or not made, and is tried again then.
+    Waiting(Duration),
+}
+
+/// What became of the last change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// None was made.
+    #[default]
+    None,
+    /// It is under way.
+    Pending,
+    /// The bulb reports what was asked for.
+    Confirmed,
+    /// It was written, and the bulb does not say.
+    Unconfirmed,
+    /// It failed.
+    Failed,
+}
+
+/// One device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(crate) report: Report,
+    /// The name as it is shown; empty if there is none.
+    pub(crate) name: String,
+    pub(crate) bulb: bool,
+    pub(crate) profile: Option<&'static str>,
+    /// Signal strength: the running average, and what is shown of it.
+    average: Option<f32>,
+    /// Whether the average is newer than what is shown.
+    fresh: bool,
+    pub(crate) rssi: Option<i16>,
+    /// 0 to 4 bars.
+    pub(crate) step: u8,
+    pub(crate) history: VecDeque<i16>,
+    /// When it was last heard; absent if it is only remembered.
+    pub(crate) last: Option<Duration>,
+    /// For how long a running scan has not heard it.
+    pub(crate) silent: Duration,
+    pub(crate) link: Link,
+    pub(crate) state: BulbState,
+    /// The state before the changes that are under way.
+    pub(crate) token: u64,
+    pub(crate) answer: Answer,
+    pub(crate) tint: Tint,
+    /// The level; nothing if the bulb has no battery. Unknown while it was not read.
+    pub(crate) battery: Option<Option<Battery>>,
+    pub(crate) info: Option<DeviceInfo>,
+    pub(crate) latency: Option<Duration>,
+    pub(crate) losses: u32,
+}
+
+impl Device {
+    pub(crate) fn new(report: Report) -> Self {
+        let mut device = Self {
+            name: String::new(),
+            bulb: false,
+            profile: None,
+            average: None,
+            fresh: false,
+            rssi: None,
+            step: 0,
+            history: VecDeque::with_capacity(HISTORY),
+            last: None,
+            silent: Duration::ZERO,
+            link: Link::None,
+            state: BulbState::Unknown,
+            token: 0,
+            answer: Answer::None,
+            tint: Tint::default(),
+            battery: None,
+            info: None,
+            latency: None,
+            losses: 0,
+            report: report.clone(),
+        };
+        device.describe(report);
+        device.sample();
+        device
+    }
+
+    pub(crate) fn id(&self) -> &DeviceId {
+        &self.report.id
+    }
+
+    /// What to call it.
+    pub(crate) fn label(&self) -> &str {
+        if self.name.is_empty() { self.report.id.as_str() } else { &self.name }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.report.address.map_or_else(|| self.report.id.to_string(), |address| address.to_string())
+    }
+
+    /// Takes a report in; whether anything but its signal is new.
+    pub(crate) fn hear(&mut self, report: Report, at: Option<Duration>) -> bool {
+        let heard = at > self.last;
+        if heard {
+            self.last = at;
+            self.silent = Duration::ZERO;
+        }
+        let old = &self.report;
+        let news = old.name != report.name
+            || old.alias != report.alias
+            || old.services != report.services
+            || old.connected != report.connected;
+        self.describe(report);
+        news
+    }
+
+    fn describe(&mut self, report: Report) {
+        self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
+        self.bulb = looks_like_a_bulb(&report);
+        self.profile = profile_of(&report).map(|profile| profile.name).or(self.profile);
+        // BlueZ says 127 for "not measured", and cheap controllers say what they like.
+        if let Some(rssi) = report.rssi.filter(|rssi| (-127..=20).contains(rssi)) {
+            let rssi = f32::from(rssi);
+            self.average = Some(self.average.map_or(rssi, |average| average + WEIGHT * (rssi - average)));
+            self.fresh = true;
+        }
+        self.report = report;
+    }
+
+    /// Takes the present average as what is shown.
+    #[allow(clippy::cast_possible_truncation, reason = "an average of numbers that fit")]
+    pub(crate) fn sample(&mut self) {
+        let Some(average) = self.average.filter(|_| std::mem::take(&mut self.fresh)) else { return };
+        self.rssi = Some(average.round() as i16);
+        let above = |margin: f32| {
+            let count = STEPS.iter().filter(|&&border| average >= border + margin).count();
+            u8::try_from(count).unwrap_or_default()
+        };
+        let (least, most) = (above(HYSTERESIS), above(-HYSTERESIS));
+        self.step = if self.history.is_empty() { above(0.0) } else { self.step.clamp(least, most) };
+        self.history.push_back(self.rssi.unwrap_or_default());
+        while self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+    }
+
+    /// Whether its controls can be used.
+    pub(crate) fn up(&self) -> bool {
+        matches!(self.link, Link::Up(_))
+    }
+
+    /// Whether somebody wants a link to it.
+    pub(crate) fn wanted(&self) -> bool {
+        self.link != Link::None
+    }
+
+    pub(crate) fn light(&self) -> Option<LightState> {
+        self.state.light()
+    }
+
+    /// Takes in what its driver says; a moment of the radio side's clock becomes one of ours through `clock`.
+    pub(crate) fn take(
+        &mut self,
+        happening: &Happening,
+        now: Duration,
+        clock: impl Fn(tokio::time::Instant) -> Duration,
+    ) {
+        match happening {
+            Happening::Link(phase) => self.link(phase, now, clock),
+            // A state from before the newest change would make the slider jump back under the finger.
+            Happening::State(state, token) if *token >= self.token => {
+                self.state = *state;
+                if let Some(light) = state.light() {
+                    self.tint = self.tint.of(light.color);
+                }
+                if matches!(state, BulbState::Unknown) {
+                    self.answer = Answer::None;
+                }
+            }
+            Happening::State(..) => {}
+            Happening::Confirmed(latency) => {
+                self.latency = Some(*latency);
+                self.answer = Answer::Confirmed;
+            }
+            Happening::Unconfirmed => self.answer = Answer::Unconfirmed,
+            Happening::Battery(battery) => self.battery = Some(*battery),
+            Happening::Info(info) => self.info = Some(info.clone()),
+            Happening::Trouble(_) => {
+                if self.answer == Answer::Pending {
+                    self.answer = Answer::Failed;
+                }
+            }
+        }
+    }
+
+    fn link(&mut self, phase: &LinkPhase, now: Duration, clock: impl Fn(tokio::time::Instant) -> Duration) {
+        let was_up = self.up();
+        self.link = match phase {
+            LinkPhase::Connecting(attempt) => Link::Connecting(*attempt),
+            LinkPhase::Up => Link::Up(now),
+            LinkPhase::Waiting(until) => Link::Waiting(clock(*until)),
+            LinkPhase::Down => Link::None,
+        };
+        if self.up() {
+            self.profile = Some(crate::bulb::BASE.name);
+        } else {
+            self.state = BulbState::Unknown;
+            self.latency = None;
+            if was_up && matches!(self.link, Link::Waiting(_)) {
+                self.losses += 1;
+            }
+        }
+        if !self.wanted() {
+            // It begins to be heard, or not, from now.
+            self.silent = Duration::ZERO;
+            self.last = self.last.map(|_| now);
+            self.answer = Answer::None;
+        }
+    }
+}

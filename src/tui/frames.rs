@@ -1,0 +1,131 @@
+//! The frame log.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::radio::trace::Frame;
+
+/// How many frames are kept: some minutes of a slider in motion.
+const KEPT: usize = 5_000;
+
+/// A frame as it is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// Which one since the beginning.
+    pub(crate) number: u64,
+    /// When, since the beginning.
+    pub(crate) at: Duration,
+    pub(crate) out: bool,
+    /// What the bulb was called then.
+    pub(crate) name: String,
+    pub(crate) characteristic: String,
+    pub(crate) hex: String,
+    /// What it says, or what is wrong with it.
+    pub(crate) meaning: Result<String, String>,
+    /// Its line in a file.
+    pub(crate) line: String,
+}
+
+impl Row {
+    fn matches(&self, filter: &str) -> bool {
+        filter.is_empty()
+            || [&self.name, &self.characteristic, &self.hex, &self.line]
+                .iter()
+                .any(|text| text.to_lowercase().contains(filter))
+    }
+}
+
+/// The frames that passed.
+#[derive(Debug, Default)]
+pub(crate) struct FrameLog {
+    rows: VecDeque<Row>,
+    next: u64,
+    /// How many passed unseen because we were too slow.
+    pub(crate) missed: u64,
+    /// In lower case.
+    filter: String,
+    /// While it stands still: the number after the last frame shown.
+    held: Option<u64>,
+    /// How many rows it is scrolled up from the newest.
+    pub(crate) back: usize,
+}
+
+impl FrameLog {
+    /// Takes a frame in; `name` is what its bulb is called.
+    pub(crate) fn push(&mut self, frame: &Frame, at: Duration, name: &str) {
+        let time = humantime::format_rfc3339_millis(frame.time);
+        let row = Row {
+            number: self.next,
+            at,
+            out: frame.carrier.is_out(),
+            name: name.to_owned(),
+            characteristic: frame.characteristic.to_string(),
+            hex: frame.hex(),
+            meaning: frame.meaning().unwrap_or_else(|| Ok(String::new())),
+            line: format!("{time}  {frame}"),
+        };
+        self.next += 1;
+        // What is looked at stays where it is.
+        if self.back > 0 && row.matches(&self.filter) {
+            self.back += 1;
+        }
+        self.rows.push_back(row);
+        if self.rows.len() > KEPT {
+            self.rows.pop_front();
+        }
+    }
+
+    /// The frames that are shown, oldest first.
+    pub(crate) fn shown(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        let end = self.held.unwrap_or(u64::MAX);
+        self.rows.iter().filter(move |row| row.number < end && row.matches(&self.filter))
+    }
+
+    /// The last frames shown, oldest first, at most so many: what stands on the screen.
+    pub(crate) fn page(&self, height: usize) -> Vec<&Row> {
+        let mut page: Vec<&Row> = self.shown().rev().skip(self.back).take(height).collect();
+        page.reverse();
+        page
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shown().count()
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// How many came since it stands still.
+    pub(crate) fn behind(&self) -> u64 {
+        self.held.map_or(0, |held| self.next - held)
+    }
+
+    pub(crate) fn toggle_held(&mut self) {
+        self.held = if self.held.is_some() { None } else { Some(self.next) };
+        if self.held.is_none() {
+            self.back = 0;
+        }
+    }
+
+    pub(crate) fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    pub(crate) fn set_filter(&mut self, filter: &str) {
+        self.filter = filter.trim().to_lowercase();
+        self.back = 0;
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.missed = 0;
+        self.back = 0;
+    }
+
+    /// Scrolls; up is into the past.
+    pub(crate) fn scroll(&mut self, rows: isize, height: usize) {
+        let most = self.count().saturating_sub(height);
+        self.back = self.back.saturating_add_signed(rows).min(most);
+    }
+}

@@ -1,0 +1,316 @@
+//! The key table: the one place that says which key does what. Handling, the help and the hints are made from it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where a key works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Everywhere, also while text is typed.
+    Always,
+    /// In every pane.
+    Panes,
+    /// In the list of bulbs.
+    List,
+    /// In the pane of the selected bulb.
+    Detail,
+    /// In the frame log.
+    Frames,
+    /// In a window over the panes.
+    Popup,
+    /// While text is typed. Other keys edit it.
+    Typing,
+}
+
+impl Place {
+    /// The heading of its keys in the help.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::Panes => "Everywhere",
+            Self::List => "Bulbs",
+            Self::Detail => "The selected bulb",
+            Self::Frames => "Frames",
+            Self::Popup => "In a window like this",
+            Self::Typing => "While typing",
+        }
+    }
+}
+
+/// What a key does.
+#[allow(missing_docs, reason = "the table has a sentence for each")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    Quit,
+    Interrupt,
+    Suspend,
+    Redraw,
+    Help,
+    Messages,
+    Groups,
+    Dismiss,
+    NextPane,
+    PreviousPane,
+    ToList,
+    ToDetail,
+    ToFrames,
+    Scan,
+    Any,
+    Sort,
+    Filter,
+    Toggle,
+    Brighter,
+    Dimmer,
+    TypeColor,
+    Mark,
+    MarkAll,
+    Connect,
+    Disconnect,
+    Hurry,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Less,
+    More,
+    MuchLess,
+    MuchMore,
+    Least,
+    Most,
+    Activate,
+    Pause,
+    Save,
+    Clear,
+    Accept,
+    Cancel,
+}
+
+/// A key, with Ctrl or without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+impl Key {
+    const fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
+        Self { code, modifiers }
+    }
+
+    /// The key of an event. Shift is in the character already, where there is one.
+    #[must_use]
+    pub fn of(event: KeyEvent) -> Self {
+        let mut modifiers =
+            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
+            modifiers -= KeyModifiers::SHIFT;
+        }
+        Self { code: event.code, modifiers }
+    }
+
+    /// As it is written in the help.
+    #[must_use]
+    pub fn text(self) -> String {
+        let name = match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
+                c.to_ascii_uppercase().into()
+            }
+            KeyCode::Char(c) => c.into(),
+            KeyCode::Enter => "Enter".to_owned(),
+            KeyCode::Esc => "Esc".to_owned(),
+            KeyCode::Tab => "Tab".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
+            KeyCode::Up => "↑".to_owned(),
+            KeyCode::Down => "↓".to_owned(),
+            KeyCode::Left => "←".to_owned(),
+            KeyCode::Right => "→".to_owned(),
+            KeyCode::PageUp => "PgUp".to_owned(),
+            KeyCode::PageDown => "PgDn".to_owned(),
+            KeyCode::Home => "Home".to_owned(),
+            KeyCode::End => "End".to_owned(),
+            other => other.to_string(),
+        };
+        let control = if self.modifiers.contains(KeyModifiers::CONTROL) { "Ctrl-" } else { "" };
+        let shift = if self.modifiers.contains(KeyModifiers::SHIFT) { "Shift-" } else { "" };
+        format!("{control}{shift}{name}")
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// Where it works.
+    pub place: Place,
+    /// The keys, any of which does it.
+    pub keys: &'static [Key],
+    /// What it does.
+    pub action: Action,
+    /// What it does, for the help.
+    pub help: &'static str,
+    /// A word for the line of hints; empty for keys that do not stand there.
+    pub hint: &'static str,
+}
+
+const fn c(c: char) -> Key {
+    Key::new(KeyCode::Char(c), KeyModifiers::NONE)
+}
+
+const fn ctrl(c: char) -> Key {
+    Key::new(KeyCode::Char(c), KeyModifiers::CONTROL)
+}
+
+const fn k(code: KeyCode) -> Key {
+    Key::new(code, KeyModifiers::NONE)
+}
+
+const fn shift(code: KeyCode) -> Key {
+    Key::new(code, KeyModifiers::SHIFT)
+}
+
+const fn row(
+    place: Place,
+    keys: &'static [Key],
+    action: Action,
+    hint: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { place, keys, action, help, hint }
+}
+
+const UP: &[Key] = &[k(KeyCode::Up), c('k')];
+const DOWN: &[Key] = &[k(KeyCode::Down), c('j')];
+const PAGE_UP: &[Key] = &[k(KeyCode::PageUp), ctrl('b')];
+const PAGE_DOWN: &[Key] = &[k(KeyCode::PageDown), ctrl('f')];
+const FIRST: &[Key] = &[k(KeyCode::Home), c('g')];
+const LAST: &[Key] = &[k(KeyCode::End), c('G')];
+const ENTER: &[Key] = &[k(KeyCode::Enter)];
+
+use Action as A;
+use Place as P;
+
+/// The table. The first rows of a place are the first in its hints.
+#[rustfmt::skip]
+pub const TABLE: &[Binding] = &[
+    row(P::List, ENTER, A::Connect, "connect", "connect; go to a bulb that is connected"),
+    row(P::List, UP, A::Up, "", "the bulb above"),
+    row(P::List, DOWN, A::Down, "", "the bulb below"),
+    row(P::List, PAGE_UP, A::PageUp, "", "a page up"),
+    row(P::List, PAGE_DOWN, A::PageDown, "", "a page down"),
+    row(P::List, FIRST, A::First, "", "the first bulb"),
+    row(P::List, LAST, A::Last, "", "the last bulb"),
+    row(P::List, &[k(KeyCode::Right), c('l')], A::ToDetail, "", "to the selected bulb's pane"),
+    row(P::List, &[c('/')], A::Filter, "filter", "show only bulbs whose name or address has this in it"),
+
+    row(P::Detail, ENTER, A::Activate, "do", "switch, type a value, take a colour; connect a bulb that is not"),
+    row(P::Detail, UP, A::Up, "", "the control above"),
+    row(P::Detail, DOWN, A::Down, "", "the control below"),
+    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Less, "less", "less; one to the left"),
+    row(P::Detail, &[k(KeyCode::Right), c('l')], A::More, "more", "more; one to the right"),
+    row(P::Detail, &[shift(KeyCode::Left), k(KeyCode::PageDown), c('H')], A::MuchLess, "", "much less"),
+    row(P::Detail, &[shift(KeyCode::Right), k(KeyCode::PageUp), c('L')], A::MuchMore, "", "much more"),
+    row(P::Detail, FIRST, A::Least, "", "the least"),
+    row(P::Detail, LAST, A::Most, "", "the most"),
+
+    row(P::Frames, &[c('p')], A::Pause, "pause", "hold the log still, or let it go on"),
+    row(P::Frames, &[c('/')], A::Filter, "filter", "show only frames with this in their line"),
+    row(P::Frames, &[c('w')], A::Save, "write", "write the frames shown to a file"),
+    row(P::Frames, &[c('x')], A::Clear, "", "forget the frames"),
+    row(P::Frames, UP, A::Up, "", "a frame up"),
+    row(P::Frames, DOWN, A::Down, "", "a frame down"),
+    row(P::Frames, PAGE_UP, A::PageUp, "", "a page up"),
+    row(P::Frames, PAGE_DOWN, A::PageDown, "", "a page down"),
+    row(P::Frames, FIRST, A::First, "", "the oldest frame"),
+    row(P::Frames, LAST, A::Last, "", "the newest frame, and follow"),
+
+    row(P::Panes, &[c(' ')], A::Toggle, "on/off", "switch on or off"),
+    row(P::Panes, &[c('+'), c('=')], A::Brighter, "", "brighter by 5 %"),
+    row(P::Panes, &[c('-')], A::Dimmer, "", "dimmer by 5 %"),
+    row(P::Panes, &[c('c')], A::TypeColor, "colour", "type a colour: orange, ff8800, hsl(30,100%,50%), 255,136,0"),
+    row(P::Panes, &[c('d')], A::Disconnect, "", "disconnect, or stop trying to connect"),
+    row(P::Panes, &[c('r')], A::Hurry, "", "try to connect again now"),
+    row(P::Panes, &[c('m')], A::Mark, "mark", "mark: changes go to all marked bulbs"),
+    row(P::Panes, &[c('M')], A::MarkAll, "", "mark all that are listed, or none"),
+    row(P::Panes, &[c('@')], A::Groups, "", "mark the bulbs of a group"),
+    row(P::Panes, &[c('s')], A::Scan, "", "start or stop the scan"),
+    row(P::Panes, &[c('a')], A::Any, "", "show every device, or only bulbs"),
+    row(P::Panes, &[c('o')], A::Sort, "", "order by signal, name or address"),
+    row(P::Panes, &[c('e')], A::Messages, "", "the messages so far"),
+    row(P::Panes, &[k(KeyCode::Tab)], A::NextPane, "pane", "the next pane"),
+    row(P::Panes, &[k(KeyCode::BackTab)], A::PreviousPane, "", "the pane before"),
+    row(P::Panes, &[c('1')], A::ToList, "", "the list of bulbs"),
+    row(P::Panes, &[c('2')], A::ToDetail, "", "the selected bulb"),
+    row(P::Panes, &[c('3'), c('f')], A::ToFrames, "", "the frame log"),
+    row(P::Panes, &[k(KeyCode::Esc)], A::Dismiss, "", "put away the message; then the filter; then the marks"),
+    row(P::Panes, &[c('?')], A::Help, "help", "this help"),
+    row(P::Panes, &[c('q')], A::Quit, "quit", "quit"),
+
+    row(P::Popup, UP, A::Up, "up", "up"),
+    row(P::Popup, DOWN, A::Down, "down", "down"),
+    row(P::Popup, PAGE_UP, A::PageUp, "", "a page up"),
+    row(P::Popup, PAGE_DOWN, A::PageDown, "", "a page down"),
+    row(P::Popup, FIRST, A::First, "", "to the top"),
+    row(P::Popup, LAST, A::Last, "", "to the end"),
+    row(P::Popup, ENTER, A::Accept, "choose", "take what is selected"),
+    row(P::Popup, &[k(KeyCode::Esc), c('q'), c('?')], A::Cancel, "close", "close"),
+
+    row(P::Typing, ENTER, A::Accept, "take", "take what was typed"),
+    row(P::Typing, &[k(KeyCode::Esc)], A::Cancel, "cancel", "leave it as it was"),
+
+    row(P::Always, &[ctrl('c')], A::Interrupt, "", "end, as if interrupted"),
+    row(P::Always, &[ctrl('z')], A::Suspend, "", "leave the terminal to the shell; fg comes back"),
+    row(P::Always, &[ctrl('l')], A::Redraw, "", "draw everything anew"),
+];
+
+/// What a key does in these places.
+#[must_use]
+pub fn find(event: KeyEvent, places: &[Place]) -> Option<Action> {
+    let key = Key::of(event);
+    let mut rows = TABLE.iter().filter(|row| places.contains(&row.place));
+    rows.find(|row| row.keys.contains(&key)).map(|row| row.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The places that are active at once.
+    const TOGETHER: [&[Place]; 5] = [
+        &[Place::Always, Place::Panes, Place::List],
+        &[Place::Always, Place::Panes, Place::Detail],
+        &[Place::Always, Place::Panes, Place::Frames],
+        &[Place::Always, Place::Popup],
+        &[Place::Always, Place::Typing],
+    ];
+
+    #[test]
+    fn no_key_does_two_things() {
+        for places in TOGETHER {
+            let mut seen = BTreeSet::new();
+            for row in TABLE.iter().filter(|row| places.contains(&row.place)) {
+                for key in row.keys {
+                    assert!(seen.insert(key.text()), "{} stands twice in {places:?}", key.text());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_says_what_it_does() {
+        for row in TABLE {
+            assert!(!row.keys.is_empty() && !row.help.is_empty(), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn typing_is_not_disturbed_by_letters() {
+        let letter = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
+        assert_eq!(find(letter, &[Place::Always, Place::Typing]), None);
+        assert_eq!(find(letter, &[Place::Always, Place::Panes, Place::List]), Some(Action::Quit));
+        let upper = KeyEvent::new(KeyCode::Char('M'), KeyModifiers::SHIFT);
+        assert_eq!(find(upper, &[Place::Panes]), Some(Action::MarkAll));
+    }
+}

@@ -1,0 +1,186 @@
+//! Where things are: computed from the model alone, for drawing and for the mouse.
+
+use ratatui::layout::Rect;
+
+use super::device::Device;
+use super::model::{Control, Model, Pane, controls};
+use super::view::banner_lines;
+
+/// The least that the desk can be used in.
+pub(crate) const LEAST: (u16, u16) = (50, 15);
+/// From so many columns on, list and bulb stand side by side.
+const TWO: u16 = 72;
+/// From so many columns on, the frames stand beside them.
+const THREE: u16 = 140;
+/// From so many rows on, the frames stand below list and bulb.
+const STACKED: u16 = 30;
+
+/// The parts of the screen. Those that are not shown are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Areas {
+    pub(crate) header: Rect,
+    pub(crate) banner: Option<Rect>,
+    /// The names of the panes, where they do not all fit.
+    pub(crate) tabs: Option<Rect>,
+    pub(crate) list: Option<Rect>,
+    pub(crate) detail: Option<Rect>,
+    pub(crate) frames: Option<Rect>,
+    pub(crate) message: Rect,
+    pub(crate) hints: Rect,
+}
+
+impl Areas {
+    /// Rows of the list, without its frame.
+    pub(crate) fn list_rows(&self) -> u16 {
+        self.list.map_or(0, |area| inner(area).height)
+    }
+
+    /// Rows of the frame log, without its frame.
+    pub(crate) fn frame_rows(&self) -> u16 {
+        self.frames.map_or(0, |area| inner(area).height)
+    }
+}
+
+/// What is within a pane's frame.
+pub(crate) fn inner(area: Rect) -> Rect {
+    Rect {
+        x: area.x.saturating_add(1),
+        y: area.y.saturating_add(1),
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(2),
+    }
+}
+
+/// Whether there is too little room for anything.
+pub(crate) fn too_small((width, height): (u16, u16)) -> bool {
+    width < LEAST.0 || height < LEAST.1
+}
+
+/// The parts of the screen.
+pub(crate) fn areas(model: &Model) -> Areas {
+    let (width, height) = model.size;
+    if too_small(model.size) {
+        return Areas::default();
+    }
+    let all_fit = width >= THREE || (width >= TWO && height >= STACKED);
+    let mut rest = Rect::new(0, 0, width, height);
+    let header = top(&mut rest, 1);
+    let banner = model.banner.as_ref().map(|error| {
+        let rows = 1 + banner_lines(error, width).1.len();
+        top(&mut rest, u16::try_from(rows).unwrap_or(1))
+    });
+    let tabs = (!all_fit).then(|| top(&mut rest, 1));
+    let hints = bottom(&mut rest, 1);
+    let message = bottom(&mut rest, 1);
+    let mut areas = Areas { header, banner, tabs, message, hints, ..Areas::default() };
+    panes(model.pane, rest, &mut areas);
+    areas
+}
+
+// By hand and not by ratatui's solver: both drawing and the mouse ask, at every event.
+
+fn top(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    let area = Rect { height: rows, ..*rest };
+    (rest.y, rest.height) = (rest.y + rows, rest.height - rows);
+    area
+}
+
+fn bottom(rest: &mut Rect, rows: u16) -> Rect {
+    let rows = rows.min(rest.height);
+    rest.height -= rows;
+    Rect { y: rest.bottom(), height: rows, ..*rest }
+}
+
+fn left(rest: &mut Rect, columns: u16) -> Rect {
+    let columns = columns.min(rest.width);
+    let area = Rect { width: columns, ..*rest };
+    (rest.x, rest.width) = (rest.x + columns, rest.width - columns);
+    area
+}
+
+fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
+    let detail = if body.width < 100 { 41 } else { 46 };
+    if body.width >= THREE {
+        let list = body.width.saturating_sub(detail + 46).clamp(46, 90);
+        areas.list = Some(left(&mut body, list));
+        areas.detail = Some(left(&mut body, detail));
+        areas.frames = Some(body);
+    } else if body.width >= TWO && areas.tabs.is_none() {
+        let frames = body.height.saturating_sub(24).max(7);
+        areas.frames = Some(bottom(&mut body, frames));
+        areas.list = Some(left(&mut body, areas.header.width - detail));
+        areas.detail = Some(body);
+    } else if pane == Pane::Frames {
+        areas.frames = Some(body);
+    } else if body.width >= TWO {
+        areas.list = Some(left(&mut body, areas.header.width - detail));
+        areas.detail = Some(body);
+    } else if pane == Pane::List {
+        areas.list = Some(body);
+    } else {
+        areas.detail = Some(body);
+    }
+}
+
+/// A row of the selected bulb's pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DetailRow {
+    /// Address, profile, link.
+    Who,
+    Blank,
+    /// The lamp; the number of its row.
+    Preview(u16),
+    Control(Control),
+    Battery,
+    Signal,
+    Answer,
+    Made,
+    Serial,
+}
+
+/// The rows of the selected bulb's pane: as many as it has room for, around the control that is used.
+pub(crate) fn detail_rows(model: &Model, device: &Device, height: u16) -> Vec<DetailRow> {
+    use DetailRow as R;
+    let controls = controls(device);
+    let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Serial];
+    let height = usize::from(height);
+    let all = 1 + 3 + controls.len() + facts.len();
+    let (preview, blanks) = match height.checked_sub(all) {
+        Some(room) => (3, room.min(3)),
+        None => (if height + 2 >= all { 3 } else { 1 }, 0),
+    };
+    let blank = |from: usize| (blanks >= from).then_some(R::Blank);
+    let mut rows = vec![R::Who];
+    rows.extend(blank(3));
+    rows.extend((0..preview).map(R::Preview));
+    rows.extend(blank(2));
+    rows.extend(controls.iter().copied().map(R::Control));
+    rows.extend(blank(1));
+    rows.extend(facts);
+    let focus = rows.iter().position(|row| *row == R::Control(model.control)).unwrap_or_default();
+    let over = rows.len().saturating_sub(height);
+    // On the last control, what is below it is shown as well.
+    let last = controls.last() == Some(&model.control);
+    let first = if last { over } else { (focus + 1).saturating_sub(height).min(over) };
+    rows.into_iter().skip(first).take(height).collect()
+}
+
+/// The columns of a control: its name, its slider or whatever it has, and its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns {
+    pub(crate) name: u16,
+    pub(crate) track: u16,
+    pub(crate) value: u16,
+}
+
+/// The columns of a control's row that is so wide. Before the name is the mark of the cursor, after it a space.
+pub(crate) fn columns(width: u16) -> Columns {
+    let (name, value) = (12, 6);
+    Columns { name, track: width.saturating_sub(2 + name + value), value }
+}
+
+/// Where the slider begins in its row.
+pub(crate) const TRACK_START: u16 = 2 + 12;
+/// Columns of a colour of the palette, the space after it included.
+pub(crate) const CHIP: u16 = 2;

@@ -1,0 +1,294 @@
+//! The radio side: one task that owns the radio and the held bulbs, does what the desk wants done, and tells what happens.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::event::{Effect, Word};
+use super::scanner;
+use crate::bulb::{Driver, Gate, Happening, LinkPhase, Plan, Profile};
+use crate::error::{Error, Result};
+use crate::radio::trace::{Frame, Traced};
+use crate::radio::{AdapterState, DeviceId, Radio, Report};
+
+/// Reports reach the desk at most so often, each device once.
+const BATCH: Duration = Duration::from_millis(100);
+/// How long after a failure the radio is opened again.
+const REOPEN: Duration = Duration::from_secs(2);
+/// The largest number of frames told at once.
+const FRAMES: usize = 256;
+/// How many devices are remembered so that they can be connected; the desk keeps as many.
+const SEEN: usize = 10_000;
+/// How many things that happen to bulbs wait to be told.
+const HAPPENINGS: usize = 64;
+
+/// Opens the radio; again if it could not be opened, or has gone.
+pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync>;
+
+/// What the radio side needs.
+pub(super) struct Operator {
+    pub(super) open: Opener,
+    pub(super) profile: &'static Profile,
+    pub(super) timeout: Duration,
+    pub(super) effects: mpsc::Receiver<Effect>,
+    pub(super) words: mpsc::Sender<Word>,
+}
+
+/// The desk has gone: there is nobody to work for.
+struct Gone;
+
+impl Operator {
+    /// Works until the desk has gone.
+    pub(super) async fn run(mut self) {
+        while let Ok(radio) = self.opened().await {
+            if Shift::new(&self, radio).run(&mut self.effects).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn opened(&mut self) -> Result<Arc<dyn Radio>, Gone> {
+        loop {
+            let error = tokio::select! {
+                radio = (self.open)() => match radio {
+                    Ok(radio) => return Ok(radio),
+                    Err(error) => error,
+                },
+                () = self.words.closed() => return Err(Gone),
+            };
+            self.words.send(Word::Closed(error)).await.map_err(|_| Gone)?;
+            tokio::select! {
+                () = sleep(REOPEN) => {}
+                () = self.words.closed() => return Err(Gone),
+            }
+        }
+    }
+}
+
+/// The time with one radio.
+struct Shift {
+    radio: Arc<dyn Radio>,
+    profile: &'static Profile,
+    timeout: Duration,
+    words: mpsc::Sender<Word>,
+    frames: broadcast::Receiver<Frame>,
+    gate: Arc<Gate>,
+    scan: watch::Sender<bool>,
+    drivers: HashMap<DeviceId, Driver>,
+    /// What the drivers tell; and where they tell it.
+    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    tells: mpsc::Sender<(DeviceId, Happening)>,
+    seen: BTreeMap<DeviceId, Report>,
+    /// What the desk has not been told of yet, and when it will be.
+    fresh: BTreeMap<DeviceId, Report>,
+    due: Option<Instant>,
+    files: JoinSet<Result<(usize, PathBuf)>>,
+    _scanner: AbortOnDropHandle<()>,
+}
+
+impl Shift {
+    fn new(operator: &Operator, radio: Arc<dyn Radio>) -> Self {
+        let traced = Traced::new(radio);
+        let frames = traced.frames();
+        let radio: Arc<dyn Radio> = Arc::new(traced);
+        let gate = Arc::new(Gate::default());
+        let (scan, wanted) = watch::channel(false);
+        let (tells, happenings) = mpsc::channel(HAPPENINGS);
+        let scanner = scanner::run(radio.clone(), wanted, gate.clone(), operator.words.clone());
+        Self {
+            radio,
+            profile: operator.profile,
+            timeout: operator.timeout,
+            words: operator.words.clone(),
+            frames,
+            gate,
+            scan,
+            drivers: HashMap::new(),
+            happenings,
+            tells,
+            seen: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            due: None,
+            files: JoinSet::new(),
+            _scanner: AbortOnDropHandle::new(tokio::spawn(scanner)),
+        }
+    }
+
+    /// Works until the radio has gone, or the desk has.
+    async fn run(mut self, effects: &mut mpsc::Receiver<Effect>) -> Result<(), Gone> {
+        let mut reports = self.radio.reports();
+        let mut adapter = self.radio.adapter_state();
+        let state = *adapter.borrow_and_update();
+        self.tell(Word::Open(self.radio.adapter().name, state)).await?;
+        match self.radio.known().await {
+            Ok(known) => known.into_iter().for_each(|report| self.heard(report)),
+            Err(error) => self.tell(Word::Trouble(error)).await?,
+        }
+        loop {
+            tokio::select! {
+                effect = effects.recv() => self.act(effect.ok_or(Gone)?).await?,
+                happening = self.happenings.recv() => {
+                    if let Some((id, happening)) = happening {
+                        self.happened(id, happening).await?;
+                    }
+                }
+                frame = self.frames.recv() => self.passed(frame).await?,
+                report = reports.recv() => match report {
+                    Ok(report) => self.heard(report),
+                    // What was missed is repeated by the next report of each device.
+                    Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+                changed = adapter.changed() => {
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                    let state = *adapter.borrow_and_update();
+                    self.tell(Word::Adapter(state)).await?;
+                    if state == AdapterState::On {
+                        self.drivers.values().for_each(Driver::hurry);
+                    }
+                }
+                () = until(self.due) => self.flush().await?,
+                Some(saved) = self.files.join_next() => self.saved(saved).await?,
+            }
+        }
+    }
+
+    async fn tell(&self, word: Word) -> Result<(), Gone> {
+        self.words.send(word).await.map_err(|_| Gone)
+    }
+
+    fn heard(&mut self, report: Report) {
+        if self.seen.len() < SEEN || self.seen.contains_key(&report.id) {
+            self.seen.insert(report.id.clone(), report.clone());
+        } else {
+            self.seen.pop_first();
+        }
+        self.fresh.insert(report.id.clone(), report);
+        self.due.get_or_insert_with(|| Instant::now() + BATCH);
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        self.due = None;
+        let reports = std::mem::take(&mut self.fresh).into_values().collect();
+        self.tell(Word::Reports(reports)).await
+    }
+
+    async fn passed(&mut self, first: Result<Frame, RecvError>) -> Result<(), Gone> {
+        let (mut frames, mut missed) = (Vec::new(), 0);
+        match first {
+            Ok(frame) => frames.push(frame),
+            Err(RecvError::Lagged(lost)) => missed += lost,
+            // Cannot be: the radio that sends them is ours.
+            Err(RecvError::Closed) => return Ok(()),
+        }
+        while frames.len() < FRAMES {
+            match self.frames.try_recv() {
+                Ok(frame) => frames.push(frame),
+                Err(TryRecvError::Lagged(lost)) => missed += lost,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        self.tell(Word::Frames(frames, missed)).await
+    }
+
+    async fn happened(&mut self, id: DeviceId, happening: Happening) -> Result<(), Gone> {
+        if happening == Happening::Link(LinkPhase::Down) {
+            self.drivers.remove(&id);
+        }
+        self.tell(Word::Bulb(id, happening)).await
+    }
+
+    async fn act(&mut self, effect: Effect) -> Result<(), Gone> {
+        match effect {
+            Effect::Scan(wanted) => {
+                self.scan.send_replace(wanted);
+            }
+            Effect::Connect(id) => return self.connect(id).await,
+            Effect::Disconnect(id) => {
+                if let Some(driver) = self.drivers.get(&id) {
+                    driver.stop();
+                }
+            }
+            Effect::Hurry(id) => {
+                if let Some(driver) = self.drivers.get(&id) {
+                    driver.hurry();
+                }
+            }
+            Effect::Change(id, change, token) => {
+                if let Some(driver) = self.drivers.get(&id) {
+                    driver.change(change, token);
+                }
+            }
+            Effect::Save(path, lines) => {
+                self.files.spawn_blocking(move || save(path, &lines));
+            }
+            // These are the terminal's.
+            Effect::Redraw | Effect::Suspend | Effect::Quit | Effect::Interrupt | Effect::Fail(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self, id: DeviceId) -> Result<(), Gone> {
+        if self.drivers.contains_key(&id) {
+            return Ok(());
+        }
+        let Some(report) = self.seen.get(&id).cloned() else {
+            let down = Happening::Link(LinkPhase::Down);
+            return self.tell(Word::Bulb(id, down)).await;
+        };
+        let plan = Plan {
+            radio: self.radio.clone(),
+            report,
+            profile: self.profile,
+            gate: self.gate.clone(),
+            timeout: self.timeout,
+        };
+        self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
+        Ok(())
+    }
+
+    async fn saved(
+        &self,
+        saved: Result<Result<(usize, PathBuf)>, tokio::task::JoinError>,
+    ) -> Result<(), Gone> {
+        self.tell(match saved {
+            Ok(Ok((count, path))) => Word::Saved(count, path),
+            Ok(Err(error)) => Word::Trouble(error),
+            Err(error) => Word::Trouble(Error::Internal(error.to_string())),
+        })
+        .await
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes lines to a new file: what stands there already is not ours to overwrite.
+fn save(path: PathBuf, lines: &[String]) -> Result<(usize, PathBuf)> {
+    let write = || {
+        let mut file = File::create_new(&path)?;
+        lines.iter().try_for_each(|line| writeln!(file, "{line}"))
+    };
+    match write() {
+        Ok(()) => Ok((lines.len(), path)),
+        Err(error) => {
+            Err(Error::FileUnwritable { path: path.display().to_string(), detail: error.to_string() })
+        }
+    }
+}

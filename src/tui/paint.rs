@@ -1,0 +1,199 @@
+//! What a terminal can show of colours, and the few styles that there are.
+//!
+//! Text is in the terminal's own colours, which its user chose; accents are from its palette, which fits a light or a dark
+//! background. Only what stands for a lamp's light is painted in colours of its own.
+
+use bulb_protocol::{LightState, Rgb};
+use ratatui::style::{Color, Modifier, Style};
+
+/// How many colours a terminal shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// None: `NO_COLOR`, `TERM=dumb`, or `--color never`.
+    None,
+    /// The 16 of its palette.
+    Sixteen,
+    /// The 256 of xterm.
+    Indexed,
+    /// Every one.
+    #[default]
+    True,
+}
+
+impl Depth {
+    /// What the environment says of the terminal: `NO_COLOR` (no-color.org), `COLORTERM`, `TERM`.
+    #[must_use]
+    pub fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
+        let term = env("TERM").unwrap_or_default();
+        if env("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" {
+            return Self::None;
+        }
+        let colors = env("COLORTERM").unwrap_or_default();
+        if colors == "truecolor" || colors == "24bit" || term.ends_with("-direct") || cfg!(windows) {
+            Self::True
+        } else if term.contains("256color") {
+            Self::Indexed
+        } else {
+            Self::Sixteen
+        }
+    }
+
+    /// The colour as the terminal shows it, or the nearest that it has.
+    pub(crate) fn color(self, rgb: Rgb) -> Color {
+        match self {
+            Self::None => Color::Reset,
+            Self::Sixteen => Color::Indexed(nearest(rgb, 0..16)),
+            Self::Indexed => Color::Indexed(nearest(rgb, 16..256)),
+            Self::True => Color::Rgb(rgb.red, rgb.green, rgb.blue),
+        }
+    }
+
+    /// Text in a colour of a lamp.
+    pub(crate) fn ink(self, rgb: Rgb) -> Style {
+        Style::new().fg(self.color(rgb))
+    }
+
+    fn accented(self, color: Color, otherwise: Modifier) -> Style {
+        if self == Self::None { Style::new().add_modifier(otherwise) } else { Style::new().fg(color) }
+    }
+
+    /// What has the focus.
+    pub(crate) fn accent(self) -> Style {
+        self.accented(Color::Cyan, Modifier::BOLD)
+    }
+
+    /// What went well.
+    pub(crate) fn good(self) -> Style {
+        self.accented(Color::Green, Modifier::empty())
+    }
+
+    /// What failed.
+    pub(crate) fn bad(self) -> Style {
+        self.accented(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
+    }
+
+    /// What wants attention and is no failure.
+    pub(crate) fn odd(self) -> Style {
+        self.accented(Color::Magenta, Modifier::BOLD)
+    }
+}
+
+/// What matters less.
+pub(crate) fn dim() -> Style {
+    Style::new().add_modifier(Modifier::DIM)
+}
+
+/// What matters more.
+pub(crate) fn bold() -> Style {
+    Style::new().add_modifier(Modifier::BOLD)
+}
+
+/// The row that the cursor is on.
+pub(crate) fn cursor() -> Style {
+    Style::new().add_modifier(Modifier::REVERSED)
+}
+
+/// A lamp that is off: the dark grey of the original client's disc.
+pub(crate) const DARK: Rgb = Rgb::new(0x33, 0x33, 0x33);
+
+/// What a lamp's light looks like: its colour, darker with its brightness. The eye takes half the light for three
+/// quarters of the brightness, so the channels go with the square root.
+pub(crate) fn glow(light: LightState) -> Rgb {
+    if !light.power {
+        return DARK;
+    }
+    let factor = (f32::from(light.brightness.get()) / 100.0).sqrt();
+    let scale = |channel: u8| to_u8(f32::from(channel) * factor);
+    Rgb::new(scale(light.color.red), scale(light.color.green), scale(light.color.blue))
+}
+
+/// Rounds to a channel's range.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
+pub(crate) fn to_u8(value: f32) -> u8 {
+    value.round().clamp(0.0, 255.0) as u8
+}
+
+/// The nearest of some of xterm's colours.
+fn nearest(rgb: Rgb, among: std::ops::Range<u16>) -> u8 {
+    let indices = among.filter_map(|index| u8::try_from(index).ok());
+    indices.min_by_key(|&index| distance(rgb, xterm(index))).unwrap_or_default()
+}
+
+/// How different two colours look: the "redmean" approximation.
+fn distance(a: Rgb, b: Rgb) -> i32 {
+    let delta = |a: u8, b: u8| i32::from(a) - i32::from(b);
+    let mean = (i32::from(a.red) + i32::from(b.red)) / 2;
+    let (red, green, blue) = (delta(a.red, b.red), delta(a.green, b.green), delta(a.blue, b.blue));
+    (((512 + mean) * red * red) >> 8) + 4 * green * green + (((767 - mean) * blue * blue) >> 8)
+}
+
+/// xterm's palette: 16 named colours, a cube of 6×6×6, 24 greys.
+fn xterm(index: u8) -> Rgb {
+    const NAMED: [Rgb; 16] = [
+        Rgb::new(0, 0, 0),
+        Rgb::new(205, 0, 0),
+        Rgb::new(0, 205, 0),
+        Rgb::new(205, 205, 0),
+        Rgb::new(0, 0, 238),
+        Rgb::new(205, 0, 205),
+        Rgb::new(0, 205, 205),
+        Rgb::new(229, 229, 229),
+        Rgb::new(127, 127, 127),
+        Rgb::new(255, 0, 0),
+        Rgb::new(0, 255, 0),
+        Rgb::new(255, 255, 0),
+        Rgb::new(92, 92, 255),
+        Rgb::new(255, 0, 255),
+        Rgb::new(0, 255, 255),
+        Rgb::new(255, 255, 255),
+    ];
+    if let Some(&named) = NAMED.get(usize::from(index)) {
+        return named;
+    }
+    if let Some(grey) = index.checked_sub(232) {
+        let level = 8 + 10 * grey;
+        return Rgb::new(level, level, level);
+    }
+    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
+    let cube = index.saturating_sub(16);
+    Rgb::new(level(cube / 36), level(cube / 6 % 6), level(cube % 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use bulb_protocol::Percent;
+
+    use super::*;
+
+    #[test]
+    fn the_environment_says_what_a_terminal_shows() {
+        let detect = |env: &[(&str, &str)]| {
+            Depth::detect(|name| {
+                env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(detect(&[("TERM", "xterm-256color"), ("COLORTERM", "truecolor")]), Depth::True);
+        assert_eq!(detect(&[("TERM", "screen-256color")]), Depth::Indexed);
+        assert_eq!(detect(&[("TERM", "xterm")]), Depth::Sixteen);
+        assert_eq!(detect(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]), Depth::None);
+        assert_eq!(detect(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]), Depth::None);
+        assert_eq!(detect(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]), Depth::Indexed);
+    }
+
+    #[test]
+    fn every_depth_shows_the_nearest_that_it_has() {
+        let orange = Rgb::new(0xff, 0x88, 0x00);
+        assert_eq!(Depth::True.color(orange), Color::Rgb(0xff, 0x88, 0));
+        assert_eq!(Depth::Indexed.color(orange), Color::Indexed(208));
+        assert_eq!(Depth::Sixteen.color(Rgb::new(250, 3, 3)), Color::Indexed(9));
+        assert_eq!(Depth::None.color(orange), Color::Reset);
+    }
+
+    #[test]
+    fn a_lamp_glows_with_its_brightness_and_is_dark_when_off() {
+        let lamp = LightState { power: true, brightness: Percent::clamped(25), color: Rgb::new(200, 100, 0) };
+        assert_eq!(glow(lamp), Rgb::new(100, 50, 0));
+        assert_eq!(glow(LightState { power: false, ..lamp }), DARK);
+        assert_eq!(glow(LightState { brightness: Percent::MIN, ..lamp }), Rgb::new(0, 0, 0));
+    }
+}

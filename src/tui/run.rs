@@ -1,0 +1,178 @@
+//! The loop that owns the terminal.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use crossterm::event::{Event as Input, EventStream};
+use futures::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep_until};
+#[cfg(debug_assertions)]
+use tokio_util::task::AbortOnDropHandle;
+
+use super::desk::{Desk, Setup};
+use super::event::{Effect, Event, Word};
+use super::model::{Group, Options};
+use super::paint::Depth;
+use super::screen::{self, Screen};
+use crate::error::{Error, Result};
+
+/// The least time between two pictures: 30 a second.
+const PICTURE: Duration = Duration::from_millis(33);
+
+/// Runs the desk on this process's terminal until the user quits.
+///
+/// # Errors
+/// [`Error::NoTerminal`]; [`Error::Interrupted`] on Ctrl-C, or when the terminal has gone; [`Error::Internal`] after a panic.
+/// The terminal has been given back by then.
+pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
+    let screen = Screen::take()?;
+    let options = Options { size: screen.size()?, depth, groups, start: Instant::now() };
+    let mut desk = Desk::open(setup, options);
+    let result = AssertUnwindSafe(interact(&mut desk, screen)).catch_unwind().await;
+    desk.close().await;
+    result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())))
+}
+
+/// How many events are taken in before the next picture.
+const AT_ONCE: usize = 64;
+
+/// What happens next.
+enum Next {
+    Input(Option<io::Result<Input>>),
+    Event(Event),
+    /// It is time for a picture.
+    Picture,
+    /// It shows something else now: we were stopped, and go on.
+    Forget,
+}
+
+async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
+    let mut inputs = EventStream::new();
+    let mut resumed = Resumed::new()?;
+    let mut drawn: Option<Instant> = None;
+    let mut due = false;
+    #[cfg(debug_assertions)]
+    let _panics = panic_on_purpose();
+    loop {
+        due |= desk.model.take_changed();
+        let may = drawn.map_or_else(Instant::now, |drawn| drawn + PICTURE);
+        if due && may <= Instant::now() {
+            screen.draw(&desk.model)?;
+            drawn = Some(Instant::now());
+            due = false;
+        }
+        let next = tokio::select! {
+            input = inputs.next() => Next::Input(input),
+            event = desk.next() => Next::Event(event?),
+            line = screen::next_line() => Next::Event(Event::Radio(Word::Log(line))),
+            () = resumed.next() => Next::Forget,
+            () = sleep_until(may), if due => Next::Picture,
+        };
+        match next {
+            Next::Picture => {}
+            Next::Forget => {
+                screen.forget()?;
+                due = true;
+            }
+            Next::Input(input) => {
+                let mut input = Some(input);
+                // What was typed meanwhile comes before the next picture.
+                for _ in 0..AT_ONCE {
+                    let Some(now) = input else { break };
+                    if let Some(event) = typed(now)?
+                        && handle(desk, &mut screen, event)?.is_break()
+                    {
+                        return Ok(());
+                    }
+                    input = inputs.next().now_or_never();
+                }
+            }
+            Next::Event(event) => {
+                let mut event = Some(event);
+                for _ in 0..AT_ONCE {
+                    let Some(now) = event else { break };
+                    if handle(desk, &mut screen, now)?.is_break() {
+                        return Ok(());
+                    }
+                    event = desk.ready();
+                }
+            }
+        }
+    }
+}
+
+/// For the tests of what a panic leaves behind: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "on purpose")]
+fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
+    match std::env::var("BULBCTL_TUI_PANIC").ok()?.as_str() {
+        "desk" => panic!("on purpose"),
+        "task" => Some(AbortOnDropHandle::new(tokio::spawn(async { panic!("on purpose") }))),
+        _ => None,
+    }
+}
+
+/// Takes an event in, and does what is the terminal's to do.
+fn handle(desk: &mut Desk, screen: &mut Screen, event: Event) -> Result<ControlFlow<()>> {
+    match desk.take(event) {
+        Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
+        Some(Effect::Interrupt) => return Err(Error::Interrupted),
+        Some(Effect::Fail(error)) => return Err(error),
+        Some(Effect::Redraw) => screen.forget()?,
+        Some(Effect::Suspend) => {
+            screen.suspend()?;
+            let (width, height) = screen.size()?;
+            let _ = desk.take(Event::Resize(width, height));
+        }
+        _ => {}
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// What came from the terminal; nothing for what we do not care about.
+fn typed(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
+    // The terminal has gone.
+    let Some(Ok(input)) = input else { return Err(Error::Interrupted) };
+    Ok(Some(match input {
+        Input::Key(key) => Event::Key(key),
+        Input::Mouse(mouse) => Event::Mouse(mouse),
+        Input::Paste(text) => Event::Paste(text),
+        Input::Resize(width, height) => Event::Resize(width, height),
+        Input::FocusGained | Input::FocusLost => return Ok(None),
+    }))
+}
+
+/// Tells when the process goes on after it was stopped.
+#[cfg(unix)]
+struct Resumed(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Resumed {
+    fn new() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
+        signal(kind).map(Self).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Resumed;
+
+#[cfg(not(unix))]
+impl Resumed {
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,183 @@
+//! The terminal: taken, and given back once on every way out.
+//!
+//! While it is ours nothing else may write on it: panics and the log go to [`lines`], of which the desk shows what comes.
+
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, Stdout, Write, stdin, stdout};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
+};
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+use tokio::sync::Notify;
+
+use super::model::Model;
+use super::view::view;
+use crate::error::{Error, Result};
+
+/// How many lines wait to be shown.
+const LINES: usize = 100;
+
+/// Whether the terminal is ours.
+static OURS: AtomicBool = AtomicBool::new(false);
+static WAITING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static CAME: Notify = Notify::const_new();
+
+/// Keeps a line for the desk to show; the oldest goes if nobody does.
+fn keep(line: String) {
+    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.push_back(line);
+    if waiting.len() > LINES {
+        waiting.pop_front();
+    }
+    drop(waiting);
+    CAME.notify_one();
+}
+
+/// The next line that would have been written on the screen.
+pub(super) async fn next_line() -> String {
+    loop {
+        if let Some(line) = take_line() {
+            return line;
+        }
+        CAME.notified().await;
+    }
+}
+
+fn take_line() -> Option<String> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+}
+
+/// Where the log of a process with a TUI goes: to the desk while the terminal is ours, and to stderr otherwise. One line at a time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if OURS.load(Ordering::SeqCst) && io::stderr().is_terminal() {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| keep(line.trim().to_owned()));
+            Ok(bytes.len())
+        } else {
+            io::stderr().write(bytes)
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// The terminal while it is ours. Dropping it gives the terminal back.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    hook: Option<Hook>,
+}
+
+type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>;
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// [`Error::NoTerminal`] if there is none; [`Error::Output`] if it does not do what is needed.
+    pub(super) fn take() -> Result<Self> {
+        if !(stdin().is_terminal() && stdout().is_terminal()) {
+            return Err(Error::NoTerminal);
+        }
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(|info| {
+            keep(format!("a task failed: {info}"));
+            tracing::debug!("{}", std::backtrace::Backtrace::capture());
+        }));
+        let mut screen = Self {
+            terminal: Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?,
+            hook: Some(hook),
+        };
+        screen.enter()?;
+        Ok(screen)
+    }
+
+    fn enter(&mut self) -> Result<()> {
+        OURS.store(true, Ordering::SeqCst);
+        enable_raw_mode().map_err(failed)?;
+        let modes = (EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
+        execute!(stdout(), modes.0, modes.1, modes.2, modes.3).map_err(failed)?;
+        self.forget()
+    }
+
+    /// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
+    fn leave() {
+        if OURS.swap(false, Ordering::SeqCst) {
+            let modes = (DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+            let _ = execute!(stdout(), modes.0, modes.1, modes.2, modes.3);
+            let _ = disable_raw_mode();
+        }
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> Result<(u16, u16)> {
+        self.terminal.size().map(|size| (size.width, size.height)).map_err(failed)
+    }
+
+    /// Draws what has changed.
+    pub(super) fn draw(&mut self, model: &Model) -> Result<()> {
+        self.terminal.draw(|frame| view(model, frame)).map(|_| ()).map_err(failed)
+    }
+
+    /// Draws everything anew the next time, whatever the terminal shows now.
+    pub(super) fn forget(&mut self) -> Result<()> {
+        let (width, height) = self.size()?;
+        // Not `clear`, which asks the terminal where its cursor is, and fails if that does not answer.
+        self.terminal.resize(Rect::new(0, 0, width, height)).map_err(failed)
+    }
+
+    /// Leaves the terminal to the shell until it wakes us.
+    #[cfg(unix)]
+    pub(super) fn suspend(&mut self) -> Result<()> {
+        use rustix::process::{Signal, kill_current_process_group};
+        Self::leave();
+        // Where no shell waits (we lead the session), the system passes over it, and we go on.
+        let stopped = kill_current_process_group(Signal::TSTP);
+        self.enter()?;
+        stopped.map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// There is no such thing here.
+    #[cfg(not(unix))]
+    pub(super) fn suspend(&mut self) -> Result<()> {
+        self.forget()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        Self::leave();
+        // A thread that panics may not change the hook.
+        if !std::thread::panicking()
+            && let Some(hook) = self.hook.take()
+        {
+            panic::set_hook(hook);
+        }
+        while let Some(line) = take_line() {
+            tracing::warn!("{line}");
+        }
+    }
+}
+
+/// What the last panic said, for the error that a panic becomes.
+pub(super) fn last_panic() -> String {
+    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::Output(format!("the terminal: {error}"))
+}

@@ -1,0 +1,260 @@
+//! What each event makes of the desk. No clock, no I/O: time comes with the event, what is to be done is given back.
+
+mod act;
+mod mouse;
+mod radio;
+mod typing;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::event::{Effect, Event};
+use super::keys::{self, Action, Place};
+use super::layout::{Areas, too_small};
+use super::model::{Control, Model, Pane, Popup, Typing, controls};
+use super::view::popup;
+
+pub(crate) use act::{PRESETS, slider};
+
+/// Takes an event in, so long after the beginning, and gives what is to be done.
+pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
+    model.now = model.now.max(now);
+    let mut effects = Vec::new();
+    match event {
+        Event::Key(key) => press(model, key, &mut effects),
+        Event::Mouse(event) => mouse::take(model, event, &mut effects),
+        Event::Paste(text) => typing::paste(model, &text),
+        Event::Resize(width, height) => {
+            model.size = (width, height);
+            model.held = None;
+            model.changed();
+        }
+        Event::Radio(word) => radio::take(model, word, &mut effects),
+        Event::Tick => radio::tick(model),
+    }
+    model.settle();
+    effects
+}
+
+/// The places whose keys work now.
+pub(crate) fn places(model: &Model) -> &'static [Place] {
+    if model.typing.is_some() {
+        return &[Place::Always, Place::Typing];
+    }
+    if model.popup.is_some() {
+        return &[Place::Always, Place::Popup];
+    }
+    match model.pane {
+        Pane::List => &[Place::Always, Place::List, Place::Panes],
+        Pane::Detail => &[Place::Always, Place::Detail, Place::Panes],
+        Pane::Frames => &[Place::Always, Place::Frames, Place::Panes],
+    }
+}
+
+fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
+    // Windows tells of releases as well.
+    if key.kind == KeyEventKind::Release {
+        return;
+    }
+    model.chosen = true;
+    let action = keys::find(key, places(model));
+    // What cannot be seen cannot be used.
+    let blind = too_small(model.size)
+        && !matches!(action, Some(Action::Quit | Action::Interrupt | Action::Suspend | Action::Redraw));
+    if blind {
+        return;
+    }
+    match action {
+        Some(action) if model.typing.is_some() => typing::press(model, action, effects),
+        None if model.typing.is_some() => typing::edit(model, key),
+        Some(action) if model.popup.is_some() => in_popup(model, action, effects),
+        Some(action) => act(model, action, effects),
+        None => {}
+    }
+}
+
+/// What works everywhere; whether it was one of these.
+fn always(action: Action, effects: &mut Vec<Effect>) -> bool {
+    effects.push(match action {
+        Action::Interrupt => Effect::Interrupt,
+        Action::Suspend => Effect::Suspend,
+        Action::Redraw => Effect::Redraw,
+        _ => return false,
+    });
+    true
+}
+
+fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
+    if always(action, effects) {
+        return;
+    }
+    model.changed();
+    match action {
+        Action::Quit => effects.push(Effect::Quit),
+        Action::Help => open(model, Popup::Help),
+        Action::Messages => open(model, Popup::Messages),
+        Action::Groups => open(model, Popup::Groups),
+        Action::Dismiss => dismiss(model),
+        Action::NextPane => step_pane(model, 1),
+        Action::PreviousPane => step_pane(model, 2),
+        Action::ToList => model.pane = Pane::List,
+        Action::ToDetail => to_detail(model),
+        Action::ToFrames => model.pane = Pane::Frames,
+        Action::Scan => {
+            model.scan_wanted = !model.scan_wanted;
+            effects.push(Effect::Scan(model.scan_wanted));
+        }
+        Action::Any => {
+            model.any = !model.any;
+            model.reorder();
+        }
+        Action::Sort => act::next_order(model),
+        Action::Filter if model.pane == Pane::Frames => typing::start(model, Typing::FrameFilter),
+        Action::Filter => typing::start(model, Typing::Filter),
+        Action::Save => typing::start(model, Typing::File),
+        Action::TypeColor => typing::start_color(model),
+        Action::Toggle => act::toggle(model, effects),
+        Action::Brighter => act::nudge(model, Control::Brightness, 5, effects),
+        Action::Dimmer => act::nudge(model, Control::Brightness, -5, effects),
+        Action::Mark => act::mark(model),
+        Action::MarkAll => act::mark_all(model),
+        Action::Connect => act::connect(model, effects),
+        Action::Disconnect => act::disconnect(model, effects),
+        Action::Hurry => act::hurry(model, effects),
+        Action::Pause => model.frames.toggle_held(),
+        Action::Clear => model.frames.clear(),
+        _ => match model.pane {
+            Pane::List => in_list(model, action),
+            Pane::Detail => act::in_detail(model, action, effects),
+            Pane::Frames => in_frames(model, action),
+        },
+    }
+}
+
+fn step_pane(model: &mut Model, steps: usize) {
+    const PANES: [Pane; 3] = [Pane::List, Pane::Detail, Pane::Frames];
+    let here = PANES.iter().position(|pane| *pane == model.pane).unwrap_or_default();
+    let mut next = PANES.iter().cycle().skip(here + steps);
+    // Without a bulb there is no pane for one.
+    let usable = |pane: &&Pane| **pane != Pane::Detail || model.selected.is_some();
+    model.pane = match steps {
+        1 => next.find(usable).copied().unwrap_or_default(),
+        _ => next.step_by(2).find(usable).copied().unwrap_or_default(),
+    };
+}
+
+pub(super) fn to_detail(model: &mut Model) {
+    if model.selected.is_some() {
+        model.pane = Pane::Detail;
+    }
+}
+
+fn open(model: &mut Model, popup: Popup) {
+    model.popup = Some(popup);
+    // The newest message is the last.
+    model.popup_row = if popup == Popup::Messages { usize::MAX } else { 0 };
+    clamp_popup(model);
+    model.message_shown &= popup != Popup::Messages;
+}
+
+/// Takes away what is over the rest, one thing a time: the message, the filter, the marks.
+fn dismiss(model: &mut Model) {
+    if model.message().is_some() {
+        model.message_shown = false;
+    } else if model.pane == Pane::Frames && !model.frames.filter().is_empty() {
+        model.frames.set_filter("");
+    } else if !model.filter.is_empty() {
+        model.filter.clear();
+        model.reorder();
+    } else if !model.marked.is_empty() {
+        model.marked.clear();
+        model.reorder();
+    } else {
+        model.pane = Pane::List;
+    }
+}
+
+fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
+    if always(action, effects) {
+        return;
+    }
+    model.changed();
+    let page = usize::from(popup::height(model)).max(1);
+    let row = model.popup_row;
+    model.popup_row = match action {
+        Action::Up => row.saturating_sub(1),
+        Action::Down => row.saturating_add(1),
+        Action::PageUp => row.saturating_sub(page),
+        Action::PageDown => row.saturating_add(page),
+        Action::First => 0,
+        Action::Last => usize::MAX,
+        Action::Accept => {
+            if model.popup == Some(Popup::Groups) {
+                act::mark_group(model);
+            }
+            model.popup = None;
+            0
+        }
+        _ => {
+            model.popup = None;
+            0
+        }
+    };
+    clamp_popup(model);
+}
+
+pub(super) fn clamp_popup(model: &mut Model) {
+    model.popup_row = model.popup_row.min(popup::last_row(model));
+}
+
+fn in_list(model: &mut Model, action: Action) {
+    let page = usize::from(model.areas().list_rows()).max(1);
+    let last = model.order.len().saturating_sub(1);
+    let index = model.index().unwrap_or_default();
+    let next = match action {
+        Action::Up => index.saturating_sub(1),
+        Action::Down => index + 1,
+        Action::PageUp => index.saturating_sub(page),
+        Action::PageDown => index.saturating_add(page),
+        Action::First => 0,
+        Action::Last => last,
+        _ => index,
+    };
+    select(model, next.min(last));
+}
+
+/// Selects the device at this place of the list.
+pub(super) fn select(model: &mut Model, index: usize) {
+    let Some(id) = model.order.get(index).cloned() else { return };
+    if model.selected.as_ref() != Some(&id) {
+        model.selected = Some(id);
+        if !model.current().is_some_and(|device| controls(device).contains(&model.control)) {
+            model.control = Control::default();
+        }
+        // One that is gone was kept only because it was selected.
+        model.reorder();
+    }
+}
+
+fn in_frames(model: &mut Model, action: Action) {
+    let height = usize::from(model.areas().frame_rows());
+    let page = isize::try_from(height.max(1)).unwrap_or(1);
+    let rows = match action {
+        Action::Up => 1,
+        Action::Down => -1,
+        Action::PageUp => page,
+        Action::PageDown => -page,
+        Action::First => isize::MAX,
+        Action::Last => isize::MIN,
+        _ => 0,
+    };
+    model.frames.scroll(rows, height);
+}
+
+/// Which pane a place of the screen belongs to.
+pub(super) fn pane_at(areas: &Areas, column: u16, row: u16) -> Option<Pane> {
+    let at = ratatui::layout::Position::new(column, row);
+    let panes = [(areas.list, Pane::List), (areas.detail, Pane::Detail), (areas.frames, Pane::Frames)];
+    panes.into_iter().find(|(area, _)| area.is_some_and(|area| area.contains(at))).map(|(_, pane)| pane)
+}

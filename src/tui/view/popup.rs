@@ -1,0 +1,158 @@
+//! Windows over the panes: help, messages, groups.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::keys::{Place, TABLE};
+use super::super::layout::inner;
+use super::super::model::{Model, Popup, Weight};
+use super::super::paint::{bold, cursor, dim};
+use super::super::text::{fit, wrap};
+use super::pane;
+
+/// Columns of a window, its frame included, where there is room for them.
+const WIDTH: u16 = 78;
+
+/// Where the window stands: in the middle, clear of header and hints.
+fn area(model: &Model) -> Rect {
+    let (width, height) = model.size;
+    // Slivers of the panes at its sides would only disturb.
+    let own = if width < WIDTH + 12 { width } else { WIDTH };
+    let tall = height.saturating_sub(4);
+    Rect { x: (width - own) / 2, y: 2.min(height), width: own, height: tall }
+}
+
+/// Rows within the window.
+pub(crate) fn height(model: &Model) -> u16 {
+    inner(area(model)).height
+}
+
+/// The last row that can be selected, or scrolled to the top.
+pub(crate) fn last_row(model: &Model) -> usize {
+    match model.popup {
+        None => 0,
+        Some(Popup::Groups) => model.groups.len().saturating_sub(1),
+        Some(popup) => lines(model, popup).len().saturating_sub(usize::from(height(model))),
+    }
+}
+
+pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
+    let area = area(model).intersection(frame.area());
+    let title = match popup {
+        Popup::Help => " Keys ",
+        Popup::Messages => " Messages ",
+        Popup::Groups => " Groups ",
+    };
+    frame.render_widget(Clear, area);
+    frame.render_widget(pane(model, Line::styled(title, bold()), true), area);
+    let scroll = match popup {
+        Popup::Groups => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
+        Popup::Help | Popup::Messages => model.popup_row,
+    };
+    let lines: Vec<Line<'_>> =
+        lines(model, popup).into_iter().skip(scroll).take(usize::from(height(model))).collect();
+    frame.render_widget(Paragraph::new(lines), inner(area));
+}
+
+fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
+    match popup {
+        Popup::Help => help(model),
+        Popup::Messages => messages(model),
+        Popup::Groups => groups(model),
+    }
+}
+
+/// The key table, a heading a place.
+fn help(model: &Model) -> Vec<Line<'static>> {
+    const PLACES: [Place; 7] =
+        [Place::Panes, Place::List, Place::Detail, Place::Frames, Place::Always, Place::Typing, Place::Popup];
+    let mut lines = Vec::new();
+    for place in PLACES {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.push(Line::styled(format!(" {}", place.title()), bold()));
+        for row in TABLE.iter().filter(|row| row.place == place) {
+            let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
+            lines.extend(entry(model, &keys.join(" "), row.help));
+        }
+    }
+    lines.push(Line::default());
+    lines.push(Line::styled(" Signs", bold()));
+    let signs = [
+        ("●", "connected"),
+        ("◌", "connecting"),
+        ("↻", "the link was lost, and is tried again"),
+        ("◇", "another program of this machine holds the link"),
+        ("██ ·· ??", "the lamp's light; off; connected, and its state unknown"),
+        ("…", "a change is under way"),
+        ("✓", "the bulb reports what was asked for"),
+        ("~", "written, and not confirmed by the bulb"),
+        ("✗", "the change failed"),
+        ("◆", "marked: changes go to it"),
+    ];
+    lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning)));
+    lines
+}
+
+/// A key, or a sign, and what it means, on as many lines as that takes.
+fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
+    const KEYS: usize = 16;
+    let width = usize::from(inner(area(model)).width).saturating_sub(KEYS + 5);
+    let lines = wrap(meaning, width).into_iter().enumerate();
+    let line = |(index, line): (usize, String)| {
+        let key = if index == 0 { fit(key, key.width().max(KEYS)) } else { " ".repeat(KEYS) };
+        Line::from(vec![Span::styled(format!("   {key} "), model.depth.accent()), Span::raw(line)])
+    };
+    lines.map(line).collect()
+}
+
+/// The messages so far, oldest first, whole.
+fn messages(model: &Model) -> Vec<Line<'static>> {
+    if model.messages.is_empty() {
+        return vec![Line::styled(" No messages so far.", dim())];
+    }
+    let width = usize::from(inner(area(model)).width).saturating_sub(11);
+    let mut lines = Vec::new();
+    for message in &model.messages {
+        let time = format!("{:>6}.{}  ", message.at.as_secs(), message.at.subsec_millis() / 100);
+        let style = if message.weight == Weight::Failure { model.depth.bad() } else { dim() };
+        let code = message.code.map_or_else(String::new, |code| format!("{code}: "));
+        let hint = message.hint.iter().flat_map(|hint| wrap(hint, width)).map(|line| (line, dim()));
+        let text = wrap(&format!("{code}{}", message.text), width).into_iter().map(|line| (line, style));
+        for (index, (line, style)) in text.chain(hint).enumerate() {
+            let before = if index == 0 { time.clone() } else { " ".repeat(10) };
+            lines.push(Line::from(vec![Span::styled(before, dim()), Span::styled(line, style)]));
+        }
+    }
+    lines
+}
+
+fn groups(model: &Model) -> Vec<Line<'static>> {
+    if model.groups.is_empty() {
+        let text = " There are no groups. They are defined in the [groups] table of the configuration file.";
+        let width = usize::from(inner(area(model)).width);
+        return wrap(text, width).into_iter().map(|line| Line::styled(line, dim())).collect();
+    }
+    let width = usize::from(inner(area(model)).width).saturating_sub(24);
+    let row = |(index, group): (usize, &super::super::model::Group)| {
+        let wanted = group.target.wanted();
+        let members: Vec<&str> = model
+            .devices
+            .values()
+            .filter(|device| wanted.iter().any(|wanted| wanted.matches(&device.report)))
+            .map(|device| device.label())
+            .collect();
+        let members = if members.is_empty() { "nobody heard".to_owned() } else { members.join(", ") };
+        let name = super::super::text::plain(&group.name);
+        let line = Line::from(vec![
+            Span::raw(format!(" @{} ", fit(&name, 20))),
+            Span::styled(fit(&members, width), dim()),
+        ]);
+        if index == model.popup_row { line.style(cursor()) } else { line }
+    };
+    model.groups.iter().enumerate().map(row).collect()
+}

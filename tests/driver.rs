@@ -1,0 +1,223 @@
+//! A held bulb on the sim radio, on a paused clock.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::{LightState, Percent, Rgb};
+use bulbctl::bulb::{BASE, BulbState, Change, Driver, Gate, Happening, LinkPhase, Plan, Power};
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::radio::{Deadline, DeviceId};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+const BULB: &str = r##"
+rig = 1
+[[bulb]]
+name = "Light-1"
+address = "C4:11:00:00:00:01"
+power = true
+brightness = 80
+color = "#ff8800"
+battery = 87
+device = { manufacturer = "Bulb Works", model = "BW-1" }
+"##;
+const START: LightState =
+    LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
+
+/// A bulb that is held, and the folder of its world.
+struct Held {
+    driver: Driver,
+    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    dir: TempDir,
+}
+
+impl Held {
+    async fn hold(faults: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let rig = dir.path().join("rig.toml");
+        std::fs::write(&rig, format!("{BULB}{faults}")).unwrap();
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
+        let radio = sim::open(Some(&rig), options).await.unwrap();
+        let mut reports = radio.reports();
+        radio.start_scan().await.unwrap();
+        let late = |_| bulbctl::Error::Interrupted;
+        let report = Deadline::after(Duration::from_secs(5))
+            .run(async { Ok(reports.recv().await.unwrap()) }, late)
+            .await
+            .unwrap();
+        radio.stop_scan().await.unwrap();
+        let (sender, happenings) = mpsc::channel(64);
+        let plan = Plan {
+            radio,
+            report,
+            profile: &BASE,
+            gate: Arc::new(Gate::default()),
+            timeout: Duration::from_secs(10),
+        };
+        Self { driver: Driver::start(plan, sender), happenings, dir }
+    }
+
+    async fn next(&mut self) -> Happening {
+        timeout(Duration::from_secs(120), self.happenings.recv()).await.expect("nothing happens").unwrap().1
+    }
+
+    /// Passes over what happens until `wanted` does.
+    async fn until(&mut self, wanted: impl Fn(&Happening) -> bool) -> Happening {
+        loop {
+            let happening = self.next().await;
+            if wanted(&happening) {
+                return happening;
+            }
+        }
+    }
+
+    async fn until_reported(&mut self, state: LightState, token: u64) {
+        let wanted = Happening::State(BulbState::Reported(state), token);
+        self.until(|happening| *happening == wanted).await;
+    }
+
+    /// What was written to the bulb, in hex.
+    fn writes(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap();
+        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let writes = records.filter(|record| record["event"] == "write");
+        writes.map(|record| record["hex"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+fn brightness(percent: u8) -> Change {
+    Change { brightness: Some(Percent::clamped(percent)), ..Change::default() }
+}
+
+fn at(percent: u8) -> LightState {
+    LightState { brightness: Percent::clamped(percent), ..START }
+}
+
+fn code(happening: &Happening) -> &'static str {
+    match happening {
+        Happening::Trouble(error) => error.code(),
+        _ => "",
+    }
+}
+
+fn lost(happening: &Happening) -> bool {
+    matches!(happening, Happening::Link(LinkPhase::Waiting(_)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn tells_all_that_is_known_of_a_bulb() {
+    let mut bulb = Held::hold("").await;
+    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(1)));
+    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Up));
+    assert_eq!(bulb.next().await, Happening::State(BulbState::Reported(START), 0));
+    let battery = bulb.until(|happening| matches!(happening, Happening::Battery(_))).await;
+    assert!(matches!(battery, Happening::Battery(Some(battery)) if battery.percent == 87));
+    let info = bulb.until(|happening| matches!(happening, Happening::Info(_))).await;
+    assert!(
+        matches!(info, Happening::Info(info) if info.model.as_deref() == Some("BW-1") && info.serial.is_none())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_assumed_at_once_and_then_reported() {
+    let mut bulb = Held::hold("").await;
+    bulb.until_reported(START, 0).await;
+    bulb.driver.change(brightness(30), 1);
+    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(30)), 1)).await;
+    bulb.until(
+        |happening| matches!(happening, Happening::Confirmed(time) if *time < Duration::from_millis(100)),
+    )
+    .await;
+    bulb.until_reported(at(30), 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_change_wins_and_the_last_one_arrives() {
+    let mut bulb = Held::hold("").await;
+    bulb.until_reported(START, 0).await;
+    // A finger on a slider: a value a millisecond, for 200 ms. The bulb takes 20 ms for each.
+    for token in 1..=200 {
+        bulb.driver.change(brightness((token / 2) as u8), token);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        while bulb.happenings.try_recv().is_ok() {}
+    }
+    bulb.driver.change(Change::power(Power::Toggle), 201);
+    bulb.until_reported(LightState { power: false, ..at(100) }, 201).await;
+    let writes = bulb.writes();
+    assert_eq!(writes.last().map(String::as_str), Some("0064ff8800"));
+    assert!((5..15).contains(&writes.len()), "{} writes", writes.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_link_makes_the_state_unknown_and_is_made_again() {
+    let mut bulb = Held::hold("[[bulb.fault]]\non = \"write\"\ndo = \"drop\"\ncount = 1\n").await;
+    bulb.until_reported(START, 0).await;
+    bulb.driver.change(brightness(30), 1);
+    bulb.until(|happening| code(happening) == "link.lost").await;
+    let start = Instant::now();
+    assert!(lost(&bulb.next().await));
+    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(2)));
+    assert_eq!(start.elapsed().as_millis(), 1000);
+    // The change was not repeated: the bulb says what is so.
+    bulb.until(|happening| matches!(happening, Happening::State(BulbState::Reported(_), 1))).await;
+    bulb.driver.change(brightness(40), 2);
+    bulb.until_reported(at(40), 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_change_is_put_back() {
+    let mut bulb = Held::hold("[[bulb.fault]]\non = \"write\"\ndo = \"error\"\natt = 0x0e\n").await;
+    bulb.until_reported(START, 0).await;
+    bulb.driver.change(brightness(30), 1);
+    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(30)), 1)).await;
+    bulb.until(|happening| code(happening) == "bulb.refused").await;
+    bulb.until_reported(START, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulb_that_does_not_answer_is_only_assumed() {
+    let fault = "[[bulb.fault]]\non = \"notify\"\ndo = \"lose\"\n[[bulb.fault]]\non = \"read\"\ndo = \"error\"\natt = 0x0e\n";
+    let mut bulb = Held::hold(fault).await;
+    // Its state cannot be read either, so nothing is known to begin with.
+    bulb.until(|happening| code(happening) == "bulb.refused").await;
+    bulb.driver.change(Change::whole(at(30)), 1);
+    bulb.until(|happening| *happening == Happening::Unconfirmed).await;
+    assert_eq!(bulb.next().await, Happening::State(BulbState::Assumed(at(30)), 1));
+    bulb.driver.change(brightness(31), 2);
+    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(31)), 2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_grow_until_somebody_is_in_a_hurry() {
+    let mut bulb = Held::hold("[[bulb.fault]]\non = \"discover\"\ndo = \"drop\"\n").await;
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        let waiting = bulb.until(lost).await;
+        let Happening::Link(LinkPhase::Waiting(until)) = waiting else { unreachable!() };
+        pauses.push((until - Instant::now()).as_secs_f64().round());
+    }
+    assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+    let start = Instant::now();
+    bulb.driver.hurry();
+    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(8)));
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_when_it_is_told_to_or_has_no_hope() {
+    let mut bulb = Held::hold("").await;
+    bulb.until_reported(START, 0).await;
+    bulb.driver.stop();
+    bulb.until(|happening| *happening == Happening::Link(LinkPhase::Down)).await;
+    let log = std::fs::read_to_string(bulb.dir.path().join("log")).unwrap();
+    assert!(log.lines().last().unwrap().contains("disconnect"), "{log}");
+
+    let table = "[[bulb.service]]\nuuid = \"fff0\"\n[[bulb.service.characteristic]]\nuuid = \"fff3\"\nproperties = [\"write\"]\n";
+    let mut stranger = Held::hold(table).await;
+    stranger.until(|happening| code(happening) == "profile.no_characteristic").await;
+    assert_eq!(stranger.next().await, Happening::Link(LinkPhase::Down));
+}

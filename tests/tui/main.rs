@@ -1,0 +1,13 @@
+//! The TUI: whole screens from scripted events, properties of the update, sessions on the sim radio, and the real program in a
+//! pseudo-terminal.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod behaviour;
+mod properties;
+mod screens;
+mod session;
+mod stage;
+#[cfg(target_os = "linux")]
+mod terminal;

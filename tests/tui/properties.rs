@@ -1,0 +1,168 @@
+//! Whatever happens, in whatever order: nothing panics, and the selection is in the list.
+
+use std::time::Duration;
+
+use bulb_protocol::{LightState, Percent, Rgb};
+use bulbctl::bulb::{BulbState, Happening, LinkPhase};
+use bulbctl::radio::AdapterState;
+use bulbctl::tui::{Effect, Event, ScanPhase, Word};
+use bulbctl::{Error, tui::keys};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
+use proptest::prelude::*;
+
+use super::stage::{Stage, id};
+
+/// Something that may happen.
+#[derive(Clone, Debug)]
+enum Step {
+    Key(KeyCode, KeyModifiers),
+    Mouse(MouseEventKind, u16, u16),
+    Paste(String),
+    Resize(u16, u16),
+    Hear(u16, String, i16, bool),
+    Bulb(u16, Happening),
+    Adapter(AdapterState),
+    Scan(ScanPhase),
+    Trouble,
+    Wait(u64),
+}
+
+fn key() -> impl Strategy<Value = Step> {
+    let code = prop_oneof![
+        6 => proptest::char::range(' ', '~').prop_map(KeyCode::Char),
+        1 => any::<char>().prop_map(KeyCode::Char),
+        8 => proptest::sample::select(vec![
+            KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::Home, KeyCode::End,
+            KeyCode::PageUp, KeyCode::PageDown, KeyCode::Enter, KeyCode::Esc, KeyCode::Tab,
+            KeyCode::BackTab, KeyCode::Backspace, KeyCode::Delete, KeyCode::F(1),
+        ]),
+    ];
+    let modifiers = proptest::sample::select(vec![
+        KeyModifiers::NONE,
+        KeyModifiers::NONE,
+        KeyModifiers::NONE,
+        KeyModifiers::SHIFT,
+        KeyModifiers::CONTROL,
+    ]);
+    (code, modifiers).prop_map(|(code, modifiers)| Step::Key(code, modifiers))
+}
+
+fn mouse() -> impl Strategy<Value = Step> {
+    let kind = proptest::sample::select(vec![
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::Drag(MouseButton::Left),
+        MouseEventKind::Up(MouseButton::Left),
+        MouseEventKind::ScrollUp,
+        MouseEventKind::ScrollDown,
+        MouseEventKind::Moved,
+    ]);
+    (kind, 0_u16..230, 0_u16..70).prop_map(|(kind, column, row)| Step::Mouse(kind, column, row))
+}
+
+fn light() -> impl Strategy<Value = LightState> {
+    (any::<bool>(), 0_u8..=100, any::<(u8, u8, u8)>()).prop_map(|(power, brightness, (r, g, b))| LightState {
+        power,
+        brightness: Percent::clamped(brightness),
+        color: Rgb::new(r, g, b),
+    })
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        Just(Happening::Link(LinkPhase::Up)),
+        Just(Happening::Link(LinkPhase::Down)),
+        Just(Happening::Link(LinkPhase::Connecting(2))),
+        Just(Happening::Link(LinkPhase::Waiting(tokio::time::Instant::now()))),
+        (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::Reported(light), token)),
+        (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::Assumed(light), token)),
+        Just(Happening::State(BulbState::Unknown, 99)),
+        Just(Happening::Confirmed(Duration::from_millis(20))),
+        Just(Happening::Unconfirmed),
+        Just(Happening::Battery(None)),
+        Just(Happening::Trouble(Error::AdapterNone)),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => key(),
+        3 => mouse(),
+        1 => any::<String>().prop_map(Step::Paste),
+        2 => (0_u16..230, 0_u16..70).prop_map(|(width, height)| Step::Resize(width, height)),
+        6 => (0_u16..12, "(Light|Bulb|x)?.{0,40}", -140_i16..140, any::<bool>())
+            .prop_map(|(number, name, rssi, connected)| Step::Hear(number, name, rssi, connected)),
+        6 => (0_u16..12, happening()).prop_map(|(number, happening)| Step::Bulb(number, happening)),
+        1 => proptest::sample::select(vec![AdapterState::On, AdapterState::Off, AdapterState::Absent])
+            .prop_map(Step::Adapter),
+        1 => proptest::sample::select(vec![
+            ScanPhase::On, ScanPhase::Off, ScanPhase::Resting, ScanPhase::Failed,
+        ])
+        .prop_map(Step::Scan),
+        1 => Just(Step::Trouble),
+        3 => (0_u64..40_000).prop_map(Step::Wait),
+    ]
+}
+
+fn play(stage: &mut Stage, step: Step) {
+    match step {
+        Step::Key(code, modifiers) => stage.event(Event::Key(KeyEvent::new(code, modifiers))),
+        Step::Mouse(kind, column, row) => stage.mouse(kind, column, row),
+        Step::Paste(text) => stage.event(Event::Paste(text)),
+        Step::Resize(width, height) => stage.event(Event::Resize(width, height)),
+        Step::Hear(number, name, rssi, connected) => {
+            let mut report = stage.report(number, &name, rssi);
+            report.connected = connected;
+            stage.word(Word::Reports(vec![report]));
+        }
+        Step::Bulb(number, happening) => stage.bulb(number, happening),
+        Step::Adapter(state) => stage.word(Word::Adapter(state)),
+        Step::Scan(phase) => stage.word(Word::Scan(phase)),
+        Step::Trouble => stage.word(Word::Trouble(Error::ServiceDown)),
+        Step::Wait(ms) => stage.wait(ms),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_events_does_harm(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut stage = Stage::office(80, 24);
+        for step in steps {
+            play(&mut stage, step);
+            let (selected, listed) = (stage.model.selected(), stage.model.listed());
+            match selected {
+                Some(selected) => prop_assert!(listed.contains(selected)),
+                None => prop_assert!(listed.is_empty()),
+            }
+            let _ = stage.screen();
+        }
+        // Only known bulbs are asked for anything.
+        for effect in &stage.effects {
+            if let Effect::Change(bulb, ..) | Effect::Connect(bulb) | Effect::Hurry(bulb) = effect {
+                prop_assert!((0..12).any(|number| id(number) == *bulb));
+            }
+        }
+    }
+
+    #[test]
+    fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/c]") {
+        let mut stage = Stage::office(200, 60);
+        stage.keys(&popup);
+        let backend = ratatui::backend::TestBackend::new(width, height);
+        let mut terminal = ratatui::Terminal::new(backend).unwrap();
+        terminal.draw(|frame| bulbctl::tui::view(&stage.model, frame)).unwrap();
+    }
+}
+
+#[test]
+fn every_key_of_the_table_is_taken() {
+    for row in keys::TABLE {
+        let mut stage = Stage::office(80, 24);
+        for key in row.keys {
+            assert!(!key.text().is_empty());
+        }
+        stage.press(KeyCode::Enter);
+        let _ = stage.screen();
+    }
+}

@@ -1,0 +1,192 @@
+//! Sessions of the desk on the sim radio, on a paused clock.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulbctl::bulb::BASE;
+use bulbctl::error::Error;
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use futures::FutureExt;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// A desk on the bulbs of a rig; the radio can be opened after so many failures.
+async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
+    let path = dir.path().join("rig.toml");
+    std::fs::write(&path, rig).unwrap();
+    let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
+    let radio = sim::open(Some(&path), options).await.unwrap();
+    let left = std::sync::atomic::AtomicUsize::new(failures);
+    let open = move || {
+        let fails = left
+            .fetch_update(std::sync::atomic::Ordering::SeqCst, std::sync::atomic::Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok();
+        let radio = radio.clone();
+        async move { if fails { Err(Error::ServiceDown) } else { Ok(radio) } }.boxed()
+    };
+    let setup = Setup { open: Arc::new(open), profile: &BASE, timeout: Duration::from_secs(10) };
+    Desk::open(
+        setup,
+        Options { size: (80, 24), depth: Depth::True, groups: Vec::new(), start: Instant::now() },
+    )
+}
+
+fn screen(desk: &Desk) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| view(&desk.model, frame)).unwrap();
+    terminal.backend().to_string()
+}
+
+async fn press(desk: &mut Desk, keys: &[KeyCode]) {
+    for &key in keys {
+        let _ = desk.take(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
+        desk.pass(Duration::from_millis(5)).await.unwrap();
+    }
+}
+
+async fn pass(desk: &mut Desk, ms: u64) {
+    desk.pass(Duration::from_millis(ms)).await.unwrap();
+}
+
+/// What was written to the bulbs, in hex.
+fn writes(log: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(log).unwrap();
+    let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    records.filter(|r| r["event"] == "write").map(|r| r["hex"].as_str().unwrap().to_owned()).collect()
+}
+
+const TWO: &str = r##"
+rig = 1
+[[bulb]]
+name = "Light-Desk"
+address = "C4:11:00:00:00:01"
+rssi = -48
+power = true
+brightness = 80
+color = "#ff8800"
+battery = 87
+[[bulb]]
+name = "Light-Shelf"
+address = "C4:11:00:00:00:02"
+rssi = -70
+"##;
+
+#[tokio::test(start_paused = true)]
+async fn from_scan_to_quit() {
+    let dir = TempDir::new().unwrap();
+    let mut desk = desk(&dir, TWO, 0).await;
+    pass(&mut desk, 3000).await;
+    assert!(screen(&desk).contains("scanning") && screen(&desk).contains("Light-Shelf"), "{}", screen(&desk));
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 1000).await;
+    let shown = screen(&desk);
+    assert!(
+        shown.contains("● connected") && shown.contains("on  80 %") && shown.contains("reported"),
+        "{shown}"
+    );
+    assert!(shown.contains("87 %") && shown.contains("scanning"), "{shown}");
+    // A key that is held: a press every 5 ms, of which the bulb takes one every 20 ms; the last one arrives.
+    press(&mut desk, &[KeyCode::Enter, KeyCode::Down]).await;
+    press(&mut desk, &[KeyCode::Left; 50]).await;
+    pass(&mut desk, 500).await;
+    assert!(screen(&desk).contains("on  30 %") && screen(&desk).contains("reported"), "{}", screen(&desk));
+    let sent = writes(&dir.path().join("log"));
+    assert_eq!(sent.last().map(String::as_str), Some("011eff8800"));
+    assert!((5..=20).contains(&sent.len()), "{} writes for 50 keys", sent.len());
+    press(&mut desk, &[KeyCode::Char('3')]).await;
+    assert!(screen(&desk).contains("011eff8800"), "{}", screen(&desk));
+    press(&mut desk, &[KeyCode::Char('d')]).await;
+    pass(&mut desk, 500).await;
+    press(&mut desk, &[KeyCode::Char('1')]).await;
+    assert!(screen(&desk).contains("not connected"), "{}", screen(&desk));
+    desk.close().await;
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(log.contains("\"disconnect\""), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_drops_is_shown_at_once_and_made_again() {
+    let dir = TempDir::new().unwrap();
+    let rig = format!("{TWO}\n[[event]]\nat = \"6s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"drop\"\n");
+    let mut desk = desk(&dir, &rig, 0).await;
+    pass(&mut desk, 2000).await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 3800).await;
+    assert!(screen(&desk).contains("● connected"));
+    pass(&mut desk, 300).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("link.lost") && shown.contains("↻ again in 1 s"), "{shown}");
+    assert!(shown.contains("state unknown"), "{shown}");
+    pass(&mut desk, 2500).await;
+    let shown = screen(&desk);
+    assert!(
+        shown.contains("● connected") && shown.contains("reported") && shown.contains("lost 1×"),
+        "{shown}"
+    );
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_goes_off_is_a_banner_and_goes_on_by_itself() {
+    let dir = TempDir::new().unwrap();
+    let rig = format!(
+        "{TWO}\n[[event]]\nat = \"5s\"\nadapter = \"off\"\n[[event]]\nat = \"9s\"\nadapter = \"on\"\n"
+    );
+    let mut desk = desk(&dir, &rig, 0).await;
+    pass(&mut desk, 2000).await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 4000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("adapter.off") && shown.contains("bluetoothctl power on"), "{shown}");
+    assert!(shown.contains("no scan"), "{shown}");
+    pass(&mut desk, 6000).await;
+    let shown = screen(&desk);
+    assert!(!shown.contains("adapter.off") && shown.contains("scanning"), "{shown}");
+    assert!(shown.contains("● connected"), "{shown}");
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_radio_that_cannot_be_opened_is_tried_again() {
+    let dir = TempDir::new().unwrap();
+    let mut desk = desk(&dir, TWO, 3).await;
+    pass(&mut desk, 1000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("service.down") && shown.contains("systemctl start bluetooth"), "{shown}");
+    pass(&mut desk, 8000).await;
+    assert!(
+        screen(&desk).contains("scanning") && !screen(&desk).contains("service.down"),
+        "{}",
+        screen(&desk)
+    );
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_written_to_a_new_file_only() {
+    let dir = TempDir::new().unwrap();
+    let mut desk = desk(&dir, TWO, 0).await;
+    pass(&mut desk, 2000).await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 1000).await;
+    let file = dir.path().join("frames.log");
+    for _ in 0..2 {
+        press(&mut desk, &[KeyCode::Char('3'), KeyCode::Char('w')]).await;
+        let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+        let _ = desk.take(Event::Paste(file.display().to_string()));
+        press(&mut desk, &[KeyCode::Enter]).await;
+        // The paused clock waits for what is written.
+        pass(&mut desk, 100).await;
+    }
+    assert!(screen(&desk).contains("usage.file_unwritable"), "{}", screen(&desk));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.lines().any(|line| line.ends_with("read fff2 <- 0150ff8800  on  80 %  #ff8800")), "{text}");
+    desk.close().await;
+}

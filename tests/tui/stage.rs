@@ -1,0 +1,177 @@
+//! A desk without radio and terminal, to which anything can happen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bulb_protocol::{LightState, Percent, Rgb};
+use bulbctl::bulb::{BulbState, Happening, LinkPhase};
+use bulbctl::config::Config;
+use bulbctl::fleet::Target;
+use bulbctl::radio::{AdapterState, Address, DeviceId, Heard, Report, gatt::uuid16};
+use bulbctl::tui::{Depth, Effect, Event, Group, Model, Options, ScanPhase, Word, update, view};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use tokio::time::Instant;
+
+pub(crate) const ON: LightState =
+    LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
+
+pub(crate) struct Stage {
+    pub(crate) model: Model,
+    pub(crate) start: Instant,
+    pub(crate) now: Duration,
+    pub(crate) effects: Vec<Effect>,
+    size: (u16, u16),
+}
+
+pub(crate) fn id(number: u16) -> DeviceId {
+    DeviceId::new(address(number).to_string())
+}
+
+fn address(number: u16) -> Address {
+    let [high, low] = number.to_be_bytes();
+    Address::new([0xC4, 0x11, 0, 0, high, low])
+}
+
+impl Stage {
+    pub(crate) fn new(width: u16, height: u16) -> Self {
+        Self::with(width, height, Depth::True)
+    }
+
+    pub(crate) fn with(width: u16, height: u16, depth: Depth) -> Self {
+        let config = Config::parse(
+            "[groups]\noffice = [\"Light-*\"]\nhall = [\"C4:11:00:00:00:03\"]\ncellar = [\"Nobody\"]\n",
+            "test",
+        )
+        .unwrap();
+        let groups = config.groups.keys().map(|name| Group {
+            name: name.clone(),
+            target: Target::parse(&format!("@{name}"), &config).unwrap(),
+        });
+        let start = Instant::now();
+        let options = Options { size: (width, height), depth, groups: groups.collect(), start };
+        let size = (width, height);
+        let mut stage =
+            Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
+        stage.word(Word::Open("sim".to_owned(), AdapterState::On));
+        stage.word(Word::Scan(ScanPhase::On));
+        stage.effects.clear();
+        stage
+    }
+
+    /// Three bulbs, of which the second has told its service, and a stranger.
+    pub(crate) fn office(width: u16, height: u16) -> Self {
+        let mut stage = Self::new(width, height);
+        stage.hear(1, "Light-Desk", -48);
+        stage.hear(2, "Light-Shelf", -61);
+        stage.hear(3, "Bulb-Hallway", -74);
+        stage.hear(4, "JBL Flip 5", -66);
+        stage.tick();
+        stage
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        if let Event::Resize(width, height) = event {
+            self.size = (width, height);
+        }
+        self.effects.extend(update(&mut self.model, event, self.now));
+    }
+
+    pub(crate) fn word(&mut self, word: Word) {
+        self.event(Event::Radio(word));
+    }
+
+    pub(crate) fn bulb(&mut self, number: u16, happening: Happening) {
+        self.word(Word::Bulb(id(number), happening));
+    }
+
+    pub(crate) fn report(&self, number: u16, name: &str, rssi: i16) -> Report {
+        let heard = self.start + self.now;
+        Report {
+            id: id(number),
+            address: Some(address(number)),
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            alias: None,
+            rssi: Some(rssi),
+            tx_power: None,
+            services: if number == 2 { vec![uuid16(0xFFF0)] } else { Vec::new() },
+            manufacturer: BTreeMap::new(),
+            service_data: BTreeMap::new(),
+            connected: false,
+            heard: Some(Heard { first: heard, last: heard }),
+        }
+    }
+
+    pub(crate) fn hear(&mut self, number: u16, name: &str, rssi: i16) {
+        let report = self.report(number, name, rssi);
+        self.word(Word::Reports(vec![report]));
+    }
+
+    /// Connects a bulb that reports this state.
+    pub(crate) fn up(&mut self, number: u16, light: LightState) {
+        self.bulb(number, Happening::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, Happening::Link(LinkPhase::Up));
+        self.bulb(number, Happening::State(BulbState::Reported(light), 0));
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.wait(500);
+    }
+
+    /// Lets the clock tick for so long, as far as it wants to.
+    pub(crate) fn wait(&mut self, ms: u64) {
+        let end = self.now + Duration::from_millis(ms);
+        while let Some(next) = self.model.next_tick().filter(|next| *next <= end) {
+            self.now = next.max(self.now);
+            self.event(Event::Tick);
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode) {
+        self.event(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+
+    pub(crate) fn control(&mut self, c: char) {
+        self.event(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
+    }
+
+    /// Types letters, each a key.
+    pub(crate) fn keys(&mut self, text: &str) {
+        text.chars().for_each(|c| self.press(KeyCode::Char(c)));
+    }
+
+    pub(crate) fn mouse(&mut self, kind: MouseEventKind, column: u16, row: u16) {
+        self.event(Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    }
+
+    pub(crate) fn click(&mut self, column: u16, row: u16) {
+        self.mouse(MouseEventKind::Down(MouseButton::Left), column, row);
+        self.mouse(MouseEventKind::Up(MouseButton::Left), column, row);
+    }
+
+    pub(crate) fn buffer(&self) -> Buffer {
+        let mut terminal = Terminal::new(TestBackend::new(self.size.0, self.size.1)).unwrap();
+        terminal.draw(|frame| view(&self.model, frame)).unwrap().buffer.clone()
+    }
+
+    /// The screen's text, and the cells' colours only where a test looks at them.
+    pub(crate) fn screen(&self) -> String {
+        let buffer = self.buffer();
+        let rows = (0..self.size.1).map(|row| {
+            let mut text = String::new();
+            let mut skip = 0_usize;
+            for column in 0..self.size.0 {
+                let symbol = buffer[(column, row)].symbol();
+                if skip == 0 {
+                    text.push_str(symbol);
+                }
+                skip = skip.max(unicode_width::UnicodeWidthStr::width(symbol)).saturating_sub(1);
+            }
+            text.trim_end().to_owned()
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+}
