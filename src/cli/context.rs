@@ -45,7 +45,11 @@ impl<'a> Context<'a> {
             None => &BASE,
             Some(name) if name == BASE.name => &BASE,
             Some(name) => {
-                return Err(Error::ProfileUnknown { name: name.to_owned(), have: BASE.name.to_owned() });
+                super::profiles::load(name)?;
+                return Err(Error::Usage(format!(
+                    "profile {name:?} cannot be driven over the air yet, only base can; \
+                     `bulbctl frame encode --profile {name}` builds its frames"
+                )));
             }
         };
         let adapter = match (&global.adapter, &config.adapter) {

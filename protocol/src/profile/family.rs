@@ -136,20 +136,25 @@ impl Family {
         })
     }
 
-    /// Compiles the family as such, or one of its variants.
+    /// Compiles the family as such, or one of its variants, named in any case.
     ///
     /// # Errors
     /// [`LoadError`]: there is no such variant, or the file is wrong.
     pub fn profile(&self, variant: Option<&str>) -> Result<Profile, LoadError> {
-        if let Some(name) = variant
-            && !self.file.variant.contains_key(name)
-        {
-            return Err(LoadError::NoVariant {
-                family: self.name().into(),
-                variant: name.into(),
-                have: compile::variant_names(&self.file.variant),
-            });
-        }
+        let variant = match variant {
+            None => None,
+            // `govee:H6127` is how the model is written on the box.
+            Some(name) => match self.file.variant.keys().find(|have| have.eq_ignore_ascii_case(name)) {
+                Some(have) => Some(have.as_str()),
+                None => {
+                    return Err(LoadError::NoVariant {
+                        family: self.name().into(),
+                        variant: name.into(),
+                        have: compile::variant_names(&self.file.variant),
+                    });
+                }
+            },
+        };
         compile::compile(&self.file, variant).map_err(|fault| fault.within(&self.text).into())
     }
 }
