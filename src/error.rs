@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use bulb_protocol::base::DecodeError;
+use bulb_protocol::profile::{self, Refusal};
 
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -234,6 +235,22 @@ pub enum Error {
         /// The profiles that there are.
         have: String,
     },
+    /// A profile file does not say what we understand.
+    #[error("profile {path}: {detail}")]
+    ProfileInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the line.
+        detail: String,
+    },
+    /// What is asked for cannot be said in the frames of a family.
+    #[error("{profile}: {refusal}")]
+    NotEncodable {
+        /// The family.
+        profile: String,
+        /// What cannot be, and what can.
+        refusal: Refusal,
+    },
     /// The device has no characteristic that was asked for by its UUID.
     #[error("{device} has no characteristic {characteristic}")]
     CharacteristicUnknown {
@@ -307,6 +324,9 @@ pub enum Error {
     /// A frame given to decode that is none.
     #[error("{0}")]
     MalformedFrame(DecodeError),
+    /// A frame given to decode that is none of the family's.
+    #[error("{0}")]
+    ForeignFrame(profile::DecodeError),
     /// A battery level that is none.
     #[error("{device} sent a malformed battery level: {hex} (one byte of 0 to 100 is right)")]
     MalformedBattery {
@@ -381,6 +401,8 @@ impl Error {
             Self::RigInvalid { .. } => ("rig.invalid", 2),
             Self::GroupUnknown { .. } => ("target.no_group", 2),
             Self::ProfileUnknown { .. } => ("usage.profile", 2),
+            Self::ProfileInvalid { .. } => ("profile.invalid", 2),
+            Self::NotEncodable { refusal: Refusal::NeedsState { .. }, .. } => ("usage.incomplete", 2),
             Self::TargetNotFound { .. } => ("target.not_found", 3),
             Self::NothingFound { .. } => ("scan.nothing", 3),
             Self::TargetAmbiguous { .. } => ("target.ambiguous", 3),
@@ -404,12 +426,12 @@ impl Error {
             Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", 7),
             Self::Refused { .. } => ("bulb.refused", 8),
             Self::NeedsPairing { .. } => ("bulb.needs_pairing", 8),
-            Self::Unsupported { .. } => ("bulb.unsupported", 8),
+            Self::Unsupported { .. } | Self::NotEncodable { .. } => ("bulb.unsupported", 8),
             Self::Held { .. } => ("bulb.held", 8),
             Self::Silent { .. } => ("bulb.timeout", 8),
             Self::NoBattery { .. } => ("bulb.no_battery", 8),
             Self::MalformedStatus { .. } => ("frame.malformed", 9),
-            Self::MalformedFrame(_) => ("frame.malformed", 9),
+            Self::MalformedFrame(_) | Self::ForeignFrame(_) => ("frame.malformed", 9),
             Self::MalformedBattery { .. } => ("battery.malformed", 9),
             Self::Partial { exit, .. } => ("partial", *exit),
             Self::LinkLost { .. } => ("link.lost", 11),
@@ -431,6 +453,8 @@ impl Error {
             }
             Self::TargetAmbiguous { .. } => "name one by its address, or say 'NAME*' for all of them",
             Self::GroupUnknown { .. } => "groups are defined in the [groups] table of the configuration file",
+            Self::ProfileInvalid { .. } => "docs/PROFILES.md says what a profile file may have in it",
+            Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
             Self::AdapterNone => "plug one in, or try everything on virtual bulbs with `--adapter sim`",
             Self::AdapterUnknown { .. } => {
                 "leave --adapter out for the first one that is powered, or use `--adapter sim`"

@@ -1,16 +1,22 @@
 //! The codec of Bluetooth LE light bulbs: bytes in, values out.
 //!
-//! No I/O, no clock, no allocation, no `unsafe`: firmware can link this crate, so that the same code reads a
+//! No I/O, no clock, no `unsafe`, and no allocation unless profiles are asked for: firmware can link this crate, so that the same code reads a
 //! command on the bulb and writes it on the computer.
 //!
 //! - [`LightState`] is what a lamp is asked for and what it reports: power, brightness, colour. Its parts are
 //!   typed so that a value out of range cannot be represented ([`Percent`]).
 //! - [`base`] turns it into the five bytes of the base protocol and back.
+//! - `profile`, with the feature `profiles` and an allocator, plays bulb families that are described by files.
 //!
 //! No call in this crate panics, whatever bytes it is given.
 #![no_std]
 
+#[cfg(feature = "profiles")]
+extern crate alloc;
+
 pub mod base;
+#[cfg(feature = "profiles")]
+pub mod profile;
 mod value;
 
 pub use value::{LightState, OutOfRange, Percent, Rgb};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 /// How long a connect waits for the scan to rest. A scan that does not is no reason not to connect.
 const QUIET_TIME: Duration = Duration::from_secs(2);
@@ -13,7 +13,7 @@ const QUIET_TIME: Duration = Duration::from_secs(2);
 /// Lets one connect at a time through, once the scan rests.
 #[derive(Debug)]
 pub struct Gate {
-    turn: Mutex<()>,
+    turn: Semaphore,
     waiting: watch::Sender<usize>,
     quiet: watch::Sender<bool>,
 }
@@ -21,7 +21,8 @@ pub struct Gate {
 /// The permission to connect, for as long as it is held.
 #[derive(Debug)]
 pub struct Turn<'a> {
-    _turn: MutexGuard<'a, ()>,
+    /// Absent only once the gate has gone.
+    _turn: Option<SemaphorePermit<'a>>,
     _waiting: Waiting<'a>,
 }
 
@@ -37,7 +38,7 @@ impl Drop for Waiting<'_> {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { turn: Mutex::default(), waiting: watch::Sender::new(0), quiet: watch::Sender::new(true) }
+        Self { turn: Semaphore::new(1), waiting: watch::Sender::new(0), quiet: watch::Sender::new(true) }
     }
 }
 
@@ -46,7 +47,7 @@ impl Gate {
     pub async fn enter(&self) -> Turn<'_> {
         self.waiting.send_modify(|waiting| *waiting += 1);
         let waiting = Waiting(self);
-        let turn = self.turn.lock().await;
+        let turn = self.turn.acquire().await.ok();
         let mut quiet = self.quiet.subscribe();
         if tokio::time::timeout(QUIET_TIME, quiet.wait_for(|quiet| *quiet)).await.is_err() {
             tracing::warn!("connecting while the scan still runs");

@@ -95,8 +95,8 @@ pub(crate) struct Global {
     /// Which radio: hci1, an adapter's address, sim, or sim:RIG.toml [default: the first powered adapter]
     #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
-    /// The bulb family, instead of recognising it: base
-    #[arg(long, global = true, env = "BULBCTL_PROFILE", hide_env_values = true, value_name = "NAME")]
+    /// The bulb family, instead of recognising it: NAME, NAME:VARIANT or FILE.toml
+    #[arg(long, global = true, env = "BULBCTL_PROFILE", hide_env_values = true, value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// How long an operation may take, as in 500ms or 1m [default: 10s]
     #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
@@ -173,6 +173,8 @@ pub(crate) enum Verb {
     Tui,
     /// Encode or decode frames, without any radio
     Frame(Frame),
+    /// List the bulb families, or show what one can do
+    Profiles(Profiles),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Print the manual page, of the program or of a verb
@@ -274,10 +276,51 @@ pub(crate) struct Frame {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum FrameAction {
-    /// Print the frame of a command [what is not named: on, 100 %, white]
-    Encode(Light),
+    /// Print the frames of a command [what is not named with the base profile: on, 100 %, white]
+    Encode(Encode),
     /// Print the meaning of frames
     Decode(Decode),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Encode {
+    #[command(flatten)]
+    pub(crate) light: Light,
+    /// Level of the white channel in percent
+    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true, conflicts_with = "color")]
+    pub(crate) white: Option<Percent>,
+    /// Temperature of white in kelvin
+    #[arg(long, value_name = "K", conflicts_with_all = ["color", "white"])]
+    pub(crate) kelvin: Option<u16>,
+    /// Effect, by its name or number: `bulbctl profiles show` lists them
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["white", "kelvin"])]
+    pub(crate) effect: Option<String>,
+    /// Speed of the effect in percent, higher is faster
+    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
+    pub(crate) speed: Option<Percent>,
+    /// The number of the frame, for families that count them
+    #[arg(long, value_name = "0-255", default_value_t = 0)]
+    pub(crate) sequence: u8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Profiles {
+    #[command(subcommand)]
+    pub(crate) action: ProfilesAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfilesAction {
+    /// List the families
+    List,
+    /// Show what a family can do, its variants and its effects
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The family: NAME, NAME:VARIANT or FILE.toml
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Args)]
@@ -285,9 +328,12 @@ pub(crate) struct Decode {
     /// Frames in hex, with or without spaces, colons and 0x; - reads lines from stdin
     #[arg(required = true, value_name = "HEX")]
     pub(crate) frames: Vec<String>,
-    /// Read values out of range as a half-working board may mean them
+    /// Read values out of range as a half-working board may mean them (base profile only)
     #[arg(long)]
     pub(crate) lenient: bool,
+    /// The characteristic's role, where the family has several: `bulbctl profiles show` lists them
+    #[arg(long, value_name = "NAME")]
+    pub(crate) role: Option<String>,
 }
 
 #[derive(Debug, Args)]

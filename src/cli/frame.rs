@@ -2,27 +2,77 @@
 
 use std::io::BufRead;
 
+use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
-use super::args::{Decode, Frame, FrameAction};
+use super::args::{Decode, Encode, Frame, FrameAction};
+use super::profiles;
+use crate::bulb::{BASE, Power};
 use crate::error::{Error, Result};
-use crate::report::{Body, FrameRecord, Reporter};
+use crate::report::{Body, FrameKind, FrameRecord, Reporter};
 
 /// What a frame says where nothing is named.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
-pub(crate) fn run(args: &Frame, reporter: &Reporter) -> Result<()> {
-    match &args.action {
-        FrameAction::Encode(light) => {
-            let light = light.change().apply(DEFAULT);
-            reporter.record(&Body::Frame(FrameRecord::of(&base::encode(light), light, true)))
-        }
-        FrameAction::Decode(decode) => self::decode(decode, reporter),
+pub(crate) fn run(args: &Frame, profile: Option<&str>, reporter: &Reporter) -> Result<()> {
+    // The base profile has a codec of its own, which firmware links too.
+    let profile = match profile.filter(|name| *name != BASE.name) {
+        None => None,
+        Some(text) => Some(profiles::load(text)?.1),
+    };
+    match (&args.action, profile) {
+        (FrameAction::Encode(encode), Some(profile)) => self::encode(encode, &profile, reporter),
+        (FrameAction::Encode(encode), None) => base_encode(encode, reporter),
+        (FrameAction::Decode(decode), profile) => self::decode(decode, profile.as_ref(), reporter),
     }
 }
 
+fn base_encode(args: &Encode, reporter: &Reporter) -> Result<()> {
+    for (asked, option) in [
+        (args.white.is_some(), "--white"),
+        (args.kelvin.is_some(), "--kelvin"),
+        (args.effect.is_some(), "--effect"),
+        (args.speed.is_some(), "--speed"),
+    ] {
+        if asked {
+            return Err(Error::Usage(format!(
+                "the base profile has nothing for {option}: name another with --profile"
+            )));
+        }
+    }
+    let light = args.light.change().apply(DEFAULT);
+    reporter.record(&Body::Frame(FrameRecord::of(&base::encode(light), light, true)))
+}
+
+/// Prints the frames of what is named; of nothing, those that switch on.
+fn encode(args: &Encode, profile: &Profile, reporter: &Reporter) -> Result<()> {
+    let change = args.light.change();
+    let mut asked = Light {
+        power: change.power.map(|power| power == Power::On),
+        brightness: change.brightness,
+        color: change.color,
+        white: args.white,
+        kelvin: args.kelvin,
+        effect: args.effect.clone(),
+        speed: args.speed,
+        mode: None,
+    };
+    if asked.items().is_empty() {
+        asked.power = Some(true);
+    }
+    let sent = profile
+        .encode(&asked, &Light::default(), args.sequence)
+        .map_err(|refusal| Error::NotEncodable { profile: profile.full_name(), refusal })?;
+    for write in sent.writes {
+        let (name, kind) = (profile.full_name(), FrameKind::Command);
+        let record = FrameRecord::new(&write.bytes, &name, kind, Some(&write.role), &asked);
+        reporter.record(&Body::Frame(FrameRecord { encoded: true, ..record }))?;
+    }
+    Ok(())
+}
+
 /// Decodes each frame; the others go on when one is wrong.
-fn decode(args: &Decode, reporter: &Reporter) -> Result<()> {
+fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Reporter) -> Result<()> {
     let joined;
     let frames = match args.frames.as_slice() {
         // `decode 01 64 ff 00 00` is one frame whose bytes stand apart.
@@ -35,19 +85,19 @@ fn decode(args: &Decode, reporter: &Reporter) -> Result<()> {
     if let [one] = frames
         && one != "-"
     {
-        return reporter.record(&Body::Frame(frame(one, args.lenient)?));
+        return reporter.record(&Body::Frame(frame(one, args, profile)?));
     }
     let mut tally = Tally::default();
     for text in frames {
         if text != "-" {
-            tally.add(text, args, reporter)?;
+            tally.add(text, frame(text, args, profile), reporter)?;
             continue;
         }
         for line in std::io::stdin().lock().lines() {
             let line = line
                 .map_err(|error| Error::FileUnreadable { path: "-".to_owned(), detail: error.to_string() })?;
             if !line.trim().is_empty() {
-                tally.add(&line, args, reporter)?;
+                tally.add(&line, frame(&line, args, profile), reporter)?;
             }
         }
     }
@@ -62,9 +112,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, text: &str, args: &Decode, reporter: &Reporter) -> Result<()> {
+    fn add(&mut self, text: &str, frame: Result<FrameRecord>, reporter: &Reporter) -> Result<()> {
         self.of += 1;
-        match frame(text, args.lenient) {
+        match frame {
             Ok(record) => reporter.record(&Body::Frame(record)),
             Err(error) => {
                 self.exits.push(error.exit());
@@ -83,9 +133,57 @@ fn digits(text: &str) -> String {
     text.split([' ', ':', ',', '-', '\t']).map(|part| part.trim_start_matches("0x")).collect()
 }
 
-fn frame(text: &str, lenient: bool) -> Result<FrameRecord> {
+fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRecord> {
     let bytes = hex::decode(digits(text.trim()))
         .map_err(|error| Error::Usage(format!("{text:?} is not a frame in hex: {error}")))?;
-    let light = if lenient { base::decode_lenient(&bytes) } else { base::decode(&bytes) };
+    if let Some(profile) = profile {
+        return of_profile(&bytes, args, profile);
+    }
+    let light = if args.lenient { base::decode_lenient(&bytes) } else { base::decode(&bytes) };
     light.map(|light| FrameRecord::of(&bytes, light, false)).map_err(Error::MalformedFrame)
+}
+
+/// Reads a frame as what a lamp sends, or else as what it is sent.
+fn of_profile(bytes: &[u8], args: &Decode, profile: &Profile) -> Result<FrameRecord> {
+    if args.lenient {
+        return Err(Error::Usage("--lenient is for the base profile".to_owned()));
+    }
+    let roles: Vec<&str> = match &args.role {
+        Some(role) if profile.role(role).is_some() => vec![role],
+        Some(role) => {
+            let have: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
+            return Err(Error::Usage(format!("there is no role {role:?} (there is: {})", have.join(", "))));
+        }
+        None => profile.roles.iter().map(|role| role.name.as_str()).collect(),
+    };
+    let name = profile.full_name();
+    let mut meanings: Vec<FrameRecord> = Vec::new();
+    let mut nearest: Option<DecodeError> = None;
+    for role in roles {
+        let found = match (profile.decode(role, bytes), profile.hear(role, bytes)) {
+            (Ok(light), _) => Some((FrameKind::Report, light)),
+            (_, Ok(Heard::Change(light))) => Some((FrameKind::Command, light)),
+            (_, Ok(Heard::Question(_))) => Some((FrameKind::Query, Light::default())),
+            (_, Ok(Heard::Nothing)) => Some((FrameKind::Session, Light::default())),
+            (Err(report), Err(command)) => {
+                nearest = [nearest, Some(report), Some(command)]
+                    .into_iter()
+                    .flatten()
+                    .max_by_key(DecodeError::nearness);
+                None
+            }
+        };
+        meanings.extend(found.map(|(kind, light)| FrameRecord::new(bytes, &name, kind, Some(role), &light)));
+    }
+    match (<[FrameRecord; 1]>::try_from(meanings), nearest) {
+        (Ok([one]), _) => Ok(one),
+        (Err(none), Some(error)) if none.is_empty() => Err(Error::ForeignFrame(error)),
+        (Err(several), _) => {
+            let roles: Vec<_> = several.iter().filter_map(|meaning| meaning.role.as_deref()).collect();
+            Err(Error::Usage(format!(
+                "this frame means something to several roles: say which with --role ({})",
+                roles.join(", ")
+            )))
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod drive;
 mod frame;
 mod generate;
 mod link;
+mod profiles;
 mod scan;
 mod status;
 mod tui;
@@ -77,7 +78,8 @@ fn finish(error: &Error, reporter: &Reporter) -> ExitCode {
 /// Runs the verbs that need no radio at once, the others on a runtime.
 fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
     match cli.verb {
-        Verb::Frame(args) => return frame::run(&args, reporter),
+        Verb::Frame(args) => return frame::run(&args, cli.global.profile.as_deref(), reporter),
+        Verb::Profiles(args) => return profiles::run(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
@@ -119,7 +121,7 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Connect(args) => link::connect(&args, context).await,
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
         Verb::Tui => tui::run(context).await,
-        Verb::Frame(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
+        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }
 }
 

@@ -1,15 +1,19 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod frame;
 mod live;
+mod profile;
 mod record;
 mod reporter;
 mod sanitise;
 mod text;
 
+pub use frame::{FrameKind, FrameRecord};
 pub use live::Live;
+pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{
-    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, FrameRecord, LinkKind, LinkRecord,
-    ScanRecord, StateRecord, millis,
+    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, LinkRecord, ScanRecord,
+    StateRecord, millis,
 };
 pub use reporter::{ColorChoice, Reporter, Settings};
 pub use sanitise::{json_safe, sanitise};

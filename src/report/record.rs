@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use bulb_protocol::LightState;
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::frame::FrameRecord;
+use super::profile::ProfileRecord;
 use crate::bulb::{Battery, BulbState, Outcome, Provenance, Source, profile_of};
 use crate::error::Error;
 use crate::radio::{AdapterState, Report};
@@ -33,6 +34,8 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// A bulb family.
+    Profile(ProfileRecord),
     /// Something failed.
     Error(ErrorRecord),
 }
@@ -255,40 +258,6 @@ impl LinkRecord {
     #[must_use]
     pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
         Self { target: target.to_owned(), bulb: Bulb::of(report), state }
-    }
-}
-
-/// A frame and its meaning.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct FrameRecord {
-    /// The bytes, in hex.
-    pub hex: String,
-    /// The profile it was read by.
-    pub profile: &'static str,
-    /// Whether the lamp is switched on.
-    pub power: bool,
-    /// Brightness, percent.
-    pub brightness: u8,
-    /// Colour at full brightness, `#rrggbb`.
-    pub color: String,
-    /// Whether this is the answer to encode, whose text is the hex alone.
-    #[serde(skip)]
-    pub encoded: bool,
-}
-
-impl FrameRecord {
-    /// The record of a frame of the base protocol.
-    #[must_use]
-    pub fn of(frame: &[u8], light: LightState, encoded: bool) -> Self {
-        Self {
-            hex: hex::encode(frame),
-            profile: crate::bulb::BASE.name,
-            power: light.power,
-            brightness: light.brightness.get(),
-            color: light.color.to_string(),
-            encoded,
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, StateRecord
 use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
 
-const DIM: Style = Style::new().effects(Effects::DIMMED);
-const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
+pub(crate) const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
@@ -49,10 +49,8 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
             };
             vec![name(&link.bulb, layout), state.to_owned()]
         }
-        Body::Frame(frame) if frame.encoded => vec![frame.hex.clone()],
-        Body::Frame(frame) => {
-            vec![on_off(frame.power), format!("{} %", frame.brightness), swatch(&frame.color, layout)]
-        }
+        Body::Frame(frame) => frame.fields(layout),
+        Body::Profile(profile) => return Some(profile.text(layout)),
         Body::Error(error) => return Some(error_lines(error)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
@@ -64,7 +62,7 @@ fn name(bulb: &Bulb, layout: Layout) -> String {
     if layout.terminal { pad_str(&name, layout.name_width, Alignment::Left, None) } else { name }.into_owned()
 }
 
-fn on_off(on: bool) -> String {
+pub(crate) fn on_off(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
 }
 
@@ -85,7 +83,7 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
 }
 
 /// The colour's text, with a spot of the colour itself before it where the terminal can show one.
-fn swatch(color: &str, layout: Layout) -> String {
+pub(crate) fn swatch(color: &str, layout: Layout) -> String {
     let rgb = color.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
     match rgb {
         Some(rgb) if layout.terminal && layout.truecolor => {

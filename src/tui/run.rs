@@ -1,8 +1,10 @@
 //! The loop that owns the terminal.
 
+use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
@@ -27,12 +29,14 @@ const PICTURE: Duration = Duration::from_millis(33);
 /// [`Error::NoTerminal`]; [`Error::Interrupted`] on Ctrl-C, or when the terminal has gone; [`Error::Internal`] after a panic.
 /// The terminal has been given back by then.
 pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
-    let screen = Screen::take()?;
+    let mut screen = Screen::take()?;
     let options = Options { size: screen.size()?, depth, groups, start: Instant::now() };
     let mut desk = Desk::open(setup, options);
-    let result = AssertUnwindSafe(interact(&mut desk, screen)).catch_unwind().await;
+    let result = AssertUnwindSafe(interact(&mut desk, &mut screen)).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())));
+    drop(screen);
     desk.close().await;
-    result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())))
+    result
 }
 
 /// How many events are taken in before the next picture.
@@ -48,7 +52,7 @@ enum Next {
     Forget,
 }
 
-async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
+async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     let mut inputs = EventStream::new();
     let mut resumed = Resumed::new()?;
     let mut drawn: Option<Instant> = None;
@@ -82,18 +86,18 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
                 for _ in 0..AT_ONCE {
                     let Some(now) = input else { break };
                     if let Some(event) = typed(now)?
-                        && handle(desk, &mut screen, event)?.is_break()
+                        && handle(desk, screen, event)?.is_break()
                     {
                         return Ok(());
                     }
-                    input = inputs.next().now_or_never();
+                    input = ready(&mut inputs).await;
                 }
             }
             Next::Event(event) => {
                 let mut event = Some(event);
                 for _ in 0..AT_ONCE {
                     let Some(now) = event else { break };
-                    if handle(desk, &mut screen, now)?.is_break() {
+                    if handle(desk, screen, now)?.is_break() {
                         return Ok(());
                     }
                     event = desk.ready();
@@ -101,6 +105,17 @@ async fn interact(desk: &mut Desk, mut screen: Screen) -> Result<()> {
             }
         }
     }
+}
+
+/// What was typed already. With this task's own waker: the stream wakes only the first that it was polled with.
+async fn ready(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
+    poll_fn(|context| {
+        Poll::Ready(match inputs.poll_next_unpin(context) {
+            Poll::Ready(input) => Some(input),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 /// For the tests of what a panic leaves behind: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.

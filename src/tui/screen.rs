@@ -79,6 +79,7 @@ impl Write for LogWriter {
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
     hook: Option<Hook>,
+    pictures: u64,
 }
 
 type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>;
@@ -93,13 +94,11 @@ impl Screen {
             return Err(Error::NoTerminal);
         }
         let hook = panic::take_hook();
-        panic::set_hook(Box::new(|info| {
-            keep(format!("a task failed: {info}"));
-            tracing::debug!("{}", std::backtrace::Backtrace::capture());
-        }));
+        panic::set_hook(Box::new(|info| keep(info.to_string())));
         let mut screen = Self {
             terminal: Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?,
             hook: Some(hook),
+            pictures: 0,
         };
         screen.enter()?;
         Ok(screen)
@@ -129,6 +128,7 @@ impl Screen {
 
     /// Draws what has changed.
     pub(super) fn draw(&mut self, model: &Model) -> Result<()> {
+        self.pictures += 1;
         self.terminal.draw(|frame| view(model, frame)).map(|_| ()).map_err(failed)
     }
 
@@ -169,6 +169,7 @@ impl Drop for Screen {
         while let Some(line) = take_line() {
             tracing::warn!("{line}");
         }
+        tracing::info!("drew {} pictures", self.pictures);
     }
 }
 

@@ -76,3 +76,116 @@ fn decode_reads_what_encode_writes() {
     let output = decode(&["-"], &stdout(&encoded));
     assert_eq!(stdout(&output), "off\t7 %\t#008080\n");
 }
+
+#[test]
+fn every_family_encodes_and_decodes_by_name() {
+    let machine = Machine::new();
+    for (profile, arguments, hex, text) in [
+        ("elk", &["--color", "red"][..], "7e070503ff000010ef", "#ff0000"),
+        ("elk:bledob", &["--brightness", "50"], "7e04013201ff0201ef", "50 %"),
+        ("zengge", &["--effect", "fade-green", "--speed", "0"], "bb271f44", "effect fade-green\tspeed 0 %"),
+        ("govee", &[], "3301010000000000000000000000000000000033", "on"),
+        ("govee:segments", &["--kelvin", "3600"], "330515010000000e10ffcb8dff7f000000000005", "3600 K"),
+        ("lednetwf", &["--off", "--sequence", "91"], "005b8000000d0e0b3b2400000000000000320000 91", "off"),
+    ] {
+        let encoded = machine.run(&[&["frame", "encode", "--profile", profile], arguments].concat());
+        let hex = hex.replace(' ', "");
+        assert_eq!(
+            (code(&encoded), stdout(&encoded)),
+            (0, format!("{hex}\n")),
+            "{profile}: {}",
+            stderr(&encoded)
+        );
+        let decoded = machine.run(&["frame", "decode", "--profile", profile, &hex]);
+        assert_eq!(
+            (code(&decoded), stdout(&decoded)),
+            (0, format!("{text}\n")),
+            "{profile}: {}",
+            stderr(&decoded)
+        );
+    }
+    let status = machine.run(&[
+        "frame",
+        "decode",
+        "--profile",
+        "zengge",
+        "66 15 23 41 20 00 FF 00 00 00 06 99",
+        "EF 01 77",
+    ]);
+    assert_eq!(stdout(&status), "on\t100 %\t#ff0000\na query\n");
+}
+
+#[test]
+fn what_a_family_cannot_say_is_refused_with_what_it_can() {
+    let machine = Machine::new();
+    for (profile, arguments, exit, words) in [
+        ("govee", &["--color", "red"][..], 8, "color cannot be set; what can be: power"),
+        ("hue", &["--kelvin", "9000"], 8, "2000 to 6535"),
+        ("zengge", &["--effect", "disco"], 8, "there is no effect \"disco\"; there are fade-7"),
+        ("govee:encrypted", &[], 8, "encrypted"),
+        ("zengge", &["--brightness", "50"], 2, "name color too"),
+        ("nonesuch", &[], 2, "there is: base, elk"),
+        ("elk:nonesuch", &[], 2, "bledob"),
+        ("base", &["--kelvin", "3000"], 2, "--kelvin"),
+        ("./nowhere.toml", &[], 2, "nowhere.toml"),
+    ] {
+        let output = machine.run(&[&["frame", "encode", "--profile", profile], arguments].concat());
+        assert_eq!(code(&output), exit, "{profile}: {}", stderr(&output));
+        assert!(stderr(&output).contains(words), "{profile}: {}", stderr(&output));
+    }
+    let foreign =
+        machine.run(&["frame", "decode", "--profile", "govee", "330101000000000000000000000000000000 0034"]);
+    assert_eq!(code(&foreign), 9);
+    assert!(stderr(&foreign).contains("33 would be right"), "{}", stderr(&foreign));
+    // One byte is power or brightness: nothing is guessed.
+    assert_eq!(code(&machine.run(&["frame", "decode", "--profile", "hue", "01"])), 2);
+    let power = machine.run(&["frame", "decode", "--profile", "hue", "--role", "brightness", "FE"]);
+    assert_eq!(stdout(&power), "100 %\n");
+}
+
+#[test]
+fn a_board_of_one_s_own_is_a_file() {
+    let machine = Machine::new();
+    let file = machine.path().join("board.toml");
+    std::fs::write(
+        &file,
+        r#"
+profile = 1
+name = "board"
+title = "My board"
+[role.control]
+at = ["fff0/fff1"]
+[can]
+power = {}
+color = {}
+[commands]
+power = "55 01 {power} {sum}"
+color = "55 02 {green} {red} {blue} {sum}"
+"#,
+    )
+    .unwrap();
+    let file = file.to_str().unwrap();
+    let encoded = machine.run(&["frame", "encode", "--profile", file, "--on", "--color", "ff8800"]);
+    assert_eq!(stdout(&encoded), "55010157\n550288ff00de\n", "{}", stderr(&encoded));
+    std::fs::write(file, "profile = 1\nname = \"board\"\ntitle = \"x\"\nnmae = 1\n").unwrap();
+    let broken = machine.run(&["profiles", "show", file]);
+    assert_eq!(code(&broken), 2);
+    assert!(stderr(&broken).contains("board.toml: line 4: unknown field `nmae`"), "{}", stderr(&broken));
+}
+
+#[test]
+fn profiles_are_listed_and_shown() {
+    let machine = Machine::new();
+    let list = stdout(&machine.run(&["profiles", "list"]));
+    assert!(
+        list.lines().any(|line| line.starts_with("elk\tpower,brightness,color,white,kelvin?,effect,speed\t")),
+        "{list}"
+    );
+    let shown = stdout(&machine.run(&["profiles", "show", "elk:melk"]));
+    for words in ["elk:melk", "0 to 227", "never told: always assumed", "fff0/fff3", "experimental"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let records = records(&machine.run(&["profiles", "show", "hue", "--json"]));
+    assert_eq!(records[0]["type"], "profile");
+    assert_eq!(records[0]["abilities"][3]["range"], serde_json::json!([2000, 6535]));
+}

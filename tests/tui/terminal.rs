@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::num::NonZero;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use pty_process::Size;
@@ -25,7 +26,8 @@ fn cells(count: u16) -> NonZero<u16> {
 struct Terminal {
     pty: Arc<Pty>,
     /// Held open, so that what the program did to the terminal can be looked at when it has ended.
-    _pts: Pts,
+    pts: Option<Pts>,
+    reader: Option<JoinHandle<()>>,
     child: Child,
     shown: Arc<(Mutex<Parser>, Condvar)>,
     before: Termios,
@@ -52,15 +54,15 @@ impl Terminal {
             .unwrap();
         let pty = Arc::new(pty);
         let shown = Arc::new((Mutex::new(Parser::new(cells(24), cells(80), 0)), Condvar::new()));
-        let (reader, parsed) = (pty.clone(), shown.clone());
-        std::thread::spawn(move || {
+        let (source, parsed) = (pty.clone(), shown.clone());
+        let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = (&*reader).read(&mut bytes) {
+            while let Ok(count @ 1..) = (&*source).read(&mut bytes) {
                 parsed.0.lock().unwrap().process(&bytes[..count]);
                 parsed.1.notify_all();
             }
         });
-        Self { pty, _pts: pts, child, shown, before, _dir: dir }
+        Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, _dir: dir }
     }
 
     fn tui(env: &[(&str, &str)]) -> Self {
@@ -105,8 +107,11 @@ impl Terminal {
             assert!(Instant::now() < end, "it does not end:\n{}", self.contents());
             std::thread::yield_now();
         };
-        self.until("the terminal as it was", given_back);
         let after = tcgetattr(&*self.pty).unwrap();
+        // With the last handle of its side closed, the rest is read to its end.
+        self.pts.take();
+        self.reader.take().map(JoinHandle::join).unwrap().unwrap();
+        self.until("the terminal as it was", given_back);
         assert_eq!(format!("{after:?}"), format!("{:?}", self.before));
         (status.code(), self.contents())
     }
@@ -142,10 +147,33 @@ fn from_scan_to_quit_with_resizes() {
     terminal.until_shown("Brightness");
     terminal.resize(80, 24);
     // The mouse: on the beginning of the brightness slider.
-    terminal.until_shown("by signal");
+    // Rows come from top to bottom: with the last one, all are there.
+    terminal.until("the bulb's last row", |screen| {
+        let text = screen.contents();
+        text.contains("by signal") && text.contains("Device")
+    });
     let row = terminal.contents().lines().position(|line| line.contains("Brightness")).unwrap() + 1;
     terminal.keys(&format!("\u{1b}[<0;55;{row}M\u{1b}[<0;55;{row}m"));
     terminal.until_shown("on  0 %");
+    terminal.keys("q");
+    assert_eq!(terminal.end(), (Some(0), String::new()));
+}
+
+#[test]
+fn keys_are_taken_when_nothing_else_happens() {
+    let dir = TempDir::new().unwrap();
+    let rig = dir.path().join("empty.toml");
+    std::fs::write(&rig, "rig = 1\n").unwrap();
+    let terminal = Terminal::tui(&[("BULBCTL_ADAPTER", &format!("sim:{}", rig.display()))]);
+    terminal.until_shown("Nothing heard");
+    terminal.keys("s");
+    terminal.until_shown("scan is off");
+    for _ in 0..3 {
+        terminal.keys("?");
+        terminal.until_shown("Everywhere");
+        terminal.keys("\u{1b}");
+        terminal.until_shown("Nothing heard");
+    }
     terminal.keys("q");
     assert_eq!(terminal.end(), (Some(0), String::new()));
 }

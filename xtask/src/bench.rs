@@ -36,11 +36,13 @@ enum Part {
     Size,
     /// A hundred virtual bulbs against one.
     Fleet,
+    /// The TUI in a pseudo-terminal: processor, pictures, memory, time from key to write.
+    Tui,
     /// bulbctl against other tools on a real Bluetooth stack, in a virtual machine.
     Realstack,
 }
 
-const ALL: &[Part] = &[Part::Codec, Part::Start, Part::Size, Part::Fleet, Part::Realstack];
+const ALL: &[Part] = &[Part::Codec, Part::Start, Part::Size, Part::Fleet, Part::Tui, Part::Realstack];
 
 impl Part {
     fn name(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Part {
             Self::Start => "start",
             Self::Size => "size",
             Self::Fleet => "fleet",
+            Self::Tui => "tui",
             Self::Realstack => "realstack",
         }
     }
@@ -59,6 +62,7 @@ impl Part {
             Self::Start => program::start(),
             Self::Size => program::size(),
             Self::Fleet => program::fleet(),
+            Self::Tui => program::tui(),
             Self::Realstack => real_stack(),
         }
     }

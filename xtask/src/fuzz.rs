@@ -12,12 +12,18 @@ const CARGO_FUZZ: &str = "0.13.2";
 /// Options of `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How long, in seconds.
+    /// How long each target, in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// Which target; all of them if left out.
+    #[arg(long)]
+    target: Option<String>,
 }
 
-/// Fuzzes `decode` from the named corpus. What it finds on the way stays below the target folder; an input that breaks
+/// The targets: each is a program in `protocol/fuzz/fuzz_targets` and a folder of its corpus.
+const TARGETS: &[&str] = &["decode", "profiles", "profile-file", "lednetwf", "hue"];
+
+/// Fuzzes each target from its named corpus. What it finds on the way stays below the target folder; an input that breaks
 /// something is left in `protocol/fuzz/artifacts`, and is to join the corpus under a name that says what it is.
 ///
 /// # Errors
@@ -25,12 +31,16 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let fuzz = tool("cargo-fuzz", CARGO_FUZZ)?;
     let folder = target().join("fuzz");
-    let found = folder.join("corpus/decode");
-    fs::create_dir_all(&found).context("a folder for the corpus")?;
-    let mut decode = command(fuzz);
-    decode.args(["run", "--fuzz-dir", "protocol/fuzz", "--target-dir"]).arg(folder);
-    decode.arg("decode").arg(found).arg("protocol/fuzz/corpus/decode");
-    decode.args(["--", &format!("-max_total_time={}", options.seconds)]);
-    // The sanitizer's flags count as unstable; the stable compiler has them, and takes them when told so.
-    run_command(decode.env("RUSTC_BOOTSTRAP", "1"))
+    let wanted = |name: &&&str| options.target.as_ref().is_none_or(|target| target == **name);
+    for name in TARGETS.iter().filter(wanted) {
+        let found = folder.join("corpus").join(name);
+        fs::create_dir_all(&found).context("a folder for the corpus")?;
+        let mut run = command(&fuzz);
+        run.args(["run", "--fuzz-dir", "protocol/fuzz", "--target-dir"]).arg(&folder);
+        run.arg(name).arg(found).arg(format!("protocol/fuzz/corpus/{name}"));
+        run.args(["--", &format!("-max_total_time={}", options.seconds)]);
+        // The sanitizer's flags count as unstable; the stable compiler has them, and takes them when told so.
+        run_command(run.env("RUSTC_BOOTSTRAP", "1"))?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod picture;
 mod realstack;
 mod setup;
 mod test;
@@ -31,6 +32,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
     Realstack(realstack::Options),
+    /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
+    Picture,
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
+        Command::Picture => picture::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

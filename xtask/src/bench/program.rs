@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::setup::{cargo, command, run, target};
+use crate::setup::{cargo, command, output, run, target};
 
 /// How often the program is started for one number.
 const STARTS: usize = 300;
@@ -105,6 +105,17 @@ fn rig(addresses: &[String]) -> Result<String> {
         )?;
     }
     Ok(rig)
+}
+
+/// What the TUI costs: a program of its own measures, as it needs a pseudo-terminal.
+///
+/// # Errors
+/// Something does not build, or the TUI does not do what it is told.
+pub(super) fn tui() -> Result<String> {
+    let bulbctl = release()?;
+    let words = ["run", "--quiet", "--locked", "--package", "bulbctl", "--example", "tui_bench", "--"];
+    let (table, _) = output(cargo().args(words).arg(bulbctl))?;
+    Ok(table)
 }
 
 /// The program as it is released.

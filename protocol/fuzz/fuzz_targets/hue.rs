@@ -1,0 +1,14 @@
+//! Gives whatever the fuzzer makes up to the codec of Philips Hue's tagged values. What has to hold is in `play.rs`.
+#![no_main]
+
+#[path = "../play.rs"]
+#[allow(dead_code)]
+mod play;
+
+use std::sync::LazyLock;
+
+use bulb_protocol::profile::{Profile, builtin};
+
+static PROFILE: LazyLock<Profile> = LazyLock::new(|| builtin::load("hue", None).unwrap());
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| play::bytes(&PROFILE, bytes));

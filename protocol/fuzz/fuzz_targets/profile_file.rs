@@ -1,0 +1,30 @@
+//! Reads whatever the fuzzer makes up as a profile file. It is refused with a line that the text has, or the profile holds what
+//! every profile does: nothing that it is given makes it panic.
+#![no_main]
+
+use bulb_protocol::profile::{Family, Light, Occasion};
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    let profile = Family::parse(text).and_then(|family| {
+        family.check_variants()?;
+        Ok(family.profile(None))
+    });
+    match profile {
+        Err(error) => assert!(error.line >= 1 && error.line <= text.matches('\n').count() + 1, "{error}"),
+        Ok(profile) => play(&profile.unwrap(), text.as_bytes()),
+    }
+});
+
+fn play(profile: &bulb_protocol::profile::Profile, bytes: &[u8]) {
+    let state = profile.initial(true);
+    for role in &profile.roles {
+        let _ = profile.decode(&role.name, bytes);
+        let _ = profile.hear(&role.name, bytes);
+        let _ = profile.answers(Occasion::Read(&role.name), &state, 0);
+    }
+    let _ = profile.encode(&state, &Light::default(), 0);
+    for question in 0..profile.queries(0).len() {
+        let _ = profile.answers(Occasion::Question(question), &state, 0);
+    }
+    let _ = profile.advertise(&state);
+}

@@ -1,0 +1,341 @@
+//! Small texts in profile files: UUIDs, places in a GATT table, properties, times, patterns of bytes.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::template::byte;
+
+/// A Bluetooth UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(pub u128);
+
+impl Uuid {
+    /// The UUID that a 16-bit number stands for.
+    #[must_use]
+    pub const fn short(number: u16) -> Self {
+        Self(0x0000_0000_0000_1000_8000_0080_5f9b_34fb | (number as u128) << 96)
+    }
+}
+
+impl FromStr for Uuid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u128::from_str_radix(&digits, 16).ok().filter(|_| hex);
+        match (digits.len(), number) {
+            (4, Some(number)) => u16::try_from(number).map(Self::short).map_err(|error| error.to_string()),
+            (32, Some(number)) => Ok(Self(number)),
+            _ => Err(format!("`{text}` is no UUID, which is 4 hex digits (fff0) or 32")),
+        }
+    }
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let top = self.0 >> 96;
+        if let Ok(short) = u16::try_from(top)
+            && Self::short(short) == *self
+        {
+            return write!(f, "{short:04x}");
+        }
+        let part = |shift: u32, digits: u32| (self.0 >> shift) & ((1 << (4 * digits)) - 1);
+        write!(
+            f,
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            part(96, 8),
+            part(80, 4),
+            part(64, 4),
+            part(48, 4),
+            part(0, 12)
+        )
+    }
+}
+
+/// Where a characteristic is: its service, unless any will do, and its own UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The service; none where any will do.
+    pub service: Option<Uuid>,
+    /// The characteristic.
+    pub characteristic: Uuid,
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, characteristic) = text.split_once('/').ok_or_else(|| {
+            format!("`{text}` is no place: SERVICE/CHARACTERISTIC is needed, as fff0/fff1, or */fff1 for any service")
+        })?;
+        let service = if service == "*" { None } else { Some(service.parse()?) };
+        Ok(Self { service, characteristic: characteristic.parse()? })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.service {
+            Some(service) => write!(f, "{service}/{}", self.characteristic),
+            None => write!(f, "*/{}", self.characteristic),
+        }
+    }
+}
+
+/// What a characteristic can do, as the bits of the Bluetooth specification (Vol 3, Part G, 3.3.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Properties(pub u8);
+
+impl Properties {
+    /// Can be read.
+    pub const READ: Self = Self(0x02);
+    /// Can be written without an answer.
+    pub const WRITE_WITHOUT_RESPONSE: Self = Self(0x04);
+    /// Can be written with an answer.
+    pub const WRITE: Self = Self(0x08);
+    /// Sends notifications.
+    pub const NOTIFY: Self = Self(0x10);
+    /// Sends indications.
+    pub const INDICATE: Self = Self(0x20);
+
+    const NAMES: [(&'static str, Self); 5] = [
+        ("read", Self::READ),
+        ("write", Self::WRITE),
+        ("write-without-response", Self::WRITE_WITHOUT_RESPONSE),
+        ("notify", Self::NOTIFY),
+        ("indicate", Self::INDICATE),
+    ];
+
+    /// Whether it has any of the others.
+    #[must_use]
+    pub const fn any_of(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// Both together.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl FromStr for Properties {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut all = Self::default();
+        for word in text.split('|') {
+            let known = Self::NAMES.iter().find(|(name, _)| *name == word.trim());
+            let (_, bit) = known.ok_or_else(|| {
+                let names: Vec<_> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+                format!("`{word}` is no property; there are {}, and a|b for one of two", names.join(", "))
+            })?;
+            all = all.or(*bit);
+        }
+        Ok(all)
+    }
+}
+
+impl fmt::Display for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> =
+            Self::NAMES.iter().filter(|(_, bit)| self.any_of(*bit)).map(|(name, _)| *name).collect();
+        f.write_str(if names.is_empty() { "none" } else { "" })?;
+        f.write_str(&names.join("|"))
+    }
+}
+
+/// A time of a profile file: `200ms`, `1s`, `2m`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Time(pub(crate) Duration);
+
+impl FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            _ => 0,
+        };
+        // A day is more than any lamp needs, and far from overflow.
+        let number = number.parse().ok().filter(|number: &u64| *number <= 86_400_000);
+        match number.map(|number| number * unit) {
+            Some(millis) if unit != 0 => Ok(Self(Duration::from_millis(millis))),
+            _ => Err(format!("`{text}` is no time, which is written as 200ms, 1s or 2m")),
+        }
+    }
+}
+
+/// The beginning of advertised data: bytes, and the bits of each that count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pattern(pub(crate) Vec<(u8, u8)>);
+
+impl Pattern {
+    /// How many bits it looks at.
+    pub(crate) fn bits(&self) -> usize {
+        self.0.iter().map(|(_, mask)| usize::try_from(mask.count_ones()).unwrap_or(0)).sum()
+    }
+
+    pub(crate) fn matches(&self, data: &[u8]) -> bool {
+        data.len() >= self.0.len()
+            && self.0.iter().zip(data).all(|((value, mask), byte)| byte & mask == value & mask)
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = |word: &str| {
+            if word == "??" {
+                return Some((0, 0));
+            }
+            let (value, mask) = word.split_once('/').unwrap_or((word, "FF"));
+            Some((byte(value)?, byte(mask)?))
+        };
+        text.split_whitespace()
+            .map(|word| {
+                one(word).ok_or_else(|| {
+                    format!("`{word}` is no byte of data: 7E, 75/7F under a mask, and ?? for any are")
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+/// Bytes in hex.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hex(pub(crate) Vec<u8>);
+
+impl FromStr for Hex {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bytes = text.split_whitespace().map(|word| {
+            byte(word).ok_or_else(|| format!("`{word}` is no byte, which is written as two hex digits (7E)"))
+        });
+        bytes.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Whether a name matches a pattern of `*` (any run) and `?` (any one), without regard to the case of ASCII letters.
+pub(crate) fn glob(pattern: &str, name: &str) -> bool {
+    let (mut pattern, mut name) = (pattern.chars(), name.chars());
+    // Where to go on when what follows the last `*` does not fit: one further in the name.
+    let mut again: Option<(core::str::Chars<'_>, core::str::Chars<'_>)> = None;
+    loop {
+        let (before_pattern, before_name) = (pattern.clone(), name.clone());
+        match (pattern.next(), name.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                again = Some((pattern.clone(), before_name.clone()));
+                name = before_name;
+            }
+            (Some(want), Some(have)) if want == '?' || want.eq_ignore_ascii_case(&have) => {}
+            _ => {
+                drop(before_pattern);
+                let Some((after_star, mut rest)) = again.take() else { return false };
+                if rest.next().is_none() {
+                    return false;
+                }
+                (pattern, name) = (after_star.clone(), rest.clone());
+                again = Some((after_star, rest));
+            }
+        }
+    }
+}
+
+macro_rules! from_text {
+    ($($type:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> alloc::borrow::Cow<'static, str> {
+                alloc::borrow::Cow::Borrowed(stringify!($type))
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string" })
+            }
+        }
+    )*};
+}
+
+from_text!(Uuid, Place, Properties, Time, Pattern, Hex);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids() {
+        let text = "00010203-0405-0607-0809-0a0b0c0d2b11";
+        assert_eq!(text.parse::<Uuid>().unwrap().to_string(), text);
+        assert_eq!("FFF0".parse::<Uuid>().unwrap(), Uuid::short(0xFFF0));
+        assert_eq!(Uuid::short(0xFFF0).to_string(), "fff0");
+        for text in ["", "fff", "+ff0", "0000fff0-0000-1000-8000-00805f9b34f"] {
+            assert!(text.parse::<Uuid>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn globs() {
+        for (pattern, name) in [
+            ("ELK-*", "elk-bledom"),
+            ("*_H6113*", "Govee_H6113_1A2B"),
+            ("LEDnetWF??001D*", "LEDnetWF02001D112233"),
+            ("*Light*", "My light"),
+            ("*", ""),
+            ("a*b*c", "a-b-b-c"),
+            ("灯*", "灯泡"),
+        ] {
+            assert!(glob(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("ELK-*", "MELK-1"),
+            ("a*b", "a-c"),
+            ("", "a"),
+            ("a?", "a"),
+            ("LEDnet*", "LED"),
+            ("a*b*c", "a-b-b"),
+        ] {
+            assert!(!glob(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!("200ms".parse(), Ok(Time(Duration::from_millis(200))));
+        assert_eq!("2m".parse(), Ok(Time(Duration::from_secs(120))));
+        for text in ["", "1", "s", "-1s", "1h", "99999999999s"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        let pattern: Pattern = "75/7F ?? 01".parse().unwrap();
+        assert!(pattern.matches(&[0xF5, 9, 1, 4]));
+        assert!(!pattern.matches(&[0x75, 9]));
+        assert!(!pattern.matches(&[0x72, 9, 1]));
+        assert!("7".parse::<Pattern>().is_err());
+    }
+}

@@ -1,0 +1,321 @@
+//! The vectors of `fixtures/frames`, but for those of the base codec: every file of the folder, both ways.
+#![cfg(feature = "profiles")]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use bulb_protocol::profile::{Advert, Answer, Heard, Light, Mode, Occasion, Profile, builtin};
+use bulb_protocol::{Percent, Rgb};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vectors {
+    profile: String,
+    check: Option<String>,
+    #[serde(default)]
+    command: Vec<Vector>,
+    #[serde(default)]
+    query: Vec<Vector>,
+    #[serde(default)]
+    report: Vec<Vector>,
+    #[serde(default)]
+    advert: Vec<Vector>,
+    #[serde(default)]
+    refused: Vec<Vector>,
+    #[serde(default)]
+    malformed: Vec<Vector>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Vector {
+    hex: Option<String>,
+    payload: Option<String>,
+    data: Option<String>,
+    company: Option<u16>,
+    variant: Option<String>,
+    role: Option<String>,
+    sequence: u8,
+    known: Values,
+    means: Values,
+    heard: Option<Values>,
+    heard_only: Option<String>,
+    near: Option<String>,
+    error: Option<String>,
+    bad_check: bool,
+    source: String,
+    grade: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Values {
+    power: Option<bool>,
+    brightness: Option<u8>,
+    color: Option<String>,
+    white: Option<u8>,
+    kelvin: Option<u16>,
+    effect: Option<String>,
+    speed: Option<u8>,
+    mode: Option<String>,
+}
+
+impl Values {
+    fn light(&self) -> Light {
+        let percent = |value: Option<u8>| value.map(|value| Percent::new(value).unwrap());
+        Light {
+            power: self.power,
+            brightness: percent(self.brightness),
+            color: self.color.as_deref().map(color),
+            white: percent(self.white),
+            kelvin: self.kelvin,
+            effect: self.effect.clone(),
+            speed: percent(self.speed),
+            mode: self.mode.as_deref().map(|mode| match mode {
+                "color" => Mode::Color,
+                "white" => Mode::White,
+                "effect" => Mode::Effect,
+                other => panic!("{other} is no mode"),
+            }),
+        }
+    }
+}
+
+fn color(text: &str) -> Rgb {
+    let number = u32::from_str_radix(text.strip_prefix('#').unwrap(), 16).unwrap();
+    let [0, red, green, blue] = number.to_be_bytes() else { panic!("{text} is no colour") };
+    Rgb::new(red, green, blue)
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(" ")
+}
+
+/// The profiles of a file, by variant.
+struct Family {
+    name: String,
+    profiles: BTreeMap<Option<String>, Profile>,
+}
+
+impl Family {
+    fn profile(&mut self, vector: &Vector) -> Profile {
+        let name = self.name.clone();
+        let load = || builtin::load(&name, vector.variant.as_deref()).unwrap();
+        self.profiles.entry(vector.variant.clone()).or_insert_with(load).clone()
+    }
+}
+
+#[test]
+fn every_vector_holds() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/frames");
+    let mut files = Vec::new();
+    let mut failures = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "toml") || name == "base" {
+            continue;
+        }
+        let vectors: Vectors = toml::from_str(&fs::read_to_string(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(vectors.profile, name);
+        run(&vectors, &mut failures);
+        files.push(name);
+    }
+    let without: Vec<_> =
+        builtin::names().filter(|name| *name != "base" && !files.contains(&(*name).into())).collect();
+    assert!(without.is_empty(), "no vectors for {without:?}");
+    assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn run(vectors: &Vectors, failures: &mut Vec<String>) {
+    let mut family = Family { name: vectors.profile.clone(), profiles: BTreeMap::new() };
+    type Check = fn(&Profile, &Vector) -> Result<(), String>;
+    let kinds: [(&str, &[Vector], Check); 6] = [
+        ("command", &vectors.command, command),
+        ("query", &vectors.query, query),
+        ("report", &vectors.report, report),
+        ("advert", &vectors.advert, advert),
+        ("refused", &vectors.refused, refused),
+        ("malformed", &vectors.malformed, malformed),
+    ];
+    for (kind, vectors_of_kind, check) in kinds {
+        for vector in vectors_of_kind {
+            let profile = family.profile(vector);
+            let says = vector.hex.as_ref().or(vector.payload.as_ref()).or(vector.data.as_ref()).unwrap();
+            let mut result = check(&profile, vector);
+            if result.is_ok() && kind != "advert" {
+                result = checksum(vectors.check.as_deref(), &bytes(says), vector);
+            }
+            assert!(!vector.source.is_empty(), "{says} has no source");
+            let graded = matches!(vector.grade.as_deref(), Some("A" | "B" | "C"));
+            assert!(graded || matches!(kind, "refused" | "malformed"), "{says} has no grade");
+            if let Err(error) = result {
+                failures.push(format!("{} {kind} {says}: {error}", profile.full_name()));
+            }
+        }
+    }
+}
+
+/// The check of the family, computed here and not by the engine.
+fn checksum(kind: Option<&str>, frame: &[u8], vector: &Vector) -> Result<(), String> {
+    let xor = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all ^ byte);
+    let sum = |bytes: &[u8]| bytes.iter().fold(0_u32, |all, byte| all + u32::from(*byte)).to_le_bytes()[0];
+    let (last, rest) = frame.split_last().unwrap();
+    let right = match kind {
+        Some("xor") => frame.len() == 20 && xor(rest) == *last,
+        Some("sum") => sum(rest) == *last,
+        Some("lednetwf") if vector.hex.is_some() && vector.error.is_none() => {
+            let payload = &frame[8..];
+            let length = usize::from(frame[4]) << 8 | usize::from(frame[5]);
+            let (last, rest) = payload.split_last().unwrap();
+            length == payload.len()
+                && usize::from(frame[6]) == payload.len() + 1
+                && (payload[0] == 0x38 || sum(rest) == *last)
+        }
+        Some("lednetwf") if vector.payload.is_some() => sum(rest) == *last,
+        _ => true,
+    };
+    let wanted = !vector.bad_check && (vector.error.is_none() || kind == Some("xor"));
+    if right || !wanted { Ok(()) } else { Err("its check is wrong".into()) }
+}
+
+/// What of a light a vector names, and no more.
+fn named(light: &Light, like: &Light) -> Light {
+    Light {
+        power: light.power.filter(|_| like.power.is_some()),
+        brightness: light.brightness.filter(|_| like.brightness.is_some()),
+        color: light.color.filter(|_| like.color.is_some()),
+        white: light.white.filter(|_| like.white.is_some()),
+        kelvin: light.kelvin.filter(|_| like.kelvin.is_some()),
+        effect: light.effect.clone().filter(|_| like.effect.is_some()),
+        speed: light.speed.filter(|_| like.speed.is_some()),
+        mode: None,
+    }
+}
+
+fn command(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let (frame, role) = (bytes(vector.hex.as_ref().unwrap()), vector.role.as_deref().unwrap_or("control"));
+    let means = vector.heard.as_ref().unwrap_or(&vector.means).light();
+    match profile.hear(role, &frame) {
+        Ok(Heard::Change(light)) if named(&light, &means) == means => {}
+        other => return Err(format!("heard as {other:?}")),
+    }
+    if vector.heard_only.is_some() {
+        return Ok(());
+    }
+    let mut known = Light::default();
+    known.merge(&vector.known.light());
+    let sent = profile.encode(&vector.means.light(), &known, vector.sequence).map_err(|e| e.to_string())?;
+    match sent.writes.as_slice() {
+        [write] if write.bytes == frame && write.role == role => Ok(()),
+        writes => Err(format!(
+            "encoded as {}",
+            writes
+                .iter()
+                .map(|write| format!("{}: {}", write.role, hex(&write.bytes)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        )),
+    }
+}
+
+fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let frame = bytes(vector.hex.as_ref().unwrap());
+    let queries = profile.queries(vector.sequence);
+    let place = queries.iter().position(|query| query.bytes == frame).ok_or("not among the queries")?;
+    match profile.hear(&queries[place].role, &frame) {
+        Ok(Heard::Question(question)) if question == place => Ok(()),
+        other => Err(format!("heard as {other:?}")),
+    }
+}
+
+/// Every answer that a bulb in this state could give, to anything.
+fn answers(profile: &Profile, state: &Light) -> Vec<Answer> {
+    let asked = (0..profile.queries(0).len()).map(Occasion::Question);
+    let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));
+    let occasions = asked.chain(read).chain([Occasion::Command, Occasion::Change]);
+    occasions.flat_map(|occasion| profile.answers(occasion, state, 0)).collect()
+}
+
+fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let role = vector.role.as_deref().unwrap_or("status");
+    let means = vector.means.light();
+    let frame = match (&vector.hex, &vector.payload) {
+        (Some(hex), _) => bytes(hex),
+        (None, payload) => json(&bytes(payload.as_ref().unwrap())),
+    };
+    match profile.decode(role, &frame) {
+        Ok(light) if light == means => {}
+        other => return Err(format!("decoded as {other:?}")),
+    }
+    let given = answers(profile, &means);
+    let same = given.iter().any(|answer| answer.role == role && answer.bytes == frame);
+    match (&vector.near, same) {
+        (None, true) | (Some(_), false) => Ok(()),
+        (Some(near), true) => Err(format!("a virtual lamp sends just this, in spite of: {near}")),
+        (None, false) => Err(format!(
+            "a virtual lamp would send {}",
+            given.iter().map(|answer| hex(&answer.bytes)).collect::<Vec<_>>().join(" or ")
+        )),
+    }
+}
+
+/// A LEDnetWF reply of sequence 0, built without the engine.
+fn json(payload: &[u8]) -> Vec<u8> {
+    let text = format!(r#"{{"code":0,"payload":"{}"}}"#, hex(payload).replace(' ', ""));
+    let length = u8::try_from(text.len()).unwrap();
+    [&[0, 0, 0x80, 0, 0, length, length + 1, 0x0A], text.as_bytes()].concat()
+}
+
+fn advert(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let data = bytes(vector.data.as_ref().unwrap());
+    let manufacturer = [(vector.company.unwrap(), data.as_slice())];
+    let advert = Advert { manufacturer: &manufacturer, ..Advert::default() };
+    let means = vector.means.light();
+    match profile.decode_advert(&advert) {
+        Some(light) if light == means => {}
+        other => return Err(format!("decoded as {other:?}")),
+    }
+    let sent = profile.advertise(&means);
+    let parts: Vec<_> = sent.manufacturer.iter().map(|(company, data)| (*company, data.as_slice())).collect();
+    match profile.decode_advert(&Advert { manufacturer: &parts, ..Advert::default() }) {
+        Some(light) if light == means => Ok(()),
+        other => Err(format!("advertised as {sent:?}, which is {other:?}")),
+    }
+}
+
+fn refused(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let role = vector.role.as_deref().unwrap_or("control");
+    error(profile.hear(role, &bytes(vector.hex.as_ref().unwrap())), vector)
+}
+
+fn malformed(profile: &Profile, vector: &Vector) -> Result<(), String> {
+    let role = vector.role.as_deref().unwrap_or("status");
+    match (&vector.hex, &vector.payload) {
+        (Some(hex), _) => error(profile.decode(role, &bytes(hex)), vector),
+        (None, payload) => {
+            let result = profile.decode(role, &json(&bytes(payload.as_ref().unwrap())));
+            match result {
+                Err(error) if Some(error.reason()) == vector.error.as_deref() => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        }
+    }
+}
+
+fn error<T: std::fmt::Debug, E: ToString>(result: Result<T, E>, vector: &Vector) -> Result<(), String> {
+    match result {
+        Ok(value) => Err(format!("taken as {value:?}")),
+        Err(error) if Some(error.to_string()) == vector.error => Ok(()),
+        Err(error) => Err(format!("the error is {:?}", error.to_string())),
+    }
+}

@@ -1,0 +1,106 @@
+//! What is generated from the profiles stands in the docs as it is generated. `BLESS=1` writes it.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bulb_protocol::profile::{Family, Item, builtin, schema};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn up_to_date(name: &str, text: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path(name), text).unwrap();
+    }
+    assert!(
+        fs::read_to_string(path(name)).unwrap_or_default() == text,
+        "{name} is out of date: run with BLESS=1"
+    );
+}
+
+#[test]
+fn the_schema_of_profile_files() {
+    let mut text = serde_json::to_string_pretty(&schema()).unwrap();
+    text.push('\n');
+    up_to_date("docs/schema/profile-1.json", &text);
+}
+
+/// The schema is what editors check files with: it has to take every file that the program takes.
+#[test]
+fn the_schema_takes_every_built_in_file() {
+    let schema = serde_json::to_value(schema()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (name, text) in builtin::FILES {
+        let value: serde_json::Value = toml::from_str(text).unwrap();
+        let errors: Vec<_> =
+            validator.iter_errors(&value).map(|error| format!("{} {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}: {}", errors.join("\n"));
+    }
+}
+
+/// The files within docs/PROFILES.md, and the table of what every family can do at its end.
+#[test]
+fn the_guide_to_profiles() {
+    let name = "docs/PROFILES.md";
+    let text = fs::read_to_string(path(name)).unwrap();
+    let mut files = 0;
+    for block in text.split("```toml\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        if block.starts_with("profile = 1") {
+            let family = Family::parse(block).unwrap_or_else(|error| panic!("{error} of\n{block}"));
+            family.check_variants().unwrap_or_else(|error| panic!("{error} of\n{block}"));
+            files += 1;
+        }
+    }
+    assert!(files > 0, "{name} has no whole file in it");
+    let (begin, end) = ("<!-- begin families -->\n", "<!-- end families -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    up_to_date(name, &format!("{before}{begin}{}{end}{after}", table()));
+}
+
+fn table() -> String {
+    let mut table = String::from(
+        "| profile | what it is | power | brightness | color | white | kelvin | effects | speed | state |\n",
+    );
+    table.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+    for family in builtin::families().unwrap() {
+        let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
+        for variant in [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str()))) {
+            let profile = family.profile(variant).unwrap();
+            write!(table, "| `{}` | {} |", profile.full_name(), profile.title).unwrap();
+            if profile.unsupported.is_some() {
+                table.push_str(" not supported | | | | | | | |\n");
+                continue;
+            }
+            let abilities = profile.abilities();
+            for item in Item::ALL {
+                let ability = abilities.iter().find(|ability| ability.item == item && ability.set);
+                let mut cell = ability.map_or(String::new(), |ability| match (item, ability.range) {
+                    (Item::Effect, _) => effects(&profile),
+                    (_, Some(range)) if range != (0, 100) => format!("{} to {}", range.0, range.1),
+                    _ if ability.scaled => "scaled".to_owned(),
+                    _ => "yes".to_owned(),
+                });
+                if ability.is_some_and(|ability| ability.grade.experimental()) {
+                    cell.push_str(" (experimental)");
+                }
+                write!(table, " {cell} |").unwrap();
+            }
+            writeln!(table, " {} |", profile.readback()).unwrap();
+        }
+    }
+    table
+}
+
+fn effects(profile: &bulb_protocol::profile::Profile) -> String {
+    let named = profile.effects().count();
+    match profile.numbered_effects() {
+        Some((first, last)) if named == 0 => format!("{first} to {last}"),
+        Some((first, last)) => format!("{named}, and {first} to {last}"),
+        None => named.to_string(),
+    }
+}

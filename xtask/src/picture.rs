@@ -1,0 +1,20 @@
+//! `cargo xtask picture`: the picture of the TUI in README.md.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use crate::setup::{cargo, output, root};
+
+/// Where the picture is.
+const PICTURE: &str = "docs/tui.svg";
+
+/// Plays a session on virtual bulbs, and draws its last screen.
+///
+/// # Errors
+/// The example does not build or fails, or the file cannot be written.
+pub(crate) fn run() -> Result<()> {
+    let words = ["run", "--quiet", "--locked", "--package", "bulbctl", "--example", "picture"];
+    let (svg, _) = output(cargo().args(words))?;
+    fs::write(root().join(PICTURE), svg).context(PICTURE)
+}
