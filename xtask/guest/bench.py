@@ -58,7 +58,7 @@ class Air:
 
 def quiet(*words: str) -> None:
     """Runs something that is not measured."""
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(words, check=True, capture_output=True)
 
 
 def timed(air: Air, words: list[str]) -> float:
@@ -68,7 +68,9 @@ def timed(air: Air, words: list[str]) -> float:
     run = subprocess.run(words, capture_output=True, text=True, timeout=120)
     seconds = time.monotonic() - start
     if run.returncode != 0 or air.writes() != before + 1:
-        sys.exit(f"{words}: ended with {run.returncode}, the bulb saw {air.writes() - before} frames\n{run.stdout}{run.stderr}")
+        sys.exit(
+            f"{words}: ended with {run.returncode}, the bulb saw {air.writes() - before} frames\n{run.stdout}{run.stderr}"
+        )
     return seconds
 
 
@@ -81,6 +83,7 @@ def main() -> None:
             sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME,
         ],
         f"`bulbctl on {NAME}`: the same, and checks, reads and has it confirmed": on,
+        # It cannot use a link that bluetoothd holds: the kernel lets only one have the ATT channel.
         "`gatttool` with a known handle: connects and writes, no more": [
             "gatttool", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
         ],
