@@ -24,14 +24,22 @@ pub async fn reach<T>(
     mut operation: impl AsyncFnMut(Arc<dyn Link>) -> Result<T>,
 ) -> Result<T> {
     let link = radio.connect(device, deadline).await?;
-    let was_up = link.was_up();
-    match operation(link).await {
-        Err(Error::LinkLost { .. }) if was_up => {
+    match operation(Arc::clone(&link)).await {
+        Err(Error::LinkLost { .. }) if link.was_up() => {
             tracing::info!("{device}: the link that was there has ended, connecting anew");
+            // BlueZ refuses what is asked of a link that is about to end, and says all the same that it is connected.
+            ended(link.as_ref()).await;
+            drop(link);
             operation(radio.connect(device, deadline).await?).await
         }
         result => result,
     }
+}
+
+/// Waits for the end of a link for as long as it may take, and says whether it came.
+async fn ended(link: &dyn Link) -> bool {
+    let mut state = link.state();
+    timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok()
 }
 
 /// Connects, and leaves the link up for others. One that was up before we came is looked at for as long as it may take
@@ -41,12 +49,8 @@ pub async fn reach<T>(
 /// What [`Radio::connect`] gives.
 pub async fn hold(radio: &dyn Radio, device: &DeviceId, deadline: Deadline) -> Result<()> {
     let mut link = radio.connect(device, deadline).await?;
-    if link.was_up() {
-        let mut state = link.state();
-        let ended = timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok();
-        if ended {
-            link = radio.connect(device, deadline).await?;
-        }
+    if link.was_up() && ended(link.as_ref()).await {
+        link = radio.connect(device, deadline).await?;
     }
     link.keep();
     Ok(())
