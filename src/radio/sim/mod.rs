@@ -123,6 +123,11 @@ impl Radio for SimRadio {
         AdapterInfo { name: ADAPTER.to_owned(), address: None }
     }
 
+    /// The virtual controller has a slot for every bulb of the rig.
+    fn link_limit(&self) -> usize {
+        usize::MAX
+    }
+
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
         self.air.adapter()
     }
