@@ -40,7 +40,7 @@ pub(super) fn instructions() -> Result<String> {
         table += &format!("| {what} | {} |\n", of_calls.div_ceil(TIMES));
     }
     Ok(table
-        + "\nNone of them allocates: the crate has neither std nor alloc, which `cargo xtask test` proves.\n")
+        + "\nNone of them allocates: without its features the crate has neither std nor alloc, which `cargo xtask test` proves.\n")
 }
 
 /// What the repetitions of a call cost, the program's own start and end left out.
