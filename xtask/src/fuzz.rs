@@ -1,10 +1,10 @@
-//! `cargo xtask fuzz`: random bytes for the codec, led by what they make it do.
+//! `cargo xtask fuzz`: random bytes for the codec, led by what they make it do, and the property tests with new seeds.
 
 use std::fs;
 
 use anyhow::{Context, Result};
 
-use crate::setup::{command, run as run_command, target, tool};
+use crate::setup::{cargo, command, run as run_command, target, tool};
 
 /// The cargo-fuzz that is known to work with the stable toolchain this way.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -15,13 +15,16 @@ pub(crate) struct Options {
     /// How long each target, in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// Which target; all of them if left out.
+    /// Which target; all of them, and the property tests, if left out.
     #[arg(long)]
     target: Option<String>,
 }
 
 /// The targets: each is a program in `protocol/fuzz/fuzz_targets` and a folder of its corpus.
 const TARGETS: &[&str] = &["decode", "profiles", "profile-file", "lednetwf", "hue"];
+
+/// How many cases each property test has; 256 is what it has in the test command.
+const CASES: &str = "20000";
 
 /// Fuzzes each target from its named corpus. What it finds on the way stays below the target folder; an input that breaks
 /// something is left in `protocol/fuzz/artifacts`, and is to join the corpus under a name that says what it is.
@@ -42,5 +45,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         // The sanitizer's flags count as unstable; the stable compiler has them, and takes them when told so.
         run_command(run.env("RUSTC_BOOTSTRAP", "1"))?;
     }
-    Ok(())
+    match options.target {
+        Some(_) => Ok(()),
+        None => run_command(cargo().args(["test", "--workspace", "--locked"]).env("PROPTEST_CASES", CASES)),
+    }
 }

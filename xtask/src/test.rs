@@ -80,8 +80,9 @@ fn clippy() -> Result<()> {
     run_command(cargo().args(words))
 }
 
+/// With one seed for the property tests, so that what passed here passes anywhere; `cargo xtask fuzz` is what explores.
 fn tests() -> Result<()> {
-    run_command(cargo().args(["test", "--workspace", "--locked"]))
+    run_command(cargo().args(["test", "--workspace", "--locked"]).env("PROPTEST_RNG_SEED", "1"))
 }
 
 fn docs() -> Result<()> {
