@@ -276,6 +276,21 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// The service is gone.
     async fn system_battery(&self) -> Result<Option<u8>>;
 
+    /// The ATT MTU of this link, bytes, where the platform tells.
+    fn mtu(&self) -> Option<u16> {
+        None
+    }
+
+    /// Bonds with the bulb, if that is not done already; most bulbs need none. Where the platform bonds by itself when a
+    /// bulb asks for it, there is nothing to do.
+    ///
+    /// # Errors
+    /// [`NeedsPairing`](crate::Error::NeedsPairing): the bulb did not agree.
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        let _ = deadline;
+        Ok(())
+    }
+
     /// Leaves the link up when this handle goes.
     fn keep(&self);
 
