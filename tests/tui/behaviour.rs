@@ -221,7 +221,16 @@ fn the_mouse_selects_drags_and_scrolls() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(sent, [0, 50, 100]);
+    assert_eq!(sent, [0, 53, 100]);
+    // The knob is where the mouse is, in every cell of the track.
+    let is_track = |c: &char| matches!(c, '━' | '●');
+    let cells = stage.screen().lines().nth(row.into()).unwrap().chars().filter(is_track).count();
+    for column in (start..).take(cells) {
+        stage.click(column, row);
+        let screen = stage.screen();
+        let line = screen.lines().nth(row.into()).unwrap();
+        assert_eq!(line.chars().nth(column.into()), Some('●'), "{column}: {line}");
+    }
     stage.mouse(MouseEventKind::ScrollDown, start, row);
     assert!(matches!(stage.effects.last(), Some(Effect::Change(_, change, _)) if *change == brightness(95)));
     stage.mouse(MouseEventKind::ScrollUp, 10, 4);
