@@ -179,11 +179,15 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
 #[test]
 fn links_are_made_and_given_up() {
     let mut stage = Stage::office(80, 24);
+    let report = stage.report(1, "Light-Desk", -48);
     stage.press(KeyCode::Enter);
     // A second Enter while it connects asks for nothing more.
     stage.press(KeyCode::Enter);
     stage.keys("d");
-    assert_eq!(stage.effects, [Effect::Connect(id(1)), Effect::Disconnect(id(1))]);
+    let [Effect::Connect(connect), Effect::Disconnect(disconnect)] = &stage.effects[..] else {
+        panic!("{:?}", stage.effects);
+    };
+    assert_eq!((&connect.id, &connect.name, disconnect), (&id(1), &report.name, &id(1)));
     stage.effects.clear();
     stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
     stage.keys("1r");
