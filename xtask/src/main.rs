@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod numbers;
 mod picture;
 mod realstack;
 mod setup;
@@ -34,6 +35,8 @@ enum Command {
     Realstack(realstack::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
+    /// Generates the names of companies, services and characteristics in src/numbers.
+    Numbers,
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
         Command::Picture => picture::run(),
+        Command::Numbers => numbers::generate(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -296,7 +296,7 @@ fn id_of(at: Place) -> Option<CharacteristicId> {
 
 /// How a characteristic is called in the world file.
 fn key(id: CharacteristicId) -> String {
-    format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
+    format!("{}/{id}", uuid_text(id.service))
 }
 
 /// Whole milliseconds of a duration.
