@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod oracle;
 mod picture;
 mod realstack;
 mod setup;
@@ -32,6 +33,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
     Realstack(realstack::Options),
+    /// Compares frames with those of public Python libraries.
+    Oracle(oracle::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
+        Command::Oracle(options) => oracle::run(&options),
         Command::Picture => picture::run(),
     };
     match result {
