@@ -9,7 +9,7 @@ use bulb_protocol::profile::{Evidence, Place, Probe, Profile, Recognised, Verdic
 use uuid::Uuid;
 
 use super::families::{Families, full_name};
-use super::roles::{Roles, flat, summary};
+use super::roles::{Roles, flat};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Report};
 
@@ -208,7 +208,7 @@ fn place(place: &Place, table: &GattTable) -> Option<CharacteristicId> {
         place.service.is_none_or(|own| Uuid::from_u128(own.0) == service.uuid)
             && service.characteristics.iter().any(|c| c.uuid == characteristic)
     })?;
-    Some(CharacteristicId { service: service.uuid, characteristic })
+    Some(CharacteristicId::new(service.uuid, characteristic))
 }
 
 /// Why it is of no family: where one has the best claim by what is advertised, what the bulb lacks of it.
@@ -232,7 +232,7 @@ fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
         .collect();
     Error::Unrecognised {
         device: device.to_owned(),
-        found: summary(table),
+        found: table.outline(),
         nearest: match nearest.join("; ") {
             none if none.is_empty() => "nothing speaks for any".to_owned(),
             some => format!("nearest: {some}"),

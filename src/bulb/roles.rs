@@ -23,10 +23,10 @@ impl Roles {
         for role in &profile.roles {
             match found.iter().find(|one| one.role == role.name) {
                 Some(one) => {
-                    let id = CharacteristicId {
-                        service: Uuid::from_u128(one.service.0),
-                        characteristic: Uuid::from_u128(one.characteristic.0),
-                    };
+                    let id = CharacteristicId::new(
+                        Uuid::from_u128(one.service.0),
+                        Uuid::from_u128(one.characteristic.0),
+                    );
                     roles.push((role.name.clone(), id, table.properties(id).unwrap_or_default()));
                 }
                 None if role.optional => {}
@@ -85,15 +85,6 @@ pub(super) fn flat(table: &GattTable) -> Vec<(profile::Uuid, profile::Uuid, prof
         service.characteristics.iter().map(move |c| (uuid(service.uuid), uuid(c.uuid), bits(c.properties)))
     });
     characteristics.collect()
-}
-
-/// Services and characteristics in one line, for people.
-#[must_use]
-pub(super) fn summary(table: &GattTable) -> String {
-    list(table.services.iter().map(|service| {
-        let own: Vec<_> = service.characteristics.iter().map(|c| uuid_text(c.uuid)).collect();
-        format!("{} ({})", uuid_text(service.uuid), own.join(" "))
-    }))
 }
 
 /// What is missing of a role, as exactly as can be said: its service, its characteristic, or what that has to be able to do.
@@ -182,12 +173,9 @@ mod tests {
     const WRITES: Properties = Properties { write: true, ..NONE };
 
     fn table(characteristics: &[(u16, Properties)]) -> GattTable {
-        let characteristics = characteristics
-            .iter()
-            .map(|&(uuid, properties)| Characteristic { uuid: uuid16(uuid), properties });
-        GattTable {
-            services: vec![Service { uuid: uuid16(0xFFF0), characteristics: characteristics.collect() }],
-        }
+        let characteristics =
+            characteristics.iter().map(|&(uuid, properties)| Characteristic::new(uuid16(uuid), properties));
+        GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics.collect())] }
     }
 
     fn base(table: &GattTable) -> Result<Roles> {
