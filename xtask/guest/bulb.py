@@ -300,17 +300,11 @@ class Bulb:
             self._air.central.deliver(self.address, pdu)
 
     def strike(self, point: str, characteristic: str | None) -> Verdict:
-        """What the faults do at this point now: all delays, and the first fault that is none."""
-        verdict = Verdict()
+        """What the faults do at this point now: the first one that has any of its count left acts, alone."""
         for fault in self.spec.faults:
-            if fault.on != point or (verdict.act and fault.do != "delay"):
-                continue
-            if fault.strikes(characteristic):
-                if fault.do == "delay":
-                    verdict.seconds += fault.seconds
-                else:
-                    verdict.act = fault
-        return verdict
+            if fault.on == point and fault.strikes(characteristic):
+                return Verdict(seconds=fault.seconds) if fault.do == "delay" else Verdict(act=fault)
+        return Verdict()
 
     def note(self, event: str, **more: str) -> None:
         """Writes to the air log."""

@@ -5,6 +5,8 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod numbers;
+mod oracle;
 mod picture;
 mod realstack;
 mod setup;
@@ -32,8 +34,12 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
     Realstack(realstack::Options),
+    /// Compares frames with those of public Python libraries.
+    Oracle(oracle::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
+    /// Generates the names of companies, services and characteristics in src/numbers.
+    Numbers,
 }
 
 fn main() -> ExitCode {
@@ -42,7 +48,9 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
+        Command::Oracle(options) => oracle::run(&options),
         Command::Picture => picture::run(),
+        Command::Numbers => numbers::generate(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

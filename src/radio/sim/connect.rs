@@ -120,7 +120,7 @@ impl Connect<'_> {
             device: device.clone(),
             label: self.label.clone(),
             was_up,
-            table: table.unwrap_or_default(),
+            table: table.unwrap_or_default().numbered(),
             mtu,
             state,
             turn: Mutex::new(()),

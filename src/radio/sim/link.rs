@@ -86,6 +86,7 @@ impl SimLink {
         self.table.properties(characteristic).ok_or_else(|| Error::CharacteristicUnknown {
             device: self.label.clone(),
             characteristic: characteristic.to_string(),
+            have: self.table.outline(),
         })
     }
 }

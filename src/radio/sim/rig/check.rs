@@ -187,7 +187,7 @@ fn properties(list: &[Property]) -> Properties {
 }
 
 fn valued(uuid: Uuid, list: &[Property], value: Vec<u8>) -> Valued {
-    Valued { characteristic: Characteristic { uuid, properties: properties(list) }, value }
+    Valued { characteristic: Characteristic::new(uuid, properties(list)), value }
 }
 
 /// The whole GATT table of a bulb.

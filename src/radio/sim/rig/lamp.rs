@@ -155,8 +155,7 @@ pub(super) fn table(profile: &Profile) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (service, uuid, properties) in profile.table() {
         let service = Uuid::from_u128(service.0);
-        let characteristic =
-            Characteristic { uuid: Uuid::from_u128(uuid.0), properties: from_bits(properties) };
+        let characteristic = Characteristic::new(Uuid::from_u128(uuid.0), from_bits(properties));
         let valued = Valued { characteristic, value: Vec::new() };
         match groups.iter_mut().find(|(known, _)| *known == service) {
             Some((_, list)) => list.push(valued),

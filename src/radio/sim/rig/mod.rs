@@ -224,7 +224,7 @@ pub(super) struct Valued {
     pub(super) value: Vec<u8>,
 }
 
-/// Collects a table and the values in it. Of two characteristics with one identifier, the first one has the value.
+/// Collects a table and the values in it.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) table: GattTable,
@@ -233,12 +233,12 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<Valued>) {
-        for Valued { characteristic, value } in &characteristics {
-            let id = CharacteristicId { service, characteristic: characteristic.uuid };
-            self.values.entry(id).or_insert_with(|| value.clone());
-        }
-        let characteristics = characteristics.into_iter().map(|valued| valued.characteristic).collect();
-        self.table.services.push(gatt::Service { uuid: service, characteristics });
+        let (characteristics, values): (Vec<_>, Vec<_>) =
+            characteristics.into_iter().map(|valued| (valued.characteristic, valued.value)).unzip();
+        let before = self.table.all().count();
+        self.table.services.push(gatt::Service::new(service, characteristics));
+        let ids = self.table.all().skip(before).map(|(id, ..)| id);
+        self.values.extend(ids.zip(values));
     }
 }
 

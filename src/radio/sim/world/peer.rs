@@ -291,12 +291,12 @@ pub(super) fn place(id: CharacteristicId) -> Place {
 /// A characteristic of a profile as radios have it.
 fn id_of(at: Place) -> Option<CharacteristicId> {
     let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
-    Some(CharacteristicId { service: uuid(at.service?), characteristic: uuid(at.characteristic) })
+    Some(CharacteristicId::new(uuid(at.service?), uuid(at.characteristic)))
 }
 
 /// How a characteristic is called in the world file.
 fn key(id: CharacteristicId) -> String {
-    format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
+    format!("{}/{id}", uuid_text(id.service))
 }
 
 /// Whole milliseconds of a duration.
