@@ -16,6 +16,7 @@
 mod adapter;
 mod commands;
 mod desk;
+mod families;
 mod faults;
 mod finding;
 mod links;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
     let topics = [
         ("finding", finding::SCENARIOS),
         ("commands", commands::SCENARIOS),
+        ("families", families::SCENARIOS),
         ("watching", watching::SCENARIOS),
         ("links", links::SCENARIOS),
         ("unfit", unfit::SCENARIOS),
