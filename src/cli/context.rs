@@ -32,6 +32,7 @@ pub(crate) struct Context<'a> {
     pub(crate) profile: &'static Profile,
     pub(crate) timeout: Duration,
     pub(crate) config: Config,
+    named_profile: Option<String>,
     adapter: Option<AdapterChoice>,
     trace: bool,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
@@ -62,10 +63,16 @@ impl<'a> Context<'a> {
             profile,
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             config,
+            named_profile: global.profile.clone(),
             adapter,
             trace: global.verbose >= 2,
             radio: Arc::default(),
         })
+    }
+
+    /// The profile as it was named, if it was.
+    pub(crate) fn profile_name(&self) -> Option<&str> {
+        self.named_profile.as_deref()
     }
 
     /// The radio, opened when it is first asked for.

@@ -5,6 +5,7 @@ mod battery;
 mod context;
 mod drive;
 mod frame;
+mod gatt;
 mod generate;
 mod link;
 mod profiles;
@@ -120,6 +121,7 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Battery(args) => battery::run(&args, context).await,
         Verb::Connect(args) => link::connect(&args, context).await,
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
+        Verb::Gatt(args) => gatt::run(&args, context).await,
         Verb::Tui => tui::run(context).await,
         Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }

@@ -1,6 +1,7 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
 mod frame;
+mod gatt;
 mod live;
 mod profile;
 mod record;
@@ -9,6 +10,7 @@ mod sanitise;
 mod text;
 
 pub use frame::{FrameKind, FrameRecord};
+pub use gatt::{ValueForm, ValueRecord};
 pub use live::Live;
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{

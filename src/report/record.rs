@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::frame::FrameRecord;
+use super::gatt::ValueRecord;
 use super::profile::ProfileRecord;
 use crate::bulb::{Battery, BulbState, Outcome, Provenance, Source, profile_of};
 use crate::error::Error;
@@ -34,6 +35,8 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// What passed at a characteristic.
+    Value(ValueRecord),
     /// A bulb family.
     Profile(ProfileRecord),
     /// Something failed.

@@ -50,6 +50,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
             vec![name(&link.bulb, layout), state.to_owned()]
         }
         Body::Frame(frame) => frame.fields(layout),
+        Body::Value(value) => value.fields(layout),
         Body::Profile(profile) => return Some(profile.text(layout)),
         Body::Error(error) => return Some(error_lines(error)),
     };
