@@ -117,7 +117,7 @@ fn write(name: &str, text: &str) -> Result<()> {
 }
 
 /// The document with the text between the markers of a part.
-fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
+pub(crate) fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
     let (before, rest) = document.split_once(&begin)?;
     let (_, after) = rest.split_once(&end)?;

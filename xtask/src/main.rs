@@ -6,6 +6,7 @@ mod bench;
 mod firmware;
 mod fuzz;
 mod numbers;
+mod oracle;
 mod picture;
 mod realstack;
 mod setup;
@@ -33,6 +34,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
     Realstack(realstack::Options),
+    /// Compares frames with those of public Python libraries.
+    Oracle(oracle::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
     /// Generates the names of companies, services and characteristics in src/numbers.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
+        Command::Oracle(options) => oracle::run(&options),
         Command::Picture => picture::run(),
         Command::Numbers => numbers::generate(),
     };

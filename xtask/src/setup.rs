@@ -87,6 +87,14 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     if on_path("apt-get").is_none() {
         bail!("{program} is missing, and this is no Debian to install it on: please install it");
     }
+    install(package)
+}
+
+/// Installs a Debian package.
+///
+/// # Errors
+/// It cannot be installed.
+pub(crate) fn install(package: &str) -> Result<()> {
     let apt = |words: &[&str]| {
         let mut command = command("apt-get");
         run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
