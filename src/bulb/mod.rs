@@ -10,6 +10,7 @@ mod raw;
 mod reach;
 mod session;
 mod state;
+mod survey;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
@@ -21,3 +22,4 @@ pub use raw::{Deed, Passed, Place, Raw, WriteChoice};
 pub use reach::{hold, reach};
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};
+pub use survey::{Advertising, Said, device_information, listen};

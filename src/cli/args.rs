@@ -169,8 +169,12 @@ pub(crate) enum Verb {
     Connect(Bulbs),
     /// Drop the link that connect left up
     Disconnect(Bulbs),
+    /// Show all that can be told of a bulb: advertisement, GATT table, device information
+    Info(Info),
     /// Read, write and listen to single characteristics, as they are
     Gatt(Gatt),
+    /// Look at the machine's Bluetooth: what there is, what is wrong, and how to mend it
+    Doctor,
     /// Open the control desk: see, drive and watch bulbs on the whole terminal
     Tui,
     /// Encode or decode frames, without any radio
@@ -268,6 +272,15 @@ pub(crate) struct Watch {
     /// End after so long
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    /// Which bulbs
+    pub(crate) target: String,
+    /// How long to listen to the advertisements
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
+    pub(crate) listen: Duration,
 }
 
 #[derive(Debug, Args)]

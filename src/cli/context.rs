@@ -75,6 +75,11 @@ impl<'a> Context<'a> {
         self.named_profile.as_deref()
     }
 
+    /// The radio as it was named, if it was.
+    pub(crate) const fn adapter(&self) -> Option<&AdapterChoice> {
+        self.adapter.as_ref()
+    }
+
     /// The radio, opened when it is first asked for.
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio

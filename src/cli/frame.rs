@@ -129,7 +129,7 @@ impl Tally {
 }
 
 /// The hex digits of a frame as people write it: `01 64`, `01:64`, `0x01, 0x64`, `0164`.
-pub(super) fn digits(text: &str) -> String {
+fn digits(text: &str) -> String {
     text.split([' ', ':', ',', '-', '\t']).map(|part| part.trim_start_matches("0x")).collect()
 }
 

@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
 use super::gatt::ValueRecord;
+use super::info::InfoRecord;
 use super::profile::ProfileRecord;
 use crate::bulb::{Battery, BulbState, Outcome, Provenance, Source, profile_of};
 use crate::error::Error;
@@ -35,8 +37,12 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// All that can be told of a device.
+    Info(Box<InfoRecord>),
     /// What passed at a characteristic.
     Value(ValueRecord),
+    /// The state of the machine's Bluetooth.
+    Doctor(DoctorRecord),
     /// A bulb family.
     Profile(ProfileRecord),
     /// Something failed.

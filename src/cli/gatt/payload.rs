@@ -38,15 +38,20 @@ fn unreadable(path: &str, error: &std::io::Error) -> Error {
     Error::FileUnreadable { path: path.to_owned(), detail: error.to_string() }
 }
 
-/// The bytes of hex as people write it, or which of them is none.
+/// The bytes of hex as people write it (`0164`, `01 64`, `01:64`, `0x01, 0x64`), or which of them is none. Half a byte is
+/// one too: bytes that slip by half of one would be a frame that nobody asked for.
 pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Vec<char> = super::super::frame::digits(text.trim()).chars().collect();
     let mut bytes = Vec::new();
-    for (index, pair) in digits.chunks(2).enumerate() {
-        let pair: String = pair.iter().collect();
-        let whole = pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
-        let byte = u8::from_str_radix(&pair, 16).ok().filter(|_| whole);
-        bytes.push(byte.ok_or_else(|| format!("{text:?} is not hex: byte {} is {pair:?}", index + 1))?);
+    for part in text.split([' ', ':', ',', '-', '\t']).map(|part| part.strip_prefix("0x").unwrap_or(part)) {
+        let digits: Vec<char> = part.chars().collect();
+        for pair in digits.chunks(2) {
+            let pair: String = pair.iter().collect();
+            let whole = pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
+            let byte = u8::from_str_radix(&pair, 16).ok().filter(|_| whole);
+            bytes.push(
+                byte.ok_or_else(|| format!("{text:?} is not hex: byte {} is {pair:?}", bytes.len() + 1))?,
+            );
+        }
     }
     check(bytes)
 }
