@@ -14,6 +14,7 @@
 )]
 
 mod adapter;
+mod bench;
 mod commands;
 mod desk;
 mod families;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         ("several", several::SCENARIOS),
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
+        ("bench", bench::SCENARIOS),
         ("desk", desk::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
