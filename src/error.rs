@@ -252,12 +252,36 @@ pub enum Error {
         refusal: Refusal,
     },
     /// The device has no characteristic that was asked for by its UUID.
-    #[error("{device} has no characteristic {characteristic}")]
+    #[error("{device} has no characteristic {characteristic} (it has: {have})")]
     CharacteristicUnknown {
         /// The device.
         device: String,
         /// The characteristic that was asked for.
         characteristic: String,
+        /// The characteristics that there are.
+        have: String,
+    },
+    /// A UUID that was asked for is that of several characteristics.
+    #[error("{device} has several characteristics {characteristic}: {candidates}")]
+    CharacteristicAmbiguous {
+        /// The device.
+        device: String,
+        /// The characteristic that was asked for.
+        characteristic: String,
+        /// What to say for each of them.
+        candidates: String,
+    },
+    /// A characteristic that was asked for by its UUID does not do what was asked for.
+    #[error("{device}: characteristic {characteristic} cannot {need} (its properties: {have})")]
+    PropertyMissing {
+        /// The device.
+        device: String,
+        /// The characteristic.
+        characteristic: String,
+        /// What was asked for: `be read`, say.
+        need: &'static str,
+        /// The properties that there are.
+        have: String,
     },
 
     // -- the bulb refused --------------------------------------------------------------------------------------
@@ -424,6 +448,8 @@ impl Error {
             Self::NoCharacteristic { .. } => ("profile.no_characteristic", 7),
             Self::WrongProperties { .. } => ("profile.wrong_properties", 7),
             Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", 7),
+            Self::CharacteristicAmbiguous { .. } => ("gatt.ambiguous", 2),
+            Self::PropertyMissing { .. } => ("gatt.wrong_properties", 7),
             Self::Refused { .. } => ("bulb.refused", 8),
             Self::NeedsPairing { .. } => ("bulb.needs_pairing", 8),
             Self::Unsupported { .. } | Self::NotEncodable { .. } => ("bulb.unsupported", 8),
@@ -492,6 +518,10 @@ impl Error {
                 "it may be a bulb of another family, or the system may remember an old table: after a firmware change, \
                  remove it with `bluetoothctl remove ADDRESS`"
             }
+            Self::CharacteristicUnknown { .. } | Self::PropertyMissing { .. } => {
+                "`bulbctl info TARGET` shows the whole table"
+            }
+            Self::CharacteristicAmbiguous { .. } => "say one of these in place of the UUID alone",
             Self::Refused { att: 0x01, .. } => {
                 "the system may remember an old table: remove the bulb with `bluetoothctl remove ADDRESS`"
             }

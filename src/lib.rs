@@ -10,6 +10,7 @@ pub mod color;
 pub mod config;
 pub mod error;
 pub mod fleet;
+pub mod numbers;
 pub mod radio;
 pub mod report;
 pub mod tui;

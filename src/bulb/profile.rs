@@ -117,12 +117,9 @@ mod tests {
     };
 
     fn table(characteristics: &[(u16, Properties)]) -> GattTable {
-        let characteristics = characteristics
-            .iter()
-            .map(|&(uuid, properties)| Characteristic { uuid: uuid16(uuid), properties });
-        GattTable {
-            services: vec![Service { uuid: uuid16(0xFFF0), characteristics: characteristics.collect() }],
-        }
+        let characteristics =
+            characteristics.iter().map(|&(uuid, properties)| Characteristic::new(uuid16(uuid), properties));
+        GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics.collect())] }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The GATT table of a link: services, characteristics, properties.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use uuid::Uuid;
@@ -67,45 +68,98 @@ impl fmt::Display for Properties {
     }
 }
 
-/// Which characteristic: its UUID is unique within its service only.
+/// Which characteristic: its UUID is unique within its service only, and on some boards not even there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CharacteristicId {
     /// The service.
     pub service: Uuid,
     /// The characteristic.
     pub characteristic: Uuid,
+    /// Which of several that have both UUIDs in common, in the order of the table: 0 for the first, which is the one that
+    /// is meant where nobody says.
+    pub nth: u8,
 }
 
 impl CharacteristicId {
+    /// The first characteristic of this UUID in a service of that UUID.
+    #[must_use]
+    pub const fn new(service: Uuid, characteristic: Uuid) -> Self {
+        Self { service, characteristic, nth: 0 }
+    }
+
     /// A characteristic and a service with 16-bit numbers.
     #[must_use]
     pub const fn short(service: u16, characteristic: u16) -> Self {
-        Self { service: uuid16(service), characteristic: uuid16(characteristic) }
+        Self::new(uuid16(service), uuid16(characteristic))
     }
 }
 
+/// The characteristic's UUID, and `#2` and so on for those that are not the first of theirs.
 impl fmt::Display for CharacteristicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&uuid_text(self.characteristic))
+        f.write_str(&uuid_text(self.characteristic))?;
+        if self.nth > 0 { write!(f, "#{}", u16::from(self.nth) + 1) } else { Ok(()) }
     }
+}
+
+/// A descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its UUID.
+    pub uuid: Uuid,
+    /// Its handle, where the platform tells.
+    pub handle: Option<u16>,
 }
 
 /// A characteristic.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Characteristic {
     /// Its UUID.
     pub uuid: Uuid,
     /// What it can do.
     pub properties: Properties,
+    /// The handle of its declaration, where the platform tells.
+    pub handle: Option<u16>,
+    /// What else the platform says of it, in BlueZ's words: `encrypt-read`, `broadcast`.
+    pub flags: Vec<String>,
+    /// Its descriptors, where the platform tells.
+    pub descriptors: Vec<Descriptor>,
+}
+
+impl Characteristic {
+    /// A characteristic of which no more is known.
+    #[must_use]
+    pub fn new(uuid: Uuid, properties: Properties) -> Self {
+        Self { uuid, properties, ..Self::default() }
+    }
+
+    /// The handle of its value, which is what a capture shows: the one after the declaration's (Bluetooth Core 5.4,
+    /// Vol 3, Part G, 3.3.2).
+    #[must_use]
+    pub fn value_handle(&self) -> Option<u16> {
+        self.handle?.checked_add(1)
+    }
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     /// Its UUID.
     pub uuid: Uuid,
     /// Its characteristics, in the order of the table where the platform keeps it.
     pub characteristics: Vec<Characteristic>,
+    /// The handle of its declaration, where the platform tells.
+    pub handle: Option<u16>,
+    /// Whether it is of use only within another service.
+    pub secondary: bool,
+}
+
+impl Service {
+    /// A primary service of which no more is known.
+    #[must_use]
+    pub fn new(uuid: Uuid, characteristics: Vec<Characteristic>) -> Self {
+        Self { uuid, characteristics, ..Self::default() }
+    }
 }
 
 /// All services of a link.
@@ -116,17 +170,72 @@ pub struct GattTable {
 }
 
 impl GattTable {
-    /// The service of this UUID.
+    /// The service of this UUID; of several, the first.
     #[must_use]
     pub fn service(&self, uuid: Uuid) -> Option<&Service> {
         self.services.iter().find(|service| service.uuid == uuid)
     }
 
+    /// The characteristic, if the table has it.
+    #[must_use]
+    pub fn characteristic(&self, id: CharacteristicId) -> Option<&Characteristic> {
+        let services = self.services.iter().filter(|service| service.uuid == id.service);
+        let alike = services.flat_map(|service| &service.characteristics);
+        alike.filter(|one| one.uuid == id.characteristic).nth(id.nth.into())
+    }
+
     /// The properties of this characteristic, if the table has it.
     #[must_use]
     pub fn properties(&self, id: CharacteristicId) -> Option<Properties> {
-        let service = self.service(id.service)?;
-        service.characteristics.iter().find(|c| c.uuid == id.characteristic).map(|c| c.properties)
+        self.characteristic(id).map(|found| found.properties)
+    }
+
+    /// Every characteristic with what it is called, in the order of the table.
+    pub fn all(&self) -> impl Iterator<Item = (CharacteristicId, &Service, &Characteristic)> {
+        let mut seen: HashMap<(Uuid, Uuid), u8> = HashMap::new();
+        let pairs = self
+            .services
+            .iter()
+            .flat_map(|service| service.characteristics.iter().map(move |c| (service, c)));
+        pairs.map(move |(service, found)| {
+            let count = seen.entry((service.uuid, found.uuid)).or_default();
+            let id = CharacteristicId { nth: *count, ..CharacteristicId::new(service.uuid, found.uuid) };
+            *count = count.saturating_add(1);
+            (id, service, found)
+        })
+    }
+
+    /// What there is, for an error message: `fff0 (fff1, fff2), 180f (2a19)`.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        let services = self.services.iter().map(|service| {
+            let inside: Vec<_> = service.characteristics.iter().map(|c| uuid_text(c.uuid)).collect();
+            format!("{} ({})", uuid_text(service.uuid), inside.join(", "))
+        });
+        let services: Vec<_> = services.collect();
+        if services.is_empty() { "nothing".to_owned() } else { services.join(", ") }
+    }
+
+    /// Gives everything the handles that a bulb would which has nothing else in its table, from 1 on; and a
+    /// client configuration to what notifies.
+    #[must_use]
+    pub fn numbered(mut self) -> Self {
+        let mut last = 0_u16;
+        let mut next = || {
+            last = last.saturating_add(1);
+            Some(last)
+        };
+        for service in &mut self.services {
+            service.handle = next();
+            for characteristic in &mut service.characteristics {
+                characteristic.handle = next();
+                let _value = next();
+                if characteristic.properties.notifies() {
+                    characteristic.descriptors = vec![Descriptor { uuid: uuid16(0x2902), handle: next() }];
+                }
+            }
+        }
+        self
     }
 }
 
@@ -147,5 +256,26 @@ mod tests {
         assert_eq!(short_of(other), None);
         let vendor = Uuid::from_u128(0x0000_fff0_0000_1000_8000_0080_5f9b_34fc);
         assert_eq!(short_of(vendor), None);
+    }
+
+    #[test]
+    fn of_characteristics_alike_each_can_be_named() {
+        let one = |uuid| Characteristic::new(uuid16(uuid), Properties::default());
+        let table = GattTable {
+            services: vec![
+                Service::new(uuid16(0xFFF0), vec![one(0xFFF1), one(0xFFF2), one(0xFFF1)]),
+                Service::new(uuid16(0xFFF0), vec![one(0xFFF1)]),
+                Service::new(uuid16(0xFFE0), vec![one(0xFFF1)]),
+            ],
+        }
+        .numbered();
+        let all: Vec<_> = table.all().map(|(id, _, c)| (id.to_string(), c.handle.unwrap())).collect();
+        let want = [("fff1", 2), ("fff2", 4), ("fff1#2", 6), ("fff1#3", 9), ("fff1", 12)];
+        assert_eq!(all, want.map(|(id, handle)| (id.to_owned(), handle)));
+        for (id, _, characteristic) in table.all() {
+            assert_eq!(table.characteristic(id), Some(characteristic));
+        }
+        let third = CharacteristicId { nth: 3, ..CharacteristicId::short(0xFFF0, 0xFFF1) };
+        assert_eq!(table.characteristic(third), None);
     }
 }

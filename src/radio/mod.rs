@@ -140,6 +140,19 @@ pub struct Report {
     pub heard: Option<Heard>,
 }
 
+/// What the system knows of a device beyond its [`Report`]. Nothing where the platform does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// `public` or `random`.
+    pub address_type: Option<String>,
+    /// Advertised appearance (Bluetooth Assigned Numbers, 2.6).
+    pub appearance: Option<u16>,
+    /// Advertised flags (Core Specification Supplement, Part A, 1.3).
+    pub flags: Option<Vec<u8>>,
+    /// Whether it is bonded with this machine.
+    pub bonded: Option<bool>,
+}
+
 /// When a device was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
@@ -212,6 +225,15 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// # Errors
     /// The service is gone, or the user may not.
     async fn known(&self) -> Result<Vec<Report>>;
+
+    /// What else the system knows of a device.
+    ///
+    /// # Errors
+    /// The service is gone, or the user may not.
+    async fn details(&self, device: &DeviceId) -> Result<Details> {
+        let _ = device;
+        Ok(Details::default())
+    }
 
     /// Connects, resolves the services, and gives the link. A link that the system holds already is used as it is.
     ///

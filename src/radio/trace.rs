@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
+    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
     NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
 };
 use crate::error::Result;
@@ -171,6 +171,10 @@ impl Radio for Traced {
         Ok(known)
     }
 
+    async fn details(&self, device: &DeviceId) -> Result<Details> {
+        self.radio.details(device).await
+    }
+
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
         tracing::debug!("{device}: connecting");
         let link = self
@@ -277,6 +281,14 @@ impl Link for TracedLink {
 
     async fn system_battery(&self) -> Result<Option<u8>> {
         self.link.system_battery().await
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.link.mtu()
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        shown(&format!("{}: bonded", self.device()), self.link.bond(deadline).await)
     }
 
     fn keep(&self) {

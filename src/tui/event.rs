@@ -70,8 +70,8 @@ pub enum Word {
 pub enum Effect {
     /// Scan, or do not.
     Scan(bool),
-    /// Hold a bulb.
-    Connect(DeviceId),
+    /// Hold the bulb of this report.
+    Connect(Box<Report>),
     /// Give a bulb up.
     Disconnect(DeviceId),
     /// Try to connect now, without waiting any longer.

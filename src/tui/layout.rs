@@ -174,10 +174,10 @@ pub(crate) struct Columns {
     pub(crate) value: u16,
 }
 
-/// The columns of a control's row that is so wide. Before the name is the mark of the cursor, after it a space.
+/// The columns of a control's row that is so wide. Before the name is the mark of the cursor, after the value a space.
 pub(crate) fn columns(width: u16) -> Columns {
     let (name, value) = (12, 6);
-    Columns { name, track: width.saturating_sub(2 + name + value), value }
+    Columns { name, track: width.saturating_sub(2 + name + value + 1), value }
 }
 
 /// Where the slider begins in its row.

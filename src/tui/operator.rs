@@ -27,8 +27,6 @@ const BATCH: Duration = Duration::from_millis(100);
 const REOPEN: Duration = Duration::from_secs(2);
 /// The largest number of frames told at once.
 const FRAMES: usize = 256;
-/// How many devices are remembered so that they can be connected; the desk keeps as many.
-const SEEN: usize = 10_000;
 /// How many things that happen to bulbs wait to be told.
 const HAPPENINGS: usize = 64;
 
@@ -88,7 +86,6 @@ struct Shift {
     /// What the drivers tell; and where they tell it.
     happenings: mpsc::Receiver<(DeviceId, Happening)>,
     tells: mpsc::Sender<(DeviceId, Happening)>,
-    seen: BTreeMap<DeviceId, Report>,
     /// What the desk has not been told of yet, and when it will be.
     fresh: BTreeMap<DeviceId, Report>,
     due: Option<Instant>,
@@ -116,7 +113,6 @@ impl Shift {
             drivers: HashMap::new(),
             happenings,
             tells,
-            seen: BTreeMap::new(),
             fresh: BTreeMap::new(),
             due: None,
             files: JoinSet::new(),
@@ -170,11 +166,6 @@ impl Shift {
     }
 
     fn heard(&mut self, report: Report) {
-        if self.seen.len() < SEEN || self.seen.contains_key(&report.id) {
-            self.seen.insert(report.id.clone(), report.clone());
-        } else {
-            self.seen.pop_first();
-        }
         self.fresh.insert(report.id.clone(), report);
         self.due.get_or_insert_with(|| Instant::now() + BATCH);
     }
@@ -215,7 +206,7 @@ impl Shift {
             Effect::Scan(wanted) => {
                 self.scan.send_replace(wanted);
             }
-            Effect::Connect(id) => return self.connect(id).await,
+            Effect::Connect(report) => self.connect(*report),
             Effect::Disconnect(id) => {
                 if let Some(driver) = self.drivers.get(&id) {
                     driver.stop();
@@ -240,14 +231,11 @@ impl Shift {
         Ok(())
     }
 
-    async fn connect(&mut self, id: DeviceId) -> Result<(), Gone> {
+    fn connect(&mut self, report: Report) {
+        let id = report.id.clone();
         if self.drivers.contains_key(&id) {
-            return Ok(());
+            return;
         }
-        let Some(report) = self.seen.get(&id).cloned() else {
-            let down = Happening::Link(LinkPhase::Down);
-            return self.tell(Word::Bulb(id, down)).await;
-        };
         let plan = Plan {
             radio: self.radio.clone(),
             report,
@@ -256,7 +244,6 @@ impl Shift {
             timeout: self.timeout,
         };
         self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
-        Ok(())
     }
 
     async fn saved(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
 use futures::{FutureExt, StreamExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 #[cfg(debug_assertions)]
 use tokio_util::task::AbortOnDropHandle;
 
@@ -48,13 +48,12 @@ enum Next {
     Event(Event),
     /// It is time for a picture.
     Picture,
-    /// It shows something else now: we were stopped, and go on.
-    Forget,
+    Signal(Signalled),
 }
 
 async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     let mut inputs = EventStream::new();
-    let mut resumed = Resumed::new()?;
+    let mut signals = Signals::new()?;
     let mut drawn: Option<Instant> = None;
     let mut due = false;
     #[cfg(debug_assertions)]
@@ -71,13 +70,18 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             input = inputs.next() => Next::Input(input),
             event = desk.next() => Next::Event(event?),
             line = screen::next_line() => Next::Event(Event::Radio(Word::Log(line))),
-            () = resumed.next() => Next::Forget,
+            signal = signals.next() => Next::Signal(signal),
             () = sleep_until(may), if due => Next::Picture,
         };
         match next {
             Next::Picture => {}
-            Next::Forget => {
+            Next::Signal(Signalled::Resumed) => {
+                // It shows something else now.
                 screen.forget()?;
+                due = true;
+            }
+            Next::Signal(Signalled::Stop) => {
+                suspend(desk, screen, &mut signals, Stopped::Process).await?;
                 due = true;
             }
             Next::Input(input) => {
@@ -86,7 +90,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                 for _ in 0..AT_ONCE {
                     let Some(now) = input else { break };
                     if let Some(event) = typed(now)?
-                        && handle(desk, screen, event)?.is_break()
+                        && handle(desk, screen, &mut signals, event).await?.is_break()
                     {
                         return Ok(());
                     }
@@ -97,7 +101,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                 let mut event = Some(event);
                 for _ in 0..AT_ONCE {
                     let Some(now) = event else { break };
-                    if handle(desk, screen, now)?.is_break() {
+                    if handle(desk, screen, &mut signals, now).await?.is_break() {
                         return Ok(());
                     }
                     event = desk.ready();
@@ -130,17 +134,18 @@ fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
 }
 
 /// Takes an event in, and does what is the terminal's to do.
-fn handle(desk: &mut Desk, screen: &mut Screen, event: Event) -> Result<ControlFlow<()>> {
+async fn handle(
+    desk: &mut Desk,
+    screen: &mut Screen,
+    signals: &mut Signals,
+    event: Event,
+) -> Result<ControlFlow<()>> {
     match desk.take(event) {
         Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
         Some(Effect::Interrupt) => return Err(Error::Interrupted),
         Some(Effect::Fail(error)) => return Err(error),
         Some(Effect::Redraw) => screen.forget()?,
-        Some(Effect::Suspend) => {
-            screen.suspend()?;
-            let (width, height) = screen.size()?;
-            let _ = desk.take(Event::Resize(width, height));
-        }
+        Some(Effect::Suspend) => suspend(desk, screen, signals, Stopped::Group).await?,
         _ => {}
     }
     Ok(ControlFlow::Continue(()))
@@ -159,35 +164,113 @@ fn typed(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
     }))
 }
 
-/// Tells when the process goes on after it was stopped.
+/// Leaves the terminal to the shell until it wakes us.
+async fn suspend(
+    desk: &mut Desk,
+    screen: &mut Screen,
+    signals: &mut Signals,
+    stopped: Stopped,
+) -> Result<()> {
+    screen::leave();
+    if stop(stopped)? {
+        // The signal that stops us may come a moment after it was sent; to take the terminal then would be to keep it.
+        let _ = timeout(STOP_TIME, signals.resumed()).await;
+    }
+    screen.enter()?;
+    let (width, height) = screen.size()?;
+    let _ = desk.take(Event::Resize(width, height));
+    Ok(())
+}
+
+/// How long a signal to ourselves may take to stop us. The clock goes on while we are stopped.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// Who is to stop.
+#[derive(Clone, Copy)]
+enum Stopped {
+    /// All that the shell has started with us, as for Ctrl-Z in any program.
+    Group,
+    /// We alone: who sent us the signal has sent it to whom he liked.
+    Process,
+}
+
+/// Stops us. Where no shell waits, nothing would ever wake us: then it is passed over as the system does, and this says so.
 #[cfg(unix)]
-struct Resumed(tokio::signal::unix::Signal);
+fn stop(stopped: Stopped) -> Result<bool> {
+    use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
+    let failed = |error: rustix::io::Errno| Error::Internal(error.to_string());
+    // The group that a session begins with has no shell above it; any other was made by one.
+    if getsid(None).map_err(failed)? == getpgrp() {
+        return Ok(false);
+    }
+    // Not SIGTSTP, which would come back to us.
+    match stopped {
+        Stopped::Group => kill_current_process_group(Signal::STOP),
+        Stopped::Process => kill_process(getpid(), Signal::STOP),
+    }
+    .map_err(failed)?;
+    Ok(true)
+}
+
+/// There is no such thing here.
+#[cfg(not(unix))]
+fn stop(_stopped: Stopped) -> Result<bool> {
+    Ok(false)
+}
+
+/// A signal that is the terminal's to care for.
+enum Signalled {
+    /// Somebody wants us to stop.
+    Stop,
+    /// We were stopped, and go on.
+    Resumed,
+}
+
+/// The signals that stop a process and let it go on.
+#[cfg(unix)]
+struct Signals {
+    stop: tokio::signal::unix::Signal,
+    resumed: tokio::signal::unix::Signal,
+}
 
 #[cfg(unix)]
-impl Resumed {
+impl Signals {
     fn new() -> Result<Self> {
+        use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
-        let kind = SignalKind::from_raw(rustix::process::Signal::CONT.as_raw());
-        signal(kind).map(Self).map_err(|error| Error::Internal(error.to_string()))
+        let listen = |which: Signal| {
+            signal(SignalKind::from_raw(which.as_raw())).map_err(|error| Error::Internal(error.to_string()))
+        };
+        Ok(Self { stop: listen(Signal::TSTP)?, resumed: listen(Signal::CONT)? })
     }
 
-    async fn next(&mut self) {
-        if self.0.recv().await.is_none() {
+    async fn next(&mut self) -> Signalled {
+        tokio::select! {
+            Some(()) = self.stop.recv() => Signalled::Stop,
+            Some(()) = self.resumed.recv() => Signalled::Resumed,
+            else => std::future::pending().await,
+        }
+    }
+
+    async fn resumed(&mut self) {
+        if self.resumed.recv().await.is_none() {
             std::future::pending().await
         }
     }
 }
 
 #[cfg(not(unix))]
-struct Resumed;
+struct Signals;
 
 #[cfg(not(unix))]
-impl Resumed {
+impl Signals {
     fn new() -> Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Signalled {
         std::future::pending().await
     }
+
+    async fn resumed(&mut self) {}
 }

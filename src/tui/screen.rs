@@ -104,21 +104,13 @@ impl Screen {
         Ok(screen)
     }
 
-    fn enter(&mut self) -> Result<()> {
+    /// Takes the terminal (again), and draws everything the next time.
+    pub(super) fn enter(&mut self) -> Result<()> {
         OURS.store(true, Ordering::SeqCst);
         enable_raw_mode().map_err(failed)?;
         let modes = (EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
         execute!(stdout(), modes.0, modes.1, modes.2, modes.3).map_err(failed)?;
         self.forget()
-    }
-
-    /// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
-    fn leave() {
-        if OURS.swap(false, Ordering::SeqCst) {
-            let modes = (DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
-            let _ = execute!(stdout(), modes.0, modes.1, modes.2, modes.3);
-            let _ = disable_raw_mode();
-        }
     }
 
     /// Columns and rows.
@@ -138,28 +130,20 @@ impl Screen {
         // Not `clear`, which asks the terminal where its cursor is, and fails if that does not answer.
         self.terminal.resize(Rect::new(0, 0, width, height)).map_err(failed)
     }
+}
 
-    /// Leaves the terminal to the shell until it wakes us.
-    #[cfg(unix)]
-    pub(super) fn suspend(&mut self) -> Result<()> {
-        use rustix::process::{Signal, kill_current_process_group};
-        Self::leave();
-        // Where no shell waits (we lead the session), the system passes over it, and we go on.
-        let stopped = kill_current_process_group(Signal::TSTP);
-        self.enter()?;
-        stopped.map_err(|error| Error::Internal(error.to_string()))
-    }
-
-    /// There is no such thing here.
-    #[cfg(not(unix))]
-    pub(super) fn suspend(&mut self) -> Result<()> {
-        self.forget()
+/// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
+pub(super) fn leave() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        let modes = (DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
+        let _ = execute!(stdout(), modes.0, modes.1, modes.2, modes.3);
+        let _ = disable_raw_mode();
     }
 }
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        Self::leave();
+        leave();
         // A thread that panics may not change the hook.
         if !std::thread::panicking()
             && let Some(hook) = self.hook.take()

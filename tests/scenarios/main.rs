@@ -15,10 +15,13 @@
 
 mod adapter;
 mod commands;
+mod desk;
 mod faults;
 mod finding;
 mod links;
 mod play;
+#[path = "../pty/mod.rs"]
+mod pty;
 mod run;
 mod several;
 mod signals;
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         ("several", several::SCENARIOS),
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
+        ("desk", desk::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {

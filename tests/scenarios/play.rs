@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::pty::Terminal;
 use crate::run::{Done, Running};
 use crate::stage::{Breakage, Kind, Stage};
 
@@ -91,8 +92,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Starts `bulbctl --json` with these arguments.
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    /// `bulbctl`, with this scenario's radio.
+    fn command(&self) -> Command {
         let program =
             std::env::var_os("BULBCTL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_bulbctl").into());
         let mut command = Command::new(program);
@@ -103,8 +104,21 @@ impl<'a> Play<'a> {
         }
         command.env("XDG_CONFIG_HOME", self.dir.path().join("config"));
         self.stage.prepare(&mut command, &self.rig, self.dir.path(), self.broken.get());
+        command
+    }
+
+    /// Starts `bulbctl --json` with these arguments.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command();
         command.arg("--json").args(arguments);
         Running::start(command, self.stage.patience())
+    }
+
+    /// Starts the TUI in a terminal of so many columns and rows.
+    pub(crate) fn tui(&self, size: (u16, u16)) -> Terminal {
+        let mut command = self.command();
+        command.arg("tui");
+        Terminal::start(command, size, self.stage.patience())
     }
 
     /// Runs `bulbctl --json` with these arguments to its end.

@@ -179,11 +179,15 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
 #[test]
 fn links_are_made_and_given_up() {
     let mut stage = Stage::office(80, 24);
+    let report = stage.report(1, "Light-Desk", -48);
     stage.press(KeyCode::Enter);
     // A second Enter while it connects asks for nothing more.
     stage.press(KeyCode::Enter);
     stage.keys("d");
-    assert_eq!(stage.effects, [Effect::Connect(id(1)), Effect::Disconnect(id(1))]);
+    let [Effect::Connect(connect), Effect::Disconnect(disconnect)] = &stage.effects[..] else {
+        panic!("{:?}", stage.effects);
+    };
+    assert_eq!((&connect.id, &connect.name, disconnect), (&id(1), &report.name, &id(1)));
     stage.effects.clear();
     stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
     stage.keys("1r");
@@ -221,7 +225,16 @@ fn the_mouse_selects_drags_and_scrolls() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(sent, [0, 50, 100]);
+    assert_eq!(sent, [0, 53, 100]);
+    // The knob is where the mouse is, in every cell of the track.
+    let is_track = |c: &char| matches!(c, '━' | '●');
+    let cells = stage.screen().lines().nth(row.into()).unwrap().chars().filter(is_track).count();
+    for column in (start..).take(cells) {
+        stage.click(column, row);
+        let screen = stage.screen();
+        let line = screen.lines().nth(row.into()).unwrap();
+        assert_eq!(line.chars().nth(column.into()), Some('●'), "{column}: {line}");
+    }
     stage.mouse(MouseEventKind::ScrollDown, start, row);
     assert!(matches!(stage.effects.last(), Some(Effect::Change(_, change, _)) if *change == brightness(95)));
     stage.mouse(MouseEventKind::ScrollUp, 10, 4);

@@ -6,6 +6,9 @@
 
 mod behaviour;
 mod properties;
+#[cfg(target_os = "linux")]
+#[path = "../pty/mod.rs"]
+mod pty;
 mod screens;
 mod session;
 mod stage;

@@ -139,9 +139,12 @@ proptest! {
         }
         // Only known bulbs are asked for anything.
         for effect in &stage.effects {
-            if let Effect::Change(bulb, ..) | Effect::Connect(bulb) | Effect::Hurry(bulb) = effect {
-                prop_assert!((0..12).any(|number| id(number) == *bulb));
-            }
+            let bulb = match effect {
+                Effect::Change(bulb, ..) | Effect::Hurry(bulb) => bulb,
+                Effect::Connect(report) => &report.id,
+                _ => continue,
+            };
+            prop_assert!((0..12).any(|number| id(number) == *bulb));
         }
     }
 

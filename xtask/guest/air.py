@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import rig as rigs
+from board import BoardError, Boards
 from bumble.transport.vhci import open_vhci_transport
 from controller import Air, KernelController
 from world import AirLog, World
@@ -33,8 +34,9 @@ ADAPTER_ADDRESS = "02:B0:1B:00:00:01"
 class Control:
     """What the socket can ask for."""
 
-    def __init__(self, air: Air, log: Path) -> None:
+    def __init__(self, air: Air, log: Path, boards: Boards) -> None:
         self._air = air
+        self._boards = boards
         self._log = log
         self._world: World | None = None
 
@@ -43,7 +45,7 @@ class Control:
         while line := await reader.readline():
             try:
                 answer = await self._answer(json.loads(line))
-            except (rigs.RigError, ValueError, KeyError) as error:
+            except (rigs.RigError, BoardError, ValueError, KeyError) as error:
                 answer = {"ok": False, "error": str(error)}
             except Exception as error:
                 logger.exception("control")
@@ -58,7 +60,7 @@ class Control:
                 rig = rigs.load(Path(request["rig"]))
                 await self._stop()
                 logger.info("rig %s", request["rig"])
-                self._world = World(rig, self._air, AirLog(self._log))
+                self._world = World(rig, self._air, AirLog(self._log), self._boards)
                 await self._world.start()
             case "go":
                 self._need().go()
@@ -86,7 +88,7 @@ async def run(arguments: argparse.Namespace) -> None:
     air = Air()
     transport = await open_vhci_transport(arguments.vhci)
     KernelController(transport.source, transport.sink, air, ADAPTER_ADDRESS)
-    control = Control(air, arguments.log)
+    control = Control(air, arguments.log, Boards(arguments.board))
     arguments.socket.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(control.serve, arguments.socket)
     logger.info("on the air")
@@ -99,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="virtual Bluetooth air")
     parser.add_argument("--socket", type=Path, required=True, help="where to listen for control")
     parser.add_argument("--log", type=Path, required=True, help="where the air log of the present rig goes")
+    parser.add_argument("--board", type=Path, required=True, help="the program that plays the lamps themselves")
     parser.add_argument("--vhci", default="/dev/vhci", help="the kernel's virtual HCI device")
     parser.add_argument("--check", type=Path, nargs="*", help="only read these rig files")
     arguments = parser.parse_args()

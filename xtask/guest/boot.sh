@@ -42,7 +42,7 @@ ip link set lo up 2>/dev/null
 phase "host's files"
 
 PYTHONPATH=$PYTHON_PACKAGES PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$GUEST/air.py" \
-    --socket /run/air.sock --log /run/air.log 2>/run/out/air.log &
+    --socket /run/air.sock --log /run/air.log --board "$BOARD" 2>/run/out/air.log &
 air=$!
 dbus-daemon --system --fork --nopidfile --print-address >/dev/null
 "$GUEST/bluetooth.sh" start

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from bumble import att, core, hci
 
 import gatt
+from board import Boards
 from controller import Advert, Air
-from rig import BulbSpec, State, Station, Verdict
+from rig import BulbSpec, Characteristic, Service, Station, Verdict
 
 _REMOTE_USER_TERMINATED = 0x13
-_OUT_OF_RANGE = 0x80
+# So many keep-alives that do not come are too many.
+_PATIENCE = 5
 _LIMIT = 31
 _DEVICE = {"manufacturer": "2a29", "model": "2a24", "firmware": "2a26", "hardware": "2a27", "serial": "2a25"}
 
@@ -28,42 +31,66 @@ def _element(kind: int, data: bytes) -> bytes:
     return bytes([len(data) + 1, kind]) + data
 
 
-def advert(station: Station, *, connectable: bool) -> Advert:
-    """What a station sends. A name that does not fit beside the rest moves to the scan response."""
+def _key(uuid: str) -> bytes:
+    """A UUID as it is sent."""
+    return bytes.fromhex(uuid)[::-1]
+
+
+def _little_things(station: Station) -> list[bytes]:
+    """Services and manufacturer data, each as it is sent."""
     types = core.AdvertisingData.Type
-    data = _element(types.FLAGS, bytes([0x06]))
+    elements = []
     for size, kind in (
         (4, types.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS),
         (32, types.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS),
     ):
-        uuids = [bytes.fromhex(uuid)[::-1] for uuid in station.advertises if len(uuid) == size]
+        uuids = [_key(uuid) for uuid in station.advertises or [] if len(uuid) == size]
         if uuids:
-            data += _element(kind, b"".join(uuids))
+            elements.append(_element(kind, b"".join(uuids)))
     if station.manufacturer:
         company, payload = station.manufacturer
-        data += _element(types.MANUFACTURER_SPECIFIC_DATA, company.to_bytes(2, "little") + payload)
+        elements.append(_element(types.MANUFACTURER_SPECIFIC_DATA, company.to_bytes(2, "little") + payload))
+    return elements
+
+
+def advert(station: Station, *, connectable: bool) -> Advert:
+    """What a station sends. What does not fit beside the rest moves to the scan response: service data, then the name."""
+    types = core.AdvertisingData.Type
+    data = b"".join(_little_things(station))
+    flags = _element(types.FLAGS, bytes([0x06]))
+    # Some lamps fill all of it with manufacturer data.
+    if len(flags) + len(data) <= _LIMIT:
+        data = flags + data
     response = b""
+    if station.service_data:
+        service, payload = station.service_data
+        short = len(service) == 4
+        kind = types.SERVICE_DATA_16_BIT_UUID if short else types.SERVICE_DATA_128_BIT_UUID
+        element = _element(kind, _key(service) + payload)
+        if len(data) + len(element) <= _LIMIT:
+            data += element
+        else:
+            response = element
     if station.name is not None:
         name = station.name.encode()
         whole = _element(types.COMPLETE_LOCAL_NAME, name)
         if station.name_in == "advertisement" and len(data) + len(whole) <= _LIMIT:
             data += whole
-        elif len(whole) <= _LIMIT:
-            response = whole
+        elif len(response) + len(whole) <= _LIMIT:
+            response += whole
         else:
-            response = _element(types.SHORTENED_LOCAL_NAME, name[: _LIMIT - 2])
-    if len(data) > _LIMIT:
+            response += _element(types.SHORTENED_LOCAL_NAME, name[: _LIMIT - len(response) - 2])
+    if len(data) > _LIMIT or len(response) > _LIMIT:
         raise ValueError(f"{station.address}: what it advertises does not fit into {_LIMIT} bytes")
     return Advert(hci_address(station), connectable, data, response, station.rssi)
 
 
 class Bulb:
-    """A bulb of the base profile, with its faults."""
+    """A bulb, with its faults. What it makes of commands and what it tells is its board's."""
 
-    def __init__(self, spec: BulbSpec, air: Air, log: Any) -> None:
+    def __init__(self, spec: BulbSpec, air: Air, log: Any, boards: Boards) -> None:
         self.spec = spec
         self.address = hci_address(spec.station)
-        self.state: State = spec.state
         self.battery = spec.battery
         self.present = True
         self.connected = False
@@ -72,18 +99,41 @@ class Bulb:
         self._attempt: object | None = None
         self._attempt_verdict = Verdict()
         self._attempt_since = 0.0
-        self._status: Any = None
         self._level: Any = None
-        self._drain: asyncio.Task[None] | None = None
-        self._server = gatt.Server(self)
+        self._silence: asyncio.TimerHandle | None = None
+        table = None
+        if spec.services is not None:
+            table = [(service.uuid, own.uuid) for service in spec.services for own in service.characteristics]
+        self._board = boards.new(spec.profile, spec.folder, table, spec.state)
+        self._idle_drop = spec.idle_drop
+        if self._idle_drop is None and self._board.keep_alive is not None:
+            self._idle_drop = _PATIENCE * self._board.keep_alive
+        # The rig's own words go before the profile's example.
+        self._said = dataclasses.replace(spec.station)
+        if self._said.name is None:
+            self._said.name = self._board.name
+        self._characteristics: dict[str, Any] = {}
+        self._server = gatt.Server(self, spec.mtu)
         self._build()
-        self.advert = advert(spec.station, connectable=True)
+        self.advert = self._advert()
         air.peers[self.address] = self
+
+    def _advert(self) -> Advert:
+        """What it advertises in its present state."""
+        told = self._board.advert()
+        station = dataclasses.replace(self._said)
+        if station.advertises is None:
+            station.advertises = told.services
+        if station.manufacturer is None:
+            station.manufacturer = told.manufacturer
+        if station.service_data is None:
+            station.service_data = told.service_data
+        return advert(station, connectable=True)
 
     # --- the GATT table
 
     def _build(self) -> None:
-        name = (self.spec.station.name or "").encode()
+        name = (self._said.name or "").encode()
         self._server.offer(
             gatt.table(
                 "1800",
@@ -92,7 +142,7 @@ class Bulb:
             own=False,
         )
         self._server.offer(gatt.table("1801", [("2a05", ["indicate"], lambda: b"", None)]), own=False)
-        for service in self.spec.services:
+        for service in self._services():
             self._build_service(service)
         if self.battery is not None:
             battery = gatt.table(
@@ -100,70 +150,70 @@ class Bulb:
             )
             self._server.offer(battery)
             self._level = battery.characteristics[0]
-        if self.spec.device:
+        device = dict(self.spec.device)
+        if not device and self._board.manufacturer_name is not None:
+            device = {"manufacturer": self._board.manufacturer_name}
+        if device:
             fields = [
                 (_DEVICE[key], ["read"], (lambda text=text: text.encode()), None)
-                for key, text in self.spec.device.items()
+                for key, text in device.items()
             ]
             self._server.offer(gatt.table("180a", fields))
 
-    def _build_service(self, service: Any) -> None:
+    def _services(self) -> list[Service]:
+        """The rig's services, or the profile's."""
+        if self.spec.services is not None:
+            return self.spec.services
+        services: dict[str, Service] = {}
+        for service, uuid, properties in self._board.table:
+            made = services.setdefault(service, Service(service, []))
+            made.characteristics.append(Characteristic(uuid, properties))
+        return list(services.values())
+
+    def _build_service(self, service: Service) -> None:
         entries = []
-        roles = []
+        places = []
         for characteristic in service.characteristics:
-            read, write = self._plain(characteristic)
-            role = characteristic.uuid if service.uuid == "fff0" else None
-            if role == "fff1":
-                write = self._command
-            elif role == "fff2":
-                read = self._read_status
+            place = self._board.place(service.uuid, characteristic.uuid)
+            places.append(place)
+            read, write = self._access(place, characteristic)
             entries.append((characteristic.uuid, characteristic.properties, read, write))
-            roles.append(role)
         made = gatt.table(service.uuid, entries)
         self._server.offer(made)
-        for role, characteristic in zip(roles, made.characteristics, strict=True):
-            if role == "fff2":
-                self._status = characteristic
+        for place, characteristic in zip(places, made.characteristics, strict=True):
+            self._characteristics.setdefault(place, characteristic)
 
-    def _plain(self, characteristic: Any) -> tuple[Any, Any]:
+    def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
         def read() -> bytes:
-            return characteristic.value
+            told = self._board.read(place)
+            return characteristic.value if told is None else told
 
         def write(value: bytes) -> None:
-            characteristic.value = value
+            done = self._board.write(place, value)
+            if done.att is not None:
+                raise att.ATT_Error(done.att)
+            if done.kept:
+                characteristic.value = value
+            if done.occasion is not None:
+                asyncio.get_running_loop().call_later(self.spec.status_latency, self._tell, done.occasion)
+                self.advert = self._advert()
 
         return read, write
 
     # --- what it does
 
-    def _read_status(self) -> bytes:
-        return self.state.frame()
+    def _tell(self, occasion: str | int) -> None:
+        if not self.connected:
+            return
+        for place, value in self._board.tell(occasion):
+            if place in self._characteristics:
+                self._server.announce(self._characteristics[place], value)
 
-    def _command(self, frame: bytes) -> None:
-        if len(frame) != 5:
-            raise att.ATT_Error(att.ATT_INVALID_ATTRIBUTE_LENGTH_ERROR)
-        power, brightness, red, green, blue = frame
-        if power > 1 or brightness > 100:
-            raise att.ATT_Error(_OUT_OF_RANGE)
-        self._change(State(bool(power), brightness, (red, green, blue)))
-
-    def _change(self, state: State) -> None:
-        self.state = state
-        asyncio.get_running_loop().call_later(self.spec.status_latency, self._announce)
-
-    def _announce(self) -> None:
-        if self._status is not None and self.connected:
-            self._server.announce(self._status, self.state.frame())
-
-    def set(self, power: bool | None, brightness: int | None, color: tuple[int, int, int] | None) -> None:
+    def set(self, state: dict[str, Any]) -> None:
         """Somebody else changes it."""
-        self._change(
-            State(
-                self.state.power if power is None else power,
-                self.state.brightness if brightness is None else brightness,
-                self.state.color if color is None else color,
-            )
-        )
+        self._board.set(state)
+        self.advert = self._advert()
+        self._tell("change")
 
     async def drain(self) -> None:
         """Loses a percent of battery each so long."""
@@ -174,8 +224,8 @@ class Bulb:
 
     def rename(self, name: str) -> None:
         """Advertises another name."""
-        self.spec.station.name = name
-        self.advert = advert(self.spec.station, connectable=True)
+        self._said.name = name
+        self.advert = self._advert()
 
     def vanish(self) -> None:
         """Stops advertising, and drops its link."""
@@ -210,7 +260,9 @@ class Bulb:
         self.connected = True
         self._server.connect(doomed=self._attempt_verdict.does("drop"))
         self._attempt = None
+        self._board.connect()
         self.note("connect")
+        self.spoken()
 
     def on_terminated(self) -> None:
         """The kernel has ended the link."""
@@ -225,8 +277,17 @@ class Bulb:
     def _disconnected(self, by: str) -> None:
         if self.connected:
             self.connected = False
+            if self._silence is not None:
+                self._silence.cancel()
             self._server.disconnect()
             self.note("disconnect", by=by)
+
+    def spoken(self) -> None:
+        """Something is written, or the link came up: what keeps it alive, where the bulb wants that."""
+        if self._silence is not None:
+            self._silence.cancel()
+        if self._idle_drop is not None:
+            self._silence = asyncio.get_running_loop().call_later(self._idle_drop, self.drop)
 
     def on_pdu(self, pdu: bytes) -> None:
         """A packet from the kernel."""
@@ -239,17 +300,11 @@ class Bulb:
             self._air.central.deliver(self.address, pdu)
 
     def strike(self, point: str, characteristic: str | None) -> Verdict:
-        """What the faults do at this point now: all delays, and the first fault that is none."""
-        verdict = Verdict()
+        """What the faults do at this point now: the first one that has any of its count left acts, alone."""
         for fault in self.spec.faults:
-            if fault.on != point or (verdict.act and fault.do != "delay"):
-                continue
-            if fault.strikes(characteristic):
-                if fault.do == "delay":
-                    verdict.seconds += fault.seconds
-                else:
-                    verdict.act = fault
-        return verdict
+            if fault.on == point and fault.strikes(characteristic):
+                return Verdict(seconds=fault.seconds) if fault.do == "delay" else Verdict(act=fault)
+        return Verdict()
 
     def note(self, event: str, **more: str) -> None:
         """Writes to the air log."""
@@ -259,7 +314,6 @@ class Bulb:
         """What the control socket tells about it."""
         return {
             "address": self.spec.station.address,
-            "hex": self.state.frame().hex(),
             "battery": self.battery,
             "connected": self.connected,
             "asked": self._air.central.connecting_to(self.address) is not None,

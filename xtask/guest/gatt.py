@@ -37,6 +37,9 @@ class Host(Protocol):
     def drop(self) -> None:
         """Ends the link."""
 
+    def spoken(self) -> None:
+        """Something is written."""
+
     def strike(self, point: str, characteristic: str | None) -> Verdict:
         """What the faults do at this point now."""
 
@@ -72,8 +75,9 @@ def short(uuid: object) -> str:
 class Server(gatt_server.Server):
     """Bumble's GATT server, of which each request passes the faults first."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, mtu: int) -> None:
         super().__init__(self)  # type: ignore[arg-type]
+        self.max_mtu = mtu
         self._host = host
         self.bearer: Bearer | None = None
         self._values: dict[int, gatt.Characteristic] = {}
@@ -139,6 +143,8 @@ class Server(gatt_server.Server):
         if point is None or characteristic is None:
             return self.on_gatt_pdu(bearer, pdu)
         name = short(characteristic.uuid)
+        if point == "write":
+            self._host.spoken()
         if point == "write" and isinstance(pdu, att.ATT_Write_Command):
             self._note_write(name, "command", pdu)
             # Sent by a stack that does not look, passed over by the bulb.
@@ -248,6 +254,7 @@ class Server(gatt_server.Server):
 
     def _notify(self, bearer: Bearer, characteristic: gatt.Characteristic, value: bytes) -> None:
         if bearer is self.bearer:
+            value = value[: bearer.att_mtu - 3]
             self._host.note("notify", characteristic=short(characteristic.uuid), hex=value.hex())
             pdu = att.ATT_Handle_Value_Notification(
                 attribute_handle=characteristic.handle, attribute_value=value
@@ -256,6 +263,7 @@ class Server(gatt_server.Server):
 
     def _indicate(self, bearer: Bearer, characteristic: gatt.Characteristic, value: bytes) -> None:
         if bearer is self.bearer:
+            value = value[: bearer.att_mtu - 3]
             self._host.note("notify", characteristic=short(characteristic.uuid), hex=value.hex())
             pdu = att.ATT_Handle_Value_Indication(
                 attribute_handle=characteristic.handle, attribute_value=value

@@ -129,19 +129,6 @@ class Table:
 
 
 @dataclass
-class State:
-    """What a bulb shows: the five bytes of its status."""
-
-    power: bool = False
-    brightness: int = 50
-    color: tuple[int, int, int] = (255, 255, 255)
-
-    def frame(self) -> bytes:
-        """As the base profile sends it."""
-        return bytes([self.power, self.brightness, *self.color])
-
-
-@dataclass
 class Characteristic:
     """One characteristic of a bulb."""
 
@@ -201,21 +188,28 @@ class Station:
     rssi: int
     interval: float
     name_in: str
-    advertises: list[str]
+    advertises: list[str] | None
     manufacturer: tuple[int, bytes] | None
+    service_data: tuple[str, bytes] | None
 
 
 @dataclass
 class BulbSpec:
-    """One bulb."""
+    """One bulb. What its profile says is not in here, see `board.py`."""
 
     station: Station
-    state: State
+    profile: str
+    folder: str
+    state: dict[str, Any]
     battery: int | None
     battery_drain: float | None
     status_latency: float
+    idle_drop: float | None
+    mtu: int
+    needs_bonding: bool | None
+    pairing: bool
     device: dict[str, str]
-    services: list[Service]
+    services: list[Service] | None
     faults: list[Fault]
 
 
@@ -227,9 +221,7 @@ class Event:
     adapter: str | None = None
     bulb: str | None = None
     do: str | None = None
-    power: bool | None = None
-    brightness: int | None = None
-    color: tuple[int, int, int] | None = None
+    state: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
 
 
@@ -244,25 +236,18 @@ class Rig:
     events: list[Event] = field(default_factory=list)
 
 
-def base_services() -> list[Service]:
-    """The light service of the base profile."""
-    return [
-        Service(
-            "fff0",
-            [
-                Characteristic("fff1", ["write", "write-without-response"]),
-                Characteristic("fff2", ["read", "notify"]),
-            ],
-        )
-    ]
-
-
-def _color(table: Table, default: str | None) -> tuple[int, int, int] | None:
-    text = table.text("color", _COLOR, "a colour such as #ff8800", default)
-    if text is None:
-        return None
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue
+def _state(table: Table) -> dict[str, Any]:
+    """What is said of a bulb's state. Whether its family can do it is known by the board."""
+    said = {
+        "power": table.take("power", bool),
+        "brightness": table.number("brightness", 0, 100),
+        "color": table.text("color", _COLOR, "a colour such as #ff8800"),
+        "white": table.number("white", 0, 100),
+        "kelvin": table.number("kelvin", 0, 0xFFFF),
+        "effect": table.take("effect", str),
+        "speed": table.number("speed", 0, 100),
+    }
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _station(table: Table) -> Station:
@@ -273,8 +258,13 @@ def _station(table: Table) -> Station:
         company = content.number("company", 0, 0xFFFF)
         manufacturer = (company, content.bytes("data") or b"")
         content.end()
-    advertises = table.take("advertises", list, [])
-    for uuid in advertises:
+    service_data = None
+    if table.has("service_data"):
+        content = Table(f"{table.place}.service_data", table.take("service_data", dict))
+        service_data = (content.uuid("service"), content.bytes("data") or b"")
+        content.end()
+    advertises = table.take("advertises", list)
+    for uuid in advertises or []:
         if not isinstance(uuid, str) or not _UUID.match(uuid):
             raise RigError(f"{table.place}.advertises: must be UUIDs of 4 or 32 hex digits, has {uuid!r}")
     return Station(
@@ -286,6 +276,7 @@ def _station(table: Table) -> Station:
         name_in=table.choice("name_in", ("advertisement", "scan-response"), "advertisement"),
         advertises=advertises,
         manufacturer=manufacturer,
+        service_data=service_data,
     )
 
 
@@ -326,7 +317,7 @@ def _fault(table: Table) -> Fault:
     return fault
 
 
-def _bulb(table: Table) -> BulbSpec:
+def _bulb(table: Table, folder: str) -> BulbSpec:
     station = _station(table)
     device = {}
     if table.has("device"):
@@ -335,19 +326,21 @@ def _bulb(table: Table) -> BulbSpec:
             if content.has(key):
                 device[key] = content.take(key, str)
         content.end()
-    services = [_service(t) for t in table.tables("service")] if table.has("service") else base_services()
+    services = [_service(t) for t in table.tables("service")] if table.has("service") else None
     # Only the simulated radio has a choice there; here the stack takes the time that it takes.
     table.duration("connect_latency")
     bulb = BulbSpec(
         station=station,
-        state=State(
-            power=table.take("power", bool, False),
-            brightness=table.number("brightness", 0, 100, 50),
-            color=_color(table, "#ffffff"),
-        ),
+        profile=table.take("profile", str, "base"),
+        folder=folder,
+        state=_state(table),
         battery=table.number("battery", 0, 100),
         battery_drain=table.duration("battery_drain"),
         status_latency=table.duration("status_latency", "20ms"),
+        idle_drop=table.duration("idle_drop"),
+        mtu=table.number("mtu", 23, 517, 185),
+        needs_bonding=table.take("needs_bonding", bool),
+        pairing=table.take("pairing", bool, False),
         device=device,
         services=services,
         faults=[_fault(t) for t in table.tables("fault")],
@@ -367,17 +360,15 @@ def _event(table: Table, bulbs: set[str]) -> Event:
             raise RigError(f"{table.place}.bulb: no bulb of this rig has the address {event.bulb}")
         event.do = table.choice("do", ("set", "drop", "vanish", "appear", "rename"))
         if event.do == "set":
-            event.power = table.take("power", bool)
-            event.brightness = table.number("brightness", 0, 100)
-            event.color = _color(table, None)
+            event.state = _state(table)
         if event.do == "rename":
             event.name = table.need("name", str)
     table.end()
     return event
 
 
-def parse(text: str) -> Rig:
-    """Reads a rig from the text of its file."""
+def parse(text: str, folder: str) -> Rig:
+    """Reads a rig from the text of its file, which lies in this folder."""
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -393,7 +384,7 @@ def parse(text: str) -> Rig:
         adapter.end()
         if rig.adapter not in ("on", "off"):
             raise RigError(f"rig.adapter.state: {rig.adapter} is for the simulated radio only")
-    rig.bulbs = [_bulb(t) for t in table.tables("bulb")]
+    rig.bulbs = [_bulb(t, folder) for t in table.tables("bulb")]
     for sub in table.tables("bystander"):
         rig.bystanders.append(_station(sub))
         sub.end()
@@ -414,4 +405,4 @@ def load(path: Path) -> Rig:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise RigError(f"{path}: {error}") from error
-    return parse(text)
+    return parse(text, str(path.parent.absolute()))

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from board import Boards
 from bulb import Bulb, advert
 from controller import Advert, Air
 from rig import Event, Rig, Station
@@ -49,11 +50,12 @@ async def set_adapter(on: bool) -> None:
 class World:
     """One rig on the air, until it is stopped."""
 
-    def __init__(self, rig: Rig, air: Air, log: AirLog) -> None:
+    def __init__(self, rig: Rig, air: Air, log: AirLog, boards: Boards) -> None:
+        boards.clear()
         self._rig = rig
         self._air = air
         self._log = log
-        self.bulbs = {spec.station.address: Bulb(spec, air, log) for spec in rig.bulbs}
+        self.bulbs = {spec.station.address: Bulb(spec, air, log, boards) for spec in rig.bulbs}
         self._bystanders = [(station, advert(station, connectable=False)) for station in rig.bystanders]
         self._tasks: list[asyncio.Task[None]] = []
         self._events: asyncio.Task[None] | None = None
@@ -103,7 +105,7 @@ class World:
         bulb = self.bulbs[event.bulb or ""]
         match event.do:
             case "set":
-                bulb.set(event.power, event.brightness, event.color)
+                bulb.set(event.state)
             case "drop":
                 bulb.drop()
             case "vanish":

@@ -5,6 +5,7 @@
 mod bench;
 mod firmware;
 mod fuzz;
+mod numbers;
 mod oracle;
 mod picture;
 mod realstack;
@@ -37,6 +38,8 @@ enum Command {
     Oracle(oracle::Options),
     /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
     Picture,
+    /// Generates the names of companies, services and characteristics in src/numbers.
+    Numbers,
 }
 
 fn main() -> ExitCode {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Realstack(options) => realstack::run(&options),
         Command::Oracle(options) => oracle::run(&options),
         Command::Picture => picture::run(),
+        Command::Numbers => numbers::generate(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

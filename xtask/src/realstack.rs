@@ -60,9 +60,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     phase("system packages", packages::debian)?;
     let python = phase("python packages", packages::python)?;
     let kernel = phase("kernel", packages::kernel)?;
+    let board = phase("virtual lamps", programs::board)?;
     let job = phase("build", || job(options))?;
     let out = cache().join("out");
-    let machine = Machine { kernel: &kernel, python: &python, out: &out, kvm: options.kvm, deadline };
+    let machine =
+        Machine { kernel: &kernel, python: &python, board: &board, out: &out, kvm: options.kvm, deadline };
     let ending = phase("machine", || machine.run(&job))?;
     println!("realstack: {:.1} s in all", start.elapsed().as_secs_f64());
     if options.shell { Ok(()) } else { conclude(options, &ending, machine.out) }

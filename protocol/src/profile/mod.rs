@@ -16,7 +16,7 @@
 //! - [`Family`] is a file: [`Family::recognise`] weighs an advertisement, [`Family::profile`] compiles one of its variants.
 //! - [`Profile`] drives a bulb: [`encode`](Profile::encode), [`decode`](Profile::decode), [`queries`](Profile::queries),
 //!   [`fit`](Profile::fit); what it reports agrees with what was asked for: [`disagrees`](Profile::disagrees).
-//! - [`Profile::hear`] and [`Profile::answers`] are the bulb's side.
+//! - [`Profile::hear`] and [`Profile::answers`] are the bulb's side; a [`Board`] is a whole virtual lamp.
 //!
 //! Everything is pure: bytes and values in, bytes and values out; no clock, no radio; no call panics, whatever bytes it is
 //! given.
@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 mod abilities;
+mod board;
 pub mod builtin;
 mod bulb;
 mod can;
@@ -44,6 +45,7 @@ mod scale;
 mod template;
 mod text;
 
+pub use board::{Board, Reaction, Told};
 pub use bulb::{Answer, Heard, Occasion};
 pub use can::Grade;
 pub use encode::{Refusal, Sent};

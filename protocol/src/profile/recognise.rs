@@ -218,19 +218,22 @@ impl Profile {
         fit
     }
 
-    /// The GATT table of a virtual bulb of this family: each role at the first of its places.
+    /// The GATT table of a virtual bulb of this family: each role at the first of its places. What may be written either
+    /// way can be written both ways, and what may notify or indicate notifies.
     #[must_use]
     pub fn table(&self) -> Vec<(Uuid, Uuid, Properties)> {
         let mut table: Vec<(Uuid, Uuid, Properties)> = Vec::new();
+        let anywhere = || self.roles.iter().flat_map(|role| &role.at).find_map(|place| place.service);
         for role in &self.roles {
-            let Some(place) = role.at.iter().find(|place| place.service.is_some()) else { continue };
-            let Some(service) = place.service else { continue };
-            // Of properties that are as good as each other, the one that the role is written by, or the lowest.
-            let one = |any: &Properties| match role.write {
-                Some(super::WriteKind::Request) if any.any_of(Properties::WRITE) => Properties::WRITE,
-                _ => Properties(any.0 & any.0.wrapping_neg()),
+            let own = role.at.iter().find(|place| place.service.is_some()).or(role.at.first());
+            let Some(place) = own else { continue };
+            // One of any service is put beside another role.
+            let service = place.service.or_else(anywhere).unwrap_or(Uuid::short(0xFFF0));
+            let chosen = |any: &Properties| match any.any_of(Properties::NOTIFY) {
+                true => Properties(any.0 & !Properties::INDICATE.0),
+                false => *any,
             };
-            let properties = role.properties.iter().map(one).fold(Properties::default(), Properties::or);
+            let properties = role.properties.iter().map(chosen).fold(Properties::default(), Properties::or);
             let known = table.iter_mut().find(|(s, c, _)| *s == service && *c == place.characteristic);
             match known {
                 Some((.., all)) => *all = all.or(properties),

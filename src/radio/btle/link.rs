@@ -173,6 +173,7 @@ impl BtleLink {
             None => Err(Error::CharacteristicUnknown {
                 device: self.label.clone(),
                 characteristic: characteristic.to_string(),
+                have: self.table.outline(),
             }),
         }
     }
@@ -264,6 +265,10 @@ impl Link for BtleLink {
             .run(self.tools.system.battery(&self.device), late)
             .await
             .map_err(|fault| fault.error(Operation::Ask, self.context("battery", deadline)))
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.gatt.mtu()
     }
 
     fn keep(&self) {

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Deadline, DeviceId, Link, Radio, Report};
+use super::{AdapterInfo, AdapterState, Deadline, Details, DeviceId, Link, Radio, Report};
 use crate::error::{Error, Result};
 
 #[cfg(target_os = "linux")]
@@ -231,6 +231,12 @@ impl Radio for BtleRadio {
             .await
             .map_err(|fault| open_error(&fault))?;
         Ok(self.tools.hub.known())
+    }
+
+    async fn details(&self, device: &DeviceId) -> Result<Details> {
+        let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+        let asked = Deadline::after(OPEN_TIME).run(self.tools.system.details(device), late);
+        asked.await.map_err(|fault| open_error(&fault))
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {

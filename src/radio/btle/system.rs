@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::choose::Block;
 use super::fault::Fault;
-use crate::radio::{CharacteristicId, DeviceId, GattTable, WriteKind};
+use crate::radio::{CharacteristicId, Details, DeviceId, GattTable, WriteKind};
 
 /// One adapter of the system. What it hears goes into the hub that it was made with.
 #[async_trait]
@@ -31,6 +31,12 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The way to the services of a connected device. The same device gives the same object each time.
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault>;
 
+    /// What else the system knows of a device.
+    async fn details(&self, device: &DeviceId) -> Result<Details, Fault> {
+        let _ = device;
+        Ok(Details::default())
+    }
+
     /// The battery level that the system keeps, percent.
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault>;
 
@@ -52,6 +58,11 @@ pub(super) trait Listener: Send + Sync {
 pub(super) trait Gatt: fmt::Debug + Send + Sync {
     /// Reads the table from the system; again after each connect.
     async fn discover(&self) -> Result<GattTable, Fault>;
+
+    /// The ATT MTU of the present link, bytes, where the platform tells.
+    fn mtu(&self) -> Option<u16> {
+        None
+    }
 
     /// Opens the stream of values if it is not open, and has them go there from now on.
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault>;

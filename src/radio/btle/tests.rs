@@ -163,9 +163,9 @@ impl Gatt for FakeGatt {
             *late -= 1;
             return Ok(GattTable::default());
         }
-        let characteristic = |uuid| Characteristic { uuid, properties: Properties::default() };
+        let characteristic = |uuid| Characteristic::new(uuid, Properties::default());
         let characteristics = vec![characteristic(uuid16(0xFFF1)), characteristic(uuid16(0xFFF2))];
-        Ok(GattTable { services: vec![Service { uuid: uuid16(0xFFF0), characteristics }] })
+        Ok(GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics)] })
     }
 
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {

@@ -161,8 +161,8 @@ impl Air {
             rssi: peer.known.rssi,
             tx_power: None,
             services: peer.services(),
-            manufacturer: peer.device.advert.manufacturer.clone(),
-            service_data: BTreeMap::new(),
+            manufacturer: peer.manufacturer(),
+            service_data: peer.service_data(),
             connected: peer.link.is_some(),
             heard: heard.map(|(first, last)| Heard { first: self.instant(first), last: self.instant(last) }),
         }

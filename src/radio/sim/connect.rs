@@ -106,17 +106,22 @@ impl Connect<'_> {
             self.resolve(id, state.clone()).await?;
         }
         half.armed = false;
-        let table = self.air.act(|world, _| {
-            world.resolved(id);
-            world.peer(self.address).and_then(|peer| peer.bulb()).map(|bulb| bulb.table.clone())
-        });
+        let (table, mtu) = self
+            .air
+            .act(|world, _| {
+                world.resolved(id);
+                let bulb = world.peer(self.address).and_then(|peer| peer.bulb());
+                bulb.map(|bulb| (bulb.table.clone(), bulb.mtu))
+            })
+            .unzip();
         let link = Arc::new(SimLink {
             air: self.air.clone(),
             id,
             device: device.clone(),
             label: self.label.clone(),
             was_up,
-            table: table.unwrap_or_default(),
+            table: table.unwrap_or_default().numbered(),
+            mtu,
             state,
             turn: Mutex::new(()),
         });
@@ -140,7 +145,7 @@ impl Connect<'_> {
                 attempt = self.air.act(|world, _| world.attempt(self.address));
             };
             let link = self.air.act(|world, now| {
-                let link = world.connected(self.address)?;
+                let link = world.connected(self.address, now)?;
                 if drops {
                     world.end(link, By::Bulb, now);
                 }

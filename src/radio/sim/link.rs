@@ -25,6 +25,8 @@ pub(super) struct SimLink {
     pub(super) label: String,
     pub(super) was_up: bool,
     pub(super) table: GattTable,
+    /// The ATT MTU, bytes.
+    pub(super) mtu: Option<u16>,
     pub(super) state: watch::Receiver<LinkState>,
     /// Whose turn it is: ATT has one request under way at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
     pub(super) turn: Mutex<()>,
@@ -84,6 +86,7 @@ impl SimLink {
         self.table.properties(characteristic).ok_or_else(|| Error::CharacteristicUnknown {
             device: self.label.clone(),
             characteristic: characteristic.to_string(),
+            have: self.table.outline(),
         })
     }
 }
@@ -146,6 +149,15 @@ impl Link for SimLink {
     /// Nothing: this system leaves the battery service where it is.
     async fn system_battery(&self) -> Result<Option<u8>> {
         Ok(None)
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.mtu
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        self.ask("pair", deadline, |world, _| world.bond(self.id)).await?;
+        Ok(())
     }
 
     fn keep(&self) {

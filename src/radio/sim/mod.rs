@@ -30,6 +30,9 @@ mod world;
 
 /// The rig that is played where none is named.
 const DESK: &str = include_str!("../../../fixtures/rigs/desk.toml");
+/// The built-in rig of the families that people own, and what it is called.
+const FAMILIES: &str = include_str!("../../../fixtures/rigs/families.toml");
+const FAMILIES_NAME: &str = "families";
 
 /// The name of the virtual adapter.
 const ADAPTER: &str = "sim";
@@ -52,7 +55,7 @@ impl SimOptions {
     }
 }
 
-/// Opens the virtual radio: a rig file's, or that of the built-in rig.
+/// Opens the virtual radio: a rig file's, that of the built-in rig, or that of the other one, which is called `families`.
 ///
 /// # Errors
 /// [`Error::FileUnreadable`], [`Error::RigInvalid`], and what a real radio gives where the rig says that Bluetooth is
@@ -60,12 +63,13 @@ impl SimOptions {
 pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = match rig {
         None => (DESK.to_owned(), "desk.toml".to_owned()),
+        Some(path) if path.as_os_str() == FAMILIES_NAME => (FAMILIES.to_owned(), "families.toml".to_owned()),
         Some(path) => (read(path)?, path.display().to_string()),
     };
     let rig = rig::parse(&text, &path)?;
     tracing::debug!("rig {path}: {}", rig.about);
     usable(rig.adapter)?;
-    let store = store::Store::new(options.dir, &text, rig.about.clone());
+    let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());
     let log = options.log.as_deref().and_then(log::Log::open);
     Ok(Arc::new(SimRadio::new(Arc::new(Air::new(rig, store, log)))))
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bulb_protocol::profile::{Light, Mode};
+use bulb_protocol::{Percent, Rgb};
 use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
@@ -17,7 +19,7 @@ use tokio::time::sleep;
 use super::world::millis;
 
 /// The format of world files. One of another format is passed over.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// How often, and how many times, another command's lock is waited for. It holds it for about a millisecond; one
 /// that was stopped meanwhile must not stop us.
 const LOCK_EVERY: Duration = Duration::from_millis(2);
@@ -30,8 +32,14 @@ pub(super) type SavedPeers = BTreeMap<String, SavedPeer>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SavedPeer {
-    /// The bulb's state, as a status frame in hex.
-    pub(super) light: String,
+    /// The bulb's state.
+    pub(super) light: Option<SavedLight>,
+    /// The state of which its last advertisement told.
+    pub(super) told: Option<SavedLight>,
+    /// It is bonded with the system.
+    pub(super) bonded: bool,
+    /// When something was written over its link last, or that came up.
+    pub(super) spoken_ms: Option<u64>,
     /// What was written to other characteristics, in hex.
     pub(super) written: BTreeMap<String, String>,
     /// The name that it advertises.
@@ -48,6 +56,55 @@ pub(super) struct SavedPeer {
     pub(super) heard_ms: Option<u64>,
     /// Whether the system knows its services.
     pub(super) resolved: bool,
+}
+
+/// A bulb's state as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SavedLight {
+    power: Option<bool>,
+    brightness: Option<u8>,
+    color: Option<[u8; 3]>,
+    white: Option<u8>,
+    kelvin: Option<u16>,
+    effect: Option<String>,
+    speed: Option<u8>,
+    mode: Option<String>,
+}
+
+impl SavedLight {
+    pub(super) fn of(light: &Light) -> Self {
+        Self {
+            power: light.power,
+            brightness: light.brightness.map(Percent::get),
+            color: light.color.map(|Rgb { red, green, blue }| [red, green, blue]),
+            white: light.white.map(Percent::get),
+            kelvin: light.kelvin,
+            effect: light.effect.clone(),
+            speed: light.speed.map(Percent::get),
+            mode: light.mode.map(|mode| mode.name().to_owned()),
+        }
+    }
+
+    /// The state that was kept; none if it has a mode that is not known.
+    pub(super) fn light(&self) -> Option<Light> {
+        let known = |name: &String| {
+            [Mode::Color, Mode::White, Mode::Effect].into_iter().find(|mode| mode.name() == name)
+        };
+        let mode = match &self.mode {
+            Some(name) => Some(known(name)?),
+            None => None,
+        };
+        Some(Light {
+            power: self.power,
+            brightness: self.brightness.map(Percent::clamped),
+            color: self.color.map(|[red, green, blue]| Rgb::new(red, green, blue)),
+            white: self.white.map(Percent::clamped),
+            kelvin: self.kelvin,
+            effect: self.effect.clone(),
+            speed: self.speed.map(Percent::clamped),
+            mode,
+        })
+    }
 }
 
 /// A world file.

@@ -167,7 +167,7 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
         match device.link {
             Link::None => {
                 device.link = Link::Connecting(1);
-                effects.push(Effect::Connect(id.clone()));
+                effects.push(Effect::Connect(Box::new(device.report.clone())));
                 asked = true;
             }
             Link::Waiting(_) => {

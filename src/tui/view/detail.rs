@@ -258,7 +258,7 @@ impl Pen<'_> {
 
     /// A track in the colours that it leads through, with a knob.
     fn slider(&self, control: Control, here: bool, widths: Columns) -> Vec<Span<'static>> {
-        let cells = widths.track.saturating_sub(1);
+        let cells = widths.track;
         let (Some((value, most)), Some(light)) = (slider(self.device, control), self.device.light()) else {
             return vec![
                 Span::styled("╌".repeat(usize::from(cells)), dim()),

@@ -51,6 +51,8 @@ pub(super) struct Machine<'a> {
     pub(super) kernel: &'a Kernel,
     /// Folder of Python packages.
     pub(super) python: &'a Path,
+    /// The program that plays the lamps themselves.
+    pub(super) board: &'a Path,
     /// The folder that it can write to; emptied before.
     pub(super) out: &'a Path,
     /// On the processor's own virtualisation instead of an emulated processor.
@@ -134,10 +136,11 @@ impl Machine<'_> {
         fs::remove_dir_all(self.out).ok();
         fs::create_dir_all(self.out)?;
         let settings = format!(
-            "GUEST='{}'\nREPOSITORY='{}'\nPYTHON_PACKAGES='{}'\n",
+            "GUEST='{}'\nREPOSITORY='{}'\nPYTHON_PACKAGES='{}'\nBOARD='{}'\n",
             guest().display(),
             root().display(),
-            self.python.display()
+            self.python.display(),
+            self.board.display()
         );
         fs::write(self.out.join("settings"), settings)?;
         let script = match job {

@@ -23,6 +23,15 @@ pub(super) fn release() -> Result<PathBuf> {
     Ok(target().join("release").join("bulbctl"))
 }
 
+/// Builds the program that plays the lamps themselves.
+pub(super) fn board() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--locked", "--package", "bulb-protocol", "--features", "profiles"]);
+    build.args(["--example", "board", "--message-format", "json-render-diagnostics"]);
+    let (messages, _) = output(&mut build)?;
+    executable(&messages, "board").context("cargo built no board")
+}
+
 /// The file that cargo's messages name for a target.
 fn executable(messages: &str, target: &str) -> Option<PathBuf> {
     messages

@@ -55,8 +55,16 @@ impl Gatt for BusGatt {
             self.listening.take(&self.bus.objects().await?);
             (table, paths) = self.listening.table(&self.device);
         }
+        for (id, ..) in table.all().filter(|(id, ..)| id.nth == 1) {
+            let characteristic = CharacteristicId { nth: 0, ..id };
+            tracing::warn!("there are several characteristics {characteristic}: the first is used");
+        }
         *lock(&self.paths) = paths;
         Ok(table)
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.listening.mtu(&self.device)
     }
 
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {

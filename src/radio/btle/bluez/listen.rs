@@ -12,8 +12,8 @@ use super::super::registry::Facts;
 use super::super::system::Listener;
 use super::objects::GattObjects;
 use super::parse::{
-    ADAPTER, AdapterFacts, CHARACTERISTIC, DEVICE, Objects, SERVICE, device_facts, device_of, flags_of,
-    resolved, uuid_of, value_of,
+    ADAPTER, AdapterFacts, CHARACTERISTIC, DESCRIPTOR, DEVICE, Objects, SERVICE, characteristic_of,
+    device_facts, device_of, mtu_of, resolved, service_of, uuid_of, value_of,
 };
 use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
@@ -98,6 +98,11 @@ impl Listening {
         lock(&self.state).gatt.table(device)
     }
 
+    /// The MTU of the link to this device, as far as BlueZ has told.
+    pub(super) fn mtu(&self, device: &str) -> Option<u16> {
+        lock(&self.state).gatt.mtu(device)
+    }
+
     /// Whether the services of this device were resolved while we listened, and not asked for since.
     pub(super) fn was_just_resolved(&self, device: &str) -> bool {
         lock(&self.state).fresh.remove(device)
@@ -175,13 +180,14 @@ impl State {
                 self.changed(to, path, interface, properties);
             }
         }
-        if let Some(uuid) = interfaces.get(SERVICE).and_then(uuid_of) {
-            self.gatt.add_service(path, uuid);
+        if let Some(service) = interfaces.get(SERVICE).and_then(service_of) {
+            self.gatt.add_service(path, service);
         }
-        if let Some(properties) = interfaces.get(CHARACTERISTIC)
-            && let Some(uuid) = uuid_of(properties)
-        {
-            self.gatt.add_characteristic(path, uuid, flags_of(properties));
+        if let Some(characteristic) = interfaces.get(CHARACTERISTIC).and_then(characteristic_of) {
+            self.gatt.add_characteristic(path, characteristic);
+        }
+        if let Some(uuid) = interfaces.get(DESCRIPTOR).and_then(uuid_of) {
+            self.gatt.add_descriptor(path, uuid);
         }
     }
 
@@ -193,7 +199,7 @@ impl State {
             if let Some(device) = device_of(&to.adapter, path) {
                 to.hub.remove(&device);
             }
-        } else if interfaces.contains(&SERVICE) || interfaces.contains(&CHARACTERISTIC) {
+        } else if [SERVICE, CHARACTERISTIC, DESCRIPTOR].iter().any(|gatt| interfaces.contains(gatt)) {
             self.gatt.remove(path);
         }
     }
@@ -219,10 +225,13 @@ impl State {
             if facts != Facts::default() {
                 to.hub.merge(&device, facts);
             }
-        } else if interface == CHARACTERISTIC
-            && let Some(value) = value_of(properties)
-        {
-            self.value(path, value);
+        } else if interface == CHARACTERISTIC {
+            if let Some(mtu) = mtu_of(properties) {
+                self.gatt.set_mtu(path, mtu);
+            }
+            if let Some(value) = value_of(properties) {
+                self.value(path, value);
+            }
         }
     }
 

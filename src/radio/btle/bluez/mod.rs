@@ -17,7 +17,7 @@ use super::hub::Hub;
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
 use crate::error::Result;
-use crate::radio::{AdapterInfo, AdapterState, Address, DeviceId};
+use crate::radio::{AdapterInfo, AdapterState, Address, Details, DeviceId};
 
 mod bus;
 mod gatt;
@@ -29,7 +29,7 @@ mod rfkill;
 use bus::Bus;
 use gatt::BusGatt;
 use listen::Listening;
-use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES};
+use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES, details_of};
 use rfkill::{SWITCHES, block_of};
 
 #[derive(Debug)]
@@ -126,6 +126,16 @@ impl System for Bluez {
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
         let path = self.path_of(device)?;
         Ok(Arc::new(BusGatt::new(self.bus.clone(), self.listening.clone(), path)))
+    }
+
+    async fn details(&self, device: &DeviceId) -> Result<Details, Fault> {
+        let path = self.path_of(device)?;
+        let answer: Result<(PropMap,), _> = self.bus.call(&path, PROPERTIES, "GetAll", (DEVICE,)).await;
+        match answer {
+            Ok((properties,)) => Ok(details_of(&properties)),
+            Err(error) if is_missing(&error) => Ok(Details::default()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {

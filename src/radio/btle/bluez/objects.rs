@@ -1,70 +1,117 @@
 //! The services of all connected devices, as BlueZ announces them.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use crate::radio::gatt::uuid_text;
 use crate::radio::{CharacteristicId, GattTable, Properties, gatt};
 
-/// Services and characteristics by object path. The paths hold the handles, so that their order is that of the table.
+/// Services, characteristics and descriptors by object path. The paths hold the handles, so that their order is that of
+/// the table.
 ///
 /// It holds what bluetoothd holds, of devices that are connected or paired.
 #[derive(Debug, Default)]
 pub(super) struct GattObjects {
-    services: BTreeMap<String, Uuid>,
-    characteristics: BTreeMap<String, (Uuid, Properties)>,
+    services: BTreeMap<String, GattService>,
+    characteristics: BTreeMap<String, GattCharacteristic>,
+    descriptors: BTreeMap<String, Uuid>,
+}
+
+/// A service, as BlueZ announces it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GattService {
+    pub(super) uuid: Uuid,
+    pub(super) secondary: bool,
+}
+
+/// A characteristic, as BlueZ announces it.
+#[derive(Clone, Debug)]
+pub(super) struct GattCharacteristic {
+    pub(super) uuid: Uuid,
+    pub(super) flags: Vec<String>,
+    /// The MTU of the link. BlueZ tells since 5.62.
+    pub(super) mtu: Option<u16>,
 }
 
 impl GattObjects {
-    pub(super) fn add_service(&mut self, path: &str, uuid: Uuid) {
-        self.services.insert(path.to_owned(), uuid);
+    pub(super) fn add_service(&mut self, path: &str, service: GattService) {
+        self.services.insert(path.to_owned(), service);
     }
 
-    pub(super) fn add_characteristic(&mut self, path: &str, uuid: Uuid, flags: &[String]) {
-        self.characteristics.insert(path.to_owned(), (uuid, properties_of(flags)));
+    pub(super) fn add_characteristic(&mut self, path: &str, characteristic: GattCharacteristic) {
+        self.characteristics.insert(path.to_owned(), characteristic);
+    }
+
+    pub(super) fn add_descriptor(&mut self, path: &str, uuid: Uuid) {
+        self.descriptors.insert(path.to_owned(), uuid);
+    }
+
+    /// The MTU of a link may be agreed on after its characteristics were announced.
+    pub(super) fn set_mtu(&mut self, path: &str, mtu: u16) {
+        if let Some(characteristic) = self.characteristics.get_mut(path) {
+            characteristic.mtu = Some(mtu);
+        }
     }
 
     pub(super) fn remove(&mut self, path: &str) {
         self.services.remove(path);
         self.characteristics.remove(path);
+        self.descriptors.remove(path);
     }
 
     /// Which characteristic this path is.
     pub(super) fn id_of(&self, path: &str) -> Option<CharacteristicId> {
+        // …/dev_…/service…/char…
         let (service, _) = path.rsplit_once('/')?;
-        let (characteristic, _) = *self.characteristics.get(path)?;
-        Some(CharacteristicId { service: *self.services.get(service)?, characteristic })
+        let (device, _) = service.rsplit_once('/')?;
+        let id =
+            CharacteristicId::new(self.services.get(service)?.uuid, self.characteristics.get(path)?.uuid);
+        let services = below(&self.services, device).filter(|(_, service)| service.uuid == id.service);
+        let alike = services.flat_map(|(service, _)| below(&self.characteristics, service));
+        let before = alike.filter(|(_, one)| one.uuid == id.characteristic);
+        let nth = before.take_while(|(before, _)| before.as_str() != path).count();
+        Some(CharacteristicId { nth: u8::try_from(nth).ok()?, ..id })
     }
 
-    /// The table of this device, and the path of each characteristic. Of several with the same UUIDs, the first.
+    /// The MTU of the link to this device.
+    pub(super) fn mtu(&self, device: &str) -> Option<u16> {
+        below(&self.characteristics, device).find_map(|(_, characteristic)| characteristic.mtu)
+    }
+
+    /// The table of this device, and the path of each characteristic.
     pub(super) fn table(&self, device: &str) -> (GattTable, HashMap<CharacteristicId, String>) {
-        let mut table = GattTable::default();
-        let mut paths = HashMap::new();
-        for (path, uuid) in below(&self.services, device) {
-            if table.service(*uuid).is_some() {
-                tracing::warn!("there are several services {}: the first is used", uuid_text(*uuid));
-            }
-            let mut service = gatt::Service { uuid: *uuid, characteristics: Vec::new() };
-            for (path, (characteristic, properties)) in below(&self.characteristics, path) {
-                let id = CharacteristicId { service: *uuid, characteristic: *characteristic };
-                match paths.entry(id) {
-                    Entry::Vacant(free) => {
-                        free.insert(path.clone());
-                    }
-                    Entry::Occupied(_) => {
-                        tracing::warn!("there are several characteristics {id}: the first is used");
-                    }
-                }
-                service
-                    .characteristics
-                    .push(gatt::Characteristic { uuid: *characteristic, properties: *properties });
-            }
-            table.services.push(service);
-        }
+        let services = below(&self.services, device).map(|(path, service)| gatt::Service {
+            uuid: service.uuid,
+            handle: handle_of(path),
+            secondary: service.secondary,
+            characteristics: below(&self.characteristics, path)
+                .map(|(path, found)| self.characteristic(path, found))
+                .collect(),
+        });
+        let table = GattTable { services: services.collect() };
+        let paths = below(&self.services, device)
+            .flat_map(|(service, _)| below(&self.characteristics, service).map(|(path, _)| path.clone()));
+        let paths = table.all().map(|(id, ..)| id).zip(paths).collect();
         (table, paths)
     }
+
+    fn characteristic(&self, path: &str, found: &GattCharacteristic) -> gatt::Characteristic {
+        let descriptor =
+            |(path, uuid): (&String, &Uuid)| gatt::Descriptor { uuid: *uuid, handle: handle_of(path) };
+        gatt::Characteristic {
+            uuid: found.uuid,
+            properties: properties_of(&found.flags),
+            handle: handle_of(path),
+            flags: found.flags.iter().filter(|flag| !PROPERTIES.contains(&flag.as_str())).cloned().collect(),
+            descriptors: below(&self.descriptors, path).map(descriptor).collect(),
+        }
+    }
+}
+
+/// The handle that a path ends in: `…/char0011`.
+fn handle_of(path: &str) -> Option<u16> {
+    let digits = path.len().checked_sub(4)?;
+    u16::from_str_radix(path.get(digits..)?, 16).ok()
 }
 
 /// What lies below this path.
@@ -73,16 +120,13 @@ fn below<'a, T>(map: &'a BTreeMap<String, T>, path: &str) -> impl Iterator<Item 
     map.range(start.clone()..).take_while(move |(path, _)| path.starts_with(&start))
 }
 
-/// The flags that matter here; there are more, and later versions add some.
+/// The flags that have a place of their own in [`Properties`]; there are more, and later versions add some.
+const PROPERTIES: [&str; 5] = ["read", "write", "write-without-response", "notify", "indicate"];
+
 fn properties_of(flags: &[String]) -> Properties {
-    let has = |name: &str| flags.iter().any(|flag| flag == name);
-    Properties {
-        read: has("read"),
-        write: has("write"),
-        write_without_response: has("write-without-response"),
-        notify: has("notify"),
-        indicate: has("indicate"),
-    }
+    let [read, write, write_without_response, notify, indicate] =
+        PROPERTIES.map(|name| flags.iter().any(|flag| flag == name));
+    Properties { read, write, write_without_response, notify, indicate }
 }
 
 #[cfg(test)]
@@ -93,23 +137,28 @@ mod tests {
     const BULB: &str = "/org/bluez/hci0/dev_C4_11_00_00_00_01";
     const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
 
+    fn service(short: u16) -> GattService {
+        GattService { uuid: uuid16(short), secondary: false }
+    }
+
+    fn characteristic(short: u16, flags: &[&str]) -> GattCharacteristic {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        GattCharacteristic { uuid: uuid16(short), flags, mtu: Some(517) }
+    }
+
     fn objects() -> GattObjects {
         let mut objects = GattObjects::default();
-        let flags = |flags: &[&str]| flags.iter().map(|flag| (*flag).to_owned()).collect::<Vec<_>>();
         // In no order, as they come.
         objects.add_characteristic(
             &format!("{BULB}/service0010/char0013"),
-            uuid16(0xFFF2),
-            &flags(&["read", "notify", "later"]),
+            characteristic(0xFFF2, &["read", "notify", "later"]),
         );
-        objects.add_service(&format!("{BULB}/service0020"), uuid16(0x180F));
-        objects.add_service(&format!("{BULB}/service0010"), uuid16(0xFFF0));
-        objects.add_characteristic(
-            &format!("{BULB}/service0010/char0011"),
-            uuid16(0xFFF1),
-            &flags(&["write"]),
-        );
-        objects.add_service(&format!("{BULB}0/service0001"), uuid16(0x1800));
+        objects.add_descriptor(&format!("{BULB}/service0010/char0013/desc0015"), uuid16(0x2902));
+        objects.add_service(&format!("{BULB}/service0020"), service(0x180F));
+        objects.add_service(&format!("{BULB}/service0010"), service(0xFFF0));
+        objects
+            .add_characteristic(&format!("{BULB}/service0010/char0011"), characteristic(0xFFF1, &["write"]));
+        objects.add_service(&format!("{BULB}0/service0001"), service(0x1800));
         objects
     }
 
@@ -123,6 +172,15 @@ mod tests {
         let status = table.properties(STATUS).unwrap();
         assert_eq!(status, Properties { read: true, notify: true, ..Properties::default() });
         assert_eq!(paths[&STATUS], format!("{BULB}/service0010/char0013"));
+        let status = table.characteristic(STATUS).unwrap();
+        assert_eq!(
+            (light.handle, status.handle, status.value_handle()),
+            (Some(0x10), Some(0x13), Some(0x14))
+        );
+        assert_eq!(status.flags, ["later"]);
+        let configuration = gatt::Descriptor { uuid: uuid16(0x2902), handle: Some(0x15) };
+        assert_eq!(status.descriptors, [configuration]);
+        assert_eq!(objects().mtu(BULB), Some(517));
     }
 
     #[test]
@@ -136,12 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn of_two_of_one_kind_the_first_is_used() {
+    fn of_two_of_one_kind_each_has_its_path() {
         let mut objects = objects();
-        objects.add_service(&format!("{BULB}/service0030"), uuid16(0xFFF0));
-        objects.add_characteristic(&format!("{BULB}/service0030/char0031"), uuid16(0xFFF2), &[]);
+        objects.add_service(&format!("{BULB}/service0030"), service(0xFFF0));
+        objects.add_characteristic(&format!("{BULB}/service0030/char0031"), characteristic(0xFFF2, &[]));
         let (table, paths) = objects.table(BULB);
         assert_eq!(table.services.len(), 3);
-        assert_eq!(paths[&STATUS], format!("{BULB}/service0010/char0013"));
+        let second = CharacteristicId { nth: 1, ..STATUS };
+        for (id, path) in [(STATUS, "service0010/char0013"), (second, "service0030/char0031")] {
+            let path = format!("{BULB}/{path}");
+            assert_eq!(paths[&id], path);
+            assert_eq!(objects.id_of(&path), Some(id));
+        }
     }
 }

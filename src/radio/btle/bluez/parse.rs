@@ -6,13 +6,16 @@ use dbus::arg::{PropMap, RefArg, Variant, cast, prop_cast};
 use uuid::Uuid;
 
 use super::super::registry::Facts;
-use crate::radio::{Address, DeviceId};
+use super::objects::{GattCharacteristic, GattService};
+use crate::radio::{Address, Details, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
 pub(super) const DEVICE: &str = "org.bluez.Device1";
 pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 pub(super) const SERVICE: &str = "org.bluez.GattService1";
 pub(super) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
+
+pub(super) const DESCRIPTOR: &str = "org.bluez.GattDescriptor1";
 
 /// All objects of BlueZ: interfaces and their properties by path.
 pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
@@ -55,19 +58,44 @@ pub(super) fn device_facts(properties: &PropMap) -> Facts {
     }
 }
 
+/// What they tell of it besides. BlueZ has `Bonded` since 5.65, and the flags only where experimental interfaces are on.
+pub(super) fn details_of(properties: &PropMap) -> Details {
+    Details {
+        address_type: text(properties, "AddressType").cloned(),
+        appearance: prop_cast(properties, "Appearance").copied(),
+        flags: prop_cast::<Vec<u8>>(properties, "AdvertisingFlags").cloned(),
+        bonded: prop_cast(properties, "Bonded").or_else(|| prop_cast(properties, "Paired")).copied(),
+    }
+}
+
 /// Whether these properties say that the services of a device are resolved.
 pub(super) fn resolved(properties: &PropMap) -> bool {
     prop_cast(properties, "ServicesResolved").copied().unwrap_or_default()
 }
 
-/// The UUID of a service or characteristic.
+/// A service.
+pub(super) fn service_of(properties: &PropMap) -> Option<GattService> {
+    let primary = prop_cast(properties, "Primary").copied().unwrap_or(true);
+    Some(GattService { uuid: uuid_of(properties)?, secondary: !primary })
+}
+
+/// A characteristic.
+pub(super) fn characteristic_of(properties: &PropMap) -> Option<GattCharacteristic> {
+    Some(GattCharacteristic {
+        uuid: uuid_of(properties)?,
+        flags: prop_cast::<Vec<String>>(properties, "Flags").cloned().unwrap_or_default(),
+        mtu: mtu_of(properties),
+    })
+}
+
+/// The UUID of a service, characteristic or descriptor.
 pub(super) fn uuid_of(properties: &PropMap) -> Option<Uuid> {
     text(properties, "UUID")?.parse().ok()
 }
 
-/// The flags of a characteristic.
-pub(super) fn flags_of(properties: &PropMap) -> &[String] {
-    prop_cast::<Vec<String>>(properties, "Flags").map_or(&[], Vec::as_slice)
+/// The MTU of the link of a characteristic, if that is among what is told.
+pub(super) fn mtu_of(properties: &PropMap) -> Option<u16> {
+    prop_cast(properties, "MTU").copied()
 }
 
 /// The value of a characteristic, if that is what has changed.

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
-use btleplug::api::{CharPropFlags, Characteristic, Peripheral as _, Service, ValueNotification, WriteType};
+use btleplug::api::{
+    CharPropFlags, Characteristic, Descriptor, Peripheral as _, Service, ValueNotification, WriteType,
+};
 use btleplug::platform::Peripheral;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -78,11 +80,9 @@ impl Gatt for PlugGatt {
         let services = self.peripheral.services();
         let mut characteristics = HashMap::new();
         for characteristic in services.iter().flat_map(|service| &service.characteristics) {
-            let id = CharacteristicId {
-                service: characteristic.service_uuid,
-                characteristic: characteristic.uuid,
-            };
-            characteristics.insert(id, characteristic.clone());
+            let id = CharacteristicId::new(characteristic.service_uuid, characteristic.uuid);
+            // btleplug cannot tell those apart that are alike: the first is the one that it talks to.
+            characteristics.entry(id).or_insert_with(|| characteristic.clone());
         }
         *lock(&self.characteristics) = characteristics;
         Ok(table_of(&services))
@@ -173,29 +173,31 @@ async fn pump(
 fn deliver(to: &To, value: ValueNotification) {
     let listener = lock(to).as_ref().and_then(Weak::upgrade);
     if let Some(listener) = listener {
-        let id = CharacteristicId { service: value.service_uuid, characteristic: value.uuid };
+        let id = CharacteristicId::new(value.service_uuid, value.uuid);
         listener.value(id, value.value);
     }
 }
 
 fn table_of(services: &BTreeSet<Service>) -> GattTable {
     let service = |service: &Service| gatt::Service {
-        uuid: service.uuid,
-        characteristics: service.characteristics.iter().map(characteristic_of).collect(),
+        secondary: !service.primary,
+        ..gatt::Service::new(service.uuid, service.characteristics.iter().map(characteristic_of).collect())
     };
     GattTable { services: services.iter().map(service).collect() }
 }
 
 fn characteristic_of(characteristic: &Characteristic) -> gatt::Characteristic {
     let has = |flag| characteristic.properties.contains(flag);
+    let properties = Properties {
+        read: has(CharPropFlags::READ),
+        write: has(CharPropFlags::WRITE),
+        write_without_response: has(CharPropFlags::WRITE_WITHOUT_RESPONSE),
+        notify: has(CharPropFlags::NOTIFY),
+        indicate: has(CharPropFlags::INDICATE),
+    };
+    let descriptor = |descriptor: &Descriptor| gatt::Descriptor { uuid: descriptor.uuid, handle: None };
     gatt::Characteristic {
-        uuid: characteristic.uuid,
-        properties: Properties {
-            read: has(CharPropFlags::READ),
-            write: has(CharPropFlags::WRITE),
-            write_without_response: has(CharPropFlags::WRITE_WITHOUT_RESPONSE),
-            notify: has(CharPropFlags::NOTIFY),
-            indicate: has(CharPropFlags::INDICATE),
-        },
+        descriptors: characteristic.descriptors.iter().map(descriptor).collect(),
+        ..gatt::Characteristic::new(characteristic.uuid, properties)
     }
 }

@@ -1,20 +1,21 @@
 //! Makes the values of a [`Rig`] of a file's tables. What is wrong is said with its line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
-use bulb_protocol::{LightState, Percent, Rgb, base};
+use bulb_protocol::profile::{self, Board, Profile};
 use toml::Spanned;
 use uuid::Uuid;
 
 use super::file::{
     BulbTable, BystanderTable, Do, EventDo, EventTable, FaultTable, File, Information, Manufacturer, NameIn,
-    Property, ServiceTable, Switch,
+    Property, ServiceData, ServiceTable, Switch,
 };
-use super::text::{Addr, Color, Level, Span, Uid};
+use super::lamp::{self, Profiles, Said};
+use super::text::{Addr, Span, Uid};
 use super::{
-    Act, Advert, BATTERY_LEVEL, Battery, Bulb, Deed, Device, Event, Fault, LIGHT, Point, Rig, Tables, Valued,
-    What,
+    Act, Advert, BATTERY_LEVEL, Battery, Bulb, Deed, Device, Event, Fault, Point, Rig, Tables, Valued, What,
 };
 use crate::error::{Error, Result};
 use crate::radio::gatt::{Characteristic, uuid16};
@@ -24,9 +25,9 @@ use crate::radio::{Address, Properties};
 const FORMAT: i64 = 1;
 
 /// What is wrong with a part of the file, and where that begins.
-struct Wrong(usize, String);
+pub(super) struct Wrong(pub(super) usize, pub(super) String);
 
-/// Reads the text of a rig file; `path` is for the error message.
+/// Reads the text of a rig file; `path` is for the error message, and its folder for the profile files that it names.
 ///
 /// # Errors
 /// [`Error::RigInvalid`] with the line and what was expected.
@@ -38,11 +39,12 @@ pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
     };
     let file: File = toml::from_str(text)
         .map_err(|error| invalid(error.span().map(|span| span.start), error.message()))?;
-    file.check().map_err(|Wrong(at, what)| invalid(Some(at), &what))
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    file.check(Profiles::new(folder)).map_err(|Wrong(at, what)| invalid(Some(at), &what))
 }
 
 impl File {
-    fn check(self) -> Result<Rig, Wrong> {
+    fn check(self, mut profiles: Profiles<'_>) -> Result<Rig, Wrong> {
         if *self.rig.get_ref() != FORMAT {
             let what = format!("this is format {}, and {FORMAT} is read here", self.rig.get_ref());
             return Err(Wrong(self.rig.span().start, what));
@@ -56,19 +58,22 @@ impl File {
             Err(Wrong(address.span().start, format!("{value} is the address of another device above")))
         };
         let mut devices = Vec::new();
-        let mut bulbs = BTreeSet::new();
         for table in self.bulb {
             let address = unique(&table.address)?;
-            bulbs.insert(address);
-            devices.push(table.check(address)?);
+            devices.push(table.check(address, &mut profiles)?);
         }
         for table in self.bystander {
             let address = unique(&table.address)?;
             devices.push(table.check(address)?);
         }
+        let board = |address: Address| {
+            let device = devices.iter().find(|device: &&Device| device.address == address)?;
+            device.bulb.as_ref().map(|bulb| &bulb.board)
+        };
         let events =
-            self.event.into_iter().map(|event| check_event(event, &bulbs)).collect::<Result<_, _>>()?;
-        Ok(Rig { about: self.about, adapter: self.adapter.state, devices, events })
+            self.event.into_iter().map(|event| check_event(event, board)).collect::<Result<_, _>>()?;
+        let profiles = profiles.texts();
+        Ok(Rig { about: self.about, adapter: self.adapter.state, devices, events, profiles })
     }
 }
 
@@ -86,8 +91,12 @@ fn uuids(uids: Vec<Uid>) -> Vec<Uuid> {
     uids.into_iter().map(|uid| uid.0).collect()
 }
 
-fn manufacturer(data: Option<Manufacturer>) -> BTreeMap<u16, Vec<u8>> {
-    data.map(|data| (data.company.0, data.data.0)).into_iter().collect()
+fn manufacturer(data: Option<Manufacturer>) -> Option<BTreeMap<u16, Vec<u8>>> {
+    data.map(|data| BTreeMap::from([(data.company.0, data.data.0)]))
+}
+
+fn service_data(data: Option<ServiceData>) -> Option<BTreeMap<Uuid, Vec<u8>>> {
+    data.map(|data| BTreeMap::from([(data.service.0, data.data.0)]))
 }
 
 /// The defaults of an advertisement.
@@ -101,39 +110,60 @@ impl BystanderTable {
             name_in_response: matches!(self.name_in, NameIn::ScanResponse),
             rssi: self.rssi.map_or(RSSI, |rssi| rssi.0),
             interval: positive(self.interval)?.unwrap_or(INTERVAL),
-            services: uuids(self.advertises),
+            services: uuids(self.advertises.unwrap_or_default()),
             manufacturer: manufacturer(self.manufacturer),
+            service_data: service_data(self.service_data),
         };
         Ok(Device { address, advert, bulb: None })
     }
 }
 
+/// The MTU that most bulbs agree to: what fits into one packet of LE's data length extension, with room for what is around it.
+const MTU: u16 = 185;
+/// A lamp that wants to hear something every so often hangs up after so many times of that.
+const PATIENCE: u32 = 5;
+
 impl BulbTable {
-    fn check(self, address: Address) -> Result<Device, Wrong> {
+    fn check(mut self, address: Address, profiles: &mut Profiles<'_>) -> Result<Device, Wrong> {
         if let (Some(drain), None) = (&self.battery_drain, &self.battery) {
             let what = "battery_drain is of use only with battery".to_owned();
             return Err(Wrong(drain.span().start, what));
         }
+        let profile = profiles.get(self.profile.as_ref())?;
+        let light = Said::of_bulb(&mut self).start(&profile)?;
+        let example = profile.advertise(&light);
+        let services = || example.services.iter().map(|service| Uuid::from_u128(service.0)).collect();
         let advert = Advert {
-            name: self.name,
+            name: self.name.or(example.name.clone()),
             name_in_response: matches!(self.name_in, NameIn::ScanResponse),
             rssi: self.rssi.map_or(RSSI, |rssi| rssi.0),
             interval: positive(self.interval)?.unwrap_or(INTERVAL),
-            services: uuids(self.advertises),
+            services: self.advertises.map_or_else(services, uuids),
             manufacturer: manufacturer(self.manufacturer),
+            service_data: service_data(self.service_data),
         };
         let drain = positive(self.battery_drain)?;
         let battery = self.battery.map(|level| Battery { level: level.0, drain });
-        let Tables { table, values } = tables(self.service, battery.is_some(), self.device);
+        let mut device = self.device;
+        if let (None, Some(name)) = (&device, &profile.example.manufacturer_name) {
+            device = Some(Information { manufacturer: Some(name.clone()), ..Information::default() });
+        }
+        let Tables { table, values } = tables(self.service, &profile, battery.is_some(), device);
+        let spots = table.services.iter().flat_map(|service| {
+            let protocol = |uuid: Uuid| profile::Uuid(uuid.as_u128());
+            service.characteristics.iter().map(move |own| (protocol(service.uuid), protocol(own.uuid)))
+        });
+        let spots: Vec<_> = spots.collect();
+        let keep_alive = profile.session.keep_alive.as_ref();
         let bulb = Bulb {
-            light: LightState {
-                power: self.power.unwrap_or(LIGHT.power),
-                brightness: self.brightness.map_or(LIGHT.brightness, |level| level.0),
-                color: self.color.map_or(LIGHT.color, |color| color.0),
-            },
             battery,
             status_latency: self.status_latency.map_or(Duration::from_millis(20), |span| span.0),
             connect_latency: self.connect_latency.map_or(Duration::from_millis(60), |span| span.0),
+            idle_drop: positive(self.idle_drop)?.or(keep_alive.map(|keep| keep.every * PATIENCE)),
+            mtu: self.mtu.map_or(MTU, |mtu| mtu.0),
+            needs_bonding: self.needs_bonding.unwrap_or(profile.session.needs_bonding),
+            pairing: self.pairing,
+            board: Board::new(profile, &spots, light),
             table,
             values,
             faults: self.fault.into_iter().map(check_fault).collect::<Result<_, _>>()?,
@@ -157,20 +187,19 @@ fn properties(list: &[Property]) -> Properties {
 }
 
 fn valued(uuid: Uuid, list: &[Property], value: Vec<u8>) -> Valued {
-    Valued { characteristic: Characteristic { uuid, properties: properties(list) }, value }
+    Valued { characteristic: Characteristic::new(uuid, properties(list)), value }
 }
 
 /// The whole GATT table of a bulb.
-fn tables(services: Option<Vec<ServiceTable>>, battery: bool, device: Option<Information>) -> Tables {
+fn tables(
+    services: Option<Vec<ServiceTable>>,
+    profile: &Profile,
+    battery: bool,
+    device: Option<Information>,
+) -> Tables {
     let mut tables = Tables::default();
     match services {
-        None => tables.add(
-            uuid16(base::SERVICE),
-            vec![
-                valued(uuid16(base::CONTROL), &[Property::Write, Property::WriteWithoutResponse], vec![]),
-                valued(uuid16(base::STATUS), &[Property::Read, Property::Notify], vec![]),
-            ],
-        ),
+        None => lamp::table(profile).into_iter().for_each(|(service, list)| tables.add(service, list)),
         Some(services) => {
             for ServiceTable { uuid, characteristic } in services {
                 let characteristics = characteristic.into_iter().map(|table| {
@@ -258,13 +287,17 @@ fn misfit(what: Do) -> String {
     .to_owned()
 }
 
-fn check_event(table: Spanned<EventTable>, bulbs: &BTreeSet<Address>) -> Result<Event, Wrong> {
+fn check_event<'a>(
+    table: Spanned<EventTable>,
+    board: impl Fn(Address) -> Option<&'a Board>,
+) -> Result<Event, Wrong> {
     let start = table.span().start;
     let wrong = |what: &str| Err(Wrong(start, what.to_owned()));
-    let EventTable { at, adapter, bulb, r#do, power, brightness, color, name } = table.into_inner();
-    let sets = power.is_some() || brightness.is_some() || color.is_some();
-    if sets && r#do != Some(EventDo::Set) {
-        return wrong("power, brightness and color are of use only with do = \"set\"");
+    let mut table = table.into_inner();
+    let said = Said::of_event(&mut table);
+    let EventTable { at, adapter, bulb, r#do, name, .. } = table;
+    if !said.is_empty() && r#do != Some(EventDo::Set) {
+        return wrong("power, brightness, color and their like are of use only with do = \"set\"");
     }
     if name.is_some() && r#do != Some(EventDo::Rename) {
         return wrong("name is of use only with do = \"rename\"");
@@ -273,23 +306,19 @@ fn check_event(table: Spanned<EventTable>, bulbs: &BTreeSet<Address>) -> Result<
         (Some(switch), None, None) => What::Adapter(switch == Switch::On),
         (None, Some(bulb), Some(deed)) => {
             let address = bulb.get_ref().0;
-            if !bulbs.contains(&address) {
+            let Some(board) = board(address) else {
                 return Err(Wrong(
                     bulb.span().start,
                     format!("no bulb of this rig has the address {address}"),
                 ));
-            }
+            };
             What::Bulb(
                 address,
                 match (deed, name) {
-                    (EventDo::Set, _) if !sets => {
-                        return wrong("do = \"set\" needs one of power, brightness and color");
+                    (EventDo::Set, _) if said.is_empty() => {
+                        return wrong("do = \"set\" needs one of power, brightness, color and their like");
                     }
-                    (EventDo::Set, _) => Deed::Set {
-                        power,
-                        brightness: brightness.map(|level: Level| -> Percent { level.0 }),
-                        color: color.map(|color: Color| -> Rgb { color.0 }),
-                    },
+                    (EventDo::Set, _) => Deed::Set(said.change(board.profile())?),
                     (EventDo::Drop, _) => Deed::Drop,
                     (EventDo::Vanish, _) => Deed::Vanish,
                     (EventDo::Appear, _) => Deed::Appear,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::text::{Addr, Att, Bytes, Color, Company, Level, Rssi, Span, Uid};
+use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
 use super::{Point, Start};
 
 /// The whole file.
@@ -57,6 +57,15 @@ pub(super) struct Manufacturer {
     pub(super) data: Bytes,
 }
 
+/// `service_data`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServiceData {
+    pub(super) service: Uid,
+    #[serde(default)]
+    pub(super) data: Bytes,
+}
+
 /// `[[bystander]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,15 +78,16 @@ pub(super) struct BystanderTable {
     pub(super) interval: Option<Spanned<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
-    #[serde(default)]
-    pub(super) advertises: Vec<Uid>,
+    pub(super) advertises: Option<Vec<Uid>>,
     pub(super) manufacturer: Option<Manufacturer>,
+    pub(super) service_data: Option<ServiceData>,
 }
 
 /// `[[bulb]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulbTable {
+    pub(super) profile: Option<Spanned<String>>,
     pub(super) name: Option<String>,
     pub(super) address: Spanned<Addr>,
     #[serde(rename = "address_type")]
@@ -86,16 +96,25 @@ pub(super) struct BulbTable {
     pub(super) interval: Option<Spanned<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
-    #[serde(default)]
-    pub(super) advertises: Vec<Uid>,
+    pub(super) advertises: Option<Vec<Uid>>,
     pub(super) manufacturer: Option<Manufacturer>,
-    pub(super) power: Option<bool>,
-    pub(super) brightness: Option<Level>,
-    pub(super) color: Option<Color>,
+    pub(super) service_data: Option<ServiceData>,
+    pub(super) power: Option<Spanned<bool>>,
+    pub(super) brightness: Option<Spanned<Level>>,
+    pub(super) color: Option<Spanned<Color>>,
+    pub(super) white: Option<Spanned<Level>>,
+    pub(super) kelvin: Option<Spanned<Kelvin>>,
+    pub(super) effect: Option<Spanned<String>>,
+    pub(super) speed: Option<Spanned<Level>>,
     pub(super) battery: Option<Level>,
     pub(super) battery_drain: Option<Spanned<Span>>,
     pub(super) status_latency: Option<Span>,
     pub(super) connect_latency: Option<Span>,
+    pub(super) idle_drop: Option<Spanned<Span>>,
+    pub(super) mtu: Option<Mtu>,
+    pub(super) needs_bonding: Option<bool>,
+    #[serde(default)]
+    pub(super) pairing: bool,
     pub(super) device: Option<Information>,
     pub(super) service: Option<Vec<ServiceTable>>,
     #[serde(default)]
@@ -103,7 +122,7 @@ pub(super) struct BulbTable {
 }
 
 /// `device`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Information {
     pub(super) manufacturer: Option<String>,
@@ -194,8 +213,12 @@ pub(super) struct EventTable {
     pub(super) adapter: Option<Switch>,
     pub(super) bulb: Option<Spanned<Addr>>,
     pub(super) r#do: Option<EventDo>,
-    pub(super) power: Option<bool>,
-    pub(super) brightness: Option<Level>,
-    pub(super) color: Option<Color>,
+    pub(super) power: Option<Spanned<bool>>,
+    pub(super) brightness: Option<Spanned<Level>>,
+    pub(super) color: Option<Spanned<Color>>,
+    pub(super) white: Option<Spanned<Level>>,
+    pub(super) kelvin: Option<Spanned<Kelvin>>,
+    pub(super) effect: Option<Spanned<String>>,
+    pub(super) speed: Option<Spanned<Level>>,
     pub(super) name: Option<String>,
 }

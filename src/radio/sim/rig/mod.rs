@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bulb_protocol::{LightState, Percent, Rgb};
+use bulb_protocol::Percent;
+use bulb_protocol::profile::{Board, Light};
 use uuid::Uuid;
 
 use crate::radio::gatt::Characteristic;
@@ -11,6 +12,7 @@ use crate::radio::{Address, CharacteristicId, GattTable, gatt};
 
 mod check;
 mod file;
+mod lamp;
 mod text;
 
 pub(super) use check::parse;
@@ -26,6 +28,8 @@ pub(super) struct Rig {
     pub(super) devices: Vec<Device>,
     /// What happens by itself, in the order of the file.
     pub(super) events: Vec<Event>,
+    /// The texts of the profile files that it names, one after the other.
+    pub(super) profiles: String,
 }
 
 /// How Bluetooth is when the radio is opened.
@@ -73,15 +77,17 @@ pub(super) struct Advert {
     pub(super) interval: Duration,
     /// Services.
     pub(super) services: Vec<Uuid>,
-    /// Manufacturer data by company identifier.
-    pub(super) manufacturer: BTreeMap<u16, Vec<u8>>,
+    /// Manufacturer data by company identifier; the family's, with the state in it, where the rig has none.
+    pub(super) manufacturer: Option<BTreeMap<u16, Vec<u8>>>,
+    /// Service data by service; as manufacturer data.
+    pub(super) service_data: Option<BTreeMap<Uuid, Vec<u8>>>,
 }
 
 /// A bulb behind an advertisement.
 #[derive(Debug)]
 pub(super) struct Bulb {
-    /// The state that it starts with.
-    pub(super) light: LightState,
+    /// What it plays, in the state that it starts with.
+    pub(super) board: Board,
     /// Its battery, if it has one.
     pub(super) battery: Option<Battery>,
     /// From a command to its status notification.
@@ -90,15 +96,19 @@ pub(super) struct Bulb {
     pub(super) connect_latency: Duration,
     /// All services, those of battery and device information among them.
     pub(super) table: GattTable,
-    /// What a read returns, for characteristics that are neither control nor status nor battery level.
+    /// The bulb ends a link to which nothing was written for so long.
+    pub(super) idle_drop: Option<Duration>,
+    /// The ATT MTU of its links, bytes.
+    pub(super) mtu: u16,
+    /// It takes nothing from a computer that it is not bonded with.
+    pub(super) needs_bonding: bool,
+    /// It agrees to be bonded with.
+    pub(super) pairing: bool,
+    /// What a read returns, for characteristics that are neither the family's own nor the battery level.
     pub(super) values: BTreeMap<CharacteristicId, Vec<u8>>,
     /// How it misbehaves.
     pub(super) faults: Vec<Fault>,
 }
-
-/// The state of a bulb of which the rig says nothing: off, 50 %, white.
-pub(super) const LIGHT: LightState =
-    LightState { power: false, brightness: Percent::clamped(50), color: Rgb::WHITE };
 
 /// A battery.
 #[derive(Clone, Copy, Debug)]
@@ -194,7 +204,7 @@ pub(super) enum What {
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     /// Somebody else changes it.
-    Set { power: Option<bool>, brightness: Option<Percent>, color: Option<Rgb> },
+    Set(Light),
     /// It ends the link.
     Drop,
     /// It stops advertising, and ends the link.
@@ -214,7 +224,7 @@ pub(super) struct Valued {
     pub(super) value: Vec<u8>,
 }
 
-/// Collects a table and the values in it. Of two characteristics with one identifier, the first one has the value.
+/// Collects a table and the values in it.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) table: GattTable,
@@ -223,12 +233,12 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<Valued>) {
-        for Valued { characteristic, value } in &characteristics {
-            let id = CharacteristicId { service, characteristic: characteristic.uuid };
-            self.values.entry(id).or_insert_with(|| value.clone());
-        }
-        let characteristics = characteristics.into_iter().map(|valued| valued.characteristic).collect();
-        self.table.services.push(gatt::Service { uuid: service, characteristics });
+        let (characteristics, values): (Vec<_>, Vec<_>) =
+            characteristics.into_iter().map(|valued| (valued.characteristic, valued.value)).unzip();
+        let before = self.table.all().count();
+        self.table.services.push(gatt::Service::new(service, characteristics));
+        let ids = self.table.all().skip(before).map(|(id, ..)| id);
+        self.values.extend(ids.zip(values));
     }
 }
 

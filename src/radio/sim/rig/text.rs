@@ -124,6 +124,35 @@ impl TryFrom<i64> for Level {
     }
 }
 
+/// A temperature of white, kelvin. What a lamp can do is another matter.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Kelvin(pub(super) u16);
+
+impl TryFrom<i64> for Kelvin {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let kelvin = u16::try_from(number).ok();
+        kelvin.map(Self).ok_or_else(|| expected("a temperature in kelvin", number))
+    }
+}
+
+/// The ATT MTU of a link, bytes: from the least that LE allows to the most that an attribute value needs (Bluetooth Core
+/// 5.4, Vol 3, Part F, 3.2.8 and 3.2.9).
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(try_from = "i64")]
+pub(super) struct Mtu(pub(super) u16);
+
+impl TryFrom<i64> for Mtu {
+    type Error = String;
+
+    fn try_from(number: i64) -> Result<Self, String> {
+        let mtu = u16::try_from(number).ok().filter(|mtu| (23..=517).contains(mtu));
+        mtu.map(Self).ok_or_else(|| expected("an MTU of 23 to 517 bytes", number))
+    }
+}
+
 /// An ATT error code.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]

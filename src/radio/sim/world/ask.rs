@@ -3,19 +3,16 @@
 
 use std::time::Duration;
 
-use bulb_protocol::base;
-
 use super::effect::{Answer, By, Effect, Happening, LinkId, Turn};
-use super::peer::{CONTROL, Peer};
+use super::peer::{Peer, place};
 use super::{Due, World};
 use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Point};
 use crate::radio::{Address, CharacteristicId, WriteKind};
 
-/// ATT error codes (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1), and the first of those that are the firmware's own.
+/// ATT error codes (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
 const READ_NOT_PERMITTED: u8 = 0x02;
 const WRITE_NOT_PERMITTED: u8 = 0x03;
-const INVALID_LENGTH: u8 = 0x0d;
-const OUT_OF_RANGE: u8 = 0x80;
+const INSUFFICIENT_AUTHENTICATION: u8 = 0x05;
 
 impl World {
     /// Asks something of a bulb: its answer, unless a fault has it answer otherwise.
@@ -61,10 +58,12 @@ impl World {
     pub(crate) fn read(&mut self, link: LinkId, id: CharacteristicId, now: Duration) -> Turn {
         self.log(link, Happening::Read(id));
         self.turn(link, Point::Read, Some(id), now, |peer| {
-            if peer.properties(id).read {
-                Answer::Value(peer.value(id, now))
-            } else {
+            if !peer.properties(id).read {
                 Answer::Error(READ_NOT_PERMITTED)
+            } else if peer.is_closed(id) {
+                Answer::Error(INSUFFICIENT_AUTHENTICATION)
+            } else {
+                Answer::Value(peer.value(id, now))
             }
         })
     }
@@ -80,6 +79,9 @@ impl World {
         now: Duration,
     ) -> Turn {
         self.log(link, Happening::Write(id, kind, value.to_vec()));
+        if let Some(up) = self.linked(link).and_then(|peer| peer.link.as_mut()) {
+            up.spoken = now;
+        }
         let mut taken = false;
         let turn =
             self.turn(link, Point::Write, Some(id), now, |peer| match verdict(peer, id, value, kind) {
@@ -103,7 +105,25 @@ impl World {
             return Turn::now(Answer::Done);
         }
         self.log(link, Happening::Subscribe(id));
-        self.turn(link, Point::Subscribe, Some(id), now, |_| Answer::Done)
+        self.turn(link, Point::Subscribe, Some(id), now, |peer| match peer.is_closed(id) {
+            true => Answer::Error(INSUFFICIENT_AUTHENTICATION),
+            false => Answer::Done,
+        })
+    }
+
+    /// Bonds the bulb with the system, if it is ready for that or was bonded before.
+    pub(crate) fn bond(&mut self, link: LinkId) -> Turn {
+        let Some(peer) = self.linked(link) else { return Turn::now(Answer::Silent) };
+        if peer.bonded {
+            return Turn::now(Answer::Done);
+        }
+        if !peer.bulb().is_some_and(|bulb| bulb.pairing) {
+            return Turn::now(Answer::Error(INSUFFICIENT_AUTHENTICATION));
+        }
+        peer.bonded = true;
+        peer.dirty = true;
+        self.effects.push(Effect::Keep);
+        Turn::now(Answer::Done)
     }
 
     /// From now on there are notifications.
@@ -136,9 +156,8 @@ fn verdict(peer: &Peer, id: CharacteristicId, value: &[u8], kind: WriteKind) -> 
     if !permitted {
         return Err(WRITE_NOT_PERMITTED);
     }
-    match base::decode(value).map_err(|error| error.fault()) {
-        Err(base::Fault::Length) if id == CONTROL => Err(INVALID_LENGTH),
-        Err(_) if id == CONTROL => Err(OUT_OF_RANGE),
-        _ => Ok(()),
+    if peer.is_closed(id) {
+        return Err(INSUFFICIENT_AUTHENTICATION);
     }
+    peer.bulb().map_or(Ok(()), |bulb| bulb.board.accepts(place(id), value))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bulb_protocol::{LightState, base};
+use bulb_protocol::profile::{Occasion, Reaction};
 
 use super::effect::{By, Effect, Happening, LinkId};
-use super::peer::{CONTROL, Peer, STATUS};
+use super::peer::Peer;
 use super::{Due, World};
 use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Deed, Point, What};
 use crate::radio::{Address, CharacteristicId};
@@ -15,31 +15,55 @@ impl World {
     pub(super) fn take(&mut self, link: LinkId, id: CharacteristicId, value: Vec<u8>, now: Duration) {
         let Some(peer) = self.linked(link) else { return };
         peer.dirty = true;
-        match base::decode(&value) {
-            Ok(light) if id == CONTROL => {
-                peer.light = light;
-                let latency = peer.bulb().map(|bulb| bulb.status_latency).unwrap_or_default();
-                self.agenda.enter(now + latency, Due::Status(link));
-            }
-            _ => {
+        let occasion = match peer.obey(id, &value) {
+            Reaction::Obeyed => Some(Occasion::Command),
+            Reaction::Asked(question) => Some(Occasion::Question(question)),
+            Reaction::Nothing => None,
+            Reaction::Kept => {
                 peer.written.insert(id, value);
+                None
             }
+        };
+        if let Some(occasion) = occasion {
+            let latency = peer.bulb().map(|bulb| bulb.status_latency).unwrap_or_default();
+            self.agenda.enter(now + latency, Due::Tell(link, occasion));
         }
         self.effects.push(Effect::Keep);
     }
 
     /// The bulb tells its state, as it is by now.
-    pub(super) fn tell(&mut self, link: LinkId, now: Duration) {
-        if let Some(peer) = self.linked(link) {
-            let value = peer.value(STATUS, now);
-            self.notify(link, STATUS, value, now);
+    pub(super) fn tell(&mut self, link: LinkId, occasion: Occasion<'_>, now: Duration) {
+        let told = self.linked(link).map(|peer| peer.told(occasion)).unwrap_or_default();
+        for (id, value) in told {
+            self.notify(link, id, value, now);
         }
     }
 
     /// Somebody else changed the bulb, which tells it at once.
     pub(super) fn tell_change(&mut self, address: Address, now: Duration) {
         if let Some(link) = self.peer(address).and_then(Peer::link_id) {
-            self.tell(link, now);
+            self.tell(link, Occasion::Change, now);
+        }
+    }
+
+    /// Waits for the central to fall silent, where the bulb minds that.
+    pub(super) fn expect_silence(&mut self, link: LinkId) {
+        let Some(peer) = self.linked(link) else { return };
+        let spoken = peer.link.as_ref().map(|up| up.spoken);
+        if let (Some(spoken), Some(patience)) = (spoken, peer.bulb().and_then(|bulb| bulb.idle_drop)) {
+            self.agenda.enter(spoken + patience, Due::Idle(link));
+        }
+    }
+
+    /// The bulb ends a link over which nothing has come for too long.
+    pub(super) fn idle(&mut self, link: LinkId, now: Duration) {
+        let Some(peer) = self.linked(link) else { return };
+        let since = peer.link.as_ref().map(|up| now.saturating_sub(up.spoken));
+        let patience = peer.bulb().and_then(|bulb| bulb.idle_drop);
+        if patience.is_some_and(|patience| since >= Some(patience)) {
+            self.end(link, By::Bulb, now);
+        } else {
+            self.expect_silence(link);
         }
     }
 
@@ -76,8 +100,11 @@ impl World {
         }
     }
 
-    pub(super) fn send(&mut self, link: LinkId, id: CharacteristicId, value: Vec<u8>) {
+    pub(super) fn send(&mut self, link: LinkId, id: CharacteristicId, mut value: Vec<u8>) {
         if self.is_subscribed(link, id) {
+            // Besides the value, a notification has an opcode and a handle (Bluetooth Core 5.4, Vol 3, Part F, 3.4.7.1).
+            let mtu = self.peer(link.address).and_then(Peer::bulb).map_or(u16::MAX, |bulb| bulb.mtu);
+            value.truncate(usize::from(mtu.saturating_sub(3)));
             self.log(link, Happening::Notify(id, value.clone()));
             self.effects.push(Effect::Notify(link, id, value));
         }
@@ -109,12 +136,10 @@ impl World {
         let link = peer.link_id();
         peer.dirty = true;
         match deed {
-            Deed::Set { power, brightness, color } => {
-                peer.light = LightState {
-                    power: power.unwrap_or(peer.light.power),
-                    brightness: brightness.unwrap_or(peer.light.brightness),
-                    color: color.unwrap_or(peer.light.color),
-                };
+            Deed::Set(change) => {
+                if let Some(board) = peer.board() {
+                    board.set(board.light().clone().merged(&change));
+                }
                 self.tell_change(address, now);
             }
             Deed::Appear => peer.gone = false,

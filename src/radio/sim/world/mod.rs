@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bulb_protocol::profile::Occasion;
+
 use super::rig::{Act, Point, Rig, Start, What};
 use super::store::SavedPeers;
 use crate::radio::{Address, CharacteristicId};
@@ -43,7 +45,8 @@ enum Due {
     Advert(Address, u64),
     Response(Address, u64),
     Take(LinkId, CharacteristicId, Vec<u8>),
-    Status(LinkId),
+    Tell(LinkId, Occasion<'static>),
+    Idle(LinkId),
     Battery(LinkId),
     Send(LinkId, CharacteristicId, Vec<u8>),
     Event(What),
@@ -101,7 +104,8 @@ impl World {
                 Due::Advert(address, scan) => self.advertise(address, scan, now),
                 Due::Response(address, scan) => self.respond(address, scan, now),
                 Due::Take(link, id, value) => self.take(link, id, value, now),
-                Due::Status(link) => self.tell(link, now),
+                Due::Tell(link, occasion) => self.tell(link, occasion, now),
+                Due::Idle(link) => self.idle(link, now),
                 Due::Battery(link) => self.battery(link, now),
                 Due::Send(link, id, value) => self.send(link, id, value),
                 Due::Event(what) => self.happen(what, now),
@@ -203,20 +207,25 @@ impl World {
     }
 
     /// The link is up. Nothing if the adapter or the bulb has gone meanwhile.
-    pub(super) fn connected(&mut self, address: Address) -> Option<LinkId> {
+    pub(super) fn connected(&mut self, address: Address, now: Duration) -> Option<LinkId> {
         let number = self.number();
         let peer = self.peers.get_mut(&address)?;
         if !self.adapter || peer.gone || peer.link.is_some() {
             return None;
         }
-        peer.link = Some(Up { number, subscribed: BTreeSet::new() });
+        peer.link = Some(Up { number, subscribed: BTreeSet::new(), spoken: now });
+        if let Some(board) = peer.board() {
+            board.connected(false);
+        }
         peer.dirty = true;
         self.effects.extend([
             Effect::Log(address, Happening::Connect),
             Effect::Report(address),
             Effect::Keep,
         ]);
-        Some(LinkId { address, number })
+        let link = LinkId { address, number };
+        self.expect_silence(link);
+        Some(link)
     }
 
     /// The services are resolved.
@@ -294,8 +303,13 @@ impl World {
             let changed = peer.adopt(theirs);
             match peer.link_id() {
                 None if theirs.linked && !ours && peer.bulb().is_some() => {
-                    peer.link = Some(Up { number, subscribed: BTreeSet::new() });
+                    let spoken = theirs.spoken_ms.map_or(now, Duration::from_millis);
+                    peer.link = Some(Up { number, subscribed: BTreeSet::new(), spoken });
+                    if let Some(board) = peer.board() {
+                        board.connected(true);
+                    }
                     self.effects.push(Effect::Report(address));
+                    self.expect_silence(LinkId { address, number });
                 }
                 Some(link) if !theirs.linked && !ours => {
                     self.down(link, now);

@@ -3,22 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bulb_protocol::{LightState, base};
+use bulb_protocol::profile::{self, Board, Light, Occasion, Place, Reaction, Told};
 use uuid::Uuid;
 
 use super::effect::LinkId;
 use crate::radio::gatt::uuid_text;
-use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Bulb, Device, LIGHT, Point};
-use crate::radio::sim::store::SavedPeer;
+use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Bulb, Device, Point};
+use crate::radio::sim::store::{SavedLight, SavedPeer};
 use crate::radio::{Address, CharacteristicId, Properties};
 
 /// How long BlueZ knows a device after it was last heard (its `TemporaryTimeout`).
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(30);
-
-/// The control characteristic, wherever a rig puts it.
-pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(base::SERVICE, base::CONTROL);
-/// The status characteristic.
-pub(super) const STATUS: CharacteristicId = CharacteristicId::short(base::SERVICE, base::STATUS);
 
 /// A bulb or a bystander.
 #[derive(Debug)]
@@ -26,8 +21,9 @@ pub(crate) struct Peer {
     pub(crate) device: Device,
     /// The name that it advertises at present.
     pub(super) name: Option<String>,
-    pub(super) light: LightState,
-    /// What was written to characteristics that are not the control characteristic.
+    /// What the system's bond with it is worth: without one, some bulbs take nothing.
+    pub(super) bonded: bool,
+    /// What was written to characteristics that take no commands.
     pub(super) written: BTreeMap<CharacteristicId, Vec<u8>>,
     /// How often each fault of a bounded count has acted.
     used: Vec<u32>,
@@ -49,6 +45,8 @@ pub(crate) struct Up {
     /// Which one: no two links have the same number.
     pub(crate) number: u64,
     pub(super) subscribed: BTreeSet<CharacteristicId>,
+    /// When something was written to it last, or it came up.
+    pub(super) spoken: Duration,
 }
 
 /// What the system knows of a device. Times are ages of the world.
@@ -63,14 +61,16 @@ pub(crate) struct Known {
     pub(crate) rssi: Option<i16>,
     /// Whether the services have been resolved.
     pub(crate) resolved: bool,
+    /// The state of which its last advertisement told, where it is one that tells.
+    light: Option<Light>,
 }
 
 impl Peer {
     pub(super) fn new(device: Device) -> Self {
-        let (light, faults) = device.bulb.as_ref().map_or((LIGHT, 0), |bulb| (bulb.light, bulb.faults.len()));
+        let faults = device.bulb.as_ref().map_or(0, |bulb| bulb.faults.len());
         Self {
             name: device.advert.name.clone(),
-            light,
+            bonded: false,
             written: BTreeMap::new(),
             used: vec![0; faults],
             gone: false,
@@ -89,6 +89,28 @@ impl Peer {
 
     pub(crate) fn bulb(&self) -> Option<&Bulb> {
         self.device.bulb.as_ref()
+    }
+
+    /// What it plays, if it is a bulb.
+    pub(super) fn board(&mut self) -> Option<&mut Board> {
+        self.device.bulb.as_mut().map(|bulb| &mut bulb.board)
+    }
+
+    /// Whether a characteristic is closed to a computer that the bulb is not bonded with.
+    pub(super) fn is_closed(&self, id: CharacteristicId) -> bool {
+        let closed = |bulb: &Bulb| bulb.needs_bonding && bulb.board.has_role(place(id));
+        !self.bonded && self.bulb().is_some_and(closed)
+    }
+
+    /// Has the bulb take a write.
+    pub(super) fn obey(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
+        self.board().map_or(Reaction::Nothing, |board| board.write(place(id), value))
+    }
+
+    /// What the bulb sends on an occasion.
+    pub(super) fn told(&mut self, occasion: Occasion<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
+        let told = self.board().map(|board| board.tell(occasion)).unwrap_or_default();
+        told.into_iter().filter_map(|Told { at, bytes }| Some((id_of(at)?, bytes))).collect()
     }
 
     /// What to call it when speaking of it.
@@ -118,6 +140,7 @@ impl Peer {
             self.known.name = None;
             self.known.resolved = false;
         }
+        self.known.light = self.bulb().map(|bulb| bulb.board.light().clone());
         self.known.heard = Some(now);
         self.known.by_us = Some((self.known.by_us.map_or(now, |(first, _)| first), now));
         if with_name && self.name.is_some() {
@@ -156,6 +179,27 @@ impl Peer {
         services
     }
 
+    /// The manufacturer data that the system has heard.
+    pub(crate) fn manufacturer(&self) -> BTreeMap<u16, Vec<u8>> {
+        let told = || self.advertised().map(|data| data.manufacturer.into_iter().collect());
+        self.device.advert.manufacturer.clone().or_else(told).unwrap_or_default()
+    }
+
+    /// The service data that the system has heard.
+    pub(crate) fn service_data(&self) -> BTreeMap<Uuid, Vec<u8>> {
+        let told = || {
+            let data = self.advertised()?.service_data.into_iter();
+            Some(data.map(|(service, bytes)| (Uuid::from_u128(service.0), bytes)).collect())
+        };
+        self.device.advert.service_data.clone().or_else(told).unwrap_or_default()
+    }
+
+    /// What it told last of itself in the way of its family.
+    fn advertised(&self) -> Option<profile::AdvertData> {
+        let board = &self.bulb()?.board;
+        Some(board.profile().advertise(self.known.light.as_ref().unwrap_or(board.light())))
+    }
+
     pub(super) fn properties(&self, id: CharacteristicId) -> Properties {
         self.bulb().and_then(|bulb| bulb.table.properties(id)).unwrap_or_default()
     }
@@ -163,11 +207,11 @@ impl Peer {
     /// What a read returns when nothing is wrong.
     pub(super) fn value(&self, id: CharacteristicId, now: Duration) -> Vec<u8> {
         let Some(bulb) = self.bulb() else { return Vec::new() };
-        match (id, bulb.battery) {
-            (STATUS, _) => base::encode(self.light).to_vec(),
-            (BATTERY_LEVEL, Some(battery)) => vec![battery.level_at(now)],
-            _ => self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned().unwrap_or_default(),
+        if let (BATTERY_LEVEL, Some(battery)) = (id, bulb.battery) {
+            return vec![battery.level_at(now)];
         }
+        let kept = || self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned();
+        bulb.board.read(place(id)).or_else(kept).unwrap_or_default()
     }
 
     /// Has a fault of this point act: the first one that has any of its count left, if there is one.
@@ -188,7 +232,10 @@ impl Peer {
     /// What is kept of it between commands.
     pub(crate) fn save(&self) -> SavedPeer {
         SavedPeer {
-            light: hex::encode(base::encode(self.light)),
+            light: self.bulb().map(|bulb| SavedLight::of(bulb.board.light())),
+            told: self.known.light.as_ref().map(SavedLight::of),
+            bonded: self.bonded,
+            spoken_ms: self.link.as_ref().map(|up| millis(up.spoken)),
             written: self.written.iter().map(|(id, value)| (key(*id), hex::encode(value))).collect(),
             name: self.name.clone(),
             gone: self.gone,
@@ -206,6 +253,10 @@ impl Peer {
         if heard > self.known.heard {
             self.known.heard = heard;
             self.known.name.clone_from(&saved.known_name);
+            self.known.light = saved.told.as_ref().and_then(SavedLight::light);
+        }
+        if let (Some(up), Some(spoken)) = (&mut self.link, saved.spoken_ms) {
+            up.spoken = up.spoken.max(Duration::from_millis(spoken));
         }
         for (used, theirs) in self.used.iter_mut().zip(&saved.used) {
             *used = (*used).max(*theirs);
@@ -215,15 +266,15 @@ impl Peer {
         }
         self.name.clone_from(&saved.name);
         self.gone = saved.gone;
+        self.bonded = saved.bonded;
         if let Some(bulb) = &self.device.bulb {
             let written = |id: &CharacteristicId| hex::decode(saved.written.get(&key(*id))?).ok();
             self.written = bulb.values.keys().filter_map(|id| Some((*id, written(id)?))).collect();
         }
         self.known.resolved |= saved.resolved;
-        let frame = hex::decode(&saved.light).unwrap_or_default();
-        match base::decode(&frame) {
-            Ok(light) if light != self.light => {
-                self.light = light;
+        match (saved.light.as_ref().and_then(SavedLight::light), self.board()) {
+            (Some(light), Some(board)) if light != *board.light() => {
+                board.set(light);
                 true
             }
             _ => false,
@@ -231,9 +282,21 @@ impl Peer {
     }
 }
 
+/// A characteristic as profiles have it.
+pub(super) fn place(id: CharacteristicId) -> Place {
+    let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
+    Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) }
+}
+
+/// A characteristic of a profile as radios have it.
+fn id_of(at: Place) -> Option<CharacteristicId> {
+    let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
+    Some(CharacteristicId::new(uuid(at.service?), uuid(at.characteristic)))
+}
+
 /// How a characteristic is called in the world file.
 fn key(id: CharacteristicId) -> String {
-    format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
+    format!("{}/{id}", uuid_text(id.service))
 }
 
 /// Whole milliseconds of a duration.

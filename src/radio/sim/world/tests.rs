@@ -3,9 +3,10 @@
 use super::*;
 use crate::radio::WriteKind;
 use crate::radio::sim::rig::{BATTERY_LEVEL, parse};
-use peer::{CONTROL, STATUS};
 
 const BULB: &str = "C4:11:00:00:00:01";
+const CONTROL: CharacteristicId = CharacteristicId::short(0xfff0, 0xfff1);
+const STATUS: CharacteristicId = CharacteristicId::short(0xfff0, 0xfff2);
 const RED: [u8; 5] = [1, 100, 255, 0, 0];
 const START: [u8; 5] = [0, 50, 255, 255, 255];
 const LATENCY: Duration = Duration::from_millis(20);
@@ -32,7 +33,7 @@ fn world(more: &str) -> World {
 fn linked(more: &str) -> (World, LinkId) {
     let mut world = world(more);
     world.connect(address(), Duration::ZERO);
-    let link = world.connected(address()).unwrap();
+    let link = world.connected(address(), Duration::ZERO).unwrap();
     world.connect_over(address());
     world.subscribed(link, STATUS, Duration::ZERO);
     world.effects();

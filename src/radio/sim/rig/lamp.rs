@@ -1,0 +1,177 @@
+//! What a bulb of a rig plays: its profile, what the rig says of its state, and its own part of the GATT table.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use bulb_protocol::profile::{self, Family, Light, LoadError, Profile, Refusal, builtin};
+use toml::Spanned;
+use uuid::Uuid;
+
+use super::Valued;
+use super::check::Wrong;
+use super::file::{BulbTable, EventTable};
+use super::text::{Color, Kelvin, Level};
+use crate::radio::Properties;
+use crate::radio::gatt::Characteristic;
+
+/// What a bulb plays of which the rig does not say it.
+const BASE: &str = "base";
+
+/// The profiles of a rig, each read once.
+pub(super) struct Profiles<'a> {
+    /// The rig's folder, from which profile files are named.
+    folder: &'a Path,
+    known: BTreeMap<String, Profile>,
+    texts: String,
+}
+
+impl<'a> Profiles<'a> {
+    pub(super) fn new(folder: &'a Path) -> Self {
+        Self { folder, known: BTreeMap::new(), texts: String::new() }
+    }
+
+    /// The texts of all files that were read.
+    pub(super) fn texts(self) -> String {
+        self.texts
+    }
+
+    /// The profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`; the base protocol's where none is named.
+    pub(super) fn get(&mut self, name: Option<&Spanned<String>>) -> Result<Profile, Wrong> {
+        let (text, at) = name.map_or((BASE, 0), |name| (name.get_ref().as_str(), name.span().start));
+        if let Some(known) = self.known.get(text) {
+            return Ok(known.clone());
+        }
+        let profile = self.load(text).map_err(|what| Wrong(at, what))?;
+        self.known.insert(text.to_owned(), profile.clone());
+        Ok(profile)
+    }
+
+    fn load(&mut self, text: &str) -> Result<Profile, String> {
+        let (file, variant) = match text.rsplit_once(".toml:") {
+            Some((file, variant)) => (Some(format!("{file}.toml")), Some(variant)),
+            None => (text.ends_with(".toml").then(|| text.to_owned()), None),
+        };
+        let Some(file) = file else {
+            let (name, variant) = builtin::split_name(text);
+            return builtin::load(name, variant.as_deref()).map_err(|error| error.to_string());
+        };
+        let content = fs::read_to_string(self.folder.join(&file))
+            .map_err(|error| format!("the profile {file} cannot be read: {error}"))?;
+        let family = Family::parse(&content).map_err(LoadError::from);
+        let profile = family.and_then(|family| family.profile(variant));
+        self.texts.push_str(&content);
+        profile.map_err(|error| format!("the profile {file} is wrong: {error}"))
+    }
+}
+
+/// What a rig says of a bulb's state.
+pub(super) struct Said {
+    power: Option<Spanned<bool>>,
+    brightness: Option<Spanned<Level>>,
+    color: Option<Spanned<Color>>,
+    white: Option<Spanned<Level>>,
+    kelvin: Option<Spanned<Kelvin>>,
+    effect: Option<Spanned<String>>,
+    speed: Option<Spanned<Level>>,
+}
+
+impl Said {
+    /// Takes it out of a bulb's table.
+    pub(super) fn of_bulb(table: &mut BulbTable) -> Self {
+        Self {
+            power: table.power.take(),
+            brightness: table.brightness.take(),
+            color: table.color.take(),
+            white: table.white.take(),
+            kelvin: table.kelvin.take(),
+            effect: table.effect.take(),
+            speed: table.speed.take(),
+        }
+    }
+
+    /// Takes it out of an event's table.
+    pub(super) fn of_event(table: &mut EventTable) -> Self {
+        Self {
+            power: table.power.take(),
+            brightness: table.brightness.take(),
+            color: table.color.take(),
+            white: table.white.take(),
+            kelvin: table.kelvin.take(),
+            effect: table.effect.take(),
+            speed: table.speed.take(),
+        }
+    }
+
+    /// Each part alone, and where it stands.
+    fn parts(&self) -> impl Iterator<Item = (usize, Light)> {
+        let level = |level: &Spanned<Level>| (level.span().start, Some(level.get_ref().0));
+        let none = Light::default;
+        let parts = [
+            self.power.as_ref().map(|on| (on.span().start, Light { power: Some(*on.get_ref()), ..none() })),
+            self.brightness.as_ref().map(level).map(|(at, brightness)| (at, Light { brightness, ..none() })),
+            self.color
+                .as_ref()
+                .map(|color| (color.span().start, Light { color: Some(color.get_ref().0), ..none() })),
+            self.white.as_ref().map(level).map(|(at, white)| (at, Light { white, ..none() })),
+            self.kelvin
+                .as_ref()
+                .map(|kelvin| (kelvin.span().start, Light { kelvin: Some(kelvin.get_ref().0), ..none() })),
+            self.effect.as_ref().map(|effect| {
+                (effect.span().start, Light { effect: Some(effect.get_ref().clone()), ..none() })
+            }),
+            self.speed.as_ref().map(level).map(|(at, speed)| (at, Light { speed, ..none() })),
+        ];
+        parts.into_iter().flatten()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts().next().is_none()
+    }
+
+    /// All of it, if a bulb of this profile can be so.
+    pub(super) fn change(&self, profile: &Profile) -> Result<Light, Wrong> {
+        let mut change = Light::default();
+        for (at, part) in self.parts() {
+            let refused = |refusal: Refusal| Wrong(at, format!("profile {}: {refusal}", profile.full_name()));
+            profile.check(&part).map_err(refused)?;
+            change.merge(&part);
+        }
+        // The mode is that of all parts together, not of the one that came last.
+        Ok(Light { mode: None, ..change })
+    }
+
+    /// The state that a bulb of this profile starts with.
+    pub(super) fn start(&self, profile: &Profile) -> Result<Light, Wrong> {
+        Ok(profile.starting(&self.change(profile)?))
+    }
+}
+
+/// A service and its characteristics, as a rig has them.
+type Group = (Uuid, Vec<Valued>);
+
+/// The services of a family, with every role.
+pub(super) fn table(profile: &Profile) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (service, uuid, properties) in profile.table() {
+        let service = Uuid::from_u128(service.0);
+        let characteristic = Characteristic::new(Uuid::from_u128(uuid.0), from_bits(properties));
+        let valued = Valued { characteristic, value: Vec::new() };
+        match groups.iter_mut().find(|(known, _)| *known == service) {
+            Some((_, list)) => list.push(valued),
+            None => groups.push((service, vec![valued])),
+        }
+    }
+    groups
+}
+
+fn from_bits(bits: profile::Properties) -> Properties {
+    let has = |bit: profile::Properties| bits.any_of(bit);
+    Properties {
+        read: has(profile::Properties::READ),
+        write: has(profile::Properties::WRITE),
+        write_without_response: has(profile::Properties::WRITE_WITHOUT_RESPONSE),
+        notify: has(profile::Properties::NOTIFY),
+        indicate: has(profile::Properties::INDICATE),
+    }
+}

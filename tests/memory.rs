@@ -1,0 +1,207 @@
+//! The desk's memory while the radio reports and reports: what is gone has to be forgotten.
+//!
+//! All that the process allocates is counted, so this is a program with one test at a time: `cargo xtask bench tui` runs
+//! the long one.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+use std::alloc::System;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bulbctl::bulb::BASE;
+use bulbctl::error::{Error, Result};
+use bulbctl::radio::{
+    AdapterInfo, AdapterState, Address, Deadline, DeviceId, Heard, Link, REPORT_QUEUE, Radio, Report,
+};
+use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use futures::FutureExt;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tokio::sync::{broadcast, watch};
+use tokio::time::{Instant, interval};
+use tokio_util::task::AbortOnDropHandle;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Every device reports so often.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// By then every list and log is as long as it gets.
+const SETTLED: Duration = Duration::from_secs(60);
+
+/// Who is in reach.
+#[derive(Clone, Copy, Debug)]
+struct Reach {
+    /// How many devices at any time. Two of three are strangers.
+    devices: u32,
+    /// A stranger takes another address so often, in reports, each at a moment of its own.
+    rotation: u32,
+}
+
+/// A radio that hears the devices, and connects to none of them.
+#[derive(Debug)]
+struct Crowd {
+    reports: broadcast::Sender<Report>,
+    state: watch::Sender<AdapterState>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Crowd {
+    fn open(reach: Reach) -> Arc<dyn Radio> {
+        let (reports, _) = broadcast::channel(REPORT_QUEUE);
+        let task = tokio::spawn(report(reach, reports.clone()));
+        let state = watch::Sender::new(AdapterState::On);
+        Arc::new(Self { reports, state, _task: AbortOnDropHandle::new(task) })
+    }
+}
+
+/// All devices, again and again.
+async fn report(reach: Reach, reports: broadcast::Sender<Report>) {
+    let first = Instant::now();
+    let mut clock = interval(INTERVAL);
+    for round in 0_u32.. {
+        clock.tick().await;
+        for device in 0..reach.devices {
+            // Nobody listens before the desk does.
+            let _ = reports.send(heard(reach, device, round, first));
+        }
+    }
+}
+
+fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> Report {
+    let stranger = !device.is_multiple_of(3);
+    let Reach { devices, rotation } = reach;
+    let era = if stranger { (round + device * rotation / devices) / rotation } else { 0 };
+    let [_, a, b, c] = device.to_be_bytes();
+    let [_, _, d, e] = era.to_be_bytes();
+    let address = Address::new([0xC4 | u8::from(stranger), a ^ 0x5C, b, c, d, e]);
+    Report {
+        id: DeviceId::new(address.to_string()),
+        address: Some(address),
+        name: (!stranger).then(|| format!("Light-{device:03}")),
+        alias: None,
+        rssi: Some(-40 - i16::try_from((device + round % 7) % 50).unwrap()),
+        tx_power: None,
+        services: Vec::new(),
+        manufacturer: BTreeMap::from([(0x004C, vec![0x10, 5, 3, 0x1C, 0xA2, 0x4E, 0x71])]),
+        service_data: BTreeMap::new(),
+        connected: false,
+        heard: Some(Heard { first, last: Instant::now() }),
+    }
+}
+
+#[async_trait]
+impl Radio for Crowd {
+    fn adapter(&self) -> AdapterInfo {
+        AdapterInfo { name: "crowd".to_owned(), address: None }
+    }
+
+    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
+        self.state.subscribe()
+    }
+
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.reports.subscribe()
+    }
+
+    async fn start_scan(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn stop_scan(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn known(&self) -> Result<Vec<Report>> {
+        Ok(Vec::new())
+    }
+
+    async fn connect(&self, device: &DeviceId, _deadline: Deadline) -> Result<Arc<dyn Link>> {
+        Err(Error::ConnectFailed { device: device.to_string(), rssi: None, reason: "a crowd".to_owned() })
+    }
+
+    async fn close(&self) {}
+}
+
+/// What the desk takes at one moment.
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    at: Duration,
+    /// What is allocated, bytes.
+    live: usize,
+    /// Devices that the desk keeps.
+    devices: usize,
+}
+
+/// Has the desk hear the crowd for so long, drawing a picture a second; its size at the end of every minute.
+async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
+    let setup = Setup {
+        open: Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
+        profile: &BASE,
+        timeout: Duration::from_secs(10),
+    };
+    let start = Instant::now();
+    let options = Options { size: (100, 40), depth: Depth::True, groups: Vec::new(), start };
+    let mut desk = Desk::open(setup, options);
+    let mut terminal = Terminal::new(TestBackend::new(100, 40)).unwrap();
+    // Every device, not only bulbs.
+    let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char('a'), KeyModifiers::NONE)));
+    let mut sizes = Vec::new();
+    while start.elapsed() < time {
+        desk.pass(Duration::from_secs(1)).await.unwrap();
+        terminal.draw(|frame| view(&desk.model, frame)).unwrap();
+        if start.elapsed().as_secs().is_multiple_of(60) {
+            let stats = ALLOCATOR.stats();
+            let live = stats.bytes_allocated - stats.bytes_deallocated;
+            sizes.push(Size { at: start.elapsed(), live, devices: desk.model.listed().len() });
+        }
+    }
+    desk.close().await;
+    sizes
+}
+
+/// Asserts that nothing grows once all lists are full; gives the size then, and at the end.
+fn assert_flat(reach: Reach, sizes: &[Size]) -> (Size, Size) {
+    let begin = *sizes.iter().find(|size| size.at >= SETTLED).unwrap();
+    let end = *sizes.last().unwrap();
+    assert!(end.live < begin.live + begin.live / 20, "it grows: {sizes:#?}");
+    // Those in reach, and those that have been silent for less than half a minute, which are 300 reports, and a few ticks.
+    let most = reach.devices + reach.devices * 2 / 3 * 330 / reach.rotation;
+    let right = usize::try_from(reach.devices).unwrap()..=usize::try_from(most).unwrap();
+    assert!(sizes.iter().all(|size| right.contains(&size.devices)), "{right:?}: {sizes:#?}");
+    (begin, end)
+}
+
+#[tokio::test(start_paused = true)]
+async fn devices_that_are_gone_take_no_memory() {
+    // Each minute forty strangers come, and as many go.
+    let reach = Reach { devices: 60, rotation: 600 };
+    let sizes = desk_in_a_crowd(reach, Duration::from_secs(3 * 60)).await;
+    assert_flat(reach, &sizes);
+}
+
+/// The hour of which docs/BENCHMARKS.md tells.
+#[tokio::test(start_paused = true)]
+#[ignore = "long unless it is optimised: cargo xtask bench tui"]
+async fn an_hour_of_reports() {
+    let wall = std::time::Instant::now();
+    // Phones take another address every fifteen minutes; this is worse.
+    let reach = Reach { devices: 300, rotation: 1800 };
+    let sizes = desk_in_a_crowd(reach, Duration::from_secs(60 * 60)).await;
+    let (begin, end) = assert_flat(reach, &sizes);
+    let highest = sizes.iter().map(|size| size.live).max().unwrap();
+    let kilobytes = |bytes: usize| bytes as f64 / 1e3;
+    println!(
+        "| {:.0} kB | {:.0} kB | {:.0} kB | {:.0} s |",
+        kilobytes(begin.live),
+        kilobytes(end.live),
+        kilobytes(highest),
+        wall.elapsed().as_secs_f64()
+    );
+}

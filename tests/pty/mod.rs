@@ -1,0 +1,137 @@
+//! A program in a pseudo-terminal: what it shows, what is typed, and whether it gives the terminal back as it was.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pty_process::Size;
+use pty_process::blocking::{Pts, Pty, open};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{Termios, tcgetattr};
+use vt100::{MouseProtocolMode, Parser, Screen};
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).unwrap()
+}
+
+/// A terminal with a program in it.
+pub(crate) struct Terminal {
+    pty: Arc<Pty>,
+    /// Held open, so that what the program did to the terminal can be looked at when it has ended.
+    pts: Option<Pts>,
+    reader: Option<JoinHandle<()>>,
+    child: Child,
+    shown: Arc<(Mutex<Parser>, Condvar)>,
+    before: Termios,
+    patience: Duration,
+}
+
+impl Terminal {
+    /// Starts a program in a terminal of so many columns and rows. Nothing may take longer than `patience`.
+    pub(crate) fn start(command: Command, (columns, rows): (u16, u16), patience: Duration) -> Self {
+        let (pty, pts) = open().unwrap();
+        pty.resize(Size::new(rows, columns)).unwrap();
+        let before = tcgetattr(&pty).unwrap();
+        let command = pty_process::blocking::Command::from(command);
+        let child = command.env("TERM", "xterm-256color").spawn_borrowed(&pts).unwrap();
+        let pty = Arc::new(pty);
+        let shown = Arc::new((Mutex::new(Parser::new(cells(rows), cells(columns), 0)), Condvar::new()));
+        let (source, parsed) = (pty.clone(), shown.clone());
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = (&*source).read(&mut bytes) {
+                parsed.0.lock().unwrap().process(&bytes[..count]);
+                parsed.1.notify_all();
+            }
+        });
+        Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, patience }
+    }
+
+    /// Waits until the screen is as wanted.
+    pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        let end = Instant::now() + self.patience;
+        let mut parser = self.shown.0.lock().unwrap();
+        while !wanted(parser.screen()) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let screen = parser.screen().contents();
+                // Not while the parser is locked: its reader would fail as well.
+                drop(parser);
+                panic!("{what} never came:\n{screen}");
+            }
+            parser = self.shown.1.wait_timeout(parser, left).unwrap().0;
+        }
+    }
+
+    /// Waits until all of these are somewhere on the screen.
+    pub(crate) fn until_shown(&self, texts: &[&str]) {
+        self.until(&format!("{texts:?}"), |screen| {
+            let contents = screen.contents();
+            texts.iter().all(|text| contents.contains(text))
+        });
+    }
+
+    pub(crate) fn keys(&self, keys: &str) {
+        (&*self.pty).write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Presses and releases the left button of the mouse; columns and rows count from 1.
+    pub(crate) fn click(&self, column: usize, row: usize) {
+        self.keys(&format!("\u{1b}[<0;{column};{row}M\u{1b}[<0;{column};{row}m"));
+    }
+
+    pub(crate) fn resize(&self, columns: u16, rows: u16) {
+        self.shown.0.lock().unwrap().screen_mut().set_size(cells(rows), cells(columns));
+        self.pty.resize(Size::new(rows, columns)).unwrap();
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end; gives the exit code and what is on the screen. The terminal must be as it was.
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
+        let status = self.wait();
+        let after = tcgetattr(&*self.pty).unwrap();
+        // With the last handle of its side closed, the rest is read to its end.
+        self.pts.take();
+        self.reader.take().map(JoinHandle::join).unwrap().unwrap();
+        self.until("the terminal as it was", given_back);
+        assert_eq!(format!("{after:?}"), format!("{:?}", self.before));
+        (status.code(), self.contents())
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let end = Instant::now() + self.patience;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "it does not end:\n{}", self.contents());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn contents(&self) -> String {
+        self.shown.0.lock().unwrap().screen().contents()
+    }
+}
+
+impl Drop for Terminal {
+    /// A test that has failed leaves no program behind.
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Whether nothing is left of the TUI.
+pub(crate) fn given_back(screen: &Screen) -> bool {
+    !screen.alternate_screen()
+        && !screen.hide_cursor()
+        && !screen.bracketed_paste()
+        && screen.mouse_protocol_mode() == MouseProtocolMode::None
+}
