@@ -132,19 +132,22 @@ fn digits(text: &str) -> String {
 fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRecord> {
     let bytes = hex::decode(digits(text.trim()))
         .map_err(|error| Error::Usage(format!("{text:?} is not a frame in hex: {error}")))?;
-    if let Some(profile) = profile {
-        return of_profile(&bytes, args, profile);
+    match profile {
+        Some(_) if args.lenient => Err(Error::Usage("--lenient is for the base profile".to_owned())),
+        None if args.lenient => base::decode_lenient(&bytes)
+            .map(|light| FrameRecord::of(&bytes, light, false))
+            .map_err(Error::MalformedFrame),
+        profile => meaning(&bytes, args.role.as_deref(), profile),
     }
-    let light = if args.lenient { base::decode_lenient(&bytes) } else { base::decode(&bytes) };
-    light.map(|light| FrameRecord::of(&bytes, light, false)).map_err(Error::MalformedFrame)
 }
 
-/// Reads a frame as what a lamp sends, or else as what it is sent.
-fn of_profile(bytes: &[u8], args: &Decode, profile: &Profile) -> Result<FrameRecord> {
-    if args.lenient {
-        return Err(Error::Usage("--lenient is for the base profile".to_owned()));
-    }
-    let roles: Vec<&str> = match &args.role {
+/// Reads a frame: of a profile as what a lamp sends, or else as what it is sent; without one, of the base profile.
+pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile>) -> Result<FrameRecord> {
+    let Some(profile) = profile else {
+        let light = base::decode(bytes).map_err(Error::MalformedFrame)?;
+        return Ok(FrameRecord::of(bytes, light, false));
+    };
+    let roles: Vec<&str> = match role {
         Some(role) if profile.role(role).is_some() => vec![role],
         Some(role) => {
             let have: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();

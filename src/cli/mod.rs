@@ -3,9 +3,12 @@
 mod args;
 mod battery;
 mod context;
+mod doctor;
 mod drive;
 mod frame;
+mod gatt;
 mod generate;
+mod info;
 mod link;
 mod profiles;
 mod scan;
@@ -125,6 +128,9 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Battery(args) => battery::run(&args, context).await,
         Verb::Connect(args) => link::connect(&args, context).await,
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
+        Verb::Info(args) => info::run(&args, context).await,
+        Verb::Gatt(args) => gatt::run(&args, context).await,
+        Verb::Doctor => doctor::run(context).await,
         Verb::Tui => tui::run(context).await,
         Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {
             profiles::detect(&args, context).await

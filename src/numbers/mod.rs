@@ -54,7 +54,7 @@ mod tests {
     fn numbers_have_their_names() {
         assert_eq!(company(0x004c), Some("Apple, Inc."));
         assert_eq!(company(0xfffe), None);
-        assert_eq!(service(uuid16(0x180A)), Some("Device Information Service"));
+        assert_eq!(service(uuid16(0x180A)), Some("Device Information"));
         assert_eq!(characteristic(uuid16(0x2A19)), Some("Battery Level"));
         assert_eq!(descriptor(uuid16(0x2902)), Some("Client Characteristic Configuration"));
         let uart = "6e400001-b5a3-f393-e0a9-e50e24dcca9e".parse().unwrap();

@@ -24,6 +24,16 @@ pub fn uuid_text(uuid: Uuid) -> String {
     short_of(uuid).map_or_else(|| uuid.to_string(), |short| format!("{short:04x}"))
 }
 
+/// Reads a UUID as people write it: 4 hex digits, with 0x before them or not, or a whole one of 32 with dashes or without.
+#[must_use]
+pub fn parse_uuid(text: &str) -> Option<Uuid> {
+    let short = text.strip_prefix("0x").unwrap_or(text);
+    if short.len() == 4 && short.chars().all(|c| c.is_ascii_hexdigit()) {
+        return u16::from_str_radix(short, 16).ok().map(uuid16);
+    }
+    text.parse().ok()
+}
+
 /// What a characteristic can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Properties {

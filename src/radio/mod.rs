@@ -27,12 +27,14 @@ use crate::error::Result;
 mod address;
 pub mod btle;
 mod choice;
+mod diagnosis;
 pub mod gatt;
 pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
 pub use choice::{AdapterChoice, open};
+pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
 
 /// A point in time by which something has to be done.

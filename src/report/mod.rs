@@ -1,7 +1,10 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
 mod detect;
+mod doctor;
 mod frame;
+mod gatt;
+mod info;
 mod live;
 mod profile;
 mod record;
@@ -10,7 +13,13 @@ mod sanitise;
 mod text;
 
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
+pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use frame::{FrameKind, FrameRecord};
+pub use gatt::{ValueForm, ValueRecord};
+pub use info::{
+    AdvertRecord, CharacteristicRecord, DescriptorRecord, InfoRecord, Inside, NamedRecord, SaidRecord,
+    ServiceRecord,
+};
 pub use live::Live;
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{

@@ -8,7 +8,10 @@ use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::detect::DetectRecord;
+use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
+use super::gatt::ValueRecord;
+use super::info::InfoRecord;
 use super::profile::ProfileRecord;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::{Light, Profile, Readback};
@@ -38,6 +41,12 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// All that can be told of a device.
+    Info(Box<InfoRecord>),
+    /// What passed at a characteristic.
+    Value(ValueRecord),
+    /// The state of the machine's Bluetooth.
+    Doctor(DoctorRecord),
     /// A bulb family.
     Profile(ProfileRecord),
     /// Which family a bulb is of, and why.

@@ -121,10 +121,16 @@ impl Reporter {
     /// As for [`record`](Self::record).
     pub fn line(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Error::OutputClosed,
-            _ => Error::Output(error.to_string()),
-        })
+        written(writeln!(out, "{text}").and_then(|()| out.flush()))
+    }
+
+    /// Writes bytes to stdout as they are, and flushes them.
+    ///
+    /// # Errors
+    /// As for [`record`](Self::record).
+    pub fn raw(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        written(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// Says something to the user on stderr, in text mode only.
@@ -134,4 +140,11 @@ impl Reporter {
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         }
     }
+}
+
+fn written(result: io::Result<()>) -> Result<()> {
+    result.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Error::OutputClosed,
+        _ => Error::Output(error.to_string()),
+    })
 }

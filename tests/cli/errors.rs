@@ -18,8 +18,15 @@ fn every_unusable_adapter_has_its_own_sentence_and_hint() {
     let mut sentences = Vec::new();
     for (state, error, exit) in UNUSABLE {
         let rig = format!("rig = 1\n[adapter]\nstate = \"{state}\"\n");
-        for verb in [&["scan"][..], &["on", "all"], &["battery", "x"], &["disconnect", "x"], &["watch", "x"]]
-        {
+        for verb in [
+            &["scan"][..],
+            &["on", "all"],
+            &["battery", "x"],
+            &["disconnect", "x"],
+            &["watch", "x"],
+            &["info", "x"],
+            &["doctor"],
+        ] {
             let output = machine.rig(&rig, &[verb, &["--json"]].concat());
             let record = records(&output).pop().unwrap();
             assert_eq!((record["code"].as_str(), code(&output)), (Some(error), exit), "{state} {verb:?}");

@@ -17,6 +17,9 @@ fn every_verb_speaks_by_the_schema() {
         (&["connect", "Light-Desk"], "link"),
         (&["disconnect", "Light-Desk"], "link"),
         (&["frame", "encode"], "frame"),
+        (&["info", "Light-Desk", "--listen", "300ms"], "info"),
+        (&["gatt", "read", "Light-Desk", "fff2"], "value"),
+        (&["doctor"], "doctor"),
         (&["off", "nobody", "--timeout", "300ms"], "error"),
     ] {
         let output = machine.sim(&[arguments, &["--json"]].concat());

@@ -14,8 +14,10 @@
 )]
 
 mod adapter;
+mod bench;
 mod commands;
 mod desk;
+mod families;
 mod faults;
 mod finding;
 mod links;
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
     let topics = [
         ("finding", finding::SCENARIOS),
         ("commands", commands::SCENARIOS),
+        ("families", families::SCENARIOS),
         ("watching", watching::SCENARIOS),
         ("links", links::SCENARIOS),
         ("unfit", unfit::SCENARIOS),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         ("several", several::SCENARIOS),
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
+        ("bench", bench::SCENARIOS),
         ("desk", desk::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());

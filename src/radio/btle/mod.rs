@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Deadline, Details, DeviceId, Link, Radio, Report};
+use super::{AdapterInfo, AdapterState, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report};
 use crate::error::{Error, Result};
 
 #[cfg(target_os = "linux")]
@@ -71,10 +71,24 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
+/// Looks at the system's Bluetooth without using it. `wanted` is the adapter that would be opened.
+pub async fn diagnose(wanted: Option<&str>) -> Diagnosis {
+    let looking = async {
+        match through_btleplug(wanted) {
+            Some(wanted) => plug::diagnose(wanted).await,
+            None => native_diagnose(wanted).await,
+        }
+    };
+    match timeout(OPEN_TIME, looking).await {
+        Ok(diagnosis) => diagnosis,
+        Err(_) => Diagnosis { fault: Some(silent()), ..Diagnosis::default() },
+    }
+}
+
 #[cfg(target_os = "linux")]
-use bluez::open as native;
+use bluez::{diagnose as native_diagnose, open as native};
 #[cfg(not(target_os = "linux"))]
-use plug::open as native;
+use plug::{diagnose as native_diagnose, open as native};
 
 /// Which adapter is to be reached through btleplug, if that is asked for.
 fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
@@ -87,10 +101,12 @@ fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
 async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {
     match timeout(OPEN_TIME, opening).await {
         Ok(opened) => opened,
-        Err(_) => {
-            Err(Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") })
-        }
+        Err(_) => Err(silent()),
     }
+}
+
+fn silent() -> Error {
+    Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") }
 }
 
 fn open_error(fault: &Fault) -> Error {

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::radio::{AdapterInfo, AdapterState, Address, Details, DeviceId};
 
 mod bus;
+mod diagnose;
 mod gatt;
 mod listen;
 mod objects;
@@ -27,6 +28,7 @@ mod parse;
 mod rfkill;
 
 use bus::Bus;
+pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
 use listen::Listening;
 use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES, details_of};

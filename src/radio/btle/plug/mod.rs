@@ -16,7 +16,7 @@ mod gatt;
 mod portable;
 
 pub(super) use gatt::PlugGatt;
-pub(super) use portable::open;
+pub(super) use portable::{diagnose, open};
 
 /// One adapter of btleplug.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use super::feed::{Feed, adapter_state, read};
 use super::gatt::Undropped;
 use super::{Plug, adapters, candidate, id_of, manager};
 use crate::error::{Error, Result};
-use crate::radio::DeviceId;
+use crate::radio::{AdapterFacts, DeviceId, Diagnosis};
 
 #[derive(Debug)]
 struct Portable {
@@ -46,6 +46,38 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
         _feed: AbortOnDropHandle::new(tokio::spawn(feed)),
     };
     Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
+}
+
+/// Looks at what btleplug shows; `wanted` is the adapter that would be opened.
+pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
+    let mut diagnosis = Diagnosis { system: "btleplug".to_owned(), ..Diagnosis::default() };
+    let mut candidates = Vec::new();
+    let looked = async {
+        for (name, adapter) in adapters(&manager().await?).await? {
+            candidates.push(candidate(&name, &adapter).await);
+        }
+        Ok::<_, Fault>(())
+    };
+    if let Err(fault) = looked.await {
+        diagnosis.fault = Some(open_error(&fault));
+        return diagnosis;
+    }
+    let chosen = choose(candidates.clone(), wanted);
+    candidates.sort_by(|a, b| a.info.cmp(&b.info));
+    let facts = candidates.into_iter().map(|one| AdapterFacts {
+        chosen: chosen.as_ref().is_ok_and(|chosen| chosen.info == one.info),
+        info: one.info,
+        powered: one.powered,
+        blocked: one.block.map(|block| block.hard),
+        discovering: false,
+        whole: true,
+    });
+    diagnosis.adapters = facts.collect();
+    diagnosis.fault = match chosen {
+        Ok(chosen) => chosen.fault(),
+        Err(error) => Some(error),
+    };
+    diagnosis
 }
 
 #[async_trait]

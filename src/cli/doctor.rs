@@ -1,0 +1,16 @@
+//! `doctor`.
+
+use super::context::Context;
+use crate::error::Result;
+use crate::radio;
+use crate::report::{Body, DoctorRecord};
+
+/// Prints the page, and ends with the error that any other verb would end with.
+pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
+    let diagnosis = {
+        let _progress = context.progress("looking at the machine's Bluetooth".to_owned());
+        radio::diagnose(context.adapter()).await
+    };
+    context.reporter.record(&Body::Doctor(DoctorRecord::of(&diagnosis)))?;
+    diagnosis.fault.map_or(Ok(()), Err)
+}

@@ -1,0 +1,243 @@
+//! `gatt`: single characteristics read, written and listened to, as they are.
+
+mod payload;
+mod script;
+
+use std::io::Read;
+use std::time::Duration;
+
+use bulb_protocol::profile::Profile;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::args::{Gatt, GattAction, GattRun, ValueOutput};
+use super::context::Context;
+use super::frame;
+use crate::bulb::{BASE, Passed, Place, Raw, reach};
+use crate::error::{Error, Result};
+use crate::fleet;
+use crate::radio::{Deadline, Report};
+use crate::report::{Body, ValueForm, ValueRecord};
+use script::{Operation, Step};
+
+/// The longest script that is read, bytes.
+const LONGEST_SCRIPT: u64 = 1 << 20;
+
+pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
+    let one = |operation| vec![Step { line: None, operation }];
+    let plain = ValueOutput { text: false, decode: false };
+    let (target, steps, output, raw) = match &args.action {
+        GattAction::Read(read) => {
+            (&read.target, one(Operation::Read(read.place.clone())), &read.output, read.raw)
+        }
+        GattAction::Write(write) => {
+            let operation = Operation::Write(write.place.clone(), payload::of(write)?, write.op.into());
+            (&write.target, one(operation), &plain, false)
+        }
+        GattAction::Notify(notify) => {
+            let (count, during) = (notify.count, notify.duration);
+            let operation = Operation::Notify { place: notify.place.clone(), count, during };
+            (&notify.target, one(operation), &notify.output, notify.raw)
+        }
+        GattAction::Run(run) => (&run.target, script::parse(&text_of(run)?)?, &run.output, false),
+    };
+    let keep_going = matches!(&args.action, GattAction::Run(run) if run.keep_going);
+    let runner = Runner {
+        target,
+        steps,
+        raw,
+        keep_going,
+        form: match output {
+            ValueOutput { text: true, .. } => ValueForm::Text,
+            ValueOutput { decode: true, .. } => ValueForm::Frame,
+            _ => ValueForm::Hex,
+        },
+        profile: match context.profile_name() {
+            Some(name) if output.decode && name != BASE => Some(context.families.load(name)?.1),
+            _ => None,
+        },
+        context,
+    };
+    runner.run().await
+}
+
+fn text_of(run: &GattRun) -> Result<String> {
+    let read = match run.script.as_str() {
+        "-" => {
+            let mut text = String::new();
+            std::io::stdin().lock().take(LONGEST_SCRIPT).read_to_string(&mut text).map(|_| text)
+        }
+        path => std::fs::read_to_string(path),
+    };
+    read.map_err(|error| Error::FileUnreadable { path: run.script.clone(), detail: error.to_string() })
+}
+
+/// What is to be done at each of the bulbs, and how it is shown.
+struct Runner<'a> {
+    target: &'a str,
+    steps: Vec<Step>,
+    form: ValueForm,
+    /// What frames are decoded by; without one, the base profile.
+    profile: Option<Profile>,
+    raw: bool,
+    keep_going: bool,
+    context: &'a Context<'a>,
+}
+
+impl Runner<'_> {
+    async fn run(&self) -> Result<()> {
+        let target = self.context.target(self.target)?;
+        let deadline = self.context.deadline();
+        let found = self.context.find(&target, deadline).await?;
+        let named = found.bulbs.len() + found.failures.len() > 1;
+        if named && self.raw {
+            return Err(Error::Usage(
+                "--raw is for one bulb: the bytes of several could not be told apart".to_owned(),
+            ));
+        }
+        let radio = self.context.radio().await?;
+        fleet::each(
+            found,
+            radio.link_limit(),
+            async |report| {
+                let deadline = if named { self.context.deadline() } else { deadline };
+                // What has been done is not done again, should the link that was there turn out to be about to end.
+                let mut done = 0;
+                reach(radio.as_ref(), &report.id, deadline, async |link| {
+                    let bench = Bench { report: &report, runner: self, named };
+                    bench.run(Raw::new(link, report.label()), deadline, &mut done).await
+                })
+                .await
+            },
+            |name, result| match result {
+                Ok(()) => Ok(()),
+                Err(error) => self.context.reporter.error(&error, Some(name)),
+            },
+        )
+        .await
+    }
+}
+
+/// One bulb on the bench.
+struct Bench<'a> {
+    report: &'a Report,
+    runner: &'a Runner<'a>,
+    named: bool,
+}
+
+impl Bench<'_> {
+    /// Runs the steps from the first that has not been done. `deadline` is that of a single operation; those of a script
+    /// have one each.
+    async fn run(&self, mut raw: Raw, deadline: Deadline, done: &mut usize) -> Result<()> {
+        let steps = &self.runner.steps;
+        let context = self.runner.context;
+        let mut exits = Vec::new();
+        while let Some(step) = steps.get(*done) {
+            let deadline = if step.line.is_some() { context.deadline() } else { deadline };
+            let result = self.step(&mut raw, step, deadline).await;
+            let Some(line) = step.line else { return result };
+            match result {
+                Ok(()) => {}
+                Err(error @ (Error::OutputClosed | Error::Output(_))) => return Err(error),
+                // The link is made anew, if it was not ours; else nothing more can be done over it.
+                Err(error @ Error::LinkLost { .. }) if *done == 0 => return Err(error),
+                Err(error) => {
+                    let place = format!("line {line}");
+                    let place = if self.named { format!("{}, {place}", self.report.label()) } else { place };
+                    context.reporter.error(&error, Some(&place))?;
+                    exits.push(error.exit());
+                    if !self.runner.keep_going || matches!(error, Error::LinkLost { .. }) {
+                        return Err(Error::Partial {
+                            failed: exits.len(),
+                            of: steps.len(),
+                            exit: error.exit(),
+                        });
+                    }
+                }
+            }
+            *done += 1;
+        }
+        Error::partial(&exits, steps.len()).map_or(Ok(()), Err)
+    }
+
+    async fn step(&self, raw: &mut Raw, step: &Step, deadline: Deadline) -> Result<()> {
+        let passed = match &step.operation {
+            Operation::Wait(time) => {
+                sleep(*time).await;
+                return Ok(());
+            }
+            Operation::Read(place) => raw.read(place, deadline).await?,
+            Operation::Write(place, value, choice) => raw.write(place, value, *choice, deadline).await?,
+            Operation::Subscribe(place) => raw.subscribe(place, deadline).await?,
+            Operation::Unsubscribe(place) => raw.unsubscribe(place, deadline).await?,
+            Operation::Notify { place, count, during } => {
+                raw.subscribe(place, deadline).await?;
+                return self.notifications(raw, step, place, *count, *during).await;
+            }
+        };
+        self.show(&passed, step)
+    }
+
+    /// Shows what comes by itself: so many, each within the time that an operation may take, or all that comes for so long.
+    async fn notifications(
+        &self,
+        raw: &mut Raw,
+        step: &Step,
+        place: &Place,
+        count: Option<u64>,
+        during: Option<Duration>,
+    ) -> Result<()> {
+        let end = during.map(|during| Instant::now() + during);
+        let mut left = count;
+        while left != Some(0) {
+            let passed = match (end, count) {
+                (Some(end), _) => match timeout_at(end, raw.next(place)).await {
+                    Ok(passed) => passed?,
+                    Err(_) => return Ok(()),
+                },
+                (None, Some(_)) => {
+                    let device = self.report.label();
+                    let silent = |waited| Error::Silent {
+                        device,
+                        operation: format!("a subscription to {place}"),
+                        waited,
+                    };
+                    self.runner.context.deadline().run(raw.next(place), silent).await?
+                }
+                (None, None) => raw.next(place).await?,
+            };
+            self.show(&passed, step)?;
+            left = left.map(|left| left - 1);
+        }
+        Ok(())
+    }
+
+    fn show(&self, passed: &Passed, step: &Step) -> Result<()> {
+        let mut record = ValueRecord::of(self.runner.target, self.report, passed);
+        let reporter = self.runner.context.reporter;
+        if self.runner.raw {
+            return reporter.raw(&record.bytes);
+        }
+        record.line = step.line;
+        record.form = self.runner.form;
+        record.named = self.named;
+        let mut wrong = None;
+        if self.runner.form == ValueForm::Frame && record.hex.is_some() {
+            match self.meaning(passed, &record.bytes) {
+                Ok(frame) => record.frame = Some(frame),
+                Err(error) => wrong = Some(error),
+            }
+        }
+        // The bytes are worth seeing also where they mean nothing.
+        reporter.record(&Body::Value(record))?;
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn meaning(&self, passed: &Passed, bytes: &[u8]) -> Result<crate::report::FrameRecord> {
+        let profile = self.runner.profile.as_ref();
+        let role = profile.and_then(|profile| {
+            let uuid = bulb_protocol::profile::Uuid(passed.id.characteristic.as_u128());
+            profile.roles.iter().find(|role| role.at.iter().any(|at| at.characteristic == uuid))
+        });
+        frame::meaning(bytes, role.map(|role| role.name.as_str()), profile)
+    }
+}

@@ -1,0 +1,65 @@
+//! What is written: hex, text, a file, or stdin.
+
+use std::fs;
+use std::io::Read;
+
+use super::super::args::GattWrite;
+use crate::error::{Error, Result};
+
+/// The longest value that an attribute has (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
+const LONGEST: usize = 512;
+
+/// The bytes that the arguments ask for.
+///
+/// # Errors
+/// [`Error::Usage`] with the place of what is wrong, [`Error::FileUnreadable`].
+pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {
+    let bytes = match (&args.value, &args.text, &args.file) {
+        (Some(stdin), ..) if stdin == "-" => {
+            let mut bytes = Vec::new();
+            // One more than fits is enough to know that it does not.
+            let read = std::io::stdin().lock().take(LONGEST as u64 + 1).read_to_end(&mut bytes);
+            read.map_err(|error| unreadable("-", &error))?;
+            check(bytes)
+        }
+        (Some(value), ..) => hex(value),
+        (_, Some(text), _) => check(text.as_bytes().to_vec()),
+        (.., Some(file)) => {
+            check(fs::read(file).map_err(|error| unreadable(&file.display().to_string(), &error))?)
+        }
+        (None, None, None) => {
+            Err("what is to be written is missing: HEX, --text, --file, or - for stdin".to_owned())
+        }
+    };
+    bytes.map_err(Error::Usage)
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Error {
+    Error::FileUnreadable { path: path.to_owned(), detail: error.to_string() }
+}
+
+/// The bytes of hex as people write it (`0164`, `01 64`, `01:64`, `0x01, 0x64`), or which of them is none. Half a byte is
+/// one too: bytes that slip by half of one would be a frame that nobody asked for.
+pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    for part in text.split([' ', ':', ',', '-', '\t']).map(|part| part.strip_prefix("0x").unwrap_or(part)) {
+        let digits: Vec<char> = part.chars().collect();
+        for pair in digits.chunks(2) {
+            let pair: String = pair.iter().collect();
+            let whole = pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
+            let byte = u8::from_str_radix(&pair, 16).ok().filter(|_| whole);
+            bytes.push(
+                byte.ok_or_else(|| format!("{text:?} is not hex: byte {} is {pair:?}", bytes.len() + 1))?,
+            );
+        }
+    }
+    check(bytes)
+}
+
+/// The same bytes, if they are not too many.
+pub(super) fn check(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+    if bytes.len() > LONGEST {
+        return Err(format!("a value has at most {LONGEST} bytes"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,59 @@
+//! `info`.
+
+use super::args::Info;
+use super::context::Context;
+use crate::bulb::{self, Advertising, reach, read_battery};
+use crate::error::{Error, Result};
+use crate::fleet;
+use crate::radio::{Deadline, Link, Report};
+use crate::report::{Body, InfoRecord, Inside};
+
+pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
+    let target = context.target(&args.target)?;
+    let mut found = context.find(&target, context.deadline()).await?;
+    let radio = context.radio().await?;
+    // Before the first connect: a bulb with a link does not advertise, and a scan beside one costs both.
+    let heard = if found.bulbs.iter().any(|report| !report.connected) {
+        let _progress = context.progress(format!("listening to {}", target.text()));
+        bulb::listen(radio.as_ref(), &mut found.bulbs, args.listen).await?
+    } else {
+        Default::default()
+    };
+    fleet::each(
+        found,
+        radio.link_limit(),
+        async |report| {
+            let deadline = context.deadline();
+            let nothing = Advertising::silent(args.listen);
+            let advertising =
+                if report.connected { None } else { Some(heard.get(&report.id).unwrap_or(&nothing)) };
+            let details = radio.details(&report.id).await?;
+            let inside = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                look(link.as_ref(), &report, deadline).await
+            });
+            Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside.await?))
+        },
+        |name, result| match result {
+            Ok(record) => context.reporter.record(&Body::Info(Box::new(record))),
+            Err(error) => context.reporter.error(&error, Some(name)),
+        },
+    )
+    .await
+}
+
+/// Looks at everything, and writes nothing.
+async fn look(link: &dyn Link, report: &Report, deadline: Deadline) -> Result<Inside> {
+    let battery = match read_battery(link, &report.label(), deadline).await {
+        Ok(battery) => Some(battery),
+        Err(error @ Error::LinkLost { .. }) => return Err(error),
+        // A bulb on the mains has none.
+        Err(Error::NoBattery { .. }) => None,
+        Err(error) => {
+            tracing::warn!("{error}");
+            None
+        }
+    };
+    let said = bulb::device_information(link, deadline).await?;
+    // Last: it may have been agreed on meanwhile.
+    Ok(Inside { table: link.table().clone(), mtu: link.mtu(), said, battery })
+}

@@ -1,0 +1,161 @@
+//! A look at BlueZ and what it stands on, without using any adapter.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use dbus::arg::prop_cast;
+
+use super::super::choose::choose;
+use super::super::open_error;
+use super::bus::Bus;
+use super::listen::Listening;
+use super::parse::{ADAPTER, AdapterFacts as Told, DEVICE, Objects, device_facts, device_of};
+use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
+
+/// Looks at everything that can be looked at; `wanted` is the adapter that would be opened.
+pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
+    let mut diagnosis = Diagnosis {
+        system: "BlueZ on D-Bus".to_owned(),
+        kernel: read("/proc/sys/kernel/osrelease"),
+        inside: inside(),
+        ..Diagnosis::default()
+    };
+    let objects = async {
+        let bus = Bus::open(Arc::new(Listening::default())).await?;
+        Ok(bus.objects().await?)
+    };
+    match objects.await {
+        Ok(objects) => fill(&mut diagnosis, &objects, wanted),
+        Err(fault) => diagnosis.fault = Some(open_error(&fault)),
+    }
+    diagnosis
+}
+
+fn fill(diagnosis: &mut Diagnosis, objects: &Objects, wanted: Option<&str>) {
+    let mut candidates = super::candidates(objects);
+    let chosen = choose(candidates.clone(), wanted);
+    candidates.sort_by(|a, b| a.info.cmp(&b.info));
+    for candidate in candidates {
+        let path = format!("/org/bluez/{}", candidate.info.name);
+        let properties = objects.iter().find(|(own, _)| **own == *path).and_then(|(_, all)| all.get(ADAPTER));
+        let discovering = properties.and_then(|properties| Told::of(properties).discovering);
+        let modalias = properties.and_then(|properties| prop_cast::<String>(properties, "Modalias"));
+        diagnosis.version = diagnosis.version.or_else(|| version_of(modalias?));
+        let is_chosen = chosen.as_ref().is_ok_and(|chosen| chosen.info == candidate.info);
+        diagnosis.adapters.push(AdapterFacts {
+            powered: candidate.powered,
+            blocked: candidate.block.map(|block| block.hard),
+            discovering: discovering.unwrap_or_default(),
+            chosen: is_chosen,
+            whole: modalias.is_some(),
+            info: candidate.info,
+        });
+    }
+    diagnosis.fault = match chosen {
+        Ok(chosen) => chosen.fault(),
+        Err(error) => Some(error),
+    };
+    diagnosis.links = links(objects, &diagnosis.adapters.iter().map(|one| &one.info).collect::<Vec<_>>());
+}
+
+fn links(objects: &Objects, adapters: &[&AdapterInfo]) -> Vec<HeldLink> {
+    let mut links: Vec<HeldLink> = objects
+        .iter()
+        .filter_map(|(path, interfaces)| {
+            let facts = device_facts(interfaces.get(DEVICE)?);
+            let device =
+                adapters.iter().find_map(|one| device_of(&format!("/org/bluez/{}", one.name), path))?;
+            facts.connected?.then_some(HeldLink { device, name: facts.name })
+        })
+        .collect();
+    links.sort_by(|a, b| a.device.cmp(&b.device));
+    links
+}
+
+/// BlueZ tells its version nowhere but in the identity that it gives an adapter: `usb:v1D6Bp0246d0542` is 5.66, 42 being
+/// hex (`init_defaults` in its `src/main.c`). Another identity is the machine's own, from its configuration.
+fn version_of(modalias: &str) -> Option<Version> {
+    let digits = modalias.split_once("v1D6Bp0246d")?.1;
+    let byte = |range| u8::from_str_radix(digits.get(range)?, 16).ok();
+    Some(Version { major: byte(0..2)?, minor: byte(2..4)? })
+}
+
+/// Where this runs, if it has less of a machine than Bluetooth needs.
+fn inside() -> Option<&'static str> {
+    let kernel = read("/proc/sys/kernel/osrelease").unwrap_or_default().to_lowercase();
+    let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    if kernel.contains("microsoft") { Some("WSL") } else { container.then_some("a container") }
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use dbus::arg::{PropMap, RefArg, Variant};
+
+    use super::*;
+    use crate::error::Error;
+
+    fn properties(all: Vec<(&str, Box<dyn RefArg>)>) -> PropMap {
+        all.into_iter().map(|(name, value)| (name.to_owned(), Variant(value))).collect()
+    }
+
+    fn adapter(powered: bool, modalias: Option<&str>) -> PropMap {
+        let address = "02:B0:1B:00:00:01".to_owned();
+        let mut all: Vec<(&str, Box<dyn RefArg>)> = vec![
+            ("Address", Box::new(address)),
+            ("Powered", Box::new(powered)),
+            ("Discovering", Box::new(powered)),
+        ];
+        all.extend(modalias.map(|text| ("Modalias", Box::new(text.to_owned()) as Box<dyn RefArg>)));
+        properties(all)
+    }
+
+    fn object(
+        path: &str,
+        interface: &str,
+        properties: PropMap,
+    ) -> (dbus::Path<'static>, HashMap<String, PropMap>) {
+        (path.to_owned().into(), HashMap::from([(interface.to_owned(), properties)]))
+    }
+
+    #[test]
+    fn the_identity_of_an_adapter_has_the_version_in_it() {
+        assert_eq!(version_of("usb:v1D6Bp0246d0542").unwrap().to_string(), "5.66");
+        assert_eq!(version_of("bluetooth:v1D6Bp0246d0557").unwrap().to_string(), "5.87");
+        for other in ["usb:v0A12p0001d0542", "usb:v1D6Bp0246d", "usb:v1D6Bp0246d05x2", ""] {
+            assert_eq!(version_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn all_adapters_and_links_are_told_of() {
+        let device = |connected: bool| {
+            properties(vec![("Connected", Box::new(connected)), ("Name", Box::new("Light-Desk".to_owned()))])
+        };
+        let objects = Objects::from([
+            object("/org/bluez/hci1", ADAPTER, adapter(true, Some("usb:v1D6Bp0246d0542"))),
+            object("/org/bluez/hci0", ADAPTER, adapter(false, None)),
+            object("/org/bluez/hci1/dev_C4_11_00_00_00_01", DEVICE, device(true)),
+            object("/org/bluez/hci1/dev_C4_11_00_00_00_02", DEVICE, device(false)),
+        ]);
+        let mut diagnosis = Diagnosis::default();
+        fill(&mut diagnosis, &objects, None);
+        let facts: Vec<_> = diagnosis
+            .adapters
+            .iter()
+            .map(|one| (one.info.name.as_str(), one.powered, one.discovering, one.chosen, one.whole))
+            .collect();
+        assert_eq!(facts, [("hci0", false, false, false, false), ("hci1", true, true, true, true)]);
+        assert_eq!(diagnosis.fault, None);
+        let held: Vec<_> = diagnosis.links.iter().map(|link| link.device.as_str()).collect();
+        assert_eq!(held, ["C4:11:00:00:00:01"]);
+        fill(&mut diagnosis, &objects, Some("hci0"));
+        assert_eq!(diagnosis.fault, Some(Error::AdapterOff { adapter: "hci0".to_owned() }));
+    }
+}

@@ -1,0 +1,439 @@
+//! All that can be told of a device: what it advertises, its GATT table, what it says of itself.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::gatt::printable;
+use super::record::{Bulb, millis};
+use super::sanitise::sanitise;
+use super::text::{BOLD, DIM, Layout};
+use crate::bulb::{Advertising, Battery, Said, Source};
+use crate::numbers;
+use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
+use crate::radio::{CharacteristicId, Details, GattTable, Report};
+
+/// A number and what it stands for.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NamedRecord {
+    /// A 128-bit UUID, or a company identifier in hex.
+    pub number: String,
+    /// What is known by this number; null where nothing is.
+    pub name: Option<&'static str>,
+    /// The data that came with it, in hex.
+    pub hex: Option<String>,
+}
+
+/// How the device advertises.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AdvertRecord {
+    /// Signal strength, dBm.
+    pub rssi: Option<i16>,
+    /// Transmit power, dBm.
+    pub tx_power: Option<i16>,
+    /// The flags, in hex.
+    pub flags: Option<String>,
+    /// The appearance, in hex.
+    pub appearance: Option<String>,
+    /// Services.
+    pub services: Vec<NamedRecord>,
+    /// Manufacturer data by company.
+    pub manufacturer: Vec<NamedRecord>,
+    /// Service data by service.
+    pub service_data: Vec<NamedRecord>,
+    /// How long was listened, milliseconds; null where the device had a link, and so did not advertise.
+    pub listened_ms: Option<u64>,
+    /// How many advertisements were heard meanwhile.
+    pub heard: usize,
+    /// The shortest, the middle and the longest time from one that was heard to the next, milliseconds.
+    pub interval_ms: Option<[u64; 3]>,
+}
+
+/// A service of the table.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ServiceRecord {
+    /// 128-bit UUID.
+    pub uuid: String,
+    /// What is known by it.
+    pub name: Option<&'static str>,
+    /// The handle of its declaration; null where the platform does not tell.
+    pub handle: Option<u16>,
+    /// Whether it is of use only within another service.
+    pub secondary: bool,
+    /// Whether another service has the same UUID.
+    pub duplicate: bool,
+    /// Its characteristics.
+    pub characteristics: Vec<CharacteristicRecord>,
+}
+
+/// A characteristic of the table.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CharacteristicRecord {
+    /// 128-bit UUID.
+    pub uuid: String,
+    /// What is known by it.
+    pub name: Option<&'static str>,
+    /// The handle of its declaration; null where the platform does not tell.
+    pub handle: Option<u16>,
+    /// The handle of its value, which is what captures show.
+    pub value_handle: Option<u16>,
+    /// `read`, `write`, `write-without-response`, `notify`, `indicate`, and what else the platform tells.
+    pub properties: Vec<String>,
+    /// Whether another characteristic of the same service UUID has the same UUID.
+    pub duplicate: bool,
+    /// Its descriptors, where the platform tells.
+    pub descriptors: Vec<DescriptorRecord>,
+    /// What to say for it on the command line: its UUID, with the service or a number where that is not unique.
+    pub place: String,
+}
+
+/// A descriptor.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DescriptorRecord {
+    /// 128-bit UUID.
+    pub uuid: String,
+    /// What is known by it.
+    pub name: Option<&'static str>,
+    /// Its handle.
+    pub handle: Option<u16>,
+}
+
+/// What the device says of itself.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SaidRecord {
+    /// The characteristic, as a 128-bit UUID.
+    pub uuid: String,
+    /// What it is.
+    pub name: Option<&'static str>,
+    /// What it says, as text.
+    pub text: Option<String>,
+    /// The bytes, in hex; null where it could not be read.
+    pub hex: Option<String>,
+    /// Why it could not be read.
+    pub error: Option<String>,
+}
+
+/// All that can be told of a device.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InfoRecord {
+    /// The target, as it was given.
+    pub target: String,
+    /// Which bulb.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// The name that the user gave it in the system, where it differs.
+    pub alias: Option<String>,
+    /// `public` or `random`; null where the platform does not tell.
+    pub address_type: Option<String>,
+    /// Whether it is bonded with this machine.
+    pub bonded: Option<bool>,
+    /// What it advertises.
+    pub advertisement: AdvertRecord,
+    /// The ATT MTU of the link, bytes; null where the platform does not tell.
+    pub mtu: Option<u16>,
+    /// The battery level, percent.
+    pub battery: Option<u8>,
+    /// Where that is from.
+    pub battery_source: Option<Source>,
+    /// What it says of itself (service 180A).
+    pub device: Vec<SaidRecord>,
+    /// The GATT table.
+    pub services: Vec<ServiceRecord>,
+}
+
+/// What was found out over the link.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// The table.
+    pub table: GattTable,
+    /// The MTU.
+    pub mtu: Option<u16>,
+    /// What it says of itself.
+    pub said: Vec<Said>,
+    /// The battery level.
+    pub battery: Option<Battery>,
+}
+
+impl InfoRecord {
+    /// The record of all that was found out.
+    #[must_use]
+    pub fn of(
+        target: &str,
+        report: &Report,
+        details: Details,
+        advertising: Option<&Advertising>,
+        inside: &Inside,
+    ) -> Self {
+        Self {
+            target: target.to_owned(),
+            bulb: Bulb::of(report),
+            alias: report.alias.clone(),
+            address_type: details.address_type.clone(),
+            bonded: details.bonded,
+            advertisement: AdvertRecord::of(report, &details, advertising),
+            mtu: inside.mtu,
+            battery: inside.battery.map(|battery| battery.percent),
+            battery_source: inside.battery.map(|battery| battery.source),
+            device: inside.said.iter().map(SaidRecord::of).collect(),
+            services: services(&inside.table),
+        }
+    }
+
+    /// What people read.
+    pub(super) fn text(&self, layout: Layout) -> String {
+        let mut page = Page::new(layout);
+        page.title(&sanitise(self.bulb.label()));
+        let address = self.bulb.address.as_deref().unwrap_or(&self.bulb.id);
+        let kind = self.address_type.as_ref().map_or_else(String::new, |kind| format!(" ({kind})"));
+        page.row("address", &format!("{address}{kind}"));
+        page.some("alias", self.alias.as_deref());
+        page.some("bonded", self.bonded.map(|bonded| if bonded { "yes" } else { "no" }));
+        page.some("mtu", self.mtu.map(|mtu| format!("{mtu} bytes, {} of a value", mtu.saturating_sub(3))));
+        let remembered =
+            if self.battery_source == Some(Source::Bluez) { " (as BlueZ remembers it)" } else { "" };
+        page.some("battery", self.battery.map(|percent| format!("{percent} %{remembered}")));
+        self.advertisement.print(&mut page);
+        if !self.device.is_empty() {
+            page.section("Device information");
+        }
+        for said in &self.device {
+            said.print(&mut page);
+        }
+        page.section("Services");
+        for service in &self.services {
+            service.print(&mut page);
+        }
+        page.text
+    }
+}
+
+impl AdvertRecord {
+    fn of(report: &Report, details: &Details, advertising: Option<&Advertising>) -> Self {
+        let interval = advertising.and_then(|heard| Some([heard.least()?, heard.median()?, heard.most()?]));
+        Self {
+            rssi: report.rssi,
+            tx_power: report.tx_power,
+            flags: details.flags.as_ref().map(hex::encode),
+            appearance: details.appearance.map(|appearance| format!("{appearance:04x}")),
+            services: report.services.iter().map(|uuid| service_number(*uuid, None)).collect(),
+            manufacturer: report
+                .manufacturer
+                .iter()
+                .map(|(company, data)| NamedRecord {
+                    number: format!("{company:04x}"),
+                    name: numbers::company(*company),
+                    hex: Some(hex::encode(data)),
+                })
+                .collect(),
+            service_data: report
+                .service_data
+                .iter()
+                .map(|(uuid, data)| service_number(*uuid, Some(data)))
+                .collect(),
+            listened_ms: advertising.map(|heard| millis(heard.listened)),
+            heard: advertising.map_or(0, |heard| heard.heard),
+            interval_ms: interval.map(|all| all.map(millis)),
+        }
+    }
+
+    fn print(&self, page: &mut Page) {
+        page.section("Advertisement");
+        page.some("signal", self.rssi.map(|rssi| format!("{rssi} dBm")));
+        page.some("tx power", self.tx_power.map(|power| format!("{power} dBm")));
+        page.some("flags", self.flags.as_deref());
+        page.some("appearance", self.appearance.as_deref());
+        for (kind, all) in [
+            ("service", &self.services),
+            ("company", &self.manufacturer),
+            ("service data", &self.service_data),
+        ] {
+            for one in all {
+                let short = one.number.parse().map_or_else(|_| one.number.clone(), uuid_text);
+                let data = one.hex.as_ref().map_or_else(String::new, |hex| format!(": {hex}"));
+                page.row(kind, &format!("{}{data}", named(&short, one.name)));
+            }
+        }
+        match (self.interval_ms, self.listened_ms) {
+            (Some([least, median, most]), Some(listened)) => {
+                let heard = self.heard;
+                page.row(
+                    "interval",
+                    &format!("{median} ms ({least} to {most}; {heard} heard in {listened} ms)"),
+                );
+            }
+            (None, Some(listened)) => {
+                page.row("interval", &format!("unknown ({} heard in {listened} ms)", self.heard))
+            }
+            (_, None) => page.row("interval", "unknown: it was not heard to advertise"),
+        }
+    }
+}
+
+fn service_number(uuid: Uuid, data: Option<&Vec<u8>>) -> NamedRecord {
+    NamedRecord { number: uuid.to_string(), name: numbers::service(uuid), hex: data.map(hex::encode) }
+}
+
+impl SaidRecord {
+    fn of(said: &Said) -> Self {
+        let value = said.value.as_ref().ok();
+        Self {
+            uuid: said.id.characteristic.to_string(),
+            name: numbers::characteristic(said.id.characteristic),
+            text: value.and_then(|bytes| printable(bytes)),
+            hex: value.map(hex::encode),
+            error: said.value.as_ref().err().map(ToString::to_string),
+        }
+    }
+
+    fn print(&self, page: &mut Page) {
+        let name = self
+            .name
+            .map_or_else(|| self.uuid.clone(), |name| name.trim_end_matches(" String").to_lowercase());
+        match (&self.text, &self.hex, &self.error) {
+            (Some(text), ..) => page.row(&name, &sanitise(text)),
+            (None, Some(hex), _) => page.row(&name, if hex.is_empty() { "(empty)" } else { hex }),
+            (.., Some(error)) => page.row(&name, &format!("({})", sanitise(error))),
+            _ => {}
+        }
+    }
+}
+
+fn services(table: &GattTable) -> Vec<ServiceRecord> {
+    let ids: Vec<(CharacteristicId, &Service, &Characteristic)> = table.all().collect();
+    let mut rest = ids.iter();
+    let record = |service: &Service| ServiceRecord {
+        uuid: service.uuid.to_string(),
+        name: numbers::service(service.uuid),
+        handle: service.handle,
+        secondary: service.secondary,
+        duplicate: table.services.iter().filter(|other| other.uuid == service.uuid).count() > 1,
+        characteristics: rest
+            .by_ref()
+            .take(service.characteristics.len())
+            .map(|(id, _, characteristic)| characteristic_record(*id, characteristic, &ids))
+            .collect(),
+    };
+    table.services.iter().map(record).collect()
+}
+
+fn characteristic_record(
+    id: CharacteristicId,
+    characteristic: &Characteristic,
+    all: &[(CharacteristicId, &Service, &Characteristic)],
+) -> CharacteristicRecord {
+    let count =
+        |fits: &dyn Fn(&CharacteristicId) -> bool| all.iter().filter(|(other, ..)| fits(other)).count();
+    let alike = count(&|other| other.characteristic == id.characteristic);
+    let inside = count(&|other| other.characteristic == id.characteristic && other.service == id.service);
+    let (service, short) = (uuid_text(id.service), uuid_text(id.characteristic));
+    let place = match (alike, inside) {
+        (1, _) => short,
+        (_, 1) => format!("{service}/{short}"),
+        _ => format!("{service}/{short}#{}", u16::from(id.nth) + 1),
+    };
+    let named = characteristic.properties.to_string();
+    let named = named.split(", ").filter(|name| *name != "none").map(str::to_owned);
+    CharacteristicRecord {
+        uuid: characteristic.uuid.to_string(),
+        name: numbers::characteristic(characteristic.uuid),
+        handle: characteristic.handle,
+        value_handle: characteristic.value_handle(),
+        properties: named.chain(characteristic.flags.iter().cloned()).collect(),
+        duplicate: inside > 1,
+        descriptors: characteristic.descriptors.iter().map(descriptor_record).collect(),
+        place,
+    }
+}
+
+fn descriptor_record(descriptor: &Descriptor) -> DescriptorRecord {
+    DescriptorRecord {
+        uuid: descriptor.uuid.to_string(),
+        name: numbers::descriptor(descriptor.uuid),
+        handle: descriptor.handle,
+    }
+}
+
+impl ServiceRecord {
+    fn print(&self, page: &mut Page) {
+        let short = self.uuid.parse().map_or_else(|_| self.uuid.clone(), uuid_text);
+        let mut line = named(&short, self.name);
+        for (holds, what) in [
+            (self.secondary, "secondary"),
+            (self.duplicate, "duplicate: there are several services of this UUID"),
+            (self.characteristics.is_empty(), "empty"),
+        ] {
+            if holds {
+                line.push_str(&format!("  ({what})"));
+            }
+        }
+        page.item(1, self.handle, &line);
+        for characteristic in &self.characteristics {
+            let mut line = named(&characteristic.place, characteristic.name);
+            line.push_str(&format!("  [{}]", characteristic.properties.join(", ")));
+            if characteristic.duplicate {
+                line.push_str("  (duplicate)");
+            }
+            page.item(2, characteristic.handle, &line);
+            for descriptor in &characteristic.descriptors {
+                let short = descriptor.uuid.parse().map_or_else(|_| descriptor.uuid.clone(), uuid_text);
+                page.item(3, descriptor.handle, &named(&short, descriptor.name));
+            }
+        }
+    }
+}
+
+fn named(number: &str, name: Option<&str>) -> String {
+    name.map_or_else(|| number.to_owned(), |name| format!("{number}  {name}"))
+}
+
+/// A page of text that grows.
+struct Page {
+    text: String,
+    terminal: bool,
+}
+
+impl Page {
+    fn new(layout: Layout) -> Self {
+        Self { text: String::new(), terminal: layout.terminal }
+    }
+
+    fn line(&mut self, line: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(line.trim_end());
+    }
+
+    fn title(&mut self, title: &str) {
+        let line = if self.terminal { format!("{BOLD}{title}{BOLD:#}") } else { title.to_owned() };
+        self.line(&line);
+    }
+
+    fn section(&mut self, title: &str) {
+        self.title(title);
+    }
+
+    fn row(&mut self, name: &str, value: &str) {
+        self.line(&format!("  {name:<20} {value}"));
+    }
+
+    fn some(&mut self, name: &str, value: Option<impl AsRef<str>>) {
+        if let Some(value) = value {
+            self.row(name, &sanitise(value.as_ref()));
+        }
+    }
+
+    /// An item of the tree, with its handle before it where there is one.
+    fn item(&mut self, depth: usize, handle: Option<u16>, line: &str) {
+        let handle = handle.map_or_else(String::new, |handle| format!("0x{handle:04x}  "));
+        let handle =
+            if self.terminal && !handle.is_empty() { format!("{DIM}{handle}{DIM:#}") } else { handle };
+        self.line(&format!("{:width$}{handle}{line}", "", width = depth * 2));
+    }
+}

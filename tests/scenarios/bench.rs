@@ -1,0 +1,123 @@
+//! What who brings up a board asks of it, and of the machine.
+
+use serde_json::json;
+
+use crate::play::Play;
+use crate::stage::Breakage;
+use crate::{BOTH, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "info", rig: "bench", on: BOTH, play: info },
+    Scenario { name: "gatt read, write and notify", rig: "bench", on: BOTH, play: gatt },
+    Scenario { name: "gatt run", rig: "bench", on: BOTH, play: script },
+    Scenario { name: "characteristics alike", rig: "bench", on: BOTH, play: alike },
+    Scenario { name: "doctor", rig: "bench", on: BOTH, play: doctor },
+    Scenario { name: "doctor without the Bluetooth service", rig: "bench", on: BOTH, play: no_service },
+    Scenario { name: "doctor with the adapter off", rig: "adapter-off", on: BOTH, play: off },
+];
+
+const BOARD: &str = "C4:5C:00:00:0B:01";
+
+fn short(uuid: &serde_json::Value) -> String {
+    uuid.as_str().unwrap_or_default().get(4..8).unwrap_or_default().to_owned()
+}
+
+fn info(play: &Play) {
+    let done = play.bulbctl(&["info", "Light-Board", "--listen", play.time("400ms", "5s")]).ok();
+    let info = done.one("info");
+    assert_eq!(info["advertisement"]["manufacturer"][0]["name"], "Apple, Inc.");
+    assert!(info["advertisement"]["interval_ms"][1].as_u64().is_some_and(|ms| ms > 0), "{info}");
+    assert_eq!(info["device"][0]["text"], "Bulb Works");
+    assert_eq!(info["battery"], 61);
+    // The real one has services of its own before these.
+    let services = info["services"].as_array().unwrap();
+    let of =
+        |name: &str| services.iter().filter(|service| short(&service["uuid"]) == name).collect::<Vec<_>>();
+    let light = of("fff0");
+    assert_eq!(light.len(), 2, "{info}");
+    assert!(light.iter().all(|service| service["duplicate"] == true && service["handle"].is_u64()), "{info}");
+    assert_eq!(of("ffe0")[0]["characteristics"][0]["place"], "ffe0/fff5");
+    assert_eq!(of("180a")[0]["name"], "Device Information");
+    let status = &light[0]["characteristics"][1];
+    assert_eq!(status["properties"], json!(["read", "notify"]));
+    assert_eq!(short(&status["descriptors"][0]["uuid"]), "2902");
+    let handle = |value: &serde_json::Value| value.as_u64().unwrap();
+    assert_eq!(handle(&status["value_handle"]), handle(&status["handle"]) + 1);
+    let place = format!("@{:x}", handle(&status["value_handle"]));
+    let done = play.bulbctl(&["gatt", "read", "Light-Board", &place]).ok();
+    assert_eq!(done.one("value")["hex"], "0032ffffff");
+}
+
+fn gatt(play: &Play) {
+    let done = play.bulbctl(&["gatt", "read", BOARD, "fff2", "--decode"]).ok();
+    assert_eq!(done.one("value")["frame"]["brightness"], 50);
+    let done = play.bulbctl(&["gatt", "write", BOARD, "fff1", "0119ff0000"]).ok();
+    assert_eq!(done.one("value")["kind"], "request");
+    play.bulbctl(&["gatt", "write", BOARD, "fff1", "011aff0000", "--op", "command"]).ok();
+    let mut notify = play.start(&["gatt", "notify", BOARD, "fff2", "--count", "1"]);
+    play.sees_so(BOARD, "a subscription", |saw| saw.iter().any(|one| one == "subscribe fff2"));
+    play.bulbctl(&["gatt", "write", BOARD, "fff1", "011bff0000"]).ok();
+    let value = notify.wait_for("the notification", |line| line["type"] == "value");
+    assert_eq!((&value["operation"], &value["hex"]), (&json!("notification"), &json!("011bff0000")));
+    assert_eq!(notify.end().exit, 0);
+    play.bulbctl(&["gatt", "write", BOARD, "fff1", "01"]).failed(8, "bulb.refused");
+    play.bulbctl(&["gatt", "read", BOARD, "fff1"]).failed(7, "gatt.wrong_properties");
+    let saw = play.saw(BOARD);
+    for want in ["write fff1 request 0119ff0000", "write fff1 command 011aff0000", "write fff1 request 01"] {
+        assert!(saw.iter().any(|one| one == want), "{want}: {saw:#?}");
+    }
+}
+
+fn script(play: &Play) {
+    let file = std::env::temp_dir().join(format!("bulbctl-script-{}", std::process::id()));
+    std::fs::write(&file, "subscribe fff2\nwrite fff1 0164ff8800\nnotify fff2 count=1\nread fff2\n").unwrap();
+    let done = play.bulbctl(&["gatt", "run", "Light-Board", file.to_str().unwrap()]).ok();
+    std::fs::remove_file(&file).unwrap();
+    let values = done.all("value");
+    let what: Vec<_> = values.iter().map(|value| value["operation"].as_str().unwrap()).collect();
+    assert_eq!(what, ["subscribe", "write", "notification", "read"]);
+    assert!(values[2..].iter().all(|value| value["hex"] == "0164ff8800"), "{done:#?}");
+    let saw = [
+        "connect",
+        "subscribe fff2",
+        "write fff1 request 0164ff8800",
+        "notify fff2 0164ff8800",
+        "read fff2",
+        "disconnect central",
+    ];
+    play.sees(BOARD, &saw);
+}
+
+fn alike(play: &Play) {
+    play.bulbctl(&["gatt", "read", BOARD, "fff5"]).failed(2, "gatt.ambiguous");
+    for (place, hex) in
+        [("fff0/fff4#1", "01"), ("fff0/fff4#2", "02"), ("fff0/fff5", "0500"), ("ffe0/fff5", "0600")]
+    {
+        let done = play.bulbctl(&["gatt", "read", BOARD, place]).ok();
+        assert_eq!(done.one("value")["hex"], hex, "{place}");
+    }
+}
+
+fn doctor(play: &Play) {
+    let done = play.bulbctl(&["doctor"]).ok();
+    let doctor = done.one("doctor");
+    assert_eq!((&doctor["usable"], &doctor["adapters"][0]["powered"]), (&json!(true), &json!(true)));
+    play.bulbctl(&["connect", "Light-Board"]).ok();
+    let done = play.bulbctl(&["doctor"]).ok();
+    let doctor = done.one("doctor");
+    assert_eq!(doctor["links"][0]["name"], "Light-Board", "{doctor}");
+    play.bulbctl(&["disconnect", "Light-Board"]).ok();
+}
+
+fn no_service(play: &Play) {
+    play.breaks(Breakage::NoService);
+    let done = play.bulbctl(&["doctor"]);
+    assert_eq!(done.one("doctor")["usable"], false);
+    done.failed(4, "service.down");
+}
+
+fn off(play: &Play) {
+    let done = play.bulbctl(&["doctor"]);
+    assert_eq!(done.one("doctor")["adapters"][0]["powered"], false);
+    done.failed(4, "adapter.off");
+}
