@@ -205,13 +205,20 @@ impl Session {
         self.complete(outcome, deadline).await
     }
 
-    /// Reads what a family that can be read has not told by itself.
+    /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
+    /// that part.
     async fn complete(&mut self, mut outcome: Outcome, deadline: Deadline) -> Result<Outcome> {
         let usual = Items::NONE.with(Item::Power).with(Item::Brightness).and(self.profile.reported());
-        let answers = outcome.state.provenance == Provenance::Reported;
-        if answers && self.profile.readback().read && !usual.less(self.told).is_empty() {
+        if self.tells() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
+            let mode = self.known.mode;
             match self.fetch(deadline.within(ACK_TIME)).await {
-                Ok(_) => outcome.state = self.state(),
+                Ok(_) => {
+                    // What it shines with is what was written, where it does not report that.
+                    if outcome.confirmed.is_none() {
+                        self.known.mode = mode.or(self.known.mode);
+                    }
+                    outcome.state = self.state();
+                }
                 Err(error @ Error::LinkLost { .. }) => return Err(error),
                 Err(error) => tracing::info!("{}: reading the rest: {error}", self.device),
             }
