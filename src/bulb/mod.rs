@@ -3,6 +3,7 @@
 mod battery;
 mod change;
 mod driver;
+mod fade;
 pub mod families;
 mod gate;
 mod info;

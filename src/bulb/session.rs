@@ -13,7 +13,7 @@ use super::pace::Pen;
 use super::recognise::recognise;
 use super::roles::Roles;
 use super::state::{BulbState, Provenance};
-use super::tell::Ear;
+use super::tell::{Ear, reader};
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, Link, Report};
 
@@ -81,6 +81,7 @@ impl Session {
         if profile.session.needs_bonding {
             bond(link.as_ref(), &profile, &device, deadline).await?;
         }
+        link.explain(reader(Arc::clone(&profile), Arc::clone(&roles)));
         let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
         Ok(Self {
             link,
@@ -200,7 +201,29 @@ impl Session {
         self.prepare(deadline).await?;
         self.inform(wanted, deadline).await?;
         self.write(wanted, deadline).await?;
-        self.confirm(wanted.items(), deadline).await
+        let outcome = self.confirm(wanted.items(), deadline).await?;
+        self.complete(outcome, deadline).await
+    }
+
+    /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
+    /// that part.
+    async fn complete(&mut self, mut outcome: Outcome, deadline: Deadline) -> Result<Outcome> {
+        let usual = Items::NONE.with(Item::Power).with(Item::Brightness).and(self.profile.reported());
+        if self.tells() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
+            let mode = self.known.mode;
+            match self.fetch(deadline.within(ACK_TIME)).await {
+                Ok(_) => {
+                    // What it shines with is what was written, where it does not report that.
+                    if outcome.confirmed.is_none() {
+                        self.known.mode = mode.or(self.known.mode);
+                    }
+                    outcome.state = self.state();
+                }
+                Err(error @ Error::LinkLost { .. }) => return Err(error),
+                Err(error) => tracing::info!("{}: reading the rest: {error}", self.device),
+            }
+        }
+        Ok(outcome)
     }
 
     /// Reads the state, if what is to be written depends on it.
@@ -227,7 +250,7 @@ impl Session {
         Ok(())
     }
 
-    fn check(&self, wanted: &Light) -> Result<()> {
+    pub(super) fn check(&self, wanted: &Light) -> Result<()> {
         self.profile.check(wanted).map_err(|refusal| self.refused(refusal))
     }
 
@@ -281,7 +304,8 @@ impl Session {
             // What the wire cannot tell apart agrees: what was asked for is what it is.
             let all = assumed.items();
             let mode = self.known.mode;
-            self.known.merge(&only(assumed, all.less(self.profile.disagrees(all, assumed, &heard))));
+            let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
+            self.known.merge(&only(&own, all.less(self.profile.disagrees(all, &own, &heard))));
             self.known.mode = mode;
         }
         Outcome { state: self.state(), confirmed: Some(confirmed) }
@@ -302,6 +326,8 @@ enum Agreement {
 fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Agreement {
     let said = asked.and(heard.items());
     let shines = asked.iter().any(|item| item.mode().is_some());
+    // A brightness that was not known and not named is what it is.
+    let assumed = &Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
     let other_mode = shines && matches!((assumed.mode, heard.mode), (Some(own), Some(other)) if own != other);
     if said.is_empty() || other_mode || !profile.disagrees(asked, assumed, heard).is_empty() {
         return Agreement::None;
@@ -311,14 +337,16 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
 
 /// Pairs with a bulb that takes nothing without.
 async fn bond(link: &dyn Link, profile: &Profile, device: &str, deadline: Deadline) -> Result<()> {
+    let failed = |detail: String| Error::PairingFailed {
+        device: device.to_owned(),
+        detail,
+        how: profile.session.pairing_hint.clone(),
+    };
     match link.bond(deadline).await {
         Ok(()) => Ok(()),
+        Err(Error::NeedsPairing { .. }) => Err(failed("it did not agree".to_owned())),
         Err(error @ (Error::LinkLost { .. } | Error::ServiceDown)) => Err(error),
-        Err(error) => Err(Error::PairingFailed {
-            device: device.to_owned(),
-            detail: error.to_string(),
-            how: profile.session.pairing_hint.clone(),
-        }),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

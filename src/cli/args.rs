@@ -230,6 +230,9 @@ pub(crate) struct Set {
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) light: Light,
+    /// Go there in steps over so long, from the state that the bulb reports
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["effect", "speed"])]
+    pub(crate) fade: Option<Duration>,
 }
 
 /// What can be set of a light.

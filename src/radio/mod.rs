@@ -65,6 +65,12 @@ impl Deadline {
         self.start.elapsed()
     }
 
+    /// One that comes so much later; for an operation that takes its time on purpose.
+    #[must_use]
+    pub fn later(self, duration: Duration) -> Self {
+        Self { end: self.end + duration, ..self }
+    }
+
     /// How much is left; zero once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {
@@ -185,6 +191,11 @@ pub enum WriteKind {
 /// The notifications of one characteristic, oldest first. Bounded: a reader that lags loses the oldest, and is told.
 /// Ends when the link goes down.
 pub type Notifications = broadcast::Receiver<Vec<u8>>;
+
+/// Says what a frame on a characteristic means, or what is wrong with it: one to the bulb, if the second argument says so, or one
+/// from it. Nothing where nobody knows.
+pub type FrameReader =
+    Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
 /// How many notifications wait for a slow reader.
 pub const NOTIFICATION_QUEUE: usize = 64;
@@ -313,6 +324,11 @@ pub trait Link: fmt::Debug + Send + Sync {
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())
+    }
+
+    /// Is told what frames on this link mean, for whoever shows them. Most links show none.
+    fn explain(&self, reader: FrameReader) {
+        let _ = reader;
     }
 
     /// Leaves the link up when this handle goes.

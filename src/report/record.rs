@@ -14,7 +14,7 @@ use super::gatt::ValueRecord;
 use super::info::InfoRecord;
 use super::profile::ProfileRecord;
 use bulb_protocol::Percent;
-use bulb_protocol::profile::{Light, Profile};
+use bulb_protocol::profile::{Light, Profile, Readback};
 
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
@@ -235,6 +235,9 @@ pub struct StateRecord {
     /// Whether this is the end of a command.
     #[serde(skip)]
     pub commanded: bool,
+    /// Whether the family never tells its state.
+    #[serde(skip)]
+    pub write_only: bool,
 }
 
 impl StateRecord {
@@ -255,6 +258,7 @@ impl StateRecord {
             scaled: profile.scales_brightness(),
             confirmed: None,
             commanded: false,
+            write_only: profile.readback() == Readback::default(),
         }
     }
 

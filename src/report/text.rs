@@ -73,6 +73,10 @@ pub(crate) fn on_off(on: bool) -> String {
 fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     let mut fields = vec![name(&state.bulb, layout)];
     match state.provenance {
+        Provenance::Unknown if state.write_only => {
+            fields.push("state unknown".to_owned());
+            fields.push("(it never reports)".to_owned());
+        }
         Provenance::Unknown => fields.push("state unknown".to_owned()),
         _ => fields.extend(light_fields(&state.light, layout)),
     }
@@ -81,7 +85,9 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     }
     match (state.provenance, state.confirmed) {
         (_, Some(false)) => fields.push("(written, not confirmed)".to_owned()),
-        (Provenance::Assumed, _) if state.commanded => fields.push("(assumed: it never reports)".to_owned()),
+        (Provenance::Assumed, _) if state.commanded && state.write_only => {
+            fields.push("(assumed: it never reports)".to_owned())
+        }
         (Provenance::Assumed, _) => fields.push("(assumed)".to_owned()),
         (Provenance::Advertised, _) => fields.push("(advertised)".to_owned()),
         _ => {}

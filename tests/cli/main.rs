@@ -5,6 +5,7 @@
 
 mod bench;
 mod errors;
+mod families;
 mod frame;
 mod json;
 mod links;
