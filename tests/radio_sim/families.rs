@@ -28,7 +28,7 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
 fn id_of(profile: &Profile, role: &str) -> CharacteristicId {
     let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
     let at = profile.role(role).unwrap().at.iter().find(|at| at.service.is_some()).unwrap();
-    CharacteristicId { service: uuid(at.service.unwrap()), characteristic: uuid(at.characteristic) }
+    CharacteristicId::new(uuid(at.service.unwrap()), uuid(at.characteristic))
 }
 
 /// A lamp of a profile, with a link that is ready for commands.
