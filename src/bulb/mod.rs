@@ -3,19 +3,25 @@
 mod battery;
 mod change;
 mod driver;
+pub mod families;
 mod gate;
 mod info;
-mod profile;
+mod pace;
 mod reach;
+mod recognise;
+mod roles;
 mod session;
 mod state;
+mod tell;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
-pub use driver::{Driver, Happening, LinkPhase, Plan};
+pub use driver::{Driven, Driver, Happening, LinkPhase, Plan};
+pub use families::{BASE, Families};
 pub use gate::{Gate, Turn};
 pub use info::{DeviceInfo, read_device_info};
-pub use profile::{BASE, Profile, looks_like_a_bulb, profile_of};
 pub use reach::{hold, reach};
+pub use recognise::{Candidate, Recognition, recognise, weigh};
+pub use roles::Roles;
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};

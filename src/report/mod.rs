@@ -1,5 +1,6 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod detect;
 mod frame;
 mod live;
 mod profile;
@@ -8,12 +9,13 @@ mod reporter;
 mod sanitise;
 mod text;
 
+pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use frame::{FrameKind, FrameRecord};
 pub use live::Live;
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{
-    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, LinkRecord, ScanRecord,
-    StateRecord, millis,
+    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
+    ScanRecord, StateRecord, millis,
 };
 pub use reporter::{ColorChoice, Reporter, Settings};
 pub use sanitise::{json_safe, sanitise};
