@@ -1,5 +1,6 @@
 //! `gatt`: single characteristics read, written and listened to, as they are.
 
+mod args;
 mod payload;
 mod script;
 
@@ -9,7 +10,6 @@ use std::time::Duration;
 use bulb_protocol::profile::Profile;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::args::{Gatt, GattAction, GattRun, ValueOutput};
 use super::context::Context;
 use super::{frame, profiles};
 use crate::bulb::{BASE, Passed, Place, Raw, reach};
@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::{Deadline, Report};
 use crate::report::{Body, ValueForm, ValueRecord};
+pub(crate) use args::Gatt;
+use args::{GattAction, GattRun, ValueOutput};
 use script::{Operation, Step};
 
 /// The longest script that is read, bytes.
