@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bulb_protocol::Rgb;
 use bulbctl::Error;
-use bulbctl::bulb::BASE;
 use bulbctl::error::Result;
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
@@ -56,8 +55,14 @@ async fn session() -> Result<Buffer> {
         let radio = radio.clone();
         async move { Ok(radio) }.boxed()
     };
-    let setup = Setup { open: Arc::new(open), profile: &BASE, timeout: Duration::from_secs(10) };
-    let options = Options { size: SIZE, depth: Depth::True, groups: Vec::new(), start: Instant::now() };
+    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
+    let options = Options {
+        size: SIZE,
+        depth: Depth::True,
+        groups: Vec::new(),
+        start: Instant::now(),
+        families: Arc::default(),
+    };
     let mut desk = Desk::open(setup, options);
     desk.pass(Duration::from_secs(4)).await?;
     type Step<'a> = (&'a [KeyCode], u64);

@@ -9,6 +9,9 @@
 //!
 //! [groups]
 //! office = ["desk", "Light-*"]
+//!
+//! [profiles]
+//! desk = "elk:melk"
 //! ```
 
 use std::collections::BTreeMap;
@@ -38,6 +41,10 @@ pub struct Config {
     /// Names for several targets: each member is anything that a target can be.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
+    /// Which family drives a bulb, instead of recognising it: by an alias, or an address, identifier or name. A file's place is
+    /// relative to that of the configuration.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -52,12 +59,33 @@ impl Config {
             (None, None) => return Ok(Self::default()),
         };
         match fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Ok(text) => {
+                let mut config = Self::parse(&text, &path.display().to_string())?;
+                let folder = path.parent().unwrap_or(Path::new(""));
+                for profile in config.profiles.values_mut().filter(|profile| profile.contains(".toml")) {
+                    *profile = folder.join(&profile).display().to_string();
+                }
+                Ok(config)
+            }
             Err(error) if error.kind() == ErrorKind::NotFound && !required => Ok(Self::default()),
             Err(error) => {
                 Err(Error::FileUnreadable { path: path.display().to_string(), detail: error.to_string() })
             }
         }
+    }
+
+    /// Where the user's own profiles are: beside the configuration file.
+    #[must_use]
+    pub fn profiles_folder(named: Option<&Path>) -> Option<PathBuf> {
+        let file = named.map(Path::to_owned).or_else(Self::user_path)?;
+        Some(file.parent()?.join("profiles"))
+    }
+
+    /// The bulbs that have a profile of their own, with aliases replaced by what they stand for.
+    pub fn kept_profiles(&self) -> impl Iterator<Item = (String, String)> {
+        self.profiles
+            .iter()
+            .map(|(bulb, profile)| (self.aliases.get(bulb).unwrap_or(bulb).clone(), profile.clone()))
     }
 
     /// Where the user's own configuration is looked for.

@@ -205,7 +205,7 @@ pub enum Error {
         /// The bulb.
         device: String,
         /// What the profile uses it for.
-        role: &'static str,
+        role: Box<str>,
         /// The characteristic that the profile needs.
         characteristic: String,
         /// The service where it was looked for.
@@ -219,13 +219,47 @@ pub enum Error {
         /// The bulb.
         device: String,
         /// What the profile uses it for.
-        role: &'static str,
+        role: Box<str>,
         /// The characteristic.
         characteristic: String,
-        /// The property that is missing.
+        /// What it has to be able to do.
         need: &'static str,
         /// The properties that there are.
         have: String,
+    },
+    /// The evidence does not say which family the bulb is of.
+    #[error("{device} is of no family that we are sure of ({nearest}); it has {found}")]
+    Unrecognised {
+        /// The bulb.
+        device: String,
+        /// Its services and characteristics.
+        found: String,
+        /// The nearest families with their scores, or that there is none.
+        nearest: String,
+    },
+    /// The model is known by sight only.
+    #[error("{device} is a {profile}, which cannot be driven: {reason}")]
+    ProfileUnsupported {
+        /// The bulb.
+        device: String,
+        /// The family and its variant.
+        profile: String,
+        /// Why it cannot be driven.
+        reason: String,
+    },
+    /// The link cannot carry the frames of the family.
+    #[error(
+        "the link to {device} carries {mtu} bytes at once, and frames of {profile} need an MTU of {need}"
+    )]
+    MtuTooSmall {
+        /// The bulb.
+        device: String,
+        /// The family.
+        profile: String,
+        /// The MTU of the link.
+        mtu: u16,
+        /// The MTU that is needed.
+        need: u16,
     },
     /// No profile of this name.
     #[error("there is no profile {name:?} (there is: {have})")]
@@ -303,6 +337,26 @@ pub enum Error {
         /// What was asked.
         operation: String,
     },
+    /// The bulb has to be paired, and did not agree to it.
+    #[error("{device} has to be paired with this computer, and that failed: {detail}")]
+    PairingFailed {
+        /// The bulb.
+        device: String,
+        /// What happened.
+        detail: String,
+        /// How people make it ready to be paired, if its family tells.
+        how: Option<String>,
+    },
+    /// What is asked for depends on a state that the bulb does not tell.
+    #[error("{device} cannot {operation}: a {profile} never tells its state")]
+    NeverTells {
+        /// The bulb.
+        device: String,
+        /// The family.
+        profile: String,
+        /// What was asked: `toggle`, say.
+        operation: &'static str,
+    },
     /// The characteristic does not do this.
     #[error("{device} does not support to {operation}")]
     Unsupported {
@@ -343,7 +397,7 @@ pub enum Error {
         /// The bulb.
         device: String,
         /// The byte at fault, and the frame.
-        fault: DecodeError,
+        fault: Box<profile::DecodeError>,
     },
     /// A frame given to decode that is none.
     #[error("{0}")]
@@ -444,15 +498,19 @@ impl Error {
             Self::ConnectTimeout { .. } => ("connect.timeout", 6),
             Self::ConnectLimit { .. } => ("connect.limit", 6),
             Self::DiscoverTimeout { .. } => ("discover.timeout", 6),
+            Self::MtuTooSmall { .. } => ("connect.mtu", 6),
             Self::NoService { .. } => ("profile.no_service", 7),
             Self::NoCharacteristic { .. } => ("profile.no_characteristic", 7),
             Self::WrongProperties { .. } => ("profile.wrong_properties", 7),
+            Self::Unrecognised { .. } => ("profile.unknown", 7),
+            Self::ProfileUnsupported { .. } => ("profile.unsupported", 7),
             Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", 7),
             Self::CharacteristicAmbiguous { .. } => ("gatt.ambiguous", 2),
             Self::PropertyMissing { .. } => ("gatt.wrong_properties", 7),
             Self::Refused { .. } => ("bulb.refused", 8),
-            Self::NeedsPairing { .. } => ("bulb.needs_pairing", 8),
+            Self::NeedsPairing { .. } | Self::PairingFailed { .. } => ("bulb.needs_pairing", 8),
             Self::Unsupported { .. } | Self::NotEncodable { .. } => ("bulb.unsupported", 8),
+            Self::NeverTells { .. } => ("bulb.write_only", 8),
             Self::Held { .. } => ("bulb.held", 8),
             Self::Silent { .. } => ("bulb.timeout", 8),
             Self::NoBattery { .. } => ("bulb.no_battery", 8),
@@ -527,6 +585,20 @@ impl Error {
             }
             Self::Refused { att: 0x80..=0x9f, .. } => {
                 "this code is the firmware's own: see its documentation"
+            }
+            Self::Unrecognised { .. } => {
+                "`bulbctl profiles detect` shows what speaks for each family; if you know it, name it with --profile, \
+                 or for good in the [profiles] table of the configuration"
+            }
+            Self::MtuTooSmall { .. } => {
+                "try again, or with another adapter: the system agrees on the MTU with the bulb"
+            }
+            Self::PairingFailed { how: Some(how), .. } => {
+                return Some(format!("make it ready to be paired first: {how}"));
+            }
+            Self::PairingFailed { how: None, .. } => "make it ready to be paired first: its manual says how",
+            Self::NeverTells { .. } => {
+                "say what it is to be: `bulbctl on`, `off`, or `set` with all that you want"
             }
             Self::NeedsPairing { .. } => "pair it with `bluetoothctl pair ADDRESS`",
             Self::Held { .. } => "end the other program that uses the bulb",

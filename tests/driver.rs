@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BASE, BulbState, Change, Driver, Gate, Happening, LinkPhase, Plan, Power};
+use bulbctl::bulb::{
+    BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Plan, Power, Provenance,
+};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId};
 use tempfile::TempDir;
@@ -54,7 +56,7 @@ impl Held {
         let plan = Plan {
             radio,
             report,
-            profile: &BASE,
+            families: Arc::new(Families::default().choosing("base").unwrap()),
             gate: Arc::new(Gate::default()),
             timeout: Duration::from_secs(10),
         };
@@ -76,7 +78,7 @@ impl Held {
     }
 
     async fn until_reported(&mut self, state: LightState, token: u64) {
-        let wanted = Happening::State(BulbState::Reported(state), token);
+        let wanted = Happening::State(BulbState::reported(state), token);
         self.until(|happening| *happening == wanted).await;
     }
 
@@ -112,8 +114,9 @@ fn lost(happening: &Happening) -> bool {
 async fn tells_all_that_is_known_of_a_bulb() {
     let mut bulb = Held::hold("").await;
     assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(1)));
+    assert!(matches!(bulb.next().await, Happening::Recognised(driven) if driven.0.name == "base"));
     assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Up));
-    assert_eq!(bulb.next().await, Happening::State(BulbState::Reported(START), 0));
+    assert_eq!(bulb.next().await, Happening::State(BulbState::reported(START), 0));
     let battery = bulb.until(|happening| matches!(happening, Happening::Battery(_))).await;
     assert!(matches!(battery, Happening::Battery(Some(battery)) if battery.percent == 87));
     let info = bulb.until(|happening| matches!(happening, Happening::Info(_))).await;
@@ -127,7 +130,7 @@ async fn a_change_is_assumed_at_once_and_then_reported() {
     let mut bulb = Held::hold("").await;
     bulb.until_reported(START, 0).await;
     bulb.driver.change(brightness(30), 1);
-    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(30)), 1)).await;
+    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(30)), 1)).await;
     bulb.until(
         |happening| matches!(happening, Happening::Confirmed(time) if *time < Duration::from_millis(100)),
     )
@@ -163,7 +166,7 @@ async fn a_lost_link_makes_the_state_unknown_and_is_made_again() {
     assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(2)));
     assert_eq!(start.elapsed().as_millis(), 1000);
     // The change was not repeated: the bulb says what is so.
-    bulb.until(|happening| matches!(happening, Happening::State(BulbState::Reported(_), 1))).await;
+    bulb.until(|happening| matches!(happening, Happening::State(state, 1) if state.provenance == Provenance::Reported)).await;
     bulb.driver.change(brightness(40), 2);
     bulb.until_reported(at(40), 2).await;
 }
@@ -173,7 +176,7 @@ async fn a_refused_change_is_put_back() {
     let mut bulb = Held::hold("[[bulb.fault]]\non = \"write\"\ndo = \"error\"\natt = 0x0e\n").await;
     bulb.until_reported(START, 0).await;
     bulb.driver.change(brightness(30), 1);
-    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(30)), 1)).await;
+    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(30)), 1)).await;
     bulb.until(|happening| code(happening) == "bulb.refused").await;
     bulb.until_reported(START, 1).await;
 }
@@ -186,9 +189,9 @@ async fn a_bulb_that_does_not_answer_is_only_assumed() {
     bulb.until(|happening| code(happening) == "bulb.refused").await;
     bulb.driver.change(Change::whole(at(30)), 1);
     bulb.until(|happening| *happening == Happening::Unconfirmed).await;
-    assert_eq!(bulb.next().await, Happening::State(BulbState::Assumed(at(30)), 1));
+    assert_eq!(bulb.next().await, Happening::State(BulbState::assumed(at(30)), 1));
     bulb.driver.change(brightness(31), 2);
-    bulb.until(|happening| *happening == Happening::State(BulbState::Assumed(at(31)), 2)).await;
+    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(31)), 2)).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bulbctl::bulb::BASE;
 use bulbctl::error::{Error, Result};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, Address, Deadline, DeviceId, Heard, Link, REPORT_QUEUE, Radio, Report,
@@ -143,11 +142,12 @@ struct Size {
 async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
     let setup = Setup {
         open: Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
-        profile: &BASE,
+        families: Arc::default(),
         timeout: Duration::from_secs(10),
     };
     let start = Instant::now();
-    let options = Options { size: (100, 40), depth: Depth::True, groups: Vec::new(), start };
+    let options =
+        Options { size: (100, 40), depth: Depth::True, groups: Vec::new(), start, families: Arc::default() };
     let mut desk = Desk::open(setup, options);
     let mut terminal = Terminal::new(TestBackend::new(100, 40)).unwrap();
     // Every device, not only bulbs.

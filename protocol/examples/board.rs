@@ -3,7 +3,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `{"do": "new", "profile": "elk:melk", "folder": "/rigs", "table": [["fff0", "fff3"]], "state": {"power": true}}` | `board`, its number; `table`, the one given or the profile's, as `[service, characteristic, [property…]]`; `manufacturer_name`, `needs_bonding`, `keep_alive` in seconds, and what `advert` gives |
+//! | `{"do": "new", "profile": "elk:melk", "folder": "/rigs", "table": [["fff0", "fff3"]], "state": {"power": true}}` | `board`, its number; `table`, the one given or the profile's, as `[service, characteristic, [property…]]`; `manufacturer_name`, `needs_bonding`, `keep_alive` in seconds; `advert` |
 //! | `{"do": "connect", "board": 0}` | |
 //! | `{"do": "write", "board": 0, "at": "fff0/fff3", "hex": "7e…"}` | `att`, the error that a write request gets; `kept`, where it is a value like any other; the `occasion` on which something is to be told |
 //! | `{"do": "tell", "board": 0, "occasion": "command"}`, `change` or a question's number | `told`, a list of `[at, hex]` |
@@ -177,12 +177,14 @@ fn build(
         })
         .collect();
     let light = profile.starting(&state.light(&profile)?);
-    let mut answer = advert(&profile.advertise(&light));
-    answer["board"] = json!(boards.len());
-    answer["table"] = json!(shown);
-    answer["manufacturer_name"] = json!(profile.example.manufacturer_name);
-    answer["needs_bonding"] = json!(profile.session.needs_bonding);
-    answer["keep_alive"] = json!(profile.session.keep_alive.as_ref().map(|keep| keep.every.as_secs_f64()));
+    let answer = json!({
+        "board": boards.len(),
+        "table": shown,
+        "advert": advert(&profile.advertise(&light)),
+        "manufacturer_name": profile.example.manufacturer_name,
+        "needs_bonding": profile.session.needs_bonding,
+        "keep_alive": profile.session.keep_alive.as_ref().map(|keep| keep.every.as_secs_f64()),
+    });
     boards.push(Board::new(profile, &spots, light));
     Ok(answer)
 }

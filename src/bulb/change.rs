@@ -1,5 +1,6 @@
 //! What is asked of a bulb: only what is named changes, the rest is kept.
 
+use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
 
 /// What is asked of the power switch.
@@ -14,7 +15,7 @@ pub enum Power {
 }
 
 /// A change to a bulb's state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// The power switch, if it is to change.
     pub power: Option<Power>,
@@ -22,23 +23,42 @@ pub struct Change {
     pub brightness: Option<Percent>,
     /// The colour, if it is to change.
     pub color: Option<Rgb>,
+    /// The level of the white channel, if it is to change.
+    pub white: Option<Percent>,
+    /// The temperature of white in kelvin, if it is to change.
+    pub kelvin: Option<u16>,
+    /// The effect by its name or number, if it is to change.
+    pub effect: Option<String>,
+    /// The speed of effects, if it is to change.
+    pub speed: Option<Percent>,
 }
 
 impl Change {
     /// A change of the power switch alone.
     #[must_use]
-    pub const fn power(power: Power) -> Self {
-        Self { power: Some(power), brightness: None, color: None }
+    pub fn power(power: Power) -> Self {
+        Self { power: Some(power), ..Self::default() }
     }
 
     /// The change to exactly this state.
     #[must_use]
-    pub const fn whole(state: LightState) -> Self {
+    pub fn whole(state: LightState) -> Self {
         let power = if state.power { Power::On } else { Power::Off };
-        Self { power: Some(power), brightness: Some(state.brightness), color: Some(state.color) }
+        Self {
+            power: Some(power),
+            brightness: Some(state.brightness),
+            color: Some(state.color),
+            ..Self::default()
+        }
     }
 
-    /// This change and then the later one, as one.
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// This change and then the later one, as one. What the lamp shines with is that of the later one, if it says so.
     #[must_use]
     pub fn then(self, later: Self) -> Self {
         let power = match (self.power, later.power) {
@@ -48,35 +68,51 @@ impl Change {
             (Some(Power::Toggle), Some(Power::Toggle)) => None,
             (Some(_), power) => power,
         };
-        Self { power, brightness: later.brightness.or(self.brightness), color: later.color.or(self.color) }
+        // A colour that an effect or white has taken the place of is not shown any more.
+        let shines = later.color.is_some()
+            || later.white.is_some()
+            || later.kelvin.is_some()
+            || later.effect.is_some();
+        let before = if shines {
+            Self { speed: self.speed, brightness: self.brightness, ..Self::default() }
+        } else {
+            self
+        };
+        Self {
+            power,
+            brightness: later.brightness.or(before.brightness),
+            color: later.color.or(before.color),
+            white: later.white.or(before.white),
+            kelvin: later.kelvin.or(before.kelvin),
+            effect: later.effect.or(before.effect),
+            speed: later.speed.or(before.speed),
+        }
     }
 
-    /// The whole state that results, if it does not depend on the present one.
+    /// What is asked for as it is to be; a toggle from the power that is known, and without it not at all.
     #[must_use]
-    pub const fn complete(&self) -> Option<LightState> {
-        match *self {
-            Self {
-                power: Some(power @ (Power::On | Power::Off)),
-                brightness: Some(brightness),
-                color: Some(color),
-            } => Some(LightState { power: matches!(power, Power::On), brightness, color }),
-            _ => None,
+    pub fn wanted(&self, power: Option<bool>) -> Light {
+        Light {
+            power: match self.power {
+                None => None,
+                Some(Power::On) => Some(true),
+                Some(Power::Off) => Some(false),
+                Some(Power::Toggle) => power.map(|on| !on),
+            },
+            brightness: self.brightness,
+            color: self.color,
+            white: self.white,
+            kelvin: self.kelvin,
+            effect: self.effect.clone(),
+            speed: self.speed,
+            mode: None,
         }
     }
 
     /// The state that results from the present one.
     #[must_use]
-    pub fn apply(&self, present: LightState) -> LightState {
-        LightState {
-            power: match self.power {
-                None => present.power,
-                Some(Power::On) => true,
-                Some(Power::Off) => false,
-                Some(Power::Toggle) => !present.power,
-            },
-            brightness: self.brightness.unwrap_or(present.brightness),
-            color: self.color.unwrap_or(present.color),
-        }
+    pub fn apply(&self, present: &Light) -> Light {
+        present.clone().merged(&self.wanted(present.power))
     }
 }
 
@@ -89,34 +125,47 @@ mod tests {
 
     #[test]
     fn keeps_what_is_not_named() {
-        assert_eq!(Change::default().apply(DIM_RED), DIM_RED);
-        assert_eq!(Change::power(Power::On).apply(DIM_RED), LightState { power: true, ..DIM_RED });
+        let dim: Light = DIM_RED.into();
+        assert_eq!(Change::default().apply(&dim), dim);
+        assert_eq!(Change::power(Power::On).apply(&dim), Light { power: Some(true), ..dim.clone() });
         let brighter = Change { brightness: Some(Percent::MAX), ..Change::default() };
-        assert_eq!(brighter.apply(DIM_RED), LightState { brightness: Percent::MAX, ..DIM_RED });
-        assert_eq!(Change::power(Power::Toggle).apply(Change::power(Power::Toggle).apply(DIM_RED)), DIM_RED);
+        assert_eq!(brighter.apply(&dim), Light { brightness: Some(Percent::MAX), ..dim.clone() });
+        let toggle = Change::power(Power::Toggle);
+        assert_eq!(toggle.apply(&toggle.apply(&dim)), dim);
+        assert_eq!(Change::whole(DIM_RED).apply(&Light::default()), dim);
+        // What is not known cannot be switched over.
+        assert_eq!(toggle.wanted(None), Light::default());
     }
 
     #[test]
     fn two_changes_are_one() {
         let powers = [None, Some(Power::On), Some(Power::Off), Some(Power::Toggle)];
-        let changes = powers.into_iter().flat_map(|power| {
-            [None, Some(Percent::MAX)].map(|brightness| Change { power, brightness, color: None })
-        });
+        let shines = [
+            Change::default(),
+            Change { color: Some(Rgb::WHITE), ..Change::default() },
+            Change { white: Some(Percent::MAX), ..Change::default() },
+            Change { effect: Some("fade".to_owned()), speed: Some(Percent::MIN), ..Change::default() },
+        ];
+        let changes: Vec<Change> = powers
+            .into_iter()
+            .flat_map(|power| shines.iter().map(move |change| Change { power, ..change.clone() }))
+            .flat_map(|change| {
+                [None, Some(Percent::MAX)].map(|brightness| Change { brightness, ..change.clone() })
+            })
+            .collect();
         for (first, second) in
-            changes.clone().flat_map(|first| changes.clone().map(move |second| (first, second)))
+            changes.iter().flat_map(|first| changes.iter().map(move |second| (first, second)))
         {
-            for present in [DIM_RED, LightState { power: true, ..DIM_RED }] {
-                assert_eq!(first.then(second).apply(present), second.apply(first.apply(present)));
+            for present in [DIM_RED, LightState { power: true, ..DIM_RED }].map(Light::from) {
+                let both = first.clone().then(second.clone()).apply(&present);
+                let one_by_one = second.apply(&first.apply(&present));
+                // What is not shown any more need not have been set.
+                assert_eq!(
+                    (both.power, both.brightness, both.mode),
+                    (one_by_one.power, one_by_one.brightness, one_by_one.mode)
+                );
+                assert_eq!(both.speed, one_by_one.speed);
             }
         }
-        assert_eq!(Change::whole(DIM_RED).complete(), Some(DIM_RED));
-    }
-
-    #[test]
-    fn is_complete_only_without_the_present_state() {
-        let all = Change { power: Some(Power::On), brightness: Some(Percent::MAX), color: Some(Rgb::WHITE) };
-        assert_eq!(all.complete(), Some(all.apply(DIM_RED)));
-        assert_eq!(Change { power: Some(Power::Toggle), ..all }.complete(), None);
-        assert_eq!(Change { color: None, ..all }.complete(), None);
     }
 }

@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::LightState;
+use bulb_protocol::profile::{Item, Profile};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::battery::{Battery, read_battery};
-use super::change::Change;
+use super::change::{Change, Power};
+use super::families::Families;
 use super::gate::Gate;
 use super::info::{DeviceInfo, read_device_info};
-use super::profile::Profile;
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, Result};
@@ -55,18 +55,32 @@ pub enum LinkPhase {
 pub enum Happening {
     /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
     Link(LinkPhase),
+    /// How the bulb is driven has been found out, or was named for it.
+    Recognised(Driven),
     /// The state changed, with the token of the last change that it takes into account.
     State(BulbState, u64),
     /// The bulb confirmed a change after so long.
     Confirmed(Duration),
     /// A change was written, and the bulb did not confirm it.
     Unconfirmed,
+    /// A change was written, and the family never tells whether it was carried out.
+    Written,
     /// The battery level; nothing if the bulb has none.
     Battery(Option<Battery>),
     /// What the bulb says of itself.
     Info(DeviceInfo),
     /// Something failed. The driver goes on unless [`LinkPhase::Down`] follows.
     Trouble(Error),
+}
+
+/// The profile that a bulb is driven by. Two are the same if they have the same name.
+#[derive(Clone, Debug)]
+pub struct Driven(pub Arc<Profile>);
+
+impl PartialEq for Driven {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.full_name() == other.0.full_name()
+    }
 }
 
 /// What a driver is made of.
@@ -76,8 +90,8 @@ pub struct Plan {
     pub radio: Arc<dyn Radio>,
     /// What is known of the bulb.
     pub report: Report,
-    /// How it is driven.
-    pub profile: &'static Profile,
+    /// The families that it may be of.
+    pub families: Arc<Families>,
     /// Where connects take turns.
     pub gate: Arc<Gate>,
     /// How long an operation may take.
@@ -114,8 +128,7 @@ impl Driver {
     pub fn start(plan: Plan, out: mpsc::Sender<(DeviceId, Happening)>) -> Self {
         let slot = Arc::new(Slot::default());
         let stop = CancellationToken::new();
-        let holder =
-            Holder { plan, slot: slot.clone(), out, link: None, present: None, token: 0, attempt: 0 };
+        let holder = Holder { plan, slot: slot.clone(), out, link: None, token: 0, attempt: 0 };
         let task = tokio::spawn(holder.run(stop.clone()));
         Self { slot, stop, _task: AbortOnDropHandle::new(task) }
     }
@@ -124,7 +137,10 @@ impl Driver {
     /// the last value always arrives. States that take it into account carry a token of at least `token`.
     pub fn change(&self, change: Change, token: u64) {
         let mut next = self.slot.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let merged = next.map_or(change, |(before, _)| before.then(change));
+        let merged = match next.take() {
+            Some((before, _)) => before.then(change),
+            None => change,
+        };
         *next = Some((merged, token));
         drop(next);
         self.slot.filled.notify_one();
@@ -148,8 +164,6 @@ struct Holder {
     out: mpsc::Sender<(DeviceId, Happening)>,
     /// The link, to be closed when the user says so even if it was up before we came.
     link: Option<Arc<dyn Link>>,
-    /// The state that the bulb reported last on this link.
-    present: Option<LightState>,
     /// The token of the last change that was taken.
     token: u64,
     attempt: u32,
@@ -197,7 +211,6 @@ impl Holder {
                 Err(error) => error,
             };
             self.link = None;
-            self.present = None;
             // A change that was meant for a bulb in reach must not switch it minutes later.
             if let Some((_, token)) = self.slot.take() {
                 self.token = token;
@@ -211,17 +224,20 @@ impl Holder {
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let Plan { radio, report, profile, gate, timeout } = &self.plan;
+        let Plan { radio, report, families, gate, timeout } = &self.plan;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
-        let mut session = Session::open(radio.as_ref(), report, profile, deadline).await?;
-        self.link = Some(session.link().clone());
+        let link = radio.connect(&report.id, deadline).await?;
+        self.link = Some(link.clone());
         drop(turn);
-        session.subscribe(deadline).await?;
+        let mut session = Session::open(link, report, families, deadline).await?;
+        session.prepare(deadline).await?;
+        session.hold();
         let state = session.read_state(deadline).await;
+        self.tell(Happening::Recognised(Driven(session.profile().clone()))).await;
         self.tell(Happening::Link(LinkPhase::Up)).await;
         match state {
-            Ok(state) => self.reported(state).await,
+            Ok(state) => self.state(state).await,
             Err(error @ Error::LinkLost { .. }) => return Err(error),
             // It may report better ones later, and it can be commanded meanwhile.
             Err(error) => self.tell(Happening::Trouble(error)).await,
@@ -262,7 +278,7 @@ impl Holder {
                     }
                 }
                 state = session.next_state() => match state {
-                    Ok(state) => self.reported(state).await,
+                    Ok(state) => self.state(state).await,
                     Err(error @ Error::MalformedStatus { .. }) => self.tell(Happening::Trouble(error)).await,
                     Err(error) => return error,
                 },
@@ -275,9 +291,8 @@ impl Holder {
         }
     }
 
-    async fn reported(&mut self, state: LightState) {
-        self.present = Some(state);
-        self.tell(Happening::State(BulbState::Reported(state), self.token)).await;
+    async fn state(&self, state: BulbState) {
+        self.tell(Happening::State(state, self.token)).await;
     }
 
     /// Writes a change.
@@ -286,34 +301,33 @@ impl Holder {
     /// The link was lost. Any other failure has been told, and the state put back.
     async fn apply(&mut self, session: &mut Session, change: Change, token: u64) -> Result<()> {
         self.token = token;
-        // With the whole state nothing need be read before; without one, the session reads it.
-        let whole = self.present.map_or(change, |present| Change::whole(change.apply(present)));
-        if let Some(wanted) = whole.complete() {
-            self.tell(Happening::State(BulbState::Assumed(wanted), token)).await;
+        if change.is_empty() {
+            return Ok(());
+        }
+        let present = session.state().light;
+        // What is not known cannot be switched over before the bulb was asked.
+        if change.power != Some(Power::Toggle) || present.items().contains(Item::Power) {
+            self.state(BulbState::assumed(change.apply(&present))).await;
         }
         let start = Instant::now();
-        match session.apply(&whole, Deadline::after(self.plan.timeout)).await {
+        match session.apply(&change, Deadline::after(self.plan.timeout)).await {
             Ok(outcome) => {
                 self.tell(match outcome.confirmed {
-                    true => Happening::Confirmed(start.elapsed()),
-                    false => Happening::Unconfirmed,
+                    Some(true) => Happening::Confirmed(start.elapsed()),
+                    Some(false) => Happening::Unconfirmed,
+                    None => Happening::Written,
                 })
                 .await;
-                // What was written is the base of the next change, if the bulb never says.
-                self.present = outcome.state.light();
-                self.tell(Happening::State(outcome.state, token)).await;
+                self.state(outcome.state).await;
                 Ok(())
             }
             Err(error @ Error::LinkLost { .. }) => Err(error),
             Err(error) => {
                 self.tell(Happening::Trouble(error)).await;
                 match session.read_state(Deadline::after(READ_TIME)).await {
-                    Ok(state) => self.reported(state).await,
+                    Ok(state) => self.state(state).await,
                     Err(error @ Error::LinkLost { .. }) => return Err(error),
-                    Err(_) => {
-                        self.present = None;
-                        self.tell(Happening::State(BulbState::Unknown, token)).await;
-                    }
+                    Err(_) => self.state(BulbState::unknown()).await,
                 }
                 Ok(())
             }
@@ -362,7 +376,7 @@ async fn back(adapter: &mut watch::Receiver<AdapterState>) {
     }
 }
 
-/// Whether trying again cannot help: it is not a bulb of the profile, or the user may not.
+/// Whether trying again cannot help: it is not a bulb that can be driven, or the user may not.
 fn hopeless(error: &Error) -> bool {
-    matches!(error.exit(), 5 | 7) || matches!(error, Error::NeedsPairing { .. })
+    matches!(error.exit(), 5 | 7) || matches!(error, Error::NeedsPairing { .. } | Error::PairingFailed { .. })
 }

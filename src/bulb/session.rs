@@ -1,66 +1,102 @@
-//! A session with one bulb over one link.
+//! A session with one bulb over one link, as its family wants it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::{LightState, base};
-use tokio::sync::broadcast::error::RecvError;
+use bulb_protocol::profile::{Item, Items, Light, Mode, Profile, Readback, Refusal};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::change::Change;
-use super::profile::Profile;
-use super::state::BulbState;
+use super::change::{Change, Power};
+use super::families::Families;
+use super::pace::Pen;
+use super::recognise::recognise;
+use super::roles::Roles;
+use super::state::{BulbState, Provenance};
+use super::tell::Ear;
 use crate::error::{Error, Result};
-use crate::radio::{Deadline, Link, Notifications, Radio, Report, WriteKind};
+use crate::radio::{Deadline, Link, Report};
 
 /// How long a bulb has to report what it was commanded. Bulbs answer within some tens of milliseconds; over a busy
 /// link with a long connection interval it can take several hundred.
-const ACK_TIME: Duration = Duration::from_secs(1);
+pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
+/// A bulb that reports otherwise when it is asked right after a command may not have carried it out yet: it is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The state as far as it is known now.
     pub state: BulbState,
-    /// Whether the bulb reported what was asked for.
-    pub confirmed: bool,
+    /// Whether the bulb reports what was asked for; nothing where it never reports that.
+    pub confirmed: Option<bool>,
 }
 
-/// A link to a bulb whose characteristics have been checked.
+/// A link to a bulb whose family is known, and its characteristics checked.
 ///
 /// Dropping it closes the link, unless that was up before or is to be kept.
 #[derive(Debug)]
 pub struct Session {
-    link: Arc<dyn Link>,
-    profile: &'static Profile,
-    device: String,
-    write_kind: WriteKind,
-    status: Option<Notifications>,
+    pub(super) link: Arc<dyn Link>,
+    pub(super) profile: Arc<Profile>,
+    pub(super) roles: Arc<Roles>,
+    pub(super) device: String,
+    pub(super) pen: Pen,
+    /// What notifies, once that is subscribed to.
+    pub(super) ears: Vec<Ear>,
+    /// What is known of the lamp, and which parts of it the lamp told.
+    pub(super) known: Light,
+    pub(super) told: Items,
+    /// Whether its state has been read on this link.
+    pub(super) informed: bool,
+    /// Numbers the frames of families that count them.
+    pub(super) sequence: u8,
+    /// When a family that tells nothing by itself is asked next.
+    pub(super) poll: Instant,
+    ready: bool,
+    keeper: Option<AbortOnDropHandle<()>>,
 }
 
 impl Session {
-    /// Connects, and checks that this is a bulb of the profile before anything is written.
+    /// Finds out how the bulb at the other end is driven, checks its characteristics, and pairs with it if its family wants
+    /// that. Nothing is written to it by then.
     ///
     /// # Errors
-    /// What [`Radio::connect`] and [`Profile::check`] give.
+    /// What [`recognise`] and [`Roles::find`] give; [`Error::PairingFailed`], [`Error::MtuTooSmall`].
     pub async fn open(
-        radio: &dyn Radio,
+        link: Arc<dyn Link>,
         report: &Report,
-        profile: &'static Profile,
+        families: &Families,
         deadline: Deadline,
     ) -> Result<Self> {
-        Self::on(radio.connect(&report.id, deadline).await?, report, profile)
-    }
-
-    /// Checks that there is a bulb of the profile at the other end of the link, before anything is written.
-    ///
-    /// # Errors
-    /// What [`Profile::check`] gives.
-    pub fn on(link: Arc<dyn Link>, report: &Report, profile: &'static Profile) -> Result<Self> {
         let device = report.label();
-        let control = profile.check(link.table(), &device)?;
-        // A request where there is a choice: it is answered, so that a refusal is seen.
-        let write_kind = if control.write { WriteKind::Request } else { WriteKind::Command };
-        Ok(Self { link, profile, device, write_kind, status: None })
+        let profile = recognise(link.as_ref(), report, families, deadline).await?;
+        let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
+        tracing::info!("{device}: is driven as {}", profile.full_name());
+        if let (Some(mtu), Some(need)) = (link.mtu(), profile.session.mtu)
+            && mtu < need
+        {
+            return Err(Error::MtuTooSmall { device, profile: profile.full_name(), mtu, need });
+        }
+        if profile.session.needs_bonding {
+            bond(link.as_ref(), &profile, &device, deadline).await?;
+        }
+        let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
+        Ok(Self {
+            link,
+            profile,
+            roles,
+            device,
+            pen,
+            ears: Vec::new(),
+            known: Light::default(),
+            told: Items::NONE,
+            informed: false,
+            sequence: 0,
+            poll: Instant::now(),
+            ready: false,
+            keeper: None,
+        })
     }
 
     /// The link that it runs over.
@@ -69,117 +105,310 @@ impl Session {
         &self.link
     }
 
-    /// Reads the present state from the bulb.
-    ///
-    /// # Errors
-    /// [`Error::MalformedStatus`], and what [`Link::read`] gives.
-    pub async fn read_state(&self, deadline: Deadline) -> Result<LightState> {
-        let frame = self.link.read(self.profile.status, deadline).await?;
-        self.decode(&frame)
+    /// How the bulb is driven.
+    #[must_use]
+    pub const fn profile(&self) -> &Arc<Profile> {
+        &self.profile
     }
 
-    /// Subscribes to the status; once.
+    /// The state as far as it is known.
+    #[must_use]
+    pub fn state(&self) -> BulbState {
+        let items = self.known.items();
+        if items.is_empty() {
+            BulbState::unknown()
+        } else if items.and(self.told).is_empty() {
+            BulbState::assumed(self.known.clone())
+        } else {
+            BulbState { assumed: items.less(self.told), ..BulbState::reported(self.known.clone()) }
+        }
+    }
+
+    /// Whether the bulb tells its state over a link.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        let Readback { read, command, change, ask, advert: _ } = self.profile.readback();
+        read || command || change || ask
+    }
+
+    /// Writes now and then what the family wants to keep its link, until the session ends.
+    pub fn hold(&mut self) {
+        if let (None, Some(keep)) = (&self.keeper, &self.profile.session.keep_alive) {
+            self.keeper = Some(self.pen.keep(keep.write.clone(), keep.every));
+        }
+    }
+
+    /// Makes the bulb ready to be written to: subscribes to what it reports, and writes what its family wants first. Once.
     ///
     /// # Errors
-    /// What [`Link::subscribe`] gives.
-    pub async fn subscribe(&mut self, deadline: Deadline) -> Result<()> {
-        if self.status.is_none() {
-            self.status = Some(self.link.subscribe(self.profile.status, deadline).await?);
+    /// What [`Link::subscribe`] and [`Link::write`] give.
+    pub async fn prepare(&mut self, deadline: Deadline) -> Result<()> {
+        if self.ready {
+            return Ok(());
         }
+        if self.profile.session.subscribe_first {
+            self.subscribe(deadline).await?;
+        }
+        for write in &self.profile.session.first {
+            self.pen.write(write, deadline).await?;
+        }
+        self.subscribe(deadline).await?;
+        self.ready = true;
         Ok(())
     }
 
-    /// Waits for the next status that the bulb sends. Without end: put a deadline over it, or drop it.
+    /// What a change comes to: a toggle is worked out from the state that the bulb reports, or that was written in this
+    /// session.
     ///
     /// # Errors
-    /// [`Error::MalformedStatus`], after which one can go on; [`Error::LinkLost`], after which not.
-    pub async fn next_state(&mut self) -> Result<LightState> {
-        let frame = loop {
-            let Some(status) = &mut self.status else {
-                return Err(Error::Internal("waiting for a status without a subscription".to_owned()));
-            };
-            match status.recv().await {
-                Ok(frame) => break frame,
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!("{}: {missed} notifications missed", self.device)
-                }
-                Err(RecvError::Closed) => {
-                    return Err(Error::LinkLost {
-                        device: self.device.clone(),
-                        operation: "waiting for a status".to_owned(),
-                    });
-                }
+    /// [`Error::NeverTells`], [`Error::NotEncodable`], and what [`read_state`](Self::read_state) gives.
+    pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
+        let known = self.known.power;
+        self.check(&change.wanted(known.or(Some(false))))?;
+        if change.power == Some(Power::Toggle) {
+            if self.tells() && !self.informed {
+                self.prepare(deadline).await?;
+                self.read_state(deadline).await?;
             }
-        };
-        self.decode(&frame)
-    }
-
-    /// The whole state that a change leads to: of itself, or from the state that the bulb reports.
-    ///
-    /// # Errors
-    /// What [`read_state`](Self::read_state) gives.
-    pub async fn wanted(&self, change: &Change, deadline: Deadline) -> Result<LightState> {
-        match change.complete() {
-            Some(wanted) => Ok(wanted),
-            None => Ok(change.apply(self.read_state(deadline).await?)),
+            if self.known.power.is_none() {
+                return Err(Error::NeverTells {
+                    device: self.device.clone(),
+                    profile: self.profile.full_name(),
+                    operation: "toggle",
+                });
+            }
         }
+        Ok(change.wanted(self.known.power))
     }
 
-    /// Commands a change: [`subscribe`](Self::subscribe), [`wanted`](Self::wanted), [`command`](Self::command).
+    /// Commands a change: [`wanted`](Self::wanted), [`command`](Self::command).
     ///
     /// # Errors
     /// What these give.
     pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<Outcome> {
-        self.subscribe(deadline).await?;
         let wanted = self.wanted(change, deadline).await?;
-        self.command(wanted, deadline).await
+        self.command(&wanted, deadline).await
     }
 
-    /// Commands a state and has it confirmed: by the bulb's notification, or by reading back when none comes within
-    /// the ack time. The same state may be commanded again, on another link too.
+    /// Commands what is wanted, and has it confirmed by whichever way the family tells its state. The same may be commanded
+    /// again, on another link too.
     ///
     /// # Errors
-    /// What subscribing and writing give. A command that is not confirmed is no error.
-    pub async fn command(&mut self, wanted: LightState, deadline: Deadline) -> Result<Outcome> {
-        self.subscribe(deadline).await?;
+    /// [`Error::NotEncodable`], and what subscribing, reading and writing give. A command that is not confirmed is no error.
+    pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<Outcome> {
+        self.check(wanted)?;
+        self.prepare(deadline).await?;
+        self.inform(wanted, deadline).await?;
+        self.write(wanted, deadline).await?;
+        self.confirm(wanted.items(), deadline).await
+    }
+
+    /// Reads the state, if what is to be written depends on it.
+    pub(super) async fn inform(&mut self, wanted: &Light, deadline: Deadline) -> Result<()> {
+        if !self.informed && self.tells() && !stands_alone(&self.profile, wanted) {
+            self.read_state(deadline).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the frames of a change, and takes it for carried out.
+    pub(super) async fn write(&mut self, wanted: &Light, deadline: Deadline) -> Result<()> {
+        let sent = self
+            .profile
+            .encode(wanted, &self.known, self.sequence)
+            .map_err(|refusal| self.refused(refusal))?;
         self.forget_old_notifications();
-        self.link.write(self.profile.control, &base::encode(wanted), self.write_kind, deadline).await?;
-        self.confirm(wanted, deadline).await
-    }
-
-    /// A notification from before the command must not confirm it.
-    fn forget_old_notifications(&mut self) {
-        if let Some(status) = &mut self.status {
-            *status = status.resubscribe();
+        for write in &sent.writes {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.pen.write(write, deadline).await?;
         }
+        self.told = self.told.less(wanted.items()).less(differing(&self.known, &sent.assumed));
+        self.known = sent.assumed;
+        Ok(())
     }
 
-    async fn confirm(&mut self, wanted: LightState, deadline: Deadline) -> Result<Outcome> {
-        let late = |_| Error::Silent { device: String::new(), operation: String::new(), waited: ACK_TIME };
+    fn check(&self, wanted: &Light) -> Result<()> {
+        self.profile.check(wanted).map_err(|refusal| self.refused(refusal))
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        Error::NotEncodable { profile: self.profile.full_name(), refusal }
+    }
+
+    /// Waits until the bulb reports what was written, or asks it.
+    pub(super) async fn confirm(&mut self, asked: Items, deadline: Deadline) -> Result<Outcome> {
+        let way = self.profile.readback();
+        let asked = asked.and(self.profile.reported());
+        if asked.is_empty() || !self.tells() {
+            return Ok(Outcome { state: self.state(), confirmed: None });
+        }
+        let assumed = self.known.clone();
+        let mut heard = Light::default();
         let ack = deadline.within(ACK_TIME);
-        loop {
-            match ack.run(self.next_state(), late).await {
-                Ok(state) if state == wanted => {
-                    return Ok(Outcome { state: BulbState::Reported(state), confirmed: true });
-                }
-                Ok(other) => tracing::info!("{}: reports {other} while {wanted} is awaited", self.device),
-                Err(error @ Error::MalformedStatus { .. }) => tracing::warn!("{error}"),
-                Err(Error::Silent { .. }) => break,
-                Err(error) => return Err(error),
+        if way.command || way.change {
+            let profile = Arc::clone(&self.profile);
+            let whole = |heard: &Light| agrees(&profile, asked, &assumed, heard) == Agreement::Whole;
+            self.listen(&mut heard, ack, whole).await?;
+            if agrees(&profile, asked, &assumed, &heard) == Agreement::Whole {
+                return Ok(self.outcome(&assumed, Some(heard), true));
             }
+            tracing::info!("{}: no confirmation within {ACK_TIME:?}, reading back", self.device);
         }
-        tracing::info!("{}: no confirmation within {ACK_TIME:?}, reading back", self.device);
-        match self.read_state(deadline.within(ACK_TIME)).await {
-            Ok(state) => Ok(Outcome { state: BulbState::Reported(state), confirmed: state == wanted }),
-            Err(error @ Error::LinkLost { .. }) => Err(error),
-            Err(error) => {
-                tracing::info!("{}: reading back failed: {error}", self.device);
-                Ok(Outcome { state: BulbState::Assumed(wanted), confirmed: false })
+        loop {
+            let late = !(way.command || way.change) && ack.remaining() > AGAIN;
+            match self.fetch(deadline.within(ACK_TIME)).await {
+                Ok(read) => heard.merge(&read),
+                Err(error @ Error::LinkLost { .. }) => return Err(error),
+                Err(error) => tracing::info!("{}: reading back failed: {error}", self.device),
             }
+            let confirmed = agrees(&self.profile, asked, &assumed, &heard) != Agreement::None;
+            if confirmed || !late {
+                let heard = Some(heard).filter(|heard| !heard.items().is_empty());
+                return Ok(self.outcome(&assumed, heard, confirmed));
+            }
+            sleep(AGAIN).await;
         }
     }
 
-    fn decode(&self, frame: &[u8]) -> Result<LightState> {
-        base::decode(frame).map_err(|fault| Error::MalformedStatus { device: self.device.clone(), fault })
+    /// How a command ended of which this was heard.
+    fn outcome(&mut self, assumed: &Light, heard: Option<Light>, confirmed: bool) -> Outcome {
+        let Some(heard) = heard else {
+            let state =
+                BulbState { provenance: Provenance::Assumed, ..BulbState::assumed(self.known.clone()) };
+            return Outcome { state, confirmed: Some(false) };
+        };
+        if confirmed {
+            // What the wire cannot tell apart agrees: what was asked for is what it is.
+            let all = assumed.items();
+            let mode = self.known.mode;
+            self.known.merge(&only(assumed, all.less(self.profile.disagrees(all, assumed, &heard))));
+            self.known.mode = mode;
+        }
+        Outcome { state: self.state(), confirmed: Some(confirmed) }
+    }
+}
+
+/// How far a report agrees with what was commanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreement {
+    /// It says otherwise, or nothing of it.
+    None,
+    /// What it says agrees, and some it does not say.
+    Part,
+    /// It says all of it.
+    Whole,
+}
+
+fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Agreement {
+    let said = asked.and(heard.items());
+    let shines = asked.iter().any(|item| item.mode().is_some());
+    let other_mode = shines && matches!((assumed.mode, heard.mode), (Some(own), Some(other)) if own != other);
+    if said.is_empty() || other_mode || !profile.disagrees(asked, assumed, heard).is_empty() {
+        return Agreement::None;
+    }
+    if said == asked { Agreement::Whole } else { Agreement::Part }
+}
+
+/// Pairs with a bulb that takes nothing without.
+async fn bond(link: &dyn Link, profile: &Profile, device: &str, deadline: Deadline) -> Result<()> {
+    match link.bond(deadline).await {
+        Ok(()) => Ok(()),
+        Err(error @ (Error::LinkLost { .. } | Error::ServiceDown)) => Err(error),
+        Err(error) => Err(Error::PairingFailed {
+            device: device.to_owned(),
+            detail: error.to_string(),
+            how: profile.session.pairing_hint.clone(),
+        }),
+    }
+}
+
+/// Whether what is written for a change is the same whatever the lamp does at present.
+fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
+    let one = profile.initial(true);
+    let other = Light {
+        power: one.power.map(|on| !on),
+        brightness: one.brightness.map(|_| bulb_protocol::Percent::clamped(37)),
+        color: one.color.map(|_| bulb_protocol::Rgb::new(1, 130, 70)),
+        white: one.white.map(|_| bulb_protocol::Percent::clamped(11)),
+        kelvin: one.kelvin.map(|kelvin| kelvin.saturating_add(500)),
+        effect: profile.effects().last().map(str::to_owned).or_else(|| one.effect.clone()),
+        speed: one.speed.map(|_| bulb_protocol::Percent::clamped(13)),
+        mode: [
+            (one.white.is_some() || one.kelvin.is_some(), Mode::White),
+            (one.effect.is_some(), Mode::Effect),
+        ]
+        .into_iter()
+        .find_map(|(has, mode)| has.then_some(mode))
+        .or(one.mode),
+    };
+    let writes = |known: &Light| profile.encode(wanted, known, 0).ok().map(|sent| sent.writes);
+    let alone = writes(&Light::default());
+    alone.is_some() && alone == writes(&one) && alone == writes(&other)
+}
+
+/// These parts alone.
+fn only(light: &Light, items: Items) -> Light {
+    let has = |item: Item| items.contains(item);
+    Light {
+        power: light.power.filter(|_| has(Item::Power)),
+        brightness: light.brightness.filter(|_| has(Item::Brightness)),
+        color: light.color.filter(|_| has(Item::Color)),
+        white: light.white.filter(|_| has(Item::White)),
+        kelvin: light.kelvin.filter(|_| has(Item::Kelvin)),
+        effect: light.effect.clone().filter(|_| has(Item::Effect)),
+        speed: light.speed.filter(|_| has(Item::Speed)),
+        mode: None,
+    }
+}
+
+/// Which parts are not the same.
+fn differing(a: &Light, b: &Light) -> Items {
+    let parts = [
+        (Item::Power, a.power != b.power),
+        (Item::Brightness, a.brightness != b.brightness),
+        (Item::Color, a.color != b.color),
+        (Item::White, a.white != b.white),
+        (Item::Kelvin, a.kelvin != b.kelvin),
+        (Item::Effect, a.effect != b.effect),
+        (Item::Speed, a.speed != b.speed),
+    ];
+    parts.into_iter().filter_map(|(item, differs)| differs.then_some(item)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use bulb_protocol::profile::builtin;
+    use bulb_protocol::{Percent, Rgb};
+
+    use super::*;
+
+    #[test]
+    fn what_depends_on_the_state_is_known() {
+        let alone = |profile: &str, wanted: &Light| {
+            let (name, variant) = builtin::split_name(profile);
+            stands_alone(&builtin::load(name, variant.as_deref()).unwrap(), wanted)
+        };
+        let on = Light { power: Some(true), ..Light::default() };
+        let red = Light { color: Some(Rgb::new(255, 0, 0)), ..Light::default() };
+        let dim = Light { brightness: Some(Percent::clamped(30)), ..Light::default() };
+        let whole = Light { power: Some(true), ..red.clone().merged(&dim) };
+        for (profile, wanted, expected) in [
+            ("base", &on, false),
+            ("base", &red, false),
+            ("base", &whole, true),
+            ("elk", &on, true),
+            ("elk", &red, true),
+            ("elk", &dim, true),
+            // Scaled brightness is in the colour.
+            ("zengge", &on, true),
+            ("zengge", &red, false),
+            ("zengge", &dim, false),
+            // Its colour frame carries the brightness too.
+            ("lednetwf", &red, false),
+            ("govee:h6127", &dim, true),
+            ("hue", &on, true),
+        ] {
+            assert_eq!(alone(profile, wanted), expected, "{profile} {wanted:?}");
+        }
     }
 }

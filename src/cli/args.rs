@@ -158,7 +158,7 @@ pub(crate) enum Verb {
     Off(Bulbs),
     /// Switch over
     Toggle(Bulbs),
-    /// Change brightness, colour or power, and keep the rest
+    /// Change power, brightness, colour, white or effect, and keep the rest
     Set(Set),
     /// Read the state once
     Status(Bulbs),
@@ -249,6 +249,18 @@ pub(crate) struct Light {
     /// Colour: orange, ff8800, '#ff8800', 'hsl(30,100%,50%)' or 255,136,0
     #[arg(long, alias = "colour", value_name = "COLOR", value_parser = color::parse, num_args = 0..=1, default_missing_value = "")]
     color: Option<Rgb>,
+    /// Level of the white channel in percent
+    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true, conflicts_with = "color")]
+    white: Option<Percent>,
+    /// Temperature of white in kelvin
+    #[arg(long, value_name = "K", conflicts_with_all = ["color", "white"])]
+    kelvin: Option<u16>,
+    /// Effect, by its name or number: `bulbctl profiles show` lists them
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["white", "kelvin"])]
+    effect: Option<String>,
+    /// Speed of the effect in percent, higher is faster
+    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
+    speed: Option<Percent>,
 }
 
 impl Light {
@@ -259,7 +271,15 @@ impl Light {
             (_, true) => Some(Power::Off),
             _ => None,
         };
-        Change { power, brightness: self.brightness, color: self.color }
+        Change {
+            power,
+            brightness: self.brightness,
+            color: self.color,
+            white: self.white,
+            kelvin: self.kelvin,
+            effect: self.effect.clone(),
+            speed: self.speed,
+        }
     }
 }
 
@@ -302,18 +322,6 @@ pub(crate) enum FrameAction {
 pub(crate) struct Encode {
     #[command(flatten)]
     pub(crate) light: Light,
-    /// Level of the white channel in percent
-    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true, conflicts_with = "color")]
-    pub(crate) white: Option<Percent>,
-    /// Temperature of white in kelvin
-    #[arg(long, value_name = "K", conflicts_with_all = ["color", "white"])]
-    pub(crate) kelvin: Option<u16>,
-    /// Effect, by its name or number: `bulbctl profiles show` lists them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["white", "kelvin"])]
-    pub(crate) effect: Option<String>,
-    /// Speed of the effect in percent, higher is faster
-    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
-    pub(crate) speed: Option<Percent>,
     /// The number of the frame, for families that count them
     #[arg(long, value_name = "0-255", default_value_t = 0)]
     pub(crate) sequence: u8,
@@ -331,6 +339,8 @@ pub(crate) enum ProfilesAction {
     List,
     /// Show what a family can do, its variants and its effects
     Show(Show),
+    /// Say which family a bulb is of, and what speaks for each; writes nothing to it
+    Detect(Bulbs),
 }
 
 #[derive(Debug, Args)]

@@ -13,9 +13,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::Global;
-use crate::bulb::{BASE, Profile};
+use crate::bulb::Families;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fleet::{self, Found, Target};
 use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
 use crate::report::Reporter;
@@ -29,10 +29,9 @@ const MOMENT: Duration = Duration::from_millis(400);
 /// What every verb needs.
 pub(crate) struct Context<'a> {
     pub(crate) reporter: &'a Reporter,
-    pub(crate) profile: &'static Profile,
+    pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
     pub(crate) config: Config,
-    named_profile: Option<String>,
     adapter: Option<AdapterChoice>,
     trace: bool,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
@@ -42,17 +41,7 @@ impl<'a> Context<'a> {
     /// Resolves flags, environment and configuration, in this order.
     pub(crate) fn new(global: &Global, reporter: &'a Reporter) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
-        let profile = match global.profile.as_deref() {
-            None => &BASE,
-            Some(name) if name == BASE.name => &BASE,
-            Some(name) => {
-                super::profiles::load(name)?;
-                return Err(Error::Usage(format!(
-                    "profile {name:?} cannot be driven over the air yet, only base can; \
-                     `bulbctl frame encode --profile {name}` builds its frames"
-                )));
-            }
-        };
+        let families = families(global, &config)?;
         let adapter = match (&global.adapter, &config.adapter) {
             (Some(adapter), _) => Some(adapter.clone()),
             (None, Some(text)) => text.parse().ok(),
@@ -60,19 +49,13 @@ impl<'a> Context<'a> {
         };
         Ok(Self {
             reporter,
-            profile,
+            families: Arc::new(families),
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             config,
-            named_profile: global.profile.clone(),
             adapter,
             trace: global.verbose >= 2,
             radio: Arc::default(),
         })
-    }
-
-    /// The profile as it was named, if it was.
-    pub(crate) fn profile_name(&self) -> Option<&str> {
-        self.named_profile.as_deref()
     }
 
     /// The radio as it was named, if it was.
@@ -117,7 +100,7 @@ impl<'a> Context<'a> {
 
     /// Reads a target with the configuration's aliases and groups.
     pub(crate) fn target(&self, text: &str) -> Result<Target> {
-        Target::parse(text, &self.config)
+        Target::parse(text, &self.config, &self.families)
     }
 
     /// Finds the bulbs of a target.
@@ -177,6 +160,16 @@ impl<'a> Context<'a> {
             shown.enable_steady_tick(Duration::from_millis(100));
         });
         Progress(Some((bar, timer.abort_handle())))
+    }
+}
+
+/// The families that there are, and what was named for all bulbs or for some.
+pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
+    let families = Families::new(Config::profiles_folder(global.config.as_deref()));
+    let families = families.keeping(config.kept_profiles());
+    match &global.profile {
+        Some(text) => families.choosing(text),
+        None => Ok(families),
     }
 }
 

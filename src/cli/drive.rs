@@ -1,5 +1,9 @@
 //! `on`, `off`, `toggle`, `set`.
 
+use std::cell::Cell;
+
+use bulb_protocol::profile::Light;
+
 use super::args::{Bulbs, Set};
 use super::context::Context;
 use crate::bulb::{Change, Power, Session, reach};
@@ -12,34 +16,46 @@ pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> 
 
 pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
     let change = args.light.change();
-    if change == Change::default() {
-        return Err(Error::Usage("set needs what to set: --on, --off, --brightness or --color".to_owned()));
+    if change.is_empty() {
+        return Err(Error::Usage(
+            "set needs what to set: --on, --off, --brightness, --color, --white, --kelvin, --effect or --speed"
+                .to_owned(),
+        ));
     }
     run(&args.target, change, context).await
 }
 
 async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> {
-    let profile = context.profile;
+    let dims = change.brightness.is_some();
+    let said = Cell::new(false);
     context
         .each(
             target,
             "setting",
             async |radio, report, deadline| {
                 // Worked out once: a toggle that is repeated would undo itself.
-                let mut wanted = change.complete();
+                let mut wanted: Option<Light> = None;
                 let outcome = reach(radio.as_ref(), &report.id, deadline, async |link| {
-                    let mut session = Session::on(link, &report, profile)?;
-                    // First, so that what the bulb says meanwhile is not missed.
-                    session.subscribe(deadline).await?;
-                    let state = match wanted {
-                        Some(state) => state,
-                        None => *wanted.insert(session.wanted(&change, deadline).await?),
+                    let mut session = Session::open(link, &report, &context.families, deadline).await?;
+                    let light = match &wanted {
+                        Some(light) => light.clone(),
+                        None => wanted.insert(session.wanted(&change, deadline).await?).clone(),
                     };
-                    session.command(state, deadline).await
+                    let outcome = session.command(&light, deadline).await?;
+                    Ok((outcome, session.profile().clone()))
                 });
-                Ok(StateRecord::after(target, &report, profile.name, outcome.await?))
+                let (outcome, profile) = outcome.await?;
+                Ok(StateRecord::after(target, &report, &profile, outcome))
             },
-            |record| context.reporter.record(&Body::State(record)),
+            |record| {
+                if dims && record.scaled && !said.replace(true) {
+                    context.reporter.note(&format!(
+                        "a {} has no brightness of its own: its colour is dimmed instead",
+                        record.profile
+                    ));
+                }
+                context.reporter.record(&Body::State(record))
+            },
         )
         .await
 }

@@ -5,20 +5,20 @@ use std::io::BufRead;
 use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
-use super::args::{Decode, Encode, Frame, FrameAction};
+use super::args::{Decode, Encode, Frame, FrameAction, Global};
 use super::profiles;
-use crate::bulb::{BASE, Power};
+use crate::bulb::BASE;
 use crate::error::{Error, Result};
 use crate::report::{Body, FrameKind, FrameRecord, Reporter};
 
 /// What a frame says where nothing is named.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
-pub(crate) fn run(args: &Frame, profile: Option<&str>, reporter: &Reporter) -> Result<()> {
+pub(crate) fn run(args: &Frame, global: &Global, reporter: &Reporter) -> Result<()> {
     // The base profile has a codec of its own, which firmware links too.
-    let profile = match profile.filter(|name| *name != BASE.name) {
+    let profile = match global.profile.as_deref().filter(|name| *name != BASE) {
         None => None,
-        Some(text) => Some(profiles::load(text)?.1),
+        Some(text) => Some(profiles::all(global).load(text)?.1),
     };
     match (&args.action, profile) {
         (FrameAction::Encode(encode), Some(profile)) => self::encode(encode, &profile, reporter),
@@ -28,11 +28,12 @@ pub(crate) fn run(args: &Frame, profile: Option<&str>, reporter: &Reporter) -> R
 }
 
 fn base_encode(args: &Encode, reporter: &Reporter) -> Result<()> {
+    let change = args.light.change();
     for (asked, option) in [
-        (args.white.is_some(), "--white"),
-        (args.kelvin.is_some(), "--kelvin"),
-        (args.effect.is_some(), "--effect"),
-        (args.speed.is_some(), "--speed"),
+        (change.white.is_some(), "--white"),
+        (change.kelvin.is_some(), "--kelvin"),
+        (change.effect.is_some(), "--effect"),
+        (change.speed.is_some(), "--speed"),
     ] {
         if asked {
             return Err(Error::Usage(format!(
@@ -40,23 +41,18 @@ fn base_encode(args: &Encode, reporter: &Reporter) -> Result<()> {
             )));
         }
     }
-    let light = args.light.change().apply(DEFAULT);
+    let asked = change.wanted(None);
+    let light = LightState {
+        power: asked.power.unwrap_or(DEFAULT.power),
+        brightness: asked.brightness.unwrap_or(DEFAULT.brightness),
+        color: asked.color.unwrap_or(DEFAULT.color),
+    };
     reporter.record(&Body::Frame(FrameRecord::of(&base::encode(light), light, true)))
 }
 
 /// Prints the frames of what is named; of nothing, those that switch on.
 fn encode(args: &Encode, profile: &Profile, reporter: &Reporter) -> Result<()> {
-    let change = args.light.change();
-    let mut asked = Light {
-        power: change.power.map(|power| power == Power::On),
-        brightness: change.brightness,
-        color: change.color,
-        white: args.white,
-        kelvin: args.kelvin,
-        effect: args.effect.clone(),
-        speed: args.speed,
-        mode: None,
-    };
+    let mut asked = args.light.change().wanted(None);
     if asked.items().is_empty() {
         asked.power = Some(true);
     }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::report::{Reporter, Settings};
-use args::{Cli, Verb};
+use args::{Cli, Profiles, ProfilesAction, Verb};
 use context::Context;
 
 /// How long the clean-up may take on the way out.
@@ -81,8 +81,13 @@ fn finish(error: &Error, reporter: &Reporter) -> ExitCode {
 /// Runs the verbs that need no radio at once, the others on a runtime.
 fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
     match cli.verb {
-        Verb::Frame(args) => return frame::run(&args, cli.global.profile.as_deref(), reporter),
-        Verb::Profiles(args) => return profiles::run(&args, reporter),
+        Verb::Frame(args) => return frame::run(&args, &cli.global, reporter),
+        Verb::Profiles(Profiles { action: ProfilesAction::List }) => {
+            return profiles::list(&cli.global, reporter);
+        }
+        Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
+            return profiles::show(&args, &cli.global, reporter);
+        }
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
@@ -127,6 +132,9 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Gatt(args) => gatt::run(&args, context).await,
         Verb::Doctor => doctor::run(context).await,
         Verb::Tui => tui::run(context).await,
+        Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {
+            profiles::detect(&args, context).await
+        }
         Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
     }
 }

@@ -1,62 +1,51 @@
-//! `profiles`: the bulb families, and which one a word of the command line names.
+//! `profiles`: the bulb families, what one can do, and which one a bulb is of.
 
-use std::fs;
-
-use bulb_protocol::profile::{Family, LoadError, Profile, builtin};
-
-use super::args::{Profiles, ProfilesAction};
+use super::args::{Bulbs, Global, Show};
+use super::context::Context;
+use crate::bulb::{Families, reach, weigh};
+use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::report::{Body, ProfileRecord, Reporter};
+use crate::report::{Body, DetectRecord, ProfileRecord, Reporter};
 
-pub(crate) fn run(args: &Profiles, reporter: &Reporter) -> Result<()> {
-    match &args.action {
-        ProfilesAction::List => {
-            for name in builtin::names() {
-                let (family, profile) = load(name)?;
+/// The families, the user's own among them.
+pub(super) fn all(global: &Global) -> Families {
+    Families::new(Config::profiles_folder(global.config.as_deref()))
+}
+
+/// `list`. A file of the user's that is wrong does not stop the others.
+pub(crate) fn list(global: &Global, reporter: &Reporter) -> Result<()> {
+    let families = all(global);
+    for name in families.names() {
+        match families.load(&name) {
+            Ok((family, profile)) => {
                 reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, false)))?;
             }
-            Ok(())
-        }
-        ProfilesAction::Show(show) => {
-            let (family, profile) = load(&show.name)?;
-            reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, true)))
+            Err(error @ Error::ProfileInvalid { .. }) => tracing::warn!("{error}; passed over"),
+            Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
-/// The profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`. Only its own file is read.
-///
-/// # Errors
-/// [`Error::ProfileUnknown`], [`Error::FileUnreadable`], [`Error::ProfileInvalid`] with the line.
-pub(crate) fn load(text: &str) -> Result<(Family, Profile)> {
-    let (path, variant) = match text.rsplit_once(".toml:") {
-        Some((path, variant)) => (Some(format!("{path}.toml")), Some(variant)),
-        None => (text.ends_with(".toml").then(|| text.to_owned()), None),
-    };
-    let Some(path) = path else {
-        let (name, variant) = builtin::split_name(text);
-        let family = builtin::family(name).map_err(|error| known(text, text, error))?;
-        let profile = family.profile(variant.as_deref()).map_err(|error| known(text, text, error))?;
-        return Ok((family, profile));
-    };
-    let content = fs::read_to_string(&path)
-        .map_err(|error| Error::FileUnreadable { path: path.clone(), detail: error.to_string() })?;
-    let family = Family::parse(&content).map_err(|error| known(text, &path, error.into()))?;
-    // What is wrong in a variant is to be seen by who writes the file, not by who owns that model.
-    family.check_variants().map_err(|error| known(text, &path, error.into()))?;
-    let profile = family.profile(variant).map_err(|error| known(text, &path, error))?;
-    Ok((family, profile))
+/// `show`.
+pub(crate) fn show(args: &Show, global: &Global, reporter: &Reporter) -> Result<()> {
+    let (family, profile) = all(global).load(&args.name)?;
+    reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, true)))
 }
 
-fn known(text: &str, path: &str, error: LoadError) -> Error {
-    match error {
-        LoadError::Invalid(error) => {
-            Error::ProfileInvalid { path: path.to_owned(), detail: error.to_string() }
-        }
-        LoadError::NoFamily { have, .. } => Error::ProfileUnknown { name: text.to_owned(), have },
-        LoadError::NoVariant { family, have, .. } => Error::ProfileUnknown {
-            name: text.to_owned(),
-            have: format!("{family}, and of its variants {have}"),
-        },
-    }
+/// `detect`: every family that anything speaks for. What is named with `--profile` or in the configuration does not count.
+pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    context
+        .each(
+            &args.target,
+            "recognising",
+            async |radio, report, deadline| {
+                let found = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                    weigh(link.as_ref(), &report, &context.families, deadline, true).await
+                });
+                Ok(DetectRecord::of(&args.target, &report, &found.await?))
+            },
+            |record| context.reporter.record(&Body::Detect(record)),
+        )
+        .await
 }

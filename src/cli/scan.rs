@@ -1,6 +1,7 @@
 //! `scan`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -9,7 +10,7 @@ use wildmatch::WildMatch;
 
 use super::args::Scan;
 use super::context::Context;
-use crate::bulb::looks_like_a_bulb;
+use crate::bulb::Families;
 use crate::error::{Error, Result};
 use crate::fleet::glob;
 use crate::radio::{AdapterState, DeviceId, Radio, Report};
@@ -30,7 +31,7 @@ const RSSI_STEP: u16 = 6;
 const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
-    let filter = Filter::new(args);
+    let filter = Filter::new(args, context.families.clone());
     let radio = context.radio().await?.as_ref();
     let mut view = View::new(args, filter, context.reporter);
     let start = Instant::now();
@@ -102,10 +103,11 @@ struct Filter {
     services: Vec<uuid::Uuid>,
     address: Option<String>,
     min_rssi: Option<i16>,
+    families: Arc<Families>,
 }
 
 impl Filter {
-    fn new(args: &Scan) -> Self {
+    fn new(args: &Scan, families: Arc<Families>) -> Self {
         let plain = |text: &str| text.replace([':', '-'], "").to_uppercase();
         Self {
             // A filter on what a device is, or is called, stands in for the default one.
@@ -114,6 +116,7 @@ impl Filter {
             services: args.service.clone(),
             address: args.address.as_deref().map(plain),
             min_rssi: args.min_rssi,
+            families,
         }
     }
 
@@ -121,7 +124,7 @@ impl Filter {
         let name = || report.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
         let address =
             || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
-        (self.any || looks_like_a_bulb(report))
+        (self.any || self.families.looks_like_a_bulb(report))
             && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name())))
             && (self.services.is_empty()
                 || self.services.iter().any(|service| report.services.contains(service)))
@@ -190,7 +193,7 @@ impl<'a> View<'a> {
 
     fn say(&mut self, report: Report) -> Result<()> {
         self.nameless.remove(&report.id);
-        self.reporter.record(&Body::Device(DeviceRecord::of(&report)))?;
+        self.reporter.record(&Body::Device(DeviceRecord::of(&report, &self.filter.families)))?;
         self.found.insert(report.id.clone(), report);
         Ok(())
     }
@@ -239,7 +242,8 @@ impl<'a> View<'a> {
         let Some(live) = &mut self.live else { return };
         let mut reports: Vec<&Report> = self.found.values().collect();
         reports.sort_by_key(|report| (std::cmp::Reverse(report.rssi.map(|rssi| rssi / 8)), &report.id));
-        let devices: Vec<DeviceRecord> = reports.into_iter().map(DeviceRecord::of).collect();
+        let devices: Vec<DeviceRecord> =
+            reports.into_iter().map(|report| DeviceRecord::of(report, &self.filter.families)).collect();
         let below = match &self.adapter {
             Some(adapter) if adapter.state != "on" => {
                 format!("adapter {} is {}, waiting for it", adapter.adapter, adapter.state)

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use bulb_protocol::profile::Profile;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -51,17 +52,28 @@ impl Watcher<'_> {
     async fn watch(&self, report: &Report) -> Result<()> {
         let deadline = self.context.deadline();
         let radio = self.context.radio().await?;
-        let mut said = None;
+        let mut said: Option<BulbState> = None;
+        let mut profile = None;
         let watching = reach(radio.as_ref(), &report.id, deadline, async |link| {
-            let mut session = Session::on(link, report, self.context.profile)?;
-            session.subscribe(deadline).await?;
+            let mut session = Session::open(link, report, &self.context.families, deadline).await?;
+            let own = session.profile().clone();
+            profile = Some(own.clone());
+            if !session.tells() {
+                return Err(Error::NeverTells {
+                    device: report.label(),
+                    profile: own.full_name(),
+                    operation: "be watched",
+                });
+            }
+            session.prepare(deadline).await?;
+            session.hold();
             let mut state = session.read_state(deadline).await;
             loop {
                 match state {
-                    Ok(state) if said == Some(state) => {}
+                    Ok(state) if said.as_ref() == Some(&state) => {}
                     Ok(state) => {
+                        self.report(report, &own, state.clone())?;
                         said = Some(state);
-                        self.report(report, BulbState::Reported(state))?;
                     }
                     // A bulb that sends one wrong frame may send right ones after it.
                     Err(error @ Error::MalformedStatus { .. }) if said.is_some() => {
@@ -76,13 +88,15 @@ impl Watcher<'_> {
         if let Err(Error::LinkLost { .. }) = result {
             let record = LinkRecord::of(&self.args.target, report, LinkKind::Lost);
             self.context.reporter.record(&Body::Link(record))?;
-            self.report(report, BulbState::Unknown)?;
+            if let Some(profile) = profile {
+                self.report(report, &profile, BulbState::unknown())?;
+            }
         }
         result
     }
 
-    fn report(&self, report: &Report, state: BulbState) -> Result<()> {
-        let record = StateRecord::of(&self.args.target, report, self.context.profile.name, state);
+    fn report(&self, report: &Report, profile: &Profile, state: BulbState) -> Result<()> {
+        let record = StateRecord::of(&self.args.target, report, profile, state);
         self.context.reporter.record(&Body::State(record))?;
         self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
         if self.left.get() == Some(0) {

@@ -1,10 +1,12 @@
 //! Targets: an address, an identifier, an alias, a name, a glob, `@group`, `all`, or a comma list of these.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wildmatch::WildMatch;
 
-use crate::bulb::looks_like_a_bulb;
+use crate::bulb::Families;
+use crate::bulb::families::is_called;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::radio::{Address, Report};
@@ -18,15 +20,15 @@ pub enum Wanted {
     Exact(String),
     /// Every device whose name matches.
     Glob(String, WildMatch),
-    /// Every bulb.
-    All,
+    /// Every bulb of these families.
+    All(Arc<Families>),
 }
 
 impl Wanted {
     /// Reads one item of a target, after aliases and groups have been replaced.
-    fn parse(text: &str) -> Self {
+    fn parse(text: &str, families: &Arc<Families>) -> Self {
         if text == "all" {
-            return Self::All;
+            return Self::All(Arc::clone(families));
         }
         if let Ok(address) = text.parse() {
             return Self::Address(address);
@@ -40,7 +42,7 @@ impl Wanted {
     /// Whether more than one device may be meant.
     #[must_use]
     pub const fn many(&self) -> bool {
-        matches!(self, Self::Glob(..) | Self::All)
+        matches!(self, Self::Glob(..) | Self::All(_))
     }
 
     /// Whether the device is meant. Names are compared with their padding trimmed.
@@ -48,9 +50,9 @@ impl Wanted {
     pub fn matches(&self, report: &Report) -> bool {
         match self {
             Self::Address(address) => report.address == Some(*address),
-            Self::Exact(text) => report.id.as_str() == text || names(report).any(|name| name == text),
+            Self::Exact(text) => is_called(report, text),
             Self::Glob(_, glob) => names(report).any(|name| glob.matches(name)),
-            Self::All => looks_like_a_bulb(report),
+            Self::All(families) => families.looks_like_a_bulb(report),
         }
     }
 
@@ -60,7 +62,7 @@ impl Wanted {
         match self {
             Self::Address(address) => address.to_string(),
             Self::Exact(text) | Self::Glob(text, _) => text.clone(),
-            Self::All => "all".to_owned(),
+            Self::All(_) => "all".to_owned(),
         }
     }
 }
@@ -85,11 +87,11 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a target, with the configuration's aliases and groups.
+    /// Reads a target, with the configuration's aliases and groups; `all` means the bulbs of these families.
     ///
     /// # Errors
     /// [`Error::Usage`] for an empty target, [`Error::GroupUnknown`].
-    pub fn parse(text: &str, config: &Config) -> Result<Self> {
+    pub fn parse(text: &str, config: &Config, families: &Arc<Families>) -> Result<Self> {
         let mut items = Vec::new();
         expand(text, config, &mut items, &mut BTreeSet::new())?;
         if items.is_empty() {
@@ -97,7 +99,7 @@ impl Target {
         }
         let mut seen = BTreeSet::new();
         items.retain(|item| seen.insert(item.clone()));
-        let wanted = items.iter().map(|item| Wanted::parse(item)).collect();
+        let wanted = items.iter().map(|item| Wanted::parse(item, families)).collect();
         Ok(Self { text: text.to_owned(), wanted })
     }
 
@@ -162,8 +164,12 @@ mod tests {
         Config::parse(text, "test").unwrap()
     }
 
+    fn parse(text: &str) -> Result<Target> {
+        Target::parse(text, &config(), &Arc::default())
+    }
+
     fn texts(target: &str) -> Vec<String> {
-        Target::parse(target, &config()).unwrap().wanted().iter().map(Wanted::text).collect()
+        parse(target).unwrap().wanted().iter().map(Wanted::text).collect()
     }
 
     #[test]
@@ -178,14 +184,14 @@ mod tests {
         for (text, single) in
             [("desk", true), ("Light-Desk", true), ("Light-*", false), ("all", false), ("a,b", false)]
         {
-            assert_eq!(Target::parse(text, &config()).unwrap().single().is_some(), single, "{text}");
+            assert_eq!(parse(text).unwrap().single().is_some(), single, "{text}");
         }
     }
 
     #[test]
     fn refuses_nothing_and_unknown_groups() {
         for text in ["", ",", "@cellar"] {
-            assert_eq!(Target::parse(text, &config()).unwrap_err().exit(), 2, "{text}");
+            assert_eq!(parse(text).unwrap_err().exit(), 2, "{text}");
         }
     }
 }

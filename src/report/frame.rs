@@ -58,10 +58,7 @@ impl FrameRecord {
     /// The record of a frame of the base protocol.
     #[must_use]
     pub fn of(frame: &[u8], light: LightState, encoded: bool) -> Self {
-        Self {
-            encoded,
-            ..Self::new(frame, crate::bulb::BASE.name, FrameKind::State, None, &Light::from(light))
-        }
+        Self { encoded, ..Self::new(frame, crate::bulb::BASE, FrameKind::State, None, &Light::from(light)) }
     }
 
     /// The record of a frame of a profile.

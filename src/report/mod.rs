@@ -1,5 +1,6 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod detect;
 mod doctor;
 mod frame;
 mod gatt;
@@ -11,6 +12,7 @@ mod reporter;
 mod sanitise;
 mod text;
 
+pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use frame::{FrameKind, FrameRecord};
 pub use gatt::{ValueForm, ValueRecord};
@@ -21,8 +23,8 @@ pub use info::{
 pub use live::Live;
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{
-    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, LinkRecord, ScanRecord,
-    StateRecord, millis,
+    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
+    ScanRecord, StateRecord, millis,
 };
 pub use reporter::{ColorChoice, Reporter, Settings};
 pub use sanitise::{json_safe, sanitise};

@@ -7,12 +7,16 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
 use super::gatt::ValueRecord;
 use super::info::InfoRecord;
 use super::profile::ProfileRecord;
-use crate::bulb::{Battery, BulbState, Outcome, Provenance, Source, profile_of};
+use bulb_protocol::Percent;
+use bulb_protocol::profile::{Light, Profile};
+
+use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
 use crate::radio::{AdapterState, Report};
 
@@ -45,6 +49,8 @@ pub enum Body {
     Doctor(DoctorRecord),
     /// A bulb family.
     Profile(ProfileRecord),
+    /// Which family a bulb is of, and why.
+    Detect(DetectRecord),
     /// Something failed.
     Error(ErrorRecord),
 }
@@ -95,7 +101,9 @@ pub struct DeviceRecord {
     /// Manufacturer data in hex, by company identifier in hex.
     pub manufacturer: BTreeMap<String, String>,
     /// The profile that the advertisement speaks for.
-    pub profile: Option<&'static str>,
+    pub profile: Option<String>,
+    /// The state that the advertisement tells; null for families that do not.
+    pub state: Option<LightRecord>,
     /// Whether the system holds a link to it.
     pub connected: bool,
     /// When it was first heard in this scan (RFC 3339); null if it is only remembered.
@@ -107,7 +115,7 @@ pub struct DeviceRecord {
 impl DeviceRecord {
     /// The record of a report.
     #[must_use]
-    pub fn of(report: &Report) -> Self {
+    pub fn of(report: &Report, families: &Families) -> Self {
         Self {
             bulb: Bulb::of(report),
             alias: report.alias.clone(),
@@ -118,7 +126,8 @@ impl DeviceRecord {
                 .iter()
                 .map(|(id, data)| (format!("{id:04x}"), hex::encode(data)))
                 .collect(),
-            profile: profile_of(report).map(|profile| profile.name),
+            profile: families.advertised(report),
+            state: families.advertised_light(report).as_ref().map(LightRecord::of),
             connected: report.connected,
             first_seen: report.heard.map(|heard| wall(heard.first)),
             last_seen: report.heard.map(|heard| wall(heard.last)),
@@ -161,6 +170,45 @@ pub struct ScanRecord {
     pub duration_ms: u64,
 }
 
+/// What is known of a light.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LightRecord {
+    /// Whether it is switched on.
+    pub power: Option<bool>,
+    /// Brightness, percent.
+    pub brightness: Option<u8>,
+    /// Colour at full brightness, `#rrggbb`.
+    pub color: Option<String>,
+    /// Level of the white channel, percent.
+    pub white: Option<u8>,
+    /// Temperature of white, kelvin.
+    pub kelvin: Option<u16>,
+    /// The effect, by its name or number.
+    pub effect: Option<String>,
+    /// Speed of effects, percent.
+    pub speed: Option<u8>,
+    /// What the lamp shines with: `color`, `white` or `effect`.
+    pub mode: Option<&'static str>,
+}
+
+impl LightRecord {
+    /// The record of a light.
+    #[must_use]
+    pub fn of(light: &Light) -> Self {
+        Self {
+            power: light.power,
+            brightness: light.brightness.map(Percent::get),
+            color: light.color.map(|color| color.to_string()),
+            white: light.white.map(Percent::get),
+            kelvin: light.kelvin,
+            effect: light.effect.clone(),
+            speed: light.speed.map(Percent::get),
+            mode: light.mode.map(bulb_protocol::profile::Mode::name),
+        }
+    }
+}
+
 /// A bulb's state.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -170,41 +218,54 @@ pub struct StateRecord {
     /// Which bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The profile it is driven by.
-    pub profile: &'static str,
+    /// The profile it is driven by, with its variant.
+    pub profile: String,
     /// How the state is known.
     pub provenance: Provenance,
-    /// Whether it is switched on.
-    pub power: Option<bool>,
-    /// Brightness, percent.
-    pub brightness: Option<u8>,
-    /// Colour at full brightness, `#rrggbb`.
-    pub color: Option<String>,
-    /// After a command: whether the bulb reported what was asked for. Null where nothing was commanded.
+    /// What is known.
+    #[serde(flatten)]
+    pub light: LightRecord,
+    /// Which parts of a reported state were only written, as the bulb does not report them.
+    pub assumed: Vec<&'static str>,
+    /// Whether brightness is scaled colour, as the family has none of its own.
+    pub scaled: bool,
+    /// After a command: whether the bulb reports what was asked for. Null where nothing was commanded, and where the family
+    /// never reports it.
     pub confirmed: Option<bool>,
+    /// Whether this is the end of a command.
+    #[serde(skip)]
+    pub commanded: bool,
 }
 
 impl StateRecord {
     /// The record of a state that was read or notified.
     #[must_use]
-    pub fn of(target: &str, report: &Report, profile: &'static str, state: BulbState) -> Self {
-        let light = state.light();
+    pub fn of(target: &str, report: &Report, profile: &Profile, state: BulbState) -> Self {
+        let assumed = match state.provenance {
+            Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Item::name).collect(),
+            _ => Vec::new(),
+        };
         Self {
             target: target.to_owned(),
             bulb: Bulb::of(report),
-            profile,
-            provenance: state.provenance(),
-            power: light.map(|light| light.power),
-            brightness: light.map(|light| light.brightness.get()),
-            color: light.map(|light| light.color.to_string()),
+            profile: profile.full_name(),
+            provenance: state.provenance,
+            light: LightRecord::of(&state.light),
+            assumed,
+            scaled: profile.scales_brightness(),
             confirmed: None,
+            commanded: false,
         }
     }
 
     /// The record of a command's outcome.
     #[must_use]
-    pub fn after(target: &str, report: &Report, profile: &'static str, outcome: Outcome) -> Self {
-        Self { confirmed: Some(outcome.confirmed), ..Self::of(target, report, profile, outcome.state) }
+    pub fn after(target: &str, report: &Report, profile: &Profile, outcome: Outcome) -> Self {
+        Self {
+            confirmed: outcome.confirmed,
+            commanded: true,
+            ..Self::of(target, report, profile, outcome.state)
+        }
     }
 }
 

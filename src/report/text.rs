@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
 use console::{Alignment, pad_str};
 
-use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LinkKind, StateRecord};
+use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, StateRecord};
 use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
 
@@ -54,6 +54,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
         Body::Doctor(doctor) => return Some(doctor.text(layout)),
         Body::Value(value) => value.fields(layout),
         Body::Profile(profile) => return Some(profile.text(layout)),
+        Body::Detect(detect) => return Some(detect.text(layout)),
         Body::Error(error) => return Some(error_lines(error)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
@@ -71,16 +72,41 @@ pub(crate) fn on_off(on: bool) -> String {
 
 fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     let mut fields = vec![name(&state.bulb, layout)];
-    match (state.power, state.brightness, &state.color) {
-        (Some(power), Some(brightness), Some(color)) => {
-            fields.extend([on_off(power), format!("{brightness} %"), swatch(color, layout)]);
-        }
-        _ => fields.push("state unknown".to_owned()),
+    match state.provenance {
+        Provenance::Unknown => fields.push("state unknown".to_owned()),
+        _ => fields.extend(light_fields(&state.light, layout)),
     }
-    if state.confirmed == Some(false) {
-        fields.push("(written, not confirmed)".to_owned());
-    } else if state.provenance == Provenance::Assumed {
-        fields.push("(assumed)".to_owned());
+    if !state.assumed.is_empty() {
+        fields.push(format!("({} assumed: not reported)", state.assumed.join(", ")));
+    }
+    match (state.provenance, state.confirmed) {
+        (_, Some(false)) => fields.push("(written, not confirmed)".to_owned()),
+        (Provenance::Assumed, _) if state.commanded => fields.push("(assumed: it never reports)".to_owned()),
+        (Provenance::Assumed, _) => fields.push("(assumed)".to_owned()),
+        (Provenance::Advertised, _) => fields.push("(advertised)".to_owned()),
+        _ => {}
+    }
+    fields
+}
+
+/// What is known of a light: of the colour, white and the effect only what it shines with, if that is known.
+fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
+    let shines = |mode: &str| light.mode.is_none_or(|own| own == mode);
+    let mut fields: Vec<String> = light.power.map(on_off).into_iter().collect();
+    fields.extend(light.brightness.map(|percent| format!("{percent} %")));
+    if shines("color") {
+        fields.extend(light.color.as_ref().map(|color| swatch(color, layout)));
+    }
+    if shines("white") {
+        fields.extend(light.white.map(|percent| format!("white {percent} %")));
+        fields.extend(light.kelvin.map(|kelvin| format!("{kelvin} K")));
+    }
+    if shines("effect") {
+        fields.extend(light.effect.as_ref().map(|effect| format!("effect {}", sanitise(effect))));
+        fields.extend(light.speed.map(|percent| format!("speed {percent} %")));
+        if light.mode == Some("effect") && light.effect.is_none() {
+            fields.push("an effect".to_owned());
+        }
     }
     fields
 }
@@ -101,7 +127,7 @@ pub(crate) fn swatch(color: &str, layout: Layout) -> String {
 /// `C4:11:00:00:00:01  -48 dBm  base  Light-Desk`, in columns on a terminal.
 pub(crate) fn device_line(device: &DeviceRecord, layout: Layout) -> String {
     let id = device.bulb.address.as_deref().unwrap_or(&device.bulb.id);
-    let profile = device.profile.unwrap_or("-");
+    let profile = device.profile.as_deref().unwrap_or("-");
     let name = device.bulb.name.as_deref().or(device.alias.as_deref()).map(sanitise);
     if !layout.terminal {
         let rssi = device.rssi.map_or_else(|| "-".to_owned(), |rssi| rssi.to_string());

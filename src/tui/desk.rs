@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, error::TrySendError};
@@ -12,7 +13,7 @@ use super::event::{Effect, Event, Word};
 use super::model::{Model, Options};
 use super::operator::{Opener, Operator};
 use super::update::update;
-use crate::bulb::Profile;
+use crate::bulb::Families;
 use crate::error::{Error, Result};
 
 /// How many words and effects wait for the other side.
@@ -25,16 +26,16 @@ const CLOSE_TIME: Duration = Duration::from_millis(500);
 pub struct Setup {
     /// Opens the radio.
     pub open: Opener,
-    /// How bulbs are driven.
-    pub profile: &'static Profile,
+    /// The families that bulbs may be of.
+    pub families: Arc<Families>,
     /// How long an operation may take.
     pub timeout: Duration,
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open: _, profile, timeout } = self;
-        f.debug_struct("Setup").field("profile", profile).field("timeout", timeout).finish_non_exhaustive()
+        let Self { open: _, families, timeout } = self;
+        f.debug_struct("Setup").field("families", families).field("timeout", timeout).finish_non_exhaustive()
     }
 }
 
@@ -57,8 +58,8 @@ impl Desk {
     pub fn open(setup: Setup, options: Options) -> Self {
         let (words_in, words) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::channel(QUEUE);
-        let Setup { open, profile, timeout } = setup;
-        let operator = Operator { open, profile, timeout, effects: effects_out, words: words_in };
+        let Setup { open, families, timeout } = setup;
+        let operator = Operator { open, families, timeout, effects: effects_out, words: words_in };
         Self {
             start: options.start,
             model: Model::new(options),

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bulb_protocol::LightState;
+use bulb_protocol::profile::Light;
 
 use super::hsv::Tint;
 use super::text::plain;
-use crate::bulb::{Battery, BulbState, DeviceInfo, Happening, LinkPhase, looks_like_a_bulb, profile_of};
+use crate::bulb::{Battery, BulbState, DeviceInfo, Driven, Families, Happening, LinkPhase, Provenance};
 use crate::radio::{DeviceId, Report};
 
 /// How many signal strengths are kept, one a tick.
@@ -56,7 +56,10 @@ pub(crate) struct Device {
     /// The name as it is shown; empty if there is none.
     pub(crate) name: String,
     pub(crate) bulb: bool,
-    pub(crate) profile: Option<&'static str>,
+    /// The profile that its advertisements speak for, or that it is driven by.
+    pub(crate) profile: Option<String>,
+    /// How it is driven, once that is known.
+    pub(crate) driven: Option<Driven>,
     /// Signal strength: the running average, and what is shown of it.
     average: Option<f32>,
     /// Whether the average is newer than what is shown.
@@ -83,11 +86,12 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(report: Report) -> Self {
+    pub(crate) fn new(report: Report, families: &Families) -> Self {
         let mut device = Self {
             name: String::new(),
             bulb: false,
             profile: None,
+            driven: None,
             average: None,
             fresh: false,
             rssi: None,
@@ -96,7 +100,7 @@ impl Device {
             last: None,
             silent: Duration::ZERO,
             link: Link::None,
-            state: BulbState::Unknown,
+            state: BulbState::unknown(),
             token: 0,
             answer: Answer::None,
             tint: Tint::default(),
@@ -106,7 +110,7 @@ impl Device {
             losses: 0,
             report: report.clone(),
         };
-        device.describe(report);
+        device.describe(report, families);
         device.sample();
         device
     }
@@ -125,7 +129,7 @@ impl Device {
     }
 
     /// Takes a report in; whether anything but its signal is new.
-    pub(crate) fn hear(&mut self, report: Report, at: Option<Duration>) -> bool {
+    pub(crate) fn hear(&mut self, report: Report, at: Option<Duration>, families: &Families) -> bool {
         let heard = at > self.last;
         if heard {
             self.last = at;
@@ -136,14 +140,22 @@ impl Device {
             || old.alias != report.alias
             || old.services != report.services
             || old.connected != report.connected;
-        self.describe(report);
+        self.describe(report, families);
         news
     }
 
-    fn describe(&mut self, report: Report) {
+    fn describe(&mut self, report: Report, families: &Families) {
         self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
-        self.bulb = looks_like_a_bulb(&report);
-        self.profile = profile_of(&report).map(|profile| profile.name).or(self.profile);
+        self.bulb = families.looks_like_a_bulb(&report);
+        if self.driven.is_none() {
+            self.profile = families.advertised(&report).or(self.profile.take());
+        }
+        // A bulb that we hold tells itself, if anything does.
+        if !self.up()
+            && let Some(light) = families.advertised_light(&report)
+        {
+            self.state = BulbState::advertised(light);
+        }
         // BlueZ says 127 for "not measured", and cheap controllers say what they like.
         if let Some(rssi) = report.rssi.filter(|rssi| (-127..=20).contains(rssi)) {
             let rssi = f32::from(rssi);
@@ -180,7 +192,7 @@ impl Device {
         self.link != Link::None
     }
 
-    pub(crate) fn light(&self) -> Option<LightState> {
+    pub(crate) fn light(&self) -> Option<&Light> {
         self.state.light()
     }
 
@@ -195,15 +207,20 @@ impl Device {
             Happening::Link(phase) => self.link(phase, now, clock),
             // A state from before the newest change would make the slider jump back under the finger.
             Happening::State(state, token) if *token >= self.token => {
-                self.state = *state;
-                if let Some(light) = state.light() {
-                    self.tint = self.tint.of(light.color);
+                self.state = state.clone();
+                if let Some(color) = state.light().and_then(|light| light.color) {
+                    self.tint = self.tint.of(color);
                 }
-                if matches!(state, BulbState::Unknown) {
+                if state.provenance == Provenance::Unknown {
                     self.answer = Answer::None;
                 }
             }
             Happening::State(..) => {}
+            Happening::Recognised(driven) => {
+                self.profile = Some(driven.0.full_name());
+                self.driven = Some(driven.clone());
+            }
+            Happening::Written => self.answer = Answer::None,
             Happening::Confirmed(latency) => {
                 self.latency = Some(*latency);
                 self.answer = Answer::Confirmed;
@@ -227,10 +244,8 @@ impl Device {
             LinkPhase::Waiting(until) => Link::Waiting(clock(*until)),
             LinkPhase::Down => Link::None,
         };
-        if self.up() {
-            self.profile = Some(crate::bulb::BASE.name);
-        } else {
-            self.state = BulbState::Unknown;
+        if !self.up() {
+            self.state = BulbState::unknown();
             self.latency = None;
             if was_up && matches!(self.link, Link::Waiting(_)) {
                 self.losses += 1;

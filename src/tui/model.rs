@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::Rgb;
@@ -14,6 +15,7 @@ use super::event::ScanPhase;
 use super::frames::FrameLog;
 use super::layout::{self, Areas};
 use super::paint::Depth;
+use crate::bulb::Families;
 use crate::error::Error;
 use crate::fleet::Target;
 use crate::radio::{AdapterState, DeviceId};
@@ -53,11 +55,19 @@ pub struct Options {
     pub groups: Vec<Group>,
     /// The beginning of time: events carry how long ago that was.
     pub start: Instant,
+    /// The families that bulbs may be of.
+    pub families: Arc<Families>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { size: (80, 24), depth: Depth::True, groups: Vec::new(), start: Instant::now() }
+        Self {
+            size: (80, 24),
+            depth: Depth::True,
+            groups: Vec::new(),
+            start: Instant::now(),
+            families: Arc::default(),
+        }
     }
 }
 
@@ -156,6 +166,7 @@ pub struct Model {
     pub(crate) depth: Depth,
     pub(crate) now: Duration,
     start: Instant,
+    pub(crate) families: Arc<Families>,
     pub(crate) adapter: Option<String>,
     /// Why Bluetooth cannot be used at present.
     pub(crate) banner: Option<Error>,
@@ -207,6 +218,7 @@ impl Model {
             depth: options.depth,
             now: Duration::ZERO,
             start: options.start,
+            families: options.families,
             adapter: None,
             banner: None,
             scan_wanted: true,

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::event::{Effect, Word};
 use super::scanner;
-use crate::bulb::{Driver, Gate, Happening, LinkPhase, Plan, Profile};
+use crate::bulb::{Driver, Families, Gate, Happening, LinkPhase, Plan};
 use crate::error::{Error, Result};
 use crate::radio::trace::{Frame, Traced};
 use crate::radio::{AdapterState, DeviceId, Radio, Report};
@@ -36,7 +36,7 @@ pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + S
 /// What the radio side needs.
 pub(super) struct Operator {
     pub(super) open: Opener,
-    pub(super) profile: &'static Profile,
+    pub(super) families: Arc<Families>,
     pub(super) timeout: Duration,
     pub(super) effects: mpsc::Receiver<Effect>,
     pub(super) words: mpsc::Sender<Word>,
@@ -76,7 +76,7 @@ impl Operator {
 /// The time with one radio.
 struct Shift {
     radio: Arc<dyn Radio>,
-    profile: &'static Profile,
+    families: Arc<Families>,
     timeout: Duration,
     words: mpsc::Sender<Word>,
     frames: broadcast::Receiver<Frame>,
@@ -104,7 +104,7 @@ impl Shift {
         let scanner = scanner::run(radio.clone(), wanted, gate.clone(), operator.words.clone());
         Self {
             radio,
-            profile: operator.profile,
+            families: operator.families.clone(),
             timeout: operator.timeout,
             words: operator.words.clone(),
             frames,
@@ -239,7 +239,7 @@ impl Shift {
         let plan = Plan {
             radio: self.radio.clone(),
             report,
-            profile: self.profile,
+            families: self.families.clone(),
             gate: self.gate.clone(),
             timeout: self.timeout,
         };

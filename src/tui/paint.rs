@@ -3,7 +3,8 @@
 //! Text is in the terminal's own colours, which its user chose; accents are from its palette, which fits a light or a dark
 //! background. Only what stands for a lamp's light is painted in colours of its own.
 
-use bulb_protocol::{LightState, Rgb};
+use bulb_protocol::Rgb;
+use bulb_protocol::profile::{Light, Mode};
 use ratatui::style::{Color, Modifier, Style};
 
 /// How many colours a terminal shows.
@@ -98,13 +99,27 @@ pub(crate) const DARK: Rgb = Rgb::new(0x33, 0x33, 0x33);
 
 /// What a lamp's light looks like: its colour, darker with its brightness. The eye takes half the light for three
 /// quarters of the brightness, so the channels go with the square root.
-pub(crate) fn glow(light: LightState) -> Rgb {
-    if !light.power {
+pub(crate) fn glow(light: &Light) -> Rgb {
+    if light.power == Some(false) {
         return DARK;
     }
-    let factor = (f32::from(light.brightness.get()) / 100.0).sqrt();
+    let percent = light.brightness.or(light.white.filter(|_| light.mode == Some(Mode::White)));
+    let factor = (f32::from(percent.map_or(100, bulb_protocol::Percent::get)) / 100.0).sqrt();
     let scale = |channel: u8| to_u8(f32::from(channel) * factor);
-    Rgb::new(scale(light.color.red), scale(light.color.green), scale(light.color.blue))
+    let color = hue(light);
+    Rgb::new(scale(color.red), scale(color.green), scale(color.blue))
+}
+
+/// The colour that a lamp shines with, as far as it is known; white is warmer with fewer kelvin.
+pub(crate) fn hue(light: &Light) -> Rgb {
+    match (light.mode, light.kelvin) {
+        (Some(Mode::White), Some(kelvin)) => {
+            let cold = (f32::from(kelvin.clamp(2000, 6500)) - 2000.0) / 4500.0;
+            Rgb::new(255, to_u8(137.0 + 118.0 * cold), to_u8(14.0 + 241.0 * cold))
+        }
+        (Some(Mode::White), None) => Rgb::WHITE,
+        _ => light.color.unwrap_or(Rgb::WHITE),
+    }
 }
 
 /// Rounds to a channel's range.
@@ -191,9 +206,11 @@ mod tests {
 
     #[test]
     fn a_lamp_glows_with_its_brightness_and_is_dark_when_off() {
-        let lamp = LightState { power: true, brightness: Percent::clamped(25), color: Rgb::new(200, 100, 0) };
-        assert_eq!(glow(lamp), Rgb::new(100, 50, 0));
-        assert_eq!(glow(LightState { power: false, ..lamp }), DARK);
-        assert_eq!(glow(LightState { brightness: Percent::MIN, ..lamp }), Rgb::new(0, 0, 0));
+        let color = Some(Rgb::new(200, 100, 0));
+        let lamp =
+            Light { power: Some(true), brightness: Some(Percent::clamped(25)), color, ..Light::default() };
+        assert_eq!(glow(&lamp), Rgb::new(100, 50, 0));
+        assert_eq!(glow(&Light { power: Some(false), ..lamp.clone() }), DARK);
+        assert_eq!(glow(&Light { brightness: Some(Percent::MIN), ..lamp.clone() }), Rgb::new(0, 0, 0));
     }
 }

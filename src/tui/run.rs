@@ -30,7 +30,13 @@ const PICTURE: Duration = Duration::from_millis(33);
 /// The terminal has been given back by then.
 pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
     let mut screen = Screen::take()?;
-    let options = Options { size: screen.size()?, depth, groups, start: Instant::now() };
+    let options = Options {
+        size: screen.size()?,
+        depth,
+        groups,
+        start: Instant::now(),
+        families: setup.families.clone(),
+    };
     let mut desk = Desk::open(setup, options);
     let result = AssertUnwindSafe(interact(&mut desk, &mut screen)).catch_unwind().await;
     let result = result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())));

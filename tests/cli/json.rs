@@ -36,6 +36,7 @@ fn a_state_says_everything_that_the_bulb_did() {
     let expected = serde_json::json!({
         "type": "state", "target": "Light-Shelf", "id": state["id"], "address": "C4:11:00:00:00:02", "name": "Light-Shelf",
         "profile": "base", "provenance": "reported", "power": true, "brightness": 66, "color": "#3060ff", "confirmed": true,
+        "white": null, "kelvin": null, "effect": null, "speed": null, "mode": "color", "assumed": [], "scaled": false,
         "at": state["at"],
     });
     assert_eq!(state, expected);

@@ -17,6 +17,7 @@ mod adapter;
 mod bench;
 mod commands;
 mod desk;
+mod families;
 mod faults;
 mod finding;
 mod links;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
     let topics = [
         ("finding", finding::SCENARIOS),
         ("commands", commands::SCENARIOS),
+        ("families", families::SCENARIOS),
         ("watching", watching::SCENARIOS),
         ("links", links::SCENARIOS),
         ("unfit", unfit::SCENARIOS),

@@ -145,6 +145,12 @@ impl<'a> Play<'a> {
             .collect()
     }
 
+    /// The writes that a bulb has seen so far, to any characteristic.
+    pub fn writes(&self, address: &str) -> Vec<Entry> {
+        let entries = Entry::parse(&self.stage.log(self.dir.path())).into_iter();
+        entries.filter(|entry| entry.bulb == address && entry.event == "write").collect()
+    }
+
     /// Asserts that a bulb has seen just this; waits for it, as links close late.
     pub fn sees(&self, address: &str, wanted: &[&str]) {
         self.sees_so(address, &format!("{wanted:#?}"), |saw| saw == wanted);

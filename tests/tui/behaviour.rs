@@ -82,13 +82,13 @@ fn a_slider_is_assumed_under_the_finger_and_settles_on_what_is_reported() {
     assert!(stage.screen().contains("on  70 %") && stage.screen().contains("assumed"));
     // The bulb is still at the first of them: the slider does not jump back.
     let at = |percent| LightState { brightness: Percent::clamped(percent), ..ON };
-    stage.bulb(1, Happening::State(BulbState::Reported(at(75)), 1));
+    stage.bulb(1, Happening::State(BulbState::reported(at(75)), 1));
     assert!(stage.screen().contains("on  70 %"));
     stage.bulb(1, Happening::Confirmed(Duration::from_millis(20)));
-    stage.bulb(1, Happening::State(BulbState::Reported(at(70)), 2));
+    stage.bulb(1, Happening::State(BulbState::reported(at(70)), 2));
     assert!(stage.screen().contains("reported"));
     // Somebody else changes it.
-    stage.bulb(1, Happening::State(BulbState::Reported(at(10)), 2));
+    stage.bulb(1, Happening::State(BulbState::reported(at(10)), 2));
     assert!(stage.screen().contains("on  10 %"));
     // A lost link makes it unknown, never off.
     stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
@@ -158,7 +158,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     // One of them is on, so both go off.
     stage.keys(" ");
     let off = Change::power(Power::Off);
-    assert_eq!(stage.effects, [Effect::Change(id(1), off, 1), Effect::Change(id(2), off, 2)]);
+    assert_eq!(stage.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
     stage.bulb(1, Happening::Confirmed(Duration::from_millis(20)));
     let refused = bulbctl::Error::Refused { device: "Light-Shelf".into(), operation: "x".into(), att: 0x80 };
     stage.bulb(2, Happening::Trouble(refused));

@@ -179,7 +179,7 @@ fn every_state_of_a_bulb() {
     look(&stage, "assumed");
     let dimmed = LightState { brightness: Percent::clamped(75), ..ON };
     stage.bulb(1, Happening::Confirmed(Duration::from_millis(23)));
-    stage.bulb(1, Happening::State(BulbState::Reported(dimmed), 1));
+    stage.bulb(1, Happening::State(BulbState::reported(dimmed), 1));
     look(&stage, "confirmed");
     stage.keys(" ");
     stage.bulb(1, Happening::Unconfirmed);
@@ -188,13 +188,13 @@ fn every_state_of_a_bulb() {
         Error::Refused { device: "Light-Desk".to_owned(), operation: "a write".to_owned(), att: 0x0e };
     stage.keys(" ");
     stage.bulb(1, Happening::Trouble(refused));
-    stage.bulb(1, Happening::State(BulbState::Reported(dimmed), 3));
+    stage.bulb(1, Happening::State(BulbState::reported(dimmed), 3));
     look(&stage, "refused");
     stage.press(KeyCode::Esc);
-    stage.bulb(1, Happening::State(BulbState::Reported(LightState { power: false, ..ON }), 3));
+    stage.bulb(1, Happening::State(BulbState::reported(LightState { power: false, ..ON }), 3));
     look(&stage, "off");
     let black = LightState { color: Rgb::new(0, 0, 0), brightness: Percent::MIN, ..ON };
-    stage.bulb(1, Happening::State(BulbState::Reported(black), 3));
+    stage.bulb(1, Happening::State(BulbState::reported(black), 3));
     look(&stage, "on, and black");
     let lost = Error::LinkLost { device: "Light-Desk".to_owned(), operation: "use".to_owned() };
     stage.bulb(1, Happening::Trouble(lost));

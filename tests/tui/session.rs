@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulbctl::bulb::BASE;
 use bulbctl::error::Error;
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
@@ -31,10 +30,16 @@ async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
         let radio = radio.clone();
         async move { if fails { Err(Error::ServiceDown) } else { Ok(radio) } }.boxed()
     };
-    let setup = Setup { open: Arc::new(open), profile: &BASE, timeout: Duration::from_secs(10) };
+    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
     Desk::open(
         setup,
-        Options { size: (80, 24), depth: Depth::True, groups: Vec::new(), start: Instant::now() },
+        Options {
+            size: (80, 24),
+            depth: Depth::True,
+            groups: Vec::new(),
+            start: Instant::now(),
+            families: Arc::default(),
+        },
     )
 }
 

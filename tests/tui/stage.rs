@@ -1,10 +1,11 @@
 //! A desk without radio and terminal, to which anything can happen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Happening, LinkPhase};
+use bulbctl::bulb::{BulbState, Driven, Families, Happening, LinkPhase};
 use bulbctl::config::Config;
 use bulbctl::fleet::Target;
 use bulbctl::radio::{AdapterState, Address, DeviceId, Heard, Report, gatt::uuid16};
@@ -48,10 +49,16 @@ impl Stage {
         .unwrap();
         let groups = config.groups.keys().map(|name| Group {
             name: name.clone(),
-            target: Target::parse(&format!("@{name}"), &config).unwrap(),
+            target: Target::parse(&format!("@{name}"), &config, &Arc::default()).unwrap(),
         });
         let start = Instant::now();
-        let options = Options { size: (width, height), depth, groups: groups.collect(), start };
+        let options = Options {
+            size: (width, height),
+            depth,
+            groups: groups.collect(),
+            start,
+            families: Arc::default(),
+        };
         let size = (width, height);
         let mut stage =
             Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
@@ -112,8 +119,10 @@ impl Stage {
     /// Connects a bulb that reports this state.
     pub(crate) fn up(&mut self, number: u16, light: LightState) {
         self.bulb(number, Happening::Link(LinkPhase::Connecting(1)));
+        let base = Families::default().profile("base", None).unwrap();
+        self.bulb(number, Happening::Recognised(Driven(base)));
         self.bulb(number, Happening::Link(LinkPhase::Up));
-        self.bulb(number, Happening::State(BulbState::Reported(light), 0));
+        self.bulb(number, Happening::State(BulbState::reported(light), 0));
     }
 
     pub(crate) fn tick(&mut self) {

@@ -75,7 +75,7 @@ class Board:
     def __init__(self, boards: Boards, made: dict[str, Any]) -> None:
         self._boards = boards
         self._number = made["board"]
-        self.name: str | None = made["name"]
+        self.name: str | None = made["advert"]["name"]
         self.manufacturer_name: str | None = made["manufacturer_name"]
         self.needs_bonding: bool = made["needs_bonding"]
         # In seconds.

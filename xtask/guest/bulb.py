@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from typing import Any
+from uuid import UUID
 
 from bumble import att, core, hci
 
@@ -307,7 +308,9 @@ class Bulb:
         return Verdict()
 
     def note(self, event: str, **more: str) -> None:
-        """Writes to the air log."""
+        """Writes to the air log, which has long UUIDs with dashes."""
+        if len(uuid := more.get("characteristic", "")) == 32:
+            more["characteristic"] = str(UUID(uuid))
         self._log.write(self.spec.station.address, event, **more)
 
     def describe(self) -> dict[str, Any]:

@@ -6,8 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Profile;
-use super::bulb::{Heard, Occasion};
-use super::light::{Item, Light};
+use super::bulb::{Answer, Heard, Occasion};
+use super::light::{Item, Light, Mode};
 use super::recognise::AdvertData;
 use super::text::{Place, Uuid};
 use crate::Percent;
@@ -172,9 +172,27 @@ impl Board {
     /// What a read gives; none where the family has nothing to say there.
     #[must_use]
     pub fn read(&self, at: Place) -> Option<Vec<u8>> {
-        let told =
-            |role| self.profile.answers(Occasion::Read(role), &self.light, self.sequence).into_iter().next();
+        let told = |role| self.answers(Occasion::Read(role)).into_iter().next();
         self.roles_at(at).find_map(told).map(|answer| answer.bytes)
+    }
+
+    /// Who asks gets an answer: where the family has no report of what the lamp shines with, it is that of what it shone with
+    /// otherwise.
+    fn answers(&self, occasion: Occasion<'_>) -> Vec<Answer> {
+        let as_if = |mode: Option<Mode>| {
+            let light = Light { mode, ..self.light.clone() };
+            self.profile.answers(occasion, &light, self.sequence)
+        };
+        let answers = as_if(self.light.mode);
+        if !answers.is_empty() || !matches!(occasion, Occasion::Read(_) | Occasion::Question(_)) {
+            return answers;
+        }
+        let modes = [Mode::Color, Mode::White, Mode::Effect];
+        modes
+            .into_iter()
+            .map(|mode| as_if(Some(mode)))
+            .find(|answers| !answers.is_empty())
+            .unwrap_or_default()
     }
 
     /// What it sends on an occasion, as its state is by now.
@@ -182,10 +200,10 @@ impl Board {
         if self.profile.unsupported.is_some() {
             return Vec::new();
         }
-        let answers = self.profile.answers(occasion, &self.light, self.sequence);
+        let answers = self.answers(occasion);
         self.sequence = self.sequence.wrapping_add(u8::try_from(answers.len()).unwrap_or(u8::MAX));
         let place = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, at)| *at);
-        let told = |answer: super::Answer| Some(Told { at: place(&answer.role)?, bytes: answer.bytes });
+        let told = |answer: Answer| Some(Told { at: place(&answer.role)?, bytes: answer.bytes });
         answers.into_iter().filter_map(told).collect()
     }
 

@@ -35,6 +35,14 @@ impl Profile {
         Err(nearest.error(&self.name, &self.can, &frame, bytes))
     }
 
+    /// Which question a report answers, by its place in [`queries`](Self::queries); none if it came by itself, or is no report.
+    #[must_use]
+    pub fn question_of(&self, role: &str, bytes: &[u8]) -> Option<usize> {
+        let frame = self.unwrapped(bytes).ok()?;
+        let own = self.reports.iter().filter(|report| report.from == role);
+        own.into_iter().find(|report| report.body.read(&frame, &self.can).is_ok())?.ask
+    }
+
     pub(crate) fn unwrapped(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         match self.wrapper {
             None => Ok(bytes.to_vec()),

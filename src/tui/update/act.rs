@@ -29,14 +29,14 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
 /// The value of a slider and the most that it can be; nothing for controls that are none, and while the state is unknown.
 pub(crate) fn slider(device: &Device, control: Control) -> Option<(u16, u16)> {
     let light = device.light()?;
-    let tint = device.tint.of(light.color);
+    let color = || light.color;
     let value = match control {
-        Control::Brightness => light.brightness.get().into(),
-        Control::Red => light.color.red.into(),
-        Control::Green => light.color.green.into(),
-        Control::Blue => light.color.blue.into(),
-        Control::Hue => tint.hue,
-        Control::Saturation => tint.saturation.into(),
+        Control::Brightness => light.brightness?.get().into(),
+        Control::Red => color()?.red.into(),
+        Control::Green => color()?.green.into(),
+        Control::Blue => color()?.blue.into(),
+        Control::Hue => device.tint.of(color()?).hue,
+        Control::Saturation => device.tint.of(color()?).saturation.into(),
         Control::Power | Control::Color | Control::Presets | Control::Recent => return None,
     };
     Some((value, most(control)))
@@ -44,7 +44,7 @@ pub(crate) fn slider(device: &Device, control: Control) -> Option<(u16, u16)> {
 
 /// The change that brings a slider to a value; remembers the tint that was meant.
 fn to_value(device: &mut Device, control: Control, value: u16) -> Option<Change> {
-    let color = device.light()?.color;
+    let color = device.light().and_then(|light| light.color).unwrap_or(Rgb::WHITE);
     let byte = u8::try_from(value).unwrap_or(u8::MAX);
     let tint = device.tint.of(color);
     let colored = |color| Some(Change { color: Some(color), ..Change::default() });
@@ -79,12 +79,12 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
         }
         if let Some(light) = device.light() {
             let light = change.apply(light);
-            device.state = BulbState::Assumed(light);
-            device.tint = device.tint.of(light.color);
+            device.tint = light.color.map_or(device.tint, |color| device.tint.of(color));
+            device.state = BulbState::assumed(light);
         }
         device.token = token;
         device.answer = Answer::Pending;
-        effects.push(Effect::Change(id.clone(), change, token));
+        effects.push(Effect::Change(id.clone(), change.clone(), token));
         sent += 1;
     }
     match targets.len() {
@@ -105,7 +105,11 @@ fn leader(model: &Model) -> Option<DeviceId> {
 
 /// Moves a slider by so much.
 pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut Vec<Effect>) {
-    let value = leader(model).and_then(|id| slider(model.devices.get(&id)?, control));
+    let value = leader(model).and_then(|id| {
+        let device = model.devices.get(&id)?;
+        // A bulb that never tells its state can be commanded all the same.
+        slider(device, control).or_else(|| device.up().then(|| (start(control), most(control))))
+    });
     match value {
         Some((value, most)) => {
             let next = (i32::from(value) + by).clamp(0, most.into());
@@ -126,7 +130,7 @@ pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut
     let Some(id) = leader(model) else { return send(model, Change::default(), effects) };
     let change = model.devices.get_mut(&id).and_then(|device| to_value(device, control, value));
     if let Some(change) = change {
-        let unchanged = model.devices.get(&id).and_then(Device::light).is_some_and(|l| change.apply(l) == l);
+        let unchanged = model.devices.get(&id).and_then(Device::light).is_some_and(|l| change.apply(l) == *l);
         // At the end of a slider a held key asks for nothing new; several bulbs may still differ.
         if !unchanged || model.marked.len() > 1 {
             send(model, change, effects);
@@ -147,7 +151,7 @@ pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
 pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
     let targets = model.targets();
     let lights = targets.iter().filter_map(|id| model.devices.get(id)?.light());
-    let power = match lights.map(|light| light.power).max() {
+    let power = match lights.filter_map(|light| light.power).max() {
         Some(true) => Power::Off,
         Some(false) => Power::On,
         // What it was before is not known; the bulb is asked.
@@ -284,6 +288,14 @@ pub(super) fn activate(model: &mut Model, effects: &mut Vec<Effect>) {
         }
         Control::Color => typing::start_color(model),
         slider => typing::start(model, Typing::Value(slider)),
+    }
+}
+
+/// From where a slider starts whose value is not known: white, at full brightness.
+const fn start(control: Control) -> u16 {
+    match control {
+        Control::Hue | Control::Saturation => 0,
+        other => most(other),
     }
 }
 

@@ -53,11 +53,11 @@ fn reports_came(model: &mut Model, reports: Vec<Report>) {
         let news = match model.devices.get_mut(&id) {
             Some(device) => {
                 let faded = device.silent >= FADE;
-                device.hear(report, at) | faded
+                device.hear(report, at, &model.families) | faded
             }
             None => {
-                let mut device = Device::new(report.clone());
-                device.hear(report, at);
+                let mut device = Device::new(report.clone(), &model.families);
+                device.hear(report, at, &model.families);
                 model.devices.insert(id, device);
                 true
             }

@@ -1,6 +1,7 @@
 //! The selected bulb: its lamp, its controls, what is known of it.
 
-use bulb_protocol::{LightState, Rgb};
+use bulb_protocol::Rgb;
+use bulb_protocol::profile::{Light, Mode};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -12,12 +13,12 @@ use super::super::device::{Answer, Device, HISTORY, Link};
 use super::super::hsv;
 use super::super::layout::{CHIP, Columns, DetailRow, columns, detail_rows, inner};
 use super::super::model::{Control, Model, Pane};
-use super::super::paint::{Depth, bold, cursor, dim, glow};
+use super::super::paint::{Depth, bold, cursor, dim, glow, hue};
 use super::super::text::{cut, fit, fit_right, plain, wrap};
 use super::super::update::{PRESETS, slider};
 use super::list::{bars, chip, history};
 use super::pane;
-use crate::bulb::{BulbState, Source};
+use crate::bulb::{Provenance, Source};
 
 /// Columns of the lamp.
 const LAMP: usize = 12;
@@ -101,20 +102,18 @@ impl Pen<'_> {
 
     /// The lamp, and beside it what it does.
     fn preview(&self, row: u16) -> Line<'static> {
-        let state = self.device.state;
-        let mut spans = vec![Span::raw("  "), self.lamp(state), Span::raw("  ")];
-        let light = state.light();
+        let light = self.device.light();
+        let mut spans = vec![Span::raw("  "), self.lamp(light), Span::raw("  ")];
         let single = detail_is_low(self);
         match (row, light) {
             (0, Some(light)) if single => {
-                spans.push(Span::styled(light.to_string(), bold()));
+                spans.push(Span::styled(words(light).join("  "), bold()));
                 spans.push(Span::styled(format!("  {}", self.provenance().0), self.provenance().1));
             }
             (0, Some(light)) => {
-                let power = if light.power { "on" } else { "off" };
-                spans.push(Span::styled(format!("{power}  {}", light.brightness), bold()));
+                spans.push(Span::styled(switch_words(light).join("  "), bold()));
             }
-            (1, Some(light)) => spans.push(Span::raw(light.color.to_string())),
+            (1, Some(light)) => spans.push(Span::raw(shine_words(light).join("  "))),
             (2, Some(_)) => {
                 let (text, style) = self.provenance();
                 spans.push(Span::styled(text, style));
@@ -129,36 +128,32 @@ impl Pen<'_> {
     /// How the state is known.
     fn provenance(&self) -> (&'static str, Style) {
         let depth = self.depth();
-        match (self.device.state, self.device.answer) {
-            (BulbState::Reported(_), Answer::Failed) => ("reported; the change failed", depth.bad()),
-            (BulbState::Reported(_), Answer::Unconfirmed) => ("reported otherwise", depth.odd()),
-            (BulbState::Reported(_), _) => ("reported", depth.good()),
-            (BulbState::Assumed(_), Answer::Unconfirmed) => ("assumed: not confirmed", depth.odd()),
-            (BulbState::Assumed(_), _) => ("assumed …", depth.accent()),
-            (BulbState::Unknown, _) => ("unknown", dim()),
+        match (self.device.state.provenance, self.device.answer) {
+            (Provenance::Reported, Answer::Failed) => ("reported; the change failed", depth.bad()),
+            (Provenance::Reported, Answer::Unconfirmed) => ("reported otherwise", depth.odd()),
+            (Provenance::Reported, _) => ("reported", depth.good()),
+            (Provenance::Assumed, Answer::Unconfirmed) => ("assumed: not confirmed", depth.odd()),
+            (Provenance::Assumed, Answer::None) => ("assumed: it never reports", depth.odd()),
+            (Provenance::Assumed, _) => ("assumed …", depth.accent()),
+            (Provenance::Advertised, _) => ("advertised", dim()),
+            (Provenance::Unknown, _) => ("unknown", dim()),
         }
     }
 
-    fn lamp(&self, state: BulbState) -> Span<'static> {
+    fn lamp(&self, light: Option<&Light>) -> Span<'static> {
         let depth = self.depth();
-        match state {
-            BulbState::Unknown => Span::styled("╱".repeat(LAMP), dim()),
-            BulbState::Reported(light) | BulbState::Assumed(light) => {
-                if depth == Depth::None {
-                    let shade = if !light.power {
-                        "·"
-                    } else if light.brightness.get() > 50 {
-                        "█"
-                    } else {
-                        "▒"
-                    };
-                    Span::raw(shade.repeat(LAMP))
-                } else if !light.power {
-                    Span::styled("░".repeat(LAMP), depth.ink(glow(light)))
-                } else {
-                    Span::styled("█".repeat(LAMP), depth.ink(glow(light)))
-                }
-            }
+        let Some(light) = light else { return Span::styled("╱".repeat(LAMP), dim()) };
+        let on = light.power != Some(false);
+        if depth == Depth::None {
+            let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
+            let shade = match (on, bright) {
+                (false, _) => "·",
+                (true, true) => "█",
+                (true, false) => "▒",
+            };
+            Span::raw(shade.repeat(LAMP))
+        } else {
+            Span::styled(if on { "█" } else { "░" }.repeat(LAMP), depth.ink(glow(light)))
         }
     }
 
@@ -220,14 +215,15 @@ impl Pen<'_> {
             };
             Span::styled(text, style)
         };
-        match self.device.light() {
-            Some(light) => vec![chosen(" off ", !light.power), Span::raw(" "), chosen(" on ", light.power)],
+        match self.device.light().and_then(|light| light.power) {
+            Some(on) => vec![chosen(" off ", !on), Span::raw(" "), chosen(" on ", on)],
             None => vec![Span::styled(" off ", dim()), Span::raw(" "), Span::styled(" on ", dim())],
         }
     }
 
     fn color(&self, here: bool) -> Vec<Span<'static>> {
-        let text = self.device.light().map_or_else(|| "—".to_owned(), |light| light.color.to_string());
+        let color = self.device.light().and_then(|light| light.color);
+        let text = color.map_or_else(|| "—".to_owned(), |color| color.to_string());
         let mut spans = vec![Span::raw(fit(&text, 9))];
         if self.device.up() {
             spans.push(Span::styled(if here { "Enter types one" } else { "c types one" }, dim()));
@@ -289,7 +285,7 @@ impl Pen<'_> {
         cell: u32,
         knob: u32,
         at: u16,
-        light: LightState,
+        light: &Light,
         here: bool,
     ) -> Span<'static> {
         let depth = self.depth();
@@ -301,16 +297,22 @@ impl Pen<'_> {
             return if cell < knob { Span::raw("━") } else { Span::styled("─", dim()) };
         }
         let byte = u8::try_from(at).unwrap_or(u8::MAX);
-        let tint = self.device.tint.of(light.color);
+        let own = light.color.unwrap_or(Rgb::WHITE);
+        let tint = self.device.tint.of(own);
         let color = match control {
-            Control::Red => Rgb { red: byte, ..light.color },
-            Control::Green => Rgb { green: byte, ..light.color },
-            Control::Blue => Rgb { blue: byte, ..light.color },
+            Control::Red => Rgb { red: byte, ..own },
+            Control::Green => Rgb { green: byte, ..own },
+            Control::Blue => Rgb { blue: byte, ..own },
             Control::Hue => hsv::rgb(at, 100, 255),
             Control::Saturation => hsv::rgb(tint.hue, byte, 255),
             _ => {
                 let brightness = bulb_protocol::Percent::clamped(byte.max(8));
-                glow(LightState { power: true, brightness, color: light.color })
+                glow(&Light {
+                    power: Some(true),
+                    brightness: Some(brightness),
+                    color: Some(hue(light)),
+                    ..Light::default()
+                })
             }
         };
         Span::styled("━", depth.ink(color))
@@ -387,7 +389,8 @@ impl Pen<'_> {
 
     fn serial(&self) -> Vec<Span<'static>> {
         let serial = self.device.info.as_ref().and_then(|info| info.serial.as_deref());
-        let profile = self.device.profile.map_or_else(String::new, |profile| format!("  profile {profile}"));
+        let profile =
+            self.device.profile.as_ref().map_or_else(String::new, |profile| format!("  profile {profile}"));
         let serial = serial.map_or_else(|| "—".to_owned(), plain);
         vec![
             Span::raw(cut(&serial, self.room().saturating_sub(profile.width())).into_owned()),
@@ -401,4 +404,25 @@ fn detail_is_low(pen: &Pen<'_>) -> bool {
     let height = pen.model.areas().detail.map(inner).map_or(0, |area| area.height);
     let rows = detail_rows(pen.model, pen.device, height);
     !rows.contains(&DetailRow::Preview(1))
+}
+
+/// Whether it is on, and how bright.
+fn switch_words(light: &Light) -> Vec<String> {
+    let power = light.power.map(|on| if on { "on" } else { "off" }.to_owned());
+    power.into_iter().chain(light.brightness.map(|percent| percent.to_string())).collect()
+}
+
+/// What it shines with: the colour, white or the effect, whichever shows.
+fn shine_words(light: &Light) -> Vec<String> {
+    let shines = |mode: Mode| light.mode.is_none_or(|own| own == mode);
+    let mut words = Vec::new();
+    words.extend(light.color.filter(|_| shines(Mode::Color)).map(|color| color.to_string()));
+    words.extend(light.white.filter(|_| shines(Mode::White)).map(|white| format!("white {white}")));
+    words.extend(light.kelvin.filter(|_| shines(Mode::White)).map(|kelvin| format!("{kelvin} K")));
+    words.extend(light.effect.clone().filter(|_| shines(Mode::Effect)));
+    words
+}
+
+fn words(light: &Light) -> Vec<String> {
+    switch_words(light).into_iter().chain(shine_words(light)).collect()
 }

@@ -14,7 +14,7 @@ use super::super::model::{FADE, Model, Pane, Sort};
 use super::super::paint::{Depth, bold, cursor, dim, glow};
 use super::super::text::{fit, fit_right, wrap};
 use super::pane;
-use crate::bulb::BulbState;
+use crate::bulb::Provenance;
 
 /// The least and the most that a name is given.
 const NAME: (u16, u16) = (10, 28);
@@ -169,7 +169,7 @@ fn cell(model: &Model, device: &Device, extra: Extra) -> Span<'static> {
         Extra::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
         Extra::History => Span::styled(format!(" {}", history(device, usize::from(SHORT))), dim()),
         Extra::Profile => {
-            Span::styled(format!(" {}", fit(device.profile.unwrap_or_default(), width - 1)), dim())
+            Span::styled(format!(" {}", fit(device.profile.as_deref().unwrap_or_default(), width - 1)), dim())
         }
     }
 }
@@ -188,26 +188,26 @@ fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
 /// The lamp's light in two columns. Without colours, shades stand for brightness.
 fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
     let end = Span::raw("");
-    match device.state {
-        BulbState::Unknown if device.up() => [Span::styled("??", dim()), end],
-        BulbState::Unknown => [Span::raw("  "), end],
-        BulbState::Reported(light) | BulbState::Assumed(light) if depth == Depth::None => {
-            let shade = match (light.power, light.brightness.get()) {
+    let Some(light) = device.light() else {
+        return [if device.up() { Span::styled("??", dim()) } else { Span::raw("  ") }, end];
+    };
+    let on = light.power != Some(false);
+    match depth {
+        Depth::None => {
+            let shade = match (on, light.brightness.map_or(100, bulb_protocol::Percent::get)) {
                 (false, _) => "··",
                 (true, 0..=33) => "░░",
                 (true, 34..=66) => "▒▒",
                 (true, _) => "██",
             };
-            [Span::raw(shade), end]
+            // What was only advertised may be old.
+            let style = if device.state.provenance == Provenance::Advertised { dim() } else { Style::new() };
+            [Span::styled(shade, style), end]
         }
-        BulbState::Reported(light) | BulbState::Assumed(light) => {
+        _ => {
             // Not reversed under the cursor: there it is the lamp's colour too.
             let style = depth.ink(glow(light)).remove_modifier(Modifier::REVERSED);
-            if light.power {
-                [Span::styled("██", style), end]
-            } else {
-                [Span::styled("··", dim()), end]
-            }
+            if on { [Span::styled("██", style), end] } else { [Span::styled("··", dim()), end] }
         }
     }
 }

@@ -1,0 +1,283 @@
+//! The bulb families that there are: built in, in the user's folder, or named for a bulb.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use bulb_protocol::profile::{
+    Advert, ENOUGH, Family, LEAD, Light, LoadError, Profile, Recognised, Uuid, builtin,
+};
+
+use crate::error::{Error, Result};
+use crate::radio::{Address, Report};
+
+/// The family of the base protocol: what its service advertises is taken for a bulb, as its description says.
+pub const BASE: &str = "base";
+/// From this score on an advertisement that does not settle the family still says that it is a bulb: half of the evidence of a
+/// name of the family's own. Less is what whole vendors and single words have.
+const HINT: u32 = 20;
+
+/// The families, and which bulbs are driven by one that was named. Files are read when they are needed, once.
+#[derive(Debug, Default)]
+pub struct Families {
+    /// Where the user's own files are.
+    folder: Option<PathBuf>,
+    /// What drives every bulb, whatever speaks for it.
+    chosen: Option<Arc<Profile>>,
+    /// What drives single bulbs: an address, an identifier or a name, and a profile as it is named.
+    kept: Vec<(String, String)>,
+    all: OnceLock<Vec<Family>>,
+    made: Mutex<BTreeMap<String, Arc<Profile>>>,
+}
+
+impl Families {
+    /// The built-in families and those of the folder, in which each file is called as its family.
+    #[must_use]
+    pub fn new(folder: Option<PathBuf>) -> Self {
+        Self { folder, ..Self::default() }
+    }
+
+    /// With one that drives every bulb: `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn choosing(mut self, text: &str) -> Result<Self> {
+        self.chosen = Some(Arc::new(self.load(text)?.1));
+        Ok(self)
+    }
+
+    /// With profiles for single bulbs, each named by its address, identifier or name.
+    #[must_use]
+    pub fn keeping(mut self, kept: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.kept.extend(kept);
+        self
+    }
+
+    /// The family and the profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`. Only its own file is read.
+    ///
+    /// # Errors
+    /// [`Error::ProfileUnknown`], [`Error::FileUnreadable`], [`Error::ProfileInvalid`] with the line.
+    pub fn load(&self, text: &str) -> Result<(Family, Profile)> {
+        let (path, variant) = match text.rsplit_once(".toml:") {
+            Some((path, variant)) => (Some(PathBuf::from(format!("{path}.toml"))), Some(variant.to_owned())),
+            None => (text.ends_with(".toml").then(|| PathBuf::from(text)), None),
+        };
+        let (name, variant) = match &path {
+            Some(_) => ("", variant),
+            None => builtin::split_name(text),
+        };
+        let own = path.clone().or_else(|| self.file_of(name).filter(|file| file.is_file()));
+        let (family, place) = match own {
+            Some(file) => (read(&file, path.is_none().then_some(name))?, file.display().to_string()),
+            None => {
+                let family = builtin::family(name).map_err(|error| self.unknown(text, text, error))?;
+                (family, text.to_owned())
+            }
+        };
+        let profile =
+            family.profile(variant.as_deref()).map_err(|error| self.unknown(text, &place, error))?;
+        Ok((family, profile))
+    }
+
+    /// The names, the built-in ones first.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let own = self.files().into_iter().filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()));
+        let mut names: Vec<String> = builtin::names().map(str::to_owned).collect();
+        names.extend(own.filter(|name| !builtin::names().any(|known| known == name)));
+        names
+    }
+
+    /// All families. A file of the user's that is wrong is complained about and left out.
+    pub fn all(&self) -> &[Family] {
+        self.all.get_or_init(|| {
+            let own = self.files().into_iter().filter_map(|file| {
+                let name = file.file_stem()?.to_str()?.to_owned();
+                read(&file, Some(&name)).inspect_err(|error| tracing::warn!("{error}; passed over")).ok()
+            });
+            let own: Vec<Family> = own.collect();
+            let replaced = |name: &str| own.iter().any(|family| family.name() == name);
+            let builtin = builtin::names().filter(|name| !replaced(name));
+            // That every built-in file is right, a test says.
+            let builtin: Vec<Family> = builtin.filter_map(|name| builtin::family(name).ok()).collect();
+            builtin.into_iter().chain(own).collect()
+        })
+    }
+
+    /// The profile of a family, compiled once.
+    ///
+    /// # Errors
+    /// [`Error::ProfileUnknown`], [`Error::ProfileInvalid`].
+    pub fn profile(&self, family: &str, variant: Option<&str>) -> Result<Arc<Profile>> {
+        let text = variant.map_or_else(|| family.to_owned(), |variant| format!("{family}:{variant}"));
+        let known = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(&text).cloned();
+        if let Some(profile) = known {
+            return Ok(profile);
+        }
+        let profile = match self.all().iter().find(|one| one.name() == family) {
+            Some(one) => one.profile(variant).map_err(|error| self.unknown(&text, &text, error))?,
+            None => self.load(&text)?.1,
+        };
+        let profile = Arc::new(profile);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(text, Arc::clone(&profile));
+        Ok(profile)
+    }
+
+    /// The profile that was named for this bulb, on the command line or in the configuration; none where it is to be
+    /// recognised.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn named(&self, report: &Report) -> Result<Option<Arc<Profile>>> {
+        if let Some(chosen) = &self.chosen {
+            return Ok(Some(Arc::clone(chosen)));
+        }
+        let Some((_, text)) = self.kept.iter().find(|(bulb, _)| is_called(report, bulb)) else {
+            return Ok(None);
+        };
+        let known = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned();
+        if let Some(profile) = known {
+            return Ok(Some(profile));
+        }
+        let profile = Arc::new(self.load(text)?.1);
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone(), Arc::clone(&profile));
+        Ok(Some(profile))
+    }
+
+    /// What speaks for each family in what a bulb advertises.
+    #[must_use]
+    pub fn weigh(&self, report: &Report) -> Vec<Recognised> {
+        with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
+    }
+
+    /// The family, and its variant, that an advertisement speaks for, or that was named for this bulb.
+    #[must_use]
+    pub fn advertised(&self, report: &Report) -> Option<String> {
+        // What is wrong with a named one is said when it is to drive the bulb.
+        if let Ok(Some(named)) = self.named(report) {
+            return Some(named.full_name());
+        }
+        let all = self.weigh(report);
+        let first = all.iter().max_by_key(|one| one.score)?;
+        let rival = all.iter().filter(|one| one.family != first.family).map(|one| one.score).max();
+        let enough = first.score >= if first.family == BASE { LEAD } else { HINT.min(ENOUGH) };
+        (enough && first.score >= rival.unwrap_or(0) + LEAD).then(|| full_name(first))
+    }
+
+    /// Whether a device is listed as a bulb: its advertised name contains Light or Bulb in any case, or a profile
+    /// recognises it.
+    #[must_use]
+    pub fn looks_like_a_bulb(&self, report: &Report) -> bool {
+        let named = report.name.as_ref().is_some_and(|name| {
+            let name = name.to_lowercase();
+            name.contains("light") || name.contains("bulb")
+        });
+        if named || self.advertised(report).is_some() {
+            return true;
+        }
+        // A name that two families share is one of either.
+        self.weigh(report).iter().any(|one| one.score >= ENOUGH)
+    }
+
+    /// The state that an advertisement tells, if its family does so.
+    #[must_use]
+    pub fn advertised_light(&self, report: &Report) -> Option<Light> {
+        if report.manufacturer.is_empty() && report.service_data.is_empty() {
+            return None;
+        }
+        let name = self.advertised(report)?;
+        let (family, variant) = builtin::split_name(&name);
+        let profile = match self.named(report) {
+            Ok(Some(named)) => named,
+            _ => self.profile(family, variant.as_deref()).ok()?,
+        };
+        light_of(&profile, report)
+    }
+
+    /// The user's file of a family.
+    fn file_of(&self, name: &str) -> Option<PathBuf> {
+        let plain = !name.is_empty() && !name.contains(['/', '\\']);
+        Some(self.folder.as_ref().filter(|_| plain)?.join(format!("{name}.toml")))
+    }
+
+    /// The user's files, in the order of their names.
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = self.folder.as_ref().and_then(|folder| fs::read_dir(folder).ok());
+        let mut files: Vec<PathBuf> =
+            entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+        files.sort();
+        files
+    }
+
+    fn unknown(&self, text: &str, path: &str, error: LoadError) -> Error {
+        match error {
+            LoadError::Invalid(error) => {
+                Error::ProfileInvalid { path: path.to_owned(), detail: error.to_string() }
+            }
+            LoadError::NoFamily { .. } => {
+                Error::ProfileUnknown { name: text.to_owned(), have: self.names().join(", ") }
+            }
+            LoadError::NoVariant { family, have, .. } => Error::ProfileUnknown {
+                name: text.to_owned(),
+                have: format!("{family}, and of its variants {have}"),
+            },
+        }
+    }
+}
+
+/// Reads a file, which is to be that of the family of this name.
+fn read(file: &Path, name: Option<&str>) -> Result<Family> {
+    let path = || file.display().to_string();
+    let invalid = |detail: String| Error::ProfileInvalid { path: path(), detail };
+    let content = fs::read_to_string(file)
+        .map_err(|error| Error::FileUnreadable { path: path(), detail: error.to_string() })?;
+    let family = Family::parse(&content).map_err(|error| invalid(error.to_string()))?;
+    // What is wrong in a variant is to be seen by who writes the file, not by who owns that model.
+    family.check_variants().map_err(|error| invalid(error.to_string()))?;
+    match name {
+        Some(name) if family.name() != name => {
+            Err(invalid(format!("it describes {:?}, and has to be called {0}.toml", family.name())))
+        }
+        _ => Ok(family),
+    }
+}
+
+/// The state that an advertisement tells in the words of this profile.
+#[must_use]
+pub fn light_of(profile: &Profile, report: &Report) -> Option<Light> {
+    with_advert(report, |advert| profile.decode_advert(advert))
+}
+
+/// `elk`, or `elk:melk` for a variant.
+#[must_use]
+pub fn full_name(recognised: &Recognised) -> String {
+    match &recognised.variant {
+        Some(variant) => format!("{}:{variant}", recognised.family),
+        None => recognised.family.clone(),
+    }
+}
+
+/// A report as the codec has it.
+fn with_advert<T>(report: &Report, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
+    let services: Vec<Uuid> = report.services.iter().map(|uuid| Uuid(uuid.as_u128())).collect();
+    let manufacturer: Vec<_> = report.manufacturer.iter().map(|(id, data)| (*id, data.as_slice())).collect();
+    let service_data: Vec<_> =
+        report.service_data.iter().map(|(uuid, data)| (Uuid(uuid.as_u128()), data.as_slice())).collect();
+    use_it(&Advert {
+        name: report.name.as_deref(),
+        services: &services,
+        manufacturer: &manufacturer,
+        service_data: &service_data,
+    })
+}
+
+/// Whether this is the device's address, identifier or name. Some bulbs pad their names with spaces or NULs.
+#[must_use]
+pub fn is_called(report: &Report, text: &str) -> bool {
+    let names = [report.name.as_deref(), report.alias.as_deref()];
+    text.parse::<Address>().is_ok_and(|address| report.address == Some(address))
+        || report.id.as_str() == text
+        || names.into_iter().flatten().any(|name| name.trim_matches([' ', '\0']) == text)
+}

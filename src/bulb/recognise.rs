@@ -1,0 +1,241 @@
+//! Which family a bulb is of: what it advertises, its GATT table, and where these do not settle it, a harmless read.
+//! Nothing is ever written.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::profile::{Evidence, Place, Probe, Profile, Recognised, Verdict, decide};
+use uuid::Uuid;
+
+use super::families::{Families, full_name};
+use super::roles::{Roles, flat};
+use crate::error::{Error, Result};
+use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Report};
+
+/// How long a read may take that is only evidence.
+const PROBE_TIME: Duration = Duration::from_secs(3);
+/// How many of the nearest families are named when none is sure.
+const NAMED: usize = 4;
+
+/// What is known of one family's claim.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// What speaks for it. The score is that of all the evidence; none counts where something speaks against it.
+    pub recognised: Recognised,
+    /// How much of the score is from the advertisement.
+    pub advert: u32,
+    /// What speaks against it.
+    pub against: Vec<String>,
+    /// How it would be driven.
+    pub profile: Arc<Profile>,
+}
+
+impl Candidate {
+    /// `elk`, or `elk:melk` for a variant.
+    #[must_use]
+    pub fn name(&self) -> String {
+        full_name(&self.recognised)
+    }
+
+    fn add(&mut self, text: String, score: u8) {
+        self.recognised.score += u32::from(score);
+        self.recognised.evidence.push(Evidence { text, score });
+    }
+}
+
+/// What all the evidence comes to.
+#[derive(Clone, Debug)]
+pub struct Recognition {
+    /// The families for which anything speaks, the nearest first.
+    pub candidates: Vec<Candidate>,
+    /// The one that it is taken for, by its place among the candidates.
+    pub decided: Option<usize>,
+}
+
+impl Recognition {
+    /// The family that it is taken for.
+    #[must_use]
+    pub fn winner(&self) -> Option<&Candidate> {
+        self.candidates.get(self.decided?)
+    }
+}
+
+/// How the bulb at the other end of the link is driven: as was named for it, or as it is recognised.
+///
+/// # Errors
+/// [`Error::Unrecognised`] where the evidence does not decide, or what a bulb that is called as one of a family lacks of it
+/// ([`Error::NoService`] and its kind); [`Error::ProfileUnsupported`]; [`Error::LinkLost`].
+pub async fn recognise(
+    link: &dyn Link,
+    report: &Report,
+    families: &Families,
+    deadline: Deadline,
+) -> Result<Arc<Profile>> {
+    let device = report.label();
+    let profile = match families.named(report)? {
+        Some(named) => named,
+        None => match by_advert(link.table(), report, families)? {
+            Some(profile) => profile,
+            None => {
+                let found = weigh(link, report, families, deadline, false).await?;
+                match found.winner() {
+                    Some(winner) => Arc::clone(&winner.profile),
+                    None => return Err(undecided(&found, link.table(), &device)),
+                }
+            }
+        },
+    };
+    if let Some(reason) = &profile.unsupported {
+        let (profile, reason) = (profile.full_name(), reason.clone());
+        return Err(Error::ProfileUnsupported { device, profile, reason });
+    }
+    Ok(profile)
+}
+
+/// The cheap way: the advertisement settles it, and the table does not say otherwise.
+fn by_advert(table: &GattTable, report: &Report, families: &Families) -> Result<Option<Arc<Profile>>> {
+    let all = families.weigh(report);
+    let Verdict::Sure(one) = decide(&all) else { return Ok(None) };
+    let profile = families.profile(&one.family, one.variant.as_deref())?;
+    // A model that cannot be driven need not have what the others have.
+    let fits = profile.unsupported.is_some() || profile.fit(&flat(table)).problems.is_empty();
+    Ok(fits.then_some(profile))
+}
+
+/// Weighs all the evidence. The reads that settle it are made where the rest does not, or, if it is to be `thorough`,
+/// wherever there are any.
+///
+/// # Errors
+/// [`Error::LinkLost`]. What cannot be read is no evidence.
+pub async fn weigh(
+    link: &dyn Link,
+    report: &Report,
+    families: &Families,
+    deadline: Deadline,
+    thorough: bool,
+) -> Result<Recognition> {
+    let table = flat(link.table());
+    let mut all = Vec::new();
+    for recognised in families.weigh(report) {
+        let Ok(profile) = families.profile(&recognised.family, recognised.variant.as_deref()) else {
+            continue;
+        };
+        let fit = profile.fit(&table);
+        let mut candidate =
+            Candidate { advert: recognised.score, recognised, against: fit.problems, profile };
+        if candidate.against.is_empty() {
+            let roles: Vec<_> = fit.roles.iter().map(|role| role.characteristic.to_string()).collect();
+            let score = candidate.profile.gatt_score;
+            candidate.add(format!("it has {}, as {} has", roles.join(", "), candidate.name()), score);
+        }
+        all.push(candidate);
+    }
+    let known = decision(&all);
+    if thorough || known.is_none() {
+        for candidate in all.iter_mut().filter(|candidate| candidate.against.is_empty()) {
+            probe(candidate, link, deadline).await?;
+        }
+    }
+    let winner = decision(&all).or(known);
+    all.sort_by_key(|one| (Reverse(one.against.is_empty()), Reverse(one.recognised.score)));
+    all.retain(|one| one.recognised.score > 0);
+    let decided = winner.and_then(|name| all.iter().position(|one| one.recognised.family == name));
+    Ok(Recognition { candidates: all, decided })
+}
+
+/// The family that the evidence is for. One whose table fits and which the advertisement speaks for, however softly, is it
+/// too where no other family comes into question: that is what the base protocol asks of a bulb.
+fn decision(all: &[Candidate]) -> Option<String> {
+    let fitting: Vec<&Candidate> = all.iter().filter(|one| one.against.is_empty()).collect();
+    let scores: Vec<Recognised> = fitting.iter().map(|one| one.recognised.clone()).collect();
+    if let Verdict::Sure(one) = decide(&scores) {
+        return Some(one.family.clone());
+    }
+    let mut claims = fitting.iter().filter(|one| one.recognised.score > 0);
+    match (claims.next(), claims.next()) {
+        (Some(one), None) if one.advert > 0 && one.profile.gatt_score > 0 => {
+            Some(one.recognised.family.clone())
+        }
+        _ => None,
+    }
+}
+
+/// Makes the read that settles whether it is of this family.
+async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -> Result<()> {
+    let profile = Arc::clone(&candidate.profile);
+    let (id, score) = match &profile.probe {
+        None => return Ok(()),
+        Some(Probe::Role { role, score }) => {
+            let Ok(roles) = Roles::find(&profile, link.table(), "") else { return Ok(()) };
+            (roles.get(role), *score)
+        }
+        Some(Probe::Text { at, score, .. }) => (place(at, link.table()), *score),
+    };
+    let Some(id) = id.filter(|id| link.table().properties(*id).is_some_and(|can| can.read)) else {
+        return Ok(());
+    };
+    let late =
+        |waited| Error::Silent { device: link.device().to_string(), operation: "a read".to_owned(), waited };
+    let within = deadline.within(PROBE_TIME);
+    let value = match within.run(link.read(id, within), late).await {
+        Ok(value) => value,
+        Err(error @ Error::LinkLost { .. }) => return Err(error),
+        Err(error) => {
+            tracing::info!("{}: reading {id} to recognise it: {error}", link.device());
+            return Ok(());
+        }
+    };
+    match &profile.probe {
+        Some(Probe::Role { role, .. }) => match profile.decode(role, &value) {
+            Ok(_) => candidate.add(format!("what {id} reads is a state of {}", profile.name), score),
+            Err(error) => candidate.against.push(format!("what {id} reads is none of its states: {error}")),
+        },
+        Some(Probe::Text { text, .. }) => {
+            let read = String::from_utf8_lossy(&value);
+            if read.trim_matches([' ', '\0']) == text {
+                candidate.add(format!("{id} reads {text:?}"), score);
+            }
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+fn place(place: &Place, table: &GattTable) -> Option<CharacteristicId> {
+    let characteristic = Uuid::from_u128(place.characteristic.0);
+    let service = table.services.iter().find(|service| {
+        place.service.is_none_or(|own| Uuid::from_u128(own.0) == service.uuid)
+            && service.characteristics.iter().any(|c| c.uuid == characteristic)
+    })?;
+    Some(CharacteristicId::new(service.uuid, characteristic))
+}
+
+/// Why it is of no family: where one has the best claim by what is advertised, what the bulb lacks of it.
+fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
+    let mut named: Vec<&Candidate> = found.candidates.iter().filter(|one| one.advert > 0).collect();
+    named.sort_by_key(|one| Reverse(one.advert));
+    if let Some(first) = named.first()
+        && named.get(1).is_none_or(|next| next.advert < first.advert)
+        && let Err(error) = Roles::find(&first.profile, table, device)
+    {
+        return error;
+    }
+    let nearest: Vec<String> = found
+        .candidates
+        .iter()
+        .take(NAMED)
+        .map(|one| {
+            let against = one.against.first().map_or_else(String::new, |why| format!(", but {why}"));
+            format!("{} {}{against}", one.name(), one.recognised.score)
+        })
+        .collect();
+    Error::Unrecognised {
+        device: device.to_owned(),
+        found: table.outline(),
+        nearest: match nearest.join("; ") {
+            none if none.is_empty() => "nothing speaks for any".to_owned(),
+            some => format!("nearest: {some}"),
+        },
+    }
+}

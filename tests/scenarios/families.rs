@@ -1,0 +1,329 @@
+//! A lamp of each family: what it sees of a command is, byte for byte, what its profile and the vectors in fixtures/frames
+//! say, and what it reports is the command.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use bulb_protocol::profile::{Heard, Item, Light, Occasion, Profile, WriteKind, builtin};
+use bulb_protocol::{Percent, Rgb};
+use serde_json::Value;
+
+use crate::play::Play;
+use crate::{BOTH, Scenario};
+
+/// A scenario that commands one lamp of the rig.
+macro_rules! family {
+    ($name:literal, $profile:literal, $address:literal, [$($arguments:literal),* $(,)?]) => {
+        Scenario {
+            name: $name,
+            rig: "families",
+            on: BOTH,
+            play: |play| commands(play, $profile, $address, &[$($arguments),*]),
+        }
+    };
+}
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "all of them are seen as they advertise", rig: "families", on: BOTH, play: seen },
+    family!(
+        "ELK-BLEDOM",
+        "elk",
+        "C4:5C:00:00:10:01",
+        ["--on", "--color #ff0000", "--brightness 100", "--white 50", "--effect red"]
+    ),
+    family!("MELK", "elk:melk", "C4:5C:00:00:10:02", ["--on", "--effect 135"]),
+    family!(
+        "LED Lamp",
+        "led-lamp",
+        "C4:5C:00:00:10:03",
+        ["--on", "--color #00ff00", "--brightness 50", "--effect red"]
+    ),
+    family!(
+        "Zengge",
+        "zengge",
+        "C4:5C:00:00:10:04",
+        ["--on", "--color #ff8800", "--brightness 50", "--white 100", "--effect fade-7 --speed 50"]
+    ),
+    family!(
+        "Govee of segments",
+        "govee:segments",
+        "C4:5C:00:00:10:05",
+        ["--on", "--color #ff0000", "--brightness 51", "--kelvin 3600", "--effect 258"]
+    ),
+    family!(
+        "Govee of one colour",
+        "govee:h6127",
+        "C4:5C:00:00:10:06",
+        ["--on", "--color #ff8000", "--brightness 100", "--effect 4"]
+    ),
+    family!(
+        "Hue",
+        "hue",
+        "C4:5C:00:00:10:07",
+        ["--on", "--color #ff8800", "--brightness 100", "--kelvin 3333", "--effect candle"]
+    ),
+    family!(
+        "SwitchBot",
+        "switchbot",
+        "C4:5C:00:00:10:08",
+        ["--on", "--color #ff8800", "--brightness 32", "--kelvin 3600", "--effect breathe"]
+    ),
+    family!(
+        "LEDnetWF",
+        "lednetwf",
+        "C4:5C:00:00:10:09",
+        ["--on", "--color #ff0000", "--brightness 40", "--kelvin 3726 --brightness 54", "--effect 1"]
+    ),
+    family!(
+        "LEDnetWF, simple",
+        "lednetwf:simple",
+        "C4:5C:00:00:10:10",
+        ["--on", "--color #ff0000", "--effect fade-7 --speed 50"]
+    ),
+    family!(
+        "SP110E",
+        "sp110e",
+        "C4:5C:00:00:10:0A",
+        ["--on", "--color #ff0000", "--brightness 50", "--white 100", "--effect 120"]
+    ),
+    family!(
+        "Playbulb",
+        "playbulb",
+        "C4:5C:00:00:10:0B",
+        ["--on", "--color #ff0000", "--brightness 50", "--white 100", "--effect candle --speed 100"]
+    ),
+    family!(
+        "Yeelight",
+        "yeelight",
+        "C4:5C:00:00:10:0C",
+        ["--on", "--color #ff8800 --brightness 80", "--brightness 49", "--kelvin 6397"]
+    ),
+    family!("Avea", "avea", "C4:5C:00:00:10:0D", ["--color #ff0000", "--brightness 100"]),
+    family!(
+        "Neewer",
+        "neewer",
+        "C4:5C:00:00:10:0E",
+        ["--on", "--color #bb80ff --brightness 50", "--kelvin 3200 --brightness 70"]
+    ),
+    family!(
+        "BanlanX",
+        "banlanx",
+        "C4:5C:00:00:10:0F",
+        ["--on", "--color #ff8800", "--brightness 50", "--effect 5"]
+    ),
+];
+
+/// What each lamp of the rig plays, by its address.
+fn rig() -> Vec<(String, Profile)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios/families.toml");
+    let rig: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+    let bulbs = rig["bulb"].as_array().unwrap().iter();
+    bulbs
+        .map(|bulb| {
+            let (family, variant) = builtin::split_name(bulb["profile"].as_str().unwrap());
+            let profile = builtin::load(family, variant.as_deref()).unwrap();
+            (bulb["address"].as_str().unwrap().to_owned(), profile)
+        })
+        .collect()
+}
+
+/// Names, services and manufacturer data are the example's, with the state in them.
+fn seen(play: &Play) {
+    let done = play.bulbctl(&["scan", "--any", "--duration", play.time("2s", "10s")]).ok();
+    for (address, profile) in rig() {
+        let what = profile.full_name();
+        let told = profile.advertise(&profile.starting(&Light::default()));
+        let devices = done.all("device");
+        let device = devices.iter().find(|device| device["address"] == address.as_str());
+        let device = device.unwrap_or_else(|| panic!("{what} is not seen: {done:#?}"));
+        // BlueZ cuts spaces off.
+        let name = device["name"].as_str().map(str::trim_end);
+        assert_eq!(name, told.name.as_deref().map(str::trim_end), "{what}");
+        let manufacturer: BTreeMap<String, String> = told
+            .manufacturer
+            .iter()
+            .map(|(company, data)| {
+                (format!("{company:04x}"), data.iter().map(|b| format!("{b:02x}")).collect())
+            })
+            .collect();
+        assert_eq!(device["manufacturer"], serde_json::to_value(manufacturer).unwrap(), "{what}");
+        let services = device["services"].as_array().unwrap();
+        for service in &told.services {
+            let full = uuid::Uuid::from_u128(service.0).to_string();
+            assert!(services.iter().any(|own| *own == full.as_str()), "{what}: {services:?}");
+        }
+    }
+}
+
+/// Runs `set` with one list of arguments after the other, then `status`.
+fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
+    let (family, variant) = builtin::split_name(name);
+    let profile = builtin::load(family, variant.as_deref()).unwrap();
+    let readback = profile.readback();
+    let tells = readback.read || readback.ask || readback.command || readback.change;
+    // What the lamp is, by what it has seen.
+    let mut lamp = profile.starting(&Light::default());
+    let mut seen = 0;
+    for arguments in all {
+        let change = light_of(arguments);
+        let known = if tells { told(&profile, &lamp) } else { Light::default() };
+        let sent = profile.encode(&change, &known, 0).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        let line = ["set", address].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>();
+        let done = play.bulbctl(&line).ok();
+        let state = done.one("state");
+        assert_eq!(state["profile"], name, "{state}");
+        assert_eq!(state["provenance"], if tells { "reported" } else { "assumed" }, "{state}");
+        let shown = light_in(state);
+        let differ = profile.disagrees(change.items(), &sent.assumed, &shown);
+        assert!(differ.is_empty(), "{name} {arguments}: {differ} of {state}");
+        let missing =
+            change.items().less(shown.items()).iter().find(|item| !tells || is_told(&profile, *item));
+        assert!(missing.is_none(), "{name} {arguments}: no {missing:?} in {state}");
+        let wanted: Vec<String> = sent.writes.iter().map(|write| wanted(&profile, write)).collect();
+        let saw: Vec<String> = commanded(&profile, play, address);
+        let (_, new) = saw.split_at(seen);
+        assert_eq!(new, wanted, "{name} {arguments}");
+        against_vectors(&profile, &change, new);
+        seen = saw.len();
+        for write in &sent.writes {
+            if let Ok(Heard::Change(heard)) = profile.hear(&write.role, &write.bytes) {
+                lamp.merge(&heard);
+            }
+        }
+    }
+    if tells {
+        let done = play.bulbctl(&["status", address]).ok();
+        let state = done.one("state");
+        assert_eq!(state["provenance"], "reported", "{state}");
+        let shown = light_in(state);
+        let differ = profile.disagrees(told(&profile, &lamp).items(), &lamp, &shown);
+        assert!(differ.is_empty(), "{name}: {differ} of {state}");
+        assert_eq!(commanded(&profile, play, address).len(), seen, "{name}: status commands nothing");
+    }
+}
+
+/// Whether the lamp tells this whatever it shines with.
+fn is_told(profile: &Profile, item: Item) -> bool {
+    item == Item::Power && profile.reported().contains(item)
+}
+
+/// All that a lamp in this state says when it is asked and read.
+fn told(profile: &Profile, lamp: &Light) -> Light {
+    let questions = (0..profile.queries(0).len()).map(Occasion::Question);
+    let reads = profile.roles.iter().map(|role| Occasion::Read(&role.name));
+    let answers = questions.chain(reads).flat_map(|occasion| profile.answers(occasion, lamp, 0));
+    answers.fold(Light::default(), |all, answer| {
+        all.merged(&profile.decode(&answer.role, &answer.bytes).unwrap())
+    })
+}
+
+/// How a write appears among what a lamp sees.
+fn wanted(profile: &Profile, write: &bulb_protocol::profile::Write) -> String {
+    let role = profile.role(&write.role).unwrap();
+    let at = role.at.iter().find(|at| at.service.is_some()).unwrap();
+    let table = profile.table();
+    let (.., properties) = table.iter().find(|(_, uuid, _)| *uuid == at.characteristic).unwrap();
+    let kinds = [
+        (WriteKind::Request, bulb_protocol::profile::Properties::WRITE),
+        (WriteKind::Command, bulb_protocol::profile::Properties::WRITE_WITHOUT_RESPONSE),
+    ];
+    let possible = |kind: WriteKind| kinds.iter().any(|(own, bit)| *own == kind && properties.any_of(*bit));
+    let request =
+        if possible(write.kind) { write.kind == WriteKind::Request } else { possible(WriteKind::Request) };
+    let kind = if request { "request" } else { "command" };
+    format!("write {} {kind} {}", at.characteristic, hex(profile, &write.bytes))
+}
+
+/// The bytes of a frame, without its number in families that count their frames.
+fn hex(profile: &Profile, bytes: &[u8]) -> String {
+    let counts = profile.name == "lednetwf";
+    let hex = |(at, byte): (usize, &u8)| {
+        if counts && at == 1 { "..".to_owned() } else { format!("{byte:02x}") }
+    };
+    bytes.iter().enumerate().map(hex).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex.bytes().filter(|byte| *byte != b' ').collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+/// The writes that a lamp has seen which command something, in short: not questions, greetings and what keeps a link alive.
+fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in play.writes(address) {
+        let uuid = entry.characteristic.unwrap();
+        let frame = bytes(&entry.hex.unwrap());
+        let roles = profile
+            .roles
+            .iter()
+            .filter(|role| role.at.iter().any(|at| at.characteristic.to_string() == uuid));
+        let heard = roles.map(|role| profile.hear(&role.name, &frame)).find(Result::is_ok);
+        let heard = heard.unwrap_or_else(|| panic!("{address} does not know {frame:02x?} to {uuid}"));
+        let greets = profile.session.first.iter().any(|first| first.bytes == frame);
+        if matches!(heard, Ok(Heard::Change(_))) && !greets {
+            all.push(format!("write {uuid} {} {}", entry.kind.unwrap(), hex(profile, &frame)));
+        }
+    }
+    all
+}
+
+/// What was sent is what was captured or published, where a vector is of just this command.
+fn against_vectors(profile: &Profile, change: &Light, saw: &[String]) {
+    let file = format!("fixtures/frames/{}.toml", profile.name);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let vectors: toml::Table = text.parse().unwrap();
+    for vector in vectors["command"].as_array().unwrap() {
+        let text = |key: &str| vector.get(key).and_then(toml::Value::as_str);
+        let same = text("variant") == profile.variant.as_deref()
+            && vector.get("known").is_none()
+            && text("heard_only").is_none()
+            && vector.get("means").is_some_and(|means| light_in(&json_of(means)) == *change);
+        if same {
+            let frame = hex(profile, &bytes(text("hex").unwrap()));
+            let [only] = saw else { panic!("{frame}, not {saw:?}") };
+            assert!(only.ends_with(&format!(" {frame}")), "{only} is not {frame}");
+        }
+    }
+}
+
+fn json_of(value: &toml::Value) -> Value {
+    serde_json::to_value(value).unwrap()
+}
+
+/// A state as records and vectors have it.
+fn light_in(state: &Value) -> Light {
+    let number = |key: &str| state[key].as_u64();
+    let percent = |key: &str| number(key).map(|value| Percent::new(u8::try_from(value).unwrap()).unwrap());
+    let color = state["color"].as_str().map(|color| match bytes(&color[1..])[..] {
+        [red, green, blue] => Rgb::new(red, green, blue),
+        _ => panic!("{color} is no colour"),
+    });
+    Light {
+        power: state["power"].as_bool(),
+        brightness: percent("brightness"),
+        color,
+        white: percent("white"),
+        kelvin: number("kelvin").map(|kelvin| u16::try_from(kelvin).unwrap()),
+        effect: state["effect"].as_str().map(str::to_owned),
+        speed: percent("speed"),
+        mode: None,
+    }
+}
+
+/// What the arguments of `set` ask for.
+fn light_of(arguments: &str) -> Light {
+    let mut state = serde_json::Map::new();
+    let mut words = arguments.split(' ');
+    while let Some(key) = words.next() {
+        let (key, value) = match key.trim_start_matches("--") {
+            "on" => ("power", Value::Bool(true)),
+            key @ ("color" | "effect") => (key, words.next().unwrap().into()),
+            key => (key, words.next().unwrap().parse::<u64>().unwrap().into()),
+        };
+        state.insert(key.to_owned(), value);
+    }
+    light_in(&Value::Object(state))
+}
