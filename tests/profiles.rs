@@ -56,10 +56,56 @@ fn the_guide_to_profiles() {
         }
     }
     assert!(files > 0, "{name} has no whole file in it");
+    table_up_to_date(name, &table());
+}
+
+/// The short table in README.md, a row a family.
+#[test]
+fn the_table_of_bulbs_in_the_readme() {
+    table_up_to_date("README.md", &short_table());
+}
+
+/// What stands between the markers of a document is this table.
+fn table_up_to_date(name: &str, table: &str) {
+    let text = fs::read_to_string(path(name)).unwrap();
     let (begin, end) = ("<!-- begin families -->\n", "<!-- end families -->");
     let (before, rest) = text.split_once(begin).unwrap();
     let (_, after) = rest.split_once(end).unwrap();
-    up_to_date(name, &format!("{before}{begin}{}{end}{after}", table()));
+    up_to_date(name, &format!("{before}{begin}{table}{end}{after}"));
+}
+
+/// What the models of each family can do: all of them, or some.
+fn short_table() -> String {
+    let items = [Item::Power, Item::Brightness, Item::Color, Item::White, Item::Kelvin, Item::Effect];
+    let mut table = String::from(
+        "| bulbs | `--profile` | power | brightness | color | white | kelvin | effects | tells its state |\n|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for family in builtin::families().unwrap() {
+        let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
+        let names = [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str())));
+        let models: Vec<_> = names.map(|name| family.profile(name).unwrap()).collect();
+        let models: Vec<_> = models.iter().filter(|model| model.unsupported.is_none()).collect();
+        write!(table, "| {} | `{}` |", family.title(), family.name()).unwrap();
+        for item in items {
+            let abilities: Vec<_> = models
+                .iter()
+                .filter_map(|model| {
+                    model.abilities().into_iter().find(|ability| ability.item == item && ability.set)
+                })
+                .collect();
+            let cell = match abilities.as_slice() {
+                [] => "",
+                _ if abilities.iter().all(|ability| ability.scaled) => "scaled",
+                _ if abilities.len() < models.len() => "some",
+                _ => "yes",
+            };
+            let experimental =
+                !abilities.is_empty() && abilities.iter().all(|ability| ability.grade.experimental());
+            write!(table, " {cell}{} |", if experimental { "*" } else { "" }).unwrap();
+        }
+        writeln!(table, " {} |", models.first().unwrap().readback()).unwrap();
+    }
+    table
 }
 
 fn table() -> String {

@@ -1,26 +1,71 @@
-//! Repeats one call of the codec, for a tool that counts instructions: `cargo xtask bench codec`.
+//! Repeats one call of the codec, for a tool that counts instructions or allocations: `cargo xtask bench codec`.
 use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use bulb_protocol::profile::{Item, Light, Occasion, Profile, builtin};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
-    let [call, times] = words.as_slice() else { return ExitCode::FAILURE };
-    let Ok(times) = times.parse() else { return ExitCode::FAILURE };
+    let done = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [call, times] => times.parse().ok().and_then(|times| base(call, times)),
+        [call, profile, times] => times.parse().ok().and_then(|times| of_profile(call, profile, times)),
+        _ => None,
+    };
+    if done.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The base protocol's own codec, which firmware links.
+fn base(call: &str, times: u32) -> Option<()> {
     let state = LightState { power: true, brightness: Percent::MAX, color: Rgb::new(255, 136, 0) };
     let frame = base::encode(state);
     let none = [2, 100, 255, 136, 0];
-    match call.as_str() {
+    match call {
         "nothing" => repeat(times, || black_box(state)),
         "encode" => repeat(times, || base::encode(black_box(state))),
         "decode" => repeat(times, || base::decode(black_box(&frame))),
         "refuse" => repeat(times, || base::decode(black_box(&none))),
         "lenient" => repeat(times, || base::decode_lenient(black_box(&frame))),
-        _ => return ExitCode::FAILURE,
+        _ => return None,
     }
-    ExitCode::SUCCESS
+    Some(())
+}
+
+/// A profile's typical command, and what its lamp reports; of a lamp that reports nothing, what it hears.
+fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
+    let (family, variant) = builtin::split_name(name);
+    let profile = builtin::load(family, variant.as_deref()).ok()?;
+    let lamp = profile.initial(true);
+    let change = typical(&profile);
+    let write = profile.encode(&change, &lamp, 0).ok()?.writes.into_iter().next()?;
+    match call {
+        "nothing" => repeat(times, || black_box(&lamp).power),
+        "encode" => repeat(times, || profile.encode(black_box(&change), black_box(&lamp), 0)),
+        "hear" => repeat(times, || profile.hear(&write.role, black_box(&write.bytes))),
+        "decode" => {
+            let asked = (0..profile.queries(0).len()).map(Occasion::Question);
+            let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));
+            let mut occasions = asked.chain(read);
+            let report =
+                occasions.find_map(|occasion| profile.answers(occasion, &lamp, 0).into_iter().next())?;
+            repeat(times, || profile.decode(&report.role, black_box(&report.bytes)));
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A colour; of lamps that have none, a brightness; and where the model has to be known first, power.
+fn typical(profile: &Profile) -> Light {
+    let can = profile.settable();
+    if can.contains(Item::Color) {
+        return Light { color: Some(Rgb::new(255, 136, 0)), ..Light::default() };
+    }
+    if can.contains(Item::Brightness) {
+        return Light { brightness: Some(Percent::clamped(50)), ..Light::default() };
+    }
+    Light { power: Some(true), ..Light::default() }
 }
 
 fn repeat<T>(times: u32, call: impl Fn() -> T) {

@@ -28,8 +28,10 @@ pub(crate) struct Options {
 /// What can be measured.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Part {
-    /// Instructions of the codec's calls, counted under valgrind.
+    /// Instructions and allocations of the codec's calls, counted under valgrind.
     Codec,
+    /// How long reading the built-in profiles takes.
+    Profiles,
     /// From the start of the program to the first byte of its help.
     Start,
     /// The size of the release binary.
@@ -42,12 +44,14 @@ enum Part {
     Realstack,
 }
 
-const ALL: &[Part] = &[Part::Codec, Part::Start, Part::Size, Part::Fleet, Part::Tui, Part::Realstack];
+const ALL: &[Part] =
+    &[Part::Codec, Part::Profiles, Part::Start, Part::Size, Part::Fleet, Part::Tui, Part::Realstack];
 
 impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Codec => "codec",
+            Self::Profiles => "profiles",
             Self::Start => "start",
             Self::Size => "size",
             Self::Fleet => "fleet",
@@ -59,6 +63,7 @@ impl Part {
     fn measure(self) -> Result<String> {
         match self {
             Self::Codec => codec::instructions(),
+            Self::Profiles => codec::profiles(),
             Self::Start => program::start(),
             Self::Size => program::size(),
             Self::Fleet => program::fleet(),

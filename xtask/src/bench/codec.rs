@@ -1,10 +1,10 @@
-//! Instructions of the codec's calls.
+//! Instructions and allocations of the codec's calls, and the time that reading the profiles takes.
 
 use anyhow::{Context, Result};
 
 use crate::setup::{cargo, command, debian, output, run, target};
 
-/// The calls that `protocol/examples/instructions.rs` knows, and what each is.
+/// The calls of the base codec that `protocol/examples/instructions.rs` knows, and what each is.
 const CALLS: &[(&str, &str)] = &[
     ("encode", "`base::encode`"),
     ("decode", "`base::decode` of a frame"),
@@ -12,9 +12,34 @@ const CALLS: &[(&str, &str)] = &[
     ("lenient", "`base::decode_lenient`"),
 ];
 
+/// A profile of each family: the one whose commands say most.
+const PROFILES: &[&str] = &[
+    "base",
+    "elk",
+    "led-lamp",
+    "zengge",
+    "sp110e",
+    "playbulb",
+    "govee:segments",
+    "switchbot",
+    "lednetwf",
+    "hue",
+    "yeelight",
+    "avea",
+    "neewer",
+    "banlanx",
+];
+
 /// So often is a call repeated. Two runs differ in this alone, and the machine is simulated: what their counts differ by
 /// is exactly what the repetitions cost.
 const TIMES: u64 = 1000;
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    Instructions,
+    Allocations,
+}
 
 /// Counts them under valgrind, whose counts are the same whatever else the machine does.
 ///
@@ -22,38 +47,82 @@ const TIMES: u64 = 1000;
 /// Valgrind is missing and cannot be installed, or the program does not build.
 pub(super) fn instructions() -> Result<String> {
     debian("valgrind", "valgrind")?;
-    let example = [
-        "build",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--package",
-        "bulb-protocol",
-        "--example",
-        "instructions",
-    ];
-    run(cargo().args(example))?;
-    let of_loop = repetitions("nothing")?;
+    build("instructions")?;
+    let of_loop = repetitions(&["nothing"], Count::Instructions)?;
     let mut table = String::from("| call | instructions |\n|---|---:|\n");
     for (name, what) in CALLS {
-        let of_calls = repetitions(name)?.saturating_sub(of_loop);
+        let of_calls = repetitions(&[name], Count::Instructions)?.saturating_sub(of_loop);
         table += &format!("| {what} | {} |\n", of_calls.div_ceil(TIMES));
     }
-    Ok(table
-        + "\nNone of them allocates: without its features the crate has neither std nor alloc, which `cargo xtask test` proves.\n")
+    table += "\nNone of them allocates: without its features the crate has neither std nor alloc, which `cargo xtask test` proves.\n\n";
+    table += "The families, from their profile files: a colour (where it has none, brightness or power) and the report of a lamp; instructions, and allocations in brackets.\n\n";
+    table += "| profile | `encode` a command | `hear` it, as the bulb | `decode` a report |\n|---|---:|---:|---:|\n";
+    for profile in PROFILES {
+        table += &format!(
+            "| `{profile}` | {} | {} | {} |\n",
+            cost("encode", profile)?,
+            cost("hear", profile)?,
+            cost("decode", profile).unwrap_or_else(|_| "sends none".to_owned()),
+        );
+    }
+    Ok(table)
+}
+
+/// How long reading the built-in files takes in the release profile.
+///
+/// # Errors
+/// The program does not build.
+pub(super) fn profiles() -> Result<String> {
+    build("load")?;
+    let mut table = String::from("| the built-in profiles | median |\n|---|---:|\n");
+    for (work, what) in [
+        ("one", "one file, read and compiled: a command with `--profile`"),
+        ("read", "all files, read: recognising a bulb"),
+        ("compile", "all files, read, and each family compiled"),
+        ("variants", "all files, read, and every family and variant compiled: no command does that"),
+    ] {
+        let (text, _) = output(command(target().join("release/examples/load")).arg(work))?;
+        let median = text.split_whitespace().next().context("no time")?;
+        let nanoseconds: u32 = median.parse().context("the time")?;
+        table += &format!("| {what} | {:.2} ms |\n", f64::from(nanoseconds) / 1e6);
+    }
+    Ok(table + "\n301 times each.\n")
+}
+
+fn build(example: &str) -> Result<()> {
+    let words = ["build", "--quiet", "--locked", "--release", "--package", "bulb-protocol"];
+    run(cargo().args(words).args(["--features", "profiles", "--example", example]))
+}
+
+/// What one call costs: instructions, and allocations.
+fn cost(call: &str, profile: &str) -> Result<String> {
+    let of_call = |what| -> Result<u64> {
+        let of_loop = repetitions(&["nothing", profile], what)?;
+        Ok(repetitions(&[call, profile], what)?.saturating_sub(of_loop).div_ceil(TIMES))
+    };
+    Ok(format!("{} ({})", of_call(Count::Instructions)?, of_call(Count::Allocations)?))
 }
 
 /// What the repetitions of a call cost, the program's own start and end left out.
-fn repetitions(name: &str) -> Result<u64> {
-    Ok(count(name, 2 * TIMES)?.saturating_sub(count(name, TIMES)?))
+fn repetitions(words: &[&str], what: Count) -> Result<u64> {
+    Ok(count(words, 2 * TIMES, what)?.saturating_sub(count(words, TIMES, what)?))
 }
 
-fn count(name: &str, times: u64) -> Result<u64> {
+fn count(words: &[&str], times: u64, what: Count) -> Result<u64> {
     let mut valgrind = command("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind.arg(target().join("release/examples/instructions")).args([name, &times.to_string()]);
+    match what {
+        Count::Instructions => valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]),
+        Count::Allocations => valgrind.args(["--tool=memcheck", "--leak-check=no"]),
+    };
+    valgrind.arg(target().join("release/examples/instructions")).args(words).arg(times.to_string());
     let (_, report) = output(&mut valgrind)?;
-    let collected = report.lines().find_map(|line| line.split_once("Collected :"));
-    let (_, number) = collected.context("valgrind did not say how much it collected")?;
-    number.trim().parse().context("valgrind's count")
+    let number = match what {
+        Count::Instructions => report.lines().find_map(|line| line.split_once("Collected :")).map(|(_, n)| n),
+        Count::Allocations => {
+            let usage = report.lines().find_map(|line| line.split_once("total heap usage:"));
+            usage.and_then(|(_, usage)| usage.split_once("allocs")).map(|(number, _)| number)
+        }
+    };
+    let number = number.context("valgrind did not say how much it counted")?;
+    number.trim().replace(',', "").parse().context("valgrind's count")
 }
