@@ -309,6 +309,24 @@ fn bytes_that_mean_nothing_are_shown_and_are_an_error() {
     assert_eq!((&of_type(&output, "value")[0]["frame"], code(&output)), (&json!(null), 0));
 }
 
+/// Whatever the family, its own frames are what is decoded.
+#[test]
+fn frames_of_a_family_are_decoded_by_its_profile() {
+    let machine = Machine::new();
+    let rig = "rig = 1\n[[bulb]]\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0B:02\"\nprofile = \"elk\"\n";
+    let write = ["gatt", "run", "ELK-BLEDOM", "-", "--decode", "--json"];
+    let file = machine.path().join("script");
+    std::fs::write(&file, "write fff3 7e070503ff000010ef\n").unwrap();
+    let write: Vec<_> =
+        write.iter().map(|word| if *word == "-" { file.to_str().unwrap() } else { word }).collect();
+    let output = machine.rig(rig, &write);
+    let value = of_type(&output, "value").pop().unwrap_or_else(|| panic!("{output:?}"));
+    assert_eq!((&value["frame"]["profile"], &value["frame"]["color"]), (&json!("elk"), &json!("#ff0000")));
+    let output = machine.rig(rig, &["info", "ELK-BLEDOM", "--json", "--listen", "300ms"]);
+    let info = of_type(&output, "info").pop().unwrap();
+    assert_eq!((&info["profile"], &info["candidates"][0]["against"]), (&json!("elk"), &json!([])));
+}
+
 #[test]
 fn several_bulbs_are_told_apart() {
     let machine = Machine::new();
