@@ -313,7 +313,8 @@ fn bytes_that_mean_nothing_are_shown_and_are_an_error() {
 #[test]
 fn frames_of_a_family_are_decoded_by_its_profile() {
     let machine = Machine::new();
-    let rig = "rig = 1\n[[bulb]]\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0B:02\"\nprofile = \"elk\"\n";
+    let rig =
+        "rig = 1\n[[bulb]]\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0B:02\"\nprofile = \"elk\"\n";
     let write = ["gatt", "run", "ELK-BLEDOM", "-", "--decode", "--json"];
     let file = machine.path().join("script");
     std::fs::write(&file, "write fff3 7e070503ff000010ef\n").unwrap();
