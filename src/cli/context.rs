@@ -32,7 +32,6 @@ pub(crate) struct Context<'a> {
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
     pub(crate) config: Config,
-    named_profile: Option<String>,
     adapter: Option<AdapterChoice>,
     trace: bool,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
@@ -53,16 +52,10 @@ impl<'a> Context<'a> {
             families: Arc::new(families),
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             config,
-            named_profile: global.profile.clone(),
             adapter,
             trace: global.verbose >= 2,
             radio: Arc::default(),
         })
-    }
-
-    /// The profile as it was named, if it was.
-    pub(crate) fn profile_name(&self) -> Option<&str> {
-        self.named_profile.as_deref()
     }
 
     /// The radio as it was named, if it was.

@@ -2,7 +2,7 @@
 
 use super::args::Info;
 use super::context::Context;
-use crate::bulb::{self, Advertising, Families, reach, read_battery};
+use crate::bulb::{self, Advertising, Families, reach, read_battery, weigh};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::{Deadline, Link, Report};
@@ -54,7 +54,7 @@ async fn look(link: &dyn Link, report: &Report, families: &Families, deadline: D
         }
     };
     let said = bulb::device_information(link, deadline).await?;
-    let recognition = bulb::weigh(link, report, families, deadline, true).await?;
+    let recognition = weigh(link, report, families, deadline, true).await?;
     // Last: it may have been agreed on meanwhile.
     Ok(Inside { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
 }

@@ -144,7 +144,7 @@ pub struct InfoRecord {
     pub battery_source: Option<Source>,
     /// What it says of itself (service 180A).
     pub device: Vec<SaidRecord>,
-    /// The profile that it is recognised as, with its variant; null where the evidence does not decide.
+    /// The profile that it is taken for, with its variant; null where the evidence does not decide.
     pub profile: Option<String>,
     /// The families that anything speaks for, the nearest first.
     pub candidates: Vec<CandidateRecord>,
@@ -163,7 +163,7 @@ pub struct Inside {
     pub said: Vec<Said>,
     /// The battery level.
     pub battery: Option<Battery>,
-    /// Which family it is of.
+    /// Which family it is of, and why.
     pub recognition: Recognition,
 }
 
@@ -214,17 +214,25 @@ impl InfoRecord {
         for said in &self.device {
             said.print(&mut page);
         }
-        page.section("Family");
-        page.row("profile", self.profile.as_deref().unwrap_or("not sure"));
+        page.section("Profile");
         for candidate in &self.candidates {
-            let (name, reasons) = (&candidate.profile, candidate.reasons());
-            page.row(&format!("{name} {}", candidate.score), &reasons.join("; "));
+            candidate_rows(candidate, &mut page);
         }
+        page.row("taken for", self.profile.as_deref().unwrap_or("none: the evidence does not decide"));
         page.section("Services");
         for service in &self.services {
             service.print(&mut page);
         }
         page.text
+    }
+}
+
+fn candidate_rows(candidate: &CandidateRecord, page: &mut Page) {
+    for evidence in &candidate.evidence {
+        page.row(&candidate.profile, &format!("+{} {}", evidence.score, sanitise(&evidence.text)));
+    }
+    for against in candidate.against.iter().chain(&candidate.unsupported) {
+        page.row(&candidate.profile, &format!("but {}", sanitise(against)));
     }
 }
 
