@@ -92,7 +92,7 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Which radio: hci1, an adapter's address, sim, or sim:RIG.toml [default: the first powered adapter]
+    /// Which radio: hci1, an adapter's address, sim, sim:families or sim:RIG.toml [default: the first powered adapter]
     #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
     /// The bulb family, instead of recognising it: NAME, NAME:VARIANT or FILE.toml

@@ -13,7 +13,7 @@ use crate::error::Result;
 pub enum AdapterChoice {
     /// `hci1` or `AA:BB:CC:DD:EE:FF`: one of the machine's adapters.
     Named(String),
-    /// `sim` or `sim:RIG.toml`: virtual bulbs, the built-in ones or a rig file's.
+    /// `sim`, `sim:families` or `sim:RIG.toml`: virtual bulbs, the built-in ones, one of every family, or a rig file's.
     Sim(Option<PathBuf>),
 }
 

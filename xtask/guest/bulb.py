@@ -176,13 +176,21 @@ class Bulb:
         places = []
         for characteristic in service.characteristics:
             place = self._board.place(service.uuid, characteristic.uuid)
+            # The second of its UUID plays no role.
+            plain = place in places or place in self._characteristics
             places.append(place)
-            read, write = self._access(place, characteristic)
+            read, write = self._plain(characteristic) if plain else self._access(place, characteristic)
             entries.append((characteristic.uuid, characteristic.properties, read, write))
         made = gatt.table(service.uuid, entries)
         self._server.offer(made)
         for place, characteristic in zip(places, made.characteristics, strict=True):
             self._characteristics.setdefault(place, characteristic)
+
+    def _plain(self, characteristic: Characteristic) -> tuple[Any, Any]:
+        def write(value: bytes) -> None:
+            characteristic.value = value
+
+        return lambda: characteristic.value, write
 
     def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
         def read() -> bytes:

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::effect::{Answer, By, Effect, Happening, LinkId, Turn};
-use super::peer::{Peer, place};
+use super::peer::Peer;
 use super::{Due, World};
 use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Point};
 use crate::radio::{Address, CharacteristicId, WriteKind};
@@ -159,5 +159,5 @@ fn verdict(peer: &Peer, id: CharacteristicId, value: &[u8], kind: WriteKind) -> 
     if peer.is_closed(id) {
         return Err(INSUFFICIENT_AUTHENTICATION);
     }
-    peer.bulb().map_or(Ok(()), |bulb| bulb.board.accepts(place(id), value))
+    peer.accepts(id, value)
 }

@@ -98,13 +98,26 @@ impl Peer {
 
     /// Whether a characteristic is closed to a computer that the bulb is not bonded with.
     pub(super) fn is_closed(&self, id: CharacteristicId) -> bool {
-        let closed = |bulb: &Bulb| bulb.needs_bonding && bulb.board.has_role(place(id));
+        let own = |bulb: &Bulb| place(id).is_some_and(|at| bulb.board.has_role(at));
+        let closed = |bulb: &Bulb| bulb.needs_bonding && own(bulb);
         !self.bonded && self.bulb().is_some_and(closed)
+    }
+
+    /// Whether the bulb accepts a write that the properties allow.
+    ///
+    /// # Errors
+    /// The ATT error that it answers a request with.
+    pub(super) fn accepts(&self, id: CharacteristicId, value: &[u8]) -> Result<(), u8> {
+        match (self.bulb(), place(id)) {
+            (Some(bulb), Some(at)) => bulb.board.accepts(at, value),
+            _ => Ok(()),
+        }
     }
 
     /// Has the bulb take a write.
     pub(super) fn obey(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
-        self.board().map_or(Reaction::Nothing, |board| board.write(place(id), value))
+        let Some(at) = place(id) else { return Reaction::Kept };
+        self.board().map_or(Reaction::Nothing, |board| board.write(at, value))
     }
 
     /// What the bulb sends on an occasion.
@@ -211,7 +224,7 @@ impl Peer {
             return vec![battery.level_at(now)];
         }
         let kept = || self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned();
-        bulb.board.read(place(id)).or_else(kept).unwrap_or_default()
+        place(id).and_then(|at| bulb.board.read(at)).or_else(kept).unwrap_or_default()
     }
 
     /// Has a fault of this point act: the first one that has any of its count left, if there is one.
@@ -282,10 +295,10 @@ impl Peer {
     }
 }
 
-/// A characteristic as profiles have it.
-pub(super) fn place(id: CharacteristicId) -> Place {
+/// A characteristic as profiles have it; none for the second of its UUID, which plays no role.
+fn place(id: CharacteristicId) -> Option<Place> {
     let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-    Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) }
+    (id.nth == 0).then(|| Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) })
 }
 
 /// A characteristic of a profile as radios have it.
