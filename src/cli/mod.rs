@@ -8,6 +8,7 @@ mod frame;
 mod generate;
 mod link;
 mod profiles;
+mod redact;
 mod scan;
 mod status;
 mod tui;
@@ -80,6 +81,7 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
     match cli.verb {
         Verb::Frame(args) => return frame::run(&args, cli.global.profile.as_deref(), reporter),
         Verb::Profiles(args) => return profiles::run(&args, reporter),
+        Verb::Redact(args) => return redact::run(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
@@ -101,7 +103,11 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
             // The second interrupt skips the clean-up.
             _ = interrupted() => {}
         }
-        result
+        // The verb's own failure says more than that of its recording.
+        match (result, context.end_recording().await) {
+            (Ok(()), recorded) => recorded,
+            (failed, _) => failed,
+        }
     });
     // A blocking call of the platform's must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(50));
@@ -121,7 +127,9 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Connect(args) => link::connect(&args, context).await,
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
         Verb::Tui => tui::run(context).await,
-        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
+        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) | Verb::Redact(_) => Ok(()),
+        // Were replaced by what they run.
+        Verb::Record(_) | Verb::Replay(_) => Ok(()),
     }
 }
 

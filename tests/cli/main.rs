@@ -7,6 +7,7 @@ mod errors;
 mod frame;
 mod json;
 mod links;
+mod recordings;
 mod several;
 mod usage;
 
