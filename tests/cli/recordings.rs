@@ -69,12 +69,11 @@ fn a_redacted_recording_plays_under_other_names() {
     assert!(!redacted.contains("Desk") && !redacted.contains("C4:11"), "{redacted}");
     let other = machine.path().join("redacted.jsonl");
     std::fs::write(&other, &redacted).unwrap();
-    let name = redacted.lines().find_map(|line| {
+    let device = redacted.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
-        let known = line["devices"].as_array()?.first()?["name"].as_str().map(str::to_owned);
-        known
+        (line["call"] == "connect").then(|| line["device"].as_str().unwrap().to_owned())
     });
-    let replayed = machine.run(&["replay", other.to_str().unwrap(), "on", &name.unwrap()]);
+    let replayed = machine.run(&["replay", other.to_str().unwrap(), "on", &device.unwrap()]);
     assert_eq!(replayed.status.code(), Some(0), "{}", stderr(&replayed));
 }
 

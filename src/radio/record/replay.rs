@@ -203,14 +203,12 @@ impl Player {
             let line = self.state().last;
             Error::NotRecorded { path: self.path.clone(), asked: call.to_string(), line }
         };
+        // Where there is an answer it comes in the time that it took, which may be just the time that there was.
+        let answered = async { answer.await.unwrap_or_else(|_| Err(none())) };
         let result = match deadline {
-            // There is none, and nobody would end the waiting.
-            None if !self.answered.contains(&n) => Err(none()),
-            None => answer.await.unwrap_or_else(|_| Err(none())),
-            Some(deadline) => {
-                let answer = async { answer.await.unwrap_or_else(|_| Err(none())) };
-                deadline.run(answer, |_| none()).await
-            }
+            _ if self.answered.contains(&n) => answered.await,
+            Some(deadline) => deadline.run(answered, |_| none()).await,
+            None => Err(none()),
         };
         result.map(|answer| (n, answer))
     }
