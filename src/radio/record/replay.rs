@@ -233,10 +233,14 @@ impl Player {
     fn tell(&self, state: &mut State, what: &What) {
         match what {
             What::Done { n, answer } => {
-                state.waiting.remove(n).map(|waiting| waiting.send(Ok(answer.clone())));
+                if let Some(waiting) = state.waiting.remove(n) {
+                    let _ = waiting.send(Ok(answer.clone()));
+                }
             }
             What::Failed { n, error, .. } => {
-                state.waiting.remove(n).map(|waiting| waiting.send(Err(error.clone().into())));
+                if let Some(waiting) = state.waiting.remove(n) {
+                    let _ = waiting.send(Err(error.clone().into()));
+                }
             }
             What::Report(told) => {
                 let _ = self.reports.send(told.report(self.began));
