@@ -234,7 +234,6 @@ impl Player {
         match what {
             What::Done { n, answer } => {
                 if let Some(waiting) = state.waiting.remove(n) {
-                    // Whoever asked may have given up.
                     let _ = waiting.send(Ok(answer.clone()));
                 }
             }
