@@ -2,6 +2,7 @@
 
 mod args;
 mod battery;
+mod capture;
 mod context;
 mod doctor;
 mod drive;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::captured::CapturedRecord;
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
@@ -41,6 +42,8 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// What passed in a capture.
+    Captured(Box<CapturedRecord>),
     /// All that can be told of a device.
     Info(Box<InfoRecord>),
     /// What passed at a characteristic.

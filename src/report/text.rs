@@ -50,6 +50,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
             vec![name(&link.bulb, layout), state.to_owned()]
         }
         Body::Frame(frame) => frame.fields(layout),
+        Body::Captured(captured) => captured.fields(layout),
         Body::Info(info) => return Some(info.text(layout)),
         Body::Doctor(doctor) => return Some(doctor.text(layout)),
         Body::Value(value) => value.fields(layout),
