@@ -321,7 +321,8 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// bulb asks for it, there is nothing to do.
     ///
     /// # Errors
-    /// [`NeedsPairing`](crate::Error::NeedsPairing): the bulb did not agree.
+    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb did not agree, or did not answer.
+    /// [`Held`](crate::Error::Held): another pairing is under way.
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())

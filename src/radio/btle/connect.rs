@@ -27,6 +27,9 @@ const ANSWER_GRACE: Duration = Duration::from_millis(250);
 const TABLE_TIME: Duration = Duration::from_secs(2);
 const TABLE_EVERY: Duration = Duration::from_millis(200);
 
+/// How long the question may take whether a device is bonded.
+const DETAILS_TIME: Duration = Duration::from_secs(1);
+
 /// How one attempt failed.
 enum Failure {
     /// Another may succeed.
@@ -89,7 +92,8 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
             Err(Failure::Again(fault)) => failure = Some(fault),
         }
     }
-    Err(attempt.error(&failure.unwrap_or_else(|| Fault::own("no attempt was made"))))
+    let fault = failure.unwrap_or_else(|| Fault::own("no attempt was made"));
+    Err(attempt.with_the_bond(&fault, attempt.error(&fault)).await)
 }
 
 impl Attempt<'_> {
@@ -102,6 +106,27 @@ impl Attempt<'_> {
             waited: self.deadline.waited(),
         };
         fault.error(Operation::Connect, context)
+    }
+
+    /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
+    async fn with_the_bond(&self, fault: &Fault, error: Error) -> Error {
+        let details = self
+            .deadline
+            .within(DETAILS_TIME)
+            .run(async { self.tools.system.details(self.device).await.map_err(|_| ()) }, |_| ());
+        match error {
+            Error::ConnectFailed { device, reason, rssi }
+                if fault.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
+            {
+                let id = self.device;
+                let reason = format!(
+                    "{reason}; it is paired with this computer: if it was reset since, remove it with `bluetoothctl remove {id}`, \
+                     and pair again"
+                );
+                Error::ConnectFailed { device, reason, rssi }
+            }
+            error => error,
+        }
     }
 
     fn timed_out(&self, waited: Duration) -> Error {
