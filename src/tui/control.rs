@@ -88,7 +88,7 @@ impl Control {
     pub(crate) const fn unit(self) -> &'static str {
         match self {
             Self::Brightness | Self::White | Self::Speed | Self::Saturation => " %",
-            Self::Kelvin => " K",
+            Self::Kelvin => "K",
             Self::Hue => "°",
             _ => "",
         }

@@ -230,7 +230,7 @@ pub const TABLE: &[Binding] = &[
     row(P::Panes, &[c('+'), c('=')], A::Brighter, "", "brighter by 5 %"),
     row(P::Panes, &[c('-')], A::Dimmer, "", "dimmer by 5 %"),
     row(P::Panes, &[c('c')], A::TypeColor, "colour", "type a colour: orange, ff8800, hsl(30,100%,50%), 255,136,0"),
-    row(P::Panes, &[c('t')], A::TypeKelvin, "white", "type the temperature of white in kelvin"),
+    row(P::Panes, &[c('t')], A::TypeKelvin, "kelvin", "type the temperature of white in kelvin"),
     row(P::Panes, &[c('v')], A::Effects, "effects", "the list of effects"),
     row(P::Panes, &[c('d')], A::Disconnect, "", "disconnect, or stop trying to connect"),
     row(P::Panes, &[c('r')], A::Hurry, "", "try to connect again now"),

@@ -150,12 +150,14 @@ pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<Det
     let height = area.height;
     let controls = offered(model);
     let notice = if controls.is_empty() { notice(device, area.width).len() } else { 0 };
-    let facts = [R::Profile, R::Why, R::Battery, R::Signal, R::Answer, R::Made, R::Serial];
+    let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Profile, R::Why, R::Serial];
     let height = usize::from(height);
-    let all = 1 + 3 + controls.len() + notice + facts.len();
+    let least = 1 + 3 + controls.len() + notice;
+    let all = least + facts.len();
+    // The lamp, with how its state is known, comes before the facts.
     let (preview, blanks) = match height.checked_sub(all) {
         Some(room) => (3, room.min(3)),
-        None => (if height + 2 >= all { 3 } else { 1 }, 0),
+        None => (if height >= least { 3 } else { 1 }, 0),
     };
     let blank = |from: usize| (blanks >= from).then_some(R::Blank);
     let mut rows = vec![R::Who];

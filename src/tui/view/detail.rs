@@ -36,14 +36,16 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         return frame.render_widget(Paragraph::new(lines), place);
     };
     let room = usize::from(area.width).saturating_sub(6);
-    let mut title = vec![Span::styled(format!(" {} ", cut(device.label(), room)), bold())];
-    if !model.marked.is_empty() {
-        let text = format!(" drives {} marked ", model.marked.len());
-        title = vec![
-            Span::styled(format!(" {} ", cut(device.label(), room.saturating_sub(text.width()))), bold()),
-            Span::styled(text, model.depth.odd()),
-        ];
-    }
+    let (text, style) = if model.marked.is_empty() {
+        let family = device.family().map_or_else(String::new, |family| format!("{family} "));
+        let long = family.replace(' ', " (advertised) ");
+        let fits = device.label().width() + long.width() <= room;
+        (if fits && !device.driven { long } else { family }, dim())
+    } else {
+        (format!(" drives {} marked ", model.marked.len()), model.depth.odd())
+    };
+    let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
+    let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
     frame.render_widget(pane(model, Line::from(title), focused), area);
     for (row, y) in detail_rows(model, device, rows).into_iter().zip(0..rows.height) {
         let place = Rect { y: rows.y + y, height: 1, ..rows };
@@ -106,8 +108,9 @@ impl Pen<'_> {
     /// The lamp, and beside it what it does.
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
-        let mut spans = vec![Span::raw("  "), self.lamp(light), Span::raw("  ")];
         let single = detail_is_low(self);
+        let lamp = self.lamp(light, if single { LAMP / 2 } else { LAMP });
+        let mut spans = vec![Span::raw("  "), lamp, Span::raw("  ")];
         match (row, light) {
             (0, Some(light)) if single => {
                 spans.push(Span::styled(words(light).join("  "), bold()));
@@ -149,7 +152,7 @@ impl Pen<'_> {
             (Provenance::Reported, _) => ("reported", depth.good()),
             (Provenance::Assumed, Answer::Failed) => ("assumed; the change failed", depth.bad()),
             (Provenance::Assumed, Answer::Unconfirmed) => ("assumed: not confirmed", depth.odd()),
-            (Provenance::Assumed, _) if !self.device.tells() => ("assumed: it never reports", depth.odd()),
+            (Provenance::Assumed, _) if !self.device.tells() => ("assumed: never reports", depth.odd()),
             (Provenance::Assumed, Answer::None) => ("assumed", depth.odd()),
             (Provenance::Assumed, _) => ("assumed …", depth.accent()),
             (Provenance::Advertised, _) => ("advertised", dim()),
@@ -158,14 +161,14 @@ impl Pen<'_> {
         (text.to_owned(), style)
     }
 
-    fn lamp(&self, light: Option<&Light>) -> Span<'static> {
+    fn lamp(&self, light: Option<&Light>, width: usize) -> Span<'static> {
         let depth = self.depth();
-        let Some(light) = light else { return Span::styled("╱".repeat(LAMP), dim()) };
+        let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
         let on = light.power != Some(false);
         let style = if depth == Depth::None { Style::new() } else { depth.ink(glow(light)) };
         // Which colours an effect has at the moment nobody knows.
         if on && light.mode == Some(Mode::Effect) {
-            return Span::styled("▓▒░".repeat(LAMP / 3), style);
+            return Span::styled("▓▒░".repeat(width / 3), style);
         }
         if depth == Depth::None {
             let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
@@ -174,9 +177,9 @@ impl Pen<'_> {
                 (true, true) => "█",
                 (true, false) => "▒",
             };
-            Span::raw(shade.repeat(LAMP))
+            Span::raw(shade.repeat(width))
         } else {
-            Span::styled(if on { "█" } else { "░" }.repeat(LAMP), style)
+            Span::styled(if on { "█" } else { "░" }.repeat(width), style)
         }
     }
 
@@ -187,8 +190,7 @@ impl Pen<'_> {
         };
         let name = profile.full_name();
         let room = self.room().saturating_sub(name.width() + 2);
-        let how = if self.device.driven { "" } else { " by what it advertises" };
-        let title = format!("  {}{how}", cut(&plain(&profile.title), room.saturating_sub(how.width())));
+        let title = format!("  {}", cut(&plain(&profile.title), room));
         vec![Span::raw(cut(&name, self.room()).into_owned()), Span::styled(title, dim())]
     }
 

@@ -256,7 +256,7 @@ fn hint_here(model: &Model, hint: &'static str) -> &'static str {
         // What no bulb here can do is no hint.
         "on/off" if !offers(Control::Power) => "",
         "colour" if !offers(Control::Color) => "",
-        "white" if !offers(Control::Kelvin) => "",
+        "kelvin" if !offers(Control::Kelvin) => "",
         "effects" if !offers(Control::Effect) => "",
         "filter" if model.popup.is_some_and(|popup| popup != Popup::Effects) => "",
         "less" | "more" if !up => "",

@@ -51,7 +51,13 @@ pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
         Popup::Effects => " Effects ",
     };
     frame.render_widget(Clear, area);
-    frame.render_widget(pane(model, Line::styled(title, bold()), true), area);
+    let mut block = pane(model, Line::styled(title, bold()), true);
+    if popup == Popup::Effects {
+        let count = effects_shown(model).len();
+        let place = (model.popup_row + 1).min(count);
+        block = block.title_bottom(Line::styled(format!(" {place} of {count} "), dim()).right_aligned());
+    }
+    frame.render_widget(block, area);
     let scroll = scroll(model, popup);
     let lines: Vec<Line<'_>> =
         lines(model, popup).into_iter().skip(scroll).take(usize::from(height(model))).collect();
