@@ -234,7 +234,7 @@ pub const TABLE: &[Binding] = &[
     row(P::Panes, &[c('v')], A::Effects, "effects", "the list of effects"),
     row(P::Panes, &[c('d')], A::Disconnect, "", "disconnect, or stop trying to connect"),
     row(P::Panes, &[c('r')], A::Hurry, "", "try to connect again now"),
-    row(P::Panes, &[c('m')], A::Mark, "mark", "mark: changes go to all marked bulbs"),
+    row(P::Panes, &[c('m')], A::Mark, "mark", "mark: changes go to all marked bulbs, to each as far as it can"),
     row(P::Panes, &[c('M')], A::MarkAll, "", "mark all that are listed, or none"),
     row(P::Panes, &[c('@')], A::Groups, "", "mark the bulbs of a group"),
     row(P::Panes, &[c('s')], A::Scan, "", "start or stop the scan"),

@@ -8,7 +8,7 @@ use bulb_protocol::{Percent, Rgb};
 use bulbctl::Error;
 use bulbctl::bulb::{BulbState, Change, Driven, Families, Happening, LinkPhase, Power};
 use bulbctl::radio::{Report, gatt::uuid16};
-use bulbctl::tui::{Depth, Effect, Word};
+use bulbctl::tui::{Depth, Effect, Event, Word};
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use insta::assert_snapshot;
 use ratatui::style::Color;
@@ -281,6 +281,9 @@ fn effects_are_chosen_from_a_list_that_can_be_filtered() {
     assert_snapshot!("effects_list", stage.screen());
     stage.keys("/blue");
     assert_snapshot!("effects_filtered", stage.screen());
+    stage.event(Event::Resize(50, 15));
+    assert_snapshot!("effects_small", stage.screen());
+    stage.event(Event::Resize(80, 24));
     stage.press(KeyCode::Down);
     stage.press(KeyCode::Enter);
     assert_eq!(stage.changes(), [shown("crossfade-red-blue")]);
