@@ -17,6 +17,7 @@ use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fleet::{self, Found, Target};
+use crate::radio::record::Recorder;
 use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
 use crate::report::Reporter;
 use crate::tui::LogWriter;
@@ -34,6 +35,7 @@ pub(crate) struct Context<'a> {
     pub(crate) config: Config,
     adapter: Option<AdapterChoice>,
     trace: bool,
+    recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Context<'a> {
             config,
             adapter,
             trace: global.verbose >= 2,
+            recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
             radio: Arc::default(),
         })
     }
@@ -67,7 +70,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio
             .get_or_try_init(|| async {
-                let radio = radio::open(self.adapter.as_ref()).await?;
+                let radio = open(self.adapter.as_ref(), self.recorder.as_deref()).await?;
                 tracing::info!("using adapter {}", radio.adapter());
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })
@@ -79,10 +82,14 @@ impl<'a> Context<'a> {
     pub(crate) fn opener(
         &self,
     ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
-        let (cell, adapter) = (self.radio.clone(), self.adapter.clone());
+        let (cell, adapter, recorder) = (self.radio.clone(), self.adapter.clone(), self.recorder.clone());
         move || {
-            let (cell, adapter) = (cell.clone(), adapter.clone());
-            async move { cell.get_or_try_init(|| radio::open(adapter.as_ref())).await.cloned() }.boxed()
+            let (cell, adapter, recorder) = (cell.clone(), adapter.clone(), recorder.clone());
+            async move {
+                let open = || open(adapter.as_ref(), recorder.as_deref());
+                cell.get_or_try_init(open).await.cloned()
+            }
+            .boxed()
         }
     }
 
@@ -90,6 +97,14 @@ impl<'a> Context<'a> {
     pub(crate) async fn close(&self) {
         if let Some(radio) = self.radio.get() {
             radio.close().await;
+        }
+    }
+
+    /// Writes what is left of the recording, if there is one.
+    pub(crate) async fn end_recording(&self) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.finish().await,
+            None => Ok(()),
         }
     }
 
@@ -171,6 +186,15 @@ pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
         Some(text) => families.choosing(text),
         None => Ok(families),
     }
+}
+
+/// Opens the radio, recorded if that is wanted.
+async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> Result<Arc<dyn Radio>> {
+    let radio = radio::open(adapter).await?;
+    Ok(match recorder {
+        Some(recorder) => recorder.wrap(radio),
+        None => radio,
+    })
 }
 
 /// A spinner that goes when it is dropped.
