@@ -41,12 +41,8 @@ impl Attempts {
     pub(super) fn tell(&self, device: &DeviceId, label: &str, number: u32, after: &str) {
         tracing::info!("{label}: attempt {number} of {ATTEMPTS}, after: {after}");
         // Nobody listening is no error.
-        let _ = self.0.send(Attempt {
-            device: device.clone(),
-            number,
-            of: ATTEMPTS,
-            after: after.to_owned(),
-        });
+        let _ =
+            self.0.send(Attempt { device: device.clone(), number, of: ATTEMPTS, after: after.to_owned() });
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Attempt> {
@@ -81,7 +77,9 @@ mod tests {
             assert!((most * 3 / 4..=most).contains(&pause), "{number}: {pause} ms");
         }
         let pauses: std::collections::BTreeSet<_> = (0..50)
-            .map(|bulb| spread(Duration::from_secs(1), &DeviceId::new(format!("C4:11:00:00:00:{bulb:02X}")), 1))
+            .map(|bulb| {
+                spread(Duration::from_secs(1), &DeviceId::new(format!("C4:11:00:00:00:{bulb:02X}")), 1)
+            })
             .collect();
         assert!(pauses.len() > 30, "{} different pauses for 50 bulbs", pauses.len());
     }

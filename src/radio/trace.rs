@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, FrameReader, GattTable, Link,
-    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, FrameReader,
+    GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
 };
 use crate::error::Result;
 

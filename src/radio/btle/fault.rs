@@ -142,7 +142,9 @@ impl Fault {
             Meaning::Off => Error::AdapterOff { adapter },
             Meaning::Blocked => Error::AdapterBlocked { adapter, hard: false },
             Meaning::Limit => Error::ConnectLimit { device, limit: None },
-            Meaning::Unresolved => Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi },
+            Meaning::Unresolved => {
+                Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
+            }
             Meaning::Att(att) => Error::Refused { device, operation: doing, att },
             Meaning::Held => Error::Held { device, detail },
             Meaning::Pairing if operation != Operation::Connect => {

@@ -14,7 +14,9 @@ use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Attempt, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report};
+use super::{
+    AdapterInfo, AdapterState, Attempt, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report,
+};
 use crate::error::{Error, Result};
 
 #[cfg(target_os = "linux")]

@@ -176,7 +176,9 @@ impl Connect<'_> {
                 _ => std::future::pending().await,
             }
         };
-        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi });
+        let late = |waited| {
+            Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi })
+        };
         tokio::select! {
             biased;
             _ = state.wait_for(|state| *state == LinkState::Down) => {
