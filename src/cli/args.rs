@@ -129,6 +129,9 @@ pub(crate) struct Global {
     /// How long an operation may take, as in 500ms or 1m [default: 10s]
     #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// How many links to hold at once [default: 5, which most adapters manage]
+    #[arg(long, global = true, env = "BULBCTL_MAX_LINKS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_links: Option<u16>,
     /// Report as JSON lines on stdout, errors included
     #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
     pub(crate) json: bool,

@@ -312,6 +312,8 @@ pub enum LinkKind {
     Disconnected,
     /// It ended by itself.
     Lost,
+    /// It was lost, and is being made again.
+    Reconnecting,
 }
 
 /// A bulb's link.
@@ -325,13 +327,20 @@ pub struct LinkRecord {
     pub bulb: Bulb,
     /// What became of it.
     pub state: LinkKind,
+    /// Which attempt it is since the link was lost, from 1; null unless it is being made again.
+    pub attempt: Option<u32>,
+    /// How long it was lost, ms; null unless it was made again.
+    pub gap_ms: Option<u64>,
+    /// Why it was lost, or how the last attempt failed.
+    pub cause: Option<String>,
 }
 
 impl LinkRecord {
     /// The record of a link.
     #[must_use]
     pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
-        Self { target: target.to_owned(), bulb: Bulb::of(report), state }
+        let (attempt, gap_ms, cause) = (None, None, None);
+        Self { target: target.to_owned(), bulb: Bulb::of(report), state, attempt, gap_ms, cause }
     }
 }
 
