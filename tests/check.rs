@@ -82,7 +82,9 @@ async fn each_defect_fails_the_checks_that_it_should_and_no_other() {
         if found != expected {
             let name = file.file_stem().unwrap().to_string_lossy();
             writeln!(wrong, "{name}: expected {expected:?}\n  found {found:?}").unwrap();
-            for done in all.iter().filter(|done| !matches!(done.outcome, Outcome::Passed | Outcome::Skipped(_))) {
+            for done in
+                all.iter().filter(|done| !matches!(done.outcome, Outcome::Passed | Outcome::Skipped(_)))
+            {
                 writeln!(wrong, "    {}: {:?}\n        {:?}", done.name, done.outcome, done.frames).unwrap();
             }
         }

@@ -48,7 +48,10 @@ pub(super) fn answers_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
         sleep(SETTLE).await;
         match took <= ACK_TIME {
             true => Ok(()),
-            false => Err(failed("a write is answered within 1 s", format!("the answer came after {} ms", took.as_millis()))),
+            false => Err(failed(
+                "a write is answered within 1 s",
+                format!("the answer came after {} ms", took.as_millis()),
+            )),
         }
     }
     .boxed()
@@ -72,7 +75,11 @@ pub(super) fn notifies_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
         }
         // One that is late is not to be taken for that of the next check.
         if let Some(late) = stand.next(ACK_TIME * 4).await? {
-            seen = format!("{seen}; {} after {} ms", hex::encode(&late.bytes), late.at.duration_since(start).as_millis());
+            seen = format!(
+                "{seen}; {} after {} ms",
+                hex::encode(&late.bytes),
+                late.at.duration_since(start).as_millis()
+            );
         }
         Err(failed(expected, seen))
     }
@@ -163,8 +170,12 @@ pub(super) fn switching(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     async {
         stand.base(false).await?;
         for number in 0..ROUND {
+            let begun = Instant::now();
             let wanted = Light { power: Some(number % 2 == 1), ..Light::default() };
             stand.send(&wanted).await.shall("every switch is accepted")?;
+            if begun.elapsed() > ACK_TIME + stand.profile().session.gap * 2 {
+                return Err(Stop::Blocked("its answers are too slow, see answers-in-time".to_owned()));
+            }
         }
         sleep(SETTLE).await;
         let notified = stand.newest();

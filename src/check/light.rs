@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::stand::part;
-use super::{Stand, Stop, Verdict, failed};
+use super::{Judge, Stand, Stop, Verdict, failed};
 
 /// Colours whose parts are at their ends in every mix, and right beside them.
 const CORNERS: [(u8, u8, u8); 6] =
@@ -57,7 +57,7 @@ pub(super) fn command_off(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
 }
 
 async fn switch(stand: &mut Stand, on: bool) -> Verdict {
-    stand.base(!on).await?;
+    stand.start_from(!on).await?.shall("a command is accepted")?;
     // One that is so already says nothing of the command.
     let before = stand.observe(None).await?.and_then(|light| light.power);
     if before == Some(on) {
@@ -177,7 +177,13 @@ pub(super) fn keeps_the_rest(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
                 rest = rest.without(Item::Brightness).without(Item::Color);
             }
             let names: Vec<&str> = named.iter().map(Item::name).collect();
-            keeping(stand, &before, &after, rest, &format!("{} alone changes, and the rest stays", names.join(", ")))?;
+            keeping(
+                stand,
+                &before,
+                &after,
+                rest,
+                &format!("{} alone changes, and the rest stays", names.join(", ")),
+            )?;
             before = after;
         }
         Ok(())

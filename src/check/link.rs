@@ -125,7 +125,10 @@ pub(super) fn no_duplicates(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
             return Ok(());
         }
         let twice: Vec<String> = twice.into_iter().collect();
-        Err(failed("every service and characteristic is there once", format!("more than one {}", twice.join(", "))))
+        Err(failed(
+            "every service and characteristic is there once",
+            format!("more than one {}", twice.join(", ")),
+        ))
     }
     .boxed()
 }
@@ -211,8 +214,12 @@ pub(super) fn second_connect(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
 
 pub(super) fn idle(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     async {
-        stand.base(true).await?;
+        stand.base(false).await?;
         let profile = Arc::clone(stand.profile());
+        let on = Light { power: Some(true), ..Light::default() };
+        stand.send(&on).await.need("it refuses commands")?;
+        // What it does not do before the pause, it need not do after it.
+        let told = stand.listen(ACK_TIME, |light| !light.items().is_empty()).await?.is_some();
         let end = tokio::time::Instant::now() + stand.alone;
         let minutes = format!("the link is up after {} s without a command", stand.alone.as_secs());
         // What its family wants to be written to keep the link is written.
@@ -229,11 +236,11 @@ pub(super) fn idle(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
         stand.drain();
         let off = Light { power: Some(false), ..Light::default() };
         stand.send(&off).await.shall("a command is accepted after that")?;
-        let way = profile.readback();
-        if !(way.command || way.change) || !stand.listens() {
+        if !told {
             return Ok(());
         }
-        let heard = stand.next(ACK_TIME).await?;
+        // How soon is for notifies-in-time to say.
+        let heard = stand.next(ACK_TIME * 4).await?;
         sleep(SETTLE).await;
         match heard {
             Some(_) => Ok(()),

@@ -115,8 +115,7 @@ async fn refuses(stand: &mut Stand, how: Spoilt) -> Verdict {
         let frame = hex::encode(&write.bytes);
         let unchanged = format!("{frame} changes nothing, and the link stays up");
         match stand.write(&write, Deadline::after(REQUEST_TIME)).await {
-            Ok(())
-            | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
+            Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
             Err(error) if matches!(error.exit(), 4 | 5) => return Err(Stop::Broken(error)),
             Err(error) => return Err(failed(unchanged, error.to_string())),
         }

@@ -16,9 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Judge, Stop, Undo, failed};
 use crate::bulb::{Advertising, Families, Roles};
 use crate::error::{Error, Result};
-use crate::radio::{
-    CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind,
-};
+use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
 
 /// How long a connect may take where it is not what is checked.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -29,7 +27,8 @@ pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
 /// How long is waited after what only prepares a check, so that its reports are over and even a slow lamp takes the next.
 pub(super) const SETTLE: Duration = Duration::from_millis(150);
 /// How long the bulb is listened to for its advertisement; some are heard late on a busy channel.
-const LISTEN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+const LISTEN: [Duration; 2] = [AWHILE, Duration::from_secs(5)];
+const AWHILE: Duration = Duration::from_secs(2);
 /// How long an ending link may take: BlueZ closes two seconds after it was asked.
 const END_TIME: Duration = Duration::from_secs(4);
 /// How many frames are kept of a check.
@@ -49,6 +48,8 @@ pub struct Stand {
     undo: Undo,
     /// What it was told last, as far as that went.
     pub(super) known: Light,
+    /// What it notified since it was brought to what a check starts from.
+    told: Option<Light>,
     sequence: u8,
     frames: VecDeque<String>,
     pub(super) note: Option<String>,
@@ -95,6 +96,7 @@ impl Stand {
             up: None,
             undo,
             known,
+            told: None,
             sequence: 0,
             frames: VecDeque::new(),
             note: None,
@@ -146,7 +148,9 @@ impl Stand {
             return Ok(heard.clone());
         }
         if self.report.connected {
-            return Err(Stop::Skipped("it had a link before, and a bulb with a link does not advertise".to_owned()));
+            return Err(Stop::Skipped(
+                "it had a link before, and a bulb with a link does not advertise".to_owned(),
+            ));
         }
         self.drop_link().await;
         let mut heard = None;
@@ -185,6 +189,7 @@ impl Stand {
     /// Connects anew.
     pub(super) async fn connect(&mut self, time: Duration) -> Result<Duration> {
         self.drop_link().await;
+        self.told = None;
         let start = Instant::now();
         let link = self.radio.connect(&self.report.id, Deadline::after(time)).await?;
         let roles = Roles::find(&self.profile, link.table(), &self.device());
@@ -196,7 +201,13 @@ impl Stand {
     /// The link; a new one where it is down.
     pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, Stop> {
         if !self.is_up() {
-            self.connect(CONNECT_TIME).await.need("there is no link")?;
+            if let Err(error) = self.connect(CONNECT_TIME).await {
+                // After a pause, the system may have forgotten it: it has to be heard first.
+                tracing::info!("{}: {error}", self.device());
+                let mut device = [self.report.clone()];
+                crate::bulb::listen(self.radio.as_ref(), &mut device, AWHILE).await.need("no scan")?;
+                self.connect(CONNECT_TIME).await.need("there is no link")?;
+            }
         }
         let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
         Ok(Arc::clone(&up.link))
@@ -288,9 +299,10 @@ impl Stand {
 
     /// Writes what is wanted, on top of what the bulb was told before.
     pub(super) async fn send(&mut self, wanted: &Light) -> Result<()> {
-        let sent = self.profile.encode(wanted, &self.known, self.sequence).map_err(|refusal| {
-            Error::NotEncodable { profile: self.profile.full_name(), refusal }
-        })?;
+        let sent = self
+            .profile
+            .encode(wanted, &self.known, self.sequence)
+            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
         let deadline = Deadline::after(REQUEST_TIME);
         for write in &sent.writes {
             self.sequence = self.sequence.wrapping_add(1);
@@ -303,16 +315,18 @@ impl Stand {
     /// Writes the first frame of what is wanted, and says when it was answered, and when the first notification came in the
     /// meantime, if one did.
     pub(super) async fn race(&mut self, wanted: &Light) -> Result<(Instant, Option<(Instant, Vec<u8>)>)> {
-        let sent = self.profile.encode(wanted, &self.known, self.sequence).map_err(|refusal| {
-            Error::NotEncodable { profile: self.profile.full_name(), refusal }
-        })?;
+        let sent = self
+            .profile
+            .encode(wanted, &self.known, self.sequence)
+            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
         self.sequence = self.sequence.wrapping_add(1);
         self.known = sent.assumed;
         let Some(write) = sent.writes.first() else { return Ok((Instant::now(), None)) };
         let mut ears: Vec<Notifications> =
             self.up.iter().flat_map(|up| &up.ears).map(|(_, stream)| stream.resubscribe()).collect();
         let streams = ears.iter_mut().map(|stream| stream.recv().boxed());
-        let mut listening = select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default()));
+        let mut listening =
+            select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default()));
         let mut writing = pin!(self.put(write, Deadline::after(REQUEST_TIME)));
         let mut heard = None;
         loop {
@@ -326,7 +340,13 @@ impl Stand {
 
     /// What checks start from: dim, of a colour of its own, on or off. Not looked at: the checks do.
     pub(super) async fn base(&mut self, power: bool) -> Result<(), Stop> {
+        self.start_from(power).await?.need("it refuses commands, see command-on and command-off")
+    }
+
+    /// As [`base`](Self::base), for who looks at what becomes of that command too.
+    pub(super) async fn start_from(&mut self, power: bool) -> Result<Result<()>, Stop> {
         self.ready().await?;
+        self.told = None;
         let can = self.profile.settable();
         let (least, most) = self.profile.range(Item::Brightness).unwrap_or((0, 100));
         let dim = Percent::clamped(u8::try_from(u32::from(DIM.get()).clamp(least, most)).unwrap_or(30));
@@ -336,10 +356,12 @@ impl Stand {
             color: can.contains(Item::Color).then_some(TINT),
             ..Light::default()
         };
-        self.send(&wanted).await.shall("the command that brings it to what this check starts from is accepted")?;
+        if let Err(error) = self.send(&wanted).await {
+            return Ok(Err(error));
+        }
         sleep(SETTLE).await;
         self.drain();
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Commands, and gives what the bulb says afterwards; nothing where its family never tells.
@@ -389,8 +411,11 @@ impl Stand {
             (Ok(light), _) => Ok(Some(light)),
             (Err(error @ Error::LinkLost { .. }), _) => Err(failed("the link stays up", error.to_string())),
             (Err(_), Some(light)) => Ok(Some(light)),
+            (Err(_), None) if self.told.is_some() => Ok(self.told.clone()),
             (Err(error), None) if error.exit() == 4 => Err(Stop::Broken(error)),
-            (Err(error), None) => Err(Stop::Blocked(format!("its state cannot be known, see state-readable: {error}"))),
+            (Err(error), None) => {
+                Err(Stop::Blocked(format!("its state cannot be known, see state-readable: {error}")))
+            }
         }
     }
 
@@ -406,10 +431,9 @@ impl Stand {
             let Some(id) = roles.get(&role.name) else { continue };
             let value = link.read(id, Deadline::after(REQUEST_TIME)).await?;
             self.note_frame(format!("read {id} {}", hex::encode(&value)));
-            let light = profile.decode(&role.name, &value).map_err(|fault| Error::MalformedStatus {
-                device: self.device(),
-                fault: Box::new(fault),
-            })?;
+            let light = profile
+                .decode(&role.name, &value)
+                .map_err(|fault| Error::MalformedStatus { device: self.device(), fault: Box::new(fault) })?;
             told.merge(&light);
         }
         Ok(told)
@@ -478,8 +502,9 @@ impl Stand {
             match frame {
                 Err(_) => return Ok(None),
                 Ok((id, Ok(bytes))) => {
-                    self.note_frame(format!("notify {id} {}", hex::encode(&bytes)));
-                    return Ok(Some(Notified { id, bytes, at: Instant::now() }));
+                    let notified = Notified { id, bytes, at: Instant::now() };
+                    self.take(&notified);
+                    return Ok(Some(notified));
                 }
                 Ok((_, Err(RecvError::Lagged(_)))) => {}
                 Ok((_, Err(RecvError::Closed))) => {
@@ -514,10 +539,15 @@ impl Stand {
                 }
             }
         }
-        for frame in &frames {
-            self.note_frame(format!("notify {} {}", frame.id, hex::encode(&frame.bytes)));
-        }
+        frames.iter().for_each(|frame| self.take(frame));
         frames
+    }
+
+    fn take(&mut self, notified: &Notified) {
+        self.note_frame(format!("notify {} {}", notified.id, hex::encode(&notified.bytes)));
+        if let Some(light) = self.understand(notified) {
+            self.told.get_or_insert_default().merge(&light);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use bulb_protocol::profile::{Light, Profile};
 use tokio::time::{sleep, timeout};
 
 use crate::bulb::Roles;
+use crate::error::{Error, Result};
 use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
 
 /// How long it may take.
@@ -67,12 +68,25 @@ impl Undo {
         Some(restored.unwrap_or(false))
     }
 
+    /// Another link; the bulb has to be heard before that where the system has forgotten it.
+    async fn connect(&self, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        match self.radio.connect(&self.device, deadline.within(TIME / 2)).await {
+            Err(Error::ConnectFailed { .. }) => {
+                self.radio.start_scan().await?;
+                sleep(TIME / 8).await;
+                self.radio.stop_scan().await?;
+                self.radio.connect(&self.device, deadline).await
+            }
+            result => result,
+        }
+    }
+
     async fn restore(&self, light: &Light, profile: &Profile, link: Option<Arc<dyn Link>>) -> bool {
         let deadline = Deadline::after(TIME);
         let up = link.filter(|link| *link.state().borrow() == LinkState::Up);
         let link = match up {
             Some(link) => link,
-            None => match self.radio.connect(&self.device, deadline).await {
+            None => match self.connect(deadline).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::info!("{}: putting it back: {error}", self.device);
@@ -103,7 +117,8 @@ impl Undo {
 fn only(light: &Light, items: bulb_protocol::profile::Items) -> Light {
     use bulb_protocol::profile::Item;
     let mode = light.mode;
-    let has = |item: Item| items.contains(item) && (item.mode().is_none() || mode.is_none() || item.mode() == mode);
+    let has =
+        |item: Item| items.contains(item) && (item.mode().is_none() || mode.is_none() || item.mode() == mode);
     Light {
         power: light.power.filter(|_| has(Item::Power)),
         brightness: light.brightness.filter(|_| has(Item::Brightness)),

@@ -52,8 +52,12 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     // One after the other: what is measured is not to depend on what else is on the air.
     for report in found.bulbs {
         let profile = held_against(radio.as_ref(), &report, context).await?;
-        let mut stand =
-            Stand::new(Arc::clone(&radio), report.clone(), Arc::clone(&context.families), Arc::clone(&profile));
+        let mut stand = Stand::new(
+            Arc::clone(&radio),
+            report.clone(),
+            Arc::clone(&context.families),
+            Arc::clone(&profile),
+        );
         let undo = stand.undo().clone();
         context.at_exit(async move {
             undo.run().await;

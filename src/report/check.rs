@@ -188,7 +188,11 @@ impl CheckSummary {
             "{} passed, {} failed, {} blocked, {} skipped{restored}",
             self.passed, self.failed, self.blocked, self.skipped
         );
-        if layout.terminal { format!("{name} as {}: {counts}", self.profile) } else { format!("summary\t{name}\t{counts}") }
+        if layout.terminal {
+            format!("{name} as {}: {counts}", self.profile)
+        } else {
+            format!("summary\t{name}\t{counts}")
+        }
     }
 }
 
@@ -233,9 +237,13 @@ fn write_junit(records: &[CheckRecord]) -> std::io::Result<Vec<u8>> {
             bulbs.push(&record.bulb.id);
         }
     }
-    writer.create_element("testsuites").with_attribute(("name", "bulbctl check")).write_inner_content(|writer| {
-        bulbs.iter().try_for_each(|id| suite(writer, records.iter().filter(|one| one.bulb.id == *id).collect()))
-    })?;
+    writer.create_element("testsuites").with_attribute(("name", "bulbctl check")).write_inner_content(
+        |writer| {
+            bulbs
+                .iter()
+                .try_for_each(|id| suite(writer, records.iter().filter(|one| one.bulb.id == *id).collect()))
+        },
+    )?;
     let mut bytes = writer.into_inner();
     bytes.push(b'\n');
     Ok(bytes)
@@ -295,9 +303,7 @@ fn seconds(millis: u64) -> String {
 
 /// Without the characters that XML 1.0 has no way to write (section 2.2).
 fn clean(text: &str) -> String {
-    let allowed = |c: char| {
-        matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-    };
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
     text.chars().map(|c| if allowed(c) { c } else { '\u{FFFD}' }).collect()
 }
 
@@ -339,8 +345,11 @@ mod tests {
     fn hostile_names_stay_well_formed() {
         for name in ["</testsuite>", "a\"b'<&>", "\u{1b}[2J\u{0}\u{ffff}", "]]>", "\u{202e}\u{1f4a1}"] {
             let failed = Outcome::Failed { expected: name.to_owned(), seen: name.to_owned() };
-            let records =
-                [record(name, failed), record(name, Outcome::Blocked(name.to_owned())), record(name, Outcome::Passed)];
+            let records = [
+                record(name, failed),
+                record(name, Outcome::Blocked(name.to_owned())),
+                record(name, Outcome::Passed),
+            ];
             let xml = junit(&records).unwrap();
             let text = String::from_utf8(xml).unwrap();
             assert!(!text.contains(['\u{1b}', '\u{0}', '\u{ffff}']));

@@ -74,7 +74,9 @@ impl Peer {
             if stays && before.power == Some(true) {
                 light.power = Some(true);
             }
-            if (zero && light.brightness == Some(Percent::MIN)) || (black && light.color == Some(Rgb::new(0, 0, 0))) {
+            if (zero && light.brightness == Some(Percent::MIN))
+                || (black && light.color == Some(Rgb::new(0, 0, 0)))
+            {
                 light.power = Some(false);
             }
             if forgets && light.power == Some(false) {
