@@ -15,6 +15,7 @@
 
 mod adapter;
 mod bench;
+mod check;
 mod commands;
 mod desk;
 mod families;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
         ("bench", bench::SCENARIOS),
+        ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
