@@ -317,7 +317,7 @@ mod tests {
 
     fn record(name: &str, outcome: Outcome) -> CheckRecord {
         let report = Report {
-            id: crate::radio::DeviceId::from("C4:11:00:00:00:01".to_owned()),
+            id: crate::radio::DeviceId::new("C4:11:00:00:00:01"),
             address: None,
             name: Some(name.to_owned()),
             alias: None,
@@ -361,10 +361,10 @@ mod tests {
                         tag.attributes().for_each(|one| {
                             one.unwrap();
                         });
-                        cases += usize::from(tag.name().as_ref() == b"testcase");
+                        cases += usize::from(tag.name().as_ref() == "testcase");
                         depth += 1;
                     }
-                    Event::Empty(tag) => cases += usize::from(tag.name().as_ref() == b"testcase"),
+                    Event::Empty(tag) => cases += usize::from(tag.name().as_ref() == "testcase"),
                     Event::End(_) => depth -= 1,
                     Event::Eof => break,
                     _ => {}

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
+
 use crate::play::Play;
 use crate::{BOTH, Scenario};
 
@@ -9,7 +11,9 @@ macro_rules! boards {
     ($($name:literal $function:ident $only:literal;)*) => {
         pub const SCENARIOS: &[Scenario] = &[$(
             Scenario { name: $name, rig: concat!("../defects/", $name), on: BOTH, play: $function },
-        )*];
+        )*
+            Scenario { name: "interrupted", rig: "../defects/none", on: BOTH, play: interrupted },
+        ];
         $(fn $function(play: &Play) {
             holds(play, $name, $only);
         })*
@@ -32,6 +36,15 @@ boards! {
     "hangs-up" hangs "malformed-*,command-on";
     "forgets-state" resets "reconnect-*,second-*,command-on";
     "writes-refused" refuses "command-*,brightness-50,state-*";
+}
+
+fn interrupted(play: &Play) {
+    let mut check = play.start(&["check", "Light-Board", "--only", "command-*,brightness-*,color-*,malformed-*"]);
+    check.wait_for("a check in the middle", |line| line["check"] == "color-red");
+    check.signal("INT");
+    assert_eq!(check.end().exit, 130);
+    // As it was found, all the same.
+    play.bulbctl(&["status", "Light-Board"]).ok().state(&json!({"power": false, "brightness": 40, "color": "#20c040"}));
 }
 
 #[derive(serde::Deserialize)]
