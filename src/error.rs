@@ -464,6 +464,14 @@ pub enum Error {
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(String),
+    /// The conformance suite found something.
+    #[error("{} of {bulbs} bulb{} did not pass", if *failed == 1 { "1 check".to_owned() } else { format!("{failed} checks") }, if *bulbs == 1 { "" } else { "s" })]
+    CheckFailed {
+        /// How many checks failed, or could not be run because something else does not work.
+        failed: usize,
+        /// How many bulbs were looked at.
+        bulbs: usize,
+    },
     /// The user interrupted us.
     #[error("interrupted")]
     Interrupted,
@@ -546,6 +554,7 @@ impl Error {
             Self::MalformedBattery { .. } => ("battery.malformed", 9),
             Self::Partial { exit, .. } => ("partial", *exit),
             Self::LinkLost { .. } => ("link.lost", 11),
+            Self::CheckFailed { .. } => ("check.failed", 12),
             Self::OutputClosed => ("output.closed", 0),
             Self::Output(_) => ("output.failed", 1),
             Self::Interrupted => ("interrupted", 130),

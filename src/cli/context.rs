@@ -1,7 +1,7 @@
 //! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -27,6 +27,8 @@ use crate::tui::LogWriter;
 
 /// How long an operation may take where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a verb's own clean-up may take; together with the radio's it has two seconds.
+const EXIT_TIME: Duration = Duration::from_millis(1500);
 /// Progress shows only for what takes longer than a moment.
 const MOMENT: Duration = Duration::from_millis(400);
 
@@ -42,6 +44,8 @@ pub(crate) struct Context<'a> {
     trace: bool,
     recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
+    /// What is to be put back on the way out, however that comes.
+    exit: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl<'a> Context<'a> {
@@ -64,6 +68,7 @@ impl<'a> Context<'a> {
             trace: global.verbose >= 2,
             recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
             radio: Arc::default(),
+            exit: Mutex::default(),
         })
     }
 
@@ -99,8 +104,19 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Cleans up what the radio did.
+    /// Has this done on the way out, before the links go, also when the user interrupts. The newest takes the place of what
+    /// was there.
+    pub(crate) fn at_exit(&self, what: impl Future<Output = ()> + Send + 'static) {
+        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.boxed());
+    }
+
+    /// Cleans up what the verb and the radio did.
     pub(crate) async fn close(&self) {
+        let exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(exit) = exit {
+            // Some of the time belongs to the radio.
+            let _ = tokio::time::timeout(EXIT_TIME, exit).await;
+        }
         if let Some(radio) = self.radio.get() {
             radio.close().await;
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
@@ -51,6 +52,12 @@ pub enum Body {
     Profile(ProfileRecord),
     /// Which family a bulb is of, and why.
     Detect(DetectRecord),
+    /// A check of the conformance suite that is over.
+    Check(Box<CheckRecord>),
+    /// The end of the conformance suite.
+    CheckSummary(CheckSummary),
+    /// A check that there is.
+    CheckListing(CheckListing),
     /// Something failed.
     Error(ErrorRecord),
 }

@@ -48,6 +48,9 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
         Body::Value(value) => value.fields(layout),
         Body::Profile(profile) => return Some(profile.text(layout)),
         Body::Detect(detect) => return Some(detect.text(layout)),
+        Body::Check(check) => return Some(check.text(layout)),
+        Body::CheckSummary(summary) => return Some(summary.text(layout)),
+        Body::CheckListing(listing) => return Some(listing.text(layout)),
         Body::Error(error) => return Some(error_lines(error)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
