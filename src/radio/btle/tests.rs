@@ -338,8 +338,22 @@ async fn a_table_that_comes_late_is_waited_for() {
     *lock(&fake.gatt.late) = u32::MAX;
     let start = Instant::now();
     let link = radio.connect(&id(), soon()).await.unwrap();
+    // Looked for on a fresh link too, and then taken as it is.
     assert!(link.table().services.is_empty());
-    assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(count(&fake.calls(), "connect"), 3);
+    assert!(start.elapsed() <= Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_never_comes_may_come_on_a_fresh_link() {
+    let (radio, fake) = radio([]);
+    // Eleven looks in two seconds.
+    *lock(&fake.gatt.late) = 11;
+    let mut attempts = radio.attempts();
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(link.table().service(uuid16(0xFFF0)).is_some());
+    assert_eq!(fake.calls(), ["connect", "disconnect", "connect"]);
+    assert_eq!(attempts.try_recv().unwrap().number, 2);
 }
 
 #[tokio::test(start_paused = true)]
