@@ -56,6 +56,25 @@ pub enum Error {
         detail: String,
     },
 
+    /// A recording does not say what we understand.
+    #[error("recording {path}: {detail}")]
+    RecordingInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the line.
+        detail: String,
+    },
+    /// The program asks for something that was not asked for when the recording was made.
+    #[error("recording {path} has no answer to `{asked}` after line {line}")]
+    NotRecorded {
+        /// The file.
+        path: String,
+        /// What is asked for.
+        asked: String,
+        /// The line of the request that was played before.
+        line: usize,
+    },
+
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     /// Nothing matched the target.
     #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]
@@ -483,6 +502,8 @@ impl Error {
             Self::NoTerminal => ("tui.no_terminal", 2),
             Self::ConfigInvalid { .. } => ("config.invalid", 2),
             Self::RigInvalid { .. } => ("rig.invalid", 2),
+            Self::RecordingInvalid { .. } => ("recording.invalid", 2),
+            Self::NotRecorded { .. } => ("recording.no_answer", 2),
             Self::GroupUnknown { .. } => ("target.no_group", 2),
             Self::ProfileUnknown { .. } => ("usage.profile", 2),
             Self::ProfileInvalid { .. } => ("profile.invalid", 2),
@@ -544,6 +565,10 @@ impl Error {
             Self::TargetAmbiguous { .. } => "name one by its address, or say 'NAME*' for all of them",
             Self::GroupUnknown { .. } => "groups are defined in the [groups] table of the configuration file",
             Self::ProfileInvalid { .. } => "docs/PROFILES.md says what a profile file may have in it",
+            Self::RecordingInvalid { .. } => "docs/RECORDINGS.md says what a recording has in it",
+            Self::NotRecorded { .. } => {
+                "a replay answers what was asked when it was recorded: give the same verb and arguments"
+            }
             Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
             Self::AdapterNone => "plug one in, or try everything on virtual bulbs with `--adapter sim`",
             Self::AdapterUnknown { .. } => {

@@ -79,7 +79,7 @@ impl Session {
             return Err(Error::MtuTooSmall { device, profile: profile.full_name(), mtu, need });
         }
         if profile.session.needs_bonding {
-            bond(link.as_ref(), &profile, &device, deadline).await?;
+            bond(link.as_ref(), &profile, deadline).await?;
         }
         link.explain(reader(Arc::clone(&profile), Arc::clone(&roles)));
         let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
@@ -341,17 +341,12 @@ pub(super) fn tells(profile: &Profile) -> bool {
 }
 
 /// Pairs with a bulb that takes nothing without.
-async fn bond(link: &dyn Link, profile: &Profile, device: &str, deadline: Deadline) -> Result<()> {
-    let failed = |detail: String| Error::PairingFailed {
-        device: device.to_owned(),
-        detail,
-        how: profile.session.pairing_hint.clone(),
-    };
+async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<()> {
     match link.bond(deadline).await {
-        Ok(()) => Ok(()),
-        Err(Error::NeedsPairing { .. }) => Err(failed("it did not agree".to_owned())),
-        Err(error @ (Error::LinkLost { .. } | Error::ServiceDown)) => Err(error),
-        Err(error) => Err(failed(error.to_string())),
+        Err(Error::PairingFailed { device, detail, .. }) => {
+            Err(Error::PairingFailed { device, detail, how: profile.session.pairing_hint.clone() })
+        }
+        result => result,
     }
 }
 

@@ -33,8 +33,34 @@ pub(crate) struct Cli {
 const WHEN: &str = "color_when";
 
 impl Cli {
-    /// Reads the arguments.
+    /// Reads the arguments. `record FILE VERB…` and `replay FILE VERB…` are other words for flags of the verb.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let cli = Self::read_once(arguments)?;
+        let (word, flag, prefix, session) = match &cli.verb {
+            Verb::Record(session) => ("record", "--record", "", session),
+            Verb::Replay(session) => ("replay", "--adapter", "replay:", session),
+            _ => return Ok(cli),
+        };
+        let before = arguments.len().saturating_sub(session.verb.len());
+        let place = arguments.iter().take(before).rposition(|argument| argument == word);
+        let mut value = OsString::from(prefix);
+        value.push(&session.file);
+        let globals = arguments.iter().take(place.unwrap_or(before)).cloned();
+        // What stands between the word and the verb is the file, and flags of the program.
+        let between = arguments.iter().take(before).skip(place.unwrap_or(before) + 1);
+        let between = between.filter(|argument| *argument != session.file.as_os_str()).cloned();
+        let flags = [OsString::from(flag), value];
+        let words: Vec<OsString> =
+            globals.chain(between).chain(flags).chain(session.verb.iter().cloned()).collect();
+        let cli = Self::read_once(&words)?;
+        if matches!(cli.verb, Verb::Record(_) | Verb::Replay(_)) {
+            let text = format!("{word} runs a verb, and not another record or replay");
+            return Err(Self::command().error(clap::error::ErrorKind::InvalidSubcommand, text));
+        }
+        Ok(cli)
+    }
+
+    fn read_once(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut matches = Self::commands().try_get_matches_from(arguments)?;
         let after_verb = when_after_verb(&matches);
         let mut cli = Self::from_arg_matches_mut(&mut matches)?;
@@ -93,7 +119,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Which radio: hci1, an adapter's address, sim, sim:families or sim:RIG.toml [default: the first powered adapter]
+    /// Which radio: hci1, an adapter's address, sim, sim:families, sim:RIG.toml or replay:FILE
+    /// [default: the first powered adapter]
     #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
     /// The bulb family, instead of recognising it: NAME, NAME:VARIANT or FILE.toml
@@ -114,6 +141,9 @@ pub(crate) struct Global {
     /// Read this configuration instead of the user's own
     #[arg(long, global = true, env = "BULBCTL_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// Record everything that passes the radio to a file, for --adapter replay:FILE
+    #[arg(long, global = true, env = "BULBCTL_RECORD", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) record: Option<PathBuf>,
     /// Say more on stderr: -v what is done, -vv every frame, -vvv the libraries too
     #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -185,6 +215,12 @@ pub(crate) enum Verb {
     Frame(Frame),
     /// List the bulb families, or show what one can do
     Profiles(Profiles),
+    /// Run a verb, and record everything that passes the radio: as --record FILE
+    Record(Session),
+    /// Run a verb on a recording: as --adapter replay:FILE
+    Replay(Session),
+    /// Print a recording with other addresses and names in it
+    Redact(Redact),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Print the manual page, of the program or of a verb
@@ -366,6 +402,23 @@ pub(crate) struct Decode {
     /// The characteristic's role, where the family has several: `bulbctl profiles show` lists them
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Session {
+    /// The recording
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The verb and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+    pub(crate) verb: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Redact {
+    /// The recording
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fleet::{self, Found, Target};
+use crate::radio::record::Recorder;
 use crate::radio::{self, AdapterChoice, Attempt, Deadline, DeviceId, Radio, Report, trace::Traced};
 use crate::report::Reporter;
 use crate::tui::LogWriter;
@@ -39,6 +40,7 @@ pub(crate) struct Context<'a> {
     pub(crate) config: Config,
     adapter: Option<AdapterChoice>,
     trace: bool,
+    recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Context<'a> {
             config,
             adapter,
             trace: global.verbose >= 2,
+            recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
             radio: Arc::default(),
         })
     }
@@ -73,7 +76,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio
             .get_or_try_init(|| async {
-                let radio = radio::open(self.adapter.as_ref()).await?;
+                let radio = open(self.adapter.as_ref(), self.recorder.as_deref()).await?;
                 tracing::info!("using adapter {}", radio.adapter());
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })
@@ -85,10 +88,14 @@ impl<'a> Context<'a> {
     pub(crate) fn opener(
         &self,
     ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
-        let (cell, adapter) = (self.radio.clone(), self.adapter.clone());
+        let (cell, adapter, recorder) = (self.radio.clone(), self.adapter.clone(), self.recorder.clone());
         move || {
-            let (cell, adapter) = (cell.clone(), adapter.clone());
-            async move { cell.get_or_try_init(|| radio::open(adapter.as_ref())).await.cloned() }.boxed()
+            let (cell, adapter, recorder) = (cell.clone(), adapter.clone(), recorder.clone());
+            async move {
+                let open = || open(adapter.as_ref(), recorder.as_deref());
+                cell.get_or_try_init(open).await.cloned()
+            }
+            .boxed()
         }
     }
 
@@ -96,6 +103,14 @@ impl<'a> Context<'a> {
     pub(crate) async fn close(&self) {
         if let Some(radio) = self.radio.get() {
             radio.close().await;
+        }
+    }
+
+    /// Writes what is left of the recording, if there is one.
+    pub(crate) async fn end_recording(&self) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.finish().await,
+            None => Ok(()),
         }
     }
 
@@ -183,6 +198,15 @@ pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
         Some(text) => families.choosing(text),
         None => Ok(families),
     }
+}
+
+/// Opens the radio, recorded if that is wanted.
+async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> Result<Arc<dyn Radio>> {
+    let radio = radio::open(adapter).await?;
+    Ok(match recorder {
+        Some(recorder) => recorder.wrap(radio),
+        None => radio,
+    })
 }
 
 /// A spinner that goes when it is dropped.

@@ -1,7 +1,7 @@
 //! The port to Bluetooth: what a radio and a link can do, as traits and plain values.
 //!
 //! A *radio* is one adapter that scans and connects; a *link* is one connection. [`btle`] is the real one,
-//! [`sim`] plays virtual bulbs, and decorators ([`trace`]) wrap any of them. What holds for all:
+//! [`sim`] plays virtual bulbs, and decorators ([`trace`], [`record`]) wrap any of them. What holds for all:
 //!
 //! - **Nothing is lost by being slow.** Reports and notifications travel in bounded queues; a reader that lags
 //!   loses the oldest reports (the next ones carry the same facts) and is told so. States are [`watch`] channels, of which
@@ -30,6 +30,7 @@ pub mod btle;
 mod choice;
 mod diagnosis;
 pub mod gatt;
+pub mod record;
 pub mod sim;
 pub mod trace;
 
@@ -327,7 +328,8 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// bulb asks for it, there is nothing to do.
     ///
     /// # Errors
-    /// [`NeedsPairing`](crate::Error::NeedsPairing): the bulb did not agree.
+    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb did not agree, or did not answer.
+    /// [`Held`](crate::Error::Held): another pairing is under way.
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())

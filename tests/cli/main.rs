@@ -9,6 +9,7 @@ mod families;
 mod frame;
 mod json;
 mod links;
+mod recordings;
 mod several;
 mod usage;
 

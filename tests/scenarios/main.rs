@@ -15,6 +15,7 @@
 
 mod adapter;
 mod bench;
+mod bonding;
 mod commands;
 mod desk;
 mod families;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         ("adapter", adapter::SCENARIOS),
         ("bench", bench::SCENARIOS),
         ("desk", desk::SCENARIOS),
+        ("bonding", bonding::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import struct
 from typing import Any
 from uuid import UUID
 
-from bumble import att, core, hci
+from bumble import att, core, hci, ll
 
 import gatt
 from board import Boards
 from controller import Advert, Air
 from rig import BulbSpec, Characteristic, Service, Station, Verdict
+from security import Security
 
 _REMOTE_USER_TERMINATED = 0x13
+_KEY_MISSING = 0x06
 # So many keep-alives that do not come are too many.
 _PATIENCE = 5
 _LIMIT = 31
@@ -114,6 +117,8 @@ class Bulb:
         if self._said.name is None:
             self._said.name = self._board.name
         self._characteristics: dict[str, Any] = {}
+        self._needs_bonding = self._board.needs_bonding if spec.needs_bonding is None else spec.needs_bonding
+        self._security = Security(self, spec.pairing)
         self._server = gatt.Server(self, spec.mtu)
         self._build()
         self.advert = self._advert()
@@ -185,6 +190,8 @@ class Bulb:
         self._server.offer(made)
         for place, characteristic in zip(places, made.characteristics, strict=True):
             self._characteristics.setdefault(place, characteristic)
+            if self._needs_bonding and self._board.has_role(place):
+                self._server.close(characteristic)
 
     def _plain(self, characteristic: Characteristic) -> tuple[Any, Any]:
         def write(value: bytes) -> None:
@@ -264,9 +271,10 @@ class Bulb:
         late = now >= self._attempt_since + verdict.seconds
         return self.advertising and late and not verdict.does("silent")
 
-    def on_connected(self, _central: hci.Address) -> None:
+    def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
+        self._security.connect(central)
         self._server.connect(doomed=self._attempt_verdict.does("drop"))
         self._attempt = None
         self._board.connect()
@@ -289,6 +297,7 @@ class Bulb:
             if self._silence is not None:
                 self._silence.cancel()
             self._server.disconnect()
+            self._security.disconnect()
             self.note("disconnect", by=by)
 
     def spoken(self) -> None:
@@ -298,10 +307,31 @@ class Bulb:
         if self._idle_drop is not None:
             self._silence = asyncio.get_running_loop().call_later(self._idle_drop, self.drop)
 
+    def on_encryption(self, request: ll.EncReq) -> None:
+        """The kernel encrypts the link."""
+        if not self.connected:
+            return
+        answer: ll.ControlPdu = ll.StartEncRsp()
+        if not self._security.encrypt(request.ltk, request.rand, request.ediv):
+            answer = ll.RejectExtInd(ll.ControlPdu.Opcode.LL_ENC_REQ, _KEY_MISSING)
+        self._air.central.on_ll_control_pdu(self.address, answer)
+
+    def secure(self, pdu: bytes) -> None:
+        """The kernel's Security Manager says something."""
+        self._security.on_pdu(pdu)
+
+    def is_open(self) -> bool:
+        """Whether it lets the kernel at what is closed to strangers."""
+        return self._security.is_encrypted
+
     def on_pdu(self, pdu: bytes) -> None:
         """A packet from the kernel."""
         if self.connected:
             self._server.on_packet(pdu)
+
+    def send_l2cap(self, channel: int, payload: bytes) -> None:
+        """Frames a packet and sends it."""
+        self.send_packet(struct.pack("<HH", len(payload), channel) + payload)
 
     def send_packet(self, pdu: bytes) -> None:
         """Sends a packet to the kernel."""

@@ -26,6 +26,9 @@ const TABLE_EVERY: Duration = Duration::from_millis(200);
 /// So much has to be left for a fresh link to be worth it: BlueZ ends the old one in two seconds, and this is looked at as long.
 const FRESH_TIME: Duration = Duration::from_secs(5);
 
+/// How long the question may take whether a device is bonded.
+const DETAILS_TIME: Duration = Duration::from_secs(1);
+
 /// How one attempt failed.
 enum Failure {
     /// Another may succeed.
@@ -98,7 +101,9 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
             }
         }
     }
-    Err(attempt.error(attempt.last.as_ref().unwrap_or(&Fault::own("no attempt was made"))))
+    let none = Fault::own("no attempt was made");
+    let fault = attempt.last.as_ref().unwrap_or(&none);
+    Err(attempt.with_the_bond(fault, attempt.error(fault)).await)
 }
 
 impl Attempt<'_> {
@@ -111,6 +116,27 @@ impl Attempt<'_> {
             waited: self.deadline.waited(),
         };
         fault.error(Operation::Connect, context)
+    }
+
+    /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
+    async fn with_the_bond(&self, fault: &Fault, error: Error) -> Error {
+        let details = self
+            .deadline
+            .within(DETAILS_TIME)
+            .run(async { self.tools.system.details(self.device).await.map_err(|_| ()) }, |_| ());
+        match error {
+            Error::ConnectFailed { device, reason, rssi }
+                if fault.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
+            {
+                let id = self.device;
+                let reason = format!(
+                    "{reason}; it is paired with this computer: if it was reset since, remove it with `bluetoothctl remove {id}`, \
+                     and pair again"
+                );
+                Error::ConnectFailed { device, reason, rssi }
+            }
+            error => error,
+        }
     }
 
     fn timed_out(&self, waited: Duration) -> Error {

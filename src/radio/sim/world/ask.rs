@@ -123,6 +123,7 @@ impl World {
         peer.bonded = true;
         peer.dirty = true;
         self.effects.push(Effect::Keep);
+        self.log(link, Happening::Pair);
         Turn::now(Answer::Done)
     }
 
