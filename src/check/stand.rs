@@ -200,14 +200,14 @@ impl Stand {
 
     /// The link; a new one where it is down.
     pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, Stop> {
-        if !self.is_up() {
-            if let Err(error) = self.connect(CONNECT_TIME).await {
-                // After a pause, the system may have forgotten it: it has to be heard first.
-                tracing::info!("{}: {error}", self.device());
-                let mut device = [self.report.clone()];
-                crate::bulb::listen(self.radio.as_ref(), &mut device, AWHILE).await.need("no scan")?;
-                self.connect(CONNECT_TIME).await.need("there is no link")?;
-            }
+        if !self.is_up()
+            && let Err(error) = self.connect(CONNECT_TIME).await
+        {
+            // After a pause, the system may have forgotten it: it has to be heard first.
+            tracing::info!("{}: {error}", self.device());
+            let mut device = [self.report.clone()];
+            crate::bulb::listen(self.radio.as_ref(), &mut device, AWHILE).await.need("no scan")?;
+            self.connect(CONNECT_TIME).await.need("there is no link")?;
         }
         let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
         Ok(Arc::clone(&up.link))
@@ -293,8 +293,13 @@ impl Stand {
         let link = Arc::clone(link);
         let word = if kind == WriteKind::Request { "request" } else { "command" };
         self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
-        self.undo.touched();
-        link.write(id, &write.bytes, kind, deadline).await
+        // Before the write: it may be carried out though it is given up.
+        let first = self.undo.touch();
+        let result = link.write(id, &write.bytes, kind, deadline).await;
+        if let (true, Err(Error::Refused { .. })) = (first, &result) {
+            self.undo.untouched();
+        }
+        result
     }
 
     /// Writes what is wanted, on top of what the bulb was told before.

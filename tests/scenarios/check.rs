@@ -39,12 +39,15 @@ boards! {
 }
 
 fn interrupted(play: &Play) {
-    let mut check = play.start(&["check", "Light-Board", "--only", "command-*,brightness-*,color-*,malformed-*"]);
+    let mut check =
+        play.start(&["check", "Light-Board", "--only", "command-*,brightness-*,color-*,malformed-*"]);
     check.wait_for("a check in the middle", |line| line["check"] == "color-red");
     check.signal("INT");
     assert_eq!(check.end().exit, 130);
     // As it was found, all the same.
-    play.bulbctl(&["status", "Light-Board"]).ok().state(&json!({"power": false, "brightness": 40, "color": "#20c040"}));
+    play.bulbctl(&["status", "Light-Board"])
+        .ok()
+        .state(&json!({"power": false, "brightness": 40, "color": "#20c040"}));
 }
 
 #[derive(serde::Deserialize)]
