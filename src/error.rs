@@ -56,6 +56,25 @@ pub enum Error {
         detail: String,
     },
 
+    /// A recording does not say what we understand.
+    #[error("recording {path}: {detail}")]
+    RecordingInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the line.
+        detail: String,
+    },
+    /// The program asks for something that was not asked for when the recording was made.
+    #[error("recording {path} has no answer to `{asked}` after line {line}")]
+    NotRecorded {
+        /// The file.
+        path: String,
+        /// What is asked for.
+        asked: String,
+        /// The line of the request that was played before.
+        line: usize,
+    },
+
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     /// Nothing matched the target.
     #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]
@@ -164,7 +183,7 @@ pub enum Error {
         rssi: Option<i16>,
     },
     /// The bulb did not answer in time.
-    #[error("{device} did not connect within {waited:.1?}{}", signal(*rssi))]
+    #[error("{device} did not connect within {waited:.1?}{}{}", signal(*rssi), before(last.as_ref()))]
     ConnectTimeout {
         /// The bulb.
         device: String,
@@ -172,20 +191,26 @@ pub enum Error {
         waited: Duration,
         /// Signal strength when it was last heard, dBm.
         rssi: Option<i16>,
+        /// How the attempt before had failed, if there was one.
+        last: Option<String>,
     },
-    /// The adapter holds as many links as it can.
-    #[error("cannot connect to {device}: the adapter has no free connection")]
+    /// The adapter holds as many links as it can, or as it may.
+    #[error("cannot connect to {device}: {}", no_slot(*limit))]
     ConnectLimit {
         /// The bulb.
         device: String,
+        /// How many links there may be at once, where that was said.
+        limit: Option<usize>,
     },
     /// The link is up and its services were not resolved in time.
-    #[error("{device} is connected, but its services were not resolved within {waited:.1?}")]
+    #[error("{device} is connected, but its services were not resolved within {waited:.1?}{}", signal(*rssi))]
     DiscoverTimeout {
         /// The bulb.
         device: String,
         /// How long was waited.
         waited: Duration,
+        /// Signal strength when it was last heard, dBm.
+        rssi: Option<i16>,
     },
 
     // -- not a bulb that we can drive --------------------------------------------------------------------------
@@ -485,6 +510,8 @@ impl Error {
             Self::NoTerminal => ("tui.no_terminal", 2),
             Self::ConfigInvalid { .. } => ("config.invalid", 2),
             Self::RigInvalid { .. } => ("rig.invalid", 2),
+            Self::RecordingInvalid { .. } => ("recording.invalid", 2),
+            Self::NotRecorded { .. } => ("recording.no_answer", 2),
             Self::GroupUnknown { .. } => ("target.no_group", 2),
             Self::ProfileUnknown { .. } => ("usage.profile", 2),
             Self::ProfileInvalid { .. } => ("profile.invalid", 2),
@@ -547,6 +574,10 @@ impl Error {
             Self::TargetAmbiguous { .. } => "name one by its address, or say 'NAME*' for all of them",
             Self::GroupUnknown { .. } => "groups are defined in the [groups] table of the configuration file",
             Self::ProfileInvalid { .. } => "docs/PROFILES.md says what a profile file may have in it",
+            Self::RecordingInvalid { .. } => "docs/RECORDINGS.md says what a recording has in it",
+            Self::NotRecorded { .. } => {
+                "a replay answers what was asked when it was recorded: give the same verb and arguments"
+            }
             Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
             Self::AdapterNone => "plug one in, or try everything on virtual bulbs with `--adapter sim`",
             Self::AdapterUnknown { .. } => {
@@ -579,7 +610,10 @@ impl Error {
             Self::ConnectTimeout { .. } => {
                 "move nearer, check that no phone holds it, or allow more time with --timeout"
             }
-            Self::ConnectLimit { .. } => "drop a link with `bulbctl disconnect`, or use a second adapter",
+            Self::ConnectLimit { limit: None, .. } => {
+                "drop a link with `bulbctl disconnect`, work on fewer at once with --max-links, or use a second adapter"
+            }
+            Self::ConnectLimit { limit: Some(_), .. } => "allow more links, or name fewer bulbs",
             Self::DiscoverTimeout { .. } => "allow more time with --timeout; restart the bulb",
             Self::NoService { .. } | Self::NoCharacteristic { .. } | Self::WrongProperties { .. } => {
                 "it may be a bulb of another family, or the system may remember an old table: after a firmware change, \
@@ -626,6 +660,17 @@ fn looked(seen: usize, waited: Duration) -> String {
         Duration::ZERO => format!("the system knows {devices}"),
         _ => format!("{devices} seen in {waited:.1?}"),
     }
+}
+
+fn before(last: Option<&String>) -> String {
+    last.map_or_else(String::new, |last| format!("; the attempt before failed: {last}"))
+}
+
+fn no_slot(limit: Option<usize>) -> String {
+    limit.map_or_else(
+        || "the adapter has no free connection".to_owned(),
+        |limit| format!("no more than {limit} links are to be held at once (--max-links)"),
+    )
 }
 
 fn signal(rssi: Option<i16>) -> String {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{
-    BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Plan, Power, Provenance,
+    Around, BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Plan, Power, Provenance,
 };
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId};
@@ -39,9 +39,24 @@ struct Held {
 
 impl Held {
     async fn hold(faults: &str) -> Self {
+        let base = Families::default().choosing("base").unwrap();
+        Self::hold_one(&format!("{BULB}{faults}"), base).await
+    }
+
+    /// Holds the lamp of a family, which is to be recognised.
+    async fn recognise(profile: &str) -> Self {
+        let rig = format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"C4:11:00:00:00:01\"\n");
+        Self::hold_one(&rig, Families::default()).await
+    }
+
+    async fn hold_one(text: &str, families: Families) -> Self {
+        Self::hold_with(text, families, Around::Desk).await
+    }
+
+    async fn hold_with(text: &str, families: Families, around: Around) -> Self {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
-        std::fs::write(&rig, format!("{BULB}{faults}")).unwrap();
+        std::fs::write(&rig, text).unwrap();
         let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
         let radio = sim::open(Some(&rig), options).await.unwrap();
         let mut reports = radio.reports();
@@ -56,9 +71,10 @@ impl Held {
         let plan = Plan {
             radio,
             report,
-            families: Arc::new(Families::default().choosing("base").unwrap()),
+            families: Arc::new(families),
             gate: Arc::new(Gate::default()),
             timeout: Duration::from_secs(10),
+            around,
         };
         Self { driver: Driver::start(plan, sender), happenings, dir }
     }
@@ -164,7 +180,7 @@ async fn a_lost_link_makes_the_state_unknown_and_is_made_again() {
     let start = Instant::now();
     assert!(lost(&bulb.next().await));
     assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(2)));
-    assert_eq!(start.elapsed().as_millis(), 1000);
+    assert!((750..=1000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     // The change was not repeated: the bulb says what is so.
     bulb.until(|happening| matches!(happening, Happening::State(state, 1) if state.provenance == Provenance::Reported)).await;
     bulb.driver.change(brightness(40), 2);
@@ -201,9 +217,10 @@ async fn the_pauses_grow_until_somebody_is_in_a_hurry() {
     for _ in 0..7 {
         let waiting = bulb.until(lost).await;
         let Happening::Link(LinkPhase::Waiting(until)) = waiting else { unreachable!() };
-        pauses.push((until - Instant::now()).as_secs_f64().round());
+        pauses.push((until - Instant::now()).as_secs_f64());
     }
-    assert_eq!(pauses, [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]);
+    let most = [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
+    assert!(pauses.iter().zip(most).all(|(pause, most)| (most * 0.75..=most).contains(pause)), "{pauses:?}");
     let start = Instant::now();
     bulb.driver.hurry();
     assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(8)));
@@ -223,4 +240,83 @@ async fn ends_when_it_is_told_to_or_has_no_hope() {
     let mut stranger = Held::hold(table).await;
     stranger.until(|happening| code(happening) == "profile.no_characteristic").await;
     assert_eq!(stranger.next().await, Happening::Link(LinkPhase::Down));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lamp_that_never_reports_is_driven_all_the_same() {
+    let mut lamp = Held::recognise("elk").await;
+    lamp.until(|happening| matches!(happening, Happening::Recognised(driven) if driven.0.name == "elk"))
+        .await;
+    lamp.until(|happening| *happening == Happening::State(BulbState::unknown(), 0)).await;
+    let start = Instant::now();
+    lamp.driver.change(brightness(30), 1);
+    lamp.until(|happening| *happening == Happening::Written).await;
+    // There is nothing to wait for.
+    assert!(start.elapsed() < Duration::from_millis(500));
+    let Happening::State(state, 1) = lamp.next().await else { panic!("no state") };
+    assert_eq!((state.provenance, state.light.brightness), (Provenance::Assumed, Some(Percent::clamped(30))));
+    // What was written in this session can be switched over, what was not cannot.
+    lamp.driver.change(Change::power(Power::Toggle), 2);
+    lamp.until(|happening| code(happening) == "bulb.write_only").await;
+    lamp.driver.change(Change::power(Power::On), 3);
+    lamp.until(|happening| *happening == Happening::Written).await;
+    lamp.driver.change(Change::power(Power::Toggle), 4);
+    lamp.until(
+        |happening| matches!(happening, Happening::State(state, 4) if state.light.power == Some(false)),
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_wants_it_is_kept_alive() {
+    // The virtual lamp ends a link on which nothing was written for ten seconds.
+    let mut lamp = Held::recognise("govee:h6127").await;
+    lamp.until(|happening| *happening == Happening::Link(LinkPhase::Up)).await;
+    let end = Instant::now() + Duration::from_secs(60);
+    while let Ok(Some((_, happening))) = tokio::time::timeout_at(end, lamp.happenings.recv()).await {
+        assert!(!matches!(happening, Happening::Link(_)), "{happening:?}");
+    }
+    let kept = lamp.writes().iter().filter(|hex| hex.starts_with("aa01")).count();
+    assert!(kept >= 25, "{kept} writes");
+    lamp.driver.change(brightness(40), 1);
+    lamp.until(|happening| matches!(happening, Happening::Confirmed(_))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_keep_the_distance_that_the_lamp_wants() {
+    let mut lamp = Held::recognise("avea").await;
+    lamp.until(|happening| matches!(happening, Happening::State(..))).await;
+    for (token, percent) in (1..=20).zip((5_u8..).step_by(4)) {
+        lamp.driver.change(brightness(percent), token);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    lamp.until(|happening| matches!(happening, Happening::State(state, 20) if state.provenance == Provenance::Reported)).await;
+    let log = std::fs::read_to_string(lamp.dir.path().join("log")).unwrap();
+    let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let times: Vec<u64> = records
+        .filter(|record| record["event"] == "write")
+        .map(|record| record["ms"].as_u64().unwrap())
+        .collect();
+    let gap = bulb_protocol::profile::builtin::load("avea", None).unwrap().session.gap;
+    let least = u64::try_from(gap.as_millis()).unwrap();
+    assert!(least > 0 && times.len() > 3, "{least} ms, {times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{least} ms, {times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn alone_it_finds_a_bulb_again_that_the_system_has_forgotten() {
+    // Away for a minute: nobody remembers it by then, and nobody scans but the driver.
+    let gone = "[[event]]\nat = \"20s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"\n[[event]]\nat = \"80s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"appear\"\n";
+    let base = Families::default().choosing("base").unwrap();
+    let mut bulb = Held::hold_with(&format!("{BULB}{gone}"), base, Around::Nothing).await;
+    bulb.until_reported(START, 0).await;
+    bulb.until(lost).await;
+    let start = Instant::now();
+    bulb.until_reported(START, 0).await;
+    // It came back after 60 s, and the pauses are no longer than 30 s.
+    assert!((60..95).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    // Nothing was read but the state.
+    while let Ok((_, happening)) = bulb.happenings.try_recv() {
+        assert!(!matches!(happening, Happening::Battery(_) | Happening::Info(_)), "{happening:?}");
+    }
 }

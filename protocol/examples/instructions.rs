@@ -63,7 +63,7 @@ fn typical(profile: &Profile) -> Light {
         return Light { color: Some(Rgb::new(255, 136, 0)), ..Light::default() };
     }
     if can.contains(Item::Brightness) {
-        return Light { brightness: Some(Percent::clamped(50)), ..Light::default() };
+        return Light { brightness: Percent::new(50).ok(), ..Light::default() };
     }
     Light { power: Some(true), ..Light::default() }
 }

@@ -1,4 +1,6 @@
 //! How long it takes to read the built-in profiles, in nanoseconds: `cargo xtask bench profiles`.
+// What it measures is all that it prints.
+#![allow(clippy::print_stdout)]
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;

@@ -13,7 +13,7 @@ use super::pace::Pen;
 use super::recognise::recognise;
 use super::roles::Roles;
 use super::state::{BulbState, Provenance};
-use super::tell::Ear;
+use super::tell::{Ear, reader};
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, Link, Report};
 
@@ -79,8 +79,9 @@ impl Session {
             return Err(Error::MtuTooSmall { device, profile: profile.full_name(), mtu, need });
         }
         if profile.session.needs_bonding {
-            bond(link.as_ref(), &profile, &device, deadline).await?;
+            bond(link.as_ref(), &profile, deadline).await?;
         }
+        link.explain(reader(Arc::clone(&profile), Arc::clone(&roles)));
         let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
         Ok(Self {
             link,
@@ -127,8 +128,7 @@ impl Session {
     /// Whether the bulb tells its state over a link.
     #[must_use]
     pub fn tells(&self) -> bool {
-        let Readback { read, command, change, ask, advert: _ } = self.profile.readback();
-        read || command || change || ask
+        tells(&self.profile)
     }
 
     /// Writes now and then what the family wants to keep its link, until the session ends.
@@ -200,7 +200,29 @@ impl Session {
         self.prepare(deadline).await?;
         self.inform(wanted, deadline).await?;
         self.write(wanted, deadline).await?;
-        self.confirm(wanted.items(), deadline).await
+        let outcome = self.confirm(wanted.items(), deadline).await?;
+        self.complete(outcome, deadline).await
+    }
+
+    /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
+    /// that part.
+    async fn complete(&mut self, mut outcome: Outcome, deadline: Deadline) -> Result<Outcome> {
+        let usual = Items::NONE.with(Item::Power).with(Item::Brightness).and(self.profile.reported());
+        if self.tells() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
+            let mode = self.known.mode;
+            match self.fetch(deadline.within(ACK_TIME)).await {
+                Ok(_) => {
+                    // What it shines with is what was written, where it does not report that.
+                    if outcome.confirmed.is_none() {
+                        self.known.mode = mode.or(self.known.mode);
+                    }
+                    outcome.state = self.state();
+                }
+                Err(error @ Error::LinkLost { .. }) => return Err(error),
+                Err(error) => tracing::info!("{}: reading the rest: {error}", self.device),
+            }
+        }
+        Ok(outcome)
     }
 
     /// Reads the state, if what is to be written depends on it.
@@ -227,7 +249,7 @@ impl Session {
         Ok(())
     }
 
-    fn check(&self, wanted: &Light) -> Result<()> {
+    pub(super) fn check(&self, wanted: &Light) -> Result<()> {
         self.profile.check(wanted).map_err(|refusal| self.refused(refusal))
     }
 
@@ -281,7 +303,8 @@ impl Session {
             // What the wire cannot tell apart agrees: what was asked for is what it is.
             let all = assumed.items();
             let mode = self.known.mode;
-            self.known.merge(&only(assumed, all.less(self.profile.disagrees(all, assumed, &heard))));
+            let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
+            self.known.merge(&only(&own, all.less(self.profile.disagrees(all, &own, &heard))));
             self.known.mode = mode;
         }
         Outcome { state: self.state(), confirmed: Some(confirmed) }
@@ -302,6 +325,8 @@ enum Agreement {
 fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Agreement {
     let said = asked.and(heard.items());
     let shines = asked.iter().any(|item| item.mode().is_some());
+    // A brightness that was not known and not named is what it is.
+    let assumed = &Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
     let other_mode = shines && matches!((assumed.mode, heard.mode), (Some(own), Some(other)) if own != other);
     if said.is_empty() || other_mode || !profile.disagrees(asked, assumed, heard).is_empty() {
         return Agreement::None;
@@ -309,16 +334,19 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
     if said == asked { Agreement::Whole } else { Agreement::Part }
 }
 
+/// Whether bulbs of this profile tell their state over a link.
+pub(super) fn tells(profile: &Profile) -> bool {
+    let Readback { read, command, change, ask, advert: _ } = profile.readback();
+    read || command || change || ask
+}
+
 /// Pairs with a bulb that takes nothing without.
-async fn bond(link: &dyn Link, profile: &Profile, device: &str, deadline: Deadline) -> Result<()> {
+async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<()> {
     match link.bond(deadline).await {
-        Ok(()) => Ok(()),
-        Err(error @ (Error::LinkLost { .. } | Error::ServiceDown)) => Err(error),
-        Err(error) => Err(Error::PairingFailed {
-            device: device.to_owned(),
-            detail: error.to_string(),
-            how: profile.session.pairing_hint.clone(),
-        }),
+        Err(Error::PairingFailed { device, detail, .. }) => {
+            Err(Error::PairingFailed { device, detail, how: profile.session.pairing_hint.clone() })
+        }
+        result => result,
     }
 }
 

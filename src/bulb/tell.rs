@@ -3,23 +3,54 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{DecodeError, Light};
+use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::families::light_of;
+use super::roles::Roles;
 use super::session::{ACK_TIME, Session};
 use super::state::BulbState;
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Notifications, Report};
+use crate::radio::{CharacteristicId, Deadline, FrameReader, Notifications, Report};
 
 /// How often a family is asked that tells nothing by itself.
 const POLL: Duration = Duration::from_secs(2);
 /// The kind of [`DecodeError::nearness`] of frames of which a fixed byte is another: not a wrong report, but something else,
 /// such as the echo of a command.
 const FOREIGN: u8 = 2;
+
+/// What frames of this family mean, for whoever shows them.
+pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameReader {
+    Arc::new(move |id, out, bytes| {
+        let mut nearest: Option<DecodeError> = None;
+        for role in roles.of(id) {
+            let meaning = match out {
+                false => profile.decode(role, bytes).map(|light| light.to_string()),
+                true => profile.hear(role, bytes).map(|heard| match heard {
+                    Heard::Change(light) => light.to_string(),
+                    Heard::Question(_) => "a question".to_owned(),
+                    Heard::Nothing => "keeps or opens the session".to_owned(),
+                }),
+            };
+            match meaning {
+                Ok(text) => return Some(Ok(text)),
+                Err(fault) => {
+                    let nearer = nearest.as_ref().is_none_or(|known| fault.nearness() > known.nearness());
+                    nearest = if nearer { Some(fault) } else { nearest };
+                }
+            }
+        }
+        match nearest {
+            // The echo of a command, say: not wrong, only nothing that we know.
+            Some(fault) if fault.nearness().0 == FOREIGN => Some(Ok("not a report".to_owned())),
+            Some(fault) => Some(Err(fault.to_string())),
+            None => None,
+        }
+    })
+}
 
 /// A characteristic that notifies.
 #[derive(Debug)]
@@ -164,7 +195,7 @@ impl Session {
                         self.take(&light);
                         heard.merge(&light);
                         if !enough(heard) {
-                            tracing::info!("{}: reports {light:?} so far", self.device);
+                            tracing::info!("{}: reports {light} so far", self.device);
                         }
                     }
                     Err(fault) => tracing::warn!("{}", self.malformed(fault)),

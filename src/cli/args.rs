@@ -12,10 +12,11 @@ use clap::{
 use clap_complete::Shell;
 use uuid::Uuid;
 
-use crate::bulb::{Change, Place, Power, WriteChoice};
+use super::gatt::Gatt;
+use crate::bulb::{Change, Power};
 use crate::color;
+use crate::radio::AdapterChoice;
 use crate::radio::gatt::parse_uuid;
-use crate::radio::{AdapterChoice, WriteKind};
 use crate::report::ColorChoice;
 
 /// Find, control, watch and test Bluetooth LE light bulbs from a terminal.
@@ -32,8 +33,34 @@ pub(crate) struct Cli {
 const WHEN: &str = "color_when";
 
 impl Cli {
-    /// Reads the arguments.
+    /// Reads the arguments. `record FILE VERB…` and `replay FILE VERB…` are other words for flags of the verb.
     pub(crate) fn read(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let cli = Self::read_once(arguments)?;
+        let (word, flag, prefix, session) = match &cli.verb {
+            Verb::Record(session) => ("record", "--record", "", session),
+            Verb::Replay(session) => ("replay", "--adapter", "replay:", session),
+            _ => return Ok(cli),
+        };
+        let before = arguments.len().saturating_sub(session.verb.len());
+        let place = arguments.iter().take(before).rposition(|argument| argument == word);
+        let mut value = OsString::from(prefix);
+        value.push(&session.file);
+        let globals = arguments.iter().take(place.unwrap_or(before)).cloned();
+        // What stands between the word and the verb is the file, and flags of the program.
+        let between = arguments.iter().take(before).skip(place.unwrap_or(before) + 1);
+        let between = between.filter(|argument| *argument != session.file.as_os_str()).cloned();
+        let flags = [OsString::from(flag), value];
+        let words: Vec<OsString> =
+            globals.chain(between).chain(flags).chain(session.verb.iter().cloned()).collect();
+        let cli = Self::read_once(&words)?;
+        if matches!(cli.verb, Verb::Record(_) | Verb::Replay(_)) {
+            let text = format!("{word} runs a verb, and not another record or replay");
+            return Err(Self::command().error(clap::error::ErrorKind::InvalidSubcommand, text));
+        }
+        Ok(cli)
+    }
+
+    fn read_once(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut matches = Self::commands().try_get_matches_from(arguments)?;
         let after_verb = when_after_verb(&matches);
         let mut cli = Self::from_arg_matches_mut(&mut matches)?;
@@ -92,7 +119,8 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Which radio: hci1, an adapter's address, sim, or sim:RIG.toml [default: the first powered adapter]
+    /// Which radio: hci1, an adapter's address, sim, sim:families, sim:RIG.toml or replay:FILE
+    /// [default: the first powered adapter]
     #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
     /// The bulb family, instead of recognising it: NAME, NAME:VARIANT or FILE.toml
@@ -101,6 +129,9 @@ pub(crate) struct Global {
     /// How long an operation may take, as in 500ms or 1m [default: 10s]
     #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// How many links to hold at once [default: 5, which most adapters manage]
+    #[arg(long, global = true, env = "BULBCTL_MAX_LINKS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_links: Option<u16>,
     /// Report as JSON lines on stdout, errors included
     #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
     pub(crate) json: bool,
@@ -110,6 +141,9 @@ pub(crate) struct Global {
     /// Read this configuration instead of the user's own
     #[arg(long, global = true, env = "BULBCTL_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+    /// Record everything that passes the radio to a file, for --adapter replay:FILE
+    #[arg(long, global = true, env = "BULBCTL_RECORD", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) record: Option<PathBuf>,
     /// Say more on stderr: -v what is done, -vv every frame, -vvv the libraries too
     #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -183,6 +217,12 @@ pub(crate) enum Verb {
     Frame(Frame),
     /// List the bulb families, or show what one can do
     Profiles(Profiles),
+    /// Run a verb, and record everything that passes the radio: as --record FILE
+    Record(Session),
+    /// Run a verb on a recording: as --adapter replay:FILE
+    Replay(Session),
+    /// Print a recording with other addresses and names in it
+    Redact(Redact),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Print the manual page, of the program or of a verb
@@ -232,6 +272,9 @@ pub(crate) struct Set {
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) light: Light,
+    /// Go there in steps over so long, from the state that the bulb reports
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["effect", "speed"])]
+    pub(crate) fade: Option<Duration>,
 }
 
 /// What can be set of a light.
@@ -328,152 +371,6 @@ pub(crate) struct Check {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
-pub(crate) struct Gatt {
-    #[command(subcommand)]
-    pub(crate) action: GattAction,
-}
-
-const PLACES: &str = "\
-CHAR is a UUID of 4 or 32 hex digits (fff1), SERVICE/UUID where several services have it, UUID#2 for the
-second of that UUID, or a handle: @0x0011. `bulbctl info TARGET` shows the table.";
-
-/// How a script for `gatt run` looks.
-const SCRIPT: &str = "\
-A script has one operation a line; lines that begin with # mean nothing:
-  read fff2
-  subscribe fff2                     keeps what is notified from here on for notify
-  write fff1 0164ff0000 command      hex, or a \"text\"; request, command or auto (the default)
-  notify fff2 count=1 for=2s         takes notifications: so many [default: 1], or for so long
-  unsubscribe fff2
-  wait 200ms
---timeout holds for each operation.";
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum GattAction {
-    /// Read a value
-    #[command(after_help = PLACES)]
-    Read(GattRead),
-    /// Write a value
-    #[command(after_help = PLACES)]
-    Write(GattWrite),
-    /// Print what a characteristic notifies or indicates
-    #[command(after_help = PLACES)]
-    Notify(GattNotify),
-    /// Run several operations over one link
-    #[command(after_help = SCRIPT)]
-    Run(GattRun),
-}
-
-/// How values are printed.
-#[derive(Debug, Args)]
-pub(crate) struct ValueOutput {
-    /// Print values as text
-    #[arg(long = "text", id = "as_text")]
-    pub(crate) text: bool,
-    /// Print what values mean in the bulb's profile
-    #[arg(long, conflicts_with = "as_text")]
-    pub(crate) decode: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GattRead {
-    /// Which bulbs
-    pub(crate) target: String,
-    /// The characteristic
-    #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
-    #[command(flatten)]
-    pub(crate) output: ValueOutput,
-    /// Print the bytes as they are, for a pipe
-    #[arg(long, conflicts_with_all = ["as_text", "decode", "json"])]
-    pub(crate) raw: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GattWrite {
-    /// Which bulbs
-    pub(crate) target: String,
-    /// The characteristic
-    #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
-    /// The bytes in hex, with or without colons and 0x; - takes them as they are from stdin
-    #[arg(value_name = "HEX")]
-    pub(crate) value: Option<String>,
-    /// Write this text
-    #[arg(long, value_name = "TEXT", conflicts_with = "value", allow_hyphen_values = true)]
-    pub(crate) text: Option<String>,
-    /// Write what is in this file
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["value", "text"], value_hint = ValueHint::FilePath)]
-    pub(crate) file: Option<PathBuf>,
-    /// With the bulb's answer or without; auto is with it where the characteristic allows
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "request|command|auto",
-        hide_possible_values = true
-    )]
-    pub(crate) op: WriteOp,
-}
-
-/// How to write.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum WriteOp {
-    /// With the bulb's answer
-    Request,
-    /// Without an answer
-    Command,
-    /// What the characteristic allows
-    #[default]
-    Auto,
-}
-
-impl From<WriteOp> for WriteChoice {
-    fn from(op: WriteOp) -> Self {
-        match op {
-            WriteOp::Request => Self::Only(WriteKind::Request),
-            WriteOp::Command => Self::Only(WriteKind::Command),
-            WriteOp::Auto => Self::Auto,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GattNotify {
-    /// Which bulbs
-    pub(crate) target: String,
-    /// The characteristic
-    #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
-    /// End after so many; each has to come within --timeout
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) count: Option<u64>,
-    /// End after so long, whatever has come
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) duration: Option<Duration>,
-    #[command(flatten)]
-    pub(crate) output: ValueOutput,
-    /// Print the bytes as they are, for a pipe
-    #[arg(long, conflicts_with_all = ["as_text", "decode", "json"])]
-    pub(crate) raw: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct GattRun {
-    /// Which bulbs
-    pub(crate) target: String,
-    /// The script; - reads it from stdin
-    #[arg(value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
-    pub(crate) script: String,
-    /// Go on after an operation that failed
-    #[arg(long)]
-    pub(crate) keep_going: bool,
-    #[command(flatten)]
-    pub(crate) output: ValueOutput,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Frame {
     #[command(subcommand)]
     pub(crate) action: FrameAction,
@@ -529,6 +426,23 @@ pub(crate) struct Decode {
     /// The characteristic's role, where the family has several: `bulbctl profiles show` lists them
     #[arg(long, value_name = "NAME")]
     pub(crate) role: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Session {
+    /// The recording
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+    /// The verb and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+    pub(crate) verb: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Redact {
+    /// The recording
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
 }
 
 #[derive(Debug, Args)]

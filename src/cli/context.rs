@@ -1,5 +1,6 @@
 //! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::OnceCell;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,7 +20,8 @@ use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fleet::{self, Found, Target};
-use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
+use crate::radio::record::Recorder;
+use crate::radio::{self, AdapterChoice, Attempt, Deadline, DeviceId, Radio, Report, trace::Traced};
 use crate::report::Reporter;
 use crate::tui::LogWriter;
 
@@ -33,10 +37,12 @@ pub(crate) struct Context<'a> {
     pub(crate) reporter: &'a Reporter,
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
+    /// How many links are held at once, if somebody said.
+    pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
-    named_profile: Option<String>,
     adapter: Option<AdapterChoice>,
     trace: bool,
+    recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
     /// What is to be put back on the way out, however that comes.
     exit: Mutex<Option<BoxFuture<'static, ()>>>,
@@ -56,18 +62,14 @@ impl<'a> Context<'a> {
             reporter,
             families: Arc::new(families),
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
+            max_links: global.max_links.map(usize::from).or(config.max_links),
             config,
-            named_profile: global.profile.clone(),
             adapter,
             trace: global.verbose >= 2,
+            recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
             radio: Arc::default(),
             exit: Mutex::default(),
         })
-    }
-
-    /// The profile as it was named, if it was.
-    pub(crate) fn profile_name(&self) -> Option<&str> {
-        self.named_profile.as_deref()
     }
 
     /// The radio as it was named, if it was.
@@ -79,7 +81,7 @@ impl<'a> Context<'a> {
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio
             .get_or_try_init(|| async {
-                let radio = radio::open(self.adapter.as_ref()).await?;
+                let radio = open(self.adapter.as_ref(), self.recorder.as_deref()).await?;
                 tracing::info!("using adapter {}", radio.adapter());
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })
@@ -91,10 +93,14 @@ impl<'a> Context<'a> {
     pub(crate) fn opener(
         &self,
     ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
-        let (cell, adapter) = (self.radio.clone(), self.adapter.clone());
+        let (cell, adapter, recorder) = (self.radio.clone(), self.adapter.clone(), self.recorder.clone());
         move || {
-            let (cell, adapter) = (cell.clone(), adapter.clone());
-            async move { cell.get_or_try_init(|| radio::open(adapter.as_ref())).await.cloned() }.boxed()
+            let (cell, adapter, recorder) = (cell.clone(), adapter.clone(), recorder.clone());
+            async move {
+                let open = || open(adapter.as_ref(), recorder.as_deref());
+                cell.get_or_try_init(open).await.cloned()
+            }
+            .boxed()
         }
     }
 
@@ -113,6 +119,14 @@ impl<'a> Context<'a> {
         }
         if let Some(radio) = self.radio.get() {
             radio.close().await;
+        }
+    }
+
+    /// Writes what is left of the recording, if there is one.
+    pub(crate) async fn end_recording(&self) -> Result<()> {
+        match &self.recorder {
+            Some(recorder) => recorder.finish().await,
+            None => Ok(()),
         }
     }
 
@@ -153,17 +167,23 @@ impl<'a> Context<'a> {
         let found = self.find(&target, deadline).await?;
         let single = found.bulbs.len() == 1;
         let radio = self.radio().await?;
-        let limit = radio.link_limit();
+        let limit = self.links(radio.as_ref());
         let progress = self.progress(format!("{doing} {}", target.text()));
         let operation =
             |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
-        fleet::each(found, limit, operation, |name, result| {
+        progress.follow(radio.as_ref(), &found.bulbs);
+        fleet::each_again(found, limit, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.reporter.error(&error, Some(name)),
             })
         })
         .await
+    }
+
+    /// How many links are held at once.
+    pub(crate) fn links(&self, radio: &dyn Radio) -> usize {
+        self.max_links.unwrap_or_else(|| radio.link_limit())
     }
 
     /// A spinner on stderr, if that is a terminal, once a moment has passed. Gone when it is dropped.
@@ -182,7 +202,7 @@ impl<'a> Context<'a> {
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(100));
         });
-        Progress(Some((bar, timer.abort_handle())))
+        Progress(Some(Shown { bar, _timer: AbortOnDropHandle::new(timer), follower: OnceCell::new() }))
     }
 }
 
@@ -196,24 +216,61 @@ pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     }
 }
 
+/// Opens the radio, recorded if that is wanted.
+async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> Result<Arc<dyn Radio>> {
+    let radio = radio::open(adapter).await?;
+    Ok(match recorder {
+        Some(recorder) => recorder.wrap(radio),
+        None => radio,
+    })
+}
+
 /// A spinner that goes when it is dropped.
-pub(crate) struct Progress(Option<(ProgressBar, tokio::task::AbortHandle)>);
+pub(crate) struct Progress(Option<Shown>);
+
+struct Shown {
+    bar: ProgressBar,
+    _timer: AbortOnDropHandle<()>,
+    follower: OnceCell<AbortOnDropHandle<()>>,
+}
 
 impl Progress {
     /// Takes the spinner off the screen while something else is printed.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.0 {
-            Some((bar, _)) => bar.suspend(print),
+            Some(shown) => shown.bar.suspend(print),
             None => print(),
         }
+    }
+
+    /// Shows each further attempt to connect to one of these bulbs.
+    fn follow(&self, radio: &dyn Radio, bulbs: &[Report]) {
+        let Some(Shown { bar, follower, .. }) = &self.0 else { return };
+        let names: HashMap<DeviceId, String> =
+            bulbs.iter().map(|report| (report.id.clone(), report.label())).collect();
+        let (mut attempts, bar) = (radio.attempts(), bar.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                match attempts.recv().await {
+                    Ok(Attempt { device, number, of, after }) => {
+                        let name = names.get(&device).map_or(device.as_str(), String::as_str);
+                        let text = format!("{name}: attempt {number} of {of}, after: {after}");
+                        bar.set_message(crate::report::sanitise(&text).into_owned());
+                    }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+        // Followed once.
+        let _ = follower.set(AbortOnDropHandle::new(task));
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((bar, timer)) = &self.0 {
-            timer.abort();
-            bar.finish_and_clear();
+        if let Some(shown) = &self.0 {
+            shown.bar.finish_and_clear();
         }
     }
 }

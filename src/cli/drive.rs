@@ -1,6 +1,7 @@
 //! `on`, `off`, `toggle`, `set`.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use bulb_protocol::profile::Light;
 
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::report::{Body, StateRecord};
 
 pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> Result<()> {
-    run(&args.target, Change::power(power), context).await
+    run(&args.target, Change::power(power), None, context).await
 }
 
 pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
@@ -22,10 +23,10 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
                 .to_owned(),
         ));
     }
-    run(&args.target, change, context).await
+    run(&args.target, change, args.fade, context).await
 }
 
-async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> {
+async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
     let dims = change.brightness.is_some();
     let said = Cell::new(false);
     context
@@ -33,6 +34,7 @@ async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> 
             target,
             "setting",
             async |radio, report, deadline| {
+                let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Worked out once: a toggle that is repeated would undo itself.
                 let mut wanted: Option<Light> = None;
                 let outcome = reach(radio.as_ref(), &report.id, deadline, async |link| {
@@ -41,7 +43,10 @@ async fn run(target: &str, change: Change, context: &Context<'_>) -> Result<()> 
                         Some(light) => light.clone(),
                         None => wanted.insert(session.wanted(&change, deadline).await?).clone(),
                     };
-                    let outcome = session.command(&light, deadline).await?;
+                    let outcome = match fade {
+                        Some(fade) => session.fade(&light, fade, deadline).await?,
+                        None => session.command(&light, deadline).await?,
+                    };
                     Ok((outcome, session.profile().clone()))
                 });
                 let (outcome, profile) = outcome.await?;

@@ -2,7 +2,7 @@
 
 use super::args::Info;
 use super::context::Context;
-use crate::bulb::{self, Advertising, reach, read_battery};
+use crate::bulb::{self, Advertising, Families, reach, read_battery, weigh};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::{Deadline, Link, Report};
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     };
     fleet::each(
         found,
-        radio.link_limit(),
+        context.links(radio.as_ref()),
         async |report| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
                 if report.connected { None } else { Some(heard.get(&report.id).unwrap_or(&nothing)) };
             let details = radio.details(&report.id).await?;
             let inside = reach(radio.as_ref(), &report.id, deadline, async |link| {
-                look(link.as_ref(), &report, deadline).await
+                look(link.as_ref(), &report, &context.families, deadline).await
             });
             Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside.await?))
         },
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
 }
 
 /// Looks at everything, and writes nothing.
-async fn look(link: &dyn Link, report: &Report, deadline: Deadline) -> Result<Inside> {
+async fn look(link: &dyn Link, report: &Report, families: &Families, deadline: Deadline) -> Result<Inside> {
     let battery = match read_battery(link, &report.label(), deadline).await {
         Ok(battery) => Some(battery),
         Err(error @ Error::LinkLost { .. }) => return Err(error),
@@ -54,6 +54,7 @@ async fn look(link: &dyn Link, report: &Report, deadline: Deadline) -> Result<In
         }
     };
     let said = bulb::device_information(link, deadline).await?;
+    let recognition = weigh(link, report, families, deadline, true).await?;
     // Last: it may have been agreed on meanwhile.
-    Ok(Inside { table: link.table().clone(), mtu: link.mtu(), said, battery })
+    Ok(Inside { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
 }

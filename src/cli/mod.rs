@@ -12,6 +12,7 @@ mod generate;
 mod info;
 mod link;
 mod profiles;
+mod redact;
 mod scan;
 mod status;
 mod tui;
@@ -90,6 +91,7 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
             return profiles::show(&args, &cli.global, reporter);
         }
         Verb::Check(args) if args.list => return check::list(&args, reporter),
+        Verb::Redact(args) => return redact::run(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
@@ -111,7 +113,11 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
             // The second interrupt skips the clean-up.
             _ = interrupted() => {}
         }
-        result
+        // The verb's own failure says more than that of its recording.
+        match (result, context.end_recording().await) {
+            (Ok(()), recorded) => recorded,
+            (failed, _) => failed,
+        }
     });
     // A blocking call of the platform's must not hold the process.
     runtime.shutdown_timeout(Duration::from_millis(50));
@@ -138,7 +144,9 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {
             profiles::detect(&args, context).await
         }
-        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) => Ok(()),
+        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) | Verb::Redact(_) => Ok(()),
+        // Were replaced by what they run.
+        Verb::Record(_) | Verb::Replay(_) => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::{Radio, btle, sim};
+use super::{Radio, btle, record, sim};
 use crate::error::Result;
 
 /// A radio as the user names it.
@@ -13,8 +13,10 @@ use crate::error::Result;
 pub enum AdapterChoice {
     /// `hci1` or `AA:BB:CC:DD:EE:FF`: one of the machine's adapters.
     Named(String),
-    /// `sim` or `sim:RIG.toml`: virtual bulbs, the built-in ones or a rig file's.
+    /// `sim`, `sim:families` or `sim:RIG.toml`: virtual bulbs, the built-in ones, one of every family, or a rig file's.
     Sim(Option<PathBuf>),
+    /// `replay:FILE`: a recording.
+    Replay(PathBuf),
 }
 
 impl FromStr for AdapterChoice {
@@ -24,6 +26,7 @@ impl FromStr for AdapterChoice {
         Ok(match text.split_once(':') {
             None if text == "sim" => Self::Sim(None),
             Some(("sim", rig)) => Self::Sim(Some(rig.into())),
+            Some(("replay", file)) => Self::Replay(file.into()),
             _ => Self::Named(text.to_owned()),
         })
     }
@@ -36,6 +39,7 @@ impl FromStr for AdapterChoice {
 pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
     match choice {
         Some(AdapterChoice::Sim(rig)) => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,
+        Some(AdapterChoice::Replay(file)) => record::open(file),
         Some(AdapterChoice::Named(name)) => btle::open(Some(name)).await,
         None => btle::open(None).await,
     }

@@ -1,9 +1,7 @@
 //! What can be told of the machine's Bluetooth, also where no radio can be opened.
 
-use std::path::PathBuf;
-
 use super::choice::AdapterChoice;
-use super::{AdapterInfo, AdapterState, DeviceId, btle, sim};
+use super::{AdapterInfo, AdapterState, DeviceId, btle};
 use crate::error::Error;
 
 /// The state of the machine's Bluetooth.
@@ -69,29 +67,30 @@ pub struct HeldLink {
 /// Looks at the machine's Bluetooth, and changes nothing: nothing is switched on, scanned or connected.
 pub async fn diagnose(choice: Option<&AdapterChoice>) -> Diagnosis {
     match choice {
-        Some(AdapterChoice::Sim(rig)) => of_sim(rig.clone()).await,
-        Some(AdapterChoice::Named(name)) => btle::diagnose(Some(name)).await,
         None => btle::diagnose(None).await,
+        Some(AdapterChoice::Named(name)) => btle::diagnose(Some(name)).await,
+        Some(AdapterChoice::Sim(_)) => of_virtual("virtual radio", "sim", choice).await,
+        Some(AdapterChoice::Replay(_)) => of_virtual("recording", "replay", choice).await,
     }
 }
 
-/// The virtual machine of a rig. Where it cannot be used, all that is known is why.
-async fn of_sim(rig: Option<PathBuf>) -> Diagnosis {
-    let mut diagnosis = Diagnosis { system: "virtual radio".to_owned(), ..Diagnosis::default() };
+/// A radio that is no machine's. Where it cannot be used, all that is known is why.
+async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>) -> Diagnosis {
+    let mut diagnosis = Diagnosis { system: system.to_owned(), ..Diagnosis::default() };
     let facts = |powered, blocked| AdapterFacts {
-        info: AdapterInfo { name: "sim".to_owned(), address: None },
+        info: AdapterInfo { name: adapter.to_owned(), address: None },
         powered,
         blocked,
         discovering: false,
         chosen: true,
         whole: true,
     };
-    match sim::open(rig.as_deref(), sim::SimOptions::from_env()).await {
+    match super::open(choice).await {
         Ok(radio) => {
             let on = *radio.adapter_state().borrow() == AdapterState::On;
             diagnosis.adapters.push(facts(on, None));
             if !on {
-                diagnosis.fault = Some(Error::AdapterOff { adapter: "sim".to_owned() });
+                diagnosis.fault = Some(Error::AdapterOff { adapter: adapter.to_owned() });
             }
             let known = radio.known().await.unwrap_or_default();
             let held = known.into_iter().filter(|report| report.connected);

@@ -1,7 +1,7 @@
 //! The port to Bluetooth: what a radio and a link can do, as traits and plain values.
 //!
 //! A *radio* is one adapter that scans and connects; a *link* is one connection. [`btle`] is the real one,
-//! [`sim`] plays virtual bulbs, and decorators ([`trace`]) wrap any of them. What holds for all:
+//! [`sim`] plays virtual bulbs, and decorators ([`trace`], [`record`]) wrap any of them. What holds for all:
 //!
 //! - **Nothing is lost by being slow.** Reports and notifications travel in bounded queues; a reader that lags
 //!   loses the oldest reports (the next ones carry the same facts) and is told so. States are [`watch`] channels, of which
@@ -25,14 +25,17 @@ use uuid::Uuid;
 use crate::error::Result;
 
 mod address;
+mod attempt;
 pub mod btle;
 mod choice;
 mod diagnosis;
 pub mod gatt;
+pub mod record;
 pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
+pub use attempt::{ATTEMPTS, Attempt, spread};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
@@ -63,6 +66,12 @@ impl Deadline {
     #[must_use]
     pub fn waited(self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// One that comes so much later; for an operation that takes its time on purpose.
+    #[must_use]
+    pub fn later(self, duration: Duration) -> Self {
+        Self { end: self.end + duration, ..self }
     }
 
     /// How much is left; zero once it has passed.
@@ -186,6 +195,11 @@ pub enum WriteKind {
 /// Ends when the link goes down.
 pub type Notifications = broadcast::Receiver<Vec<u8>>;
 
+/// Says what a frame on a characteristic means, or what is wrong with it: one to the bulb, if the second argument says so, or one
+/// from it. Nothing where nobody knows.
+pub type FrameReader =
+    Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
+
 /// How many notifications wait for a slow reader.
 pub const NOTIFICATION_QUEUE: usize = 64;
 /// How many reports wait for a slow reader.
@@ -209,6 +223,11 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// What is heard from now on, each report with all that is known of the device by then. Comes only while a scan runs,
     /// and for devices whose link changes.
     fn reports(&self) -> broadcast::Receiver<Report>;
+
+    /// Attempts to connect that are made after the first has failed, as they are about to be made.
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        attempt::Attempts::default().subscribe()
+    }
 
     /// Starts to scan. A scan that runs already goes on.
     ///
@@ -309,10 +328,16 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// bulb asks for it, there is nothing to do.
     ///
     /// # Errors
-    /// [`NeedsPairing`](crate::Error::NeedsPairing): the bulb did not agree.
+    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb did not agree, or did not answer.
+    /// [`Held`](crate::Error::Held): another pairing is under way.
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())
+    }
+
+    /// Is told what frames on this link mean, for whoever shows them. Most links show none.
+    fn explain(&self, reader: FrameReader) {
+        let _ = reader;
     }
 
     /// Leaves the link up when this handle goes.

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
-    NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, FrameReader,
+    GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
 };
 use crate::error::Result;
 
@@ -65,6 +65,8 @@ pub struct Frame {
     pub characteristic: CharacteristicId,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// What it says in the words of the bulb's family, where that is known.
+    pub said: Option<Result<String, String>>,
 }
 
 impl Frame {
@@ -75,7 +77,7 @@ impl Frame {
         bytes: impl Into<Vec<u8>>,
     ) -> Self {
         let (at, time) = (Instant::now(), SystemTime::now());
-        Self { at, time, device: device.clone(), carrier, characteristic, bytes: bytes.into() }
+        Self { at, time, device: device.clone(), carrier, characteristic, bytes: bytes.into(), said: None }
     }
 
     /// The bytes in hex.
@@ -84,9 +86,13 @@ impl Frame {
         if self.bytes.is_empty() { "(empty)".to_owned() } else { hex::encode(&self.bytes) }
     }
 
-    /// What it says, or what is wrong with it; nothing on a characteristic whose frames we do not know.
+    /// What it says, or what is wrong with it; nothing on a characteristic whose frames we do not know. While nobody has said
+    /// which family the bulb is of, frames of the base protocol are known.
     #[must_use]
     pub fn meaning(&self) -> Option<Result<String, String>> {
+        if self.said.is_some() {
+            return self.said.clone();
+        }
         let known = [base::CONTROL, base::STATUS].map(|short| CharacteristicId::short(base::SERVICE, short));
         known.contains(&self.characteristic).then(|| match base::decode(&self.bytes) {
             Ok(state) => Ok(state.to_string()),
@@ -107,12 +113,17 @@ impl fmt::Display for Frame {
     }
 }
 
+/// The place of what knows the meaning of a link's frames.
+type Reader = Arc<Mutex<Option<FrameReader>>>;
+
 /// Where frames go: to the log, and to those who listen.
 #[derive(Clone, Debug)]
 struct Sink(broadcast::Sender<Frame>);
 
 impl Sink {
-    fn take(&self, frame: Frame) {
+    fn take(&self, mut frame: Frame, reader: &Reader) {
+        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        frame.said = reader.and_then(|read| read(frame.characteristic, frame.carrier.is_out(), &frame.bytes));
         tracing::debug!("{frame}");
         // That nobody listens is no failure.
         let _ = self.0.send(frame);
@@ -143,6 +154,10 @@ impl Traced {
 impl Radio for Traced {
     fn adapter(&self) -> AdapterInfo {
         self.radio.adapter()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.radio.attempts()
     }
 
     fn link_limit(&self) -> usize {
@@ -188,7 +203,12 @@ impl Radio for Traced {
             deadline.waited(),
             link.table().services.len()
         );
-        Ok(Arc::new(TracedLink { link, sink: self.sink.clone(), forwarders: Mutex::default() }))
+        Ok(Arc::new(TracedLink {
+            link,
+            sink: self.sink.clone(),
+            reader: Arc::default(),
+            forwarders: Mutex::default(),
+        }))
     }
 
     async fn close(&self) {
@@ -198,12 +218,19 @@ impl Radio for Traced {
 }
 
 /// A link whose frames are shown.
-#[derive(Debug)]
 struct TracedLink {
     link: Arc<dyn Link>,
     sink: Sink,
+    /// Knows what frames mean, once the bulb's family is known.
+    reader: Reader,
     /// What shows notifications on their way; ends with the link.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
+}
+
+impl fmt::Debug for TracedLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracedLink").field("link", &self.link).finish_non_exhaustive()
+    }
 }
 
 #[async_trait]
@@ -228,7 +255,8 @@ impl Link for TracedLink {
         let result = self.link.read(characteristic, deadline).await;
         match &result {
             Ok(value) => {
-                self.sink.take(Frame::now(self.device(), Carrier::Read, characteristic, value.as_slice()));
+                let frame = Frame::now(self.device(), Carrier::Read, characteristic, value.as_slice());
+                self.sink.take(frame, &self.reader);
             }
             Err(error) => tracing::debug!("{}: read {characteristic}: {error}", self.device()),
         }
@@ -242,7 +270,8 @@ impl Link for TracedLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        self.sink.take(Frame::now(self.device(), Carrier::Write(kind), characteristic, value));
+        let frame = Frame::now(self.device(), Carrier::Write(kind), characteristic, value);
+        self.sink.take(frame, &self.reader);
         let result = self.link.write(characteristic, value, kind, deadline).await;
         shown(&format!("{}: write {characteristic} done", self.device()), result)
     }
@@ -251,14 +280,14 @@ impl Link for TracedLink {
         let what = format!("{}: subscribed to {characteristic}", self.device());
         let mut inner = shown(&what, self.link.subscribe(characteristic, deadline).await)?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
-        let (device, sink) = (self.device().clone(), self.sink.clone());
+        let (device, sink, reader) = (self.device().clone(), self.sink.clone(), self.reader.clone());
         let forward = AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 match inner.recv().await {
                     Ok(value) => {
                         let frame =
                             Frame::now(&device, Carrier::Notification, characteristic, value.as_slice());
-                        sink.take(frame);
+                        sink.take(frame, &reader);
                         if sender.send(value).is_err() {
                             return;
                         }
@@ -289,6 +318,10 @@ impl Link for TracedLink {
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         shown(&format!("{}: bonded", self.device()), self.link.bond(deadline).await)
+    }
+
+    fn explain(&self, reader: FrameReader) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
     }
 
     fn keep(&self) {

@@ -76,10 +76,8 @@ impl DetectRecord {
         }];
         for one in &self.candidates {
             lines.push(format!("  {:<20} {:>4}", one.profile, one.score));
-            let evidence = one.evidence.iter().map(|e| format!("    +{:<3} {}", e.score, sanitise(&e.text)));
-            let against = one.against.iter().map(|text| format!("    but  {}", sanitise(text)));
-            let unsupported = one.unsupported.iter().map(|why| format!("    but  {}", sanitise(why)));
-            for line in evidence.chain(against).chain(unsupported) {
+            for reason in one.reasons() {
+                let line = format!("    {reason}");
                 lines.push(if layout.terminal { format!("{DIM}{line}{DIM:#}") } else { line });
             }
         }
@@ -88,7 +86,7 @@ impl DetectRecord {
 }
 
 impl CandidateRecord {
-    fn of(candidate: &Candidate) -> Self {
+    pub(super) fn of(candidate: &Candidate) -> Self {
         Self {
             profile: candidate.name(),
             score: candidate.recognised.score,
@@ -101,5 +99,12 @@ impl CandidateRecord {
             against: candidate.against.clone(),
             unsupported: candidate.profile.unsupported.clone(),
         }
+    }
+
+    /// What speaks for it and against it, in a line each.
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let evidence = self.evidence.iter().map(|e| format!("+{:<3} {}", e.score, sanitise(&e.text)));
+        let against = self.against.iter().chain(&self.unsupported);
+        evidence.chain(against.map(|text| format!("but  {}", sanitise(text)))).collect()
     }
 }

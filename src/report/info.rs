@@ -3,11 +3,12 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::detect::CandidateRecord;
 use super::gatt::printable;
 use super::record::{Bulb, millis};
 use super::sanitise::sanitise;
 use super::text::{BOLD, DIM, Layout};
-use crate::bulb::{Advertising, Battery, Said, Source};
+use crate::bulb::{Advertising, Battery, Candidate, Recognition, Said, Source};
 use crate::numbers;
 use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
 use crate::radio::{CharacteristicId, Details, GattTable, Report};
@@ -143,6 +144,10 @@ pub struct InfoRecord {
     pub battery_source: Option<Source>,
     /// What it says of itself (service 180A).
     pub device: Vec<SaidRecord>,
+    /// The profile that it is taken for, with its variant; null where the evidence does not decide.
+    pub profile: Option<String>,
+    /// The families that anything speaks for, the nearest first.
+    pub candidates: Vec<CandidateRecord>,
     /// The GATT table.
     pub services: Vec<ServiceRecord>,
 }
@@ -158,6 +163,8 @@ pub struct Inside {
     pub said: Vec<Said>,
     /// The battery level.
     pub battery: Option<Battery>,
+    /// Which family it is of, and why.
+    pub recognition: Recognition,
 }
 
 impl InfoRecord {
@@ -181,6 +188,8 @@ impl InfoRecord {
             battery: inside.battery.map(|battery| battery.percent),
             battery_source: inside.battery.map(|battery| battery.source),
             device: inside.said.iter().map(SaidRecord::of).collect(),
+            profile: inside.recognition.winner().map(Candidate::name),
+            candidates: inside.recognition.candidates.iter().map(CandidateRecord::of).collect(),
             services: services(&inside.table),
         }
     }
@@ -205,11 +214,25 @@ impl InfoRecord {
         for said in &self.device {
             said.print(&mut page);
         }
+        page.section("Profile");
+        for candidate in &self.candidates {
+            candidate_rows(candidate, &mut page);
+        }
+        page.row("taken for", self.profile.as_deref().unwrap_or("none: the evidence does not decide"));
         page.section("Services");
         for service in &self.services {
             service.print(&mut page);
         }
         page.text
+    }
+}
+
+fn candidate_rows(candidate: &CandidateRecord, page: &mut Page) {
+    for evidence in &candidate.evidence {
+        page.row(&candidate.profile, &format!("+{} {}", evidence.score, sanitise(&evidence.text)));
+    }
+    for against in candidate.against.iter().chain(&candidate.unsupported) {
+        page.row(&candidate.profile, &format!("but {}", sanitise(against)));
     }
 }
 

@@ -15,7 +15,7 @@ use super::gatt::ValueRecord;
 use super::info::InfoRecord;
 use super::profile::ProfileRecord;
 use bulb_protocol::Percent;
-use bulb_protocol::profile::{Light, Profile};
+use bulb_protocol::profile::{Light, Profile, Readback};
 
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
@@ -242,6 +242,9 @@ pub struct StateRecord {
     /// Whether this is the end of a command.
     #[serde(skip)]
     pub commanded: bool,
+    /// Whether the family never tells its state.
+    #[serde(skip)]
+    pub write_only: bool,
 }
 
 impl StateRecord {
@@ -262,6 +265,7 @@ impl StateRecord {
             scaled: profile.scales_brightness(),
             confirmed: None,
             commanded: false,
+            write_only: profile.readback() == Readback::default(),
         }
     }
 
@@ -315,6 +319,8 @@ pub enum LinkKind {
     Disconnected,
     /// It ended by itself.
     Lost,
+    /// It was lost, and is being made again.
+    Reconnecting,
 }
 
 /// A bulb's link.
@@ -328,13 +334,20 @@ pub struct LinkRecord {
     pub bulb: Bulb,
     /// What became of it.
     pub state: LinkKind,
+    /// Which attempt it is since the link was lost, from 1; null unless it is being made again.
+    pub attempt: Option<u32>,
+    /// How long it was lost, ms; null unless it was made again.
+    pub gap_ms: Option<u64>,
+    /// Why it was lost, or how the last attempt failed.
+    pub cause: Option<String>,
 }
 
 impl LinkRecord {
     /// The record of a link.
     #[must_use]
     pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
-        Self { target: target.to_owned(), bulb: Bulb::of(report), state }
+        let (attempt, gap_ms, cause) = (None, None, None);
+        Self { target: target.to_owned(), bulb: Bulb::of(report), state, attempt, gap_ms, cause }
     }
 }
 

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
 use console::{Alignment, pad_str};
 
-use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, StateRecord};
+use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
 use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
 
@@ -41,14 +41,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
             }
             fields
         }
-        Body::Link(link) => {
-            let state = match link.state {
-                LinkKind::Connected => "connected",
-                LinkKind::Disconnected => "disconnected",
-                LinkKind::Lost => "link lost",
-            };
-            vec![name(&link.bulb, layout), state.to_owned()]
-        }
+        Body::Link(link) => link_fields(link, layout),
         Body::Frame(frame) => frame.fields(layout),
         Body::Info(info) => return Some(info.text(layout)),
         Body::Doctor(doctor) => return Some(doctor.text(layout)),
@@ -76,6 +69,10 @@ pub(crate) fn on_off(on: bool) -> String {
 fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     let mut fields = vec![name(&state.bulb, layout)];
     match state.provenance {
+        Provenance::Unknown if state.write_only => {
+            fields.push("state unknown".to_owned());
+            fields.push("(it never reports)".to_owned());
+        }
         Provenance::Unknown => fields.push("state unknown".to_owned()),
         _ => fields.extend(light_fields(&state.light, layout)),
     }
@@ -84,7 +81,9 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     }
     match (state.provenance, state.confirmed) {
         (_, Some(false)) => fields.push("(written, not confirmed)".to_owned()),
-        (Provenance::Assumed, _) if state.commanded => fields.push("(assumed: it never reports)".to_owned()),
+        (Provenance::Assumed, _) if state.commanded && state.write_only => {
+            fields.push("(assumed: it never reports)".to_owned())
+        }
         (Provenance::Assumed, _) => fields.push("(assumed)".to_owned()),
         (Provenance::Advertised, _) => fields.push("(advertised)".to_owned()),
         _ => {}
@@ -112,6 +111,25 @@ fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
         }
     }
     fields
+}
+
+fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
+    let state = match (link.state, link.attempt, link.gap_ms) {
+        (LinkKind::Connected, _, Some(gap)) => {
+            format!("connected again after {:.1?}", std::time::Duration::from_millis(gap))
+        }
+        (LinkKind::Connected, ..) => "connected".to_owned(),
+        (LinkKind::Disconnected, ..) => "disconnected".to_owned(),
+        (LinkKind::Lost, ..) => "link lost".to_owned(),
+        (LinkKind::Reconnecting, attempt, _) => {
+            format!(
+                "reconnecting{}",
+                attempt.map_or_else(String::new, |number| format!(", attempt {number}"))
+            )
+        }
+    };
+    let cause = link.cause.as_deref().map(|cause| sanitise(cause).into_owned());
+    [name(&link.bulb, layout), state].into_iter().chain(cause).collect()
 }
 
 /// The colour's text, with a spot of the colour itself before it where the terminal can show one.

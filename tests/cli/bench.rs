@@ -80,6 +80,7 @@ fn info_tells_all_that_can_be_told() {
     // Up to 10 ms late, each.
     let interval: Vec<u64> = serde_json::from_value(advertisement["interval_ms"].clone()).unwrap();
     assert!(interval[0] >= 49 && (50..=62).contains(&interval[1]), "{advertisement}");
+    assert_eq!((&info["profile"], &info["candidates"][0]["profile"]), (&json!("base"), &json!("base")));
     assert_eq!((&info["battery"], &info["battery_source"]), (&json!(61), &json!("gatt")));
     let services = info["services"].as_array().unwrap();
     let outline: Vec<_> = services
@@ -230,7 +231,6 @@ fn what_cannot_be_is_told_with_what_can() {
         (&["write", "Light-Board", "fff1", "01x4"], "usage", 2, "byte 2 is \"x4\""),
         (&["write", "Light-Board", "fff1"], "usage", 2, "--text"),
         (&["write", "Light-Board", "fff1", "01"], "bulb.refused", 8, "0x0d"),
-        (&["read", "Light-Board", "fff0/fff5", "--decode"], "frame.malformed", 9, "05 00"),
     ] {
         let output = board(&machine, &[&["gatt"], arguments, &["--json"]].concat());
         let error = of_type(&output, "error").pop().unwrap_or_else(|| panic!("{arguments:?}: {output:?}"));
@@ -293,6 +293,39 @@ fn a_script_with_a_mistake_is_not_begun() {
         "{error}"
     );
     assert_eq!((records(&output).len(), code(&output)), (1, 2));
+}
+
+#[test]
+fn bytes_that_mean_nothing_are_shown_and_are_an_error() {
+    let machine = Machine::new();
+    let fault =
+        "[[bulb.fault]]\non = \"read\"\ndo = \"reply\"\nbytes = \"0199\"\ncharacteristic = \"fff2\"\n";
+    let rig = format!("{RIG}\n{fault}");
+    let output = machine.rig(&rig, &["gatt", "read", "Light-Board", "fff2", "--decode", "--json"]);
+    assert_eq!(of_type(&output, "value")[0]["hex"], "0199");
+    assert_eq!((&of_type(&output, "error")[0]["code"], code(&output)), (&json!("frame.malformed"), 9));
+    // Of a characteristic that the family does not have, nothing can be wrong.
+    let output = machine.rig(&rig, &["gatt", "read", "Light-Board", "fff0/fff5", "--decode", "--json"]);
+    assert_eq!((&of_type(&output, "value")[0]["frame"], code(&output)), (&json!(null), 0));
+}
+
+/// Whatever the family, its own frames are what is decoded.
+#[test]
+fn frames_of_a_family_are_decoded_by_its_profile() {
+    let machine = Machine::new();
+    let rig =
+        "rig = 1\n[[bulb]]\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0B:02\"\nprofile = \"elk\"\n";
+    let write = ["gatt", "run", "ELK-BLEDOM", "-", "--decode", "--json"];
+    let file = machine.path().join("script");
+    std::fs::write(&file, "write fff3 7e070503ff000010ef\n").unwrap();
+    let write: Vec<_> =
+        write.iter().map(|word| if *word == "-" { file.to_str().unwrap() } else { word }).collect();
+    let output = machine.rig(rig, &write);
+    let value = of_type(&output, "value").pop().unwrap_or_else(|| panic!("{output:?}"));
+    assert_eq!((&value["frame"]["profile"], &value["frame"]["color"]), (&json!("elk"), &json!("#ff0000")));
+    let output = machine.rig(rig, &["info", "ELK-BLEDOM", "--json", "--listen", "300ms"]);
+    let info = of_type(&output, "info").pop().unwrap();
+    assert_eq!((&info["profile"], &info["candidates"][0]["against"]), (&json!("elk"), &json!([])));
 }
 
 #[test]

@@ -5,9 +5,11 @@
 
 mod bench;
 mod errors;
+mod families;
 mod frame;
 mod json;
 mod links;
+mod recordings;
 mod several;
 mod usage;
 

@@ -15,6 +15,7 @@
 
 mod adapter;
 mod bench;
+mod bonding;
 mod check;
 mod commands;
 mod desk;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         ("bench", bench::SCENARIOS),
         ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
+        ("bonding", bonding::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {

@@ -45,6 +45,7 @@ fn frames(stage: &mut Stage) {
         carrier,
         characteristic: CharacteristicId::short(if short == 0x2A19 { 0x180F } else { 0xFFF0 }, short),
         bytes: bytes.to_vec(),
+        said: None,
     };
     let frames = vec![
         frame(1234, Carrier::Read, 0xFFF2, &[1, 80, 0xff, 0x88, 0]),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import struct
 from typing import Any
 from uuid import UUID
 
-from bumble import att, core, hci
+from bumble import att, core, hci, ll
 
 import gatt
 from board import Boards
 from controller import Advert, Air
 from defect import Firmware
 from rig import BulbSpec, Characteristic, Service, Station, Verdict
+from security import Security
 
 _REMOTE_USER_TERMINATED = 0x13
+_KEY_MISSING = 0x06
 # So many keep-alives that do not come are too many.
 _PATIENCE = 5
 _LIMIT = 31
@@ -116,6 +119,8 @@ class Bulb:
         if self._said.name is None:
             self._said.name = self._board.name
         self._characteristics: dict[str, Any] = {}
+        self._needs_bonding = self._board.needs_bonding if spec.needs_bonding is None else spec.needs_bonding
+        self._security = Security(self, spec.pairing)
         self._server = gatt.Server(self, spec.mtu)
         self._build()
         self.advert = self._advert()
@@ -178,13 +183,23 @@ class Bulb:
         places = []
         for characteristic in service.characteristics:
             place = self._board.place(service.uuid, characteristic.uuid)
+            # The second of its UUID plays no role.
+            plain = place in places or place in self._characteristics
             places.append(place)
-            read, write = self._access(place, characteristic)
+            read, write = self._plain(characteristic) if plain else self._access(place, characteristic)
             entries.append((characteristic.uuid, characteristic.properties, read, write))
         made = gatt.table(service.uuid, entries)
         self._server.offer(made)
         for place, characteristic in zip(places, made.characteristics, strict=True):
             self._characteristics.setdefault(place, characteristic)
+            if self._needs_bonding and self._board.has_role(place):
+                self._server.close(characteristic)
+
+    def _plain(self, characteristic: Characteristic) -> tuple[Any, Any]:
+        def write(value: bytes) -> None:
+            characteristic.value = value
+
+        return lambda: characteristic.value, write
 
     def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
         def read() -> bytes:
@@ -268,9 +283,10 @@ class Bulb:
         late = now >= self._attempt_since + verdict.seconds
         return self.advertising and late and not verdict.does("silent")
 
-    def on_connected(self, _central: hci.Address) -> None:
+    def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
+        self._security.connect(central)
         self._server.connect(doomed=self._attempt_verdict.does("drop"))
         self._attempt = None
         self.firmware.connected()
@@ -294,6 +310,7 @@ class Bulb:
             if self._silence is not None:
                 self._silence.cancel()
             self._server.disconnect()
+            self._security.disconnect()
             self.note("disconnect", by=by)
             if self.firmware.has("forgets-on-disconnect"):
                 self._board.set({"power": False, **self.spec.state})
@@ -305,10 +322,31 @@ class Bulb:
         if self._idle_drop is not None:
             self._silence = asyncio.get_running_loop().call_later(self._idle_drop, self.drop)
 
+    def on_encryption(self, request: ll.EncReq) -> None:
+        """The kernel encrypts the link."""
+        if not self.connected:
+            return
+        answer: ll.ControlPdu = ll.StartEncRsp()
+        if not self._security.encrypt(request.ltk, request.rand, request.ediv):
+            answer = ll.RejectExtInd(ll.ControlPdu.Opcode.LL_ENC_REQ, _KEY_MISSING)
+        self._air.central.on_ll_control_pdu(self.address, answer)
+
+    def secure(self, pdu: bytes) -> None:
+        """The kernel's Security Manager says something."""
+        self._security.on_pdu(pdu)
+
+    def is_open(self) -> bool:
+        """Whether it lets the kernel at what is closed to strangers."""
+        return self._security.is_encrypted
+
     def on_pdu(self, pdu: bytes) -> None:
         """A packet from the kernel."""
         if self.connected:
             self._server.on_packet(pdu)
+
+    def send_l2cap(self, channel: int, payload: bytes) -> None:
+        """Frames a packet and sends it."""
+        self.send_packet(struct.pack("<HH", len(payload), channel) + payload)
 
     def send_packet(self, pdu: bytes) -> None:
         """Sends a packet to the kernel."""

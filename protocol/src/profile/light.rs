@@ -1,5 +1,6 @@
 //! What is asked of a lamp and what it reports, in units that are the same for every family.
 
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
@@ -247,6 +248,30 @@ impl Light {
             .into_iter()
             .find(|item| self.items().contains(*item))
             .and_then(Item::mode)
+    }
+}
+
+/// What is there, as `LightState` shows itself; of the colour, white and the effect only what shows, if that is known.
+impl fmt::Display for Light {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shows = |mode: Mode| self.mode.is_none_or(|own| own == mode);
+        let (color, white) = (shows(Mode::Color), shows(Mode::White));
+        let words = [
+            self.power.map(|on| String::from(if on { "on" } else { "off" })),
+            self.brightness.map(|brightness| format!("{brightness}")),
+            self.color.filter(|_| color).map(|color| format!("{color}")),
+            self.white.filter(|_| white).map(|white| format!("white {white}")),
+            self.kelvin.filter(|_| white).map(|kelvin| format!("{kelvin} K")),
+            self.effect.as_ref().filter(|_| shows(Mode::Effect)).map(|effect| format!("effect {effect}")),
+            self.speed.filter(|_| shows(Mode::Effect)).map(|speed| format!("speed {speed}")),
+        ];
+        if words.iter().all(Option::is_none) {
+            return f.write_str("nothing of the light");
+        }
+        for (index, word) in words.iter().flatten().enumerate() {
+            write!(f, "{}{word}", if index == 0 { "" } else { "  " })?;
+        }
+        Ok(())
     }
 }
 

@@ -1,22 +1,25 @@
 //! `gatt`: single characteristics read, written and listened to, as they are.
 
+mod args;
 mod payload;
 mod script;
 
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::profile::Profile;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::args::{Gatt, GattAction, GattRun, ValueOutput};
 use super::context::Context;
 use super::frame;
-use crate::bulb::{BASE, Passed, Place, Raw, reach};
+use crate::bulb::{BASE, Passed, Place, Raw, Roles, reach, recognise};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::radio::{Deadline, Report};
-use crate::report::{Body, ValueForm, ValueRecord};
+use crate::radio::{Deadline, Link, Report};
+use crate::report::{Body, FrameRecord, ValueForm, ValueRecord};
+pub(crate) use args::Gatt;
+use args::{GattAction, GattRun, ValueOutput};
 use script::{Operation, Step};
 
 /// The longest script that is read, bytes.
@@ -51,10 +54,6 @@ pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
             ValueOutput { decode: true, .. } => ValueForm::Frame,
             _ => ValueForm::Hex,
         },
-        profile: match context.profile_name() {
-            Some(name) if output.decode && name != BASE => Some(context.families.load(name)?.1),
-            _ => None,
-        },
         context,
     };
     runner.run().await
@@ -76,8 +75,6 @@ struct Runner<'a> {
     target: &'a str,
     steps: Vec<Step>,
     form: ValueForm,
-    /// What frames are decoded by; without one, the base profile.
-    profile: Option<Profile>,
     raw: bool,
     keep_going: bool,
     context: &'a Context<'a>,
@@ -97,13 +94,17 @@ impl Runner<'_> {
         let radio = self.context.radio().await?;
         fleet::each(
             found,
-            radio.link_limit(),
+            self.context.links(radio.as_ref()),
             async |report| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
                 let mut done = 0;
                 reach(radio.as_ref(), &report.id, deadline, async |link| {
-                    let bench = Bench { report: &report, runner: self, named };
+                    let family = match self.form {
+                        ValueForm::Frame => Some(self.family(link.as_ref(), &report, deadline).await?),
+                        _ => None,
+                    };
+                    let bench = Bench { report: &report, runner: self, named, family };
                     bench.run(Raw::new(link, report.label()), deadline, &mut done).await
                 })
                 .await
@@ -117,11 +118,27 @@ impl Runner<'_> {
     }
 }
 
+impl Runner<'_> {
+    async fn family(&self, link: &dyn Link, report: &Report, deadline: Deadline) -> Result<Family> {
+        let profile = recognise(link, report, &self.context.families, deadline).await?;
+        let roles = Roles::find(&profile, link.table(), &report.label())?;
+        Ok(Family { profile, roles })
+    }
+}
+
+/// What frames mean at a bulb.
+struct Family {
+    profile: Arc<Profile>,
+    roles: Roles,
+}
+
 /// One bulb on the bench.
 struct Bench<'a> {
     report: &'a Report,
     runner: &'a Runner<'a>,
     named: bool,
+    /// Where frames are to be decoded.
+    family: Option<Family>,
 }
 
 impl Bench<'_> {
@@ -221,23 +238,23 @@ impl Bench<'_> {
         record.form = self.runner.form;
         record.named = self.named;
         let mut wrong = None;
-        if self.runner.form == ValueForm::Frame && record.hex.is_some() {
-            match self.meaning(passed, &record.bytes) {
-                Ok(frame) => record.frame = Some(frame),
-                Err(error) => wrong = Some(error),
-            }
+        match self.meaning(passed, &record.bytes) {
+            Some(Ok(frame)) if record.hex.is_some() => record.frame = Some(frame),
+            Some(Err(error)) if record.hex.is_some() => wrong = Some(error),
+            _ => {}
         }
         // The bytes are worth seeing also where they mean nothing.
         reporter.record(&Body::Value(record))?;
         wrong.map_or(Ok(()), Err)
     }
 
-    fn meaning(&self, passed: &Passed, bytes: &[u8]) -> Result<crate::report::FrameRecord> {
-        let profile = self.runner.profile.as_ref();
-        let role = profile.and_then(|profile| {
-            let uuid = bulb_protocol::profile::Uuid(passed.id.characteristic.as_u128());
-            profile.roles.iter().find(|role| role.at.iter().any(|at| at.characteristic == uuid))
-        });
-        frame::meaning(bytes, role.map(|role| role.name.as_str()), profile)
+    /// What a frame means, where the characteristic is one of the family's.
+    fn meaning(&self, passed: &Passed, bytes: &[u8]) -> Option<Result<FrameRecord>> {
+        let family = self.family.as_ref()?;
+        // The base profile has a codec of its own.
+        let profile = Some(family.profile.as_ref()).filter(|profile| profile.name != BASE);
+        let mut meanings = family.roles.of(passed.id).map(|role| frame::meaning(bytes, Some(role), profile));
+        let first = meanings.next()?;
+        Some(if first.is_ok() { first } else { meanings.find(Result::is_ok).unwrap_or(first) })
     }
 }

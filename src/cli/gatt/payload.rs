@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 
-use super::super::args::GattWrite;
+use super::args::GattWrite;
 use crate::error::{Error, Result};
 
 /// The longest value that an attribute has (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::args;
+use super::super::args::duration;
 use super::payload;
 use crate::bulb::{Place, WriteChoice};
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ fn operation(line: &str) -> Result<Operation, String> {
         ["subscribe", place] => Ok(Operation::Subscribe(place.parse()?)),
         ["unsubscribe", place] => Ok(Operation::Unsubscribe(place.parse()?)),
         ["notify", place, rest @ ..] => notify(place.parse()?, rest),
-        ["wait", time] => Ok(Operation::Wait(args::duration(time)?)),
+        ["wait", time] => Ok(Operation::Wait(duration(time)?)),
         _ => Err(format!(
             "{line:?} is no operation: read CHAR, write CHAR VALUE [request|command], subscribe CHAR, unsubscribe CHAR, notify CHAR \
              [count=N] [for=TIME] and wait TIME are"
@@ -85,7 +85,7 @@ fn notify(place: Place, words: &[&str]) -> Result<Operation, String> {
                 let number = number.parse().ok().filter(|number| *number > 0);
                 count = Some(number.ok_or_else(|| format!("{word:?}: a number from 1 is needed"))?);
             }
-            Some(("for", time)) => during = Some(args::duration(time)?),
+            Some(("for", time)) => during = Some(duration(time)?),
             _ => return Err(format!("{word:?} is neither count=N nor for=TIME")),
         }
     }

@@ -153,6 +153,8 @@ impl BtleLink {
                 timeout(LOSS_GRACE, self.lost()).await.is_ok()
             }
             Meaning::NoLink | Meaning::Gone => true,
+            // A bulb that does not want to be paired may end the link over it.
+            Meaning::Pairing => false,
             _ => !self.is_up(),
         }
     }
@@ -269,6 +271,16 @@ impl Link for BtleLink {
 
     fn mtu(&self) -> Option<u16> {
         self.gatt.mtu()
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        let work = async {
+            match self.tools.system.pair(&self.device).await {
+                Err(fault) if fault.meaning(Operation::Pair) != Meaning::Done => Err(fault),
+                _ => Ok(()),
+            }
+        };
+        self.ask(Operation::Pair, "pairing", deadline, work).await
     }
 
     fn keep(&self) {

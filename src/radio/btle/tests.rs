@@ -33,6 +33,9 @@ struct Fake {
     fates: Mutex2<VecDeque<Fate>>,
     /// What starting a scan answers.
     scans: Mutex2<VecDeque<Fault>>,
+    /// What pairing answers; nothing at all if there is none.
+    pairings: Mutex2<VecDeque<Result<(), Fault>>>,
+    bonded: Option<bool>,
     calls: Mutex2<Vec<String>>,
     gatt: Arc<FakeGatt>,
     hangs: bool,
@@ -142,6 +145,22 @@ impl System for Fake {
         Ok(self.gatt.clone())
     }
 
+    async fn pair(&self, _: &DeviceId) -> Result<(), Fault> {
+        self.log("pair");
+        let cancel = Cancelled(self);
+        let answer = lock(&self.pairings).pop_front();
+        let answer = match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        };
+        std::mem::forget(cancel);
+        answer
+    }
+
+    async fn details(&self, _: &DeviceId) -> Result<Details, Fault> {
+        Ok(Details { bonded: self.bonded, ..Details::default() })
+    }
+
     async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
         Ok(Some(87))
     }
@@ -152,6 +171,15 @@ impl System for Fake {
 
     async fn block(&self) -> Option<Block> {
         None
+    }
+}
+
+/// A pairing that was dropped before its answer.
+struct Cancelled<'a>(&'a Fake);
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.0.log("cancel pairing");
     }
 }
 
@@ -563,4 +591,47 @@ async fn reports_come_for_what_is_heard_and_for_links() {
     fake.link(true, true);
     assert!(reports.try_recv().unwrap().connected);
     assert!(radio.known().await.unwrap().first().unwrap().connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bond_is_made_or_it_is_said_why_not() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let says = |name: &str| Err(Fault::new(format!("org.bluez.Error.{name}"), ""));
+    lock(&fake.pairings).extend([
+        Ok(()),
+        says("AlreadyExists"),
+        says("AuthenticationFailed"),
+        says("InProgress"),
+    ]);
+    link.bond(soon()).await.unwrap();
+    link.bond(soon()).await.unwrap();
+    let refused = link.bond(soon()).await.unwrap_err();
+    assert_eq!(refused.code(), "bulb.needs_pairing");
+    assert!(refused.to_string().contains("it did not agree to be paired"), "{refused}");
+    assert_eq!(link.bond(soon()).await.unwrap_err().code(), "bulb.held");
+    fake.calls();
+    // A bulb that never answers.
+    assert_eq!(link.bond(soon()).await.unwrap_err().code(), "bulb.timeout");
+    assert_eq!(fake.calls(), ["pair", "cancel pairing"]);
+    // A link that goes meanwhile.
+    let bond = link.bond(soon());
+    let (lost, ()) = tokio::join!(bond, async {
+        sleep(Duration::from_millis(100)).await;
+        fake.link(false, false);
+    });
+    assert_eq!(lost.unwrap_err().code(), "link.lost");
+    assert_eq!(fake.calls(), ["pair", "cancel pairing"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bond_that_may_be_lost_is_named_where_links_break_at_once() {
+    for bonded in [false, true] {
+        let fates = (0..4).map(|_| Fate::Refused("org.bluez.Error.Failed", "le-connection-abort-by-local"));
+        let fates = Mutex2::new(fates.collect());
+        let (radio, _) = radio_with(Fake { fates, bonded: Some(bonded), ..Fake::default() });
+        let error = radio.connect(&id(), soon()).await.unwrap_err();
+        assert_eq!(error.code(), "connect.failed");
+        assert_eq!(error.to_string().contains("bluetoothctl remove C4:11:00:00:00:01"), bonded, "{error}");
+    }
 }

@@ -156,8 +156,14 @@ impl Link for SimLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        self.ask("pair", deadline, |world, _| world.bond(self.id)).await?;
-        Ok(())
+        match self.ask("pair", deadline, |world, _| world.bond(self.id)).await {
+            Err(Error::NeedsPairing { device, .. }) => Err(Error::PairingFailed {
+                device,
+                detail: "it did not agree to be paired".to_owned(),
+                how: None,
+            }),
+            result => result.map(|_| ()),
+        }
     }
 
     fn keep(&self) {

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dbus::Message;
 use dbus::arg::{AppendAll, PropMap, ReadAll};
-use dbus::channel::{BusType, Channel, MatchingReceiver};
+use dbus::channel::{BusType, Channel, MatchingReceiver, Sender};
 use dbus::message::{MatchRule, MessageType};
 use dbus::nonblock::{Proxy, SyncConnection};
 use tokio_util::task::AbortOnDropHandle;
@@ -15,7 +16,7 @@ use super::super::fault::Fault;
 use super::listen::Listening;
 use super::parse::Objects;
 
-const BLUEZ: &str = "org.bluez";
+pub(super) const BLUEZ: &str = "org.bluez";
 /// How long a call may take at all. Each caller has a deadline of its own, sooner.
 const CALL_TIME: Duration = Duration::from_secs(300);
 
@@ -99,6 +100,20 @@ impl Bus {
             answer = answer => answer,
             arrived = arrived => arrived,
         }
+    }
+
+    /// Tells BlueZ, without waiting and without wanting an answer: for what is done when a future is dropped.
+    pub(super) fn tell(&self, path: &str, interface: &str, method: &str, arguments: impl AppendAll) {
+        let Ok(mut message) = Message::new_method_call(BLUEZ, path, interface, method) else { return };
+        message.append_all(arguments);
+        message.set_no_reply(true);
+        // On a bus that is gone, there is nobody to tell.
+        let _ = self.connection.send(message);
+    }
+
+    /// The connection itself, to answer questions on.
+    pub(super) fn connection(&self) -> &SyncConnection {
+        &self.connection
     }
 
     fn proxy<'a>(&self, path: &'a str) -> Result<Proxy<'a, Arc<SyncConnection>>, dbus::Error> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::effect::{Answer, By, Effect, Happening, LinkId, Turn};
-use super::peer::{Peer, place};
+use super::peer::Peer;
 use super::{Due, World};
 use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Defect, Point};
 use crate::radio::{Address, CharacteristicId, WriteKind};
@@ -84,10 +84,9 @@ impl World {
         }
         let mut taken = false;
         let lost = self.linked(link).is_some_and(|peer| peer.is_busy(now));
-        let hangs_up = self.linked(link).is_some_and(|peer| {
-            let knows = peer.bulb().is_none_or(|bulb| bulb.board.accepts(place(id), value).is_ok());
-            peer.has(Defect::HangsUpOnMalformed) && !knows
-        });
+        let hangs_up = self
+            .linked(link)
+            .is_some_and(|peer| peer.has(Defect::HangsUpOnMalformed) && peer.accepts(id, value).is_err());
         if hangs_up {
             self.end(link, By::Bulb, now);
             return Turn::now(Answer::Silent);
@@ -136,6 +135,7 @@ impl World {
         peer.bonded = true;
         peer.dirty = true;
         self.effects.push(Effect::Keep);
+        self.log(link, Happening::Pair);
         Turn::now(Answer::Done)
     }
 
@@ -172,6 +172,5 @@ fn verdict(peer: &Peer, id: CharacteristicId, value: &[u8], kind: WriteKind) -> 
     if peer.is_closed(id) {
         return Err(INSUFFICIENT_AUTHENTICATION);
     }
-    let value = peer.bent(value);
-    peer.bulb().map_or(Ok(()), |bulb| bulb.board.accepts(place(id), &value))
+    peer.accepts(id, value)
 }

@@ -111,16 +111,29 @@ impl Peer {
 
     /// Whether a characteristic is closed to a computer that the bulb is not bonded with.
     pub(super) fn is_closed(&self, id: CharacteristicId) -> bool {
-        let closed = |bulb: &Bulb| bulb.needs_bonding && bulb.board.has_role(place(id));
+        let own = |bulb: &Bulb| place(id).is_some_and(|at| bulb.board.has_role(at));
+        let closed = |bulb: &Bulb| bulb.needs_bonding && own(bulb);
         !self.bonded && self.bulb().is_some_and(closed)
+    }
+
+    /// Whether the bulb accepts a write that the properties allow.
+    ///
+    /// # Errors
+    /// The ATT error that it answers a request with.
+    pub(super) fn accepts(&self, id: CharacteristicId, value: &[u8]) -> Result<(), u8> {
+        match (self.bulb(), place(id)) {
+            (Some(bulb), Some(at)) => bulb.board.accepts(at, &self.bent(value)),
+            _ => Ok(()),
+        }
     }
 
     /// Has the bulb take a write.
     pub(super) fn obey(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
+        let Some(at) = place(id) else { return Reaction::Kept };
         let value = self.bent(value);
         let Some(board) = self.board() else { return Reaction::Nothing };
         let before = board.light().clone();
-        let reaction = board.write(place(id), &value);
+        let reaction = board.write(at, &value);
         self.carried_out(before, reaction);
         reaction
     }
@@ -234,7 +247,7 @@ impl Peer {
             return vec![battery.level_at(now)];
         }
         let kept = || self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned();
-        let told = self.shown().and_then(|board| board.read(place(id))).map(|bytes| self.marred(bytes));
+        let told = place(id).and_then(|at| self.shown()?.read(at)).map(|bytes| self.marred(bytes));
         told.or_else(kept).unwrap_or_default()
     }
 
@@ -312,10 +325,10 @@ impl Peer {
     }
 }
 
-/// A characteristic as profiles have it.
-pub(super) fn place(id: CharacteristicId) -> Place {
+/// A characteristic as profiles have it; none for the second of its UUID, which plays no role.
+fn place(id: CharacteristicId) -> Option<Place> {
     let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-    Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) }
+    (id.nth == 0).then(|| Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) })
 }
 
 /// A characteristic of a profile as radios have it.

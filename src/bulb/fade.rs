@@ -1,0 +1,194 @@
+//! Going to a state in steps.
+
+use std::time::Duration;
+
+use bulb_protocol::profile::{Item, Light, Mode, Profile};
+use bulb_protocol::{Percent, Rgb};
+use tokio::time::{Instant, sleep_until};
+
+use super::session::{Outcome, Session};
+use crate::error::{Error, Result};
+use crate::radio::Deadline;
+
+/// The least time between two steps: 20 a second look smooth, and are what lamps take.
+const STEP: Duration = Duration::from_millis(50);
+
+/// What is walked through: of each part the value at the start and at the end.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Ramp {
+    brightness: Option<(Percent, Percent)>,
+    color: Option<(Rgb, Rgb)>,
+    white: Option<(Percent, Percent)>,
+    kelvin: Option<(u16, u16)>,
+}
+
+impl Session {
+    /// Goes to what is wanted in steps over so long, from the state that the bulb reports, and has the end confirmed as
+    /// [`command`](Self::command) does. Switching on begins at the least brightness, switching off ends there. What has no start,
+    /// as a colour has none while the lamp shows white, is there at once.
+    ///
+    /// # Errors
+    /// [`Error::NeverTells`] for families without a state to start from, and what [`command`](Self::command) gives.
+    pub async fn fade(&mut self, wanted: &Light, over: Duration, deadline: Deadline) -> Result<Outcome> {
+        if !self.tells() {
+            return Err(Error::NeverTells {
+                device: self.device.clone(),
+                profile: self.profile.full_name(),
+                operation: "fade",
+            });
+        }
+        // What the lamp cannot do is refused before anything is asked of it.
+        self.check(wanted)?;
+        self.prepare(deadline).await?;
+        if !self.informed {
+            self.read_state(deadline).await?;
+        }
+        let start = self.known.clone();
+        let Some((ramp, end)) = plan(&self.profile, &start, wanted) else {
+            return self.command(wanted, deadline).await;
+        };
+        self.hold();
+        let step = self.profile.session.gap.max(STEP);
+        let begin = Instant::now();
+        let mut said = Light::default();
+        let mut first = wanted.power.filter(|on| *on && start.power != Some(true));
+        loop {
+            let passed = begin.elapsed();
+            if passed >= over {
+                break;
+            }
+            let mut light = ramp.at(passed.as_secs_f32() / over.as_secs_f32());
+            light.power = first.take();
+            if light != said && !light.items().is_empty() {
+                self.write(&light, deadline).await?;
+                light.power = None;
+                said = light;
+            }
+            sleep_until((Instant::now() + step).min(begin + over)).await;
+        }
+        self.command(&end, deadline).await
+    }
+}
+
+/// The ramp, and what is commanded at its end; nothing where there is nothing to walk through.
+fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light)> {
+    let dims = profile.settable().contains(Item::Brightness);
+    let least = profile.range(Item::Brightness).and_then(|range| u8::try_from(range.0).ok()).unwrap_or(0);
+    let least = Percent::clamped(least.max(1));
+    let was_on = start.power.unwrap_or(true);
+    let bright = start.brightness.unwrap_or(Percent::MAX);
+    let mut end = wanted.clone();
+    let mut ramp = Ramp::default();
+    match (was_on, wanted.power) {
+        // In the dark there is nothing to see.
+        (false, None | Some(false)) => return None,
+        (false, Some(true)) if dims => {
+            let to = wanted.brightness.unwrap_or(bright);
+            ramp.brightness = Some((least, to));
+            end.brightness = Some(to);
+        }
+        (true, Some(false)) if dims => {
+            ramp.brightness = Some((bright, least));
+            // So that it is as bright as before when it is switched on again, where that can be said along with off.
+            let whole = Light { brightness: wanted.brightness.or(Some(bright)), ..wanted.clone() };
+            if profile.encode(&whole, start, 0).is_ok_and(|sent| sent.writes.len() == 1) {
+                end = whole;
+            }
+            return Some((ramp, end));
+        }
+        _ => ramp.brightness = start.brightness.zip(wanted.brightness),
+    }
+    let shows = |mode: Mode| start.mode.is_none_or(|own| own == mode);
+    ramp.color = start.color.filter(|_| was_on && shows(Mode::Color)).or(wanted.color).zip(wanted.color);
+    ramp.white = start.white.filter(|_| was_on && shows(Mode::White)).or(wanted.white).zip(wanted.white);
+    ramp.kelvin = start.kelvin.filter(|_| was_on && shows(Mode::White)).or(wanted.kelvin).zip(wanted.kelvin);
+    (ramp != Ramp::default()).then_some((ramp, end))
+}
+
+impl Ramp {
+    /// The values at a point of the way, 0 to 1.
+    fn at(&self, way: f32) -> Light {
+        let percent = |(from, to): (Percent, Percent)| {
+            Percent::clamped(u8::try_from(between(from.get().into(), to.get().into(), way)).unwrap_or(100))
+        };
+        let channel =
+            |from: u8, to: u8| u8::try_from(between(from.into(), to.into(), way)).unwrap_or(u8::MAX);
+        Light {
+            brightness: self.brightness.map(percent),
+            color: self.color.map(|(from, to)| {
+                Rgb::new(
+                    channel(from.red, to.red),
+                    channel(from.green, to.green),
+                    channel(from.blue, to.blue),
+                )
+            }),
+            white: self.white.map(percent),
+            kelvin: self.kelvin.map(|(from, to)| between(from, to, way)),
+            ..Light::default()
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between two that fit")]
+fn between(from: u16, to: u16, way: f32) -> u16 {
+    (f32::from(from) + (f32::from(to) - f32::from(from)) * way.clamp(0.0, 1.0)).round() as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use bulb_protocol::profile::builtin;
+
+    use super::*;
+
+    fn light(power: bool, brightness: u8, color: (u8, u8, u8)) -> Light {
+        Light {
+            power: Some(power),
+            brightness: Some(Percent::clamped(brightness)),
+            color: Some(Rgb::new(color.0, color.1, color.2)),
+            mode: Some(Mode::Color),
+            ..Light::default()
+        }
+    }
+
+    #[test]
+    fn goes_from_what_is_to_what_is_wanted() {
+        let base = builtin::load("base", None).unwrap();
+        let start = light(true, 80, (255, 0, 0));
+        let dim = Light { brightness: Some(Percent::clamped(20)), ..Light::default() };
+        let (ramp, end) = plan(&base, &start, &dim).unwrap();
+        assert_eq!(end, dim);
+        let at = |way| ramp.at(way).brightness.unwrap().get();
+        assert_eq!([at(0.0), at(0.5), at(1.0)], [80, 50, 20]);
+        assert_eq!(ramp.at(0.5).items(), dim.items());
+
+        let blue = Light { color: Some(Rgb::new(0, 0, 255)), ..Light::default() };
+        let (ramp, _) = plan(&base, &start, &blue).unwrap();
+        assert_eq!(ramp.at(0.5).color, Some(Rgb::new(128, 0, 128)));
+    }
+
+    #[test]
+    fn off_ends_in_the_dark_and_keeps_the_brightness_where_it_can() {
+        let off = Light { power: Some(false), ..Light::default() };
+        let start = light(true, 80, (255, 0, 0));
+        let (ramp, end) = plan(&builtin::load("base", None).unwrap(), &start, &off).unwrap();
+        assert_eq!(ramp.at(1.0).brightness, Some(Percent::clamped(1)));
+        assert_eq!((end.power, end.brightness), (Some(false), Some(Percent::clamped(80))));
+        // Two frames would light it up again before it goes dark.
+        let (_, end) = plan(&builtin::load("hue", None).unwrap(), &start, &off).unwrap();
+        assert_eq!((end.power, end.brightness), (Some(false), None));
+    }
+
+    #[test]
+    fn on_begins_in_the_dark() {
+        let base = builtin::load("base", None).unwrap();
+        let on = Light { power: Some(true), ..Light::default() };
+        let (ramp, end) = plan(&base, &light(false, 60, (9, 9, 9)), &on).unwrap();
+        assert_eq!(
+            (ramp.at(0.0).brightness, end.brightness),
+            (Some(Percent::clamped(1)), Some(Percent::clamped(60)))
+        );
+        // In the dark there is nothing to see.
+        let dim = Light { brightness: Some(Percent::MIN), ..Light::default() };
+        assert_eq!(plan(&base, &light(false, 60, (9, 9, 9)), &dim), None);
+    }
+}

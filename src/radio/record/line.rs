@@ -1,0 +1,443 @@
+//! The lines of a recording. docs/RECORDINGS.md specifies them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::radio::gatt::{Characteristic, Descriptor, Service};
+use crate::radio::{
+    AdapterState, CharacteristicId, Details, DeviceId, GattTable, Heard, Properties, Report, WriteKind,
+};
+
+use super::fault::Fault;
+
+/// The version of the format that is written and read.
+pub(super) const VERSION: u32 = 1;
+
+/// A line: what happened, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Microseconds since the recording began.
+    pub(super) t: u64,
+    #[serde(flatten)]
+    pub(super) what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(super) enum What {
+    /// The first line.
+    Recording {
+        version: u32,
+        program: String,
+        adapter: String,
+        address: Option<String>,
+        links: usize,
+        state: Power,
+    },
+    /// Something is asked of the radio or of a link.
+    Call {
+        n: u32,
+        #[serde(flatten)]
+        call: Call,
+    },
+    /// The answer to a call.
+    Done {
+        n: u32,
+        #[serde(flatten)]
+        answer: Answer,
+    },
+    /// A call ended badly.
+    Failed { n: u32, code: String, error: Fault },
+    /// Nobody waits for the answer any more.
+    Dropped { n: u32 },
+    /// A device was heard, or its link changed.
+    Report(Told),
+    /// The adapter changed.
+    Adapter { state: Power },
+    /// The bulb sent something. `link` is the number of the call that connected.
+    Notification { link: u32, characteristic: Char, hex: Hex },
+    /// A link went up or down.
+    Link { link: u32, up: bool },
+    /// The recording could not keep up: so many lines are missing here.
+    Lost { lines: u64 },
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub(super) enum Call {
+    StartScan,
+    StopScan,
+    Known,
+    Details { device: String },
+    Connect { device: String },
+    Read { link: u32, characteristic: Char },
+    Write { link: u32, characteristic: Char, hex: Hex, response: bool },
+    Subscribe { link: u32, characteristic: Char },
+    Unsubscribe { link: u32, characteristic: Char },
+    Battery { link: u32 },
+    Bond { link: u32 },
+    Disconnect { link: u32 },
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Answer {
+    /// Of a read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hex: Option<Hex>,
+    /// Of `battery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) percent: Option<u8>,
+    /// Of `known`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) devices: Option<Vec<Told>>,
+    /// Of `details`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) details: Option<Known>,
+    /// Of `connect`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) connected: Option<Connected>,
+}
+
+/// A link that was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Connected {
+    pub(super) was_up: bool,
+    pub(super) mtu: Option<u16>,
+    pub(super) services: Vec<ServiceLine>,
+}
+
+/// A service of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ServiceLine {
+    uuid: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    handle: Option<u16>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    secondary: bool,
+    characteristics: Vec<CharacteristicLine>,
+}
+
+/// A characteristic of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct CharacteristicLine {
+    uuid: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    handle: Option<u16>,
+    properties: Vec<Property>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    descriptors: Vec<(Uuid, Option<u16>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Property {
+    Read,
+    Write,
+    WriteWithoutResponse,
+    Notify,
+    Indicate,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Bytes, as hex.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Hex(pub(super) Vec<u8>);
+
+impl TryFrom<String> for Hex {
+    type Error = hex::FromHexError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        hex::decode(text).map(Self)
+    }
+}
+
+impl From<Hex> for String {
+    fn from(hex: Hex) -> Self {
+        hex::encode(hex.0)
+    }
+}
+
+/// A characteristic: `SERVICE/CHARACTERISTIC`, with `#2` and so on for those that are not the first of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct Char(pub(super) CharacteristicId);
+
+impl TryFrom<String> for Char {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no SERVICE/CHARACTERISTIC");
+        let (service, rest) = text.split_once('/').ok_or_else(wrong)?;
+        let (characteristic, nth) = rest.split_once('#').unwrap_or((rest, "1"));
+        let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_sub(1)).ok_or_else(wrong)?;
+        let uuid = |text: &str| text.parse::<Uuid>().map_err(|_| wrong());
+        Ok(Self(CharacteristicId { nth, ..CharacteristicId::new(uuid(service)?, uuid(characteristic)?) }))
+    }
+}
+
+impl From<Char> for String {
+    fn from(Char(id): Char) -> Self {
+        match id.nth {
+            0 => format!("{}/{}", id.service, id.characteristic),
+            nth => format!("{}/{}#{}", id.service, id.characteristic, u16::from(nth) + 1),
+        }
+    }
+}
+
+/// An adapter's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Power {
+    On,
+    Off,
+    Absent,
+}
+
+impl From<AdapterState> for Power {
+    fn from(state: AdapterState) -> Self {
+        match state {
+            AdapterState::On => Self::On,
+            AdapterState::Off => Self::Off,
+            AdapterState::Absent => Self::Absent,
+        }
+    }
+}
+
+impl From<Power> for AdapterState {
+    fn from(state: Power) -> Self {
+        match state {
+            Power::On => Self::On,
+            Power::Off => Self::Off,
+            Power::Absent => Self::Absent,
+        }
+    }
+}
+
+/// A company's number, as four hex digits: keys of JSON are text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Company(u16);
+
+impl TryFrom<String> for Company {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u16::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+impl From<Company> for String {
+    fn from(Company(number): Company) -> Self {
+        format!("{number:04x}")
+    }
+}
+
+/// What a report says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    pub(super) device: String,
+    address: Option<String>,
+    name: Option<String>,
+    alias: Option<String>,
+    rssi: Option<i16>,
+    tx_power: Option<i16>,
+    services: Vec<Uuid>,
+    /// By company, four hex digits.
+    manufacturer: BTreeMap<Company, Hex>,
+    service_data: BTreeMap<Uuid, Hex>,
+    connected: bool,
+    /// When it was first and last heard, microseconds; what was before the recording is 0.
+    heard: Option<(u64, u64)>,
+}
+
+impl Told {
+    pub(super) fn of(report: &Report, began: Instant) -> Self {
+        let since = |at: Instant| micros(at.saturating_duration_since(began));
+        Self {
+            device: report.id.to_string(),
+            address: report.address.map(|address| address.to_string()),
+            name: report.name.clone(),
+            alias: report.alias.clone(),
+            rssi: report.rssi,
+            tx_power: report.tx_power,
+            services: report.services.clone(),
+            manufacturer: report
+                .manufacturer
+                .iter()
+                .map(|(id, data)| (Company(*id), Hex(data.clone())))
+                .collect(),
+            service_data: report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone()))).collect(),
+            connected: report.connected,
+            heard: report.heard.map(|heard| (since(heard.first), since(heard.last))),
+        }
+    }
+
+    /// The report, in a replay that began then.
+    pub(super) fn report(&self, began: Instant) -> Report {
+        let at = |t: u64| began.checked_add(Duration::from_micros(t)).unwrap_or(began);
+        Report {
+            id: DeviceId::new(self.device.clone()),
+            address: self.address.as_ref().and_then(|text| text.parse().ok()),
+            name: self.name.clone(),
+            alias: self.alias.clone(),
+            rssi: self.rssi,
+            tx_power: self.tx_power,
+            services: self.services.clone(),
+            manufacturer: self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone())).collect(),
+            service_data: self.service_data.iter().map(|(id, data)| (*id, data.0.clone())).collect(),
+            connected: self.connected,
+            heard: self.heard.map(|(first, last)| Heard { first: at(first), last: at(last) }),
+        }
+    }
+}
+
+/// What `details` says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Known {
+    address_type: Option<String>,
+    appearance: Option<u16>,
+    flags: Option<Hex>,
+    bonded: Option<bool>,
+}
+
+impl From<&Details> for Known {
+    fn from(details: &Details) -> Self {
+        Self {
+            address_type: details.address_type.clone(),
+            appearance: details.appearance,
+            flags: details.flags.clone().map(Hex),
+            bonded: details.bonded,
+        }
+    }
+}
+
+impl From<Known> for Details {
+    fn from(known: Known) -> Self {
+        Self {
+            address_type: known.address_type,
+            appearance: known.appearance,
+            flags: known.flags.map(|flags| flags.0),
+            bonded: known.bonded,
+        }
+    }
+}
+
+/// Microseconds, as the lines count.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The table, for a recording.
+pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
+    let characteristic = |found: &Characteristic| {
+        let has = [
+            (found.properties.read, Property::Read),
+            (found.properties.write, Property::Write),
+            (found.properties.write_without_response, Property::WriteWithoutResponse),
+            (found.properties.notify, Property::Notify),
+            (found.properties.indicate, Property::Indicate),
+        ];
+        CharacteristicLine {
+            uuid: found.uuid,
+            handle: found.handle,
+            properties: has.into_iter().filter_map(|(has, property)| has.then_some(property)).collect(),
+            flags: found.flags.clone(),
+            descriptors: found.descriptors.iter().map(|one| (one.uuid, one.handle)).collect(),
+        }
+    };
+    let service = |service: &Service| ServiceLine {
+        uuid: service.uuid,
+        handle: service.handle,
+        secondary: service.secondary,
+        characteristics: service.characteristics.iter().map(characteristic).collect(),
+    };
+    table.services.iter().map(service).collect()
+}
+
+/// The table of a recording.
+pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
+    let characteristic = |line: &CharacteristicLine| {
+        let has = |property| line.properties.contains(&property);
+        Characteristic {
+            uuid: line.uuid,
+            properties: Properties {
+                read: has(Property::Read),
+                write: has(Property::Write),
+                write_without_response: has(Property::WriteWithoutResponse),
+                notify: has(Property::Notify),
+                indicate: has(Property::Indicate),
+            },
+            handle: line.handle,
+            flags: line.flags.clone(),
+            descriptors: line.descriptors.iter().map(|&(uuid, handle)| Descriptor { uuid, handle }).collect(),
+        }
+    };
+    let service = |line: &ServiceLine| Service {
+        uuid: line.uuid,
+        handle: line.handle,
+        secondary: line.secondary,
+        characteristics: line.characteristics.iter().map(characteristic).collect(),
+    };
+    GattTable { services: lines.iter().map(service).collect() }
+}
+
+/// Whether a write asks for an answer, in a recording.
+pub(super) const fn asks(kind: WriteKind) -> bool {
+    matches!(kind, WriteKind::Request)
+}
+
+impl Call {
+    /// The link that it is asked of.
+    pub(super) const fn link(&self) -> Option<u32> {
+        match self {
+            Self::StartScan | Self::StopScan | Self::Known | Self::Details { .. } | Self::Connect { .. } => {
+                None
+            }
+            Self::Read { link, .. }
+            | Self::Write { link, .. }
+            | Self::Subscribe { link, .. }
+            | Self::Unsubscribe { link, .. }
+            | Self::Battery { link }
+            | Self::Bond { link }
+            | Self::Disconnect { link } => Some(*link),
+        }
+    }
+}
+
+/// As people read it in an error.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartScan => f.write_str("start a scan"),
+            Self::StopScan => f.write_str("stop the scan"),
+            Self::Known => f.write_str("list known devices"),
+            Self::Details { device } => write!(f, "details of {device}"),
+            Self::Connect { device } => write!(f, "connect {device}"),
+            Self::Read { characteristic, .. } => write!(f, "read {}", characteristic.0),
+            Self::Write { characteristic, hex, response, .. } => {
+                let kind = if *response { "request" } else { "command" };
+                write!(f, "write {kind} {} {}", characteristic.0, hex::encode(&hex.0))
+            }
+            Self::Subscribe { characteristic, .. } => write!(f, "subscribe {}", characteristic.0),
+            Self::Unsubscribe { characteristic, .. } => write!(f, "unsubscribe {}", characteristic.0),
+            Self::Battery { .. } => f.write_str("battery level"),
+            Self::Bond { .. } => f.write_str("bond"),
+            Self::Disconnect { .. } => f.write_str("disconnect"),
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! Sessions in a file: a decorator that records everything that a radio is asked and tells, and a radio that plays it again.
+//!
+//! What happens at a user's bulb becomes a fixture so. The format is documented in docs/RECORDINGS.md.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link,
+    LinkState, NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+};
+use crate::error::{Error, Result};
+use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
+
+mod fault;
+mod line;
+mod read;
+mod redact;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use read::Recording;
+pub use redact::redact;
+pub use replay::open;
+
+/// How many lines wait for a slow disk. What is more is lost, and the recording says so.
+const QUEUE: usize = 4096;
+
+/// A recording that is being written.
+#[derive(Debug)]
+pub struct Recorder {
+    path: PathBuf,
+    /// The file, until the radio is there.
+    file: Mutex<Option<File>>,
+    writer: Mutex<Option<AbortOnDropHandle<()>>>,
+    tape: Mutex<Option<Arc<Tape>>>,
+    failure: Arc<OnceLock<String>>,
+}
+
+impl Recorder {
+    /// Makes the file, readable by its owner only: what passes a radio tells where somebody is. A file that is there is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`Error::FileUnwritable`].
+    pub fn create(path: &Path) -> Result<Self> {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).and_then(|file| {
+            // One that was there may have been open to others; a device is not ours to close.
+            #[cfg(unix)]
+            if file.metadata()?.is_file() {
+                file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+            }
+            Ok(file)
+        });
+        let file = file.map_err(|error| unwritable(path, &error.to_string()))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: Mutex::new(Some(file)),
+            writer: Mutex::default(),
+            tape: Mutex::default(),
+            failure: Arc::default(),
+        })
+    }
+
+    /// Records this radio from now on. One recording has one radio: a second is left as it is.
+    #[must_use]
+    pub fn wrap(&self, radio: Arc<dyn Radio>) -> Arc<dyn Radio> {
+        let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return radio;
+        };
+        let (lines, queue) = mpsc::channel(QUEUE);
+        let write =
+            write(tokio::fs::File::from_std(file), queue, self.path.clone(), Arc::clone(&self.failure));
+        let tape = Arc::new(Tape {
+            began: Instant::now(),
+            lines: Mutex::new(Some(lines)),
+            next: AtomicU32::new(0),
+            lost: AtomicU64::new(0),
+        });
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(AbortOnDropHandle::new(tokio::spawn(write)));
+        *self.tape.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tape));
+        let adapter = radio.adapter();
+        tape.put(What::Recording {
+            version: line::VERSION,
+            program: concat!("bulbctl ", env!("CARGO_PKG_VERSION")).to_owned(),
+            adapter: adapter.name,
+            address: adapter.address.map(|address| address.to_string()),
+            links: radio.link_limit(),
+            state: (*radio.adapter_state().borrow()).into(),
+        });
+        let (reports, _) = broadcast::channel(REPORT_QUEUE);
+        let states = radio.adapter_state();
+        let (state, adapter) = tell_states(states, &tape, |state| What::Adapter { state: state.into() });
+        let tellers = vec![tell_reports(&*radio, &tape, reports.clone()), adapter];
+        Arc::new(Recorded { radio, tape, reports, state, tellers: Mutex::new(tellers) })
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// [`Error::FileUnwritable`], also for what could not be written before.
+    pub async fn finish(&self) -> Result<()> {
+        if let Some(tape) = self.tape.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tape.end();
+        }
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // That it panicked shows in what is missing.
+            let _ = writer.await;
+        }
+        self.failure.get().map_or(Ok(()), |detail| Err(unwritable(&self.path, detail)))
+    }
+}
+
+fn unwritable(path: &Path, detail: &str) -> Error {
+    Error::FileUnwritable { path: path.display().to_string(), detail: detail.to_owned() }
+}
+
+/// Writes lines until there will be no more. A disk that is full is said at once, and ends the recording, not the verb.
+async fn write(
+    file: tokio::fs::File,
+    mut queue: mpsc::Receiver<String>,
+    path: PathBuf,
+    failure: Arc<OnceLock<String>>,
+) {
+    let mut file = BufWriter::new(file);
+    let mut lines = async || -> std::io::Result<()> {
+        while let Some(line) = queue.recv().await {
+            file.write_all(line.as_bytes()).await?;
+            file.write_all(b"\n").await?;
+            // Nobody loses what was written because of a crash later on.
+            if queue.is_empty() {
+                file.flush().await?;
+            }
+        }
+        file.flush().await
+    };
+    if let Err(error) = lines().await {
+        tracing::warn!("the recording ends here: cannot write {}: {error}", path.display());
+        let _ = failure.set(error.to_string());
+    }
+}
+
+/// Where lines go.
+#[derive(Debug)]
+struct Tape {
+    began: Instant,
+    lines: Mutex<Option<mpsc::Sender<String>>>,
+    next: AtomicU32,
+    lost: AtomicU64,
+}
+
+impl Tape {
+    fn put(&self, what: What) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lines) = lines.as_ref() else { return };
+        let lost = self.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 && !self.send(lines, What::Lost { lines: lost }) {
+            self.lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        if !self.send(lines, what) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn send(&self, lines: &mpsc::Sender<String>, what: What) -> bool {
+        let line = Line { t: micros(self.began.elapsed()), what };
+        match serde_json::to_string(&line) {
+            // A writer that is gone has said why.
+            Ok(line) => !matches!(lines.try_send(line), Err(mpsc::error::TrySendError::Full(_))),
+            Err(_) => false,
+        }
+    }
+
+    fn end(&self) {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Begins a call.
+    fn call(self: &Arc<Self>, call: Call) -> Pending {
+        let n = self.next.fetch_add(1, Ordering::Relaxed);
+        self.put(What::Call { n, call });
+        Pending { tape: Arc::clone(self), n, open: true }
+    }
+}
+
+/// A call whose answer is waited for. Dropping it is the answer that nobody waits any more.
+struct Pending {
+    tape: Arc<Tape>,
+    n: u32,
+    open: bool,
+}
+
+impl Pending {
+    /// Writes the answer down, and gives it on.
+    fn ends<T>(mut self, result: Result<T>, answer: impl FnOnce(&T) -> Answer) -> Result<T> {
+        self.open = false;
+        let n = self.n;
+        self.tape.put(match &result {
+            Ok(value) => What::Done { n, answer: answer(value) },
+            Err(error) => What::Failed { n, code: error.code().to_owned(), error: error.into() },
+        });
+        result
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.open {
+            self.tape.put(What::Dropped { n: self.n });
+        }
+    }
+}
+
+fn nothing(_: &()) -> Answer {
+    Answer::default()
+}
+
+// What comes by itself is written down before the program is told: so the recording has cause before effect.
+
+fn tell_reports(radio: &dyn Radio, tape: &Arc<Tape>, to: broadcast::Sender<Report>) -> AbortOnDropHandle<()> {
+    let (mut reports, tape) = (radio.reports(), Arc::clone(tape));
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            match reports.recv().await {
+                Ok(report) => {
+                    tape.put(What::Report(Told::of(&report, tape.began)));
+                    // That nobody listens is no failure.
+                    let _ = to.send(report);
+                }
+                Err(broadcast::error::RecvError::Lagged(lines)) => tape.put(What::Lost { lines }),
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }))
+}
+
+fn tell_states<T: Copy + Send + Sync + 'static>(
+    mut states: watch::Receiver<T>,
+    tape: &Arc<Tape>,
+    what: impl Fn(T) -> What + Send + 'static,
+) -> (watch::Receiver<T>, AbortOnDropHandle<()>) {
+    let (to, told) = watch::channel(*states.borrow_and_update());
+    let tape = Arc::clone(tape);
+    let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        while states.changed().await.is_ok() {
+            let state = *states.borrow_and_update();
+            tape.put(what(state));
+            to.send_replace(state);
+        }
+    }));
+    (told, task)
+}
+
+/// A radio that is recorded.
+#[derive(Debug)]
+struct Recorded {
+    radio: Arc<dyn Radio>,
+    tape: Arc<Tape>,
+    reports: broadcast::Sender<Report>,
+    state: watch::Receiver<AdapterState>,
+    /// What tells the program of reports and states; ends with the radio.
+    tellers: Mutex<Vec<AbortOnDropHandle<()>>>,
+}
+
+#[async_trait]
+impl Radio for Recorded {
+    fn adapter(&self) -> AdapterInfo {
+        self.radio.adapter()
+    }
+
+    fn link_limit(&self) -> usize {
+        self.radio.link_limit()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.radio.attempts()
+    }
+
+    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
+        self.state.clone()
+    }
+
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.reports.subscribe()
+    }
+
+    async fn start_scan(&self) -> Result<()> {
+        let call = self.tape.call(Call::StartScan);
+        call.ends(self.radio.start_scan().await, nothing)
+    }
+
+    async fn stop_scan(&self) -> Result<()> {
+        let call = self.tape.call(Call::StopScan);
+        call.ends(self.radio.stop_scan().await, nothing)
+    }
+
+    async fn known(&self) -> Result<Vec<Report>> {
+        let call = self.tape.call(Call::Known);
+        let told = |reports: &Vec<Report>| {
+            let devices = reports.iter().map(|report| Told::of(report, self.tape.began)).collect();
+            Answer { devices: Some(devices), ..Answer::default() }
+        };
+        call.ends(self.radio.known().await, told)
+    }
+
+    async fn details(&self, device: &DeviceId) -> Result<Details> {
+        let call = self.tape.call(Call::Details { device: device.to_string() });
+        let told = |details: &Details| Answer { details: Some(details.into()), ..Answer::default() };
+        call.ends(self.radio.details(device).await, told)
+    }
+
+    async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        let call = self.tape.call(Call::Connect { device: device.to_string() });
+        let number = call.n;
+        let told = |link: &Arc<dyn Link>| {
+            let services = line::services(link.table());
+            let connected = Connected { was_up: link.was_up(), mtu: link.mtu(), services };
+            Answer { connected: Some(connected), ..Answer::default() }
+        };
+        let link = call.ends(self.radio.connect(device, deadline).await, told)?;
+        let what = move |state| What::Link { link: number, up: state == LinkState::Up };
+        let (state, teller) = tell_states(link.state(), &self.tape, what);
+        let (tape, tellers) = (Arc::clone(&self.tape), Mutex::new(vec![teller]));
+        Ok(Arc::new(RecordedLink { link, tape, number, state, tellers }))
+    }
+
+    async fn close(&self) {
+        self.radio.close().await;
+        self.tellers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A link that is recorded.
+struct RecordedLink {
+    link: Arc<dyn Link>,
+    tape: Arc<Tape>,
+    number: u32,
+    state: watch::Receiver<LinkState>,
+    /// What tells the program of its state and its notifications; ends with it.
+    tellers: Mutex<Vec<AbortOnDropHandle<()>>>,
+}
+
+impl fmt::Debug for RecordedLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordedLink").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Link for RecordedLink {
+    fn device(&self) -> &DeviceId {
+        self.link.device()
+    }
+
+    fn was_up(&self) -> bool {
+        self.link.was_up()
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        self.state.clone()
+    }
+
+    fn table(&self) -> &GattTable {
+        self.link.table()
+    }
+
+    async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
+        let call = self.tape.call(Call::Read { link: self.number, characteristic: Char(characteristic) });
+        let told = |value: &Vec<u8>| Answer { hex: Some(Hex(value.clone())), ..Answer::default() };
+        call.ends(self.link.read(characteristic, deadline).await, told)
+    }
+
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let call = self.tape.call(Call::Write {
+            link: self.number,
+            characteristic: Char(characteristic),
+            hex: Hex(value.to_vec()),
+            response: line::asks(kind),
+        });
+        call.ends(self.link.write(characteristic, value, kind, deadline).await, nothing)
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
+        let call =
+            self.tape.call(Call::Subscribe { link: self.number, characteristic: Char(characteristic) });
+        let mut inner =
+            call.ends(self.link.subscribe(characteristic, deadline).await, |_| Answer::default())?;
+        let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
+        let (tape, link) = (Arc::clone(&self.tape), self.number);
+        let forward = AbortOnDropHandle::new(tokio::spawn(async move {
+            loop {
+                match inner.recv().await {
+                    Ok(value) => {
+                        let (characteristic, hex) = (Char(characteristic), Hex(value.clone()));
+                        tape.put(What::Notification { link, characteristic, hex });
+                        if sender.send(value).is_err() {
+                            return;
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(lines)) => tape.put(What::Lost { lines }),
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        }));
+        self.tellers.lock().unwrap_or_else(PoisonError::into_inner).push(forward);
+        Ok(receiver)
+    }
+
+    async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
+        let call =
+            self.tape.call(Call::Unsubscribe { link: self.number, characteristic: Char(characteristic) });
+        call.ends(self.link.unsubscribe(characteristic, deadline).await, nothing)
+    }
+
+    async fn system_battery(&self) -> Result<Option<u8>> {
+        let call = self.tape.call(Call::Battery { link: self.number });
+        let told = |percent: &Option<u8>| Answer { percent: *percent, ..Answer::default() };
+        call.ends(self.link.system_battery().await, told)
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.link.mtu()
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        let call = self.tape.call(Call::Bond { link: self.number });
+        call.ends(self.link.bond(deadline).await, nothing)
+    }
+
+    fn keep(&self) {
+        self.link.keep();
+    }
+
+    async fn disconnect(&self) -> Result<()> {
+        let call = self.tape.call(Call::Disconnect { link: self.number });
+        call.ends(self.link.disconnect().await, nothing)
+    }
+}

@@ -1,0 +1,425 @@
+//! A radio that plays a recording.
+//!
+//! A call is answered with what was answered when it was recorded, after as long a time. What came by itself comes as long
+//! after the call before it as it did then: so a program that is a little slower or faster than the recorded one sees the same.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::line::{self, Answer, Call, Char, Hex, Line, What};
+use super::read::Recording;
+use crate::error::{Error, Result};
+use crate::radio::{
+    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
+    NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+};
+
+/// Opens a recording as a radio. Its time begins now.
+///
+/// # Errors
+/// [`Error::FileUnreadable`], [`Error::RecordingInvalid`].
+pub fn open(path: &Path) -> Result<Arc<dyn Radio>> {
+    radio(Recording::load(path)?)
+}
+
+/// A radio that plays these lines.
+///
+/// # Errors
+/// [`Error::RecordingInvalid`].
+pub(super) fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
+    Ok(Arc::new(Replay::new(recording)?))
+}
+
+/// A radio that plays a recording.
+#[derive(Debug)]
+struct Replay {
+    adapter: AdapterInfo,
+    links: usize,
+    player: Arc<Player>,
+    /// Tells what comes by itself; ends with the radio.
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Replay {
+    fn new(recording: Recording) -> Result<Self> {
+        let Some((_, Line { what: What::Recording { adapter, address, links, state, .. }, .. })) =
+            recording.lines.first()
+        else {
+            let detail = "it does not begin with a line of type recording".to_owned();
+            return Err(Error::RecordingInvalid { path: recording.path, detail });
+        };
+        let address = address.as_ref().and_then(|text| text.parse().ok());
+        let adapter = AdapterInfo { name: adapter.clone(), address };
+        let (links, state) = (*links, *state);
+        if recording.lines.iter().any(|(_, line)| matches!(line.what, What::Lost { .. })) {
+            tracing::warn!("{}: the recording could not keep up, and lacks lines", recording.path);
+        }
+        let player = Arc::new(Player::new(recording, state.into()));
+        let task = AbortOnDropHandle::new(tokio::spawn(play(Arc::clone(&player))));
+        Ok(Self { adapter, links, player, _task: task })
+    }
+}
+
+/// Tells each thing when its time has come.
+async fn play(player: Arc<Player>) {
+    loop {
+        let woken = player.wake.notified();
+        match player.tell_due() {
+            Some(next) => tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = woken => {}
+            },
+            None => woken.await,
+        }
+    }
+}
+
+/// What is played, and how far it is.
+#[derive(Debug)]
+struct Player {
+    path: String,
+    lines: Vec<(usize, Line)>,
+    began: Instant,
+    /// The calls that have an answer.
+    answered: HashSet<u32>,
+    state: Mutex<State>,
+    wake: Notify,
+    reports: broadcast::Sender<Report>,
+    adapter: watch::Sender<AdapterState>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Calls that were not made yet: by what is asked, the first first. Each is a place among the lines.
+    calls: HashMap<String, VecDeque<usize>>,
+    /// What follows each call, by the call's number: places among the lines, and the time after it.
+    follows: HashMap<u32, Vec<(usize, Duration)>>,
+    /// What has a time by now.
+    due: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// Who waits for an answer.
+    waiting: HashMap<u32, oneshot::Sender<Result<Answer>>>,
+    links: HashMap<u32, Ends>,
+    /// The line of the call that was made last.
+    last: usize,
+}
+
+/// Our ends of a link.
+#[derive(Debug)]
+struct Ends {
+    state: watch::Sender<LinkState>,
+    streams: HashMap<CharacteristicId, broadcast::Sender<Vec<u8>>>,
+}
+
+impl Player {
+    fn new(recording: Recording, adapter: AdapterState) -> Self {
+        let began = Instant::now();
+        let mut state = State { last: 1, ..State::default() };
+        let mut begun: HashMap<u32, u64> = HashMap::new();
+        let mut answered = HashSet::new();
+        // The call after which reports come, and the last call of each link.
+        let mut scan = None;
+        let mut of_link: HashMap<u32, u32> = HashMap::new();
+        for (place, (_, line)) in recording.lines.iter().enumerate() {
+            let after = match &line.what {
+                What::Call { n, call } => {
+                    begun.insert(*n, line.t);
+                    if matches!(call, Call::StartScan) {
+                        scan = Some(*n);
+                    }
+                    of_link.insert(call.link().unwrap_or(*n), *n);
+                    state.calls.entry(key(call)).or_default().push_back(place);
+                    continue;
+                }
+                What::Done { n, .. } | What::Failed { n, .. } => {
+                    answered.insert(*n);
+                    Some(*n)
+                }
+                What::Report(_) | What::Adapter { .. } => scan,
+                What::Notification { link, .. } | What::Link { link, .. } => of_link.get(link).copied(),
+                What::Recording { .. } | What::Dropped { .. } | What::Lost { .. } => continue,
+            };
+            match after.and_then(|n| Some((n, line.t.saturating_sub(*begun.get(&n)?)))) {
+                Some((n, t)) => state.follows.entry(n).or_default().push((place, Duration::from_micros(t))),
+                None => state.due.push(Reverse((later(began, Duration::from_micros(line.t)), place))),
+            }
+        }
+        Self {
+            path: recording.path,
+            lines: recording.lines,
+            began,
+            answered,
+            state: Mutex::new(state),
+            wake: Notify::new(),
+            reports: broadcast::channel(REPORT_QUEUE).0,
+            adapter: watch::channel(adapter).0,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a call; gives its number, and where its answer comes.
+    fn call(&self, call: &Call) -> Result<(u32, oneshot::Receiver<Result<Answer>>)> {
+        let mut state = self.state();
+        let place = state.calls.get_mut(&key(call)).and_then(VecDeque::pop_front);
+        let found = place.and_then(|place| self.lines.get(place));
+        let Some((number, Line { what: What::Call { n, .. }, .. })) = found else {
+            return Err(Error::NotRecorded {
+                path: self.path.clone(),
+                asked: call.to_string(),
+                line: state.last,
+            });
+        };
+        state.last = *number;
+        let now = Instant::now();
+        for (place, after) in state.follows.remove(n).unwrap_or_default() {
+            state.due.push(Reverse((later(now, after), place)));
+        }
+        let (sender, receiver) = oneshot::channel();
+        state.waiting.insert(*n, sender);
+        if matches!(call, Call::Connect { .. }) {
+            state.links.insert(*n, Ends { state: watch::channel(LinkState::Up).0, streams: HashMap::new() });
+        }
+        drop(state);
+        self.wake.notify_one();
+        Ok((*n, receiver))
+    }
+
+    /// Makes a call and waits for its answer. Where nobody waited for it when it was recorded, there is none, and nobody will
+    /// wait for long now.
+    async fn ask(&self, call: Call, deadline: Option<Deadline>) -> Result<(u32, Answer)> {
+        let (n, answer) = self.call(&call)?;
+        let none = || {
+            let line = self.state().last;
+            Error::NotRecorded { path: self.path.clone(), asked: call.to_string(), line }
+        };
+        // Where there is an answer it comes in the time that it took, which may be just the time that there was.
+        let answered = async { answer.await.unwrap_or_else(|_| Err(none())) };
+        let result = match deadline {
+            _ if self.answered.contains(&n) => answered.await,
+            Some(deadline) => deadline.run(answered, |_| none()).await,
+            None => Err(none()),
+        };
+        result.map(|answer| (n, answer))
+    }
+
+    /// Tells what is due, in the order in which it was recorded; gives when there will be more.
+    fn tell_due(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.state();
+        while let Some(&Reverse((at, place))) = state.due.peek() {
+            if at > now {
+                return Some(at);
+            }
+            state.due.pop();
+            if let Some((_, line)) = self.lines.get(place) {
+                self.tell(&mut state, &line.what);
+            }
+        }
+        None
+    }
+
+    /// That nobody listens is no failure.
+    fn tell(&self, state: &mut State, what: &What) {
+        match what {
+            What::Done { n, answer } => {
+                if let Some(waiting) = state.waiting.remove(n) {
+                    let _ = waiting.send(Ok(answer.clone()));
+                }
+            }
+            What::Failed { n, error, .. } => {
+                if let Some(waiting) = state.waiting.remove(n) {
+                    let _ = waiting.send(Err(error.clone().into()));
+                }
+            }
+            What::Report(told) => {
+                let _ = self.reports.send(told.report(self.began));
+            }
+            What::Adapter { state } => {
+                self.adapter.send_replace((*state).into());
+            }
+            What::Notification { link, characteristic, hex } => {
+                let ends = state.links.get(link);
+                let stream = ends.and_then(|ends| ends.streams.get(&characteristic.0));
+                let _ = stream.map(|stream| stream.send(hex.0.clone()));
+            }
+            What::Link { link, up } => {
+                if let Some(ends) = state.links.get_mut(link) {
+                    ends.state.send_replace(if *up { LinkState::Up } else { LinkState::Down });
+                    if !up {
+                        ends.streams.clear();
+                    }
+                }
+            }
+            What::Recording { .. } | What::Call { .. } | What::Dropped { .. } | What::Lost { .. } => {}
+        }
+    }
+}
+
+/// What two calls have in common that ask for the same.
+fn key(call: &Call) -> String {
+    format!("{call:?}")
+}
+
+fn later(from: Instant, by: Duration) -> Instant {
+    from.checked_add(by).unwrap_or(from)
+}
+
+#[async_trait]
+impl Radio for Replay {
+    fn adapter(&self) -> AdapterInfo {
+        self.adapter.clone()
+    }
+
+    fn link_limit(&self) -> usize {
+        self.links
+    }
+
+    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
+        self.player.adapter.subscribe()
+    }
+
+    fn reports(&self) -> broadcast::Receiver<Report> {
+        self.player.reports.subscribe()
+    }
+
+    async fn start_scan(&self) -> Result<()> {
+        self.player.ask(Call::StartScan, None).await.map(|_| ())
+    }
+
+    async fn stop_scan(&self) -> Result<()> {
+        self.player.ask(Call::StopScan, None).await.map(|_| ())
+    }
+
+    async fn known(&self) -> Result<Vec<Report>> {
+        let (_, answer) = self.player.ask(Call::Known, None).await?;
+        Ok(answer.devices.unwrap_or_default().iter().map(|told| told.report(self.player.began)).collect())
+    }
+
+    async fn details(&self, device: &DeviceId) -> Result<Details> {
+        let (_, answer) = self.player.ask(Call::Details { device: device.to_string() }, None).await?;
+        Ok(answer.details.map(Details::from).unwrap_or_default())
+    }
+
+    async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        let call = Call::Connect { device: device.to_string() };
+        let (number, answer) = self.player.ask(call, Some(deadline)).await?;
+        let connected = answer.connected.ok_or_else(|| Error::RecordingInvalid {
+            path: self.player.path.clone(),
+            detail: format!("call {number} connected, and there is no table"),
+        })?;
+        Ok(Arc::new(ReplayLink {
+            player: Arc::clone(&self.player),
+            number,
+            device: device.clone(),
+            was_up: connected.was_up,
+            mtu: connected.mtu,
+            table: line::table(&connected.services),
+        }))
+    }
+
+    async fn close(&self) {}
+}
+
+/// A link of a recording.
+struct ReplayLink {
+    player: Arc<Player>,
+    number: u32,
+    device: DeviceId,
+    was_up: bool,
+    mtu: Option<u16>,
+    table: GattTable,
+}
+
+impl fmt::Debug for ReplayLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayLink").field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Link for ReplayLink {
+    fn device(&self) -> &DeviceId {
+        &self.device
+    }
+
+    fn was_up(&self) -> bool {
+        self.was_up
+    }
+
+    fn state(&self) -> watch::Receiver<LinkState> {
+        let state = self.player.state();
+        state
+            .links
+            .get(&self.number)
+            .map_or_else(|| watch::channel(LinkState::Down).1, |ends| ends.state.subscribe())
+    }
+
+    fn table(&self) -> &GattTable {
+        &self.table
+    }
+
+    async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
+        let call = Call::Read { link: self.number, characteristic: Char(characteristic) };
+        let (_, answer) = self.player.ask(call, Some(deadline)).await?;
+        Ok(answer.hex.unwrap_or_default().0)
+    }
+
+    async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        kind: WriteKind,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let (characteristic, hex, response) = (Char(characteristic), Hex(value.to_vec()), line::asks(kind));
+        let call = Call::Write { link: self.number, characteristic, hex, response };
+        self.player.ask(call, Some(deadline)).await.map(|_| ())
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
+        let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
+        if let Some(ends) = self.player.state().links.get_mut(&self.number) {
+            ends.streams.insert(characteristic, sender);
+        }
+        let call = Call::Subscribe { link: self.number, characteristic: Char(characteristic) };
+        self.player.ask(call, Some(deadline)).await.map(|_| receiver)
+    }
+
+    async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
+        let call = Call::Unsubscribe { link: self.number, characteristic: Char(characteristic) };
+        self.player.ask(call, Some(deadline)).await?;
+        if let Some(ends) = self.player.state().links.get_mut(&self.number) {
+            ends.streams.remove(&characteristic);
+        }
+        Ok(())
+    }
+
+    async fn system_battery(&self) -> Result<Option<u8>> {
+        self.player.ask(Call::Battery { link: self.number }, None).await.map(|(_, answer)| answer.percent)
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        self.mtu
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        self.player.ask(Call::Bond { link: self.number }, Some(deadline)).await.map(|_| ())
+    }
+
+    fn keep(&self) {}
+
+    async fn disconnect(&self) -> Result<()> {
+        self.player.ask(Call::Disconnect { link: self.number }, None).await.map(|_| ())
+    }
+}

@@ -1,0 +1,194 @@
+use std::io::Cursor;
+use std::time::Duration;
+
+use super::*;
+use crate::radio::sim::{SimOptions, open as open_sim};
+
+const RIG: &str = r#"
+rig = 1
+[[bulb]]
+name = "Light-Anna"
+address = "C4:11:00:00:00:01"
+"#;
+const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
+const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
+const NOWHERE: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF9);
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
+/// All that a program sees of a radio, with its times.
+async fn session(radio: &dyn Radio) -> Vec<String> {
+    let began = Instant::now();
+    let mut saw = Vec::new();
+    let mut see = |what: String| saw.push(format!("{} ms {what}", began.elapsed().as_millis()));
+    let mut reports = radio.reports();
+    see(format!("{:?}", radio.start_scan().await));
+    let report = reports.recv().await.unwrap();
+    see(format!("{} {:?} {:?} {:?}", report.id, report.name, report.rssi, report.manufacturer));
+    see(format!("{:?}", radio.stop_scan().await));
+    see(format!("{:?}", radio.known().await.unwrap().len()));
+    see(format!("{:?}", radio.details(&report.id).await));
+    let link = radio.connect(&report.id, soon()).await.unwrap();
+    see(format!("{:?} {:?} {}", link.table(), link.mtu(), link.was_up()));
+    let mut status = link.subscribe(STATUS, soon()).await.unwrap();
+    for frame in [[1, 100, 255, 0, 0], [1, 50, 0, 255, 0], [0, 50, 0, 255, 0]] {
+        see(format!("{:?}", link.write(CONTROL, &frame, WriteKind::Request, soon()).await));
+        see(format!("{:?}", status.recv().await));
+    }
+    see(format!("{:?}", link.read(STATUS, soon()).await));
+    // A failure has to be the same, with its hint and exit code.
+    let failure = link.read(NOWHERE, soon()).await.unwrap_err();
+    see(format!("{failure} {} {} {:?}", failure.code(), failure.exit(), failure.hint()));
+    see(format!("{:?}", link.disconnect().await));
+    let down = link.state().wait_for(|state| *state == LinkState::Down).await.map(|state| *state);
+    see(format!("{down:?}"));
+    radio.close().await;
+    saw
+}
+
+async fn recorded(folder: &Path) -> (PathBuf, Vec<String>) {
+    let rig = folder.join("rig.toml");
+    std::fs::write(&rig, RIG).unwrap();
+    let options = SimOptions { dir: Some(folder.join("sim")), log: None };
+    let path = folder.join("recording.jsonl");
+    let recorder = Recorder::create(&path).unwrap();
+    let radio = recorder.wrap(open_sim(Some(&rig), options).await.unwrap());
+    let saw = session(radio.as_ref()).await;
+    drop(radio);
+    recorder.finish().await.unwrap();
+    (path, saw)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_sees_the_same_at_the_same_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, saw) = recorded(folder.path()).await;
+    assert!(saw.len() > 14, "{saw:#?}");
+    let replay = open(&path).unwrap();
+    assert_eq!(session(replay.as_ref()).await, saw, "{}", std::fs::read_to_string(&path).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_recorded_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = recorded(folder.path()).await;
+    let replay = open(&path).unwrap();
+    let link = replay.connect(&DeviceId::new("C4:11:00:00:00:01"), soon()).await.unwrap();
+    let error = link.write(CONTROL, &[9], WriteKind::Request, soon()).await.unwrap_err();
+    assert_eq!(error.code(), "recording.no_answer");
+    let text = error.to_string();
+    let connect = std::fs::read_to_string(&path).unwrap();
+    let connect = 1 + connect.lines().position(|line| line.contains(r#""call":"connect""#)).unwrap();
+    assert!(text.contains("`write request fff1 09`") && text.ends_with(&format!("line {connect}")), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_waited_for_does_not_hold_forever() {
+    let head = r#"{"t":0,"type":"recording","version":1,"program":"p","adapter":"a","address":null,"links":5,"state":"on"}"#;
+    let text = format!("{head}\n{}\n", r#"{"t":5,"type":"call","n":0,"call":"connect","device":"X"}"#);
+    let radio = replay::radio(Recording::read("r", Cursor::new(text)).unwrap()).unwrap();
+    let error = radio.connect(&DeviceId::new("X"), soon()).await.unwrap_err();
+    assert_eq!(error.code(), "recording.no_answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_whose_it_is_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, saw) = recorded(folder.path()).await;
+    let lines = redact(&Recording::load(&path).unwrap()).unwrap();
+    let text = lines.join("\n").to_lowercase();
+    for secret in ["anna", "c4:11:00:00:00:01", "c41100000001", "0100000011c4", "616e6e61"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    let again = Recording::read("redacted", Cursor::new(lines.join("\n"))).unwrap();
+    assert_eq!(redact(&again).unwrap().len(), lines.len());
+    // What happens is the same, but for the names.
+    let replayed = session(replay::radio(again).unwrap().as_ref()).await;
+    let renamed = |line: &String| {
+        line.replace("Light-Anna", "Light-1").replace("C4:11:00:00:00:01", "C0:00:00:00:00:01")
+    };
+    assert_eq!(replayed, saw.iter().map(renamed).collect::<Vec<_>>());
+}
+
+#[test]
+fn mistakes_are_told_with_their_line() {
+    let head = r#"{"t":5,"type":"recording","version":1,"program":"p","adapter":"a","address":null,"links":5,"state":"on"}"#;
+    for (lines, wanted) in [
+        (vec![], "it is empty"),
+        (vec!["{"], "line 1: EOF while parsing"),
+        (
+            vec![r#"{"t":1,"type":"adapter","state":"on"}"#],
+            "line 1: a recording begins with a line of type recording",
+        ),
+        (vec![&head.replace(r#""version":1"#, r#""version":2"#)], "line 1: it is of version 2; 1 is what"),
+        (vec![head, head], "line 2: a recording begins in the middle"),
+        (vec![head, "", "rubbish"], "line 3: expected value"),
+        (vec![head, r#"{"t":1,"type":"adapter","state":"on"}"#], "line 2: its time is before"),
+        (vec![head, r#"{"t":6,"type":"dropped","n":3}"#], "line 2: no call 3 waits"),
+        (vec![head, r#"{"t":6,"type":"link","link":3,"up":true}"#], "line 2: no call 3 has connected"),
+        (vec![head, r#"{"t":6,"type":"call","n":1,"call":"fly"}"#], "line 2: unknown variant `fly`"),
+        (
+            vec![
+                head,
+                r#"{"t":6,"type":"call","n":1,"call":"known"}"#,
+                r#"{"t":6,"type":"call","n":1,"call":"known"}"#,
+            ],
+            "line 3: there was a call 1",
+        ),
+        (
+            vec![head, r#"{"t":6,"type":"notification","link":1,"characteristic":"fff0","hex":""}"#],
+            "line 2: \"fff0\" is no SERVICE/CHARACTERISTIC",
+        ),
+    ] {
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let error = Recording::read("r", Cursor::new(text)).unwrap_err();
+        assert_eq!(error.code(), "recording.invalid");
+        assert!(error.to_string().contains(wanted), "{error} is not {wanted}");
+    }
+    let long = format!("{head}\n{}", "x".repeat(3 << 20));
+    let error = Recording::read("r", Cursor::new(long)).unwrap_err();
+    assert!(error.to_string().contains("line 2: it is longer than 1048576 bytes"), "{error}");
+}
+
+/// Ten thousand recordings with bits flipped, or cut off: an error with its line, or a radio.
+#[tokio::test(start_paused = true)]
+async fn no_file_breaks_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = recorded(folder.path()).await;
+    let whole = std::fs::read(&path).unwrap();
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % u64::try_from(below).unwrap()).unwrap()
+    };
+    let (mut taken, mut refused) = (0, 0);
+    for round in 0..10_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..next(4) {
+            let place = next(bytes.len());
+            bytes[place] ^= 1 << next(8);
+        }
+        if round % 2 == 0 {
+            bytes.truncate(next(bytes.len()));
+        }
+        match Recording::read("r", Cursor::new(bytes)) {
+            Ok(recording) => {
+                taken += 1;
+                redact(&recording).unwrap();
+                // Everything that comes by itself comes.
+                let radio = replay::radio(recording).unwrap();
+                let _ = radio.start_scan().await;
+            }
+            Err(error) => {
+                refused += 1;
+                let text = error.to_string();
+                assert!(text.contains("line ") || text.ends_with("it is empty"), "{text}");
+            }
+        }
+    }
+    assert!(taken > 500 && refused > 500, "{taken} taken, {refused} refused");
+}

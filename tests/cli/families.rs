@@ -1,0 +1,279 @@
+//! Bulbs of every family through the whole program, on the sim radio.
+
+use super::*;
+
+/// Runs it on the built-in rig that has a lamp of every family.
+fn families(machine: &Machine, arguments: &[&str]) -> Output {
+    machine.bulbctl(arguments).env("BULBCTL_ADAPTER", "sim:families").output().unwrap()
+}
+
+fn last(output: &Output) -> Value {
+    records(output).pop().unwrap_or_else(|| panic!("{output:?}"))
+}
+
+/// The state after a command that has to work.
+fn state(machine: &Machine, arguments: &[&str]) -> Value {
+    let output = families(machine, &[&["--json"], arguments].concat());
+    assert_eq!(code(&output), 0, "{arguments:?}: {output:?}");
+    of_type(&output, "state").pop().unwrap()
+}
+
+#[test]
+fn lamps_that_tell_are_driven_and_confirmed() {
+    let machine = Machine::new();
+    for (address, profile, effect) in [
+        ("C4:11:00:00:01:04", "zengge", Some("fade-red")),
+        ("C4:11:00:00:01:05", "govee:segments", Some("7")),
+        ("C4:11:00:00:01:08", "hue", Some("candle")),
+        ("C4:11:00:00:01:0A", "switchbot", None),
+        ("C4:11:00:00:01:0B", "lednetwf", Some("12")),
+        ("C4:11:00:00:01:0C", "sp110e", Some("9")),
+        ("C4:11:00:00:01:0D", "playbulb", None),
+        ("C4:11:00:00:01:0E", "yeelight", None),
+        ("C4:11:00:00:01:0F", "avea", None),
+        ("C4:11:00:00:01:11", "banlanx", None),
+    ] {
+        let is = |arguments: &[&str], field: &str, value: Value| {
+            let state = state(&machine, arguments);
+            assert_eq!(state[field], value, "{profile} {arguments:?}: {state}");
+            assert_eq!(
+                (state["profile"].as_str(), state["provenance"].as_str()),
+                (Some(profile), Some("reported")),
+                "{arguments:?}: {state}"
+            );
+            state["confirmed"].clone()
+        };
+        // Power of this family is what its status says last, so it comes first.
+        assert_eq!(is(&["on", address], "power", true.into()), true, "{profile}");
+        assert_eq!(is(&["set", address, "--color", "red"], "color", "#ff0000".into()), true, "{profile} red");
+        assert_eq!(
+            is(&["set", address, "--brightness", "40"], "brightness", 40.into()),
+            true,
+            "{profile} 40"
+        );
+        is(&["status", address], "brightness", 40.into());
+        is(&["status", address], "color", "#ff0000".into());
+        if let Some(effect) = effect {
+            is(&["set", address, "--effect", effect], "effect", effect.into());
+            is(&["status", address], "mode", "effect".into());
+        }
+        assert_eq!(is(&["off", address], "power", false.into()), true, "{profile} off");
+        assert_eq!(is(&["toggle", address], "power", true.into()), true, "{profile} toggle");
+    }
+}
+
+#[test]
+fn lamps_that_never_tell_are_assumed_and_nothing_is_guessed() {
+    let machine = Machine::new();
+    for (address, profile) in
+        [("C4:11:00:00:01:01", "elk"), ("C4:11:00:00:01:03", "led-lamp"), ("C4:11:00:00:01:10", "neewer")]
+    {
+        for arguments in [&["on", address][..], &["set", address, "--color", "red"]] {
+            let state = state(&machine, arguments);
+            assert_eq!(
+                (&state["profile"], &state["provenance"], &state["confirmed"]),
+                (&profile.into(), &"assumed".into(), &Value::Null),
+                "{arguments:?}"
+            );
+        }
+        let status = state(&machine, &["status", address]);
+        assert_eq!((&status["provenance"], &status["power"]), (&"unknown".into(), &Value::Null));
+        for arguments in [
+            &["toggle", address][..],
+            &["watch", address],
+            &["set", address, "--color", "blue", "--fade", "1s"],
+        ] {
+            let error = families(&machine, &[&["--json"], arguments].concat());
+            assert_eq!(
+                (code(&error), last(&error)["code"].as_str()),
+                (8, Some("bulb.write_only")),
+                "{arguments:?}"
+            );
+        }
+    }
+    // MELK is greeted first, and given the time that it needs.
+    let start = std::time::Instant::now();
+    let log = stderr(&families(&machine, &["-vv", "on", "C4:11:00:00:01:02"]));
+    assert!(start.elapsed() >= std::time::Duration::from_secs(2));
+    let writes: Vec<&str> =
+        log.lines().filter_map(|line| line.split_once("-> ")?.1.split(' ').next()).collect();
+    assert_eq!(writes, ["7e0783", "7e0404", "7e00040100000000ef"], "{log}");
+    let text = families(&machine, &["set", "C4:11:00:00:01:01", "--effect", "fade-red", "--speed", "10"]);
+    assert_eq!(stdout(&text), "ELK-BLEDOM\teffect fade-red\tspeed 10 %\t(assumed: it never reports)\n");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_can() {
+    let machine = Machine::new();
+    for (arguments, exit, error, words) in [
+        (
+            &["set", "C4:11:00:00:01:04", "--kelvin", "3000"][..],
+            8,
+            "bulb.unsupported",
+            "power, brightness, color",
+        ),
+        (&["set", "C4:11:00:00:01:05", "--kelvin", "500"], 8, "bulb.unsupported", "2000 to 9000"),
+        (&["set", "C4:11:00:00:01:01", "--effect", "disco"], 8, "bulb.unsupported", "fade-red"),
+        (&["on", "C4:11:00:00:01:07"], 7, "profile.unsupported", "encrypted"),
+        (&["status", "C4:11:00:00:01:09"], 8, "bulb.needs_pairing", "did not agree"),
+        (&["set", "C4:11:00:00:01:10", "--brightness", "40"], 2, "usage.incomplete", "color too"),
+    ] {
+        let output = families(&machine, &[&["--json"], arguments].concat());
+        let record = last(&output);
+        assert_eq!((code(&output), record["code"].as_str()), (exit, Some(error)), "{arguments:?}: {record}");
+        assert!(record["message"].as_str().unwrap().contains(words), "{record}");
+    }
+    let unpaired = last(&families(&machine, &["--json", "on", "C4:11:00:00:01:09"]));
+    assert!(unpaired["hint"].as_str().unwrap().contains("Voice assistants"), "{unpaired}");
+    // Scaled brightness is said to be so.
+    let scaled = families(&machine, &["set", "C4:11:00:00:01:04", "--brightness", "30"]);
+    assert!(stderr(&scaled).contains("colour is dimmed instead"), "{scaled:?}");
+}
+
+#[test]
+fn frames_of_every_family_are_shown_with_their_meaning() {
+    let machine = Machine::new();
+    let log = stderr(&families(
+        &machine,
+        &["-vv", "set", "C4:11:00:00:01:04", "--color", "red", "--brightness", "100"],
+    ));
+    for words in ["-> 56ff000000f0aa  100 %  #ff0000", "-> ef0177  a question", "<- 66"] {
+        assert!(log.contains(words), "no {words:?} in {log}");
+    }
+}
+
+#[test]
+fn advertised_states_show_before_any_link() {
+    let machine = Machine::new();
+    let output = families(&machine, &["--json", "scan", "--duration", "1500ms"]);
+    let devices = of_type(&output, "device");
+    let device = |address: &str| devices.iter().find(|device| device["address"] == address).unwrap();
+    let lamp = device("C4:11:00:00:01:0B");
+    assert_eq!((&lamp["profile"], lamp["state"]["power"].is_boolean()), (&"lednetwf".into(), true), "{lamp}");
+    assert_eq!(device("C4:11:00:00:01:04")["state"], Value::Null);
+    // Two families have this name: it is a bulb, and nobody knows of which.
+    assert_eq!(device("C4:11:00:00:01:03")["profile"], Value::Null);
+}
+
+#[test]
+fn detect_says_what_speaks_for_each_family() {
+    let machine = Machine::new();
+    let record = last(&families(&machine, &["--json", "profiles", "detect", "C4:11:00:00:01:03"]));
+    assert_eq!(record["profile"], "led-lamp");
+    let candidates = record["candidates"].as_array().unwrap();
+    assert_eq!(candidates[1]["profile"], "zengge");
+    assert!(candidates[1]["against"][0].as_str().unwrap().contains("ffd5/ffd9"), "{record}");
+    let text = stdout(&machine.sim(&["profiles", "detect", "Light-Desk"]));
+    assert!(text.starts_with("Light-Desk\tbase\n") && text.contains("+40"), "{text}");
+}
+
+/// A serial module has the table of three families: without a name nothing is written.
+const UART: &str = r#"
+rig = 1
+[[bulb]]
+profile = "sp110e"
+name = "HMSoft Light"
+address = "C4:11:00:00:02:01"
+"#;
+
+#[test]
+fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
+    let machine = Machine::new();
+    let output = machine.rig(UART, &["--json", "on", "C4:11:00:00:02:01"]);
+    assert_eq!(code(&output), 7, "{output:?}");
+    let anonymous = UART.replace("HMSoft Light", "HMSoft");
+    let output = machine.rig(&anonymous, &["--json", "on", "C4:11:00:00:02:01"]);
+    let error = last(&output);
+    assert_eq!((code(&output), error["code"].as_str()), (7, Some("profile.unknown")), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("nearest: sp110e"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("--profile"), "{error}");
+    // Named, on the command line or for good, it is driven.
+    let named = machine.rig(&anonymous, &["--json", "on", "C4:11:00:00:02:01", "--profile", "sp110e"]);
+    assert_eq!(last(&named)["profile"], "sp110e");
+    machine.config("[aliases]\nstrip = \"C4:11:00:00:02:01\"\n[profiles]\nstrip = \"sp110e\"\n");
+    let kept = machine.rig(&anonymous, &["--json", "off", "strip"]);
+    assert_eq!(
+        (last(&kept)["profile"].as_str(), last(&kept)["power"].as_bool()),
+        (Some("sp110e"), Some(false))
+    );
+}
+
+#[test]
+fn a_profile_in_the_user_s_folder_is_a_family_like_the_others() {
+    let machine = Machine::new();
+    machine.config("");
+    let folder = machine.path().join("config/bulbctl/profiles");
+    std::fs::create_dir_all(&folder).unwrap();
+    let board = r#"
+profile = 1
+name = "board"
+title = "A board on a desk"
+[[match]]
+name = "DESK-*"
+score = 60
+[role.control]
+at = ["1234/1235"]
+properties = ["write"]
+[role.status]
+at = ["1234/1236"]
+properties = ["notify"]
+[can]
+power = {}
+brightness = {}
+[commands]
+power = "55 01 {power} {sum}"
+brightness = "55 03 {brightness} {sum}"
+[[report]]
+on = ["change"]
+ask = "AA"
+frame = "AA {power} {brightness} {sum}"
+"#;
+    std::fs::write(folder.join("board.toml"), board).unwrap();
+    std::fs::write(machine.path().join("board.toml"), board).unwrap();
+    let rig =
+        "rig = 1\n[[bulb]]\nprofile = \"./board.toml\"\nname = \"DESK-1\"\naddress = \"C4:11:00:00:02:02\"\n";
+    let output = machine.rig(rig, &["--json", "set", "DESK-1", "--on", "--brightness", "30"]);
+    let state = last(&output);
+    assert_eq!(
+        (&state["profile"], &state["brightness"], &state["confirmed"]),
+        (&"board".into(), &30.into(), &true.into()),
+        "{output:?}"
+    );
+    assert!(stdout(&machine.run(&["profiles", "list"])).contains("\nboard\t"));
+    // One that is wrong is complained about, and stops nothing that needs it not.
+    std::fs::write(folder.join("broken.toml"), "profile = 1\nname = 7\n").unwrap();
+    let output = machine.rig(rig, &["on", "DESK-1"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(stderr(&output).contains("broken.toml") && stderr(&output).contains("line 2"), "{output:?}");
+    let named = machine.rig(rig, &["on", "DESK-1", "--profile", "broken"]);
+    assert_eq!(code(&named), 2, "{named:?}");
+}
+
+#[test]
+fn a_fade_goes_there_in_steps() {
+    let machine = Machine::new();
+    let start = std::time::Instant::now();
+    let output = machine.sim(&[
+        "-vv",
+        "set",
+        "Light-Desk",
+        "--brightness",
+        "20",
+        "--color",
+        "ffb46b",
+        "--fade",
+        "500ms",
+    ]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(start.elapsed() >= std::time::Duration::from_millis(500));
+    let log = stderr(&output);
+    let levels: Vec<u32> = log
+        .lines()
+        .filter_map(|line| line.split_once("-> 01")?.1.get(..2))
+        .map(|level| u32::from_str_radix(level, 16).unwrap())
+        .collect();
+    assert!(levels.len() >= 3, "{levels:?} in {log}");
+    assert!(levels.is_sorted_by(|a, b| a >= b), "{levels:?}");
+    assert_eq!(levels.last(), Some(&20), "{levels:?}");
+    assert_eq!(stdout(&output), "Light-Desk\ton\t20 %\t#ffb46b\n");
+}
