@@ -90,8 +90,8 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
         Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
             return profiles::show(&args, &cli.global, reporter);
         }
-        Verb::Check(args) if args.list => return check::list(&args, reporter),
         Verb::Redact(args) => return redact::run(&args, reporter),
+        Verb::Check(args) if args.list => return check::list(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}

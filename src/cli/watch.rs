@@ -60,8 +60,8 @@ struct Watcher<'a> {
 }
 
 /// What is known of the bulb that is watched.
-#[derive(Default)]
 struct Watched {
+    since: Instant,
     driven: Option<Driven>,
     said: Option<BulbState>,
     /// What failed last.
@@ -85,7 +85,8 @@ impl Watcher<'_> {
             around: Around::Nothing,
         };
         let _driver = Driver::start(plan, out);
-        let mut watched = Watched::default();
+        let mut watched =
+            Watched { since: Instant::now(), driven: None, said: None, trouble: None, gap: None };
         while let Some((_, happening)) = happenings.recv().await {
             match happening {
                 Happening::Recognised(driven) if !driven.tells() => {
@@ -134,6 +135,14 @@ impl Watcher<'_> {
     fn link(&self, report: &Report, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
         let cause = watched.trouble.as_ref().map(ToString::to_string);
         let (kind, attempt, gap) = match (phase, &mut watched.gap) {
+            // One that was lost while it was made is made again within the time that it may take.
+            (LinkPhase::Waiting(until), None)
+                if matches!(watched.trouble, Some(Error::LinkLost { .. }))
+                    && watched.driven.is_none()
+                    && until.saturating_duration_since(watched.since) < self.context.timeout =>
+            {
+                return Ok(());
+            }
             (LinkPhase::Waiting(_), None) if watched.driven.is_none() => {
                 return Err(watched.trouble.take().unwrap_or(Error::Interrupted));
             }

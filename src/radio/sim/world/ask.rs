@@ -84,9 +84,10 @@ impl World {
         }
         let mut taken = false;
         let lost = self.linked(link).is_some_and(|peer| peer.is_busy(now));
-        let hangs_up = self
-            .linked(link)
-            .is_some_and(|peer| peer.has(Defect::HangsUpOnMalformed) && peer.accepts(id, value).is_err());
+        let hangs_up = self.linked(link).is_some_and(|peer| {
+            let knows = peer.accepts(id, value).is_ok();
+            peer.has(Defect::HangsUpOnMalformed) && !knows
+        });
         if hangs_up {
             self.end(link, By::Bulb, now);
             return Turn::now(Answer::Silent);
