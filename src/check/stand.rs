@@ -293,8 +293,13 @@ impl Stand {
         let link = Arc::clone(link);
         let word = if kind == WriteKind::Request { "request" } else { "command" };
         self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
-        self.undo.touched();
-        link.write(id, &write.bytes, kind, deadline).await
+        // Before the write: it may be carried out though it is given up.
+        let first = self.undo.touch();
+        let result = link.write(id, &write.bytes, kind, deadline).await;
+        if let (true, Err(Error::Refused { .. })) = (first, &result) {
+            self.undo.untouched();
+        }
+        result
     }
 
     /// Writes what is wanted, on top of what the bulb was told before.

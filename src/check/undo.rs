@@ -51,8 +51,14 @@ impl Undo {
         self.with(|state| state.link = link);
     }
 
-    pub(super) fn touched(&self) {
-        self.with(|state| state.touched = true);
+    /// Something is about to be written. Says whether it is the first.
+    pub(super) fn touch(&self) -> bool {
+        self.with(|state| !std::mem::replace(&mut state.touched, true))
+    }
+
+    /// It was refused.
+    pub(super) fn untouched(&self) {
+        self.with(|state| state.touched = false);
     }
 
     /// Writes the state that the bulb was found in, over the link that is there or another; once. Says whether that worked,
