@@ -183,7 +183,7 @@ pub enum Error {
         rssi: Option<i16>,
     },
     /// The bulb did not answer in time.
-    #[error("{device} did not connect within {waited:.1?}{}", signal(*rssi))]
+    #[error("{device} did not connect within {waited:.1?}{}{}", signal(*rssi), before(last.as_ref()))]
     ConnectTimeout {
         /// The bulb.
         device: String,
@@ -191,20 +191,26 @@ pub enum Error {
         waited: Duration,
         /// Signal strength when it was last heard, dBm.
         rssi: Option<i16>,
+        /// How the attempt before had failed, if there was one.
+        last: Option<String>,
     },
-    /// The adapter holds as many links as it can.
-    #[error("cannot connect to {device}: the adapter has no free connection")]
+    /// The adapter holds as many links as it can, or as it may.
+    #[error("cannot connect to {device}: {}", no_slot(*limit))]
     ConnectLimit {
         /// The bulb.
         device: String,
+        /// How many links there may be at once, where that was said.
+        limit: Option<usize>,
     },
     /// The link is up and its services were not resolved in time.
-    #[error("{device} is connected, but its services were not resolved within {waited:.1?}")]
+    #[error("{device} is connected, but its services were not resolved within {waited:.1?}{}", signal(*rssi))]
     DiscoverTimeout {
         /// The bulb.
         device: String,
         /// How long was waited.
         waited: Duration,
+        /// Signal strength when it was last heard, dBm.
+        rssi: Option<i16>,
     },
 
     // -- not a bulb that we can drive --------------------------------------------------------------------------
@@ -458,6 +464,14 @@ pub enum Error {
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(String),
+    /// The conformance suite found something.
+    #[error("{} of {bulbs} bulb{} did not pass", if *failed == 1 { "1 check".to_owned() } else { format!("{failed} checks") }, if *bulbs == 1 { "" } else { "s" })]
+    CheckFailed {
+        /// How many checks failed, or could not be run because something else does not work.
+        failed: usize,
+        /// How many bulbs were looked at.
+        bulbs: usize,
+    },
     /// The user interrupted us.
     #[error("interrupted")]
     Interrupted,
@@ -540,6 +554,7 @@ impl Error {
             Self::MalformedBattery { .. } => ("battery.malformed", 9),
             Self::Partial { exit, .. } => ("partial", *exit),
             Self::LinkLost { .. } => ("link.lost", 11),
+            Self::CheckFailed { .. } => ("check.failed", 12),
             Self::OutputClosed => ("output.closed", 0),
             Self::Output(_) => ("output.failed", 1),
             Self::Interrupted => ("interrupted", 130),
@@ -595,7 +610,10 @@ impl Error {
             Self::ConnectTimeout { .. } => {
                 "move nearer, check that no phone holds it, or allow more time with --timeout"
             }
-            Self::ConnectLimit { .. } => "drop a link with `bulbctl disconnect`, or use a second adapter",
+            Self::ConnectLimit { limit: None, .. } => {
+                "drop a link with `bulbctl disconnect`, work on fewer at once with --max-links, or use a second adapter"
+            }
+            Self::ConnectLimit { limit: Some(_), .. } => "allow more links, or name fewer bulbs",
             Self::DiscoverTimeout { .. } => "allow more time with --timeout; restart the bulb",
             Self::NoService { .. } | Self::NoCharacteristic { .. } | Self::WrongProperties { .. } => {
                 "it may be a bulb of another family, or the system may remember an old table: after a firmware change, \
@@ -642,6 +660,17 @@ fn looked(seen: usize, waited: Duration) -> String {
         Duration::ZERO => format!("the system knows {devices}"),
         _ => format!("{devices} seen in {waited:.1?}"),
     }
+}
+
+fn before(last: Option<&String>) -> String {
+    last.map_or_else(String::new, |last| format!("; the attempt before failed: {last}"))
+}
+
+fn no_slot(limit: Option<usize>) -> String {
+    limit.map_or_else(
+        || "the adapter has no free connection".to_owned(),
+        |limit| format!("no more than {limit} links are to be held at once (--max-links)"),
+    )
 }
 
 fn signal(rssi: Option<i16>) -> String {

@@ -19,7 +19,7 @@ mod tell;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
-pub use driver::{Driven, Driver, Happening, LinkPhase, Plan};
+pub use driver::{Around, Driven, Driver, Happening, LinkPhase, Plan};
 pub use families::{BASE, Families};
 pub use gate::{Gate, Turn};
 pub use info::{DeviceInfo, read_device_info};

@@ -10,7 +10,7 @@ use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
 
 /// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
 /// that it is connected. A little more, for the news to arrive.
-const ENDING_TIME: Duration = Duration::from_millis(2300);
+pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
 
 /// Connects and runs the operation. A link that was up before we came may be one that the command before us has asked to
 /// end: when it is lost on the way, the operation runs once more on a link of our own. So it must be one that can be repeated.
@@ -37,7 +37,7 @@ pub async fn reach<T>(
 }
 
 /// Waits for the end of a link for as long as it may take, and says whether it came.
-async fn ended(link: &dyn Link) -> bool {
+pub(super) async fn ended(link: &dyn Link) -> bool {
     let mut state = link.state();
     timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok()
 }

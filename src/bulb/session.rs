@@ -128,8 +128,7 @@ impl Session {
     /// Whether the bulb tells its state over a link.
     #[must_use]
     pub fn tells(&self) -> bool {
-        let Readback { read, command, change, ask, advert: _ } = self.profile.readback();
-        read || command || change || ask
+        tells(&self.profile)
     }
 
     /// Writes now and then what the family wants to keep its link, until the session ends.
@@ -333,6 +332,12 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
         return Agreement::None;
     }
     if said == asked { Agreement::Whole } else { Agreement::Part }
+}
+
+/// Whether bulbs of this profile tell their state over a link.
+pub(super) fn tells(profile: &Profile) -> bool {
+    let Readback { read, command, change, ask, advert: _ } = profile.readback();
+    read || command || change || ask
 }
 
 /// Pairs with a bulb that takes nothing without.

@@ -21,7 +21,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     };
     fleet::each(
         found,
-        radio.link_limit(),
+        context.links(radio.as_ref()),
         async |report| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);

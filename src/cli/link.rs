@@ -33,7 +33,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     }
     fleet::each(
         found,
-        radio.link_limit(),
+        context.links(radio.as_ref()),
         async |report| {
             if report.connected {
                 radio.connect(&report.id, context.deadline()).await?.disconnect().await?;

@@ -2,6 +2,7 @@
 
 mod args;
 mod battery;
+mod check;
 mod context;
 mod doctor;
 mod drive;
@@ -90,6 +91,7 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
             return profiles::show(&args, &cli.global, reporter);
         }
         Verb::Redact(args) => return redact::run(&args, reporter),
+        Verb::Check(args) if args.list => return check::list(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
@@ -136,6 +138,7 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
         Verb::Info(args) => info::run(&args, context).await,
         Verb::Gatt(args) => gatt::run(&args, context).await,
+        Verb::Check(args) => check::run(&args, context).await,
         Verb::Doctor => doctor::run(context).await,
         Verb::Tui => tui::run(context).await,
         Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {

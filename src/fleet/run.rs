@@ -18,6 +18,36 @@ pub async fn each<T, F>(
     found: Found,
     limit: usize,
     operation: impl Fn(Report) -> F,
+    done: impl FnMut(&str, Result<T>) -> Result<()>,
+) -> Result<()>
+where
+    F: Future<Output = Result<T>>,
+{
+    run(found, limit, false, operation, done).await
+}
+
+/// As [`each`]. Those of several that could not be connected to, while others could, are tried once more alone at the end: what
+/// was in their way may have been the others. Nothing was written to them.
+///
+/// # Errors
+/// As for [`each`].
+pub async fn each_again<T, F>(
+    found: Found,
+    limit: usize,
+    operation: impl Fn(Report) -> F,
+    done: impl FnMut(&str, Result<T>) -> Result<()>,
+) -> Result<()>
+where
+    F: Future<Output = Result<T>>,
+{
+    run(found, limit, true, operation, done).await
+}
+
+async fn run<T, F>(
+    found: Found,
+    limit: usize,
+    again: bool,
+    operation: impl Fn(Report) -> F,
     mut done: impl FnMut(&str, Result<T>) -> Result<()>,
 ) -> Result<()>
 where
@@ -25,28 +55,50 @@ where
 {
     let of = found.bulbs.len() + found.failures.len();
     let mut exits = Vec::new();
-    for (name, error) in found.failures {
-        if of == 1 {
-            return Err(error);
+    let mut tell = |name: &str, result: Result<T>| match result {
+        Err(error) if of == 1 => Err(error),
+        Err(error) => {
+            exits.push(error.exit());
+            done(name, Err(error))
         }
-        exits.push(error.exit());
-        done(&name, Err(error))?;
+        Ok(value) => done(name, Ok(value)),
+    };
+    for (name, error) in found.failures {
+        tell(&name, Err(error))?;
     }
+    let bulbs = found.bulbs.len();
     let operations = found.bulbs.into_iter().map(|report| {
-        let name = report.label();
-        let running = operation(report);
-        async move { (name, running.await) }
+        let running = operation(report.clone());
+        async move { (report, running.await) }
     });
     let mut results = futures::stream::iter(operations).buffer_unordered(limit.max(1));
-    while let Some((name, result)) = results.next().await {
+    let mut missed = Vec::new();
+    while let Some((report, result)) = results.next().await {
         match result {
-            Err(error) if of == 1 => return Err(error),
-            Err(error) => {
-                exits.push(error.exit());
-                done(&name, Err(error))?;
-            }
-            Ok(value) => done(&name, Ok(value))?,
+            Err(error) if again && bulbs > 1 && !connected(&error) => missed.push((report, error)),
+            result => tell(&report.label(), result)?,
+        }
+    }
+    let some = missed.len() < bulbs;
+    for (report, error) in missed {
+        let name = report.label();
+        if some {
+            tracing::info!("{name}: once more, alone, after: {error}");
+            tell(&name, operation(report).await)?;
+        } else {
+            tell(&name, Err(error))?;
         }
     }
     Error::partial(&exits, of).map_or(Ok(()), Err)
+}
+
+/// Whether there was a link to the bulb by the time of this error.
+const fn connected(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::ConnectFailed { .. }
+            | Error::ConnectTimeout { .. }
+            | Error::ConnectLimit { .. }
+            | Error::DiscoverTimeout { .. }
+    )
 }

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::error::Result;
 
 mod address;
+mod attempt;
 pub mod btle;
 mod choice;
 mod diagnosis;
@@ -34,6 +35,7 @@ pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
+pub use attempt::{ATTEMPTS, Attempt, spread};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
@@ -221,6 +223,11 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// What is heard from now on, each report with all that is known of the device by then. Comes only while a scan runs,
     /// and for devices whose link changes.
     fn reports(&self) -> broadcast::Receiver<Report>;
+
+    /// Attempts to connect that are made after the first has failed, as they are about to be made.
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        attempt::Attempts::default().subscribe()
+    }
 
     /// Starts to scan. A scan that runs already goes on.
     ///

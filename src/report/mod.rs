@@ -1,5 +1,6 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod check;
 mod detect;
 mod doctor;
 mod frame;
@@ -12,6 +13,7 @@ mod reporter;
 mod sanitise;
 mod text;
 
+pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use frame::{FrameKind, FrameRecord};

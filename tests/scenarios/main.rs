@@ -16,6 +16,7 @@
 mod adapter;
 mod bench;
 mod bonding;
+mod check;
 mod commands;
 mod desk;
 mod families;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
         ("bench", bench::SCENARIOS),
+        ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
     ];

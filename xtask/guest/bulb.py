@@ -13,6 +13,7 @@ from bumble import att, core, hci, ll
 import gatt
 from board import Boards
 from controller import Advert, Air
+from defect import Firmware
 from rig import BulbSpec, Characteristic, Service, Station, Verdict
 from security import Security
 
@@ -109,6 +110,7 @@ class Bulb:
         if spec.services is not None:
             table = [(service.uuid, own.uuid) for service in spec.services for own in service.characteristics]
         self._board = boards.new(spec.profile, spec.folder, table, spec.state)
+        self.firmware = Firmware(spec.defects)
         self._idle_drop = spec.idle_drop
         if self._idle_drop is None and self._board.keep_alive is not None:
             self._idle_drop = _PATIENCE * self._board.keep_alive
@@ -202,15 +204,25 @@ class Bulb:
     def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
         def read() -> bytes:
             told = self._board.read(place)
-            return characteristic.value if told is None else told
+            return characteristic.value if told is None else self.firmware.mar(told)
 
         def write(value: bytes) -> None:
+            if self.firmware.is_busy():
+                return
+            value = self.firmware.bend(value)
+            # Asking counts in some families.
+            before = next((told for _, told in self._board.tell("change")), None) if self.spec.defects else None
             done = self._board.write(place, value)
             if done.att is not None:
+                if self.firmware.has("hangs-up-on-malformed"):
+                    self.drop()
                 raise att.ATT_Error(done.att)
             if done.kept:
                 characteristic.value = value
             if done.occasion is not None:
+                changes = self.firmware.carried_out(before, value)
+                if changes:
+                    self._board.set(changes)
                 asyncio.get_running_loop().call_later(self.spec.status_latency, self._tell, done.occasion)
                 self.advert = self._advert()
 
@@ -219,11 +231,11 @@ class Bulb:
     # --- what it does
 
     def _tell(self, occasion: str | int) -> None:
-        if not self.connected:
+        if not self.connected or self.firmware.is_mute():
             return
         for place, value in self._board.tell(occasion):
             if place in self._characteristics:
-                self._server.announce(self._characteristics[place], value)
+                self._server.announce(self._characteristics[place], self.firmware.mar(value))
 
     def set(self, state: dict[str, Any]) -> None:
         """Somebody else changes it."""
@@ -277,6 +289,7 @@ class Bulb:
         self._security.connect(central)
         self._server.connect(doomed=self._attempt_verdict.does("drop"))
         self._attempt = None
+        self.firmware.connected()
         self._board.connect()
         self.note("connect")
         self.spoken()
@@ -299,6 +312,8 @@ class Bulb:
             self._server.disconnect()
             self._security.disconnect()
             self.note("disconnect", by=by)
+            if self.firmware.has("forgets-on-disconnect"):
+                self._board.set({"power": False, **self.spec.state})
 
     def spoken(self) -> None:
         """Something is written, or the link came up: what keeps it alive, where the bulb wants that."""

@@ -143,8 +143,10 @@ impl Fault {
             Meaning::NoAdapter => Error::AdapterNone,
             Meaning::Off => Error::AdapterOff { adapter },
             Meaning::Blocked => Error::AdapterBlocked { adapter, hard: false },
-            Meaning::Limit => Error::ConnectLimit { device },
-            Meaning::Unresolved => Error::DiscoverTimeout { device, waited: context.waited },
+            Meaning::Limit => Error::ConnectLimit { device, limit: None },
+            Meaning::Unresolved => {
+                Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
+            }
             Meaning::Att(att) => Error::Refused { device, operation: doing, att },
             Meaning::Held => Error::Held { device, detail },
             Meaning::Pairing if operation == Operation::Pair => pairing_error(self, device),
@@ -228,7 +230,7 @@ fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Erro
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
     let reason = match meaning {
-        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi },
+        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
         Meaning::Gone => {
             "the system does not know it (any longer); it has to be found by a scan first".to_owned()
         }

@@ -91,6 +91,12 @@ impl Fake {
         hub.merge(&id(), facts);
     }
 
+    /// The link ends in so many seconds: two after it was asked to, as in BlueZ.
+    async fn ends_in(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+        self.link(false, false);
+    }
+
     fn link(&self, up: bool, resolved: bool) {
         self.merge(Facts { connected: Some(up), resolved: Some(resolved), ..Facts::default() });
     }
@@ -365,9 +371,25 @@ async fn a_table_that_comes_late_is_waited_for() {
     fake.link(false, false);
     *lock(&fake.gatt.late) = u32::MAX;
     let start = Instant::now();
-    let link = radio.connect(&id(), soon()).await.unwrap();
-    assert!(link.table().services.is_empty());
-    assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(4));
+    // Looked for on a fresh link too, and then taken as it is.
+    assert!(link.unwrap().table().services.is_empty());
+    assert_eq!(count(&fake.calls(), "connect"), 3);
+    assert!(start.elapsed() <= Duration::from_millis(6500), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_never_comes_may_come_on_a_fresh_link() {
+    let (radio, fake) = radio([]);
+    // Eleven looks in two seconds.
+    *lock(&fake.gatt.late) = 11;
+    let mut attempts = radio.attempts();
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(4));
+    assert!(link.unwrap().table().service(uuid16(0xFFF0)).is_some());
+    assert_eq!(fake.calls(), ["connect", "disconnect", "connect"]);
+    assert_eq!(attempts.try_recv().unwrap().number, 2);
 }
 
 #[tokio::test(start_paused = true)]

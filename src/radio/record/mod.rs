@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
-    NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link,
+    LinkState, NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
 };
 use crate::error::{Error, Result};
 use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
@@ -286,6 +286,10 @@ impl Radio for Recorded {
 
     fn link_limit(&self) -> usize {
         self.radio.link_limit()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.radio.attempts()
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {

@@ -68,6 +68,9 @@ pub trait Stage: Send + Sync {
     /// Breaks the system, before any command.
     fn break_it(&self, breakage: Breakage);
 
+    /// Has what was broken work again.
+    fn mend(&self);
+
     /// The rig's events count from here.
     fn go(&self);
 
