@@ -14,7 +14,10 @@ fn records(text: &str) -> Vec<Value> {
         }
         record
     };
-    text.lines().map(record).collect()
+    let mut records: Vec<Value> = text.lines().map(record).collect();
+    // Several bulbs are done in any order.
+    records.sort_by_key(|record| record["id"].as_str().map(str::to_owned));
+    records
 }
 
 /// Runs a verb recorded, and again on the recording: the same output and the same exit code.

@@ -58,6 +58,8 @@ pub struct Scenario {
 
 /// Both radios.
 pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
+/// Only the sim radio.
+pub const SIM: &[Kind] = &[Kind::Sim];
 /// Only the real one.
 pub const REAL: &[Kind] = &[Kind::Real];
 
