@@ -15,12 +15,6 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a lamp is paired once", rig: "bonding", on: BOTH, play: once },
     Scenario { name: "a lamp that is not ready to be paired", rig: "bonding", on: BOTH, play: shut },
     Scenario { name: "a link bonds once", rig: "bonding", on: REAL, play: |play| at_the_port(play, bonds) },
-    Scenario {
-        name: "a pairing that is given up is cancelled",
-        rig: "bonding",
-        on: REAL,
-        play: |play| at_the_port(play, gives_up),
-    },
 ];
 
 const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
@@ -80,13 +74,4 @@ async fn bonds(radio: &dyn Radio) {
     let error = connected(radio, SHUT).await.bond(soon()).await.unwrap_err();
     assert!(matches!(&error, Error::PairingFailed { how: None, .. }), "{error:?}");
     assert!(error.to_string().contains("it did not agree"), "{error}");
-}
-
-/// The next one would be told that a pairing is under way.
-async fn gives_up(radio: &dyn Radio) {
-    let link = connected(radio, READY).await;
-    let short = tokio::time::timeout(Duration::from_millis(100), link.bond(soon())).await;
-    assert!(short.is_err(), "{short:?}");
-    link.bond(soon()).await.unwrap();
-    assert_eq!(link.read(STATUS, soon()).await.unwrap(), WHITE);
 }
