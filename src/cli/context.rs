@@ -172,7 +172,7 @@ impl<'a> Context<'a> {
         let operation =
             |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
         progress.follow(radio.as_ref(), &found.bulbs);
-        fleet::each_again(found, limit, operation, |name, result| {
+        fleet::each(found, limit, fleet::Missed::TriedAgain, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.reporter.error(&error, Some(name)),

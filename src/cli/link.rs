@@ -34,6 +34,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     fleet::each(
         found,
         context.links(radio.as_ref()),
+        fleet::Missed::Failed,
         async |report| {
             if report.connected {
                 radio.connect(&report.id, context.deadline()).await?.disconnect().await?;

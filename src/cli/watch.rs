@@ -13,7 +13,7 @@ use crate::bulb::{Around, BulbState, Driven, Driver, Gate, Happening, LinkPhase,
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::Report;
-use crate::report::{Body, LinkKind, LinkRecord, StateRecord};
+use crate::report::{Body, LinkKind, LinkRecord, StateRecord, millis};
 
 /// How much of what happens waits to be reported. While it is full the driver waits, and the radio keeps the newest.
 const HAPPENINGS: usize = 64;
@@ -34,6 +34,7 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         found,
         // All at once: a bulb that waits for its turn would never be watched.
         usize::MAX,
+        fleet::Missed::Failed,
         async |report| watcher.watch(report).await,
         |name, result| match result {
             Ok(()) => Ok(()),
@@ -154,7 +155,7 @@ impl Watcher<'_> {
             (LinkPhase::Up, Some((since, _))) => (LinkKind::Connected, None, Some(since.elapsed())),
             _ => return Ok(()),
         };
-        let gap_ms = gap.map(|gap| u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
+        let gap_ms = gap.map(millis);
         let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(&self.args.target, report, kind) };
         let record = LinkRecord { cause: cause.filter(|_| kind != LinkKind::Connected), ..record };
         self.context.reporter.record(&Body::Link(record))?;

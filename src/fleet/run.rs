@@ -8,6 +8,15 @@ use super::find::Found;
 use crate::error::{Error, Result};
 use crate::radio::Report;
 
+/// What becomes of those of several bulbs that could not be connected to, while others could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// They have failed.
+    Failed,
+    /// They are tried once more alone at the end: what was in their way may have been the others. Nothing was written to them.
+    TriedAgain,
+}
+
 /// Runs `operation` for each bulb found, up to `limit` at once, and gives each result to `done` as it comes, with the
 /// name of its bulb.
 ///
@@ -17,42 +26,14 @@ use crate::radio::Report;
 pub async fn each<T, F>(
     found: Found,
     limit: usize,
-    operation: impl Fn(Report) -> F,
-    done: impl FnMut(&str, Result<T>) -> Result<()>,
-) -> Result<()>
-where
-    F: Future<Output = Result<T>>,
-{
-    run(found, limit, false, operation, done).await
-}
-
-/// As [`each`]. Those of several that could not be connected to, while others could, are tried once more alone at the end: what
-/// was in their way may have been the others. Nothing was written to them.
-///
-/// # Errors
-/// As for [`each`].
-pub async fn each_again<T, F>(
-    found: Found,
-    limit: usize,
-    operation: impl Fn(Report) -> F,
-    done: impl FnMut(&str, Result<T>) -> Result<()>,
-) -> Result<()>
-where
-    F: Future<Output = Result<T>>,
-{
-    run(found, limit, true, operation, done).await
-}
-
-async fn run<T, F>(
-    found: Found,
-    limit: usize,
-    again: bool,
+    missed: Missed,
     operation: impl Fn(Report) -> F,
     mut done: impl FnMut(&str, Result<T>) -> Result<()>,
 ) -> Result<()>
 where
     F: Future<Output = Result<T>>,
 {
+    let again = missed == Missed::TriedAgain;
     let of = found.bulbs.len() + found.failures.len();
     let mut exits = Vec::new();
     let mut tell = |name: &str, result: Result<T>| match result {

@@ -95,6 +95,7 @@ impl Runner<'_> {
         fleet::each(
             found,
             self.context.links(radio.as_ref()),
+            fleet::Missed::Failed,
             async |report| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
