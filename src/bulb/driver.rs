@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bulb_protocol::profile::{Item, Profile};
-use tokio::sync::{Notify, broadcast, mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,7 +14,7 @@ use super::change::{Change, Power};
 use super::families::Families;
 use super::gate::Gate;
 use super::info::{DeviceInfo, read_device_info};
-use super::reach::{ENDING_TIME, ended};
+use super::reach::{ENDING_TIME, ended, find_again};
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, Result};
@@ -35,8 +35,6 @@ const STEADY: Duration = Duration::from_secs(10);
 const BATTERY_PAUSE: Duration = Duration::from_secs(60);
 /// How long a read beside the commands may take.
 const READ_TIME: Duration = Duration::from_secs(5);
-/// How often a scan for a bulb is looked after.
-const SCAN_TIME: Duration = Duration::from_secs(1);
 /// How long a disconnect may take to be sent.
 const DISCONNECT_TIME: Duration = Duration::from_secs(2);
 
@@ -372,51 +370,6 @@ impl Holder {
             }
         }
     }
-}
-
-/// Scans until the bulb is heard. The system forgets devices: BlueZ 30 s after it last heard them, and all when it is
-/// started anew.
-async fn find_again(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<()> {
-    if radio.known().await?.iter().any(|known| known.id == report.id && known.connected) {
-        // Another program holds it, so it does not advertise; its link can be shared.
-        return Ok(());
-    }
-    let mut reports = radio.reports();
-    let heard = async {
-        loop {
-            // One who has found its bulb ends the scan of all.
-            radio.start_scan().await?;
-            let heard = async {
-                loop {
-                    match reports.recv().await {
-                        Ok(heard) if heard.id == report.id => return,
-                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
-                        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                    }
-                }
-            };
-            if timeout(SCAN_TIME, heard).await.is_ok() {
-                return Ok(());
-            }
-        }
-    };
-    let late = |waited| Error::ConnectTimeout {
-        device: report.label(),
-        waited,
-        rssi: report.rssi,
-        last: Some("it was not heard".to_owned()),
-    };
-    let mut adapter = radio.adapter_state();
-    let found = tokio::select! {
-        found = deadline.run(heard, late) => found,
-        _ = adapter.wait_for(|state| *state != AdapterState::On) => {
-            Err(Error::AdapterLost { adapter: radio.adapter().name })
-        }
-    };
-    // A scan that was ended with the adapter is no trouble.
-    let stopped = radio.stop_scan().await;
-    found?;
-    stopped
 }
 
 /// What is read beside the commands: once what the bulb says of itself, and now and then the battery level.

@@ -304,7 +304,7 @@ impl Session {
             let all = assumed.items();
             let mode = self.known.mode;
             let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
-            self.known.merge(&only(&own, all.less(self.profile.disagrees(all, &own, &heard))));
+            self.known.merge(&own.only(all.less(self.profile.disagrees(all, &own, &heard))));
             self.known.mode = mode;
         }
         Outcome { state: self.state(), confirmed: Some(confirmed) }
@@ -372,21 +372,6 @@ fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
     let writes = |known: &Light| profile.encode(wanted, known, 0).ok().map(|sent| sent.writes);
     let alone = writes(&Light::default());
     alone.is_some() && alone == writes(&one) && alone == writes(&other)
-}
-
-/// These parts alone.
-fn only(light: &Light, items: Items) -> Light {
-    let has = |item: Item| items.contains(item);
-    Light {
-        power: light.power.filter(|_| has(Item::Power)),
-        brightness: light.brightness.filter(|_| has(Item::Brightness)),
-        color: light.color.filter(|_| has(Item::Color)),
-        white: light.white.filter(|_| has(Item::White)),
-        kelvin: light.kelvin.filter(|_| has(Item::Kelvin)),
-        effect: light.effect.clone().filter(|_| has(Item::Effect)),
-        speed: light.speed.filter(|_| has(Item::Speed)),
-        mode: None,
-    }
 }
 
 /// Which parts are not the same.

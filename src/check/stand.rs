@@ -9,12 +9,12 @@ use bulb_protocol::Percent;
 use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Item, Items, Light, Profile, Write};
 use futures::FutureExt;
-use futures::future::select_all;
+use futures::future::{pending, select_all};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Judge, Stop, Undo, failed};
-use crate::bulb::{Advertising, Families, Roles};
+use crate::bulb::{Advertising, Families, Roles, find_again};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
 
@@ -86,7 +86,7 @@ impl Stand {
         families: Arc<Families>,
         profile: Arc<Profile>,
     ) -> Self {
-        let undo = Undo::new(Arc::clone(&radio), report.id.clone());
+        let undo = Undo::new(Arc::clone(&radio), report.clone());
         let known = profile.starting(&Light::default());
         Self {
             radio,
@@ -205,8 +205,8 @@ impl Stand {
         {
             // After a pause, the system may have forgotten it: it has to be heard first.
             tracing::info!("{}: {error}", self.device());
-            let mut device = [self.report.clone()];
-            crate::bulb::listen(self.radio.as_ref(), &mut device, AWHILE).await.need("no scan")?;
+            let found = find_again(self.radio.as_ref(), &self.report, Deadline::after(AWHILE)).await;
+            found.need("there is no link")?;
             self.connect(CONNECT_TIME).await.need("there is no link")?;
         }
         let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
@@ -330,8 +330,10 @@ impl Stand {
         let mut ears: Vec<Notifications> =
             self.up.iter().flat_map(|up| &up.ears).map(|(_, stream)| stream.resubscribe()).collect();
         let streams = ears.iter_mut().map(|stream| stream.recv().boxed());
-        let mut listening =
-            select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default()));
+        let mut listening = match streams.len() {
+            0 => pending().boxed(),
+            _ => select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default())).boxed(),
+        };
         let mut writing = pin!(self.put(write, Deadline::after(REQUEST_TIME)));
         let mut heard = None;
         loop {

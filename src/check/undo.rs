@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::{Light, Profile};
+use bulb_protocol::profile::{Item, Items, Light, Profile};
 use tokio::time::{sleep, timeout};
 
-use crate::bulb::Roles;
+use crate::bulb::{Roles, find_again};
 use crate::error::{Error, Result};
-use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
+use crate::radio::{Deadline, Link, LinkState, Radio, Report};
 
 /// How long it may take.
 const TIME: Duration = Duration::from_secs(8);
@@ -19,7 +19,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub struct Undo {
     radio: Arc<dyn Radio>,
-    device: DeviceId,
+    report: Report,
     state: Arc<Mutex<State>>,
 }
 
@@ -32,8 +32,8 @@ struct State {
 }
 
 impl Undo {
-    pub(super) fn new(radio: Arc<dyn Radio>, device: DeviceId) -> Self {
-        Self { radio, device, state: Arc::default() }
+    pub(super) fn new(radio: Arc<dyn Radio>, report: Report) -> Self {
+        Self { radio, report, state: Arc::default() }
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
@@ -76,12 +76,10 @@ impl Undo {
 
     /// Another link; the bulb has to be heard before that where the system has forgotten it.
     async fn connect(&self, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        match self.radio.connect(&self.device, deadline.within(TIME / 2)).await {
+        match self.radio.connect(&self.report.id, deadline.within(TIME / 2)).await {
             Err(Error::ConnectFailed { .. }) => {
-                self.radio.start_scan().await?;
-                sleep(TIME / 8).await;
-                self.radio.stop_scan().await?;
-                self.radio.connect(&self.device, deadline).await
+                find_again(self.radio.as_ref(), &self.report, deadline.within(TIME / 4)).await?;
+                self.radio.connect(&self.report.id, deadline).await
             }
             result => result,
         }
@@ -95,22 +93,22 @@ impl Undo {
             None => match self.connect(deadline).await {
                 Ok(link) => link,
                 Err(error) => {
-                    tracing::info!("{}: putting it back: {error}", self.device);
+                    tracing::info!("{}: putting it back: {error}", self.report.label());
                     return false;
                 }
             },
         };
-        let Ok(roles) = Roles::find(profile, link.table(), self.device.as_str()) else { return false };
+        let Ok(roles) = Roles::find(profile, link.table(), self.report.id.as_str()) else { return false };
         sleep(SETTLE).await;
         // What the family reports but cannot be set is not ours to restore.
         let settable = profile.settable();
-        let wanted = only(light, settable);
+        let wanted = light.only(restorable(light, settable));
         let Ok(sent) = profile.encode(&wanted, light, 0) else { return false };
         for write in &sent.writes {
             let Some(id) = roles.get(&write.role) else { return false };
             let kind = roles.write_kind(&write.role, write.kind);
             if let Err(error) = link.write(id, &write.bytes, kind, deadline).await {
-                tracing::info!("{}: putting it back: {error}", self.device);
+                tracing::info!("{}: putting it back: {error}", self.report.label());
                 return false;
             }
             sleep(write.delay.max(profile.session.gap)).await;
@@ -119,20 +117,8 @@ impl Undo {
     }
 }
 
-/// These parts alone, and of what it can shine with, what it shines with.
-fn only(light: &Light, items: bulb_protocol::profile::Items) -> Light {
-    use bulb_protocol::profile::Item;
-    let mode = light.mode;
-    let has =
-        |item: Item| items.contains(item) && (item.mode().is_none() || mode.is_none() || item.mode() == mode);
-    Light {
-        power: light.power.filter(|_| has(Item::Power)),
-        brightness: light.brightness.filter(|_| has(Item::Brightness)),
-        color: light.color.filter(|_| has(Item::Color)),
-        white: light.white.filter(|_| has(Item::White)),
-        kelvin: light.kelvin.filter(|_| has(Item::Kelvin)),
-        effect: light.effect.clone().filter(|_| has(Item::Effect)),
-        speed: light.speed.filter(|_| has(Item::Speed)),
-        mode: None,
-    }
+/// What can be put back: the parts that can be set, and of what it can shine with, what it shines with.
+fn restorable(light: &Light, settable: Items) -> Items {
+    let shines = |item: Item| item.mode().is_none() || light.mode.is_none() || item.mode() == light.mode;
+    settable.iter().filter(|item| shines(*item)).collect()
 }
