@@ -85,6 +85,12 @@ impl Running {
         Self { child, output, lines: Vec::new(), stderr: Some(stderr), patience }
     }
 
+    /// Waits so many times as long for whatever comes.
+    pub fn patient(mut self, times: u32) -> Self {
+        self.patience *= times;
+        self
+    }
+
     /// Waits for a line.
     pub fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + self.patience;
