@@ -11,6 +11,7 @@ pub mod color;
 pub mod config;
 pub mod error;
 pub mod fleet;
+pub mod measure;
 pub mod numbers;
 pub mod radio;
 pub mod report;

@@ -12,6 +12,7 @@ use clap::{
 use clap_complete::Shell;
 use uuid::Uuid;
 
+use super::bench::Bench;
 use super::gatt::Gatt;
 use crate::bulb::{Change, Power};
 use crate::color;
@@ -207,6 +208,8 @@ pub(crate) enum Verb {
     Info(Info),
     /// Read, write and listen to single characteristics, as they are
     Gatt(Gatt),
+    /// Measure a bulb: connect time, latency, and how many writes it takes; or compare two measurements
+    Bench(Bench),
     /// Hold a bulb against its family: does it do all that it has to?
     Check(Check),
     /// Look at the machine's Bluetooth: what there is, what is wrong, and how to mend it
@@ -469,7 +472,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn percent(text: &str) -> Result<Percent, String> {
+pub(super) fn percent(text: &str) -> Result<Percent, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     number
         .parse()

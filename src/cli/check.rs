@@ -109,7 +109,7 @@ async fn held_against(radio: &dyn Radio, report: &Report, context: &Context<'_>)
 }
 
 /// Writes the whole file or nothing: who reads it never sees a part.
-fn write(path: &Path, content: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(temporary);

@@ -2,6 +2,7 @@
 
 mod args;
 mod battery;
+mod bench;
 mod check;
 mod context;
 mod doctor;
@@ -90,6 +91,7 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
         Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
             return profiles::show(&args, &cli.global, reporter);
         }
+        Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, reporter),
         Verb::Redact(args) => return redact::run(&args, reporter),
         Verb::Check(args) if args.list => return check::list(&args, reporter),
         Verb::Completions(args) => return generate::completions(&args, reporter),
@@ -138,6 +140,7 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
         Verb::Info(args) => info::run(&args, context).await,
         Verb::Gatt(args) => gatt::run(&args, context).await,
+        Verb::Bench(args) => bench::run(&args, context).await,
         Verb::Check(args) => check::run(&args, context).await,
         Verb::Doctor => doctor::run(context).await,
         Verb::Tui => tui::run(context).await,

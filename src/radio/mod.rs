@@ -324,6 +324,12 @@ pub trait Link: fmt::Debug + Send + Sync {
         None
     }
 
+    /// How long it took to find the services once this link was up, where the platform tells these apart. The system may
+    /// know them from before. Nothing for a link that was up before we came.
+    fn discovery(&self) -> Option<Duration> {
+        None
+    }
+
     /// Bonds with the bulb, if that is not done already; most bulbs need none. Where the platform bonds by itself when a
     /// bulb asks for it, there is nothing to do.
     ///

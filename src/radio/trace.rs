@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bulb_protocol::base;
@@ -314,6 +314,10 @@ impl Link for TracedLink {
 
     fn mtu(&self) -> Option<u16> {
         self.link.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

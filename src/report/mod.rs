@@ -1,5 +1,6 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod bench;
 mod check;
 mod detect;
 mod doctor;
@@ -13,6 +14,10 @@ mod reporter;
 mod sanitise;
 mod text;
 
+pub use bench::{
+    BenchRecord, ComparisonRecord, DifferenceRecord, RateRecord, SavedBench, SkippedRecord, StepRecord,
+    TimesRecord,
+};
 pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
@@ -28,7 +33,7 @@ pub use record::{
     AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
     ScanRecord, StateRecord, millis,
 };
-pub use reporter::{ColorChoice, Reporter, Settings};
+pub use reporter::{ColorChoice, Reporter, Settings, json_line};
 pub use sanitise::{json_safe, sanitise};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::bench::{BenchRecord, ComparisonRecord};
 use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
@@ -46,6 +47,10 @@ pub enum Body {
     Info(Box<InfoRecord>),
     /// What passed at a characteristic.
     Value(ValueRecord),
+    /// What was measured at a bulb.
+    Bench(Box<BenchRecord>),
+    /// How two measurements differ.
+    Comparison(ComparisonRecord),
     /// The state of the machine's Bluetooth.
     Doctor(DoctorRecord),
     /// A bulb family.

@@ -44,6 +44,8 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
         Body::Link(link) => link_fields(link, layout),
         Body::Frame(frame) => frame.fields(layout),
         Body::Info(info) => return Some(info.text(layout)),
+        Body::Bench(bench) => return Some(bench.text(layout)),
+        Body::Comparison(comparison) => return Some(comparison.text(layout)),
         Body::Doctor(doctor) => return Some(doctor.text(layout)),
         Body::Value(value) => value.fields(layout),
         Body::Profile(profile) => return Some(profile.text(layout)),

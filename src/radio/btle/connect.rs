@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::{Context, Fault, LOST_EARLY, Meaning, Operation};
 use super::link::{BtleLink, Tools};
@@ -183,12 +183,18 @@ impl Attempt<'_> {
         let mut phase = self.tools.hub.phase(self.device);
         let start = *phase.borrow_and_update();
         let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
-        // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
-        if !start.resolved {
-            self.ask(&mut phase, start, &mut cancel).await?;
-        }
-        self.resolve(&mut phase, start).await?;
+        let seen = phase.clone();
+        let rising = async {
+            // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
+            if !start.resolved {
+                self.ask(&mut phase, start, &mut cancel).await?;
+            }
+            self.resolve(&mut phase, start).await
+        };
+        let (risen, up) = noting_when_up(seen, rising).await;
+        risen?;
         let (gatt, table) = self.discover(&mut phase, start).await?;
+        let discovery = up.filter(|_| !start.connected).map(|up| up.elapsed());
         let link = BtleLink::new(
             self.tools.clone(),
             self.device.clone(),
@@ -196,6 +202,7 @@ impl Attempt<'_> {
             start.connected,
             table,
             gatt,
+            discovery,
         );
         let link = Arc::new(link);
         self.tools.hub.enter(self.device, &link);
@@ -309,6 +316,22 @@ impl Attempt<'_> {
 async fn dropped_since(phase: &mut watch::Receiver<Phase>, start: Phase) {
     // An error means that the radio is gone, and the link with it.
     let _ = phase.wait_for(|now| now.drops != start.drops).await;
+}
+
+/// Does the work, and notes when the link came up meanwhile.
+async fn noting_when_up<T>(
+    mut phase: watch::Receiver<Phase>,
+    work: impl Future<Output = T>,
+) -> (T, Option<Instant>) {
+    tokio::pin!(work);
+    let mut up = None;
+    loop {
+        tokio::select! {
+            biased;
+            _ = phase.wait_for(|now| now.connected), if up.is_none() => up = Some(Instant::now()),
+            done = &mut work => return (done, up),
+        }
+    }
 }
 
 fn dropped() -> Failure {

@@ -57,6 +57,7 @@ pub(super) struct BtleLink {
     was_up: bool,
     table: GattTable,
     gatt: Arc<dyn Gatt>,
+    discovery: Option<Duration>,
     values: Arc<Values>,
     state: watch::Sender<LinkState>,
     keep: AtomicBool,
@@ -72,6 +73,7 @@ impl BtleLink {
         was_up: bool,
         table: GattTable,
         gatt: Arc<dyn Gatt>,
+        discovery: Option<Duration>,
     ) -> Self {
         Self {
             tools,
@@ -80,6 +82,7 @@ impl BtleLink {
             was_up,
             table,
             gatt,
+            discovery,
             values: Arc::default(),
             state: watch::Sender::new(LinkState::Up),
             keep: AtomicBool::new(false),
@@ -271,6 +274,10 @@ impl Link for BtleLink {
 
     fn mtu(&self) -> Option<u16> {
         self.gatt.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.discovery
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -442,6 +443,10 @@ impl Link for RecordedLink {
 
     fn mtu(&self) -> Option<u16> {
         self.link.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

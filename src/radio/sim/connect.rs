@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::ADAPTER;
 use super::air::Air;
@@ -106,6 +106,7 @@ impl Connect<'_> {
         };
         let mut half = Half { air: self.air, id, armed: !was_up };
         let state = self.air.attach(id, !was_up);
+        let up = Instant::now();
         if !resolved {
             self.resolve(id, state.clone()).await?;
         }
@@ -126,6 +127,7 @@ impl Connect<'_> {
             was_up,
             table: table.unwrap_or_default().numbered(),
             mtu,
+            discovery: (!was_up).then(|| up.elapsed()),
             state,
             turn: Mutex::new(()),
         });

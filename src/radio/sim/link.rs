@@ -27,6 +27,8 @@ pub(super) struct SimLink {
     pub(super) table: GattTable,
     /// The ATT MTU, bytes.
     pub(super) mtu: Option<u16>,
+    /// How long finding the services took.
+    pub(super) discovery: Option<Duration>,
     pub(super) state: watch::Receiver<LinkState>,
     /// Whose turn it is: ATT has one request under way at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
     pub(super) turn: Mutex<()>,
@@ -153,6 +155,10 @@ impl Link for SimLink {
 
     fn mtu(&self) -> Option<u16> {
         self.mtu
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.discovery
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
