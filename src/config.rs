@@ -3,6 +3,7 @@
 //! ```toml
 //! adapter = "hci0"
 //! timeout = "10s"
+//! max_links = 3
 //!
 //! [aliases]
 //! desk = "C4:11:00:00:00:01"
@@ -34,6 +35,8 @@ pub struct Config {
     /// How long an operation may take where the command line does not say.
     #[serde(default, with = "humantime_serde")]
     pub timeout: Option<Duration>,
+    /// How many links are held at once where the command line does not say.
+    pub max_links: Option<usize>,
     /// Names of the user's own for single bulbs: each stands for an address, a platform identifier or an advertised
     /// name.
     #[serde(default)]
@@ -128,6 +131,9 @@ impl Config {
                     ));
                 }
             }
+        }
+        if self.max_links == Some(0) {
+            return Err("max_links is zero".to_owned());
         }
         match self.timeout {
             Some(timeout) if timeout.is_zero() => Err("timeout is zero".to_owned()),

@@ -6,11 +6,13 @@
 
 pub mod bulb;
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod color;
 pub mod config;
 pub mod error;
 pub mod fleet;
+pub mod measure;
 pub mod numbers;
 pub mod radio;
 pub mod report;

@@ -188,7 +188,7 @@ async fn devices_that_are_gone_take_no_memory() {
 
 /// The hour of which docs/BENCHMARKS.md tells.
 #[tokio::test(start_paused = true)]
-#[ignore = "long unless it is optimised: cargo xtask bench tui"]
+#[ignore = "takes minutes: cargo xtask bench tui"]
 async fn an_hour_of_reports() {
     let wall = std::time::Instant::now();
     // Phones take another address every fifteen minutes; this is worse.

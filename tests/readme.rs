@@ -5,6 +5,8 @@
 //! line, and `? 3` before the output for an exit code other than 0. All blocks share one world of virtual bulbs, from top to
 //! bottom. A block marked `console,ignore` is for people only.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -22,7 +22,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 async fn valid_rigs_open() {
     let dir = tempfile::tempdir().unwrap();
     let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
-    let rigs = [files("."), files("scenarios")].concat();
+    let rigs = [files("."), files("scenarios"), files("faults")].concat();
     assert!(!rigs.is_empty());
     for file in rigs {
         match open(Some(&file), options.clone()).await {

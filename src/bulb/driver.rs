@@ -14,12 +14,13 @@ use super::change::{Change, Power};
 use super::families::Families;
 use super::gate::Gate;
 use super::info::{DeviceInfo, read_device_info};
+use super::reach::{ENDING_TIME, ended, find_again};
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report};
+use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report, spread};
 
-/// The pauses before a lost link is tried again; the last one stays.
+/// The pauses before a lost link is tried again, at the most; the last one stays.
 const BACK_OFF: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -77,10 +78,28 @@ pub enum Happening {
 #[derive(Clone, Debug)]
 pub struct Driven(pub Arc<Profile>);
 
+impl Driven {
+    /// Whether the bulb tells its state over a link.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        super::session::tells(&self.0)
+    }
+}
+
 impl PartialEq for Driven {
     fn eq(&self, other: &Self) -> bool {
         self.0.full_name() == other.0.full_name()
     }
+}
+
+/// What there is around a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// A desk, which scans, and wants to know all that there is to know of the bulb.
+    Desk,
+    /// Nothing: the driver scans itself for a bulb that does not connect any more, follows the state alone, and leaves a link up
+    /// that was up before it came.
+    Nothing,
 }
 
 /// What a driver is made of.
@@ -96,6 +115,8 @@ pub struct Plan {
     pub gate: Arc<Gate>,
     /// How long an operation may take.
     pub timeout: Duration,
+    /// What there is around it.
+    pub around: Around,
 }
 
 /// Holds a bulb: connects, reconnects with growing pauses, follows its state, and writes the newest change whenever the bulb has
@@ -128,7 +149,8 @@ impl Driver {
     pub fn start(plan: Plan, out: mpsc::Sender<(DeviceId, Happening)>) -> Self {
         let slot = Arc::new(Slot::default());
         let stop = CancellationToken::new();
-        let holder = Holder { plan, slot: slot.clone(), out, link: None, token: 0, attempt: 0 };
+        let holder =
+            Holder { plan, slot: slot.clone(), out, link: None, token: 0, attempt: 0, missed: false };
         let task = tokio::spawn(holder.run(stop.clone()));
         Self { slot, stop, _task: AbortOnDropHandle::new(task) }
     }
@@ -167,6 +189,8 @@ struct Holder {
     /// The token of the last change that was taken.
     token: u64,
     attempt: u32,
+    /// Whether the last connect came to nothing: the system may have forgotten the bulb, which a scan brings back.
+    missed: bool,
 }
 
 impl Holder {
@@ -196,12 +220,13 @@ impl Holder {
 
     /// Holds the link for as long as there is use in it; gives the error that made an end.
     async fn hold(&mut self) -> Error {
+        let mut anew = true;
         loop {
             self.attempt += 1;
             self.tell(Happening::Link(LinkPhase::Connecting(self.attempt))).await;
+            let start = Instant::now();
             let error = match self.open().await {
                 Ok(session) => {
-                    let start = Instant::now();
                     let error = self.drive(session).await;
                     if start.elapsed() >= STEADY {
                         self.attempt = 0;
@@ -210,7 +235,14 @@ impl Holder {
                 }
                 Err(error) => error,
             };
-            self.link = None;
+            let link = self.link.take();
+            // A link that was there may be one that the command before us has asked to end. That is no loss.
+            let ending = matches!(error, Error::LinkLost { .. }) && start.elapsed() <= ENDING_TIME;
+            if let Some(link) = link.filter(|link| ending && link.was_up() && std::mem::take(&mut anew)) {
+                ended(link.as_ref()).await;
+                self.attempt = 0;
+                continue;
+            }
             // A change that was meant for a bulb in reach must not switch it minutes later.
             if let Some((_, token)) = self.slot.take() {
                 self.token = token;
@@ -224,10 +256,14 @@ impl Holder {
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let Plan { radio, report, families, gate, timeout } = &self.plan;
+        let Plan { radio, report, families, gate, timeout, around } = &self.plan;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
+        if std::mem::replace(&mut self.missed, true) && *around == Around::Nothing {
+            find_again(radio.as_ref(), report, deadline).await?;
+        }
         let link = radio.connect(&report.id, deadline).await?;
+        self.missed = false;
         self.link = Some(link.clone());
         drop(turn);
         let mut session = Session::open(link, report, families, deadline).await?;
@@ -250,6 +286,7 @@ impl Holder {
         let index = usize::try_from(self.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let last = BACK_OFF.len() - 1;
         let pause = BACK_OFF.get(index.min(last)).copied().unwrap_or(STEADY);
+        let pause = spread(pause, &self.plan.report.id, self.attempt);
         let until = Instant::now() + pause;
         self.tell(Happening::Link(LinkPhase::Waiting(until))).await;
         let mut adapter = self.plan.radio.adapter_state();
@@ -286,7 +323,7 @@ impl Holder {
                     let operation = "use".to_owned();
                     return Error::LinkLost { device: device.clone(), operation };
                 }
-                () = &mut beside => {}
+                () = &mut beside, if self.plan.around == Around::Desk => {}
             }
         }
     }

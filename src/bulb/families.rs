@@ -180,19 +180,25 @@ impl Families {
         self.weigh(report).iter().any(|one| one.score >= ENOUGH)
     }
 
+    /// The profile that an advertisement speaks for, or that was named for this bulb.
+    #[must_use]
+    pub fn advertised_profile(&self, report: &Report) -> Option<Arc<Profile>> {
+        // What is wrong with a named one is said when it is to drive the bulb.
+        if let Ok(Some(named)) = self.named(report) {
+            return Some(named);
+        }
+        let name = self.advertised(report)?;
+        let (family, variant) = builtin::split_name(&name);
+        self.profile(family, variant.as_deref()).ok()
+    }
+
     /// The state that an advertisement tells, if its family does so.
     #[must_use]
     pub fn advertised_light(&self, report: &Report) -> Option<Light> {
         if report.manufacturer.is_empty() && report.service_data.is_empty() {
             return None;
         }
-        let name = self.advertised(report)?;
-        let (family, variant) = builtin::split_name(&name);
-        let profile = match self.named(report) {
-            Ok(Some(named)) => named,
-            _ => self.profile(family, variant.as_deref()).ok()?,
-        };
-        light_of(&profile, report)
+        light_of(&*self.advertised_profile(report)?, report)
     }
 
     /// The user's file of a family.

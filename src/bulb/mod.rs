@@ -19,12 +19,12 @@ mod tell;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
-pub use driver::{Driven, Driver, Happening, LinkPhase, Plan};
+pub use driver::{Around, Driven, Driver, Happening, LinkPhase, Plan};
 pub use families::{BASE, Families};
 pub use gate::{Gate, Turn};
 pub use info::{DeviceInfo, read_device_info};
 pub use raw::{Deed, Passed, Place, Raw, WriteChoice};
-pub use reach::{hold, reach};
+pub use reach::{find_again, hold, reach};
 pub use recognise::{Candidate, Recognition, judge, recognise, weigh};
 pub use roles::Roles;
 pub use session::{Outcome, Session};

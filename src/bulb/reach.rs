@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result};
-use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
+use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report};
 
 /// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
 /// that it is connected. A little more, for the news to arrive.
-const ENDING_TIME: Duration = Duration::from_millis(2300);
+pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
+/// How often a scan for a bulb is looked after.
+const SCAN_TIME: Duration = Duration::from_secs(1);
 
 /// Connects and runs the operation. A link that was up before we came may be one that the command before us has asked to
 /// end: when it is lost on the way, the operation runs once more on a link of our own. So it must be one that can be repeated.
@@ -37,9 +40,57 @@ pub async fn reach<T>(
 }
 
 /// Waits for the end of a link for as long as it may take, and says whether it came.
-async fn ended(link: &dyn Link) -> bool {
+pub(super) async fn ended(link: &dyn Link) -> bool {
     let mut state = link.state();
     timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok()
+}
+
+/// Scans until the bulb is heard. The system forgets devices: BlueZ 30 s after it last heard them, and all when it is
+/// started anew.
+///
+/// # Errors
+/// [`Error::ConnectTimeout`], [`Error::AdapterLost`], and what scanning gives.
+pub async fn find_again(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<()> {
+    if radio.known().await?.iter().any(|known| known.id == report.id && known.connected) {
+        // Another program holds it, so it does not advertise; its link can be shared.
+        return Ok(());
+    }
+    let mut reports = radio.reports();
+    let heard = async {
+        loop {
+            // One who has found its bulb ends the scan of all.
+            radio.start_scan().await?;
+            let heard = async {
+                loop {
+                    match reports.recv().await {
+                        Ok(heard) if heard.id == report.id => return,
+                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                        Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                    }
+                }
+            };
+            if timeout(SCAN_TIME, heard).await.is_ok() {
+                return Ok(());
+            }
+        }
+    };
+    let late = |waited| Error::ConnectTimeout {
+        device: report.label(),
+        waited,
+        rssi: report.rssi,
+        last: Some("it was not heard".to_owned()),
+    };
+    let mut adapter = radio.adapter_state();
+    let found = tokio::select! {
+        found = deadline.run(heard, late) => found,
+        _ = adapter.wait_for(|state| *state != AdapterState::On) => {
+            Err(Error::AdapterLost { adapter: radio.adapter().name })
+        }
+    };
+    // A scan that was ended with the adapter is no trouble.
+    let stopped = radio.stop_scan().await;
+    found?;
+    stopped
 }
 
 /// Connects, and leaves the link up for others. One that was up before we came is looked at for as long as it may take

@@ -79,7 +79,7 @@ impl Session {
             return Err(Error::MtuTooSmall { device, profile: profile.full_name(), mtu, need });
         }
         if profile.session.needs_bonding {
-            bond(link.as_ref(), &profile, &device, deadline).await?;
+            bond(link.as_ref(), &profile, deadline).await?;
         }
         link.explain(reader(Arc::clone(&profile), Arc::clone(&roles)));
         let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
@@ -128,8 +128,7 @@ impl Session {
     /// Whether the bulb tells its state over a link.
     #[must_use]
     pub fn tells(&self) -> bool {
-        let Readback { read, command, change, ask, advert: _ } = self.profile.readback();
-        read || command || change || ask
+        tells(&self.profile)
     }
 
     /// Writes now and then what the family wants to keep its link, until the session ends.
@@ -305,7 +304,7 @@ impl Session {
             let all = assumed.items();
             let mode = self.known.mode;
             let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
-            self.known.merge(&only(&own, all.less(self.profile.disagrees(all, &own, &heard))));
+            self.known.merge(&own.only(all.less(self.profile.disagrees(all, &own, &heard))));
             self.known.mode = mode;
         }
         Outcome { state: self.state(), confirmed: Some(confirmed) }
@@ -335,18 +334,19 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
     if said == asked { Agreement::Whole } else { Agreement::Part }
 }
 
+/// Whether bulbs of this profile tell their state over a link.
+pub(super) fn tells(profile: &Profile) -> bool {
+    let Readback { read, command, change, ask, advert: _ } = profile.readback();
+    read || command || change || ask
+}
+
 /// Pairs with a bulb that takes nothing without.
-async fn bond(link: &dyn Link, profile: &Profile, device: &str, deadline: Deadline) -> Result<()> {
-    let failed = |detail: String| Error::PairingFailed {
-        device: device.to_owned(),
-        detail,
-        how: profile.session.pairing_hint.clone(),
-    };
+async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<()> {
     match link.bond(deadline).await {
-        Ok(()) => Ok(()),
-        Err(Error::NeedsPairing { .. }) => Err(failed("it did not agree".to_owned())),
-        Err(error @ (Error::LinkLost { .. } | Error::ServiceDown)) => Err(error),
-        Err(error) => Err(failed(error.to_string())),
+        Err(Error::PairingFailed { device, detail, .. }) => {
+            Err(Error::PairingFailed { device, detail, how: profile.session.pairing_hint.clone() })
+        }
+        result => result,
     }
 }
 
@@ -372,21 +372,6 @@ fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
     let writes = |known: &Light| profile.encode(wanted, known, 0).ok().map(|sent| sent.writes);
     let alone = writes(&Light::default());
     alone.is_some() && alone == writes(&one) && alone == writes(&other)
-}
-
-/// These parts alone.
-fn only(light: &Light, items: Items) -> Light {
-    let has = |item: Item| items.contains(item);
-    Light {
-        power: light.power.filter(|_| has(Item::Power)),
-        brightness: light.brightness.filter(|_| has(Item::Brightness)),
-        color: light.color.filter(|_| has(Item::Color)),
-        white: light.white.filter(|_| has(Item::White)),
-        kelvin: light.kelvin.filter(|_| has(Item::Kelvin)),
-        effect: light.effect.clone().filter(|_| has(Item::Effect)),
-        speed: light.speed.filter(|_| has(Item::Speed)),
-        mode: None,
-    }
 }
 
 /// Which parts are not the same.

@@ -67,16 +67,21 @@ impl Device {
         Self { report, tables: Default::default() }
     }
 
+    fn own(&self, local: bool) -> &Table {
+        let [devices, computers] = &self.tables;
+        if local { computers } else { devices }
+    }
+
     /// The GATT table as far as it was discovered: of the device, or, if `local`, of the computer that captured.
     #[must_use]
     pub fn table(&self, local: bool) -> GattTable {
-        self.tables[usize::from(local)].gatt()
+        self.own(local).gatt()
     }
 
     /// Where handles are, by this table.
     #[must_use]
     pub fn places(&self, local: bool) -> BTreeMap<u16, Place> {
-        self.tables[usize::from(local)].places()
+        self.own(local).places()
     }
 }
 

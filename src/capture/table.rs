@@ -58,16 +58,16 @@ impl Table {
 
     /// The table. Characteristics of which no service is known are in one that is nil.
     pub(super) fn gatt(&self) -> GattTable {
-        let mut services: Vec<Service> = Vec::new();
         let owner = |handle: u16| {
             let (first, (last, uuid, secondary)) = self.services.range(..=handle).next_back()?;
             (*last >= handle).then_some((*first, *uuid, *secondary))
         };
-        let mut all: Vec<(Option<(u16, Uuid, bool)>, Characteristic)> = Vec::new();
-        for (handle, (properties, uuid)) in &self.characteristics {
-            let own = Characteristic { handle: Some(*handle), ..Characteristic::new(*uuid, *properties) };
-            all.push((owner(*handle), own));
-        }
+        let mut all: Vec<_> = (self.characteristics.iter())
+            .map(|(handle, (properties, uuid))| {
+                let own = Characteristic { handle: Some(*handle), ..Characteristic::new(*uuid, *properties) };
+                (owner(*handle), own)
+            })
+            .collect();
         for (handle, uuid) in &self.descriptors {
             // Declarations are attributes too, and so are values.
             let declares = (0x2800..=0x2803).any(|number| *uuid == crate::radio::gatt::uuid16(number));
@@ -79,6 +79,11 @@ impl Table {
                 found.descriptors.push(Descriptor { uuid: *uuid, handle: Some(*handle) });
             }
         }
+        for (service, own) in &mut all {
+            let last = service.and_then(|(first, ..)| self.services.get(&first)).map(|(last, ..)| *last);
+            own.descriptors.extend(self.undiscovered_cccd(own, last));
+        }
+        let mut services: Vec<Service> = Vec::new();
         for (first, (_, uuid, secondary)) in &self.services {
             let own =
                 Service { handle: Some(*first), secondary: *secondary, ..Service::new(*uuid, Vec::new()) };
@@ -98,6 +103,18 @@ impl Table {
             }
         }
         GattTable { services }
+    }
+
+    /// The Client Characteristic Configuration that nobody asked for: where a characteristic that notifies has room for one
+    /// descriptor only, it can be no other (Vol 3, Part G, 3.3.3.3), and BlueZ 5.66 spares the question.
+    fn undiscovered_cccd(&self, of: &Characteristic, last_of_service: Option<u16>) -> Option<Descriptor> {
+        let tells = of.properties.notify || of.properties.indicate;
+        let handle = of.value_handle()?.checked_add(1)?;
+        let next = self.characteristics.range(handle..).next().map(|(next, _)| *next);
+        let alone = last_of_service == Some(handle) || next == handle.checked_add(1);
+        let free = of.descriptors.is_empty() && next != Some(handle);
+        (tells && alone && free)
+            .then(|| Descriptor { uuid: crate::radio::gatt::uuid16(0x2902), handle: Some(handle) })
     }
 
     /// Where each handle is.

@@ -12,6 +12,7 @@ use clap::{
 use clap_complete::Shell;
 use uuid::Uuid;
 
+use super::bench::Bench;
 use super::gatt::Gatt;
 use crate::bulb::{Change, Power};
 use crate::color;
@@ -113,7 +114,7 @@ Exit codes:
   1 unexpected failure   6 connect failed or timed out      10 some of several bulbs failed
   2 usage                7 not a bulb we can drive          11 link lost during the operation
   3 no bulb matched, or an exact name matched several      130 interrupted
-  4 Bluetooth unusable   8 the bulb refused";
+  4 Bluetooth unusable   8 the bulb refused                 12 check found failures";
 
 /// Flags that work before and after the verb.
 #[derive(Debug, Args)]
@@ -129,6 +130,9 @@ pub(crate) struct Global {
     /// How long an operation may take, as in 500ms or 1m [default: 10s]
     #[arg(long, global = true, env = "BULBCTL_TIMEOUT", hide_env_values = true, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
+    /// How many links to hold at once [default: 5, which most adapters manage]
+    #[arg(long, global = true, env = "BULBCTL_MAX_LINKS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_links: Option<u16>,
     /// Report as JSON lines on stdout, errors included
     #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
     pub(crate) json: bool,
@@ -204,6 +208,10 @@ pub(crate) enum Verb {
     Info(Info),
     /// Read, write and listen to single characteristics, as they are
     Gatt(Gatt),
+    /// Measure a bulb: connect time, latency, and how many writes it takes; or compare two measurements
+    Bench(Bench),
+    /// Hold a bulb against its family: does it do all that it has to?
+    Check(Check),
     /// Look at the machine's Bluetooth: what there is, what is wrong, and how to mend it
     Doctor,
     /// Open the control desk: see, drive and watch bulbs on the whole terminal
@@ -344,6 +352,28 @@ pub(crate) struct Info {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Which bulbs
+    #[arg(required_unless_present = "list")]
+    pub(crate) target: Option<String>,
+    /// Only the checks of these names; patterns ('brightness-*'), several with commas
+    #[arg(long, value_name = "GLOB", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// List the checks, and run none
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Run those that flash, too
+    #[arg(long)]
+    pub(crate) flashing: bool,
+    /// Run those that leave the bulb alone for a while, and for how long [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration, num_args = 0..=1, default_missing_value = "5m", require_equals = true)]
+    pub(crate) long: Option<Duration>,
+    /// Write the results into this file as JUnit XML, for build servers
+    #[arg(long, value_name = "FILE.xml", value_hint = ValueHint::FilePath)]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Frame {
     #[command(subcommand)]
     pub(crate) action: FrameAction,
@@ -448,7 +478,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn percent(text: &str) -> Result<Percent, String> {
+pub(super) fn percent(text: &str) -> Result<Percent, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     number
         .parse()

@@ -1,12 +1,15 @@
 //! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::OnceCell;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,12 +21,14 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::fleet::{self, Found, Target};
 use crate::radio::record::Recorder;
-use crate::radio::{self, AdapterChoice, Deadline, Radio, Report, trace::Traced};
+use crate::radio::{self, AdapterChoice, Attempt, Deadline, DeviceId, Radio, Report, trace::Traced};
 use crate::report::Reporter;
 use crate::tui::LogWriter;
 
 /// How long an operation may take where nobody says.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a verb's own clean-up may take; together with the radio's it has two seconds.
+const EXIT_TIME: Duration = Duration::from_millis(1500);
 /// Progress shows only for what takes longer than a moment.
 const MOMENT: Duration = Duration::from_millis(400);
 
@@ -32,11 +37,15 @@ pub(crate) struct Context<'a> {
     pub(crate) reporter: &'a Reporter,
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
+    /// How many links are held at once, if somebody said.
+    pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
     adapter: Option<AdapterChoice>,
     trace: bool,
     recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
+    /// What is to be put back on the way out, however that comes.
+    exit: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl<'a> Context<'a> {
@@ -53,11 +62,13 @@ impl<'a> Context<'a> {
             reporter,
             families: Arc::new(families),
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
+            max_links: global.max_links.map(usize::from).or(config.max_links),
             config,
             adapter,
             trace: global.verbose >= 2,
             recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
             radio: Arc::default(),
+            exit: Mutex::default(),
         })
     }
 
@@ -93,8 +104,19 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Cleans up what the radio did.
+    /// Has this done on the way out, before the links go, also when the user interrupts. The newest takes the place of what
+    /// was there.
+    pub(crate) fn at_exit(&self, what: impl Future<Output = ()> + Send + 'static) {
+        *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.boxed());
+    }
+
+    /// Cleans up what the verb and the radio did.
     pub(crate) async fn close(&self) {
+        let exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(exit) = exit {
+            // Some of the time belongs to the radio.
+            let _ = tokio::time::timeout(EXIT_TIME, exit).await;
+        }
         if let Some(radio) = self.radio.get() {
             radio.close().await;
         }
@@ -145,17 +167,23 @@ impl<'a> Context<'a> {
         let found = self.find(&target, deadline).await?;
         let single = found.bulbs.len() == 1;
         let radio = self.radio().await?;
-        let limit = radio.link_limit();
+        let limit = self.links(radio.as_ref());
         let progress = self.progress(format!("{doing} {}", target.text()));
         let operation =
             |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
-        fleet::each(found, limit, operation, |name, result| {
+        progress.follow(radio.as_ref(), &found.bulbs);
+        fleet::each(found, limit, fleet::Missed::TriedAgain, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.reporter.error(&error, Some(name)),
             })
         })
         .await
+    }
+
+    /// How many links are held at once.
+    pub(crate) fn links(&self, radio: &dyn Radio) -> usize {
+        self.max_links.unwrap_or_else(|| radio.link_limit())
     }
 
     /// A spinner on stderr, if that is a terminal, once a moment has passed. Gone when it is dropped.
@@ -174,7 +202,7 @@ impl<'a> Context<'a> {
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(100));
         });
-        Progress(Some((bar, timer.abort_handle())))
+        Progress(Some(Shown { bar, _timer: AbortOnDropHandle::new(timer), follower: OnceCell::new() }))
     }
 }
 
@@ -198,23 +226,51 @@ async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> R
 }
 
 /// A spinner that goes when it is dropped.
-pub(crate) struct Progress(Option<(ProgressBar, tokio::task::AbortHandle)>);
+pub(crate) struct Progress(Option<Shown>);
+
+struct Shown {
+    bar: ProgressBar,
+    _timer: AbortOnDropHandle<()>,
+    follower: OnceCell<AbortOnDropHandle<()>>,
+}
 
 impl Progress {
     /// Takes the spinner off the screen while something else is printed.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.0 {
-            Some((bar, _)) => bar.suspend(print),
+            Some(shown) => shown.bar.suspend(print),
             None => print(),
         }
+    }
+
+    /// Shows each further attempt to connect to one of these bulbs.
+    fn follow(&self, radio: &dyn Radio, bulbs: &[Report]) {
+        let Some(Shown { bar, follower, .. }) = &self.0 else { return };
+        let names: HashMap<DeviceId, String> =
+            bulbs.iter().map(|report| (report.id.clone(), report.label())).collect();
+        let (mut attempts, bar) = (radio.attempts(), bar.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                match attempts.recv().await {
+                    Ok(Attempt { device, number, of, after }) => {
+                        let name = names.get(&device).map_or(device.as_str(), String::as_str);
+                        let text = format!("{name}: attempt {number} of {of}, after: {after}");
+                        bar.set_message(crate::report::sanitise(&text).into_owned());
+                    }
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        });
+        // Followed once.
+        let _ = follower.set(AbortOnDropHandle::new(task));
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some((bar, timer)) = &self.0 {
-            timer.abort();
-            bar.finish_and_clear();
+        if let Some(shown) = &self.0 {
+            shown.bar.finish_and_clear();
         }
     }
 }

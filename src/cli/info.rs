@@ -21,7 +21,8 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     };
     fleet::each(
         found,
-        radio.link_limit(),
+        context.links(radio.as_ref()),
+        fleet::Missed::Failed,
         async |report| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);

@@ -33,7 +33,8 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     }
     fleet::each(
         found,
-        radio.link_limit(),
+        context.links(radio.as_ref()),
+        fleet::Missed::Failed,
         async |report| {
             if report.connected {
                 radio.connect(&report.id, context.deadline()).await?.disconnect().await?;

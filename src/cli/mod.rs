@@ -2,7 +2,9 @@
 
 mod args;
 mod battery;
+mod bench;
 mod capture;
+mod check;
 mod context;
 mod doctor;
 mod drive;
@@ -90,8 +92,10 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
         Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
             return profiles::show(&args, &cli.global, reporter);
         }
+        Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, reporter),
         Verb::Redact(args) => return redact::run(&args, reporter),
-        Verb::Completions(args) => return generate::completions(&args, reporter),
+        Verb::Check(args) if args.list => return check::list(&args, reporter),
+        Verb::Completions(args) => return generate::completions(&args, &cli.global, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}
     }
@@ -137,6 +141,8 @@ async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
         Verb::Disconnect(args) => link::disconnect(&args, context).await,
         Verb::Info(args) => info::run(&args, context).await,
         Verb::Gatt(args) => gatt::run(&args, context).await,
+        Verb::Bench(args) => bench::run(&args, context).await,
+        Verb::Check(args) => check::run(&args, context).await,
         Verb::Doctor => doctor::run(context).await,
         Verb::Tui => tui::run(context).await,
         Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {

@@ -1,28 +1,41 @@
 //! `watch`.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use bulb_protocol::profile::Profile;
-use tokio::time::timeout;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::args::Watch;
 use super::context::Context;
-use crate::bulb::{BulbState, Session, reach};
+use crate::bulb::{Around, BulbState, Driven, Driver, Gate, Happening, LinkPhase, Plan};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::radio::Report;
-use crate::report::{Body, LinkKind, LinkRecord, StateRecord};
+use crate::report::{Body, LinkKind, LinkRecord, StateRecord, millis};
+
+/// How much of what happens waits to be reported. While it is full the driver waits, and the radio keeps the newest.
+const HAPPENINGS: usize = 64;
 
 pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
     let target = context.target(&args.target)?;
-    let found = context.find(&target, context.deadline()).await?;
+    let mut found = context.find(&target, context.deadline()).await?;
+    // Each holds a link for as long as it is watched, so those that are too many cannot take turns.
+    if let Some(limit) = context.max_links {
+        let many = found.bulbs.split_off(limit.min(found.bulbs.len()));
+        found.failures.extend(many.into_iter().map(|report| {
+            let device = report.label();
+            (device.clone(), Error::ConnectLimit { device, limit: Some(limit) })
+        }));
+    }
     let watcher = Watcher { args, context, left: Cell::new(args.count), enough: CancellationToken::new() };
     let watching = fleet::each(
         found,
         // All at once: a bulb that waits for its turn would never be watched.
         usize::MAX,
-        async |report| watcher.watch(&report).await,
+        fleet::Missed::Failed,
+        async |report| watcher.watch(report).await,
         |name, result| match result {
             Ok(()) => Ok(()),
             Err(error) => context.reporter.error(&error, Some(name)),
@@ -47,60 +60,112 @@ struct Watcher<'a> {
     enough: CancellationToken,
 }
 
+/// What is known of the bulb that is watched.
+struct Watched {
+    since: Instant,
+    driven: Option<Driven>,
+    said: Option<BulbState>,
+    /// What failed last.
+    trouble: Option<Error>,
+    /// Since when the link is lost, and how many attempts have been made since.
+    gap: Option<(Instant, u32)>,
+}
+
 impl Watcher<'_> {
-    /// Reports the state of one bulb and every change of it, until the link is lost.
-    async fn watch(&self, report: &Report) -> Result<()> {
-        let deadline = self.context.deadline();
-        let radio = self.context.radio().await?;
-        let mut said: Option<BulbState> = None;
-        let mut profile = None;
-        let watching = reach(radio.as_ref(), &report.id, deadline, async |link| {
-            let mut session = Session::open(link, report, &self.context.families, deadline).await?;
-            let own = session.profile().clone();
-            profile = Some(own.clone());
-            if !session.tells() {
-                return Err(Error::NeverTells {
-                    device: report.label(),
-                    profile: own.full_name(),
-                    operation: "be watched",
-                });
-            }
-            session.prepare(deadline).await?;
-            session.hold();
-            let mut state = session.read_state(deadline).await;
-            loop {
-                match state {
-                    Ok(state) if said.as_ref() == Some(&state) => {}
-                    Ok(state) => {
-                        self.report(report, &own, state.clone())?;
-                        said = Some(state);
-                    }
-                    // A bulb that sends one wrong frame may send right ones after it.
-                    Err(error @ Error::MalformedStatus { .. }) if said.is_some() => {
-                        self.context.reporter.error(&error, Some(&report.label()))?;
-                    }
-                    Err(error) => return Err(error),
+    /// Reports the state of one bulb and every change of it. A link that was lost is made again for as long as there is use in it;
+    /// one that could not be made in the first place is not.
+    async fn watch(&self, report: Report) -> Result<()> {
+        let (out, mut happenings) = mpsc::channel(HAPPENINGS);
+        let plan = Plan {
+            radio: Arc::clone(self.context.radio().await?),
+            report: report.clone(),
+            families: Arc::clone(&self.context.families),
+            // Of its own: a bulb that does not answer must not hold the others up.
+            gate: Arc::new(Gate::default()),
+            timeout: self.context.timeout,
+            around: Around::Nothing,
+        };
+        let _driver = Driver::start(plan, out);
+        let mut watched =
+            Watched { since: Instant::now(), driven: None, said: None, trouble: None, gap: None };
+        while let Some((_, happening)) = happenings.recv().await {
+            match happening {
+                Happening::Recognised(driven) if !driven.tells() => {
+                    return Err(Error::NeverTells {
+                        device: report.label(),
+                        profile: driven.0.full_name(),
+                        operation: "be watched",
+                    });
                 }
-                state = session.next_state().await;
-            }
-        });
-        let result = watching.await;
-        if let Err(Error::LinkLost { .. }) = result {
-            let record = LinkRecord::of(&self.args.target, report, LinkKind::Lost);
-            self.context.reporter.record(&Body::Link(record))?;
-            if let Some(profile) = profile {
-                self.report(report, &profile, BulbState::unknown())?;
+                Happening::Recognised(driven) => watched.driven = Some(driven),
+                Happening::State(state, _) => self.state(&report, &mut watched, state)?,
+                Happening::Trouble(error) => self.trouble(&report, &mut watched, error)?,
+                Happening::Link(LinkPhase::Down) => break,
+                Happening::Link(phase) => self.link(&report, &mut watched, &phase)?,
+                _ => {}
             }
         }
-        result
+        Err(watched.trouble.unwrap_or_else(|| Error::Internal("the watch has ended".to_owned())))
     }
 
-    fn report(&self, report: &Report, profile: &Profile, state: BulbState) -> Result<()> {
-        let record = StateRecord::of(&self.args.target, report, profile, state);
-        self.context.reporter.record(&Body::State(record))?;
-        self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
-        if self.left.get() == Some(0) {
-            self.enough.cancel();
+    fn state(&self, report: &Report, watched: &mut Watched, state: BulbState) -> Result<()> {
+        if let Some(driven) = &watched.driven
+            && watched.said.as_ref() != Some(&state)
+        {
+            let record = StateRecord::of(&self.args.target, report, &driven.0, state.clone());
+            self.context.reporter.record(&Body::State(record))?;
+            watched.said = Some(state);
+            self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
+            if self.left.get() == Some(0) {
+                self.enough.cancel();
+            }
+        }
+        Ok(())
+    }
+
+    fn trouble(&self, report: &Report, watched: &mut Watched, error: Error) -> Result<()> {
+        let up = watched.driven.is_some() && watched.gap.is_none();
+        if up && !matches!(error, Error::LinkLost { .. }) {
+            // A bulb that sends one wrong frame may send right ones after it.
+            self.context.reporter.error(&error, Some(&report.label()))?;
+        }
+        watched.trouble = Some(error);
+        Ok(())
+    }
+
+    fn link(&self, report: &Report, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
+        let cause = watched.trouble.as_ref().map(ToString::to_string);
+        let (kind, attempt, gap) = match (phase, &mut watched.gap) {
+            // One that was lost while it was made is made again within the time that it may take.
+            (LinkPhase::Waiting(until), None)
+                if matches!(watched.trouble, Some(Error::LinkLost { .. }))
+                    && watched.driven.is_none()
+                    && until.saturating_duration_since(watched.since) < self.context.timeout =>
+            {
+                return Ok(());
+            }
+            (LinkPhase::Waiting(_), None) if watched.driven.is_none() => {
+                return Err(watched.trouble.take().unwrap_or(Error::Interrupted));
+            }
+            (LinkPhase::Waiting(_), None) => (LinkKind::Lost, None, None),
+            (LinkPhase::Connecting(_), Some((_, attempts))) => {
+                *attempts += 1;
+                (LinkKind::Reconnecting, Some(*attempts), None)
+            }
+            (LinkPhase::Up, Some((since, _))) => (LinkKind::Connected, None, Some(since.elapsed())),
+            _ => return Ok(()),
+        };
+        let gap_ms = gap.map(millis);
+        let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(&self.args.target, report, kind) };
+        let record = LinkRecord { cause: cause.filter(|_| kind != LinkKind::Connected), ..record };
+        self.context.reporter.record(&Body::Link(record))?;
+        match kind {
+            LinkKind::Lost => {
+                watched.gap = Some((Instant::now(), 0));
+                self.state(report, watched, BulbState::unknown())?;
+            }
+            LinkKind::Connected => watched.gap = None,
+            _ => {}
         }
         Ok(())
     }

@@ -8,6 +8,15 @@ use super::find::Found;
 use crate::error::{Error, Result};
 use crate::radio::Report;
 
+/// What becomes of those of several bulbs that could not be connected to, while others could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// They have failed.
+    Failed,
+    /// They are tried once more alone at the end: what was in their way may have been the others. Nothing was written to them.
+    TriedAgain,
+}
+
 /// Runs `operation` for each bulb found, up to `limit` at once, and gives each result to `done` as it comes, with the
 /// name of its bulb.
 ///
@@ -17,36 +26,60 @@ use crate::radio::Report;
 pub async fn each<T, F>(
     found: Found,
     limit: usize,
+    missed: Missed,
     operation: impl Fn(Report) -> F,
     mut done: impl FnMut(&str, Result<T>) -> Result<()>,
 ) -> Result<()>
 where
     F: Future<Output = Result<T>>,
 {
+    let again = missed == Missed::TriedAgain;
     let of = found.bulbs.len() + found.failures.len();
     let mut exits = Vec::new();
-    for (name, error) in found.failures {
-        if of == 1 {
-            return Err(error);
+    let mut tell = |name: &str, result: Result<T>| match result {
+        Err(error) if of == 1 => Err(error),
+        Err(error) => {
+            exits.push(error.exit());
+            done(name, Err(error))
         }
-        exits.push(error.exit());
-        done(&name, Err(error))?;
+        Ok(value) => done(name, Ok(value)),
+    };
+    for (name, error) in found.failures {
+        tell(&name, Err(error))?;
     }
+    let bulbs = found.bulbs.len();
     let operations = found.bulbs.into_iter().map(|report| {
-        let name = report.label();
-        let running = operation(report);
-        async move { (name, running.await) }
+        let running = operation(report.clone());
+        async move { (report, running.await) }
     });
     let mut results = futures::stream::iter(operations).buffer_unordered(limit.max(1));
-    while let Some((name, result)) = results.next().await {
+    let mut missed = Vec::new();
+    while let Some((report, result)) = results.next().await {
         match result {
-            Err(error) if of == 1 => return Err(error),
-            Err(error) => {
-                exits.push(error.exit());
-                done(&name, Err(error))?;
-            }
-            Ok(value) => done(&name, Ok(value))?,
+            Err(error) if again && bulbs > 1 && !connected(&error) => missed.push((report, error)),
+            result => tell(&report.label(), result)?,
+        }
+    }
+    let some = missed.len() < bulbs;
+    for (report, error) in missed {
+        let name = report.label();
+        if some {
+            tracing::info!("{name}: once more, alone, after: {error}");
+            tell(&name, operation(report).await)?;
+        } else {
+            tell(&name, Err(error))?;
         }
     }
     Error::partial(&exits, of).map_or(Ok(()), Err)
+}
+
+/// Whether there was a link to the bulb by the time of this error.
+const fn connected(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::ConnectFailed { .. }
+            | Error::ConnectTimeout { .. }
+            | Error::ConnectLimit { .. }
+            | Error::DiscoverTimeout { .. }
+    )
 }

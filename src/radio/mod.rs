@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::error::Result;
 
 mod address;
+mod attempt;
 pub mod btle;
 mod choice;
 mod diagnosis;
@@ -34,6 +35,7 @@ pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
+pub use attempt::{ATTEMPTS, Attempt, spread};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
@@ -222,6 +224,11 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// and for devices whose link changes.
     fn reports(&self) -> broadcast::Receiver<Report>;
 
+    /// Attempts to connect that are made after the first has failed, as they are about to be made.
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        attempt::Attempts::default().subscribe()
+    }
+
     /// Starts to scan. A scan that runs already goes on.
     ///
     /// # Errors
@@ -317,11 +324,18 @@ pub trait Link: fmt::Debug + Send + Sync {
         None
     }
 
+    /// How long it took to find the services once this link was up, where the platform tells these apart. The system may
+    /// know them from before. Nothing for a link that was up before we came.
+    fn discovery(&self) -> Option<Duration> {
+        None
+    }
+
     /// Bonds with the bulb, if that is not done already; most bulbs need none. Where the platform bonds by itself when a
     /// bulb asks for it, there is nothing to do.
     ///
     /// # Errors
-    /// [`NeedsPairing`](crate::Error::NeedsPairing): the bulb did not agree.
+    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb did not agree, or did not answer.
+    /// [`Held`](crate::Error::Held): another pairing is under way.
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bulb_protocol::base;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, FrameReader, GattTable, Link,
-    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, FrameReader,
+    GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
 };
 use crate::error::Result;
 
@@ -154,6 +154,10 @@ impl Traced {
 impl Radio for Traced {
     fn adapter(&self) -> AdapterInfo {
         self.radio.adapter()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.radio.attempts()
     }
 
     fn link_limit(&self) -> usize {
@@ -310,6 +314,10 @@ impl Link for TracedLink {
 
     fn mtu(&self) -> Option<u16> {
         self.link.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

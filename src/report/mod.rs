@@ -1,6 +1,8 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
+mod bench;
 mod captured;
+mod check;
 mod detect;
 mod doctor;
 mod frame;
@@ -13,7 +15,12 @@ mod reporter;
 mod sanitise;
 mod text;
 
+pub use bench::{
+    BenchRecord, ComparisonRecord, DifferenceRecord, RateRecord, SavedBench, SkippedRecord, StepRecord,
+    TimesRecord,
+};
 pub use captured::CapturedRecord;
+pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use frame::{FrameKind, FrameRecord};
@@ -28,7 +35,7 @@ pub use record::{
     AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
     ScanRecord, StateRecord, millis,
 };
-pub use reporter::{ColorChoice, Reporter, Settings};
+pub use reporter::{ColorChoice, Reporter, Settings, json_line};
 pub use sanitise::{json_safe, sanitise};
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
+use super::bench::{BenchRecord, ComparisonRecord};
 use super::captured::CapturedRecord;
+use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
@@ -48,12 +50,22 @@ pub enum Body {
     Info(Box<InfoRecord>),
     /// What passed at a characteristic.
     Value(ValueRecord),
+    /// What was measured at a bulb.
+    Bench(Box<BenchRecord>),
+    /// How two measurements differ.
+    Comparison(ComparisonRecord),
     /// The state of the machine's Bluetooth.
     Doctor(DoctorRecord),
     /// A bulb family.
     Profile(ProfileRecord),
     /// Which family a bulb is of, and why.
     Detect(DetectRecord),
+    /// A check of the conformance suite that is over.
+    Check(Box<CheckRecord>),
+    /// The end of the conformance suite.
+    CheckSummary(CheckSummary),
+    /// A check that there is.
+    CheckListing(CheckListing),
     /// Something failed.
     Error(ErrorRecord),
 }
@@ -315,6 +327,8 @@ pub enum LinkKind {
     Disconnected,
     /// It ended by itself.
     Lost,
+    /// It was lost, and is being made again.
+    Reconnecting,
 }
 
 /// A bulb's link.
@@ -328,13 +342,20 @@ pub struct LinkRecord {
     pub bulb: Bulb,
     /// What became of it.
     pub state: LinkKind,
+    /// Which attempt it is since the link was lost, from 1; null unless it is being made again.
+    pub attempt: Option<u32>,
+    /// How long it was lost, ms; null unless it was made again.
+    pub gap_ms: Option<u64>,
+    /// Why it was lost, or how the last attempt failed.
+    pub cause: Option<String>,
 }
 
 impl LinkRecord {
     /// The record of a link.
     #[must_use]
     pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
-        Self { target: target.to_owned(), bulb: Bulb::of(report), state }
+        let (attempt, gap_ms, cause) = (None, None, None);
+        Self { target: target.to_owned(), bulb: Bulb::of(report), state, attempt, gap_ms, cause }
     }
 }
 

@@ -92,9 +92,7 @@ impl Reporter {
     /// [`Error::OutputClosed`] when the reader has gone, [`Error::Output`] when it cannot be written.
     pub fn record(&self, body: &Body) -> Result<()> {
         if self.settings.json {
-            let json =
-                serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
-            return self.line(&json_safe(json));
+            return self.line(&json_line(body)?);
         }
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
@@ -140,6 +138,15 @@ impl Reporter {
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         }
     }
+}
+
+/// A record as its JSON line, without the line's end.
+///
+/// # Errors
+/// [`Error::Internal`] when it cannot be written as JSON, which no record is made for.
+pub fn json_line(body: &Body) -> Result<String> {
+    let json = serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(json_safe(json))
 }
 
 fn written(result: io::Result<()>) -> Result<()> {

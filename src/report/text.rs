@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
 use console::{Alignment, pad_str};
 
-use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, StateRecord};
+use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
 use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
 
@@ -41,21 +41,19 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
             }
             fields
         }
-        Body::Link(link) => {
-            let state = match link.state {
-                LinkKind::Connected => "connected",
-                LinkKind::Disconnected => "disconnected",
-                LinkKind::Lost => "link lost",
-            };
-            vec![name(&link.bulb, layout), state.to_owned()]
-        }
+        Body::Link(link) => link_fields(link, layout),
         Body::Frame(frame) => frame.fields(layout),
         Body::Captured(captured) => captured.fields(layout),
         Body::Info(info) => return Some(info.text(layout)),
+        Body::Bench(bench) => return Some(bench.text(layout)),
+        Body::Comparison(comparison) => return Some(comparison.text(layout)),
         Body::Doctor(doctor) => return Some(doctor.text(layout)),
         Body::Value(value) => value.fields(layout),
         Body::Profile(profile) => return Some(profile.text(layout)),
         Body::Detect(detect) => return Some(detect.text(layout)),
+        Body::Check(check) => return Some(check.text(layout)),
+        Body::CheckSummary(summary) => return Some(summary.text(layout)),
+        Body::CheckListing(listing) => return Some(listing.text(layout)),
         Body::Error(error) => return Some(error_lines(error)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
@@ -116,6 +114,25 @@ fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
         }
     }
     fields
+}
+
+fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
+    let state = match (link.state, link.attempt, link.gap_ms) {
+        (LinkKind::Connected, _, Some(gap)) => {
+            format!("connected again after {:.1?}", std::time::Duration::from_millis(gap))
+        }
+        (LinkKind::Connected, ..) => "connected".to_owned(),
+        (LinkKind::Disconnected, ..) => "disconnected".to_owned(),
+        (LinkKind::Lost, ..) => "link lost".to_owned(),
+        (LinkKind::Reconnecting, attempt, _) => {
+            format!(
+                "reconnecting{}",
+                attempt.map_or_else(String::new, |number| format!(", attempt {number}"))
+            )
+        }
+    };
+    let cause = link.cause.as_deref().map(|cause| sanitise(cause).into_owned());
+    [name(&link.bulb, layout), state].into_iter().chain(cause).collect()
 }
 
 /// The colour's text, with a spot of the colour itself before it where the terminal can show one.

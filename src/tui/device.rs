@@ -1,13 +1,15 @@
 //! What the desk knows of one device.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::Light;
+use bulb_protocol::profile::{Light, Profile, Recognised};
 
 use super::hsv::Tint;
 use super::text::plain;
-use crate::bulb::{Battery, BulbState, DeviceInfo, Driven, Families, Happening, LinkPhase, Provenance};
+use crate::bulb::families::light_of;
+use crate::bulb::{Battery, BulbState, DeviceInfo, Families, Happening, LinkPhase, Provenance};
 use crate::radio::{DeviceId, Report};
 
 /// How many signal strengths are kept, one a tick.
@@ -56,10 +58,16 @@ pub(crate) struct Device {
     /// The name as it is shown; empty if there is none.
     pub(crate) name: String,
     pub(crate) bulb: bool,
-    /// The profile that its advertisements speak for, or that it is driven by.
-    pub(crate) profile: Option<String>,
-    /// How it is driven, once that is known.
-    pub(crate) driven: Option<Driven>,
+    /// The profile that it is driven by, or that its advertisements speak for.
+    pub(crate) can: Option<Arc<Profile>>,
+    /// Whether it is, or was, driven by that.
+    pub(crate) driven: bool,
+    /// Whether that was named for it, on the command line or in the configuration.
+    pub(crate) named: bool,
+    /// What its advertisements say for each family, the nearest first.
+    pub(crate) weighed: Vec<Recognised>,
+    /// Why it turned out to be nothing that can be driven: the error's code, and its text with the hint.
+    pub(crate) refusal: Option<(&'static str, String)>,
     /// Signal strength: the running average, and what is shown of it.
     average: Option<f32>,
     /// Whether the average is newer than what is shown.
@@ -90,8 +98,11 @@ impl Device {
         let mut device = Self {
             name: String::new(),
             bulb: false,
-            profile: None,
-            driven: None,
+            can: None,
+            driven: false,
+            named: false,
+            weighed: Vec::new(),
+            refusal: None,
             average: None,
             fresh: false,
             rssi: None,
@@ -110,7 +121,8 @@ impl Device {
             losses: 0,
             report: report.clone(),
         };
-        device.describe(report, families);
+        device.recognise(&report, families);
+        device.describe(report);
         device.sample();
         device
     }
@@ -140,19 +152,33 @@ impl Device {
             || old.alias != report.alias
             || old.services != report.services
             || old.connected != report.connected;
-        self.describe(report, families);
+        let told = old.manufacturer != report.manufacturer || old.service_data != report.service_data;
+        // Weighing takes its time, and most reports say nothing new.
+        let news = if news || told { self.recognise(&report, families) | news } else { news };
+        self.describe(report);
         news
     }
 
-    fn describe(&mut self, report: Report, families: &Families) {
-        self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
-        self.bulb = families.looks_like_a_bulb(&report);
-        if self.driven.is_none() {
-            self.profile = families.advertised(&report).or(self.profile.take());
+    /// Takes in what an advertisement says for families; whether that makes it another bulb.
+    fn recognise(&mut self, report: &Report, families: &Families) -> bool {
+        let before = (self.bulb, self.family());
+        self.bulb = families.looks_like_a_bulb(report);
+        self.weighed = families.weigh(report);
+        self.weighed.retain(|one| one.score > 0);
+        self.weighed.sort_by_key(|one| std::cmp::Reverse(one.score));
+        if !self.driven {
+            self.named = families.named(report).is_ok_and(|named| named.is_some());
+            self.can = families.advertised_profile(report).or(self.can.take());
         }
+        (self.bulb, self.family()) != before
+    }
+
+    fn describe(&mut self, report: Report) {
+        self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
         // A bulb that we hold tells itself, if anything does.
         if !self.up()
-            && let Some(light) = families.advertised_light(&report)
+            && let Some(profile) = self.can.as_deref().filter(|profile| profile.readback().advert)
+            && let Some(light) = light_of(profile, &report)
         {
             self.state = BulbState::advertised(light);
         }
@@ -196,6 +222,19 @@ impl Device {
         self.state.light()
     }
 
+    /// The family, with its variant.
+    pub(crate) fn family(&self) -> Option<String> {
+        self.can.as_deref().map(Profile::full_name)
+    }
+
+    /// Whether it tells its state over a link, as far as is known.
+    pub(crate) fn tells(&self) -> bool {
+        self.can.as_deref().is_none_or(|profile| {
+            let way = profile.readback();
+            way.read || way.command || way.change || way.ask
+        })
+    }
+
     /// Takes in what its driver says; a moment of the radio side's clock becomes one of ours through `clock`.
     pub(crate) fn take(
         &mut self,
@@ -217,8 +256,8 @@ impl Device {
             }
             Happening::State(..) => {}
             Happening::Recognised(driven) => {
-                self.profile = Some(driven.0.full_name());
-                self.driven = Some(driven.clone());
+                self.can = Some(driven.0.clone());
+                self.driven = true;
             }
             Happening::Written => self.answer = Answer::None,
             Happening::Confirmed(latency) => {
@@ -228,7 +267,12 @@ impl Device {
             Happening::Unconfirmed => self.answer = Answer::Unconfirmed,
             Happening::Battery(battery) => self.battery = Some(*battery),
             Happening::Info(info) => self.info = Some(info.clone()),
-            Happening::Trouble(_) => {
+            Happening::Trouble(error) => {
+                // It is not a bulb, or not one of what it was taken for.
+                if error.exit() == 7 {
+                    let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));
+                    self.refusal = Some((error.code(), plain(&format!("{error}{hint}"))));
+                }
                 if self.answer == Answer::Pending {
                     self.answer = Answer::Failed;
                 }
@@ -239,7 +283,10 @@ impl Device {
     fn link(&mut self, phase: &LinkPhase, now: Duration, clock: impl Fn(tokio::time::Instant) -> Duration) {
         let was_up = self.up();
         self.link = match phase {
-            LinkPhase::Connecting(attempt) => Link::Connecting(*attempt),
+            LinkPhase::Connecting(attempt) => {
+                self.refusal = None;
+                Link::Connecting(*attempt)
+            }
             LinkPhase::Up => Link::Up(now),
             LinkPhase::Waiting(until) => Link::Waiting(clock(*until)),
             LinkPhase::Down => Link::None,

@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
+use super::control::{Control, offered};
 use super::device::Device;
-use super::model::{Control, Model, Pane, controls};
-use super::view::banner_lines;
+use super::model::{Model, Pane};
+use super::view::{banner_lines, notice};
 
 /// The least that the desk can be used in.
 pub(crate) const LEAST: (u16, u16) = (50, 15);
@@ -132,6 +133,10 @@ pub(crate) enum DetailRow {
     /// The lamp; the number of its row.
     Preview(u16),
     Control(Control),
+    /// Why there are no controls; the number of the line.
+    Notice(u16),
+    Profile,
+    Why,
     Battery,
     Signal,
     Answer,
@@ -140,15 +145,19 @@ pub(crate) enum DetailRow {
 }
 
 /// The rows of the selected bulb's pane: as many as it has room for, around the control that is used.
-pub(crate) fn detail_rows(model: &Model, device: &Device, height: u16) -> Vec<DetailRow> {
+pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<DetailRow> {
     use DetailRow as R;
-    let controls = controls(device);
-    let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Serial];
+    let height = area.height;
+    let controls = offered(model);
+    let notice = if controls.is_empty() { notice(device, area.width).len() } else { 0 };
+    let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Profile, R::Why, R::Serial];
     let height = usize::from(height);
-    let all = 1 + 3 + controls.len() + facts.len();
+    let least = 1 + 3 + controls.len() + notice;
+    let all = least + facts.len();
+    // The lamp, with how its state is known, comes before the facts.
     let (preview, blanks) = match height.checked_sub(all) {
         Some(room) => (3, room.min(3)),
-        None => (if height + 2 >= all { 3 } else { 1 }, 0),
+        None => (if height >= least { 3 } else { 1 }, 0),
     };
     let blank = |from: usize| (blanks >= from).then_some(R::Blank);
     let mut rows = vec![R::Who];
@@ -156,6 +165,7 @@ pub(crate) fn detail_rows(model: &Model, device: &Device, height: u16) -> Vec<De
     rows.extend((0..preview).map(R::Preview));
     rows.extend(blank(2));
     rows.extend(controls.iter().copied().map(R::Control));
+    rows.extend((0..u16::try_from(notice).unwrap_or_default()).map(R::Notice));
     rows.extend(blank(1));
     rows.extend(facts);
     let focus = rows.iter().position(|row| *row == R::Control(model.control)).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! it one task that owns the radio side, and the loop that owns the terminal. The desk says what it wants done as
 //! [`Effect`]s; what happens comes back as [`Event`]s.
 
+mod control;
 mod desk;
 mod device;
 mod event;

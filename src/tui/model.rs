@@ -10,6 +10,7 @@ use bulb_protocol::Rgb;
 use tokio::time::Instant;
 use tui_input::Input;
 
+use super::control::{Control, offered};
 use super::device::{Device, Link};
 use super::event::ScanPhase;
 use super::frames::FrameLog;
@@ -89,46 +90,13 @@ pub(crate) enum Sort {
     Address,
 }
 
-/// A control of the selected bulb.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Control {
-    #[default]
-    Power,
-    Brightness,
-    Red,
-    Green,
-    Blue,
-    Hue,
-    Saturation,
-    Color,
-    Presets,
-    Recent,
-}
-
-/// The controls that a device offers: those of its profile. The base profile can do all that there is; a stranger nothing.
-pub(crate) fn controls(device: &Device) -> &'static [Control] {
-    use Control as C;
-    const ALL: &[Control] = &[
-        C::Power,
-        C::Brightness,
-        C::Red,
-        C::Green,
-        C::Blue,
-        C::Hue,
-        C::Saturation,
-        C::Color,
-        C::Presets,
-        C::Recent,
-    ];
-    if device.bulb || device.profile.is_some() { ALL } else { &[] }
-}
-
 /// A window over the panes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Popup {
     Help,
     Messages,
     Groups,
+    Effects,
 }
 
 /// What is being typed.
@@ -136,7 +104,9 @@ pub(crate) enum Popup {
 pub(crate) enum Typing {
     Filter,
     FrameFilter,
+    EffectFilter,
     Color,
+    Kelvin,
     /// The value of a slider.
     Value(Control),
     File,
@@ -193,6 +163,8 @@ pub struct Model {
     pub(crate) recent: VecDeque<Rgb>,
     pub(crate) popup: Option<Popup>,
     pub(crate) popup_row: usize,
+    /// In lower case.
+    pub(crate) effect_filter: String,
     pub(crate) typing: Option<(Typing, Input)>,
     /// What was wrong with what was typed.
     pub(crate) typing_fault: Option<String>,
@@ -241,6 +213,7 @@ impl Model {
             recent: VecDeque::new(),
             popup: None,
             popup_row: 0,
+            effect_filter: String::new(),
             typing: None,
             typing_fault: None,
             held: None,
@@ -353,6 +326,12 @@ impl Model {
     }
 
     pub(crate) fn say(&mut self, message: Message) {
+        // What a held key brings about again and again is said once.
+        let again =
+            |last: &Message| last.code.is_some() && (last.code, &last.text) == (message.code, &message.text);
+        if self.messages.back().is_some_and(again) {
+            self.messages.pop_back();
+        }
         self.messages.push_back(message);
         if self.messages.len() > MESSAGES {
             self.messages.pop_front();
@@ -365,6 +344,10 @@ impl Model {
     pub(crate) fn settle(&mut self) {
         if std::mem::take(&mut self.reorder) {
             self.order_anew();
+        }
+        let offered = offered(self);
+        if !offered.contains(&self.control) {
+            self.control = offered.first().copied().unwrap_or_default();
         }
         let height = usize::from(self.areas().list_rows());
         let index = self.index().unwrap_or_default();

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::event::{Effect, Word};
 use super::scanner;
-use crate::bulb::{Driver, Families, Gate, Happening, LinkPhase, Plan};
+use crate::bulb::{Around, Driver, Families, Gate, Happening, LinkPhase, Plan};
 use crate::error::{Error, Result};
 use crate::radio::trace::{Frame, Traced};
 use crate::radio::{AdapterState, DeviceId, Radio, Report};
@@ -242,6 +242,7 @@ impl Shift {
             families: self.families.clone(),
             gate: self.gate.clone(),
             timeout: self.timeout,
+            around: Around::Desk,
         };
         self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
     }

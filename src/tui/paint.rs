@@ -113,13 +113,16 @@ pub(crate) fn glow(light: &Light) -> Rgb {
 /// The colour that a lamp shines with, as far as it is known; white is warmer with fewer kelvin.
 pub(crate) fn hue(light: &Light) -> Rgb {
     match (light.mode, light.kelvin) {
-        (Some(Mode::White), Some(kelvin)) => {
-            let cold = (f32::from(kelvin.clamp(2000, 6500)) - 2000.0) / 4500.0;
-            Rgb::new(255, to_u8(137.0 + 118.0 * cold), to_u8(14.0 + 241.0 * cold))
-        }
+        (Some(Mode::White), Some(kelvin)) => temperature(kelvin),
         (Some(Mode::White), None) => Rgb::WHITE,
         _ => light.color.unwrap_or(Rgb::WHITE),
     }
+}
+
+/// What white of a temperature looks like: 2000 K as a candle, 6500 K and more as daylight.
+pub(crate) fn temperature(kelvin: u16) -> Rgb {
+    let cold = (f32::from(kelvin.clamp(2000, 6500)) - 2000.0) / 4500.0;
+    Rgb::new(255, to_u8(137.0 + 118.0 * cold), to_u8(14.0 + 241.0 * cold))
 }
 
 /// Rounds to a channel's range.

@@ -52,11 +52,11 @@ fn a_machine_without_a_bus_is_told_so() {
     }
 }
 
-/// Every code of `error.rs` stands in docs/JSON.md in the row of its exit code, and the other way round.
+/// Every code of `error/told.rs` stands in docs/JSON.md in the row of its exit code, and the other way round.
 #[test]
 fn the_docs_list_every_code_with_its_exit_code() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let source = std::fs::read_to_string(root.join("src/error.rs")).unwrap();
+    let source = std::fs::read_to_string(root.join("src/error/told.rs")).unwrap();
     let docs = std::fs::read_to_string(root.join("docs/JSON.md")).unwrap();
     let row =
         |exit: &str| docs.lines().find(|line| line.starts_with(&format!("| {exit} |"))).unwrap_or_default();

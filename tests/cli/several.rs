@@ -93,3 +93,44 @@ fn frames_are_shown_in_both_directions() {
         assert!(log.contains(words), "{log}");
     }
 }
+
+/// Bulbs of which some refuse the first links.
+const CROWD: &str = r#"
+rig = 1
+[[bulb]]
+name = "Light-1"
+address = "C4:11:00:00:00:01"
+[[bulb]]
+name = "Light-2"
+address = "C4:11:00:00:00:02"
+[[bulb.fault]]
+on = "connect"
+do = "drop"
+count = 4
+[[bulb]]
+name = "Light-3"
+address = "C4:11:00:00:00:03"
+"#;
+
+#[test]
+fn one_that_could_not_be_connected_to_is_tried_once_more_at_the_end() {
+    let machine = Machine::new();
+    let output = machine.rig(CROWD, &["--json", "-v", "on", "Light-*"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert_eq!(of_type(&output, "state").last().unwrap()["name"], "Light-2", "it comes last");
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(log.contains("attempt 2 of 4") && log.contains("once more, alone"), "{log}");
+}
+
+#[test]
+fn links_are_bounded() {
+    let machine = Machine::new();
+    let output = machine.sim(&["--json", "watch", "Light-*", "--count", "1", "--max-links", "1"]);
+    assert_eq!(code(&output), 0);
+    let errors = of_type(&output, "error");
+    assert_eq!(errors[0]["code"], "connect.limit");
+    assert!(errors[0]["message"].as_str().unwrap().contains("no more than 1 links"), "{errors:?}");
+    // Commands take turns instead.
+    assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "1"])), 0);
+    assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "0"])), 2);
+}

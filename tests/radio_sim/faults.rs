@@ -22,8 +22,8 @@ async fn a_bulb_that_drops_the_connection_is_tried_four_times() {
         let place = fault(point, "do = \"drop\"");
         let (result, waited) = connect(&place).await;
         assert_eq!(code(result), "connect.failed", "{point}");
-        // Four times 60 ms, and 150, 300 and 600 ms between.
-        assert_eq!(waited, ms(4 * 60 + 1050), "{point}");
+        // Four times 60 ms, and 150, 300 and 600 ms between, or up to a quarter less.
+        assert!((ms(4 * 60 + 787)..=ms(4 * 60 + 1050)).contains(&waited), "{point}: {waited:?}");
         assert_eq!(place.log(), ["connect", "disconnect bulb"].repeat(4), "{point}");
         let place = fault(point, "do = \"drop\"\ncount = 3");
         assert!(connect(&place).await.0.is_ok(), "{point}");

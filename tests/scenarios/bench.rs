@@ -11,6 +11,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "gatt read, write and notify", rig: "bench", on: BOTH, play: gatt },
     Scenario { name: "gatt run", rig: "bench", on: BOTH, play: script },
     Scenario { name: "characteristics alike", rig: "bench", on: BOTH, play: alike },
+    Scenario { name: "bench", rig: "bench", on: BOTH, play: bench },
     Scenario { name: "doctor", rig: "bench", on: BOTH, play: doctor },
     Scenario { name: "doctor without the Bluetooth service", rig: "bench", on: BOTH, play: no_service },
     Scenario { name: "doctor with the adapter off", rig: "adapter-off", on: BOTH, play: off },
@@ -96,6 +97,31 @@ fn alike(play: &Play) {
         let done = play.bulbctl(&["gatt", "read", BOARD, place]).ok();
         assert_eq!(done.one("value")["hex"], hex, "{place}");
     }
+}
+
+fn bench(play: &Play) {
+    let rounds = play.time("6", "4");
+    let done =
+        play.start(&["bench", "Light-Board", "--rounds", rounds, "--warm-up", "1"]).patient(4).end().ok();
+    let bench = done.one("bench");
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/output-1.json");
+    let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let valid = jsonschema::validate(&schema, bench);
+    assert!(valid.is_ok(), "{bench}: {valid:?}");
+    let rounds: u64 = rounds.parse().unwrap();
+    for times in ["connect", "discovery", "notification", "answer"] {
+        assert_eq!((&bench[times]["count"], &bench[times]["failed"]), (&json!(rounds), &json!(0)), "{bench}");
+        let [min, p50, max] = ["min_ms", "p50_ms", "max_ms"].map(|key| bench[times][key].as_f64().unwrap());
+        assert!(0.0 < min && min <= p50 && p50 <= max, "{times}: {bench}");
+    }
+    let kinds: Vec<_> = bench["rates"].as_array().unwrap().iter().map(|rate| &rate["kind"]).collect();
+    assert_eq!(kinds, ["request", "command"]);
+    assert!(bench["rates"][0]["highest_per_s"].is_number(), "{bench}");
+    assert_eq!((&bench["restored"], &bench["skipped"]), (&json!(true), &json!([])));
+    // As it was, by what the bulb itself has been told last.
+    let saw = play.saw(BOARD);
+    let last = saw.iter().rfind(|one| one.starts_with("write fff1"));
+    assert!(last.is_some_and(|last| last.ends_with("0032ffffff")), "{last:?}");
 }
 
 fn doctor(play: &Play) {

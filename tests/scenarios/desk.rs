@@ -8,11 +8,14 @@ use crate::{BOTH, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a session, with a lost link in it", rig: "desk", on: BOTH, play: session },
+    Scenario { name: "lamps of two families", rig: "families", on: BOTH, play: families },
     Scenario { name: "SIGTERM gives bulb and terminal back", rig: "desk", on: BOTH, play: terminated },
 ];
 
 const NEAR: &str = "C4:5C:00:00:0E:01";
 const LEAPING: &str = "C4:5C:00:00:0E:02";
+/// In the rig of families.
+const ELK: &str = "C4:5C:00:00:10:01";
 
 /// Between two keys the screen settles: so no change is merged with the next, and the bulb sees each one.
 fn session(play: &Play) {
@@ -69,6 +72,48 @@ fn session(play: &Play) {
         ],
     );
     play.sees(NEAR, &[]);
+}
+
+/// One that never tells its state, and one that is asked for it: what each is offered, what it sees, and how its state is known.
+fn families(play: &Play) {
+    let desk = play.tui((100, 30));
+    desk.until_shown(&["ELK-BLEDOM", "Triones", "scanning"]);
+    desk.keys("/elk-bledom\r\r");
+    desk.until_shown(&["● connected", "state unknown", "it never reports", "Kelvin"]);
+    desk.keys("t");
+    desk.until("the cursor in the field", |screen| !screen.hide_cursor());
+    desk.keys("2700\r");
+    desk.until_shown(&["2700K", "assumed: never reports"]);
+    effect(&desk, "jump-7");
+    desk.until("the effect", |screen| {
+        let text = screen.contents();
+        text.contains("▓▒░") && text.contains("jump-7") && text.contains("assumed: never reports")
+    });
+    desk.keys("d");
+    desk.until_shown(&["not connected"]);
+
+    desk.keys("\u{1b}");
+    desk.until_shown(&["MELK"]);
+    desk.keys("/triones\r\r");
+    desk.until_shown(&["● connected", "Brightness≈", "reported"]);
+    desk.until("what it cannot do is not there", |screen| !screen.contents().contains("Kelvin"));
+    effect(&desk, "fade-red");
+    desk.until_shown(&["✓", "fade-red", "reported"]);
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+    // These and nothing else: it cannot be asked, and nothing was sent twice.
+    let saw: Vec<String> = play.writes(ELK).iter().filter_map(|entry| entry.hex.clone()).collect();
+    assert_eq!(saw, ["7e0605026400ff10ef", "7e05038803ffff00ef"]);
+}
+
+/// Chooses an effect from the list.
+fn effect(desk: &Terminal, name: &str) {
+    desk.keys("v");
+    desk.until_shown(&[" Effects ", "Esc close"]);
+    desk.keys(&format!("/{name}"));
+    desk.until_shown(&[&format!("effects with: {name}"), name]);
+    desk.keys("\r");
+    desk.until("the list closed", |screen| !screen.contents().contains(" Effects "));
 }
 
 fn terminated(play: &Play) {

@@ -15,6 +15,8 @@
 
 mod adapter;
 mod bench;
+mod bonding;
+mod check;
 mod commands;
 mod desk;
 mod families;
@@ -56,6 +58,8 @@ pub struct Scenario {
 
 /// Both radios.
 pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
+/// Only the sim radio.
+pub const SIM: &[Kind] = &[Kind::Sim];
 /// Only the real one.
 pub const REAL: &[Kind] = &[Kind::Real];
 
@@ -78,7 +82,9 @@ fn main() -> ExitCode {
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
         ("bench", bench::SCENARIOS),
+        ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
+        ("bonding", bonding::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {

@@ -84,6 +84,12 @@ impl<'a> Play<'a> {
         self.stage.break_it(breakage);
     }
 
+    /// What was broken works again.
+    pub fn mends(&self) {
+        self.stage.mend();
+        self.broken.set(None);
+    }
+
     /// One duration for the sim radio, another for the real stack on its emulated processor.
     pub fn time<'t>(&self, sim: &'t str, real: &'t str) -> &'t str {
         match self.stage.kind() {

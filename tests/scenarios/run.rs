@@ -85,6 +85,12 @@ impl Running {
         Self { child, output, lines: Vec::new(), stderr: Some(stderr), patience }
     }
 
+    /// Waits so many times as long for whatever comes.
+    pub fn patient(mut self, times: u32) -> Self {
+        self.patience *= times;
+        self
+    }
+
     /// Waits for a line.
     pub fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + self.patience;
@@ -121,7 +127,10 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            assert!(Instant::now() < end, "still running after {:?}: {:#?}", self.patience, self.lines);
+            if Instant::now() >= end {
+                self.lines.extend(self.output.try_iter());
+                panic!("still running after {:?}: {:#?}", self.patience, self.lines);
+            }
             thread::sleep(Duration::from_millis(10));
         };
         let mut lines = std::mem::take(&mut self.lines);

@@ -34,7 +34,11 @@ fn strange(play: &Play) {
 }
 
 fn empty(play: &Play) {
-    refuses(play, "Light-Empty", "C4:5C:00:00:08:04", "profile.no_characteristic");
+    play.bulbctl(&["on", "Light-Empty"]).failed(7, "profile.no_characteristic");
+    // BlueZ may have resolved too little: what looks bare is looked at once more on a fresh link.
+    let once = ["connect", "disconnect central"];
+    let right = |saw: &[String]| saw == once || saw == [once, once].concat();
+    play.sees_so("C4:5C:00:00:08:04", "links, and nothing else", right);
 }
 
 fn lookalike(play: &Play) {

@@ -3,11 +3,17 @@
 use serde_json::json;
 
 use crate::play::Play;
+use crate::run::Running;
 use crate::{BOTH, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "watch reports every change", rig: "watching", on: BOTH, play: changes },
-    Scenario { name: "watch tells of a lost link", rig: "watching-drop", on: BOTH, play: lost },
+    Scenario {
+        name: "watch tells of a lost link, and makes it again",
+        rig: "watching-drop",
+        on: BOTH,
+        play: lost,
+    },
     Scenario {
         name: "watch passes over a wrong status",
         rig: "watching-malformed",
@@ -52,7 +58,7 @@ fn changes(play: &Play) {
 }
 
 fn lost(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Leaving"]);
+    let mut watch = play.start(&["watch", "Light-Leaving", "--count", "3"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
     play.go();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
@@ -60,8 +66,27 @@ fn lost(play: &Play) {
     let unknown = watch.wait_for("an unknown state", |line| line["type"] == "state");
     assert_eq!(unknown["provenance"], "unknown");
     assert_eq!(unknown["power"], json!(null), "a lost link is not off");
-    watch.end().failed(11, "link.lost");
-    play.sees("C4:5C:00:00:05:01", &["connect", "subscribe fff2", "read fff2", "disconnect bulb"]);
+    let again = watch.wait_for("the attempt", |line| line["type"] == "link");
+    assert_eq!((&again["state"], &again["attempt"]), (&json!("reconnecting"), &json!(1)));
+    back(&mut watch);
+    let done = watch.end().ok();
+    let provenances: Vec<_> = done.all("state").iter().map(|state| state["provenance"].clone()).collect();
+    assert_eq!(provenances, ["reported", "unknown", "reported"]);
+    play.sees_so("C4:5C:00:00:05:01", "two links, both read and subscribed to", |saw| {
+        let once = ["connect", "subscribe fff2", "read fff2"];
+        let [first, second] =
+            ["disconnect bulb", "disconnect central"].map(|end| [&once[..], &[end]].concat());
+        saw == [first, second].concat()
+    });
+}
+
+/// A link that was lost is up again, with the gap told, and the state is read anew.
+pub fn back(watch: &mut Running) {
+    let link =
+        watch.wait_for("the link again", |line| line["type"] == "link" && line["state"] == "connected");
+    assert!(link["gap_ms"].as_u64().is_some_and(|gap| gap >= 700), "{link}");
+    let state = watch.wait_for("the state again", |line| line["type"] == "state");
+    assert_eq!(state["provenance"], "reported");
 }
 
 fn malformed(play: &Play) {

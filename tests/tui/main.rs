@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod behaviour;
+mod families;
 mod properties;
 #[cfg(target_os = "linux")]
 #[path = "../pty/mod.rs"]

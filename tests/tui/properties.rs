@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Happening, LinkPhase};
+use bulbctl::bulb::{BulbState, Driven, Families, Happening, LinkPhase};
 use bulbctl::radio::AdapterState;
 use bulbctl::tui::{Effect, Event, ScanPhase, Word};
 use bulbctl::{Error, tui::keys};
@@ -67,6 +67,21 @@ fn light() -> impl Strategy<Value = LightState> {
     })
 }
 
+/// A lamp of any family turns out to be driven as it is.
+fn recognised() -> impl Strategy<Value = Happening> {
+    let names = ["base", "elk", "zengge", "hue", "sp110e", "govee:encrypted", "lednetwf", "switchbot"];
+    proptest::sample::select(names.to_vec()).prop_map(|name| {
+        let (family, variant) =
+            name.split_once(':').map_or((name, None), |(family, own)| (family, Some(own)));
+        let profile = FAMILIES.with(|families| families.profile(family, variant).unwrap());
+        Happening::Recognised(Driven(profile))
+    })
+}
+
+thread_local! {
+    static FAMILIES: Families = Families::default();
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         Just(Happening::Link(LinkPhase::Up)),
@@ -76,6 +91,14 @@ fn happening() -> impl Strategy<Value = Happening> {
         (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::reported(light), token)),
         (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::assumed(light), token)),
         Just(Happening::State(BulbState::unknown(), 99)),
+        recognised(),
+        recognised(),
+        Just(Happening::Written),
+        Just(Happening::Trouble(Error::Unrecognised {
+            device: "x".to_owned(),
+            found: "nothing".to_owned(),
+            nearest: "none".to_owned(),
+        })),
         Just(Happening::Confirmed(Duration::from_millis(20))),
         Just(Happening::Unconfirmed),
         Just(Happening::Battery(None)),
@@ -149,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/c]") {
+    fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/cvt]") {
         let mut stage = Stage::office(200, 60);
         stage.keys(&popup);
         let backend = ratatui::backend::TestBackend::new(width, height);

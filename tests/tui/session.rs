@@ -195,3 +195,61 @@ async fn frames_are_written_to_a_new_file_only() {
     assert!(text.lines().any(|line| line.ends_with("read fff2 <- 0150ff8800  on  80 %  #ff8800")), "{text}");
     desk.close().await;
 }
+
+/// Selects the bulb of this name, and goes to its pane.
+async fn choose(desk: &mut Desk, name: &str) {
+    press(desk, &[KeyCode::Char('1'), KeyCode::Esc, KeyCode::Esc, KeyCode::Char('/')]).await;
+    let _ = desk.take(Event::Paste(name.to_owned()));
+    press(desk, &[KeyCode::Enter]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
+    let dir = TempDir::new().unwrap();
+    let mut desk = desk(&dir, include_str!("../../fixtures/rigs/families.toml"), 0).await;
+    pass(&mut desk, 3000).await;
+    // What is advertised is shown before there is a link.
+    choose(&mut desk, "C4:11:00:00:01:0A").await;
+    let shown = screen(&desk);
+    assert!(shown.contains("on  55 %") && shown.contains("advertised") && shown.contains("▐▌"), "{shown}");
+
+    // One that never reports: unknown, then assumed, and nothing failed.
+    choose(&mut desk, "ELK-BLEDOM").await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 3000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("● connected") && shown.contains("it never reports"), "{shown}");
+    press(&mut desk, &[KeyCode::Char('t')]).await;
+    let _ = desk.take(Event::Paste("2700".to_owned()));
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 3000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("2700K") && shown.contains("assumed: never reports"), "{shown}");
+    assert!(!shown.contains('✗') && !shown.contains("not confirmed"), "{shown}");
+    let sent = writes(&dir.path().join("log"));
+    assert_eq!(sent.last().map(String::as_str), Some("7e0605026400ff10ef"));
+
+    // One that is asked: an effect from the list is confirmed, and the frames are told in its words.
+    choose(&mut desk, "Triones").await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 3000).await;
+    press(&mut desk, &[KeyCode::Char('v'), KeyCode::Char('/')]).await;
+    let _ = desk.take(Event::Paste("fade-red".to_owned()));
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 3000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("fade-red") && shown.contains("reported") && shown.contains('✓'), "{shown}");
+    press(&mut desk, &[KeyCode::Char('3')]).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("bb2610") && shown.contains("fade-red"), "{shown}");
+    assert!(shown.contains("a question"), "{shown}");
+
+    // One that is known by sight only.
+    choose(&mut desk, "GVH600").await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 5000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("profile.unsupported") && shown.contains("encrypted"), "{shown}");
+    assert!(!shown.contains("Brightness"), "{shown}");
+    desk.close().await;
+}

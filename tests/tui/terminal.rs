@@ -64,6 +64,34 @@ fn from_scan_to_quit_with_resizes() {
 }
 
 #[test]
+fn lamps_of_other_families_have_controls_of_their_own() {
+    let dir = TempDir::new().unwrap();
+    let terminal = tui(&dir, &[("BULBCTL_ADAPTER", "sim:families")]);
+    terminal.until_shown(&["Triones", "scanning"]);
+    // One that never tells its state: what is chosen is assumed.
+    terminal.keys("/elk-bledom\r\r");
+    terminal.until_shown(&["● connected", "it never reports", "Kelvin"]);
+    terminal.keys("t2700\r");
+    terminal.until_shown(&["2700K", "assumed: never reports"]);
+    terminal.keys("v");
+    terminal.until_shown(&[" Effects ", "fade-rgb"]);
+    terminal.keys("/blink\u{1b}[B\r");
+    terminal.until("an effect", |screen| {
+        screen.contents().contains("▓▒░") && screen.contents().contains("assumed: never reports")
+    });
+    // One that is asked: the slider of its temperature, with the mouse, and what it reports.
+    terminal.keys("\u{1b}");
+    terminal.until_shown(&["Hue color lamp"]);
+    terminal.keys("/hue color\r\r");
+    terminal.until_shown(&["● connected", "2703K", "reported"]);
+    let row = terminal.contents().lines().position(|line| line.contains("Kelvin")).unwrap() + 1;
+    terminal.click(72, row);
+    terminal.until_shown(&["6535K", "reported", "✓"]);
+    terminal.keys("q");
+    assert_eq!(terminal.end(), (Some(0), String::new()));
+}
+
+#[test]
 fn keys_are_taken_when_nothing_else_happens() {
     let dir = TempDir::new().unwrap();
     let rig = dir.path().join("empty.toml");

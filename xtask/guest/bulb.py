@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import struct
 from typing import Any
 from uuid import UUID
 
-from bumble import att, core, hci
+from bumble import att, core, hci, ll
 
 import gatt
 from board import Boards
 from controller import Advert, Air
+from defect import Firmware
 from rig import BulbSpec, Characteristic, Service, Station, Verdict
+from security import Security
 
 _REMOTE_USER_TERMINATED = 0x13
+_KEY_MISSING = 0x06
 # So many keep-alives that do not come are too many.
 _PATIENCE = 5
 _LIMIT = 31
@@ -106,6 +110,7 @@ class Bulb:
         if spec.services is not None:
             table = [(service.uuid, own.uuid) for service in spec.services for own in service.characteristics]
         self._board = boards.new(spec.profile, spec.folder, table, spec.state)
+        self.firmware = Firmware(spec.defects)
         self._idle_drop = spec.idle_drop
         if self._idle_drop is None and self._board.keep_alive is not None:
             self._idle_drop = _PATIENCE * self._board.keep_alive
@@ -114,6 +119,8 @@ class Bulb:
         if self._said.name is None:
             self._said.name = self._board.name
         self._characteristics: dict[str, Any] = {}
+        self._needs_bonding = self._board.needs_bonding if spec.needs_bonding is None else spec.needs_bonding
+        self._security = Security(self, spec.pairing)
         self._server = gatt.Server(self, spec.mtu)
         self._build()
         self.advert = self._advert()
@@ -185,6 +192,8 @@ class Bulb:
         self._server.offer(made)
         for place, characteristic in zip(places, made.characteristics, strict=True):
             self._characteristics.setdefault(place, characteristic)
+            if self._needs_bonding and self._board.has_role(place):
+                self._server.close(characteristic)
 
     def _plain(self, characteristic: Characteristic) -> tuple[Any, Any]:
         def write(value: bytes) -> None:
@@ -195,15 +204,25 @@ class Bulb:
     def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
         def read() -> bytes:
             told = self._board.read(place)
-            return characteristic.value if told is None else told
+            return characteristic.value if told is None else self.firmware.mar(told)
 
         def write(value: bytes) -> None:
+            if self.firmware.is_busy():
+                return
+            value = self.firmware.bend(value)
+            # Asking counts in some families.
+            before = next((told for _, told in self._board.tell("change")), None) if self.spec.defects else None
             done = self._board.write(place, value)
             if done.att is not None:
+                if self.firmware.has("hangs-up-on-malformed"):
+                    self.drop()
                 raise att.ATT_Error(done.att)
             if done.kept:
                 characteristic.value = value
             if done.occasion is not None:
+                changes = self.firmware.carried_out(before, value)
+                if changes:
+                    self._board.set(changes)
                 asyncio.get_running_loop().call_later(self.spec.status_latency, self._tell, done.occasion)
                 self.advert = self._advert()
 
@@ -212,11 +231,11 @@ class Bulb:
     # --- what it does
 
     def _tell(self, occasion: str | int) -> None:
-        if not self.connected:
+        if not self.connected or self.firmware.is_mute():
             return
         for place, value in self._board.tell(occasion):
             if place in self._characteristics:
-                self._server.announce(self._characteristics[place], value)
+                self._server.announce(self._characteristics[place], self.firmware.mar(value))
 
     def set(self, state: dict[str, Any]) -> None:
         """Somebody else changes it."""
@@ -264,11 +283,13 @@ class Bulb:
         late = now >= self._attempt_since + verdict.seconds
         return self.advertising and late and not verdict.does("silent")
 
-    def on_connected(self, _central: hci.Address) -> None:
+    def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
+        self._security.connect(central)
         self._server.connect(doomed=self._attempt_verdict.does("drop"))
         self._attempt = None
+        self.firmware.connected()
         self._board.connect()
         self.note("connect")
         self.spoken()
@@ -289,7 +310,10 @@ class Bulb:
             if self._silence is not None:
                 self._silence.cancel()
             self._server.disconnect()
+            self._security.disconnect()
             self.note("disconnect", by=by)
+            if self.firmware.has("forgets-on-disconnect"):
+                self._board.set({"power": False, **self.spec.state})
 
     def spoken(self) -> None:
         """Something is written, or the link came up: what keeps it alive, where the bulb wants that."""
@@ -298,10 +322,31 @@ class Bulb:
         if self._idle_drop is not None:
             self._silence = asyncio.get_running_loop().call_later(self._idle_drop, self.drop)
 
+    def on_encryption(self, request: ll.EncReq) -> None:
+        """The kernel encrypts the link."""
+        if not self.connected:
+            return
+        answer: ll.ControlPdu = ll.StartEncRsp()
+        if not self._security.encrypt(request.ltk, request.rand, request.ediv):
+            answer = ll.RejectExtInd(ll.ControlPdu.Opcode.LL_ENC_REQ, _KEY_MISSING)
+        self._air.central.on_ll_control_pdu(self.address, answer)
+
+    def secure(self, pdu: bytes) -> None:
+        """The kernel's Security Manager says something."""
+        self._security.on_pdu(pdu)
+
+    def is_open(self) -> bool:
+        """Whether it lets the kernel at what is closed to strangers."""
+        return self._security.is_encrypted
+
     def on_pdu(self, pdu: bytes) -> None:
         """A packet from the kernel."""
         if self.connected:
             self._server.on_packet(pdu)
+
+    def send_l2cap(self, channel: int, payload: bytes) -> None:
+        """Frames a packet and sends it."""
+        self.send_packet(struct.pack("<HH", len(payload), channel) + payload)
 
     def send_packet(self, pdu: bytes) -> None:
         """Sends a packet to the kernel."""

@@ -51,6 +51,9 @@ class Peer(Protocol):
     def on_pdu(self, pdu: bytes) -> None:
         """A whole L2CAP packet came."""
 
+    def on_encryption(self, request: ll.EncReq) -> None:
+        """The kernel encrypts the link."""
+
 
 class Air(LocalLink):
     """Carries everything between the one central (the kernel) and the peers."""
@@ -95,6 +98,8 @@ class Air(LocalLink):
             case ll.FeatureReq():
                 answer = ll.FeatureRsp(feature_set=packet.feature_set)
                 loop.call_soon(self.central.on_ll_control_pdu, receiver_address, answer)
+            case ll.EncReq():
+                loop.call_soon(peer.on_encryption, packet)
             case _:
                 logger.debug("peer ignores %s", packet)
 

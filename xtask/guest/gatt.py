@@ -16,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 _ATT = 0x04
 _SMP = 0x06
-_PAIRING_REQUEST = 0x01
-_PAIRING_NOT_SUPPORTED = bytes([0x05, 0x05])
 
 _DISCOVERY = (
     att.ATT_Read_By_Group_Type_Request,
@@ -39,6 +37,12 @@ class Host(Protocol):
 
     def spoken(self) -> None:
         """Something is written."""
+
+    def secure(self, pdu: bytes) -> None:
+        """The central's Security Manager says something."""
+
+    def is_open(self) -> bool:
+        """Whether it lets the central at what is closed."""
 
     def strike(self, point: str, characteristic: str | None) -> Verdict:
         """What the faults do at this point now."""
@@ -82,6 +86,7 @@ class Server(gatt_server.Server):
         self.bearer: Bearer | None = None
         self._values: dict[int, gatt.Characteristic] = {}
         self._subscriptions: dict[int, gatt.Characteristic] = {}
+        self._closed: set[int] = set()
 
     def offer(self, service: gatt.Service, *, own: bool = True) -> None:
         """Adds a service. Faults and log know the bulb's own ones only, not those that every device has."""
@@ -96,6 +101,10 @@ class Server(gatt_server.Server):
                 self._values[attribute.handle] = attribute
             elif last and attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
                 self._subscriptions[attribute.handle] = last
+
+    def close(self, characteristic: gatt.Characteristic) -> None:
+        """Lets nobody at a characteristic whom the bulb has no bond with."""
+        self._closed.add(characteristic.handle)
 
     def connect(self, *, doomed: bool) -> None:
         """A link came up; one that is doomed will be dropped before it is of any use."""
@@ -121,8 +130,8 @@ class Server(gatt_server.Server):
         payload = packet[4:]
         if channel == _ATT:
             self._on_request(self.bearer, att.ATT_PDU.from_bytes(payload))
-        elif channel == _SMP and payload[:1] == bytes([_PAIRING_REQUEST]):
-            self.send_l2cap_pdu(self.bearer.handle, _SMP, _PAIRING_NOT_SUPPORTED)
+        elif channel == _SMP:
+            self._host.secure(payload)
 
     def _on_request(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
         # Not any sooner. Kernel 6.1 frees a channel twice when bluetoothd closes the socket of a link that ended before
@@ -158,6 +167,8 @@ class Server(gatt_server.Server):
             if not characteristic.properties & gatt.Characteristic.Properties.READ:
                 return self._refuse(bearer, pdu, att.ATT_READ_NOT_PERMITTED_ERROR)
             self._host.note("read", characteristic=name)
+        if characteristic.handle in self._closed and not self._host.is_open():
+            return self._refuse(bearer, pdu, att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR)
         self._judge(bearer, pdu, self._host.strike(point, name), point, name)
 
     def _note_write(self, name: str, kind: str, pdu: att.ATT_PDU) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from defect import DEFECTS
+
 _ADDRESS = re.compile(r"^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$")
 _COLOR = re.compile(r"^#[0-9a-fA-F]{6}$")
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m)$")
@@ -147,12 +149,14 @@ class Service:
 
 @dataclass
 class Fault:
-    """One way in which a bulb misbehaves. `left` counts down to how often it still does; absent: always."""
+    """One way in which a bulb misbehaves. `left` counts down to how often it still does; absent: always. `passes` counts down
+    to how often it does not yet."""
 
     on: str
     do: str
     characteristic: str | None = None
     left: int | None = None
+    passes: int = 0
     att: int = 0
     bytes: bytes = b""
     seconds: float = 0.0
@@ -160,6 +164,9 @@ class Fault:
     def strikes(self, characteristic: str | None) -> bool:
         """Whether it acts at this characteristic (absent: at none in particular), once more."""
         if self.left == 0 or (self.characteristic is not None and self.characteristic != characteristic):
+            return False
+        if self.passes > 0:
+            self.passes -= 1
             return False
         if self.left is not None:
             self.left -= 1
@@ -210,6 +217,7 @@ class BulbSpec:
     pairing: bool
     device: dict[str, str]
     services: list[Service] | None
+    defects: list[str]
     faults: list[Fault]
 
 
@@ -300,6 +308,7 @@ def _fault(table: Table) -> Fault:
         do=table.choice("do", tuple(ACTS)),
         characteristic=table.text("characteristic", _UUID, "a UUID of 4 or 32 hex digits"),
         left=table.number("count", 0, 1 << 31),
+        passes=table.number("after", 0, 1 << 31, 0),
     )
     if fault.on not in ACTS[fault.do]:
         raise RigError(f"{table.place}: {fault.do} does not fit {fault.on}")
@@ -315,6 +324,16 @@ def _fault(table: Table) -> Fault:
         fault.seconds = table.duration("for")
     table.end()
     return fault
+
+
+def _defects(table: Table) -> list[str]:
+    defects = table.take("defects", list, [])
+    for name in defects:
+        if name == "answers-late":
+            raise RigError(f"{table.place}.defects: {name} is for the simulated radio only")
+        if name not in DEFECTS:
+            raise RigError(f"{table.place}.defects: must be of {', '.join(DEFECTS)}, has {name!r}")
+    return defects
 
 
 def _bulb(table: Table, folder: str) -> BulbSpec:
@@ -343,6 +362,7 @@ def _bulb(table: Table, folder: str) -> BulbSpec:
         pairing=table.take("pairing", bool, False),
         device=device,
         services=services,
+        defects=_defects(table),
         faults=[_fault(t) for t in table.tables("fault")],
     )
     table.end()
@@ -384,6 +404,8 @@ def parse(text: str, folder: str) -> Rig:
         adapter.end()
         if rig.adapter not in ("on", "off"):
             raise RigError(f"rig.adapter.state: {rig.adapter} is for the simulated radio only")
+    # What `check` is to find is for who runs it.
+    table.take("expect", dict)
     rig.bulbs = [_bulb(t, folder) for t in table.tables("bulb")]
     for sub in table.tables("bystander"):
         rig.bystanders.append(_station(sub))

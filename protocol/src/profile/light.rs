@@ -221,6 +221,22 @@ impl Light {
         there.into_iter().filter_map(|(item, there)| there.then_some(item)).collect()
     }
 
+    /// These parts alone. Its mode is that of its parts.
+    #[must_use]
+    pub fn only(&self, items: Items) -> Self {
+        let has = |item: Item| items.contains(item);
+        Self {
+            power: self.power.filter(|_| has(Item::Power)),
+            brightness: self.brightness.filter(|_| has(Item::Brightness)),
+            color: self.color.filter(|_| has(Item::Color)),
+            white: self.white.filter(|_| has(Item::White)),
+            kelvin: self.kelvin.filter(|_| has(Item::Kelvin)),
+            effect: self.effect.clone().filter(|_| has(Item::Effect)),
+            speed: self.speed.filter(|_| has(Item::Speed)),
+            mode: None,
+        }
+    }
+
     /// Takes over the parts that the other has. Its mode is that of its parts where it does not say: an effect's
     /// before a colour's before white's.
     pub fn merge(&mut self, other: &Self) {

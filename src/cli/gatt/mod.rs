@@ -94,7 +94,8 @@ impl Runner<'_> {
         let radio = self.context.radio().await?;
         fleet::each(
             found,
-            radio.link_limit(),
+            self.context.links(radio.as_ref()),
+            fleet::Missed::Failed,
             async |report| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.

@@ -4,20 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::fault::{Context, Fault, LOST_EARLY, Meaning, Operation};
 use super::link::{BtleLink, Tools};
 use super::registry::Phase;
 use super::system::Gatt;
 use crate::error::{Error, Result};
+use crate::radio::attempt::{self, ATTEMPTS};
 use crate::radio::gatt::uuid16;
 use crate::radio::{Deadline, DeviceId, GattTable};
 
-/// How often is tried. Most aborts are of the moment: the next attempt succeeds.
-const ATTEMPTS: u32 = 4;
-/// How long is waited before the second attempt; each further one waits twice as long.
-const BACK_OFF: Duration = Duration::from_millis(150);
 /// BlueZ ends a link two seconds after it was asked to. Until then it says that it is connected.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
 /// How long the answer to a connect may be behind the news that the link was lost, which cut it off.
@@ -26,11 +23,18 @@ const ANSWER_GRACE: Duration = Duration::from_millis(250);
 /// 800 ms before the services are there.
 const TABLE_TIME: Duration = Duration::from_secs(2);
 const TABLE_EVERY: Duration = Duration::from_millis(200);
+/// So much has to be left for a fresh link to be worth it: BlueZ ends the old one in two seconds, and this is looked at as long.
+const FRESH_TIME: Duration = Duration::from_secs(5);
+
+/// How long the question may take whether a device is bonded.
+const DETAILS_TIME: Duration = Duration::from_secs(1);
 
 /// How one attempt failed.
 enum Failure {
     /// Another may succeed.
     Again(Fault),
+    /// The link is up and has no services to speak of: one more look, on a fresh link.
+    Bare,
     /// No other will.
     Final(Error),
 }
@@ -40,8 +44,11 @@ struct Attempt<'a> {
     tools: &'a Tools,
     device: &'a DeviceId,
     label: String,
-    rssi: Option<i16>,
     deadline: Deadline,
+    /// How the attempt before failed.
+    last: Option<Fault>,
+    /// Whether a link without services has been given up already: the next one is taken as it is.
+    bare: bool,
 }
 
 /// Ends on the other side what we have begun, unless it came to something. Works when dropped, so that it does not
@@ -64,12 +71,13 @@ impl Drop for Cancel<'_> {
 /// Connects, resolves the services, and gives the link.
 pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline) -> Result<Arc<BtleLink>> {
     let known = tools.hub.report(device);
-    let attempt = Attempt {
+    let mut attempt = Attempt {
         tools,
         device,
         label: known.as_ref().map_or_else(|| device.to_string(), |report| report.label()),
-        rssi: known.and_then(|report| report.rssi),
         deadline,
+        last: None,
+        bare: false,
     };
     let turn = tools.hub.turn(device);
     let in_turn = async { Ok(turn.lock().await) };
@@ -78,18 +86,24 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
         return Ok(link);
     }
     attempt.wait_for_the_end_of_the_last().await;
-    let mut failure = None;
     for number in 1..=ATTEMPTS {
-        if let Some(fault) = &failure {
+        if let Some(fault) = &attempt.last {
             attempt.back_off(number, fault).await?;
         }
         match attempt.once().await {
             Ok(link) => return Ok(link),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Again(fault)) => failure = Some(fault),
+            Err(Failure::Again(fault)) => attempt.last = Some(fault),
+            Err(Failure::Bare) => {
+                attempt.last = Some(Fault::own("it has no services yet"));
+                attempt.bare = true;
+                attempt.wait_for_the_end_of_the_last().await;
+            }
         }
     }
-    Err(attempt.error(&failure.unwrap_or_else(|| Fault::own("no attempt was made"))))
+    let none = Fault::own("no attempt was made");
+    let fault = attempt.last.as_ref().unwrap_or(&none);
+    Err(attempt.with_the_bond(fault, attempt.error(fault)).await)
 }
 
 impl Attempt<'_> {
@@ -97,15 +111,46 @@ impl Attempt<'_> {
         let context = Context {
             adapter: &self.tools.adapter,
             device: &self.label,
-            rssi: self.rssi,
+            rssi: self.rssi(),
             doing: "connect",
             waited: self.deadline.waited(),
         };
         fault.error(Operation::Connect, context)
     }
 
+    /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
+    async fn with_the_bond(&self, fault: &Fault, error: Error) -> Error {
+        let details = self
+            .deadline
+            .within(DETAILS_TIME)
+            .run(async { self.tools.system.details(self.device).await.map_err(|_| ()) }, |_| ());
+        match error {
+            Error::ConnectFailed { device, reason, rssi }
+                if fault.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
+            {
+                let id = self.device;
+                let reason = format!(
+                    "{reason}; it is paired with this computer: if it was reset since, remove it with `bluetoothctl remove {id}`, \
+                     and pair again"
+                );
+                Error::ConnectFailed { device, reason, rssi }
+            }
+            error => error,
+        }
+    }
+
     fn timed_out(&self, waited: Duration) -> Error {
-        Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi }
+        let last = self.last.as_ref().map(Fault::reason);
+        Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi(), last }
+    }
+
+    fn unresolved(&self, waited: Duration) -> Failure {
+        Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi() })
+    }
+
+    /// Its signal when it was last heard, dBm.
+    fn rssi(&self) -> Option<i16> {
+        self.tools.hub.report(self.device).and_then(|report| report.rssi)
     }
 
     /// A link that was asked to end still counts as connected for a while; it must not be taken for a good one.
@@ -120,11 +165,11 @@ impl Attempt<'_> {
     }
 
     async fn back_off(&self, number: u32, fault: &Fault) -> Result<()> {
-        let pause = BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2));
+        let pause = attempt::pause(self.device, number);
         if self.deadline.remaining() <= pause {
             return Err(self.error(fault));
         }
-        tracing::info!("{}: attempt {number} of {ATTEMPTS}, after: {}", self.label, fault.reason());
+        self.tools.hub.attempts.tell(self.device, &self.label, number, &fault.reason());
         sleep(pause).await;
         Ok(())
     }
@@ -138,12 +183,18 @@ impl Attempt<'_> {
         let mut phase = self.tools.hub.phase(self.device);
         let start = *phase.borrow_and_update();
         let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
-        // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
-        if !start.resolved {
-            self.ask(&mut phase, start, &mut cancel).await?;
-        }
-        self.resolve(&mut phase, start).await?;
+        let seen = phase.clone();
+        let rising = async {
+            // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
+            if !start.resolved {
+                self.ask(&mut phase, start, &mut cancel).await?;
+            }
+            self.resolve(&mut phase, start).await
+        };
+        let (risen, up) = noting_when_up(seen, rising).await;
+        risen?;
         let (gatt, table) = self.discover(&mut phase, start).await?;
+        let discovery = up.filter(|_| !start.connected).map(|up| up.elapsed());
         let link = BtleLink::new(
             self.tools.clone(),
             self.device.clone(),
@@ -151,6 +202,7 @@ impl Attempt<'_> {
             start.connected,
             table,
             gatt,
+            discovery,
         );
         let link = Arc::new(link);
         self.tools.hub.enter(self.device, &link);
@@ -208,8 +260,7 @@ impl Attempt<'_> {
                 _ => Err(dropped()),
             }
         };
-        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
-        self.deadline.run(resolved, late).await
+        self.deadline.run(resolved, |waited| self.unresolved(waited)).await
     }
 
     /// Fetches the table; again if there is none yet.
@@ -220,7 +271,6 @@ impl Attempt<'_> {
     ) -> Result<(Arc<dyn Gatt>, GattTable), Failure> {
         let gatt = self.tools.system.gatt(self.device).await.map_err(|fault| self.unless_gone(&fault))?;
         let patience = self.deadline.within(TABLE_TIME);
-        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
         loop {
             let look = async {
                 tokio::select! {
@@ -229,9 +279,20 @@ impl Attempt<'_> {
                     () = dropped_since(phase, start) => Err(dropped()),
                 }
             };
-            let table = self.deadline.run(look, late).await?;
+            let table = self.deadline.run(look, |waited| self.unresolved(waited)).await?;
             let over = patience.remaining() <= TABLE_EVERY;
             match table {
+                // After an abort BlueZ can say "resolved" on a link whose services never come (bluez#1489). A link that was
+                // there is not ours to end.
+                Ok(table)
+                    if over
+                        && is_bare(&table)
+                        && !self.bare
+                        && !start.connected
+                        && self.deadline.remaining() > FRESH_TIME =>
+                {
+                    return Err(Failure::Bare);
+                }
                 Ok(table) if over || !is_bare(&table) => return Ok((gatt, table)),
                 Err(fault) if over || fault.meaning(Operation::Ask) != Meaning::Gone => {
                     return Err(self.unless_gone(&fault));
@@ -255,6 +316,22 @@ impl Attempt<'_> {
 async fn dropped_since(phase: &mut watch::Receiver<Phase>, start: Phase) {
     // An error means that the radio is gone, and the link with it.
     let _ = phase.wait_for(|now| now.drops != start.drops).await;
+}
+
+/// Does the work, and notes when the link came up meanwhile.
+async fn noting_when_up<T>(
+    mut phase: watch::Receiver<Phase>,
+    work: impl Future<Output = T>,
+) -> (T, Option<Instant>) {
+    tokio::pin!(work);
+    let mut up = None;
+    loop {
+        tokio::select! {
+            biased;
+            _ = phase.wait_for(|now| now.connected), if up.is_none() => up = Some(Instant::now()),
+            done = &mut work => return (done, up),
+        }
+    }
 }
 
 fn dropped() -> Failure {

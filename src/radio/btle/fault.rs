@@ -43,6 +43,8 @@ pub(super) enum Operation {
     Subscribe,
     /// Ending a subscription.
     Unsubscribe,
+    /// Bonding.
+    Pair,
 }
 
 /// What a refusal means.
@@ -141,10 +143,13 @@ impl Fault {
             Meaning::NoAdapter => Error::AdapterNone,
             Meaning::Off => Error::AdapterOff { adapter },
             Meaning::Blocked => Error::AdapterBlocked { adapter, hard: false },
-            Meaning::Limit => Error::ConnectLimit { device },
-            Meaning::Unresolved => Error::DiscoverTimeout { device, waited: context.waited },
+            Meaning::Limit => Error::ConnectLimit { device, limit: None },
+            Meaning::Unresolved => {
+                Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
+            }
             Meaning::Att(att) => Error::Refused { device, operation: doing, att },
             Meaning::Held => Error::Held { device, detail },
+            Meaning::Pairing if operation == Operation::Pair => pairing_error(self, device),
             Meaning::Pairing if operation != Operation::Connect => {
                 Error::NeedsPairing { device, operation: doing }
             }
@@ -156,7 +161,7 @@ impl Fault {
                 Operation::Scan | Operation::StopScan => scan_error(&meaning, adapter, detail),
                 Operation::Connect => connect_error(self, &meaning, context),
                 Operation::Ask | Operation::Disconnect => ask_error(&meaning, detail),
-                Operation::Gatt | Operation::Subscribe | Operation::Unsubscribe => {
+                Operation::Gatt | Operation::Subscribe | Operation::Unsubscribe | Operation::Pair => {
                     gatt_error(&meaning, context, detail)
                 }
             },
@@ -178,6 +183,19 @@ impl Fault {
             _ => return self.text(),
         };
         if self.message == words { words.to_owned() } else { format!("{words} ({})", self.message) }
+    }
+
+    /// Whether a link was ended as soon as it was up.
+    pub(super) fn is_abort(&self) -> bool {
+        let kind = self.message.trim_start_matches("le-").trim_start_matches("br-");
+        matches!(
+            kind,
+            LOST_EARLY
+                | "connection-abort-by-local"
+                | "connection-abort-by-remote"
+                | "Software caused connection abort"
+                | "connection-refused"
+        )
     }
 
     /// Name and message, for people.
@@ -212,7 +230,7 @@ fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Erro
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
     let reason = match meaning {
-        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi },
+        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
         Meaning::Gone => {
             "the system does not know it (any longer); it has to be found by a scan first".to_owned()
         }
@@ -225,6 +243,16 @@ fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Erro
         _ => fault.reason(),
     };
     Error::ConnectFailed { device, reason, rssi }
+}
+
+/// Why a bulb is not bonded with, in words where BlueZ has a name only.
+fn pairing_error(fault: &Fault, device: String) -> Error {
+    let words = match fault.name.strip_prefix(BLUEZ) {
+        Some("AuthenticationTimeout") => "it did not answer",
+        Some("AuthenticationCanceled") => "the pairing was cancelled",
+        _ => "it did not agree to be paired",
+    };
+    Error::PairingFailed { device, detail: format!("{words} ({})", fault.text()), how: None }
 }
 
 fn gatt_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Error {
@@ -257,7 +285,7 @@ fn of_the_bus(kind: &str, message: &str, operation: Operation) -> Meaning {
 }
 
 fn of_bluez(kind: &str, message: &str, operation: Operation) -> Meaning {
-    use Operation::{Connect, Disconnect, Gatt, Scan, StopScan, Subscribe, Unsubscribe};
+    use Operation::{Connect, Disconnect, Gatt, Pair, Scan, StopScan, Subscribe, Unsubscribe};
     match (kind, message, operation) {
         // An adapter that was switched off has stopped scanning by itself.
         ("NotReady", _, StopScan | Disconnect | Unsubscribe) => Meaning::Done,
@@ -267,7 +295,10 @@ fn of_bluez(kind: &str, message: &str, operation: Operation) -> Meaning {
         // One notify session a program: it has outlived a lost link.
         ("InProgress" | "AlreadyExists", _, Subscribe) => Meaning::Done,
         ("InProgress" | "Busy", _, Scan | StopScan | Connect) => Meaning::Again,
-        ("AlreadyConnected", _, Connect) => Meaning::Done,
+        ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => Meaning::Done,
+        // One pairing at a time, whoever has begun it.
+        ("InProgress", _, Pair) => Meaning::Held,
+        ("ConnectionAttemptFailed", _, Pair) => Meaning::NoLink,
         ("NotConnected", _, Disconnect | Unsubscribe) => Meaning::Done,
         ("NotConnected", _, Connect) => Meaning::Again,
         ("NotConnected", ..) => Meaning::NoLink,
@@ -280,9 +311,13 @@ fn of_bluez(kind: &str, message: &str, operation: Operation) -> Meaning {
         ("NotSupported", _, Gatt | Subscribe | Unsubscribe | Connect) => Meaning::Unsupported,
         ("InvalidArguments", "Invalid offset", _) => Meaning::Att(0x07),
         ("InvalidArguments", "Invalid Length", _) => Meaning::Att(0x0d),
-        ("AuthenticationFailed" | "AuthenticationCanceled" | "AuthenticationRejected", ..) => {
-            Meaning::Pairing
-        }
+        (
+            "AuthenticationFailed"
+            | "AuthenticationCanceled"
+            | "AuthenticationRejected"
+            | "AuthenticationTimeout",
+            ..,
+        ) => Meaning::Pairing,
         ("NotAvailable" | "BREDR.ProfileUnavailable", _, Connect) => CLASSIC,
         ("DoesNotExist", ..) => Meaning::Gone,
         ("Failed", ..) => failed(message, operation),
@@ -304,9 +339,10 @@ fn failed(message: &str, operation: Operation) -> Meaning {
         ("No discovery started", _) => Meaning::Done,
         ("No notify session started", _) => Meaning::Done,
         ("Not connected" | "Not Connected", Disconnect | Unsubscribe) => Meaning::Done,
-        ("Not connected" | "Not Connected" | "No ATT transport", Operation::Gatt | Subscribe) => {
-            Meaning::NoLink
-        }
+        (
+            "Not connected" | "Not Connected" | "No ATT transport",
+            Operation::Gatt | Operation::Pair | Subscribe,
+        ) => Meaning::NoLink,
         ("Failed to initiate write" | "Failed to send read request", _) => Meaning::NotSent,
         (_, Subscribe) if message.starts_with("Failed ") => Meaning::NotSent,
         (_, Connect) => cannot_connect(message),

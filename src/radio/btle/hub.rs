@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::link::BtleLink;
 use super::registry::{CAPACITY, Facts, Merged, Phase, Registry};
+use crate::radio::attempt::Attempts;
 use crate::radio::{AdapterState, DeviceId, REPORT_QUEUE, Report};
 
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Hub {
     state: Mutex<State>,
     reports: broadcast::Sender<Report>,
     adapter: watch::Sender<AdapterState>,
+    pub(super) attempts: Attempts,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl Hub {
             state: Mutex::new(state),
             reports: broadcast::Sender::new(REPORT_QUEUE),
             adapter: watch::Sender::new(adapter),
+            attempts: Attempts::default(),
         }
     }
 

@@ -57,6 +57,7 @@ pub(super) struct BtleLink {
     was_up: bool,
     table: GattTable,
     gatt: Arc<dyn Gatt>,
+    discovery: Option<Duration>,
     values: Arc<Values>,
     state: watch::Sender<LinkState>,
     keep: AtomicBool,
@@ -72,6 +73,7 @@ impl BtleLink {
         was_up: bool,
         table: GattTable,
         gatt: Arc<dyn Gatt>,
+        discovery: Option<Duration>,
     ) -> Self {
         Self {
             tools,
@@ -80,6 +82,7 @@ impl BtleLink {
             was_up,
             table,
             gatt,
+            discovery,
             values: Arc::default(),
             state: watch::Sender::new(LinkState::Up),
             keep: AtomicBool::new(false),
@@ -153,6 +156,8 @@ impl BtleLink {
                 timeout(LOSS_GRACE, self.lost()).await.is_ok()
             }
             Meaning::NoLink | Meaning::Gone => true,
+            // A bulb that does not want to be paired may end the link over it.
+            Meaning::Pairing => false,
             _ => !self.is_up(),
         }
     }
@@ -269,6 +274,20 @@ impl Link for BtleLink {
 
     fn mtu(&self) -> Option<u16> {
         self.gatt.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.discovery
+    }
+
+    async fn bond(&self, deadline: Deadline) -> Result<()> {
+        let work = async {
+            match self.tools.system.pair(&self.device).await {
+                Err(fault) if fault.meaning(Operation::Pair) != Meaning::Done => Err(fault),
+                _ => Ok(()),
+            }
+        };
+        self.ask(Operation::Pair, "pairing", deadline, work).await
     }
 
     fn keep(&self) {

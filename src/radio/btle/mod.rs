@@ -14,7 +14,9 @@ use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report};
+use super::{
+    AdapterInfo, AdapterState, Attempt, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report,
+};
 use crate::error::{Error, Result};
 
 #[cfg(target_os = "linux")]
@@ -210,6 +212,10 @@ impl Radio for BtleRadio {
 
     fn reports(&self) -> broadcast::Receiver<Report> {
         self.tools.hub.reports()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.tools.hub.attempts.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {

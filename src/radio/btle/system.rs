@@ -37,6 +37,13 @@ pub(super) trait System: fmt::Debug + Send + Sync {
         Ok(Details::default())
     }
 
+    /// Bonds with a connected device. Dropping the future cancels that. Where the system bonds by itself when a device asks for it,
+    /// there is nothing to do: macOS and Windows do, and btleplug has no call for it.
+    async fn pair(&self, device: &DeviceId) -> Result<(), Fault> {
+        let _ = device;
+        Ok(())
+    }
+
     /// The battery level that the system keeps, percent.
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault>;
 

@@ -1,247 +1,15 @@
 //! The radio on a system that does as it is told.
 
-use std::collections::VecDeque;
-use std::sync::Weak;
+mod fake;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::hub::lock;
 use super::registry::Facts;
-use super::system::{Gatt, Listener};
 use super::*;
-use crate::radio::gatt::{Characteristic, Service, uuid16};
-use crate::radio::{CharacteristicId, GattTable, LinkState, Properties, WriteKind};
-
-const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
-const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
-
-/// What becomes of a connect.
-enum Fate {
-    Up,
-    Never,
-    Refused(&'static str, &'static str),
-    /// Up, and down again after this time, without an answer.
-    Drops(Duration),
-    /// Up, and its services are never resolved.
-    Unresolved,
-}
-
-#[derive(Default)]
-struct Fake {
-    hub: Mutex2<Option<Arc<Hub>>>,
-    fates: Mutex2<VecDeque<Fate>>,
-    /// What starting a scan answers.
-    scans: Mutex2<VecDeque<Fault>>,
-    calls: Mutex2<Vec<String>>,
-    gatt: Arc<FakeGatt>,
-    hangs: bool,
-    /// Whether the service is gone.
-    down: Mutex2<bool>,
-}
-
-type Mutex2<T> = std::sync::Mutex<T>;
-
-#[derive(Default)]
-struct FakeGatt {
-    /// How often there is no table yet.
-    late: Mutex2<u32>,
-    /// What writing answers; nothing at all if there is none.
-    writes: Mutex2<VecDeque<Result<(), Fault>>>,
-    writing: Mutex2<(u32, u32)>,
-    listener: Mutex2<Option<Weak<dyn Listener>>>,
-    value: Mutex2<Vec<u8>>,
-    subscribed: Notify,
-}
-
-impl std::fmt::Debug for Fake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fake")
-    }
-}
-
-impl std::fmt::Debug for FakeGatt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FakeGatt")
-    }
-}
-
-fn id() -> DeviceId {
-    DeviceId::new("C4:11:00:00:00:01")
-}
-
-fn failed(message: &str) -> Fault {
-    Fault::new("org.bluez.Error.Failed", message)
-}
-
-impl Fake {
-    fn log(&self, call: &str) {
-        lock(&self.calls).push(call.to_owned());
-    }
-
-    fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.calls))
-    }
-
-    fn merge(&self, facts: Facts) {
-        let hub = lock(&self.hub).clone().unwrap();
-        hub.merge(&id(), facts);
-    }
-
-    fn link(&self, up: bool, resolved: bool) {
-        self.merge(Facts { connected: Some(up), resolved: Some(resolved), ..Facts::default() });
-    }
-}
-
-#[async_trait]
-impl System for Fake {
-    async fn start_scan(&self) -> Result<(), Fault> {
-        self.log("start_scan");
-        lock(&self.scans).pop_front().map_or(Ok(()), Err)
-    }
-
-    async fn stop_scan(&self) -> Result<(), Fault> {
-        self.log("stop_scan");
-        if self.hangs {
-            std::future::pending::<()>().await;
-        }
-        Ok(())
-    }
-
-    async fn refresh(&self) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    async fn connect(&self, _: &DeviceId) -> Result<(), Fault> {
-        self.log("connect");
-        let fate = lock(&self.fates).pop_front().unwrap_or(Fate::Up);
-        match fate {
-            Fate::Up => self.link(true, true),
-            Fate::Never => std::future::pending().await,
-            Fate::Refused(name, message) => return Err(Fault::new(name, message)),
-            Fate::Drops(after) => {
-                self.link(true, false);
-                sleep(after).await;
-                self.link(false, false);
-                std::future::pending::<()>().await;
-            }
-            Fate::Unresolved => self.link(true, false),
-        }
-        Ok(())
-    }
-
-    async fn disconnect(&self, _: &DeviceId) -> Result<(), Fault> {
-        if self.hangs {
-            std::future::pending::<()>().await;
-        }
-        self.log("disconnect");
-        Ok(())
-    }
-
-    async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
-        Ok(self.gatt.clone())
-    }
-
-    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
-        Ok(Some(87))
-    }
-
-    fn is_running(&self) -> bool {
-        !*lock(&self.down)
-    }
-
-    async fn block(&self) -> Option<Block> {
-        None
-    }
-}
-
-#[async_trait]
-impl Gatt for FakeGatt {
-    async fn discover(&self) -> Result<GattTable, Fault> {
-        let mut late = lock(&self.late);
-        if *late > 0 {
-            *late -= 1;
-            return Ok(GattTable::default());
-        }
-        let characteristic = |uuid| Characteristic::new(uuid, Properties::default());
-        let characteristics = vec![characteristic(uuid16(0xFFF1)), characteristic(uuid16(0xFFF2))];
-        Ok(GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics)] })
-    }
-
-    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
-        *lock(&self.listener) = Some(to);
-        Ok(())
-    }
-
-    fn echoes_reads(&self) -> bool {
-        true
-    }
-
-    async fn settle(&self) {}
-
-    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
-        let value = lock(&self.value).clone();
-        self.notify(characteristic, &value);
-        Ok(value)
-    }
-
-    async fn write(&self, _: CharacteristicId, _: &[u8], _: WriteKind) -> Result<(), Fault> {
-        {
-            let (now, most) = &mut *lock(&self.writing);
-            *now += 1;
-            *most = (*most).max(*now);
-        }
-        sleep(Duration::from_millis(10)).await;
-        lock(&self.writing).0 -= 1;
-        let answer = lock(&self.writes).pop_front();
-        match answer {
-            Some(answer) => answer,
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
-        // The first value comes before the answer.
-        self.notify(characteristic, &[1]);
-        self.subscribed.notify_one();
-        Ok(())
-    }
-
-    async fn unsubscribe(&self, _: CharacteristicId) -> Result<(), Fault> {
-        Err(Fault::new("org.freedesktop.DBus.Error.UnknownObject", "Method \"StopNotify\" doesn't exist"))
-    }
-}
-
-impl FakeGatt {
-    fn notify(&self, characteristic: CharacteristicId, value: &[u8]) {
-        let listener = lock(&self.listener).as_ref().and_then(Weak::upgrade);
-        if let Some(listener) = listener {
-            listener.value(characteristic, value.to_vec());
-        }
-    }
-}
-
-fn radio_with(fake: Fake) -> (Arc<BtleRadio>, Arc<Fake>) {
-    let hub = Arc::new(Hub::new(AdapterState::On));
-    let fake = Arc::new(fake);
-    *lock(&fake.hub) = Some(hub.clone());
-    fake.merge(Facts { name: Some("Light-1".to_owned()), rssi: Some(-50), ..Facts::default() });
-    let info = AdapterInfo { name: "hci0".to_owned(), address: None };
-    (Arc::new(BtleRadio::new(Opened { info, hub, system: fake.clone() })), fake)
-}
-
-fn radio(fates: impl IntoIterator<Item = Fate>) -> (Arc<BtleRadio>, Arc<Fake>) {
-    let fates = Mutex2::new(fates.into_iter().collect());
-    radio_with(Fake { fates, ..Fake::default() })
-}
-
-fn soon() -> Deadline {
-    Deadline::after(Duration::from_secs(10))
-}
-
-fn count(calls: &[String], call: &str) -> usize {
-    calls.iter().filter(|made| *made == call).count()
-}
+use crate::radio::gatt::uuid16;
+use crate::radio::{CharacteristicId, LinkState, WriteKind};
+use fake::*;
 
 #[test]
 fn btleplug_can_be_asked_for() {
@@ -337,9 +105,25 @@ async fn a_table_that_comes_late_is_waited_for() {
     fake.link(false, false);
     *lock(&fake.gatt.late) = u32::MAX;
     let start = Instant::now();
-    let link = radio.connect(&id(), soon()).await.unwrap();
-    assert!(link.table().services.is_empty());
-    assert!(start.elapsed() <= Duration::from_secs(2), "{:?}", start.elapsed());
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(4));
+    // Looked for on a fresh link too, and then taken as it is.
+    assert!(link.unwrap().table().services.is_empty());
+    assert_eq!(count(&fake.calls(), "connect"), 3);
+    assert!(start.elapsed() <= Duration::from_millis(6500), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_never_comes_may_come_on_a_fresh_link() {
+    let (radio, fake) = radio([]);
+    // Eleven looks in two seconds.
+    *lock(&fake.gatt.late) = 11;
+    let mut attempts = radio.attempts();
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(4));
+    assert!(link.unwrap().table().service(uuid16(0xFFF0)).is_some());
+    assert_eq!(fake.calls(), ["connect", "disconnect", "connect"]);
+    assert_eq!(attempts.try_recv().unwrap().number, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -563,4 +347,47 @@ async fn reports_come_for_what_is_heard_and_for_links() {
     fake.link(true, true);
     assert!(reports.try_recv().unwrap().connected);
     assert!(radio.known().await.unwrap().first().unwrap().connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bond_is_made_or_it_is_said_why_not() {
+    let (radio, fake) = radio([]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let says = |name: &str| Err(Fault::new(format!("org.bluez.Error.{name}"), ""));
+    lock(&fake.pairings).extend([
+        Ok(()),
+        says("AlreadyExists"),
+        says("AuthenticationFailed"),
+        says("InProgress"),
+    ]);
+    link.bond(soon()).await.unwrap();
+    link.bond(soon()).await.unwrap();
+    let refused = link.bond(soon()).await.unwrap_err();
+    assert_eq!(refused.code(), "bulb.needs_pairing");
+    assert!(refused.to_string().contains("it did not agree to be paired"), "{refused}");
+    assert_eq!(link.bond(soon()).await.unwrap_err().code(), "bulb.held");
+    fake.calls();
+    // A bulb that never answers.
+    assert_eq!(link.bond(soon()).await.unwrap_err().code(), "bulb.timeout");
+    assert_eq!(fake.calls(), ["pair", "cancel pairing"]);
+    // A link that goes meanwhile.
+    let bond = link.bond(soon());
+    let (lost, ()) = tokio::join!(bond, async {
+        sleep(Duration::from_millis(100)).await;
+        fake.link(false, false);
+    });
+    assert_eq!(lost.unwrap_err().code(), "link.lost");
+    assert_eq!(fake.calls(), ["pair", "cancel pairing"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bond_that_may_be_lost_is_named_where_links_break_at_once() {
+    for bonded in [false, true] {
+        let fates = (0..4).map(|_| Fate::Refused("org.bluez.Error.Failed", "le-connection-abort-by-local"));
+        let fates = Mutex2::new(fates.collect());
+        let (radio, _) = radio_with(Fake { fates, bonded: Some(bonded), ..Fake::default() });
+        let error = radio.connect(&id(), soon()).await.unwrap_err();
+        assert_eq!(error.code(), "connect.failed");
+        assert_eq!(error.to_string().contains("bluetoothctl remove C4:11:00:00:00:01"), bonded, "{error}");
+    }
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -15,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
-    NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link,
+    LinkState, NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
 };
 use crate::error::{Error, Result};
 use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
@@ -288,6 +289,10 @@ impl Radio for Recorded {
         self.radio.link_limit()
     }
 
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.radio.attempts()
+    }
+
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
         self.state.clone()
     }
@@ -438,6 +443,10 @@ impl Link for RecordedLink {
 
     fn mtu(&self) -> Option<u16> {
         self.link.mtu()
+    }
+
+    fn discovery(&self) -> Option<Duration> {
+        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

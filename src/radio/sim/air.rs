@@ -13,6 +13,7 @@ use super::log::Log;
 use super::rig::Rig;
 use super::store::{SavedPeers, Store, Turn};
 use super::world::{Effect, LinkId, Peer, World};
+use crate::radio::attempt::Attempts;
 use crate::radio::{
     AdapterState, Address, CharacteristicId, DeviceId, Heard, LinkState, NOTIFICATION_QUEUE, Notifications,
     REPORT_QUEUE, Report,
@@ -37,6 +38,7 @@ pub(super) struct Air {
     keep: Notify,
     reports: broadcast::Sender<Report>,
     adapter: watch::Sender<AdapterState>,
+    pub(super) attempts: Attempts,
 }
 
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl Air {
             keep: Notify::new(),
             reports: broadcast::Sender::new(REPORT_QUEUE),
             adapter: watch::Sender::new(state),
+            attempts: Attempts::default(),
         };
         air.act(|_, _| ());
         air

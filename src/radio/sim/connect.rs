@@ -4,19 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::ADAPTER;
 use super::air::Air;
 use super::link::SimLink;
 use super::world::{Answer, Attempt, By, LinkId, Turn};
 use crate::error::{Error, Result};
+use crate::radio::attempt::{self, ATTEMPTS};
 use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
-
-/// How often is tried, and how long is waited before the second attempt; each further one waits twice as long. As the
-/// real radio does.
-const ATTEMPTS: u32 = 4;
-const BACK_OFF: Duration = Duration::from_millis(150);
 
 /// How one attempt failed.
 enum Failure {
@@ -33,6 +29,8 @@ struct Connect<'a> {
     label: String,
     rssi: Option<i16>,
     deadline: Deadline,
+    /// How the attempt before failed.
+    last: Option<&'static str>,
 }
 
 /// Connects, and resolves the services.
@@ -46,11 +44,12 @@ pub(super) async fn connect(air: &Arc<Air>, device: &DeviceId, deadline: Deadlin
     let (label, rssi) = air
         .act(|world, _| world.peer(address).map(|peer| (peer.label(), peer.known.rssi)))
         .ok_or_else(unknown)?;
-    let connect = Connect { air, address, label, rssi, deadline };
+    let mut connect = Connect { air, address, label, rssi, deadline, last: None };
     let mut reason = "";
     for number in 1..=ATTEMPTS {
         if number > 1 {
-            connect.back_off(number, reason).await?;
+            connect.back_off(device, number, reason).await?;
+            connect.last = Some(reason);
         }
         match connect.once(device).await {
             Ok(link) => return Ok(link),
@@ -67,15 +66,20 @@ impl Connect<'_> {
     }
 
     fn late(&self, waited: Duration) -> Failure {
-        Failure::Final(Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi })
+        Failure::Final(Error::ConnectTimeout {
+            device: self.label.clone(),
+            waited,
+            rssi: self.rssi,
+            last: self.last.map(str::to_owned),
+        })
     }
 
-    async fn back_off(&self, number: u32, reason: &str) -> Result<()> {
-        let pause = BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2));
+    async fn back_off(&self, device: &DeviceId, number: u32, reason: &str) -> Result<()> {
+        let pause = attempt::pause(device, number);
         if self.deadline.remaining() <= pause {
             return Err(self.failed(reason));
         }
-        tracing::info!("{}: attempt {number} of {ATTEMPTS} ({reason})", self.label);
+        self.air.attempts.tell(device, &self.label, number, reason);
         sleep(pause).await;
         Ok(())
     }
@@ -102,6 +106,7 @@ impl Connect<'_> {
         };
         let mut half = Half { air: self.air, id, armed: !was_up };
         let state = self.air.attach(id, !was_up);
+        let up = Instant::now();
         if !resolved {
             self.resolve(id, state.clone()).await?;
         }
@@ -122,6 +127,7 @@ impl Connect<'_> {
             was_up,
             table: table.unwrap_or_default().numbered(),
             mtu,
+            discovery: (!was_up).then(|| up.elapsed()),
             state,
             turn: Mutex::new(()),
         });
@@ -172,7 +178,9 @@ impl Connect<'_> {
                 _ => std::future::pending().await,
             }
         };
-        let late = |waited| Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited });
+        let late = |waited| {
+            Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi })
+        };
         tokio::select! {
             biased;
             _ = state.wait_for(|state| *state == LinkState::Down) => {

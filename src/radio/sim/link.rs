@@ -27,6 +27,8 @@ pub(super) struct SimLink {
     pub(super) table: GattTable,
     /// The ATT MTU, bytes.
     pub(super) mtu: Option<u16>,
+    /// How long finding the services took.
+    pub(super) discovery: Option<Duration>,
     pub(super) state: watch::Receiver<LinkState>,
     /// Whose turn it is: ATT has one request under way at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
     pub(super) turn: Mutex<()>,
@@ -155,9 +157,19 @@ impl Link for SimLink {
         self.mtu
     }
 
+    fn discovery(&self) -> Option<Duration> {
+        self.discovery
+    }
+
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        self.ask("pair", deadline, |world, _| world.bond(self.id)).await?;
-        Ok(())
+        match self.ask("pair", deadline, |world, _| world.bond(self.id)).await {
+            Err(Error::NeedsPairing { device, .. }) => Err(Error::PairingFailed {
+                device,
+                detail: "it did not agree to be paired".to_owned(),
+                how: None,
+            }),
+            result => result.map(|_| ()),
+        }
     }
 
     fn keep(&self) {

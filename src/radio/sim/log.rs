@@ -64,6 +64,7 @@ fn line(what: &Happening) -> Line {
         Line { ms: 0, bulb: String::new(), event: "", by: None, characteristic: None, kind: None, hex: None };
     match what {
         Happening::Connect => Line { event: "connect", ..blank },
+        Happening::Pair => Line { event: "pair", ..blank },
         Happening::Disconnect(by) => {
             let by = match by {
                 By::Central => "central",

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Deadline, DeviceId, Link, Radio, Report};
+use super::{AdapterInfo, AdapterState, Attempt, Deadline, DeviceId, Link, Radio, Report};
 use crate::error::{Error, Result};
 use air::Air;
 use rig::Start;
@@ -138,6 +138,10 @@ impl Radio for SimRadio {
 
     fn reports(&self) -> broadcast::Receiver<Report> {
         self.air.reports()
+    }
+
+    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+        self.air.attempts.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {

@@ -1,14 +1,15 @@
 //! What is done with bulbs.
 
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::Rgb;
 
+use super::super::control::{self, Control, leader, offered, on_step, range, start, to_value, value};
 use super::super::device::{Answer, Device, Link};
 use super::super::event::Effect;
 use super::super::keys::Action;
-use super::super::model::{Control, Model, Pane, RECENT, Sort, Typing, controls};
+use super::super::model::{Model, Pane, Popup, RECENT, Sort, Typing};
 use super::{select, to_detail, typing};
 use crate::bulb::{BulbState, Change, Power};
-use crate::radio::DeviceId;
+use crate::error::Error;
 
 /// The palette: white as lamps have it, warm to cold, then around the circle of colours.
 pub(crate) const PRESETS: [(&str, Rgb); 12] = [
@@ -26,100 +27,77 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
     ("magenta", Rgb::new(0xff, 0x00, 0x88)),
 ];
 
-/// The value of a slider and the most that it can be; nothing for controls that are none, and while the state is unknown.
-pub(crate) fn slider(device: &Device, control: Control) -> Option<(u16, u16)> {
-    let light = device.light()?;
-    let color = || light.color;
-    let value = match control {
-        Control::Brightness => light.brightness?.get().into(),
-        Control::Red => color()?.red.into(),
-        Control::Green => color()?.green.into(),
-        Control::Blue => color()?.blue.into(),
-        Control::Hue => device.tint.of(color()?).hue,
-        Control::Saturation => device.tint.of(color()?).saturation.into(),
-        Control::Power | Control::Color | Control::Presets | Control::Recent => return None,
-    };
-    Some((value, most(control)))
-}
-
-/// The change that brings a slider to a value; remembers the tint that was meant.
-fn to_value(device: &mut Device, control: Control, value: u16) -> Option<Change> {
-    let color = device.light().and_then(|light| light.color).unwrap_or(Rgb::WHITE);
-    let byte = u8::try_from(value).unwrap_or(u8::MAX);
-    let tint = device.tint.of(color);
-    let colored = |color| Some(Change { color: Some(color), ..Change::default() });
-    match control {
-        Control::Brightness => Some(Change { brightness: Some(Percent::clamped(byte)), ..Change::default() }),
-        Control::Red => colored(Rgb { red: byte, ..color }),
-        Control::Green => colored(Rgb { green: byte, ..color }),
-        Control::Blue => colored(Rgb { blue: byte, ..color }),
-        Control::Hue => {
-            device.tint = tint;
-            colored(device.tint.apply(value, tint.saturation, color))
-        }
-        Control::Saturation => {
-            device.tint = tint;
-            colored(device.tint.apply(tint.hue, byte, color))
-        }
-        Control::Power | Control::Color | Control::Presets | Control::Recent => None,
-    }
-}
-
-/// Sends a change to the bulbs that changes go to; says what hinders it.
+/// Sends a change to the bulbs that changes go to; says what hinders it. What a bulb's profile cannot do is not sent to it: it
+/// has its own mark and message, and the others go on.
 pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>) {
     let targets = model.targets();
-    let (mut sent, mut name) = (0, String::new());
+    let (mut down, mut name) = (0, String::new());
+    let mut refused = Vec::new();
     for id in &targets {
         model.tokens += 1;
         let token = model.tokens;
         let Some(device) = model.devices.get_mut(id) else { continue };
         name = device.label().to_owned();
         if !device.up() {
+            down += 1;
             continue;
         }
-        if let Some(light) = device.light() {
-            let light = change.apply(light);
-            device.tint = light.color.map_or(device.tint, |color| device.tint.of(color));
-            device.state = BulbState::assumed(light);
+        if let Some(error) = refusal(device, &change) {
+            device.answer = Answer::Failed;
+            refused.push((name.clone(), error));
+            continue;
         }
+        assume(device, &change);
         device.token = token;
         device.answer = Answer::Pending;
         effects.push(Effect::Change(id.clone(), change.clone(), token));
-        sent += 1;
+    }
+    for (who, error) in &refused {
+        // The name of several: the error tells the family only.
+        model.fail(error, Some(who));
     }
     match targets.len() {
         0 => model.note("no bulb is selected"),
-        1 if sent == 0 => model.note(format!("{name} is not connected: Enter connects it")),
-        of if sent < of => model.note(format!("{} of {of} marked bulbs are not connected", of - sent)),
+        1 if down == 1 => model.note(format!("{name} is not connected: Enter connects it")),
+        of if down > 0 => model.note(format!("{down} of {of} marked bulbs are not connected")),
         _ => {}
     }
 }
 
-/// The bulb that sliders show: the selected one, or another that changes go to.
-fn leader(model: &Model) -> Option<DeviceId> {
-    let up = |id: &DeviceId| model.devices.get(id).is_some_and(Device::up);
-    let targets = model.targets();
-    let selected = model.selected.clone().filter(|id| targets.contains(id) && up(id));
-    selected.or_else(|| targets.into_iter().find(up))
+/// Why the bulb's profile cannot do this.
+fn refusal(device: &Device, change: &Change) -> Option<Error> {
+    let profile = device.can.as_deref()?;
+    // Whatever the power is: that it can be switched at all is what counts.
+    let refusal = profile.check(&change.wanted(Some(true))).err()?;
+    Some(Error::NotEncodable { profile: profile.full_name(), refusal })
 }
 
-/// Moves a slider by so much.
+/// Shows what the lamp is like if it obeys.
+fn assume(device: &mut Device, change: &Change) {
+    let light = change.apply(&device.light().cloned().unwrap_or_default());
+    if change.is_empty() || light.items().is_empty() {
+        return;
+    }
+    device.tint = light.color.map_or(device.tint, |color| device.tint.of(color));
+    device.state = BulbState::assumed(light);
+}
+
+/// Moves a slider by so many steps.
 pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut Vec<Effect>) {
-    let value = leader(model).and_then(|id| {
-        let device = model.devices.get(&id)?;
+    let next = leader(model, control).filter(|device| device.up()).map(|device| {
+        let (least, most) = range(device, control);
         // A bulb that never tells its state can be commanded all the same.
-        slider(device, control).or_else(|| device.up().then(|| (start(control), most(control))))
-    });
-    match value {
-        Some((value, most)) => {
-            let next = (i32::from(value) + by).clamp(0, most.into());
+        let value = i32::from(value(device, control).unwrap_or_else(|| start(device, control)));
+        let next = value + by * i32::from(control.step());
+        let next = match control {
             // Hues go round.
-            let next = match control {
-                Control::Hue => (i32::from(value) + by).rem_euclid(360),
-                _ => next,
-            };
-            set(model, control, u16::try_from(next).unwrap_or_default(), effects);
-        }
+            Control::Hue => next.rem_euclid(360),
+            _ => next.clamp(least.into(), most.into()),
+        };
+        on_step(control, u16::try_from(next).unwrap_or_default(), (least, most))
+    });
+    match next {
+        Some(next) => set(model, control, next, effects),
         // Says what hinders it.
         None => send(model, Change::default(), effects),
     }
@@ -127,7 +105,8 @@ pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut 
 
 /// Moves a slider to a value.
 pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut Vec<Effect>) {
-    let Some(id) = leader(model) else { return send(model, Change::default(), effects) };
+    let leader = leader(model, control).filter(|device| device.up()).map(|device| device.id().clone());
+    let Some(id) = leader else { return send(model, Change::default(), effects) };
     let change = model.devices.get_mut(&id).and_then(|device| to_value(device, control, value));
     if let Some(change) = change {
         let unchanged = model.devices.get(&id).and_then(Device::light).is_some_and(|l| change.apply(l) == *l);
@@ -135,6 +114,54 @@ pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut
         if !unchanged || model.marked.len() > 1 {
             send(model, change, effects);
         }
+    }
+}
+
+/// Has the bulbs show an effect.
+pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
+    send(model, Change { effect: Some(name), ..Change::default() }, effects);
+}
+
+/// The effect after the present one, or before it; the first where none is shown.
+fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
+    let all = control::effects(model);
+    let shown = leader(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
+    let place = shown.and_then(|shown| all.iter().position(|(name, _)| *name == shown));
+    let next = match place {
+        Some(place) => place.saturating_add_signed(isize::try_from(by).unwrap_or_default()),
+        None => 0,
+    };
+    if let Some((name, _)) = all.get(next.min(all.len().saturating_sub(1))) {
+        effect(model, name.clone(), effects);
+    }
+}
+
+/// Opens the list of effects, at the one that is shown.
+pub(super) fn open_effects(model: &mut Model) {
+    let all = control::effects(model);
+    let leader = leader(model, Control::Effect);
+    let (up, name) = leader.map_or((false, String::new()), |device| (device.up(), device.label().to_owned()));
+    let shown = leader.and_then(|device| device.light()?.effect.clone());
+    if all.is_empty() {
+        let text = match leader.and_then(Device::family) {
+            Some(family) => format!("{name} has no effects that are known ({family})"),
+            None => "which effects there are is known once a bulb is".to_owned(),
+        };
+        return model.note(text);
+    }
+    if !up {
+        return send(model, Change::default(), &mut Vec::new());
+    }
+    model.effect_filter.clear();
+    super::open(model, Popup::Effects);
+    model.popup_row = all.iter().position(|(name, _)| Some(name) == shown.as_ref()).unwrap_or_default();
+}
+
+/// Has the bulbs show the effect that is selected in the list.
+pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
+    let chosen = control::effects_shown(model).into_iter().nth(model.popup_row);
+    if let Some((name, _)) = chosen {
+        effect(model, name, effects);
     }
 }
 
@@ -154,8 +181,9 @@ pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
     let power = match lights.filter_map(|light| light.power).max() {
         Some(true) => Power::Off,
         Some(false) => Power::On,
-        // What it was before is not known; the bulb is asked.
-        None => Power::Toggle,
+        // What it was before is not known; the bulb is asked. One that never tells is on after this, and off after the next.
+        None if targets.iter().filter_map(|id| model.devices.get(id)).all(Device::tells) => Power::Toggle,
+        None => Power::On,
     };
     send(model, Change::power(power), effects);
 }
@@ -253,8 +281,8 @@ pub(super) fn next_order(model: &mut Model) {
 /// What keys do in the selected bulb's pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.current() else { return };
-    let offered = controls(device);
-    let up = device.up();
+    let offered = offered(model);
+    let up = model.targets().iter().filter_map(|id| model.devices.get(id)).any(Device::up) || device.up();
     let place = offered.iter().position(|control| *control == model.control).unwrap_or_default();
     let last = offered.len().saturating_sub(1);
     let go = |index: usize| offered.get(index).copied().unwrap_or_default();
@@ -287,24 +315,8 @@ pub(super) fn activate(model: &mut Model, effects: &mut Vec<Effect>) {
             }
         }
         Control::Color => typing::start_color(model),
+        Control::Effect => open_effects(model),
         slider => typing::start(model, Typing::Value(slider)),
-    }
-}
-
-/// From where a slider starts whose value is not known: white, at full brightness.
-const fn start(control: Control) -> u16 {
-    match control {
-        Control::Hue | Control::Saturation => 0,
-        other => most(other),
-    }
-}
-
-/// The most that a slider can be.
-pub(crate) const fn most(control: Control) -> u16 {
-    match control {
-        Control::Hue => 359,
-        Control::Brightness | Control::Saturation => 100,
-        _ => 255,
     }
 }
 
@@ -321,6 +333,7 @@ fn adjust(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
         Control::Presets => model.preset = step(model.preset, PRESETS.len()),
         Control::Recent => model.recent_index = step(model.recent_index, model.recent.len()),
         Control::Color => {}
+        Control::Effect => step_effect(model, by, effects),
         control => nudge(model, control, by, effects),
     }
 }
@@ -332,7 +345,17 @@ fn extreme(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
         Control::Recent => {
             model.recent_index = if to_most { model.recent.len().saturating_sub(1) } else { 0 };
         }
+        Control::Effect => {
+            let all = control::effects(model);
+            let end = if to_most { all.last() } else { all.first() };
+            if let Some((name, _)) = end {
+                effect(model, name.clone(), effects);
+            }
+        }
         Control::Power | Control::Color => {}
-        control => set(model, control, if to_most { most(control) } else { 0 }, effects),
+        slider => {
+            let ends = leader(model, slider).map_or((0, 0), |device| range(device, slider));
+            set(model, slider, if to_most { ends.1 } else { ends.0 }, effects);
+        }
     }
 }

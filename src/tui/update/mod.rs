@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
+use super::control::Control;
 use super::event::{Effect, Event};
 use super::keys::{self, Action, Place};
 use super::layout::{Areas, too_small};
-use super::model::{Control, Model, Pane, Popup, Typing, controls};
+use super::model::{Model, Pane, Popup, Typing};
 use super::view::popup;
 
-pub(crate) use act::{PRESETS, slider};
+pub(crate) use act::PRESETS;
 
 /// Takes an event in, so long after the beginning, and gives what is to be done.
 pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
@@ -114,6 +115,8 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Filter => typing::start(model, Typing::Filter),
         Action::Save => typing::start(model, Typing::File),
         Action::TypeColor => typing::start_color(model),
+        Action::TypeKelvin => typing::start_kelvin(model),
+        Action::Effects => act::open_effects(model),
         Action::Toggle => act::toggle(model, effects),
         Action::Brighter => act::nudge(model, Control::Brightness, 5, effects),
         Action::Dimmer => act::nudge(model, Control::Brightness, -5, effects),
@@ -189,19 +192,29 @@ fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::PageDown => row.saturating_add(page),
         Action::First => 0,
         Action::Last => usize::MAX,
-        Action::Accept => {
-            if model.popup == Some(Popup::Groups) {
-                act::mark_group(model);
-            }
-            model.popup = None;
-            0
+        Action::Filter if model.popup == Some(Popup::Effects) => {
+            typing::start(model, Typing::EffectFilter);
+            row
         }
+        Action::Filter => row,
+        Action::Accept => return take_row(model, effects),
         _ => {
             model.popup = None;
             0
         }
     };
     clamp_popup(model);
+}
+
+/// Takes the row that is selected in a window, and closes it.
+pub(super) fn take_row(model: &mut Model, effects: &mut Vec<Effect>) {
+    match model.popup {
+        Some(Popup::Groups) => act::mark_group(model),
+        Some(Popup::Effects) => act::take_effect(model, effects),
+        _ => {}
+    }
+    model.popup = None;
+    model.popup_row = 0;
 }
 
 pub(super) fn clamp_popup(model: &mut Model) {
@@ -229,9 +242,6 @@ pub(super) fn select(model: &mut Model, index: usize) {
     let Some(id) = model.order.get(index).cloned() else { return };
     if model.selected.as_ref() != Some(&id) {
         model.selected = Some(id);
-        if !model.current().is_some_and(|device| controls(device).contains(&model.control)) {
-            model.control = Control::default();
-        }
         // One that is gone was kept only because it was selected.
         model.reorder();
     }

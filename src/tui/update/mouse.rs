@@ -3,11 +3,12 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+use super::super::control::{Control, leader, on_step, range};
 use super::super::event::Effect;
 use super::super::layout::{CHIP, DetailRow, TRACK_START, columns, detail_rows, inner, too_small};
-use super::super::model::{Control, Model, Pane, Popup};
-use super::super::view::tab_at;
-use super::{act, clamp_popup, pane_at, select};
+use super::super::model::{Model, Pane, Popup};
+use super::super::view::{popup, tab_at};
+use super::{act, clamp_popup, pane_at, select, take_row};
 
 pub(super) fn take(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
     if too_small(model.size) || model.typing.is_some() {
@@ -32,7 +33,13 @@ pub(super) fn take(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effec
 fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
     model.changed();
     if model.popup.is_some() {
-        model.popup = None;
+        match popup::row_at(model, at) {
+            Some(row) => {
+                model.popup_row = row;
+                take_row(model, effects);
+            }
+            None => model.popup = None,
+        }
         return;
     }
     let areas = model.areas();
@@ -67,7 +74,7 @@ fn control_at(model: &Model, area: Rect, at: Position) -> Option<Control> {
     if !area.contains(at) {
         return None;
     }
-    let rows = detail_rows(model, model.current()?, area.height);
+    let rows = detail_rows(model, model.current()?, area);
     match rows.get(usize::from(at.y - area.y))? {
         DetailRow::Control(control) => Some(*control),
         _ => None,
@@ -79,7 +86,7 @@ fn take_hold(model: &mut Model, control: Control, area: Rect, at: Position, effe
     let along = at.x.checked_sub(area.x + TRACK_START);
     match (control, along) {
         (_, None) => {}
-        (Control::Power | Control::Color, Some(_)) => act::activate(model, effects),
+        (Control::Power | Control::Color | Control::Effect, Some(_)) => act::activate(model, effects),
         (Control::Presets, Some(along)) => {
             let index = usize::from(along / CHIP);
             if index < act::PRESETS.len() {
@@ -106,18 +113,19 @@ fn take_hold(model: &mut Model, control: Control, area: Rect, at: Position, effe
 /// Brings the slider to where the mouse is, also if that has left its row.
 fn drag(model: &mut Model, control: Control, x: u16, effects: &mut Vec<Effect>) {
     let Some(area) = model.areas().detail.map(inner) else { return };
-    let Some((_, most)) = model.current().and_then(|device| act::slider(device, control)) else { return };
+    let Some((least, most)) = leader(model, control).map(|device| range(device, control)) else { return };
     let last = u32::from(columns(area.width).track.saturating_sub(1).max(1));
     let along = u32::from(x.saturating_sub(area.x + TRACK_START)).min(last);
-    let value = (along * u32::from(most) + last / 2) / last;
-    act::set(model, control, u16::try_from(value).unwrap_or(most), effects);
+    let value = (along * u32::from(most - least) + last / 2) / last;
+    let value = least.saturating_add(u16::try_from(value).unwrap_or(most));
+    act::set(model, control, on_step(control, value, (least, most)), effects);
     model.changed();
 }
 
 fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect>) {
     model.changed();
     if let Some(popup) = model.popup {
-        let by = if popup == Popup::Groups { rows } else { rows * 3 };
+        let by = if matches!(popup, Popup::Groups | Popup::Effects) { rows } else { rows * 3 };
         model.popup_row = model.popup_row.saturating_add_signed(by);
         clamp_popup(model);
         return;
@@ -133,7 +141,7 @@ fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect
             if let Some(control) = control_at(model, area, at) {
                 // Up is more, as a finger has it.
                 let by = if rows < 0 { 5 } else { -5 };
-                if model.current().is_some_and(|device| act::slider(device, control).is_some()) {
+                if control.is_slider() && leader(model, control).is_some_and(|device| device.up()) {
                     act::nudge(model, control, by, effects);
                 }
             }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
+use super::super::control::{self, Control};
 use super::super::event::Effect;
 use super::super::keys::Action;
 use super::super::model::{Model, Typing};
-use super::{act, always};
+use super::{act, always, clamp_popup, take_row};
+use crate::bulb::Change;
 use crate::color;
 
 /// Longer texts are nobody's filter, colour or file name.
@@ -23,7 +25,8 @@ pub(super) fn start(model: &mut Model, what: Typing) {
         Typing::Filter => model.filter.clone(),
         Typing::FrameFilter => model.frames.filter().to_owned(),
         Typing::File => FILE.to_owned(),
-        Typing::Color | Typing::Value(_) => String::new(),
+        Typing::EffectFilter => model.effect_filter.clone(),
+        Typing::Color | Typing::Kelvin | Typing::Value(_) => String::new(),
     };
     model.typing = Some((what, Input::new(text)));
     model.typing_fault = None;
@@ -31,11 +34,27 @@ pub(super) fn start(model: &mut Model, what: Typing) {
 
 /// A colour is typed for bulbs that can take one.
 pub(super) fn start_color(model: &mut Model) {
-    let up = |id| model.devices.get(id).is_some_and(super::super::device::Device::up);
-    if model.targets().iter().any(up) {
-        start(model, Typing::Color);
+    start_for(model, Typing::Color, Control::Color);
+}
+
+/// A temperature is typed for bulbs that can take one.
+pub(super) fn start_kelvin(model: &mut Model) {
+    start_for(model, Typing::Kelvin, Control::Kelvin);
+}
+
+fn start_for(model: &mut Model, what: Typing, control: Control) {
+    let targets = model.targets();
+    let up = || targets.iter().filter_map(|id| model.devices.get(id)).filter(|device| device.up());
+    let able = up().any(|device| control::offers(device, control));
+    let change = match control {
+        // The refusal says what each of them can do.
+        Control::Kelvin => Change { kelvin: Some(u16::MAX), ..Change::default() },
+        _ => Change { color: Some(bulb_protocol::Rgb::WHITE), ..Change::default() },
+    };
+    if able || up().any(|device| device.can.is_none()) {
+        start(model, what);
     } else {
-        act::send(model, crate::bulb::Change::default(), &mut Vec::new());
+        act::send(model, change, &mut Vec::new());
     }
 }
 
@@ -46,6 +65,12 @@ pub(super) fn press(model: &mut Model, action: Action, effects: &mut Vec<Effect>
     model.changed();
     match action {
         Action::Accept => accept(model, effects),
+        Action::Up | Action::Down if model.popup.is_some() => {
+            let by = if action == Action::Up { -1 } else { 1 };
+            model.popup_row = model.popup_row.saturating_add_signed(by);
+            clamp_popup(model);
+        }
+        Action::Up | Action::Down => {}
         _ => cancel(model),
     }
 }
@@ -57,7 +82,8 @@ fn cancel(model: &mut Model) {
             model.reorder();
         }
         Some(Typing::FrameFilter) => model.frames.set_filter(""),
-        Some(Typing::Color | Typing::Value(_) | Typing::File) | None => {}
+        Some(Typing::EffectFilter) => model.effect_filter.clear(),
+        Some(Typing::Color | Typing::Kelvin | Typing::Value(_) | Typing::File) | None => {}
     }
     model.typing_fault = None;
 }
@@ -76,18 +102,26 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
                 model.typing = Some((what, input));
             }
         },
-        Typing::Value(control) => match text.trim_end_matches(['%', '°', ' ']).parse() {
-            Ok(value) if value <= act::most(control) => act::set(model, control, value, effects),
-            _ => {
-                model.typing_fault =
-                    Some(format!("a whole number from 0 to {} is needed", act::most(control)));
-                model.typing = Some((what, input));
-            }
-        },
+        Typing::EffectFilter => take_row(model, effects),
+        Typing::Kelvin => number(model, Control::Kelvin, (what, input.clone()), effects),
+        Typing::Value(control) => number(model, control, (what, input.clone()), effects),
         Typing::File if text.is_empty() => {}
         Typing::File => {
             let lines: Vec<String> = model.frames.shown().map(|row| row.line.clone()).collect();
             effects.push(Effect::Save(PathBuf::from(text), lines));
+        }
+    }
+}
+
+/// Takes a number for a slider, if it is within its range.
+fn number(model: &mut Model, control: Control, typed: (Typing, Input), effects: &mut Vec<Effect>) {
+    let (least, most) =
+        control::leader(model, control).map_or((0, 0), |device| control::range(device, control));
+    match typed.1.value().trim().trim_end_matches(['%', '°', ' ', 'K', 'k']).parse() {
+        Ok(value) if (least..=most).contains(&value) => act::set(model, control, value, effects),
+        _ => {
+            model.typing_fault = Some(format!("a whole number from {least} to {most} is needed"));
+            model.typing = Some(typed);
         }
     }
 }
@@ -136,6 +170,10 @@ fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputReques
             model.reorder();
         }
         Typing::FrameFilter => model.frames.set_filter(&text),
-        Typing::Color | Typing::Value(_) | Typing::File => {}
+        Typing::EffectFilter => {
+            model.effect_filter = text.trim().to_lowercase();
+            model.popup_row = 0;
+        }
+        Typing::Color | Typing::Kelvin | Typing::Value(_) | Typing::File => {}
     }
 }

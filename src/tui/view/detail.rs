@@ -1,22 +1,19 @@
 //! The selected bulb: its lamp, its controls, what is known of it.
 
-use bulb_protocol::Rgb;
-use bulb_protocol::profile::{Light, Mode};
+use bulb_protocol::profile::{LEAD, Light, Mode};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::device::{Answer, Device, HISTORY, Link};
-use super::super::hsv;
-use super::super::layout::{CHIP, Columns, DetailRow, columns, detail_rows, inner};
-use super::super::model::{Control, Model, Pane};
-use super::super::paint::{Depth, bold, cursor, dim, glow, hue};
-use super::super::text::{cut, fit, fit_right, plain, wrap};
-use super::super::update::{PRESETS, slider};
-use super::list::{bars, chip, history};
+use super::super::layout::{DetailRow, detail_rows, inner};
+use super::super::model::{Model, Pane};
+use super::super::paint::{Depth, bold, dim, glow};
+use super::super::text::{cut, fit, plain, wrap};
+use super::list::{bars, history};
 use super::pane;
 use crate::bulb::{Provenance, Source};
 
@@ -39,31 +36,33 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         return frame.render_widget(Paragraph::new(lines), place);
     };
     let room = usize::from(area.width).saturating_sub(6);
-    let mut title = vec![Span::styled(format!(" {} ", cut(device.label(), room)), bold())];
-    if !model.marked.is_empty() {
-        let text = format!(" drives {} marked ", model.marked.len());
-        title = vec![
-            Span::styled(format!(" {} ", cut(device.label(), room.saturating_sub(text.width()))), bold()),
-            Span::styled(text, model.depth.odd()),
-        ];
-    }
+    let (text, style) = if model.marked.is_empty() {
+        let family = device.family().map_or_else(String::new, |family| format!("{family} "));
+        let long = family.replace(' ', " (advertised) ");
+        let fits = device.label().width() + long.width() <= room;
+        (if fits && !device.driven { long } else { family }, dim())
+    } else {
+        (format!(" drives {} marked ", model.marked.len()), model.depth.odd())
+    };
+    let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
+    let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
     frame.render_widget(pane(model, Line::from(title), focused), area);
-    for (row, y) in detail_rows(model, device, rows.height).into_iter().zip(0..rows.height) {
+    for (row, y) in detail_rows(model, device, rows).into_iter().zip(0..rows.height) {
         let place = Rect { y: rows.y + y, height: 1, ..rows };
         frame.render_widget(Pen { model, device, width: rows.width, focused }.row(row), place);
     }
 }
 
 /// What rows are drawn with.
-struct Pen<'a> {
-    model: &'a Model,
-    device: &'a Device,
-    width: u16,
-    focused: bool,
+pub(super) struct Pen<'a> {
+    pub(super) model: &'a Model,
+    pub(super) device: &'a Device,
+    pub(super) width: u16,
+    pub(super) focused: bool,
 }
 
 impl Pen<'_> {
-    fn depth(&self) -> Depth {
+    pub(super) fn depth(&self) -> Depth {
         self.model.depth
     }
 
@@ -73,6 +72,12 @@ impl Pen<'_> {
             DetailRow::Who => self.who(),
             DetailRow::Preview(row) => self.preview(row),
             DetailRow::Control(control) => self.control(control),
+            DetailRow::Notice(number) => {
+                let line = notice(self.device, self.width).into_iter().nth(usize::from(number));
+                Line::styled(format!("  {}", line.unwrap_or_default()), self.depth().odd())
+            }
+            DetailRow::Profile => self.fact("Profile", self.profile()),
+            DetailRow::Why => self.fact("Why", vec![Span::styled(self.why(), dim())]),
             DetailRow::Battery => self.fact("Battery", self.battery()),
             DetailRow::Signal => self.fact("Signal", self.signal()),
             DetailRow::Answer => self.fact("Link", self.link_facts()),
@@ -103,12 +108,16 @@ impl Pen<'_> {
     /// The lamp, and beside it what it does.
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
-        let mut spans = vec![Span::raw("  "), self.lamp(light), Span::raw("  ")];
         let single = detail_is_low(self);
+        let lamp = self.lamp(light, if single { LAMP / 2 } else { LAMP });
+        let mut spans = vec![Span::raw("  "), lamp, Span::raw("  ")];
         match (row, light) {
             (0, Some(light)) if single => {
                 spans.push(Span::styled(words(light).join("  "), bold()));
-                spans.push(Span::styled(format!("  {}", self.provenance().0), self.provenance().1));
+                let (text, style) = self.provenance();
+                let used: usize = spans.iter().map(Span::width).sum();
+                let room = usize::from(self.width).saturating_sub(used + 2);
+                spans.push(Span::styled(format!("  {}", cut(&text, room)), style));
             }
             (0, Some(light)) => {
                 spans.push(Span::styled(switch_words(light).join("  "), bold()));
@@ -116,9 +125,13 @@ impl Pen<'_> {
             (1, Some(light)) => spans.push(Span::raw(shine_words(light).join("  "))),
             (2, Some(_)) => {
                 let (text, style) = self.provenance();
-                spans.push(Span::styled(text, style));
+                let room = usize::from(self.width).saturating_sub(LAMP + 4);
+                spans.push(Span::styled(cut(&text, room).into_owned(), style));
             }
             (0, None) => spans.push(Span::styled("state unknown", dim())),
+            (1, None) if self.device.up() && !self.device.tells() => {
+                spans.push(Span::styled("it never reports", dim()));
+            }
             (1, None) if !self.device.wanted() => spans.push(Span::styled("Enter connects", dim())),
             _ => {}
         }
@@ -126,24 +139,37 @@ impl Pen<'_> {
     }
 
     /// How the state is known.
-    fn provenance(&self) -> (&'static str, Style) {
+    fn provenance(&self) -> (String, Style) {
         let depth = self.depth();
-        match (self.device.state.provenance, self.device.answer) {
+        let state = &self.device.state;
+        let (text, style) = match (state.provenance, self.device.answer) {
             (Provenance::Reported, Answer::Failed) => ("reported; the change failed", depth.bad()),
             (Provenance::Reported, Answer::Unconfirmed) => ("reported otherwise", depth.odd()),
+            // Some of it the family tells, and some it does not.
+            (Provenance::Reported, _) if !state.assumed.is_empty() => {
+                return (format!("reported; assumed: {}", state.assumed), depth.odd());
+            }
             (Provenance::Reported, _) => ("reported", depth.good()),
+            (Provenance::Assumed, Answer::Failed) => ("assumed; the change failed", depth.bad()),
             (Provenance::Assumed, Answer::Unconfirmed) => ("assumed: not confirmed", depth.odd()),
-            (Provenance::Assumed, Answer::None) => ("assumed: it never reports", depth.odd()),
+            (Provenance::Assumed, _) if !self.device.tells() => ("assumed: never reports", depth.odd()),
+            (Provenance::Assumed, Answer::None) => ("assumed", depth.odd()),
             (Provenance::Assumed, _) => ("assumed …", depth.accent()),
             (Provenance::Advertised, _) => ("advertised", dim()),
             (Provenance::Unknown, _) => ("unknown", dim()),
-        }
+        };
+        (text.to_owned(), style)
     }
 
-    fn lamp(&self, light: Option<&Light>) -> Span<'static> {
+    fn lamp(&self, light: Option<&Light>, width: usize) -> Span<'static> {
         let depth = self.depth();
-        let Some(light) = light else { return Span::styled("╱".repeat(LAMP), dim()) };
+        let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
         let on = light.power != Some(false);
+        let style = if depth == Depth::None { Style::new() } else { depth.ink(glow(light)) };
+        // Which colours an effect has at the moment nobody knows.
+        if on && light.mode == Some(Mode::Effect) {
+            return Span::styled("▓▒░".repeat(width / 3), style);
+        }
         if depth == Depth::None {
             let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
             let shade = match (on, bright) {
@@ -151,171 +177,36 @@ impl Pen<'_> {
                 (true, true) => "█",
                 (true, false) => "▒",
             };
-            Span::raw(shade.repeat(LAMP))
+            Span::raw(shade.repeat(width))
         } else {
-            Span::styled(if on { "█" } else { "░" }.repeat(LAMP), depth.ink(glow(light)))
+            Span::styled(if on { "█" } else { "░" }.repeat(width), style)
         }
     }
 
-    fn control(&self, control: Control) -> Line<'static> {
-        let here = self.focused && self.model.control == control;
-        let usable = self.device.up();
-        let name = match control {
-            Control::Power => "Power",
-            Control::Brightness => "Brightness",
-            Control::Red => "Red",
-            Control::Green => "Green",
-            Control::Blue => "Blue",
-            Control::Hue => "Hue",
-            Control::Saturation => "Saturation",
-            Control::Color => "Colour",
-            Control::Presets => "Presets",
-            Control::Recent => "Recent",
+    /// The family, and what it is.
+    fn profile(&self) -> Vec<Span<'static>> {
+        let Some(profile) = self.device.can.as_deref() else {
+            return vec![Span::styled("not known", dim())];
         };
-        let widths = columns(self.width);
-        let style = if here {
-            self.depth().accent().patch(bold())
-        } else if usable {
-            Style::new()
-        } else {
-            dim()
-        };
-        let mark = if here { "▸ " } else { "  " };
-        let mut spans = vec![
-            Span::styled(mark, self.depth().accent()),
-            Span::styled(fit(name, usize::from(widths.name)), style),
-        ];
-        spans.extend(match control {
-            Control::Power => self.power(here),
-            Control::Color => self.color(here),
-            Control::Presets if self.depth() == Depth::None => {
-                let name = PRESETS.get(self.model.preset).map_or("", |(name, _)| name);
-                let place = self.model.preset + 1;
-                vec![Span::raw(format!("{name} ")), Span::styled(format!("{place}/{}", PRESETS.len()), dim())]
-            }
-            Control::Presets => {
-                let colors: Vec<Rgb> = PRESETS.iter().map(|(_, color)| *color).collect();
-                self.palette(&colors, self.model.preset, here, widths)
-            }
-            Control::Recent => {
-                let colors: Vec<Rgb> = self.model.recent.iter().copied().collect();
-                self.palette(&colors, self.model.recent_index, here, widths)
-            }
-            slider => self.slider(slider, here, widths),
-        });
-        Line::from(spans)
+        let name = profile.full_name();
+        let room = self.room().saturating_sub(name.width() + 2);
+        let title = format!("  {}", cut(&plain(&profile.title), room));
+        vec![Span::raw(cut(&name, self.room()).into_owned()), Span::styled(title, dim())]
     }
 
-    fn power(&self, here: bool) -> Vec<Span<'static>> {
-        let chosen = |text: &'static str, is: bool| {
-            let style = match (is, here) {
-                (true, true) => self.depth().accent().patch(cursor()),
-                (true, false) => cursor(),
-                (false, _) => dim(),
-            };
-            Span::styled(text, style)
+    /// What speaks for the family.
+    fn why(&self) -> String {
+        let device = self.device;
+        let family = device.can.as_deref().map(|profile| profile.name.as_str());
+        let own = device.weighed.iter().find(|one| Some(one.family.as_str()) == family);
+        let evidence = own.map(|one| one.evidence.iter().map(|evidence| evidence.text.as_str()));
+        let text = match (family, evidence) {
+            (Some(_), _) if device.named => "it was named for this bulb".to_owned(),
+            (Some(_), Some(evidence)) => evidence.collect::<Vec<_>>().join("; "),
+            (Some(_), None) => "its GATT table, and what was read".to_owned(),
+            (None, _) => undecided(device),
         };
-        match self.device.light().and_then(|light| light.power) {
-            Some(on) => vec![chosen(" off ", !on), Span::raw(" "), chosen(" on ", on)],
-            None => vec![Span::styled(" off ", dim()), Span::raw(" "), Span::styled(" on ", dim())],
-        }
-    }
-
-    fn color(&self, here: bool) -> Vec<Span<'static>> {
-        let color = self.device.light().and_then(|light| light.color);
-        let text = color.map_or_else(|| "—".to_owned(), |color| color.to_string());
-        let mut spans = vec![Span::raw(fit(&text, 9))];
-        if self.device.up() {
-            spans.push(Span::styled(if here { "Enter types one" } else { "c types one" }, dim()));
-        }
-        spans
-    }
-
-    fn palette(&self, colors: &[Rgb], chosen: usize, here: bool, widths: Columns) -> Vec<Span<'static>> {
-        let room = usize::from((widths.track + widths.value) / CHIP);
-        let mut spans = Vec::new();
-        for (index, &color) in colors.iter().enumerate().take(room) {
-            let mut chip = chip(self.depth(), color);
-            if !self.device.up() {
-                chip = Span::styled("▒", self.depth().ink(color).add_modifier(Modifier::DIM));
-            }
-            spans.push(chip);
-            spans.push(if here && index == chosen {
-                Span::styled("◂", self.depth().accent())
-            } else {
-                Span::raw(" ")
-            });
-        }
-        if spans.is_empty() {
-            spans.push(Span::styled("none so far", dim()));
-        }
-        spans
-    }
-
-    /// A track in the colours that it leads through, with a knob.
-    fn slider(&self, control: Control, here: bool, widths: Columns) -> Vec<Span<'static>> {
-        let cells = widths.track;
-        let (Some((value, most)), Some(light)) = (slider(self.device, control), self.device.light()) else {
-            return vec![
-                Span::styled("╌".repeat(usize::from(cells)), dim()),
-                Span::styled(fit_right("—", usize::from(widths.value)), dim()),
-            ];
-        };
-        let last = u32::from(cells.saturating_sub(1)).max(1);
-        let knob = (u32::from(value) * last + u32::from(most) / 2) / u32::from(most.max(1));
-        let mut spans: Vec<Span<'static>> = (0..u32::from(cells))
-            .map(|cell| {
-                let at = u16::try_from(cell * u32::from(most) / last).unwrap_or(most);
-                self.track_cell(control, cell, knob, at, light, here)
-            })
-            .collect();
-        let unit = match control {
-            Control::Brightness | Control::Saturation => " %",
-            Control::Hue => "°",
-            _ => "",
-        };
-        let style = if here { bold() } else { Style::new() };
-        spans.push(Span::styled(fit_right(&format!("{value}{unit}"), usize::from(widths.value)), style));
-        spans
-    }
-
-    fn track_cell(
-        &self,
-        control: Control,
-        cell: u32,
-        knob: u32,
-        at: u16,
-        light: &Light,
-        here: bool,
-    ) -> Span<'static> {
-        let depth = self.depth();
-        if cell == knob {
-            let style = if here { depth.accent().patch(bold()) } else { bold() };
-            return Span::styled("●", style);
-        }
-        if depth <= Depth::Sixteen {
-            return if cell < knob { Span::raw("━") } else { Span::styled("─", dim()) };
-        }
-        let byte = u8::try_from(at).unwrap_or(u8::MAX);
-        let own = light.color.unwrap_or(Rgb::WHITE);
-        let tint = self.device.tint.of(own);
-        let color = match control {
-            Control::Red => Rgb { red: byte, ..own },
-            Control::Green => Rgb { green: byte, ..own },
-            Control::Blue => Rgb { blue: byte, ..own },
-            Control::Hue => hsv::rgb(at, 100, 255),
-            Control::Saturation => hsv::rgb(tint.hue, byte, 255),
-            _ => {
-                let brightness = bulb_protocol::Percent::clamped(byte.max(8));
-                glow(&Light {
-                    power: Some(true),
-                    brightness: Some(brightness),
-                    color: Some(hue(light)),
-                    ..Light::default()
-                })
-            }
-        };
-        Span::styled("━", depth.ink(color))
+        cut(&plain(&text), self.room()).into_owned()
     }
 
     fn fact(&self, name: &'static str, spans: Vec<Span<'static>>) -> Line<'static> {
@@ -389,20 +280,44 @@ impl Pen<'_> {
 
     fn serial(&self) -> Vec<Span<'static>> {
         let serial = self.device.info.as_ref().and_then(|info| info.serial.as_deref());
-        let profile =
-            self.device.profile.as_ref().map_or_else(String::new, |profile| format!("  profile {profile}"));
         let serial = serial.map_or_else(|| "—".to_owned(), plain);
-        vec![
-            Span::raw(cut(&serial, self.room().saturating_sub(profile.width())).into_owned()),
-            Span::styled(profile, dim()),
-        ]
+        vec![Span::raw(cut(&serial, self.room()).into_owned())]
+    }
+}
+
+/// Why a bulb has no controls, in lines of a pane that is so wide; nothing of one of which nothing is known yet.
+pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
+    let text = match (&device.refusal, device.can.as_deref()) {
+        (Some((code, text)), _) => format!("{code}: {text}"),
+        (None, Some(profile)) => match &profile.unsupported {
+            Some(reason) => format!("{} cannot be driven: {}", profile.full_name(), plain(reason)),
+            None => return Vec::new(),
+        },
+        (None, None) if !device.wanted() && device.bulb => {
+            "What it can do is known once its GATT table has been seen.".to_owned()
+        }
+        (None, None) => return Vec::new(),
+    };
+    wrap(&text, usize::from(width.saturating_sub(4)))
+}
+
+/// What speaks for which families where nothing settles it.
+fn undecided(device: &Device) -> String {
+    let first = device.weighed.first().map_or(0, |one| one.score);
+    let near = device.weighed.iter().filter(|one| one.score + LEAD > first);
+    let names: Vec<String> =
+        near.take(4).map(|one| format!("{} {}", crate::bulb::families::full_name(one), one.score)).collect();
+    if names.is_empty() {
+        "nothing speaks for a family".to_owned()
+    } else {
+        format!("undecided: {}", names.join(", "))
     }
 }
 
 /// Whether the lamp has one row only.
 fn detail_is_low(pen: &Pen<'_>) -> bool {
-    let height = pen.model.areas().detail.map(inner).map_or(0, |area| area.height);
-    let rows = detail_rows(pen.model, pen.device, height);
+    let area = pen.model.areas().detail.map(inner).unwrap_or_default();
+    let rows = detail_rows(pen.model, pen.device, area);
     !rows.contains(&DetailRow::Preview(1))
 }
 

@@ -1,6 +1,7 @@
 //! The list of bulbs.
 
 use bulb_protocol::Rgb;
+use bulb_protocol::profile::Mode;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -42,7 +43,7 @@ impl Extra {
             Self::Battery => 5,
             Self::Address => 18,
             Self::History => 1 + SHORT,
-            Self::Profile => 6,
+            Self::Profile => 9,
         }
     }
 }
@@ -169,7 +170,7 @@ fn cell(model: &Model, device: &Device, extra: Extra) -> Span<'static> {
         Extra::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
         Extra::History => Span::styled(format!(" {}", history(device, usize::from(SHORT))), dim()),
         Extra::Profile => {
-            Span::styled(format!(" {}", fit(device.profile.as_deref().unwrap_or_default(), width - 1)), dim())
+            Span::styled(format!(" {}", fit(&device.family().unwrap_or_default(), width - 1)), dim())
         }
     }
 }
@@ -192,7 +193,14 @@ fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
         return [if device.up() { Span::styled("??", dim()) } else { Span::raw("  ") }, end];
     };
     let on = light.power != Some(false);
+    let advertised = device.state.provenance == Provenance::Advertised;
+    let lit = match (advertised, light.mode) {
+        (true, _) => "▐▌",
+        (false, Some(Mode::Effect)) => "▓▒",
+        (false, _) => "██",
+    };
     match depth {
+        Depth::None if on && lit != "██" => [Span::raw(lit), end],
         Depth::None => {
             let shade = match (on, light.brightness.map_or(100, bulb_protocol::Percent::get)) {
                 (false, _) => "··",
@@ -200,14 +208,12 @@ fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
                 (true, 34..=66) => "▒▒",
                 (true, _) => "██",
             };
-            // What was only advertised may be old.
-            let style = if device.state.provenance == Provenance::Advertised { dim() } else { Style::new() };
-            [Span::styled(shade, style), end]
+            [Span::raw(shade), end]
         }
         _ => {
             // Not reversed under the cursor: there it is the lamp's colour too.
             let style = depth.ink(glow(light)).remove_modifier(Modifier::REVERSED);
-            if on { [Span::styled("██", style), end] } else { [Span::styled("··", dim()), end] }
+            if on { [Span::styled(lit, style), end] } else { [Span::styled("··", dim()), end] }
         }
     }
 }

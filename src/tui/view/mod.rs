@@ -1,5 +1,6 @@
 //! Draws the desk. Reads the model and nothing else.
 
+mod controls;
 mod detail;
 mod frames;
 mod list;
@@ -12,14 +13,17 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
+use super::control::{Control, offered};
 use super::event::ScanPhase;
 use super::keys::{Binding, Place, TABLE};
 use super::layout::{LEAST, too_small};
-use super::model::{Control, Model, Pane, Typing, Weight};
+use super::model::{Model, Pane, Popup, Typing, Weight};
 use super::paint::{bold, dim};
 use super::text::{cut, wrap};
 use super::update::places;
 use crate::error::Error;
+
+pub(crate) use detail::notice;
 
 /// The names of the panes, for where they do not all fit.
 const TABS: [(Pane, &str); 3] =
@@ -154,6 +158,8 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let label = match what {
             Typing::Filter => " filter: ",
             Typing::FrameFilter => " frames with: ",
+            Typing::EffectFilter => " effects with: ",
+            Typing::Kelvin => " kelvin: ",
             Typing::Color => " colour: ",
             Typing::Value(_) => " value: ",
             Typing::File => " write frames to: ",
@@ -237,14 +243,22 @@ fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 /// A hint in the words of what it would do now.
 fn hint_here(model: &Model, hint: &'static str) -> &'static str {
     let up = model.current().is_some_and(super::device::Device::up);
+    let offers = |control| offered(model).contains(&control);
     match hint {
         "connect" if up => "go to",
         "do" if !up => "connect",
         "do" => match model.control {
             Control::Power => "switch",
             Control::Presets | Control::Recent => "take",
+            Control::Effect => "list",
             _ => "type",
         },
+        // What no bulb here can do is no hint.
+        "on/off" if !offers(Control::Power) => "",
+        "colour" if !offers(Control::Color) => "",
+        "kelvin" if !offers(Control::Kelvin) => "",
+        "effects" if !offers(Control::Effect) => "",
+        "filter" if model.popup.is_some_and(|popup| popup != Popup::Effects) => "",
         "less" | "more" if !up => "",
         "pause" if model.frames.is_held() => "go on",
         _ => hint,

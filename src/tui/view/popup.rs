@@ -1,11 +1,13 @@
-//! Windows over the panes: help, messages, groups.
+//! Windows over the panes: help, messages, groups, effects.
 
+use bulb_protocol::profile::Mode;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
+use super::super::control::{Control, effects_shown, leader};
 use super::super::keys::{Place, TABLE};
 use super::super::layout::inner;
 use super::super::model::{Model, Popup, Weight};
@@ -35,6 +37,7 @@ pub(crate) fn last_row(model: &Model) -> usize {
     match model.popup {
         None => 0,
         Some(Popup::Groups) => model.groups.len().saturating_sub(1),
+        Some(Popup::Effects) => effects_shown(model).len().saturating_sub(1),
         Some(popup) => lines(model, popup).len().saturating_sub(usize::from(height(model))),
     }
 }
@@ -45,16 +48,37 @@ pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
         Popup::Help => " Keys ",
         Popup::Messages => " Messages ",
         Popup::Groups => " Groups ",
+        Popup::Effects => " Effects ",
     };
     frame.render_widget(Clear, area);
-    frame.render_widget(pane(model, Line::styled(title, bold()), true), area);
-    let scroll = match popup {
-        Popup::Groups => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
-        Popup::Help | Popup::Messages => model.popup_row,
-    };
+    let mut block = pane(model, Line::styled(title, bold()), true);
+    if popup == Popup::Effects {
+        let count = effects_shown(model).len();
+        let place = (model.popup_row + 1).min(count);
+        block = block.title_bottom(Line::styled(format!(" {place} of {count} "), dim()).right_aligned());
+    }
+    frame.render_widget(block, area);
+    let scroll = scroll(model, popup);
     let lines: Vec<Line<'_>> =
         lines(model, popup).into_iter().skip(scroll).take(usize::from(height(model))).collect();
     frame.render_widget(Paragraph::new(lines), inner(area));
+}
+
+/// How many rows are above the window: a list keeps its selected row in it, a text is scrolled.
+fn scroll(model: &Model, popup: Popup) -> usize {
+    match popup {
+        Popup::Groups | Popup::Effects => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
+        Popup::Help | Popup::Messages => model.popup_row,
+    }
+}
+
+/// The row of a list in a window that is at this place of the screen.
+pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
+    let popup = model.popup.filter(|popup| matches!(popup, Popup::Groups | Popup::Effects))?;
+    let rows = inner(area(model));
+    let row = scroll(model, popup) + usize::from(at.y.checked_sub(rows.y)?);
+    let count = if popup == Popup::Groups { model.groups.len() } else { effects_shown(model).len() };
+    (rows.contains(at) && row < count).then_some(row)
 }
 
 fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
@@ -62,7 +86,32 @@ fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
         Popup::Help => help(model),
         Popup::Messages => messages(model),
         Popup::Groups => groups(model),
+        Popup::Effects => effects(model),
     }
+}
+
+/// The effects that bulbs here can show, the present one marked.
+fn effects(model: &Model) -> Vec<Line<'static>> {
+    let shown = effects_shown(model);
+    if shown.is_empty() {
+        return vec![Line::styled(format!(" No effect has {:?} in its name.", model.effect_filter), dim())];
+    }
+    let light = leader(model, Control::Effect).and_then(|device| device.light());
+    let runs =
+        light.filter(|light| light.mode == Some(Mode::Effect)).and_then(|light| light.effect.as_deref());
+    let bulbs = model.targets().len();
+    let row = |(index, (name, have)): (usize, (String, usize))| {
+        let sign = if runs == Some(name.as_str()) { "●" } else { " " };
+        let few = if have < bulbs { format!("  {have} of {bulbs} bulbs") } else { String::new() };
+        let label = if name.bytes().all(|c| c.is_ascii_digit()) { format!("number {name}") } else { name };
+        let line = Line::from(vec![
+            Span::styled(format!(" {sign} "), model.depth.good()),
+            Span::raw(fit(&label, 24)),
+            Span::styled(few, dim()),
+        ]);
+        if index == model.popup_row { line.style(cursor()) } else { line }
+    };
+    shown.into_iter().enumerate().map(row).collect()
 }
 
 /// The key table, a heading a place.
@@ -88,6 +137,9 @@ fn help(model: &Model) -> Vec<Line<'static>> {
         ("↻", "the link was lost, and is tried again"),
         ("◇", "another program of this machine holds the link"),
         ("██ ·· ??", "the lamp's light; off; connected, and its state unknown"),
+        ("▐▌", "what it advertises, before a link"),
+        ("▓▒", "an effect, whose colours change"),
+        ("≈", "it dims by scaling its colour"),
         ("…", "a change is under way"),
         ("✓", "the bulb reports what was asked for"),
         ("~", "written, and not confirmed by the bulb"),

@@ -10,7 +10,6 @@
 //! | a link that is being closed | is down at once | goes down within two seconds, by bluetoothd's own timer |
 //! | the end of a subscription | comes with the end of the link | is asked for before, or not: not compared |
 //! | battery level | read by us alone | read by bluetoothd too: only the light's characteristics are compared |
-//! | a link lost while connecting | fails the attempt | is tried again by us, so that the bulb sees several |
 //! | adapters by name | there is one, whatever it is called | a wrong name is an error |
 //! | processor | real | emulated, ten to thirty times slower: [`Play::time`](crate::play::Play::time) |
 
@@ -67,6 +66,9 @@ pub trait Stage: Send + Sync {
 
     /// Breaks the system, before any command.
     fn break_it(&self, breakage: Breakage);
+
+    /// Has what was broken work again.
+    fn mend(&self);
 
     /// The rig's events count from here.
     fn go(&self);

@@ -138,6 +138,10 @@ impl Stage for Real {
         }
     }
 
+    fn mend(&self) {
+        self.restart_service();
+    }
+
     fn go(&self) {
         self.ask(&json!({"do": "go"}));
     }

@@ -27,6 +27,8 @@ impl Stage for Sim {
 
     fn break_it(&self, _breakage: Breakage) {}
 
+    fn mend(&self) {}
+
     fn go(&self) {}
 
     fn log(&self, dir: &Path) -> String {

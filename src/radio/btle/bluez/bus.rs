@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use dbus::Message;
 use dbus::arg::{AppendAll, PropMap, ReadAll};
-use dbus::channel::{BusType, Channel, MatchingReceiver};
+use dbus::channel::{BusType, Channel, MatchingReceiver, Sender};
 use dbus::message::{MatchRule, MessageType};
-use dbus::nonblock::{Proxy, SyncConnection};
+use dbus::nonblock::{NonblockReply, SyncConnection};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::fault::Fault;
 use super::listen::Listening;
 use super::parse::Objects;
 
-const BLUEZ: &str = "org.bluez";
-/// How long a call may take at all. Each caller has a deadline of its own, sooner.
-const CALL_TIME: Duration = Duration::from_secs(300);
+pub(super) const BLUEZ: &str = "org.bluez";
+/// The bus itself: its name, its object and its interface.
+const THE_BUS: (&str, &str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
 
 /// What we want to hear.
 const SIGNALS: [&str; 6] = [
@@ -31,6 +33,7 @@ const SIGNALS: [&str; 6] = [
 
 pub(super) struct Bus {
     connection: Arc<SyncConnection>,
+    lost: CancellationToken,
     _io: AbortOnDropHandle<()>,
 }
 
@@ -44,7 +47,11 @@ impl Bus {
     /// Connects. What is heard goes to the listener, and also that the bus is gone.
     pub(super) async fn open(listening: Arc<Listening>) -> Result<Self, Fault> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
-        let channel = channel.map_err(|error| Fault::own(error.to_string()))??;
+        Self::on(channel.map_err(|error| Fault::own(error.to_string()))??, listening)
+    }
+
+    /// Takes a connection into use.
+    fn on(channel: Channel, listening: Arc<Listening>) -> Result<Self, Fault> {
         let (io, connection) = dbus_tokio::connection::from_channel::<SyncConnection>(channel)?;
         let signals = MatchRule::new().with_type(MessageType::Signal);
         let heard = listening.clone();
@@ -56,18 +63,22 @@ impl Bus {
                 true
             }),
         );
+        let lost = CancellationToken::new();
+        let ended = lost.clone();
         let io = tokio::spawn(async move {
             let error = io.await;
             tracing::debug!("the connection to the system bus is lost: {error}");
+            ended.cancel();
             listening.lost();
         });
-        Ok(Self { connection, _io: AbortOnDropHandle::new(io) })
+        Ok(Self { connection, lost, _io: AbortOnDropHandle::new(io) })
     }
 
     /// Subscribes to what we want to hear, then has a look at what there is. All at once: the bus keeps the order.
     pub(super) async fn subscribe(&self) -> Result<Objects, dbus::Error> {
-        let [a, b, c, d, e, f] = SIGNALS.map(|rule| self.connection.add_match_no_cb(rule));
-        let (.., objects) = futures::try_join!(a, b, c, d, e, f, self.objects())?;
+        let (bus, object, interface) = THE_BUS;
+        let rules = SIGNALS.map(|rule| self.ask::<(), _>(bus, object, interface, "AddMatch", (rule,)));
+        let (_, objects) = futures::try_join!(futures::future::try_join_all(rules), self.objects())?;
         Ok(objects)
     }
 
@@ -78,7 +89,7 @@ impl Bus {
         Ok(objects)
     }
 
-    /// Asks BlueZ, and waits for the answer.
+    /// Asks BlueZ, and waits for the answer, for as long as the bus is there: the deadline is the caller's.
     pub(super) async fn call<R: ReadAll + 'static>(
         &self,
         path: &str,
@@ -86,14 +97,14 @@ impl Bus {
         method: &str,
         arguments: impl AppendAll,
     ) -> Result<R, dbus::Error> {
-        self.proxy(path)?.method_call(interface, method, arguments).await
+        self.ask(BLUEZ, path, interface, method, arguments).await
     }
 
     /// Asks BlueZ, and waits until it has the question, not the answer. The answer counts if it comes first.
     pub(super) async fn send(&self, path: &str, interface: &str, method: &str) -> Result<(), dbus::Error> {
-        let answer = self.proxy(path)?.method_call::<(), _, _, _>(interface, method, ());
+        let answer = self.ask(BLUEZ, path, interface, method, ());
         // The bus keeps the order: when this is answered, the question before it has arrived.
-        let arrived = self.proxy("/")?.method_call::<(), _, _, _>("org.freedesktop.DBus.Peer", "Ping", ());
+        let arrived = self.ask(BLUEZ, "/", "org.freedesktop.DBus.Peer", "Ping", ());
         tokio::select! {
             biased;
             answer = answer => answer,
@@ -101,8 +112,62 @@ impl Bus {
         }
     }
 
-    fn proxy<'a>(&self, path: &'a str) -> Result<Proxy<'a, Arc<SyncConnection>>, dbus::Error> {
-        let path = dbus::Path::new(path).map_err(|error| dbus::Error::new_failed(&error))?;
-        Ok(Proxy::new(BLUEZ, path, CALL_TIME, self.connection.clone()))
+    /// Sends a question now, and gives its answer later.
+    ///
+    /// The crate has calls of its own, which are no good under load: they fail with "Failed to send message" when a message was
+    /// queued while the task that writes had not run yet since it was last woken, though it is about to run and to write it
+    /// (dbus 0.9.12 `send_with_reply`, dbus-tokio 0.7.6 `WakeStatus`). So what counts here is not what the sending says but the
+    /// callback: it is dropped when the message was not taken, and kept when it was.
+    fn ask<R: ReadAll + 'static, A: AppendAll>(
+        &self,
+        service: &str,
+        path: &str,
+        interface: &str,
+        method: &str,
+        arguments: A,
+    ) -> impl Future<Output = Result<R, dbus::Error>> + use<R, A> {
+        let (answered, answer) = oneshot::channel();
+        let question =
+            dbus::Path::new(path).and_then(|path| Message::new_method_call(service, path, interface, method));
+        let sent = question.map(|mut question| {
+            question.append_all(arguments);
+            let taken = move |answer, _: &SyncConnection| {
+                // Nobody waits any more if the future was dropped.
+                let _ = answered.send(answer);
+            };
+            let _ = self.connection.send_with_reply(question, SyncConnection::make_f(taken));
+        });
+        let lost = self.lost.clone();
+        async move {
+            sent.map_err(|error| dbus::Error::new_failed(&error))?;
+            let answer: Message = tokio::select! {
+                biased;
+                answer = answer => answer.map_err(|_| disconnected())?,
+                () = lost.cancelled_owned() => return Err(disconnected()),
+            };
+            answer.read_all()
+        }
+    }
+
+    /// Tells BlueZ, without waiting and without wanting an answer: for what is done when a future is dropped.
+    pub(super) fn tell(&self, path: &str, interface: &str, method: &str, arguments: impl AppendAll) {
+        let Ok(mut message) = Message::new_method_call(BLUEZ, path, interface, method) else { return };
+        message.append_all(arguments);
+        message.set_no_reply(true);
+        // On a bus that is gone, there is nobody to tell.
+        let _ = self.connection.send(message);
+    }
+
+    /// The connection itself, to answer questions on.
+    pub(super) fn connection(&self) -> &SyncConnection {
+        &self.connection
     }
 }
+
+/// What libdbus says of a connection that has ended.
+fn disconnected() -> dbus::Error {
+    dbus::Error::new_custom("org.freedesktop.DBus.Error.Disconnected", "Connection is closed")
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dbus::arg::{PropMap, Variant};
+use tokio::sync::Mutex;
 
 use super::choose::{Block, Candidate, choose};
 use super::fault::Fault;
@@ -19,6 +20,7 @@ use super::{Opened, open_error};
 use crate::error::Result;
 use crate::radio::{AdapterInfo, AdapterState, Address, Details, DeviceId};
 
+mod agent;
 mod bus;
 mod diagnose;
 mod gatt;
@@ -41,6 +43,8 @@ struct Bluez {
     path: String,
     name: String,
     listening: Arc<Listening>,
+    /// Whose turn it is to pair: an agent answers for one device.
+    pairing: Mutex<()>,
 }
 
 /// Opens the adapter that was asked for.
@@ -54,7 +58,7 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let path = format!("/org/bluez/{name}");
     let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
     listening.begin(path.clone(), hub.clone(), &objects);
-    let system = Bluez { bus: Arc::new(bus), path, name, listening };
+    let system = Bluez { bus: Arc::new(bus), path, name, listening, pairing: Mutex::default() };
     Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
 }
 
@@ -138,6 +142,12 @@ impl System for Bluez {
             Err(error) if is_missing(&error) => Ok(Details::default()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn pair(&self, device: &DeviceId) -> Result<(), Fault> {
+        let path = self.path_of(device)?;
+        let _turn = self.pairing.lock().await;
+        Ok(agent::pair(&self.bus, &self.path, &path).await?)
     }
 
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {

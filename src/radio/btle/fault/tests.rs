@@ -1,4 +1,4 @@
-use super::Operation::{Ask, Connect, Disconnect, Gatt, Scan, StopScan, Subscribe, Unsubscribe};
+use super::Operation::{Ask, Connect, Disconnect, Gatt, Pair, Scan, StopScan, Subscribe, Unsubscribe};
 use super::*;
 
 const CONTEXT: Context<'_> = Context {
@@ -57,6 +57,15 @@ const BLUEZ_SAYS: &[(&str, &str, Operation, Meaning)] = &[
     ("NotPermitted", "Write not permitted", Gatt, Meaning::Att(0x03)),
     ("NotPermitted", "Write not permitted", Subscribe, Meaning::Att(0x03)),
     ("NotPermitted", "Not paired", Gatt, Meaning::Pairing),
+    ("AlreadyExists", "Already Exists", Pair, Meaning::Done),
+    ("AuthenticationFailed", "Authentication Failed", Pair, Meaning::Pairing),
+    ("AuthenticationRejected", "Authentication Rejected", Pair, Meaning::Pairing),
+    ("AuthenticationCanceled", "Authentication Canceled", Pair, Meaning::Pairing),
+    ("AuthenticationTimeout", "Authentication Timeout", Pair, Meaning::Pairing),
+    ("InProgress", "In Progress", Pair, Meaning::Held),
+    ("ConnectionAttemptFailed", "Page Timeout", Pair, Meaning::NoLink),
+    ("NotConnected", "Not Connected", Pair, Meaning::NoLink),
+    ("Failed", "Not connected", Pair, Meaning::NoLink),
     ("NotAuthorized", "Operation Not Authorized", Gatt, Meaning::Att(0x08)),
     ("NotSupported", "Operation is not supported", Subscribe, Meaning::Unsupported),
     ("InvalidArguments", "Invalid offset", Gatt, Meaning::Att(0x07)),

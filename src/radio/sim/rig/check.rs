@@ -163,9 +163,11 @@ impl BulbTable {
             mtu: self.mtu.map_or(MTU, |mtu| mtu.0),
             needs_bonding: self.needs_bonding.unwrap_or(profile.session.needs_bonding),
             pairing: self.pairing,
+            start: light.clone(),
             board: Board::new(profile, &spots, light),
             table,
             values,
+            defects: self.defects,
             faults: self.fault.into_iter().map(check_fault).collect::<Result<_, _>>()?,
         };
         Ok(Device { address, advert, bulb: Some(bulb) })
@@ -244,7 +246,7 @@ fn only<T>(wanted: bool, key: &str, found: Option<Spanned<T>>, at: usize) -> Res
 
 fn check_fault(table: Spanned<FaultTable>) -> Result<Fault, Wrong> {
     let at = table.span().start;
-    let FaultTable { on, r#do, characteristic, count, att, bytes, r#for } = table.into_inner();
+    let FaultTable { on, r#do, characteristic, count, after, att, bytes, r#for } = table.into_inner();
     let what = *r#do.get_ref();
     let att = only(what == Do::Error, "att", att, at)?;
     let bytes = only(what == Do::Reply, "bytes", bytes, at)?;
@@ -264,7 +266,7 @@ fn check_fault(table: Spanned<FaultTable>) -> Result<Fault, Wrong> {
         (Do::Lose, ..) => Act::Lose,
         _ => Act::Drop,
     };
-    Ok(Fault { point: on, act, characteristic: characteristic.map(|uid| uid.into_inner().0), count })
+    Ok(Fault { point: on, act, characteristic: characteristic.map(|uid| uid.into_inner().0), count, after })
 }
 
 fn fits(point: Point, what: Do) -> bool {

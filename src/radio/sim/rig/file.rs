@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
-use super::{Point, Start};
+use super::{Defect, Point, Start};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -21,6 +21,19 @@ pub(super) struct File {
     pub(super) bystander: Vec<BystanderTable>,
     #[serde(default)]
     pub(super) event: Vec<Spanned<EventTable>>,
+    /// What `check` is to find; for tests.
+    #[serde(rename = "expect")]
+    pub(super) _expect: Option<ExpectTable>,
+}
+
+/// `[expect]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExpectTable {
+    #[serde(rename = "fails")]
+    _fails: Vec<String>,
+    #[serde(rename = "blocked", default)]
+    _blocked: Vec<String>,
 }
 
 /// `[adapter]`.
@@ -118,6 +131,8 @@ pub(super) struct BulbTable {
     pub(super) device: Option<Information>,
     pub(super) service: Option<Vec<ServiceTable>>,
     #[serde(default)]
+    pub(super) defects: Vec<Defect>,
+    #[serde(default)]
     pub(super) fault: Vec<Spanned<FaultTable>>,
 }
 
@@ -181,6 +196,8 @@ pub(super) struct FaultTable {
     pub(super) r#do: Spanned<Do>,
     pub(super) characteristic: Option<Spanned<Uid>>,
     pub(super) count: Option<u32>,
+    #[serde(default)]
+    pub(super) after: u32,
     pub(super) att: Option<Spanned<Att>>,
     pub(super) bytes: Option<Spanned<Bytes>>,
     pub(super) r#for: Option<Spanned<Span>>,

@@ -106,6 +106,10 @@ pub(super) struct Bulb {
     pub(super) pairing: bool,
     /// What a read returns, for characteristics that are neither the family's own nor the battery level.
     pub(super) values: BTreeMap<CharacteristicId, Vec<u8>>,
+    /// The state that it starts with.
+    pub(super) start: Light,
+    /// What is wrong with its firmware.
+    pub(super) defects: Vec<Defect>,
     /// How it misbehaves.
     pub(super) faults: Vec<Fault>,
 }
@@ -145,6 +149,8 @@ pub(super) struct Fault {
     pub(super) characteristic: Option<Uuid>,
     /// How many times it acts in the life of the world; always, if it does not say.
     pub(super) count: Option<u32>,
+    /// How many times it lets pass first.
+    pub(super) after: u32,
 }
 
 /// Where a fault acts.
@@ -180,6 +186,43 @@ pub(super) enum Act {
     Delay(Duration),
     /// The frame is dropped without a word.
     Lose,
+}
+
+/// What can be wrong with a board's firmware that no single fault says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Defect {
+    /// It reports red as blue and blue as red.
+    SwapsRedAndBlue,
+    /// It reports brightness as 0 to 255, in frames of the base protocol.
+    #[serde(rename = "brightness-255")]
+    Brightness255,
+    /// What it reports has a byte less.
+    ShortReports,
+    /// What it reports has a byte more.
+    LongReports,
+    /// It reports the state from before the newest command.
+    OneBehind,
+    /// Brightness 0 switches it off.
+    ZeroIsOff,
+    /// Black switches it off.
+    BlackIsOff,
+    /// It forgets its colour when it is switched off.
+    OffForgetsColor,
+    /// It cannot be switched off.
+    StaysOn,
+    /// It takes frames of any length and any values, in the way of the base protocol.
+    TakesMalformed,
+    /// It ends the link at a frame that it does not know.
+    HangsUpOnMalformed,
+    /// It answers a write 200 ms after it has carried it out.
+    AnswersLate,
+    /// It loses a write that comes less than 20 ms after another.
+    LosesQuickWrites,
+    /// It notifies nothing from a minute after the link came up.
+    MuteAfterAMinute,
+    /// It is as it was at first whenever a link ends.
+    ForgetsOnDisconnect,
 }
 
 /// Something that happens by itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::effect::{Answer, By, Effect, Happening, LinkId, Turn};
 use super::peer::Peer;
 use super::{Due, World};
-use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Point};
+use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Defect, Point};
 use crate::radio::{Address, CharacteristicId, WriteKind};
 
 /// ATT error codes (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
@@ -83,7 +83,16 @@ impl World {
             up.spoken = now;
         }
         let mut taken = false;
-        let turn =
+        let lost = self.linked(link).is_some_and(|peer| peer.is_busy(now));
+        let hangs_up = self.linked(link).is_some_and(|peer| {
+            let knows = peer.accepts(id, value).is_ok();
+            peer.has(Defect::HangsUpOnMalformed) && !knows
+        });
+        if hangs_up {
+            self.end(link, By::Bulb, now);
+            return Turn::now(Answer::Silent);
+        }
+        let mut turn =
             self.turn(link, Point::Write, Some(id), now, |peer| match verdict(peer, id, value, kind) {
                 Ok(()) => {
                     taken = true;
@@ -91,11 +100,15 @@ impl World {
                 }
                 Err(att) => Answer::Error(att),
             });
+        if lost {
+            taken = false;
+        }
         if taken && turn.after.is_zero() {
             self.take(link, id, value.to_vec(), now);
         } else if taken {
             self.agenda.enter(now + turn.after, Due::Take(link, id, value.to_vec()));
         }
+        turn.after += self.linked(link).map_or(Duration::ZERO, |peer| peer.late());
         if kind == WriteKind::Command { Turn::now(Answer::Done) } else { turn }
     }
 
@@ -123,6 +136,7 @@ impl World {
         peer.bonded = true;
         peer.dirty = true;
         self.effects.push(Effect::Keep);
+        self.log(link, Happening::Pair);
         Turn::now(Answer::Done)
     }
 

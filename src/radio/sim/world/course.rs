@@ -89,6 +89,9 @@ impl World {
             return;
         }
         let Some(peer) = self.linked(link) else { return };
+        if peer.is_mute(now) {
+            return;
+        }
         let act = peer.strike(Point::Notify, Some(id.characteristic));
         self.keep_counts(link.address);
         match act {

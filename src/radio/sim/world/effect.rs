@@ -34,6 +34,7 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Happening {
     Connect,
+    Pair,
     Disconnect(By),
     Read(CharacteristicId),
     Write(CharacteristicId, WriteKind, Vec<u8>),

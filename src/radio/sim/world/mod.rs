@@ -1,7 +1,7 @@
 //! The virtual world: bulbs, bystanders, the adapter, and time. It has no clock and does no I/O: it is told what the
 //! central does and how old the world is by then, answers, and leaves [`Effect`]s to be carried out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bulb_protocol::profile::Occasion;
@@ -15,6 +15,7 @@ use peer::Up;
 mod agenda;
 mod ask;
 mod course;
+mod defect;
 mod effect;
 mod peer;
 #[cfg(test)]
@@ -213,7 +214,7 @@ impl World {
         if !self.adapter || peer.gone || peer.link.is_some() {
             return None;
         }
-        peer.link = Some(Up { number, subscribed: BTreeSet::new(), spoken: now });
+        peer.link = Some(Up::new(number, now, now));
         if let Some(board) = peer.board() {
             board.connected(false);
         }
@@ -256,6 +257,7 @@ impl World {
     fn down(&mut self, link: LinkId, now: Duration) {
         if let Some(peer) = self.linked(link) {
             peer.link = None;
+            peer.forget();
             peer.known.heard = Some(now);
             peer.dirty = true;
             self.effects.extend([Effect::Down(link), Effect::Report(link.address), Effect::Keep]);
@@ -304,7 +306,7 @@ impl World {
             match peer.link_id() {
                 None if theirs.linked && !ours && peer.bulb().is_some() => {
                     let spoken = theirs.spoken_ms.map_or(now, Duration::from_millis);
-                    peer.link = Some(Up { number, subscribed: BTreeSet::new(), spoken });
+                    peer.link = Some(Up::new(number, now, spoken));
                     if let Some(board) = peer.board() {
                         board.connected(true);
                     }

@@ -25,6 +25,8 @@ pub(crate) struct Peer {
     pub(super) bonded: bool,
     /// What was written to characteristics that take no commands.
     pub(super) written: BTreeMap<CharacteristicId, Vec<u8>>,
+    /// How it was before the newest command, where that matters.
+    pub(super) before: Option<Light>,
     /// How often each fault of a bounded count has acted.
     used: Vec<u32>,
     /// It does not advertise.
@@ -47,6 +49,16 @@ pub(crate) struct Up {
     pub(super) subscribed: BTreeSet<CharacteristicId>,
     /// When something was written to it last, or it came up.
     pub(super) spoken: Duration,
+    /// When it came up.
+    pub(super) since: Duration,
+    /// When it was written to last.
+    pub(super) written: Option<Duration>,
+}
+
+impl Up {
+    pub(super) fn new(number: u64, now: Duration, spoken: Duration) -> Self {
+        Self { number, subscribed: BTreeSet::new(), spoken, since: now, written: None }
+    }
 }
 
 /// What the system knows of a device. Times are ages of the world.
@@ -72,6 +84,7 @@ impl Peer {
             name: device.advert.name.clone(),
             bonded: false,
             written: BTreeMap::new(),
+            before: None,
             used: vec![0; faults],
             gone: false,
             link: None,
@@ -109,7 +122,7 @@ impl Peer {
     /// The ATT error that it answers a request with.
     pub(super) fn accepts(&self, id: CharacteristicId, value: &[u8]) -> Result<(), u8> {
         match (self.bulb(), place(id)) {
-            (Some(bulb), Some(at)) => bulb.board.accepts(at, value),
+            (Some(bulb), Some(at)) => bulb.board.accepts(at, &self.bent(value)),
             _ => Ok(()),
         }
     }
@@ -117,13 +130,23 @@ impl Peer {
     /// Has the bulb take a write.
     pub(super) fn obey(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
         let Some(at) = place(id) else { return Reaction::Kept };
-        self.board().map_or(Reaction::Nothing, |board| board.write(at, value))
+        let value = self.bent(value);
+        let Some(board) = self.board() else { return Reaction::Nothing };
+        let before = board.light().clone();
+        let reaction = board.write(at, &value);
+        self.carried_out(before, reaction);
+        reaction
     }
 
     /// What the bulb sends on an occasion.
     pub(super) fn told(&mut self, occasion: Occasion<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
-        let told = self.board().map(|board| board.tell(occasion)).unwrap_or_default();
-        told.into_iter().filter_map(|Told { at, bytes }| Some((id_of(at)?, bytes))).collect()
+        let shown = self.shown().map(|board| board.light().clone());
+        let Some(board) = self.board() else { return Vec::new() };
+        let own = board.light().clone();
+        board.set(shown.unwrap_or_else(|| own.clone()));
+        let told = board.tell(occasion);
+        board.set(own);
+        told.into_iter().filter_map(|Told { at, bytes }| Some((id_of(at)?, self.marred(bytes)))).collect()
     }
 
     /// What to call it when speaking of it.
@@ -224,22 +247,29 @@ impl Peer {
             return vec![battery.level_at(now)];
         }
         let kept = || self.written.get(&id).or_else(|| bulb.values.get(&id)).cloned();
-        place(id).and_then(|at| bulb.board.read(at)).or_else(kept).unwrap_or_default()
+        let told = place(id).and_then(|at| self.shown()?.read(at)).map(|bytes| self.marred(bytes));
+        told.or_else(kept).unwrap_or_default()
     }
 
     /// Has a fault of this point act: the first one that has any of its count left, if there is one.
     pub(super) fn strike(&mut self, point: Point, characteristic: Option<Uuid>) -> Option<Act> {
         let faults = &self.device.bulb.as_ref()?.faults;
-        let (fault, used) = faults.iter().zip(&mut self.used).find(|(fault, used)| {
-            fault.point == point
-                && (fault.characteristic.is_none() || fault.characteristic == characteristic)
-                && fault.count.is_none_or(|count| **used < count)
-        })?;
-        if fault.count.is_some() {
-            *used += 1;
-            self.dirty = true;
+        for (fault, used) in faults.iter().zip(&mut self.used) {
+            let here = fault.characteristic.is_none() || fault.characteristic == characteristic;
+            let spent = fault.count.is_some_and(|count| *used >= fault.after.saturating_add(count));
+            if fault.point != point || !here || spent {
+                continue;
+            }
+            let passes = *used < fault.after;
+            if passes || fault.count.is_some() {
+                *used += 1;
+                self.dirty = true;
+            }
+            if !passes {
+                return Some(fault.act.clone());
+            }
         }
-        Some(fault.act.clone())
+        None
     }
 
     /// What is kept of it between commands.

@@ -1,0 +1,188 @@
+//! Checks of when a bulb answers and notifies, and of whether it loses anything.
+
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::profile::{Item, Items, Light, Profile};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+
+use super::light::keeping;
+use super::link::notifies;
+use super::stand::{ACK_TIME, SETTLE};
+use super::{Judge, Stand, Stop, Verdict, failed};
+
+/// How much sooner than the answer a notification is too early. Less may come of the ways of the system.
+const EARLY: Duration = Duration::from_millis(20);
+/// A burst: so many rounds, each of so many writes, two hundred together. After each is looked whether its last one arrived.
+const ROUNDS: u8 = 10;
+const ROUND: u8 = 20;
+
+pub(super) fn notifies_commands(profile: &Profile) -> Option<String> {
+    let way = profile.readback();
+    let silent = !way.command && !way.change;
+    notifies(profile).or_else(|| silent.then(|| "its family does not notify what was commanded".to_owned()))
+}
+
+/// A command that changes something, for what comes of it.
+fn off() -> Light {
+    Light { power: Some(false), ..Light::default() }
+}
+
+async fn listening(stand: &mut Stand) -> Verdict {
+    stand.base(true).await?;
+    match stand.listens() {
+        true => Ok(()),
+        false => Err(Stop::Blocked("it cannot be subscribed to, see subscribes".to_owned())),
+    }
+}
+
+pub(super) fn answers_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.base(true).await?;
+        let start = Instant::now();
+        stand.send(&off()).await.shall("the command is accepted")?;
+        let took = start.elapsed();
+        stand.note = Some(format!("{} ms", took.as_millis()));
+        sleep(SETTLE).await;
+        match took <= ACK_TIME {
+            true => Ok(()),
+            false => Err(failed(
+                "a write is answered within 1 s",
+                format!("the answer came after {} ms", took.as_millis()),
+            )),
+        }
+    }
+    .boxed()
+}
+
+pub(super) fn notifies_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        listening(stand).await?;
+        stand.send(&off()).await.shall("the command is accepted")?;
+        let start = Instant::now();
+        let expected = "a frame of its family is notified within 1 s";
+        let mut seen = "nothing was notified".to_owned();
+        loop {
+            let left = ACK_TIME.saturating_sub(start.elapsed());
+            let Some(notified) = stand.next(left).await? else { break };
+            if stand.understand(&notified).is_some() {
+                stand.note = Some(format!("{} ms", notified.at.duration_since(start).as_millis()));
+                return Ok(());
+            }
+            seen = format!("{} {} was notified", notified.id, hex::encode(&notified.bytes));
+        }
+        // One that is late is not to be taken for that of the next check.
+        if let Some(late) = stand.next(ACK_TIME * 4).await? {
+            seen = format!(
+                "{seen}; {} after {} ms",
+                hex::encode(&late.bytes),
+                late.at.duration_since(start).as_millis()
+            );
+        }
+        Err(failed(expected, seen))
+    }
+    .boxed()
+}
+
+pub(super) fn notified_is_read(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        listening(stand).await?;
+        stand.send(&off()).await.shall("the command is accepted")?;
+        let Some(told) = stand.listen(ACK_TIME, |light| !light.items().is_empty()).await? else {
+            return Err(Stop::Blocked("no report was notified, see notifies-in-time".to_owned()));
+        };
+        let read = stand.read_all().await.need("see state-readable")?;
+        keeping(stand, &told, &read, told.items(), "what is read is what was notified")
+    }
+    .boxed()
+}
+
+pub(super) fn reads(profile: &Profile) -> Option<String> {
+    let reads = profile.readback().read;
+    notifies_commands(profile).or_else(|| (!reads).then(|| "its state cannot be read".to_owned()))
+}
+
+pub(super) fn answer_first(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        listening(stand).await?;
+        let (answered, notified) = stand.race(&off()).await.shall("the command is accepted")?;
+        sleep(SETTLE).await;
+        let Some((at, frame)) = notified else { return Ok(()) };
+        let early = answered.saturating_duration_since(at);
+        if early < EARLY {
+            return Ok(());
+        }
+        let seen = format!("{} was notified {} ms before the answer", hex::encode(frame), early.as_millis());
+        Err(failed("a write is answered before what it changed is notified", seen))
+    }
+    .boxed()
+}
+
+pub(super) fn burst(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let gap = stand.profile().session.gap;
+        stand.base(true).await?;
+        let before = stand.observe(None).await?;
+        let start = Instant::now();
+        let mut slowest = Duration::ZERO;
+        for round in 0..ROUNDS {
+            // The same last command, once alone and once after all the others, has to come to the same.
+            let last = dimmed(39 - round);
+            let alone = stand.command(&last).await?;
+            if let (0, Some(before), Some(alone)) = (round, &before, &alone)
+                && stand.profile().disagrees(last.items(), before, alone).is_empty()
+            {
+                return Err(Stop::Blocked("a change of brightness is not carried out".to_owned()));
+            }
+            sleep(SETTLE).await;
+            for number in 0..ROUND {
+                let begun = Instant::now();
+                let level = if number + 1 == ROUND { last.clone() } else { dimmed(10 + number) };
+                stand.send(&level).await.shall("every write of the burst is accepted")?;
+                slowest = slowest.max(begun.elapsed());
+                if slowest > ACK_TIME + gap {
+                    return Err(Stop::Blocked("its answers are too slow, see answers-in-time".to_owned()));
+                }
+            }
+            sleep(SETTLE).await;
+            let notified = stand.newest();
+            let after = stand.observe(notified).await?;
+            if let (Some(alone), Some(after)) = (alone, after) {
+                let items = alone.items();
+                let what = format!("the last of {ROUND} writes in a row arrives");
+                keeping(stand, &alone, &after, items, &what)?;
+            }
+        }
+        stand.note = Some(format!("200 writes in {} ms", start.elapsed().as_millis()));
+        Ok(())
+    }
+    .boxed()
+}
+
+fn dimmed(percent: u8) -> Light {
+    Light { brightness: Some(Percent::clamped(percent)), ..Light::default() }
+}
+
+/// Twenty switches in a row: it ends as the last one says.
+pub(super) fn switching(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.base(false).await?;
+        for number in 0..ROUND {
+            let begun = Instant::now();
+            let wanted = Light { power: Some(number % 2 == 1), ..Light::default() };
+            stand.send(&wanted).await.shall("every switch is accepted")?;
+            if begun.elapsed() > ACK_TIME + stand.profile().session.gap * 2 {
+                return Err(Stop::Blocked("its answers are too slow, see answers-in-time".to_owned()));
+            }
+        }
+        sleep(SETTLE).await;
+        let notified = stand.newest();
+        let Some(after) = stand.observe(notified).await? else { return Ok(()) };
+        let told = stand.known.clone();
+        let power = Items::NONE.with(Item::Power);
+        keeping(stand, &told, &after, power, "after twenty switches it is as the last one says")
+    }
+    .boxed()
+}

@@ -1,0 +1,251 @@
+//! Checks of how a bulb is found and reached, and of what is in its table.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::profile::{Light, Profile, WriteKind};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::time::sleep;
+
+use super::light::keeping;
+use super::stand::{ACK_TIME, REQUEST_TIME, SETTLE};
+use super::{Judge, Stand, Stop, Verdict, failed};
+use crate::bulb::read_battery;
+use crate::error::Error;
+use crate::radio::Deadline;
+use crate::radio::gatt::uuid_text;
+
+/// How long a connect may take, its services included; BlueZ gives up after 25 s, people sooner.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How often a bulb has to serve another connect.
+const AGAIN: usize = 2;
+
+pub(super) const fn never_lacks(_: &Profile) -> Option<String> {
+    None
+}
+
+pub(super) fn advertises(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        match stand.heard().await? {
+            Some((_, advertising)) => {
+                let median = advertising.median().map(|gap| format!(", every {} ms", gap.as_millis()));
+                stand.note = Some(format!("heard {} times{}", advertising.heard, median.unwrap_or_default()));
+                Ok(())
+            }
+            None => Err(failed("it is heard within 7 s", "nothing of it was heard")),
+        }
+    }
+    .boxed()
+}
+
+pub(super) fn name_and_services(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let Some((report, _)) = stand.heard().await? else {
+            return Err(Stop::Blocked("nothing of it was heard, see advertises".to_owned()));
+        };
+        let name = report.name.as_deref().map(|name| name.trim_matches([' ', '\0'])).unwrap_or_default();
+        if name.is_empty() {
+            return Err(failed("it advertises its name", "no name"));
+        }
+        // The family that was named for this bulb speaks for any advertisement.
+        let weighed = stand.families.weigh(&report);
+        let own = weighed.iter().find(|one| one.family == stand.profile().name);
+        let lower = name.to_lowercase();
+        let known = own.is_some_and(|own| own.score > 0) || lower.contains("light") || lower.contains("bulb");
+        if !known {
+            let expected = "its name contains Light or Bulb, or is one of its family's";
+            return Err(failed(expected, format!("the name {name:?}")));
+        }
+        let wanted = stand.profile().example.services.clone();
+        let missing: Vec<String> = wanted
+            .iter()
+            .map(|service| uuid::Uuid::from_u128(service.0))
+            .filter(|service| !report.services.contains(service))
+            .map(uuid_text)
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let have: Vec<String> = report.services.iter().copied().map(uuid_text).collect();
+        let have = if have.is_empty() { "none".to_owned() } else { have.join(", ") };
+        Err(failed(format!("it advertises the services {}", missing.join(", ")), have))
+    }
+    .boxed()
+}
+
+pub(super) fn connects_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let took = stand.connect(CONNECT).await.shall("a link with its services within 5 s")?;
+        stand.note = Some(format!("{} ms", took.as_millis()));
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn roles_and_properties(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let roles = stand.roles().await?.shall("every characteristic of its family, with its properties")?;
+        let link = stand.link().await?;
+        for role in &stand.profile().roles {
+            let Some(id) = roles.get(&role.name) else { continue };
+            let properties = link.table().properties(id).unwrap_or_default();
+            // What the family writes with an answer is written so that a refusal can be told.
+            if role.write == Some(WriteKind::Request) && properties.writable() && !properties.write {
+                let expected = format!("the {} characteristic {id} takes write requests", role.name);
+                return Err(failed(expected, format!("its properties are {properties}")));
+            }
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn no_duplicates(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let link = stand.link().await?;
+        let mut seen = BTreeSet::new();
+        let mut twice = BTreeSet::new();
+        for service in &link.table().services {
+            if !seen.insert(service.uuid) {
+                twice.insert(format!("service {}", uuid_text(service.uuid)));
+            }
+        }
+        for service in &link.table().services {
+            let mut own = BTreeSet::new();
+            for one in &service.characteristics {
+                if !own.insert(one.uuid) {
+                    let (service, one) = (uuid_text(service.uuid), uuid_text(one.uuid));
+                    twice.insert(format!("characteristic {service}/{one}"));
+                }
+            }
+        }
+        if twice.is_empty() {
+            return Ok(());
+        }
+        let twice: Vec<String> = twice.into_iter().collect();
+        Err(failed(
+            "every service and characteristic is there once",
+            format!("more than one {}", twice.join(", ")),
+        ))
+    }
+    .boxed()
+}
+
+pub(super) fn reads_its_state(profile: &Profile) -> Option<String> {
+    let way = profile.readback();
+    (!way.read && !way.ask).then(|| "its family cannot be asked for its state".to_owned())
+}
+
+pub(super) fn state_readable(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.ready().await?;
+        if !stand.profile().readback().read {
+            return match stand.observe(None).await {
+                Ok(_) => Ok(()),
+                Err(Stop::Blocked(seen)) => Err(failed("it answers the question for its state", seen)),
+                Err(stop) => Err(stop),
+            };
+        }
+        stand.read_all().await.shall("a frame of its family")?;
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn notifies(profile: &Profile) -> Option<String> {
+    let silent = profile.notifying_roles().next().is_none();
+    silent.then(|| "its family notifies nothing".to_owned())
+}
+
+pub(super) fn subscribes(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.ready().await?;
+        match stand.deaf() {
+            Some(error) => Err(failed("its subscription is accepted", error.to_string())),
+            None if stand.listens() => Ok(()),
+            None => Err(Stop::Skipped("its optional characteristics that notify are not there".to_owned())),
+        }
+    }
+    .boxed()
+}
+
+pub(super) fn battery_in_range(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        let link = stand.link().await?;
+        match read_battery(link.as_ref(), &stand.device(), Deadline::after(REQUEST_TIME)).await {
+            Ok(battery) => {
+                stand.note = Some(format!("{} %", battery.percent));
+                Ok(())
+            }
+            Err(Error::NoBattery { .. }) => Err(Stop::Skipped("it has no battery service".to_owned())),
+            result => result.shall("one byte, 0 to 100").map(drop),
+        }
+    }
+    .boxed()
+}
+
+pub(super) fn reconnect_keeps_state(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.base(true).await?;
+        let Some(before) = stand.observe(None).await? else {
+            return Err(Stop::Skipped("its family tells its state only when it changes".to_owned()));
+        };
+        stand.drop_link().await;
+        stand.ready().await?;
+        let after = stand.observe(None).await?.unwrap_or_default();
+        keeping(stand, &before, &after, before.items(), "after another connect, what it was before")
+    }
+    .boxed()
+}
+
+pub(super) fn second_connect(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.link().await?;
+        for number in 1..=AGAIN {
+            let result = stand.connect(REQUEST_TIME * 2).await;
+            result.shall(&format!("connect number {} is served as the first one was", number + 1))?;
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+pub(super) fn idle(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+    async {
+        stand.base(false).await?;
+        let profile = Arc::clone(stand.profile());
+        let on = Light { power: Some(true), ..Light::default() };
+        stand.send(&on).await.need("it refuses commands")?;
+        // What it does not do before the pause, it need not do after it.
+        let told = stand.listen(ACK_TIME, |light| !light.items().is_empty()).await?.is_some();
+        let end = tokio::time::Instant::now() + stand.alone;
+        let minutes = format!("the link is up after {} s without a command", stand.alone.as_secs());
+        // What its family wants to be written to keep the link is written.
+        if let Some(keep) = profile.session.keep_alive.clone() {
+            while tokio::time::Instant::now() + keep.every < end {
+                sleep(keep.every).await;
+                stand.write(&keep.write, Deadline::after(REQUEST_TIME)).await.shall(&minutes)?;
+            }
+        }
+        tokio::time::sleep_until(end).await;
+        if !stand.is_up() {
+            return Err(failed(minutes, "the link was lost"));
+        }
+        stand.drain();
+        let off = Light { power: Some(false), ..Light::default() };
+        stand.send(&off).await.shall("a command is accepted after that")?;
+        if !told {
+            return Ok(());
+        }
+        // How soon is for notifies-in-time to say.
+        let heard = stand.next(ACK_TIME * 4).await?;
+        sleep(SETTLE).await;
+        match heard {
+            Some(_) => Ok(()),
+            None => Err(failed("a command is still reported after that", "no notification")),
+        }
+    }
+    .boxed()
+}

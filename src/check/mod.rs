@@ -1,0 +1,255 @@
+//! The conformance suite: what a bulb of a family has to do, one named check each.
+//!
+//! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Stand`], which brings the bulb to what each check needs,
+//! keeps what passed, and puts the bulb back into the state that it was found in ([`Undo`]).
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::time::{Instant, timeout};
+use wildmatch::WildMatch;
+
+use bulb_protocol::profile::Profile;
+
+use crate::error::{Error, Result};
+
+mod frames;
+mod light;
+mod link;
+mod malformed;
+mod stand;
+mod table;
+mod undo;
+
+pub use stand::Stand;
+pub use table::CHECKS;
+pub use undo::Undo;
+
+/// When a check is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Always.
+    Safe,
+    /// Where flashing light was allowed.
+    Flashing,
+    /// Where the time for it was given.
+    Long,
+}
+
+/// One check: a row of the table.
+#[derive(Debug)]
+pub struct Check {
+    /// What it is called; kebab case, and kept for good.
+    pub name: &'static str,
+    /// What it expects, as one sentence without a full stop.
+    pub about: &'static str,
+    /// When it is run.
+    pub class: Class,
+    /// Why a bulb of this family does not have it; nothing where it does.
+    pub lacks: fn(&Profile) -> Option<String>,
+    /// How it is run. Everything that it needs it brings about itself.
+    pub run: for<'a> fn(&'a mut Stand) -> BoxFuture<'a, Verdict>,
+    /// How long it may take, besides the time of a long one.
+    pub time: Duration,
+    /// Where to look in the firmware when it fails.
+    pub look: &'static str,
+}
+
+/// How a check ends before it has passed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stop {
+    /// The bulb does otherwise than it should.
+    Failed {
+        /// What was expected.
+        expected: String,
+        /// What was seen instead.
+        seen: String,
+    },
+    /// It cannot be said, because something else does not work; what.
+    Blocked(String),
+    /// It is of no use here; why.
+    Skipped(String),
+    /// The radio itself is of no use any more.
+    Broken(Error),
+}
+
+/// How a check ends.
+pub type Verdict = Result<(), Stop>;
+
+/// What became of a check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The bulb does what it should.
+    Passed,
+    /// It does not.
+    Failed {
+        /// What was expected.
+        expected: String,
+        /// What was seen instead.
+        seen: String,
+    },
+    /// It cannot be said: what is in the way.
+    Blocked(String),
+    /// It was not run: why.
+    Skipped(String),
+}
+
+/// A check that is over.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Its name.
+    pub name: String,
+    /// What it expects.
+    pub about: String,
+    /// Where to look in the firmware when it fails.
+    pub look: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+    /// The last frames that passed, oldest first, as the air log has them: `write fff1 request 0164ff0000`.
+    pub frames: Vec<String>,
+    /// What else there is to say.
+    pub note: Option<String>,
+}
+
+/// Which checks are run.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Only those whose names match one of these; all where there are none.
+    pub only: Vec<WildMatch>,
+    /// Those that flash, too.
+    pub flashing: bool,
+    /// Those that take long too, and how long the bulb is left alone in them.
+    pub long: Option<Duration>,
+}
+
+impl Plan {
+    /// Whether a check was asked for by its name.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|glob| glob.matches(name))
+    }
+
+    /// Why a check of this class is left out, if it is.
+    fn leaves_out(&self, class: Class) -> Option<&'static str> {
+        match class {
+            Class::Flashing if !self.flashing => Some("it flashes; --flashing runs it"),
+            Class::Long if self.long.is_none() => Some("it takes minutes; --long runs it"),
+            _ => None,
+        }
+    }
+}
+
+/// How all of it ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many passed.
+    pub passed: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// How many could not be run.
+    pub blocked: usize,
+    /// How many were left out.
+    pub skipped: usize,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the bulb is as it was found; nothing where it never told how it was.
+    pub restored: Option<bool>,
+}
+
+/// Runs the checks one after the other, gives each to `told` when it is over, and puts the bulb back into the state that it
+/// was found in.
+///
+/// # Errors
+/// What `told` gives, and the error that leaves the radio itself without use. What is wrong with the bulb is no error.
+pub async fn run(
+    stand: &mut Stand,
+    plan: &Plan,
+    mut told: impl FnMut(&Done) -> Result<()>,
+) -> Result<Summary> {
+    let start = Instant::now();
+    let mut summary = Summary::default();
+    stand.alone = plan.long.unwrap_or_default();
+    for check in CHECKS.iter().filter(|check| plan.names(check.name)) {
+        let done = one(stand, plan, check).await?;
+        match done.outcome {
+            Outcome::Passed => summary.passed += 1,
+            Outcome::Failed { .. } => summary.failed += 1,
+            Outcome::Blocked(_) => summary.blocked += 1,
+            Outcome::Skipped(_) => summary.skipped += 1,
+        }
+        told(&done)?;
+    }
+    summary.restored = stand.undo().run().await;
+    summary.took = start.elapsed();
+    Ok(summary)
+}
+
+/// Runs one check within its time.
+async fn one(stand: &mut Stand, plan: &Plan, check: &Check) -> Result<Done> {
+    let start = Instant::now();
+    stand.begin();
+    let left_out = plan.leaves_out(check.class).map(str::to_owned);
+    let skipped = left_out.or_else(|| (check.lacks)(stand.profile()));
+    let time = check.time + if check.class == Class::Long { stand.alone } else { Duration::ZERO };
+    let verdict = match skipped {
+        Some(why) => Err(Stop::Skipped(why)),
+        None => match timeout(time, (check.run)(stand)).await {
+            Ok(verdict) => verdict,
+            Err(_) => {
+                // Whatever hangs there is not to be in the way of the next one.
+                stand.drop_link().await;
+                Err(Stop::Failed {
+                    expected: check.about.to_owned(),
+                    seen: format!("it was not over after {} s", time.as_secs()),
+                })
+            }
+        },
+    };
+    let outcome = match verdict {
+        Ok(()) => Outcome::Passed,
+        Err(Stop::Failed { expected, seen }) => Outcome::Failed { expected, seen },
+        Err(Stop::Blocked(what)) => Outcome::Blocked(what),
+        Err(Stop::Skipped(why)) => Outcome::Skipped(why),
+        Err(Stop::Broken(error)) => return Err(error),
+    };
+    let (frames, note) = stand.end();
+    Ok(Done {
+        name: check.name.to_owned(),
+        about: check.about.to_owned(),
+        look: check.look.to_owned(),
+        outcome,
+        took: start.elapsed(),
+        frames,
+        note,
+    })
+}
+
+/// What an error of the radio or the bulb means for a check.
+trait Judge<T> {
+    /// The bulb should have done it.
+    fn shall(self, what: &str) -> Result<T, Stop>;
+    /// It has to work for the check, and is what another check is for.
+    fn need(self, what: &str) -> Result<T, Stop>;
+}
+
+impl<T> Judge<T> for Result<T> {
+    fn shall(self, what: &str) -> Result<T, Stop> {
+        self.map_err(|error| match error.exit() {
+            4 | 5 => Stop::Broken(error),
+            _ => failed(what, error.to_string()),
+        })
+    }
+
+    fn need(self, what: &str) -> Result<T, Stop> {
+        self.map_err(|error| match error.exit() {
+            4 | 5 => Stop::Broken(error),
+            _ => Stop::Blocked(format!("{what}: {error}")),
+        })
+    }
+}
+
+fn failed(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
+    Stop::Failed { expected: expected.into(), seen: seen.into() }
+}

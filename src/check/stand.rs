@@ -1,0 +1,574 @@
+//! The bulb under test: its link, what it is told and what it says, with nothing in between that could hide a fault.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::Rgb;
+use bulb_protocol::profile::{Item, Items, Light, Profile, Write};
+use futures::FutureExt;
+use futures::future::{pending, select_all};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Judge, Stop, Undo, failed};
+use crate::bulb::{Advertising, Families, Roles, find_again};
+use crate::error::{Error, Result};
+use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
+
+/// How long a connect may take where it is not what is checked.
+const CONNECT_TIME: Duration = Duration::from_secs(15);
+/// How long a single request may take where that is not what is checked.
+pub(super) const REQUEST_TIME: Duration = Duration::from_secs(5);
+/// How long a bulb has to report what it was commanded; what the other verbs allow.
+pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
+/// How long is waited after what only prepares a check, so that its reports are over and even a slow lamp takes the next.
+pub(super) const SETTLE: Duration = Duration::from_millis(150);
+/// How long the bulb is listened to for its advertisement; some are heard late on a busy channel.
+const LISTEN: [Duration; 2] = [AWHILE, Duration::from_secs(5)];
+const AWHILE: Duration = Duration::from_secs(2);
+/// How long an ending link may take: BlueZ closes two seconds after it was asked.
+const END_TIME: Duration = Duration::from_secs(4);
+/// How many frames are kept of a check.
+const FRAMES: usize = 24;
+/// What checks start from: a dim light of a colour none of whose parts is like another, so that a mix-up shows.
+const DIM: Percent = Percent::clamped(30);
+const TINT: Rgb = Rgb::new(200, 120, 40);
+
+/// A bulb under test.
+#[derive(Debug)]
+pub struct Stand {
+    radio: Arc<dyn Radio>,
+    pub(super) report: Report,
+    pub(super) families: Arc<Families>,
+    profile: Arc<Profile>,
+    up: Option<Up>,
+    undo: Undo,
+    /// What it was told last, as far as that went.
+    pub(super) known: Light,
+    /// What it notified since it was brought to what a check starts from.
+    told: Option<Light>,
+    sequence: u8,
+    frames: VecDeque<String>,
+    pub(super) note: Option<String>,
+    /// How long long checks leave it alone.
+    pub(super) alone: Duration,
+    heard: Option<Option<(Report, Advertising)>>,
+}
+
+/// A link that is up.
+#[derive(Debug)]
+struct Up {
+    link: Arc<dyn Link>,
+    roles: Result<Roles>,
+    ready: bool,
+    ears: Vec<(CharacteristicId, Notifications)>,
+    /// Why a subscription failed.
+    deaf: Option<Error>,
+}
+
+/// What was notified.
+#[derive(Clone, Debug)]
+pub(super) struct Notified {
+    pub(super) id: CharacteristicId,
+    pub(super) bytes: Vec<u8>,
+    pub(super) at: Instant,
+}
+
+impl Stand {
+    /// A bulb, and the family that it has to be like.
+    #[must_use]
+    pub fn new(
+        radio: Arc<dyn Radio>,
+        report: Report,
+        families: Arc<Families>,
+        profile: Arc<Profile>,
+    ) -> Self {
+        let undo = Undo::new(Arc::clone(&radio), report.clone());
+        let known = profile.starting(&Light::default());
+        Self {
+            radio,
+            report,
+            families,
+            profile,
+            up: None,
+            undo,
+            known,
+            told: None,
+            sequence: 0,
+            frames: VecDeque::new(),
+            note: None,
+            alone: Duration::ZERO,
+            heard: None,
+        }
+    }
+
+    /// The family that the bulb has to be like.
+    #[must_use]
+    pub const fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    /// The way back to the state that the bulb was found in.
+    #[must_use]
+    pub const fn undo(&self) -> &Undo {
+        &self.undo
+    }
+
+    pub(super) fn begin(&mut self) {
+        self.frames.clear();
+        self.note = None;
+        // What was still on its way belongs to the check before.
+        self.drain();
+        self.frames.clear();
+    }
+
+    pub(super) fn end(&mut self) -> (Vec<String>, Option<String>) {
+        (self.frames.drain(..).collect(), self.note.take())
+    }
+
+    pub(super) fn note_frame(&mut self, frame: String) {
+        if self.frames.len() >= FRAMES {
+            self.frames.pop_front();
+        }
+        self.frames.push_back(frame);
+    }
+
+    pub(super) fn device(&self) -> String {
+        self.report.label()
+    }
+
+    // -- advertisement and link --------------------------------------------------------------------------------------
+
+    /// What the bulb advertises; nothing where it was not heard. Listened to once.
+    pub(super) async fn heard(&mut self) -> Result<Option<(Report, Advertising)>, Stop> {
+        if let Some(heard) = &self.heard {
+            return Ok(heard.clone());
+        }
+        if self.report.connected {
+            return Err(Stop::Skipped(
+                "it had a link before, and a bulb with a link does not advertise".to_owned(),
+            ));
+        }
+        self.drop_link().await;
+        let mut heard = None;
+        for time in LISTEN {
+            let mut device = [self.report.clone()];
+            let found = crate::bulb::listen(self.radio.as_ref(), &mut device, time).await.need("no scan")?;
+            let [device] = device;
+            if let Some(advertising) = found.get(&device.id) {
+                let whole = device.name.is_some();
+                heard = Some((device, advertising.clone()));
+                if whole {
+                    break;
+                }
+            }
+        }
+        self.heard = Some(heard.clone());
+        Ok(heard)
+    }
+
+    /// Ends the link, and waits for its end.
+    pub(super) async fn drop_link(&mut self) {
+        let Some(up) = self.up.take() else { return };
+        self.undo.link(None);
+        let mut state = up.link.state();
+        // A link that cannot be ended is seen by what comes next.
+        if up.link.disconnect().await.is_ok() {
+            let _ = timeout(END_TIME, state.wait_for(|state| *state == LinkState::Down)).await;
+        }
+    }
+
+    /// Whether the link is up.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.as_ref().is_some_and(|up| *up.link.state().borrow() == LinkState::Up)
+    }
+
+    /// Connects anew.
+    pub(super) async fn connect(&mut self, time: Duration) -> Result<Duration> {
+        self.drop_link().await;
+        self.told = None;
+        let start = Instant::now();
+        let link = self.radio.connect(&self.report.id, Deadline::after(time)).await?;
+        let roles = Roles::find(&self.profile, link.table(), &self.device());
+        self.undo.link(Some(Arc::clone(&link)));
+        self.up = Some(Up { link, roles, ready: false, ears: Vec::new(), deaf: None });
+        Ok(start.elapsed())
+    }
+
+    /// The link; a new one where it is down.
+    pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, Stop> {
+        if !self.is_up()
+            && let Err(error) = self.connect(CONNECT_TIME).await
+        {
+            // After a pause, the system may have forgotten it: it has to be heard first.
+            tracing::info!("{}: {error}", self.device());
+            let found = find_again(self.radio.as_ref(), &self.report, Deadline::after(AWHILE)).await;
+            found.need("there is no link")?;
+            self.connect(CONNECT_TIME).await.need("there is no link")?;
+        }
+        let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
+        Ok(Arc::clone(&up.link))
+    }
+
+    /// The characteristics, as they were found.
+    pub(super) async fn roles(&mut self) -> Result<Result<Roles>, Stop> {
+        self.link().await?;
+        let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
+        Ok(up.roles.clone())
+    }
+
+    /// A link over which the bulb can be commanded: characteristics found, subscribed where that works, greeted.
+    pub(super) async fn ready(&mut self) -> Result<Roles, Stop> {
+        let roles = self.roles().await?.need("see roles-and-properties")?;
+        if self.up.as_ref().is_some_and(|up| up.ready) {
+            return Ok(roles);
+        }
+        let link = self.link().await?;
+        let deadline = Deadline::after(REQUEST_TIME);
+        if self.profile.session.needs_bonding {
+            link.bond(deadline).await.need("it cannot be paired with")?;
+        }
+        let deaf = self.subscribe().await.err();
+        if let Some(up) = &mut self.up {
+            up.deaf = deaf;
+            up.ready = true;
+        }
+        let profile = Arc::clone(&self.profile);
+        for write in &profile.session.first {
+            self.write(write, deadline).await.need("its greeting was refused")?;
+        }
+        if let Ok(Some(found)) = self.observe(None).await {
+            self.undo.found(found.clone(), Arc::clone(&self.profile));
+        }
+        Ok(roles)
+    }
+
+    /// Subscribes to whatever reports.
+    async fn subscribe(&mut self) -> Result<()> {
+        let Some(up) = &mut self.up else { return Ok(()) };
+        let Ok(roles) = &up.roles else { return Ok(()) };
+        for role in self.profile.notifying_roles() {
+            let Some(id) = roles.get(&role.name) else { continue };
+            if !roles.notifies(&role.name) || up.ears.iter().any(|(own, _)| *own == id) {
+                continue;
+            }
+            let stream = up.link.subscribe(id, Deadline::after(REQUEST_TIME)).await?;
+            up.ears.push((id, stream));
+        }
+        Ok(())
+    }
+
+    /// Why it cannot be listened to, if so.
+    pub(super) fn deaf(&self) -> Option<&Error> {
+        self.up.as_ref()?.deaf.as_ref()
+    }
+
+    /// Whether anything is subscribed to.
+    pub(super) fn listens(&self) -> bool {
+        self.up.as_ref().is_some_and(|up| !up.ears.is_empty())
+    }
+
+    // -- what it is told ---------------------------------------------------------------------------------------------
+
+    /// Writes a frame as its family does, and waits as long as is to be waited after it.
+    pub(super) async fn write(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
+        self.put(write, deadline).await?;
+        sleep(write.delay.max(self.profile.session.gap)).await;
+        Ok(())
+    }
+
+    /// Writes a frame as its family does.
+    async fn put(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
+        let device = self.device();
+        let none = || Error::Unsupported {
+            device,
+            operation: format!("write its {} characteristic, which it lacks", write.role),
+        };
+        let Some(Up { link, roles: Ok(roles), .. }) = &self.up else { return Err(none()) };
+        let Some(id) = roles.get(&write.role) else { return Err(none()) };
+        let kind = roles.write_kind(&write.role, write.kind);
+        let link = Arc::clone(link);
+        let word = if kind == WriteKind::Request { "request" } else { "command" };
+        self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
+        // Before the write: it may be carried out though it is given up.
+        let first = self.undo.touch();
+        let result = link.write(id, &write.bytes, kind, deadline).await;
+        if let (true, Err(Error::Refused { .. })) = (first, &result) {
+            self.undo.untouched();
+        }
+        result
+    }
+
+    /// Writes what is wanted, on top of what the bulb was told before.
+    pub(super) async fn send(&mut self, wanted: &Light) -> Result<()> {
+        let sent = self
+            .profile
+            .encode(wanted, &self.known, self.sequence)
+            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
+        let deadline = Deadline::after(REQUEST_TIME);
+        for write in &sent.writes {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.write(write, deadline).await?;
+        }
+        self.known = sent.assumed;
+        Ok(())
+    }
+
+    /// Writes the first frame of what is wanted, and says when it was answered, and when the first notification came in the
+    /// meantime, if one did.
+    pub(super) async fn race(&mut self, wanted: &Light) -> Result<(Instant, Option<(Instant, Vec<u8>)>)> {
+        let sent = self
+            .profile
+            .encode(wanted, &self.known, self.sequence)
+            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
+        self.sequence = self.sequence.wrapping_add(1);
+        self.known = sent.assumed;
+        let Some(write) = sent.writes.first() else { return Ok((Instant::now(), None)) };
+        let mut ears: Vec<Notifications> =
+            self.up.iter().flat_map(|up| &up.ears).map(|(_, stream)| stream.resubscribe()).collect();
+        let streams = ears.iter_mut().map(|stream| stream.recv().boxed());
+        let mut listening = match streams.len() {
+            0 => pending().boxed(),
+            _ => select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default())).boxed(),
+        };
+        let mut writing = pin!(self.put(write, Deadline::after(REQUEST_TIME)));
+        let mut heard = None;
+        loop {
+            tokio::select! {
+                biased;
+                frame = &mut listening, if heard.is_none() => heard = Some(frame),
+                result = &mut writing => return result.map(|()| (Instant::now(), heard)),
+            }
+        }
+    }
+
+    /// What checks start from: dim, of a colour of its own, on or off. Not looked at: the checks do.
+    pub(super) async fn base(&mut self, power: bool) -> Result<(), Stop> {
+        self.start_from(power).await?.need("it refuses commands, see command-on and command-off")
+    }
+
+    /// As [`base`](Self::base), for who looks at what becomes of that command too.
+    pub(super) async fn start_from(&mut self, power: bool) -> Result<Result<()>, Stop> {
+        self.ready().await?;
+        self.told = None;
+        let can = self.profile.settable();
+        let (least, most) = self.profile.range(Item::Brightness).unwrap_or((0, 100));
+        let dim = Percent::clamped(u8::try_from(u32::from(DIM.get()).clamp(least, most)).unwrap_or(30));
+        let wanted = Light {
+            power: can.contains(Item::Power).then_some(power),
+            brightness: can.contains(Item::Brightness).then_some(dim),
+            color: can.contains(Item::Color).then_some(TINT),
+            ..Light::default()
+        };
+        if let Err(error) = self.send(&wanted).await {
+            return Ok(Err(error));
+        }
+        sleep(SETTLE).await;
+        self.drain();
+        Ok(Ok(()))
+    }
+
+    /// Commands, and gives what the bulb says afterwards; nothing where its family never tells.
+    pub(super) async fn command(&mut self, wanted: &Light) -> Result<Option<Light>, Stop> {
+        self.drain();
+        self.send(wanted).await.shall("the command is accepted")?;
+        let asked = wanted.items();
+        let (profile, assumed) = (Arc::clone(&self.profile), self.known.clone());
+        let agrees = |light: &Light| {
+            asked.and(light.items()) == asked.and(profile.reported())
+                && profile.disagrees(asked, &assumed, light).is_empty()
+        };
+        let notified = self.listen(ACK_TIME, agrees).await?;
+        self.observe(notified).await
+    }
+
+    /// Commands, and has the bulb say that it is so: what is asked for, and `keeping` what it was.
+    pub(super) async fn obeys(&mut self, wanted: &Light, what: &str, keeping: Items) -> Result<(), Stop> {
+        let Some(said) = self.command(wanted).await? else {
+            self.note = Some("written and accepted; this family never tells".to_owned());
+            return Ok(());
+        };
+        let asked = wanted.items().or(keeping);
+        let wrong = self.profile.disagrees(asked, &self.known, &said);
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let parts: Vec<String> = wrong.iter().map(|item| part(item, &said)).collect();
+        Err(failed(what, format!("it reports {}", parts.join(", "))))
+    }
+
+    // -- what it says ------------------------------------------------------------------------------------------------
+
+    /// What the bulb says when it is read or asked. Where that cannot be understood, what it notified has to do.
+    pub(super) async fn observe(&mut self, notified: Option<Light>) -> Result<Option<Light>, Stop> {
+        let way = self.profile.readback();
+        let told = if way.read {
+            self.read_all().await
+        } else if way.ask {
+            self.ask().await
+        } else if way.command || way.change {
+            return Ok(notified);
+        } else {
+            return Ok(None);
+        };
+        match (told, notified) {
+            (Ok(light), _) => Ok(Some(light)),
+            (Err(error @ Error::LinkLost { .. }), _) => Err(failed("the link stays up", error.to_string())),
+            (Err(_), Some(light)) => Ok(Some(light)),
+            (Err(_), None) if self.told.is_some() => Ok(self.told.clone()),
+            (Err(error), None) if error.exit() == 4 => Err(Stop::Broken(error)),
+            (Err(error), None) => {
+                Err(Stop::Blocked(format!("its state cannot be known, see state-readable: {error}")))
+            }
+        }
+    }
+
+    /// Reads all that its family reports by being read.
+    pub(super) async fn read_all(&mut self) -> Result<Light> {
+        let mut told = Light::default();
+        let profile = Arc::clone(&self.profile);
+        let Some(Up { link, roles: Ok(roles), .. }) = &self.up else {
+            return Err(Error::Internal("reading without a link".to_owned()));
+        };
+        let (link, roles) = (Arc::clone(link), roles.clone());
+        for role in profile.readable_roles() {
+            let Some(id) = roles.get(&role.name) else { continue };
+            let value = link.read(id, Deadline::after(REQUEST_TIME)).await?;
+            self.note_frame(format!("read {id} {}", hex::encode(&value)));
+            let light = profile
+                .decode(&role.name, &value)
+                .map_err(|fault| Error::MalformedStatus { device: self.device(), fault: Box::new(fault) })?;
+            told.merge(&light);
+        }
+        Ok(told)
+    }
+
+    /// Asks all that its family can be asked, and takes the answers.
+    async fn ask(&mut self) -> Result<Light> {
+        self.drain();
+        let profile = Arc::clone(&self.profile);
+        for question in profile.queries(self.sequence) {
+            self.sequence = self.sequence.wrapping_add(1);
+            self.write(&question, Deadline::after(REQUEST_TIME)).await?;
+        }
+        let reported = profile.reported();
+        let whole = |light: &Light| light.items() == reported;
+        let device = self.device();
+        let lost = |_| Error::LinkLost { device, operation: "waiting for an answer".to_owned() };
+        match self.listen(ACK_TIME, whole).await.map_err(lost)? {
+            Some(light) => Ok(light),
+            None => Err(Error::Silent {
+                device: self.device(),
+                operation: "the question for its state".to_owned(),
+                waited: ACK_TIME,
+            }),
+        }
+    }
+
+    /// Takes what is notified until it is enough or the time is over; nothing where none of it could be understood.
+    pub(super) async fn listen(
+        &mut self,
+        time: Duration,
+        enough: impl Fn(&Light) -> bool,
+    ) -> Result<Option<Light>, Stop> {
+        let end = Instant::now() + time;
+        let mut told: Option<Light> = None;
+        while !told.as_ref().is_some_and(&enough) {
+            match self.next(end.saturating_duration_since(Instant::now())).await? {
+                None => break,
+                Some(notified) => {
+                    if let Some(light) = self.understand(&notified) {
+                        told.get_or_insert_default().merge(&light);
+                    }
+                }
+            }
+        }
+        Ok(told)
+    }
+
+    /// The next notification within this time.
+    pub(super) async fn next(&mut self, time: Duration) -> Result<Option<Notified>, Stop> {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let ears = self.up.iter_mut().flat_map(|up| &mut up.ears);
+            let streams: Vec<_> = ears
+                .map(|(id, stream)| {
+                    let id = *id;
+                    stream.recv().map(move |bytes| (id, bytes)).boxed()
+                })
+                .collect();
+            if streams.is_empty() {
+                return Ok(None);
+            }
+            let frame = timeout(left, select_all(streams)).await;
+            let frame = frame.map(|(frame, ..)| frame);
+            match frame {
+                Err(_) => return Ok(None),
+                Ok((id, Ok(bytes))) => {
+                    let notified = Notified { id, bytes, at: Instant::now() };
+                    self.take(&notified);
+                    return Ok(Some(notified));
+                }
+                Ok((_, Err(RecvError::Lagged(_)))) => {}
+                Ok((_, Err(RecvError::Closed))) => {
+                    return Err(failed("the link stays up", "the link was lost"));
+                }
+            }
+        }
+    }
+
+    /// What a notification says, in the words of whichever role it is of.
+    pub(super) fn understand(&self, notified: &Notified) -> Option<Light> {
+        let Some(Up { roles: Ok(roles), .. }) = &self.up else { return None };
+        let light = roles.of(notified.id).find_map(|role| self.profile.decode(role, &notified.bytes).ok())?;
+        (!light.items().is_empty()).then_some(light)
+    }
+
+    /// The newest report that was notified so far; the others are passed over.
+    pub(super) fn newest(&mut self) -> Option<Light> {
+        let frames = self.drain();
+        frames.iter().rev().find_map(|frame| self.understand(frame))
+    }
+
+    /// Takes what was notified so far.
+    pub(super) fn drain(&mut self) -> Vec<Notified> {
+        let mut frames = Vec::new();
+        for (id, stream) in self.up.iter_mut().flat_map(|up| &mut up.ears) {
+            loop {
+                match stream.try_recv() {
+                    Ok(bytes) => frames.push(Notified { id: *id, bytes, at: Instant::now() }),
+                    Err(TryRecvError::Lagged(_)) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        frames.iter().for_each(|frame| self.take(frame));
+        frames
+    }
+
+    fn take(&mut self, notified: &Notified) {
+        self.note_frame(format!("notify {} {}", notified.id, hex::encode(&notified.bytes)));
+        if let Some(light) = self.understand(notified) {
+            self.told.get_or_insert_default().merge(&light);
+        }
+    }
+}
+
+/// One part of a light, in words.
+pub(super) fn part(item: Item, light: &Light) -> String {
+    let percent = |value: Option<Percent>| value.map(|value| format!("{} %", value.get()));
+    let value = match item {
+        Item::Power => light.power.map(|on| if on { "on" } else { "off" }.to_owned()),
+        Item::Brightness => percent(light.brightness),
+        Item::Color => light.color.map(|color| color.to_string()),
+        Item::White => percent(light.white),
+        Item::Kelvin => light.kelvin.map(|kelvin| format!("{kelvin} K")),
+        Item::Effect => light.effect.clone(),
+        Item::Speed => percent(light.speed),
+    };
+    format!("{} {}", item.name(), value.unwrap_or_else(|| "nothing".to_owned()))
+}

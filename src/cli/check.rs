@@ -1,0 +1,122 @@
+//! `check`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bulb_protocol::profile::Profile;
+
+use super::args::Check;
+use super::context::Context;
+use crate::bulb::{BASE, recognise};
+use crate::check::{self, CHECKS, Plan, Stand};
+use crate::error::{Error, Result};
+use crate::fleet::glob;
+use crate::radio::{Deadline, Radio, Report};
+use crate::report::{Body, CheckListing, CheckRecord, CheckSummary, Reporter, junit};
+
+/// `check --list`.
+pub(crate) fn list(args: &Check, reporter: &Reporter) -> Result<()> {
+    let plan = plan(args)?;
+    CheckListing::all()
+        .filter(|one| plan.names(&one.check))
+        .try_for_each(|one| reporter.record(&Body::CheckListing(one)))
+}
+
+fn plan(args: &Check) -> Result<Plan> {
+    let only: Vec<_> = args.only.iter().map(|text| glob(text)).collect();
+    for (glob, text) in only.iter().zip(&args.only) {
+        if !CHECKS.iter().any(|check| glob.matches(check.name)) {
+            return Err(Error::Usage(format!("there is no check {text:?}; `bulbctl check --list` has all")));
+        }
+    }
+    Ok(Plan { only, flashing: args.flashing, long: args.long })
+}
+
+pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
+    let plan = plan(args)?;
+    let Some(text) = &args.target else {
+        return Err(Error::Usage("check needs a TARGET, or --list".to_owned()));
+    };
+    let target = context.target(text)?;
+    let found = context.find(&target, context.deadline()).await?;
+    let of = found.bulbs.len() + found.failures.len();
+    let radio = Arc::clone(context.radio().await?);
+    let mut exits = Vec::new();
+    let mut records = Vec::new();
+    for (name, error) in found.failures {
+        exits.push(error.exit());
+        context.reporter.error(&error, (of > 1).then_some(&name))?;
+    }
+    let (mut failed, mut bulbs) = (0, 0);
+    // One after the other: what is measured is not to depend on what else is on the air.
+    for report in found.bulbs {
+        let profile = held_against(radio.as_ref(), &report, context).await?;
+        let mut stand = Stand::new(
+            Arc::clone(&radio),
+            report.clone(),
+            Arc::clone(&context.families),
+            Arc::clone(&profile),
+        );
+        let undo = stand.undo().clone();
+        context.at_exit(async move {
+            undo.run().await;
+        });
+        let name = profile.full_name();
+        let summary = check::run(&mut stand, &plan, |done| {
+            let record = CheckRecord::of(text, &report, &name, done.clone());
+            records.push(record.clone());
+            context.reporter.record(&Body::Check(Box::new(record)))
+        });
+        let summary = summary.await?;
+        bulbs += 1;
+        failed += summary.failed + summary.blocked;
+        context.reporter.record(&Body::CheckSummary(CheckSummary::of(text, &report, &name, summary)))?;
+    }
+    if let Some(path) = &args.report {
+        write(path, &junit(&records)?)?;
+    }
+    match Error::partial(&exits, of) {
+        Some(error) => Err(error),
+        None if failed > 0 => Err(Error::CheckFailed { failed, bulbs }),
+        None => Ok(()),
+    }
+}
+
+/// The family that a bulb is held against: the one that was named for it, or recognised. One that lacks what the family of
+/// its name has is held against that all the same, as this is what the suite is for.
+async fn held_against(radio: &dyn Radio, report: &Report, context: &Context<'_>) -> Result<Arc<Profile>> {
+    let families = &context.families;
+    if let Some(named) = families.named(report)? {
+        return Ok(named);
+    }
+    let deadline: Deadline = context.deadline();
+    let link = radio.connect(&report.id, deadline).await?;
+    match recognise(link.as_ref(), report, families, deadline).await {
+        Ok(profile) => Ok(profile),
+        Err(
+            error @ (Error::Unrecognised { .. }
+            | Error::NoService { .. }
+            | Error::NoCharacteristic { .. }
+            | Error::WrongProperties { .. }),
+        ) => match families.advertised(report) {
+            Some(name) => families.load(&name).map(|(_, profile)| Arc::new(profile)),
+            None if matches!(error, Error::Unrecognised { .. }) => Err(error),
+            None => families.profile(BASE, None),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the whole file or nothing: who reads it never sees a part.
+pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|error| {
+        // Nothing may be left of it; where that fails too, there is no more to say.
+        let _ = fs::remove_file(&temporary);
+        Error::FileUnwritable { path: path.display().to_string(), detail: error.to_string() }
+    })
+}

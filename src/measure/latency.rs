@@ -1,0 +1,111 @@
+//! From a write to what the bulb says to it, one at a time.
+
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::profile::Write;
+use tokio::time::{Instant, sleep};
+
+use super::stand::Stand;
+use super::{Measured, Part, Plan, Series, is_of_a_round};
+use crate::error::{Error, Result};
+use crate::radio::{Deadline, WriteKind};
+
+/// How long a notification is waited for.
+const ACK_TIME: Duration = Duration::from_secs(2);
+/// Between two rounds: up to so long, another time each, so that the rounds do not march in step with the connection events.
+const PAUSE: Duration = Duration::from_millis(50);
+/// So many rounds in a row without anything are no accident.
+const HOPELESS: u32 = 5;
+
+/// What a round gave.
+struct Round {
+    notified: Option<Duration>,
+    answered: Option<Duration>,
+}
+
+/// Measures rounds of one write each.
+pub(super) async fn rounds(stand: &mut Stand, plan: &Plan, measured: &mut Measured) -> Result<()> {
+    let (mut notifications, mut answers) = (Series::default(), Series::default());
+    let asks = asks(stand)?;
+    if !stand.notifies() && !asks {
+        measured.skip(Part::Latency, "it is written to without an answer, and does not notify");
+        return Ok(());
+    }
+    let mut in_a_row = 0;
+    for (round, counts) in plan.all_rounds() {
+        let (brightness, writes) = stand.command(round % 2 == 0)?;
+        stand.forget();
+        match once(stand, brightness, &writes, Deadline::after(plan.timeout)).await {
+            Ok(Round { notified, answered }) => {
+                if stand.notifies() {
+                    notifications.enter(counts, notified);
+                }
+                if asks {
+                    answers.enter(counts, answered);
+                }
+                in_a_row = if notified.or(answered).is_some() { 0 } else { in_a_row + 1 };
+            }
+            Err(error) if is_of_a_round(&error) => {
+                tracing::info!("{error}");
+                notifications.enter(counts && stand.notifies(), None);
+                answers.enter(counts && asks, None);
+                in_a_row += 1;
+            }
+            Err(error) => return Err(error),
+        }
+        if in_a_row >= HOPELESS {
+            measured.skip(
+                Part::Latency,
+                format!("it was given up after {HOPELESS} rounds in a row without an answer"),
+            );
+            break;
+        }
+        let uneven = PAUSE * (round * 7 % 10) / 10;
+        sleep(stand.profile.session.gap + uneven).await;
+    }
+    measured.notification = Some(notifications).filter(|_| stand.notifies());
+    measured.answer = Some(answers).filter(|_| asks);
+    Ok(())
+}
+
+/// Whether commands are usually written with an answer.
+fn asks(stand: &mut Stand) -> Result<bool> {
+    let (_, writes) = stand.command(false)?;
+    let kind = |write: &Write| stand.kind(write, None).map(|(_, kind)| kind);
+    Ok(writes.last().and_then(kind) == Some(WriteKind::Request))
+}
+
+/// Writes, and waits for the answer and for the notification at once: either may come first.
+async fn once(stand: &mut Stand, brightness: Percent, writes: &[Write], deadline: Deadline) -> Result<Round> {
+    let Some((last, first)) = writes.split_last() else {
+        return Ok(Round { notified: None, answered: None });
+    };
+    for write in first {
+        if let Some((id, kind)) = stand.kind(write, None) {
+            stand.link.write(id, &write.bytes, kind, deadline).await?;
+            sleep(write.delay).await;
+        }
+    }
+    let Some((id, kind)) = stand.kind(last, None) else {
+        return Ok(Round { notified: None, answered: None });
+    };
+    let link = std::sync::Arc::clone(&stand.link);
+    let start = Instant::now();
+    let answer = async {
+        link.write(id, &last.bytes, kind, deadline).await?;
+        Ok(Some(start.elapsed()).filter(|_| kind == WriteKind::Request))
+    };
+    let notification = async {
+        if !stand.notifies() {
+            return Ok(None);
+        }
+        let heard = async {
+            while !stand.next_report(brightness).await?.1 {}
+            Ok::<_, Error>(start.elapsed())
+        };
+        tokio::time::timeout(ACK_TIME, heard).await.map_or(Ok(None), |heard| heard.map(Some))
+    };
+    let (answered, notified) = tokio::try_join!(answer, notification)?;
+    Ok(Round { notified, answered })
+}

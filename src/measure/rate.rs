@@ -1,0 +1,261 @@
+//! Writes at rising rates, until some are lost or the link takes no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::profile::Write;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::stand::Stand;
+use super::{Measured, Part, Rate, Step, Witness};
+use crate::error::{Error, Result};
+use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
+
+/// What is tried, writes a second. Timers have a grain of a millisecond, so more cannot be told.
+const LADDER: [f64; 11] = [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0];
+/// How often the space between the last good rate and the first bad one is halved.
+const HALVINGS: usize = 3;
+/// How many commands a step has: a quarter of a second's, within these.
+const FEWEST: u32 = 10;
+const MOST: u32 = 200;
+/// A link that takes a write only after so long is not going to be any faster.
+const STEP_TIME: Duration = Duration::from_secs(10);
+/// Reports that have not come when it has been quiet for so long will not come.
+const TAIL: Duration = Duration::from_millis(600);
+/// How long the bulb rests between two steps.
+const REST: Duration = Duration::from_millis(200);
+/// How long a question after a burst may take.
+const ASK_TIME: Duration = Duration::from_secs(2);
+
+/// Measures each kind of write that the bulb takes.
+pub(super) async fn climb(stand: &mut Stand, measured: &mut Measured) -> Result<()> {
+    let kinds = stand.kinds()?;
+    if kinds.is_empty() {
+        measured.skip(Part::Rate, "its commands cannot be written");
+    }
+    for kind in kinds {
+        let rate = one_kind(stand, kind).await?;
+        let lost = rate.steps.iter().any(|step| step.link_lost);
+        measured.rates.push(rate);
+        if lost {
+            measured.skip(Part::Rate, "the rest was given up, as the link was lost at this rate");
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn one_kind(stand: &mut Stand, kind: WriteKind) -> Result<Rate> {
+    let way = stand.profile.readback();
+    let witness = match (stand.notifies(), way.read || way.ask) {
+        (true, _) => Some(Witness::Notification),
+        (false, true) => Some(Witness::Readback),
+        (false, false) => None,
+    };
+    let mut rate =
+        Rate { kind, witness, highest: None, loss_from: None, saturated: false, steps: Vec::new() };
+    let mut good: Option<f64> = None;
+    for wanted in LADDER {
+        let last = twice(stand, kind, wanted, &mut rate).await?;
+        if last.loses() == Some(true) {
+            rate.loss_from = Some(last.reached);
+            if !last.link_lost {
+                narrow(stand, kind, good, wanted, &mut rate).await?;
+            }
+            break;
+        }
+        rate.highest = Some(last.reached);
+        good = Some(wanted);
+        if !last.keeps_up() {
+            rate.saturated = true;
+            break;
+        }
+    }
+    Ok(rate)
+}
+
+/// Looks between the last good rate and the first bad one.
+async fn narrow(
+    stand: &mut Stand,
+    kind: WriteKind,
+    good: Option<f64>,
+    bad: f64,
+    rate: &mut Rate,
+) -> Result<()> {
+    let Some(mut good) = good else { return Ok(()) };
+    let mut bad = bad;
+    for _ in 0..HALVINGS {
+        let wanted = f64::midpoint(good, bad);
+        let last = twice(stand, kind, wanted, rate).await?;
+        if last.loses() == Some(true) {
+            bad = wanted;
+            rate.loss_from = Some(last.reached);
+        } else {
+            good = wanted;
+            rate.highest = Some(last.reached);
+        }
+        if last.link_lost {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A step, and where it loses something, once more: a single loss may be the air's. Gives the last.
+async fn twice(stand: &mut Stand, kind: WriteKind, wanted: f64, rate: &mut Rate) -> Result<Step> {
+    let mut step = burst(stand, kind, wanted, rate.witness).await?;
+    rate.steps.push(step);
+    if step.loses() == Some(true) && !step.link_lost {
+        step = burst(stand, kind, wanted, rate.witness).await?;
+        rate.steps.push(step);
+    }
+    Ok(step)
+}
+
+/// What is written in a step, and when.
+struct Burst {
+    link: Arc<dyn Link>,
+    commands: Vec<Vec<(CharacteristicId, WriteKind, Write)>>,
+    every: Duration,
+}
+
+/// What became of a burst's writes.
+struct Written {
+    sent: u32,
+    refused: u32,
+    took: Duration,
+    lost: bool,
+}
+
+impl Burst {
+    /// Writes each command in its turn, or as soon as the link takes it.
+    async fn run(self) -> Result<Written> {
+        let start = Instant::now();
+        let deadline = Deadline::after(STEP_TIME);
+        let mut written = Written { sent: 0, refused: 0, took: Duration::ZERO, lost: false };
+        for command in &self.commands {
+            sleep_until(start + self.every * written.sent).await;
+            // From the first to the last: one space less than commands.
+            written.took = start.elapsed();
+            for (id, kind, write) in command {
+                match self.link.write(*id, &write.bytes, *kind, deadline).await {
+                    Ok(()) => {}
+                    Err(Error::LinkLost { .. }) => {
+                        written.sent += 1;
+                        written.lost = true;
+                        return Ok(written);
+                    }
+                    Err(error @ (Error::Silent { .. } | Error::Refused { .. })) => {
+                        tracing::info!("{error}");
+                        written.refused += 1;
+                    }
+                    Err(error) => return Err(error),
+                }
+                if !write.delay.is_zero() {
+                    sleep(write.delay).await;
+                }
+            }
+            written.sent += 1;
+            if deadline.remaining().is_zero() {
+                break;
+            }
+        }
+        Ok(written)
+    }
+}
+
+/// Writes at a rate, and counts what arrives.
+async fn burst(stand: &mut Stand, kind: WriteKind, wanted: f64, witness: Option<Witness>) -> Result<Step> {
+    let rest = REST.max(stand.profile.session.gap);
+    sleep(rest).await;
+    if witness == Some(Witness::Readback) {
+        // A burst that is lost as a whole must not end with what was there before.
+        let (_, first) = prepare(stand, kind, 1.0, 1)?;
+        first.run().await?;
+        sleep(rest).await;
+    }
+    stand.forget();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the ladder's rates are small"
+    )]
+    let number = ((wanted / 4.0) as u32).clamp(FEWEST, MOST) & !1;
+    let (end, burst) = prepare(stand, kind, wanted, number)?;
+    let (written, reports) = count(stand, burst, end).await?;
+    let spaces = f64::from(written.sent.saturating_sub(1).max(1));
+    let mut step = Step {
+        wanted,
+        reached: (spaces / written.took.as_secs_f64().max(0.001)).min(wanted),
+        sent: written.sent,
+        refused: written.refused,
+        confirmed: (witness == Some(Witness::Notification)).then_some(reports.min(written.sent)),
+        last_arrived: None,
+        link_lost: written.lost,
+    };
+    if witness == Some(Witness::Readback) && !written.lost {
+        sleep(TAIL).await;
+        match stand.is_at(end, Deadline::after(ASK_TIME)).await {
+            Ok(there) => step.last_arrived = Some(there),
+            Err(Error::LinkLost { .. }) => step.link_lost = true,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(step)
+}
+
+/// The commands of a burst, to and fro, and the brightness that it ends with: the first one if there is one command, the other
+/// if their number is even.
+fn prepare(stand: &mut Stand, kind: WriteKind, rate: f64, count: u32) -> Result<(Percent, Burst)> {
+    let mut commands = Vec::new();
+    let mut end = Percent::MIN;
+    for number in 0..count {
+        let (brightness, writes) = stand.command(number % 2 == 1)?;
+        end = brightness;
+        let with_kind = |write: Write| stand.kind(&write, Some(kind)).map(|(id, kind)| (id, kind, write));
+        commands.push(writes.into_iter().filter_map(with_kind).collect());
+    }
+    let burst = Burst { link: Arc::clone(&stand.link), commands, every: Duration::from_secs_f64(1.0 / rate) };
+    Ok((end, burst))
+}
+
+/// Runs a burst and counts what the bulb reports, until all is there or nothing comes any more.
+async fn count(stand: &mut Stand, burst: Burst, end: Percent) -> Result<(Written, u32)> {
+    let running = burst.run();
+    tokio::pin!(running);
+    let mut written: Option<Written> = None;
+    let mut reports: u32 = 0;
+    let mut until = Instant::now();
+    loop {
+        if let Some(done) = written.take_if(|done| done.lost || !stand.notifies() || reports >= done.sent) {
+            return Ok((done, reports));
+        }
+        let over = written.is_some();
+        tokio::select! {
+            done = &mut running, if !over => {
+                written = Some(done?);
+                until = Instant::now() + TAIL;
+            }
+            report = stand.next_report(end) => match report {
+                Ok((more, _)) => {
+                    reports = reports.saturating_add(more);
+                    until = Instant::now() + TAIL;
+                }
+                Err(Error::LinkLost { .. }) => {
+                    let done = match written.take() {
+                        Some(done) => done,
+                        None => running.await?,
+                    };
+                    return Ok((Written { lost: true, ..done }, reports));
+                }
+                Err(error) => return Err(error),
+            },
+            () = sleep_until(until), if over => {
+                if let Some(done) = written.take() {
+                    return Ok((done, reports));
+                }
+            }
+        }
+    }
+}

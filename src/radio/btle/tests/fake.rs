@@ -1,0 +1,277 @@
+//! A system that does as it is told.
+
+use std::collections::VecDeque;
+use std::sync::Weak;
+
+use tokio::sync::Notify;
+
+use super::super::hub::lock;
+use super::super::registry::Facts;
+use super::super::system::{Gatt, Listener};
+use super::super::*;
+use crate::radio::gatt::{Characteristic, Service, uuid16};
+use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind};
+
+pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
+pub(super) const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
+
+/// What becomes of a connect.
+pub(super) enum Fate {
+    Up,
+    Never,
+    Refused(&'static str, &'static str),
+    /// Up, and down again after this time, without an answer.
+    Drops(Duration),
+    /// Up, and its services are never resolved.
+    Unresolved,
+}
+
+#[derive(Default)]
+pub(super) struct Fake {
+    pub(super) hub: Mutex2<Option<Arc<Hub>>>,
+    pub(super) fates: Mutex2<VecDeque<Fate>>,
+    /// What starting a scan answers.
+    pub(super) scans: Mutex2<VecDeque<Fault>>,
+    /// What pairing answers; nothing at all if there is none.
+    pub(super) pairings: Mutex2<VecDeque<Result<(), Fault>>>,
+    pub(super) bonded: Option<bool>,
+    pub(super) calls: Mutex2<Vec<String>>,
+    pub(super) gatt: Arc<FakeGatt>,
+    pub(super) hangs: bool,
+    /// Whether the service is gone.
+    pub(super) down: Mutex2<bool>,
+}
+
+pub(super) type Mutex2<T> = std::sync::Mutex<T>;
+
+#[derive(Default)]
+pub(super) struct FakeGatt {
+    /// How often there is no table yet.
+    pub(super) late: Mutex2<u32>,
+    /// What writing answers; nothing at all if there is none.
+    pub(super) writes: Mutex2<VecDeque<Result<(), Fault>>>,
+    pub(super) writing: Mutex2<(u32, u32)>,
+    pub(super) listener: Mutex2<Option<Weak<dyn Listener>>>,
+    pub(super) value: Mutex2<Vec<u8>>,
+    pub(super) subscribed: Notify,
+}
+
+impl std::fmt::Debug for Fake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl std::fmt::Debug for FakeGatt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FakeGatt")
+    }
+}
+
+pub(super) fn id() -> DeviceId {
+    DeviceId::new("C4:11:00:00:00:01")
+}
+
+pub(super) fn failed(message: &str) -> Fault {
+    Fault::new("org.bluez.Error.Failed", message)
+}
+
+impl Fake {
+    pub(super) fn log(&self, call: &str) {
+        lock(&self.calls).push(call.to_owned());
+    }
+
+    pub(super) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.calls))
+    }
+
+    pub(super) fn merge(&self, facts: Facts) {
+        let hub = lock(&self.hub).clone().unwrap();
+        hub.merge(&id(), facts);
+    }
+
+    /// The link ends in so many seconds: two after it was asked to, as in BlueZ.
+    pub(super) async fn ends_in(&self, seconds: u64) {
+        sleep(Duration::from_secs(seconds)).await;
+        self.link(false, false);
+    }
+
+    pub(super) fn link(&self, up: bool, resolved: bool) {
+        self.merge(Facts { connected: Some(up), resolved: Some(resolved), ..Facts::default() });
+    }
+}
+
+#[async_trait]
+impl System for Fake {
+    async fn start_scan(&self) -> Result<(), Fault> {
+        self.log("start_scan");
+        lock(&self.scans).pop_front().map_or(Ok(()), Err)
+    }
+
+    async fn stop_scan(&self) -> Result<(), Fault> {
+        self.log("stop_scan");
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn connect(&self, _: &DeviceId) -> Result<(), Fault> {
+        self.log("connect");
+        let fate = lock(&self.fates).pop_front().unwrap_or(Fate::Up);
+        match fate {
+            Fate::Up => self.link(true, true),
+            Fate::Never => std::future::pending().await,
+            Fate::Refused(name, message) => return Err(Fault::new(name, message)),
+            Fate::Drops(after) => {
+                self.link(true, false);
+                sleep(after).await;
+                self.link(false, false);
+                std::future::pending::<()>().await;
+            }
+            Fate::Unresolved => self.link(true, false),
+        }
+        Ok(())
+    }
+
+    async fn disconnect(&self, _: &DeviceId) -> Result<(), Fault> {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+        self.log("disconnect");
+        Ok(())
+    }
+
+    async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+        Ok(self.gatt.clone())
+    }
+
+    async fn pair(&self, _: &DeviceId) -> Result<(), Fault> {
+        self.log("pair");
+        let cancel = Cancelled(self);
+        let answer = lock(&self.pairings).pop_front();
+        let answer = match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        };
+        std::mem::forget(cancel);
+        answer
+    }
+
+    async fn details(&self, _: &DeviceId) -> Result<Details, Fault> {
+        Ok(Details { bonded: self.bonded, ..Details::default() })
+    }
+
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
+        Ok(Some(87))
+    }
+
+    fn is_running(&self) -> bool {
+        !*lock(&self.down)
+    }
+
+    async fn block(&self) -> Option<Block> {
+        None
+    }
+}
+
+/// A pairing that was dropped before its answer.
+pub(super) struct Cancelled<'a>(&'a Fake);
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.0.log("cancel pairing");
+    }
+}
+
+#[async_trait]
+impl Gatt for FakeGatt {
+    async fn discover(&self) -> Result<GattTable, Fault> {
+        let mut late = lock(&self.late);
+        if *late > 0 {
+            *late -= 1;
+            return Ok(GattTable::default());
+        }
+        let characteristic = |uuid| Characteristic::new(uuid, Properties::default());
+        let characteristics = vec![characteristic(uuid16(0xFFF1)), characteristic(uuid16(0xFFF2))];
+        Ok(GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics)] })
+    }
+
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+        *lock(&self.listener) = Some(to);
+        Ok(())
+    }
+
+    fn echoes_reads(&self) -> bool {
+        true
+    }
+
+    async fn settle(&self) {}
+
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+        let value = lock(&self.value).clone();
+        self.notify(characteristic, &value);
+        Ok(value)
+    }
+
+    async fn write(&self, _: CharacteristicId, _: &[u8], _: WriteKind) -> Result<(), Fault> {
+        {
+            let (now, most) = &mut *lock(&self.writing);
+            *now += 1;
+            *most = (*most).max(*now);
+        }
+        sleep(Duration::from_millis(10)).await;
+        lock(&self.writing).0 -= 1;
+        let answer = lock(&self.writes).pop_front();
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+        // The first value comes before the answer.
+        self.notify(characteristic, &[1]);
+        self.subscribed.notify_one();
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, _: CharacteristicId) -> Result<(), Fault> {
+        Err(Fault::new("org.freedesktop.DBus.Error.UnknownObject", "Method \"StopNotify\" doesn't exist"))
+    }
+}
+
+impl FakeGatt {
+    pub(super) fn notify(&self, characteristic: CharacteristicId, value: &[u8]) {
+        let listener = lock(&self.listener).as_ref().and_then(Weak::upgrade);
+        if let Some(listener) = listener {
+            listener.value(characteristic, value.to_vec());
+        }
+    }
+}
+
+pub(super) fn radio_with(fake: Fake) -> (Arc<BtleRadio>, Arc<Fake>) {
+    let hub = Arc::new(Hub::new(AdapterState::On));
+    let fake = Arc::new(fake);
+    *lock(&fake.hub) = Some(hub.clone());
+    fake.merge(Facts { name: Some("Light-1".to_owned()), rssi: Some(-50), ..Facts::default() });
+    let info = AdapterInfo { name: "hci0".to_owned(), address: None };
+    (Arc::new(BtleRadio::new(Opened { info, hub, system: fake.clone() })), fake)
+}
+
+pub(super) fn radio(fates: impl IntoIterator<Item = Fate>) -> (Arc<BtleRadio>, Arc<Fake>) {
+    let fates = Mutex2::new(fates.into_iter().collect());
+    radio_with(Fake { fates, ..Fake::default() })
+}
+
+pub(super) fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(10))
+}
+
+pub(super) fn count(calls: &[String], call: &str) -> usize {
+    calls.iter().filter(|made| *made == call).count()
+}

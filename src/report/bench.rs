@@ -1,0 +1,515 @@
+//! What was measured at a bulb, and how two measurements differ.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Bulb;
+use super::sanitise::sanitise;
+use super::text::{BOLD, DIM, Layout};
+use crate::error::{Error, Result};
+use crate::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Step, Witness};
+use crate::radio::{AdapterInfo, Report, WriteKind};
+
+/// How many bars a plot has.
+const BARS: usize = 32;
+/// Bars of eight heights.
+const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// A rate at which nothing was lost is known this well: a tenth is left to timers.
+const RATE_ERROR: f64 = 0.1;
+
+/// Times that were measured, milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TimesRecord {
+    /// How many rounds gave a time.
+    pub count: usize,
+    /// How many rounds ended without one.
+    pub failed: u32,
+    /// The least.
+    pub min_ms: Option<f64>,
+    /// The median.
+    pub p50_ms: Option<f64>,
+    /// The median of many more rounds is not below this, with 95 % confidence.
+    pub p50_low_ms: Option<f64>,
+    /// Nor above this.
+    pub p50_high_ms: Option<f64>,
+    /// Nine of ten took up to so long.
+    pub p90_ms: Option<f64>,
+    /// 99 of a hundred took up to so long.
+    pub p99_ms: Option<f64>,
+    /// The greatest.
+    pub max_ms: Option<f64>,
+    /// What each time may be off by.
+    pub error_ms: f64,
+    /// All of them, in the order in which they were measured.
+    pub samples_ms: Vec<f64>,
+}
+
+impl TimesRecord {
+    fn of(series: &Series) -> Self {
+        let summary = series.summary();
+        let part = |part: fn(&crate::measure::Summary) -> Duration| summary.as_ref().map(|all| ms(part(all)));
+        Self {
+            count: series.times.len(),
+            failed: series.failed,
+            min_ms: part(|all| all.min),
+            p50_ms: part(|all| all.p50),
+            p50_low_ms: part(|all| all.p50_low),
+            p50_high_ms: part(|all| all.p50_high),
+            p90_ms: part(|all| all.p90),
+            p99_ms: part(|all| all.p99),
+            max_ms: part(|all| all.max),
+            error_ms: ms(CLOCK_ERROR),
+            samples_ms: series.times.iter().map(|time| ms(*time)).collect(),
+        }
+    }
+
+    /// The median, and where it may be.
+    fn median(&self) -> Option<Known> {
+        Some(Known {
+            value: self.p50_ms?,
+            low: self.p50_low_ms? - self.error_ms,
+            high: self.p50_high_ms? + self.error_ms,
+        })
+    }
+
+    fn text(&self, name: &str, out: &mut String) {
+        let (Some(p50), Some(p90), Some(p99), Some(max), Some(min)) =
+            (self.p50_ms, self.p90_ms, self.p99_ms, self.max_ms, self.min_ms)
+        else {
+            let _ = writeln!(out, "  {name:<22}no round of {} gave any", self.failed);
+            return;
+        };
+        let rounds = match self.failed {
+            0 => format!("{} rounds", self.count),
+            failed => format!("{} rounds, {failed} failed", self.count),
+        };
+        let _ = writeln!(
+            out,
+            "  {name:<22}p50 {p50:.1} ms  p90 {p90:.1}  p99 {p99:.1}  max {max:.1}  ±{:.0}  ({rounds})",
+            self.error_ms
+        );
+        let _ = writeln!(out, "  {:<22}{} {min:.1} to {max:.1} ms", "", plot(&self.samples_ms, min, max));
+    }
+}
+
+/// A histogram in one line.
+fn plot(samples: &[f64], min: f64, max: f64) -> String {
+    let mut counts = [0_usize; BARS];
+    // All within the clock's grain are the same.
+    let span = (max - min).max(ms(CLOCK_ERROR));
+    for sample in samples {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a number of bars"
+        )]
+        let bar = ((sample - min) / span * BARS as f64).max(0.0) as usize;
+        if let Some(count) = counts.get_mut(bar.min(BARS - 1)) {
+            *count += 1;
+        }
+    }
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |count: usize| match count {
+        0 => ' ',
+        // One that is there shows, however many there are elsewhere.
+        count => HEIGHTS.get((count * HEIGHTS.len()).div_ceil(most) - 1).copied().unwrap_or('█'),
+    };
+    counts.into_iter().map(bar).collect()
+}
+
+/// A burst of writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StepRecord {
+    /// How many writes a second were wanted.
+    pub wanted_per_s: f64,
+    /// How many there were.
+    pub per_s: f64,
+    /// How many commands were written.
+    pub sent: u32,
+    /// How many of these were refused or not answered.
+    pub refused: u32,
+    /// How many the bulb notified; null where it does not.
+    pub confirmed: Option<u32>,
+    /// Whether a readback found the last one; null where that was not looked at.
+    pub last_arrived: Option<bool>,
+    /// Whether the link was lost.
+    pub link_lost: bool,
+}
+
+impl StepRecord {
+    fn of(step: &Step) -> Self {
+        Self {
+            wanted_per_s: tenth(step.wanted),
+            per_s: tenth(step.reached),
+            sent: step.sent,
+            refused: step.refused,
+            confirmed: step.confirmed,
+            last_arrived: step.last_arrived,
+            link_lost: step.link_lost,
+        }
+    }
+}
+
+/// How many writes a second a bulb takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RateRecord {
+    /// `request` (with an answer) or `command` (without).
+    pub kind: String,
+    /// What tells of loss: `notification` (they are counted), `readback` (only the last write of a burst is looked at), or null where
+    /// the family never tells.
+    pub witness: Option<String>,
+    /// The highest rate without loss, writes a second.
+    pub highest_per_s: Option<f64>,
+    /// The lowest rate with loss; null where there was none.
+    pub loss_from_per_s: Option<f64>,
+    /// Whether the link took no more than the highest rate.
+    pub saturated: bool,
+    /// What was tried.
+    pub steps: Vec<StepRecord>,
+}
+
+impl RateRecord {
+    fn of(rate: &Rate) -> Self {
+        let kind = match rate.kind {
+            WriteKind::Request => "request",
+            WriteKind::Command => "command",
+        };
+        let witness = rate.witness.map(|witness| match witness {
+            Witness::Notification => "notification",
+            Witness::Readback => "readback",
+        });
+        Self {
+            kind: kind.to_owned(),
+            witness: witness.map(str::to_owned),
+            highest_per_s: rate.highest.map(tenth),
+            loss_from_per_s: rate.loss_from.map(tenth),
+            saturated: rate.saturated,
+            steps: rate.steps.iter().map(StepRecord::of).collect(),
+        }
+    }
+
+    /// The highest rate without loss, and where it may be.
+    fn highest(&self) -> Option<Known> {
+        let value = self.highest_per_s.or(self.loss_from_per_s.map(|_| 0.0))?;
+        let high = self.loss_from_per_s.unwrap_or(value * (1.0 + RATE_ERROR));
+        Some(Known { value, low: value * (1.0 - RATE_ERROR), high: high * (1.0 + RATE_ERROR) })
+    }
+
+    fn text(&self, out: &mut String) {
+        let name = format!("rate, write {}", self.kind);
+        let highest = match (self.highest_per_s, self.witness.as_deref()) {
+            (Some(rate), Some(_)) => format!("nothing lost up to {rate:.0}/s"),
+            (Some(rate), None) => format!("the link takes {rate:.0}/s; the bulb does not tell what arrives"),
+            (None, _) => "lost at every rate that was tried".to_owned(),
+        };
+        let limit = match (self.loss_from_per_s, self.saturated) {
+            (Some(rate), _) => format!(", loss from {rate:.0}/s"),
+            (None, true) => ", which is all that the link takes".to_owned(),
+            (None, false) => ", which is all that was tried".to_owned(),
+        };
+        let _ = writeln!(out, "  {name:<22}{highest}{limit}");
+        for step in self.steps.iter().filter(|step| step.losses().is_some()) {
+            let lost = step.losses().unwrap_or_default();
+            let _ = writeln!(out, "  {:<22}at {:.0}/s: {lost}", "", step.per_s);
+        }
+    }
+}
+
+impl StepRecord {
+    /// What went wrong, where anything did.
+    fn losses(&self) -> Option<String> {
+        let lost = self.confirmed.map_or(0, |confirmed| self.sent.saturating_sub(confirmed));
+        let parts = [
+            (lost > 0).then(|| format!("{lost} of {} not reported", self.sent)),
+            (self.refused > 0).then(|| format!("{} of {} refused", self.refused, self.sent)),
+            (self.last_arrived == Some(false)).then(|| "the last one did not arrive".to_owned()),
+            self.link_lost.then(|| "the link was lost".to_owned()),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+}
+
+/// What was not measured.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SkippedRecord {
+    /// What.
+    pub part: Part,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was measured at a bulb.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct BenchRecord {
+    /// The target, as it was given.
+    pub target: String,
+    /// Which bulb.
+    #[serde(flatten)]
+    pub bulb: Bulb,
+    /// The adapter that was used.
+    pub adapter: String,
+    /// The family; null where that was not needed.
+    pub profile: Option<String>,
+    /// How many rounds were to count.
+    pub rounds: u32,
+    /// How many went before these.
+    pub warm_up: u32,
+    /// The ATT MTU of the link, bytes; null where the platform does not tell.
+    pub mtu: Option<u16>,
+    /// From the wish for a link until it can be used, discovery included.
+    pub connect: Option<TimesRecord>,
+    /// The part of that in which the services were found; null where the platform does not tell.
+    pub discovery: Option<TimesRecord>,
+    /// From a write until the notification of it.
+    pub notification: Option<TimesRecord>,
+    /// From a write request until its answer.
+    pub answer: Option<TimesRecord>,
+    /// How many writes a second it takes.
+    pub rates: Vec<RateRecord>,
+    /// What was not measured, and why.
+    pub skipped: Vec<SkippedRecord>,
+    /// Whether the state that was found is back; null where it was not known or not touched.
+    pub restored: Option<bool>,
+}
+
+impl BenchRecord {
+    /// The record of a measurement.
+    #[must_use]
+    pub fn of(
+        target: &str,
+        report: &Report,
+        adapter: &AdapterInfo,
+        plan: &Plan,
+        measured: &Measured,
+    ) -> Self {
+        let times = |series: &Option<Series>| series.as_ref().map(TimesRecord::of);
+        let skipped =
+            measured.skipped.iter().map(|one| SkippedRecord { part: one.part, reason: one.reason.clone() });
+        Self {
+            target: target.to_owned(),
+            bulb: Bulb::of(report),
+            adapter: adapter.name.clone(),
+            profile: measured.profile.clone(),
+            rounds: plan.rounds,
+            warm_up: plan.warm_up,
+            mtu: measured.mtu,
+            connect: times(&measured.connect),
+            discovery: times(&measured.discovery),
+            notification: times(&measured.notification),
+            answer: times(&measured.answer),
+            rates: measured.rates.iter().map(RateRecord::of).collect(),
+            skipped: skipped.collect(),
+            restored: measured.restored,
+        }
+    }
+
+    pub(super) fn text(&self, layout: Layout) -> String {
+        let (bold, dim) = if layout.terminal { (BOLD, DIM) } else { Default::default() };
+        let mut out = String::new();
+        let about = [
+            self.profile.clone(),
+            self.mtu.map(|mtu| format!("MTU {mtu}")),
+            Some(format!("over {}", sanitise(&self.adapter))),
+        ];
+        let about: Vec<String> = about.into_iter().flatten().collect();
+        let _ = writeln!(out, "{bold}{}{bold:#}  {}", sanitise(self.bulb.label()), about.join(", "));
+        for (name, times) in [
+            ("connect", &self.connect),
+            ("  of that, discovery", &self.discovery),
+            ("write to notification", &self.notification),
+            ("write to answer", &self.answer),
+        ] {
+            if let Some(times) = times {
+                times.text(name, &mut out);
+            }
+        }
+        for rate in &self.rates {
+            rate.text(&mut out);
+        }
+        for skipped in &self.skipped {
+            let part = format!("{:?}", skipped.part).to_lowercase();
+            let _ = writeln!(out, "  {dim}{part:<22}not measured: {}{dim:#}", sanitise(&skipped.reason));
+        }
+        if self.restored == Some(false) {
+            let _ = writeln!(out, "  the state that it was in could not be restored");
+        }
+        out.trim_end().to_owned()
+    }
+}
+
+/// A figure, and between what it may be.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    value: f64,
+    low: f64,
+    high: f64,
+}
+
+/// A measurement as it was saved: what can be compared of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SavedBench {
+    r#type: String,
+    at: String,
+    name: Option<String>,
+    id: String,
+    connect: Option<TimesRecord>,
+    discovery: Option<TimesRecord>,
+    notification: Option<TimesRecord>,
+    answer: Option<TimesRecord>,
+    rates: Vec<RateRecord>,
+}
+
+impl SavedBench {
+    /// Reads one: a line that `bench --json` or `bench --save` wrote.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`], also where the file has no measurement in it.
+    pub fn read(path: &Path) -> Result<Self> {
+        let unreadable = |detail: String| Error::FileUnreadable { path: path.display().to_string(), detail };
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        Self::parse(&text).map_err(unreadable)
+    }
+
+    /// Reads the text of one.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let saved: Self = serde_json::from_str(text.lines().next().unwrap_or_default())
+            .map_err(|error| format!("it is no measurement that bench saved: {error}"))?;
+        if saved.r#type == "bench" {
+            Ok(saved)
+        } else {
+            Err("it is no measurement that bench saved".to_owned())
+        }
+    }
+
+    /// The figures by name, with their unit.
+    fn figures(&self) -> Vec<(String, &'static str, Known)> {
+        let times = [
+            ("connect", &self.connect),
+            ("discovery", &self.discovery),
+            ("notification", &self.notification),
+            ("answer", &self.answer),
+        ];
+        let times = times
+            .into_iter()
+            .filter_map(|(name, times)| Some((name.to_owned(), "ms", times.as_ref()?.median()?)));
+        let rates = self
+            .rates
+            .iter()
+            .filter_map(|rate| Some((format!("rate_{}", rate.kind), "1/s", rate.highest()?)));
+        times.chain(rates).collect()
+    }
+}
+
+/// A figure of two measurements.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DifferenceRecord {
+    /// `connect`, `discovery`, `notification`, `answer` (medians), `rate_request`, `rate_command` (without loss).
+    pub figure: String,
+    /// `ms` or `1/s`.
+    pub unit: &'static str,
+    /// The older one; null where it was not measured.
+    pub old: Option<f64>,
+    /// The newer one; null where it was not measured.
+    pub new: Option<f64>,
+    /// By how much it has grown, percent.
+    pub change_percent: Option<f64>,
+    /// Whether that is more than both measurements may be off by.
+    pub beyond_noise: Option<bool>,
+}
+
+/// How two measurements differ.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ComparisonRecord {
+    /// The older bulb's name, or its identifier.
+    pub old_name: String,
+    /// When the older was made (RFC 3339).
+    pub old_at: String,
+    /// The newer bulb's name, or its identifier.
+    pub new_name: String,
+    /// When the newer was made (RFC 3339).
+    pub new_at: String,
+    /// The figures that either has.
+    pub differences: Vec<DifferenceRecord>,
+}
+
+impl ComparisonRecord {
+    /// Compares two measurements.
+    #[must_use]
+    pub fn of(old: &SavedBench, new: &SavedBench) -> Self {
+        let (before, after) = (old.figures(), new.figures());
+        let find = |all: &[(String, &'static str, Known)], name: &str| {
+            all.iter().find(|(own, ..)| own == name).map(|(.., known)| *known)
+        };
+        let more = after.iter().filter(|(name, ..)| find(&before, name).is_none());
+        let differences = before.iter().chain(more).map(|(name, unit, _)| {
+            let (old, new) = (find(&before, name), find(&after, name));
+            let both = old.zip(new);
+            DifferenceRecord {
+                figure: name.clone(),
+                unit,
+                old: old.map(|known| known.value),
+                new: new.map(|known| known.value),
+                change_percent: both
+                    .filter(|(old, _)| old.value > 0.0)
+                    .map(|(old, new)| tenth((new.value - old.value) / old.value * 100.0)),
+                beyond_noise: both.map(|(old, new)| new.low > old.high || new.high < old.low),
+            }
+        });
+        let label = |saved: &SavedBench| saved.name.clone().unwrap_or_else(|| saved.id.clone());
+        Self {
+            old_name: label(old),
+            old_at: old.at.clone(),
+            new_name: label(new),
+            new_at: new.at.clone(),
+            differences: differences.collect(),
+        }
+    }
+
+    pub(super) fn text(&self, layout: Layout) -> String {
+        let bold = if layout.terminal { BOLD } else { Default::default() };
+        let mut out = String::new();
+        let side = |name: &str, at: &str| format!("{} ({})", sanitise(name), sanitise(at));
+        let _ = writeln!(
+            out,
+            "{bold}{}{bold:#} against {}",
+            side(&self.new_name, &self.new_at),
+            side(&self.old_name, &self.old_at)
+        );
+        for one in &self.differences {
+            // What only one of them has cannot be compared; programs are told.
+            let Some((old, new)) = one.old.zip(one.new) else { continue };
+            let change = one.change_percent.map_or_else(String::new, |change| format!("  {change:+.1} %"));
+            let noise = match one.beyond_noise {
+                Some(true) => "  differs",
+                Some(false) => "  within the noise",
+                None => "",
+            };
+            let _ = writeln!(out, "  {:<14}{old:.1} -> {new:.1} {}{change}{noise}", one.figure, one.unit);
+        }
+        out.trim_end().to_owned()
+    }
+}
+
+/// Milliseconds, to the microsecond.
+fn ms(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}

@@ -1,0 +1,154 @@
+//! Boards with one defect each, on the sim radio and a paused clock: each fails the checks that its rig says, and no other.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulbctl::bulb::Families;
+use bulbctl::check::{self, CHECKS, Done, Outcome, Plan, Stand, Summary};
+use bulbctl::radio::sim::{SimOptions, open};
+use bulbctl::radio::{Radio, Report};
+
+/// What a rig says that `check` is to find.
+#[derive(Debug, PartialEq, Eq, serde::Deserialize)]
+struct Expect {
+    fails: BTreeSet<String>,
+    #[serde(default)]
+    blocked: BTreeSet<String>,
+}
+
+fn rigs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/defects");
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    files.sort();
+    files
+}
+
+async fn first_heard(radio: &dyn Radio) -> Report {
+    let mut reports = radio.reports();
+    radio.start_scan().await.unwrap();
+    let report = tokio::time::timeout(Duration::from_secs(5), reports.recv()).await.unwrap().unwrap();
+    radio.stop_scan().await.unwrap();
+    report
+}
+
+/// Runs all checks on the bulb of a rig.
+async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, Report) {
+    let dir = tempfile::tempdir().unwrap();
+    let radio = open(Some(rig), SimOptions { dir: Some(dir.path().to_owned()), log: None }).await.unwrap();
+    let report = first_heard(radio.as_ref()).await;
+    let families = Arc::new(Families::default().choosing(profile).unwrap());
+    let profile = families.named(&report).unwrap().unwrap();
+    let mut stand = Stand::new(Arc::clone(&radio), report.clone(), families, profile);
+    let plan = Plan { only: Vec::new(), flashing: true, long: Some(Duration::from_secs(120)) };
+    let mut all = Vec::new();
+    let summary = check::run(&mut stand, &plan, |done| {
+        all.push(done.clone());
+        Ok(())
+    });
+    let summary = summary.await.unwrap();
+    radio.close().await;
+    (all, summary, report)
+}
+
+fn found(all: &[Done]) -> Expect {
+    let names = |matches: fn(&Outcome) -> bool| {
+        all.iter().filter(|done| matches(&done.outcome)).map(|done| done.name.clone()).collect()
+    };
+    Expect {
+        fails: names(|outcome| matches!(outcome, Outcome::Failed { .. })),
+        blocked: names(|outcome| matches!(outcome, Outcome::Blocked(_))),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_defect_fails_the_checks_that_it_should_and_no_other() {
+    let mut wrong = String::new();
+    let mut matrix = Matrix::default();
+    for file in rigs() {
+        let text = fs::read_to_string(&file).unwrap();
+        let table: toml::Table = toml::from_str(&text).unwrap();
+        let expected: Expect = table["expect"].clone().try_into().unwrap();
+        let (all, _, _) = run(&file, "base").await;
+        assert_eq!(all.len(), CHECKS.len());
+        let found = found(&all);
+        if found != expected {
+            let name = file.file_stem().unwrap().to_string_lossy();
+            writeln!(wrong, "{name}: expected {expected:?}\n  found {found:?}").unwrap();
+            for done in
+                all.iter().filter(|done| !matches!(done.outcome, Outcome::Passed | Outcome::Skipped(_)))
+            {
+                writeln!(wrong, "    {}: {:?}\n        {:?}", done.name, done.outcome, done.frames).unwrap();
+            }
+        }
+        matrix.add(&file, table["about"].as_str().unwrap(), &found);
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(matrix.rows.len() > 20);
+    // Every check that the base protocol has is failed by some board: none is there for show.
+    let caught: BTreeSet<&String> = matrix.rows.iter().flat_map(|row| &row.2).collect();
+    let never: Vec<&str> = CHECKS
+        .iter()
+        .map(|check| check.name)
+        .filter(|name| !caught.iter().any(|caught| caught.as_str() == *name))
+        .filter(|name| !["white", "kelvin", "effects"].contains(name))
+        .collect();
+    assert!(never.is_empty(), "no board fails {never:?}");
+    matrix.hold();
+}
+
+/// The matrix in docs/CHECKS.md.
+#[derive(Default)]
+struct Matrix {
+    rows: Vec<(String, String, BTreeSet<String>, usize)>,
+}
+
+impl Matrix {
+    fn add(&mut self, file: &Path, about: &str, found: &Expect) {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        self.rows.push((name, about.to_owned(), found.fails.clone(), found.blocked.len()));
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from(
+            "# Checks\n\nWhat `bulbctl check` looks at, and which board fails what. Generated by `BLESS=1 cargo test --test check` \
+             from the table in src/check/table.rs\nand from a run of every rig in fixtures/rigs/defects, each a board with one \
+             defect.\n\n## The checks\n\n| check | run | expects | look at |\n|---|---|---|---|\n",
+        );
+        for check in CHECKS {
+            let class = match check.class {
+                check::Class::Safe => "always",
+                check::Class::Flashing => "`--flashing`",
+                check::Class::Long => "`--long`",
+            };
+            writeln!(text, "| `{}` | {class} | {} | {} |", check.name, check.about, check.look).unwrap();
+        }
+        text.push_str(
+            "\n## The boards\n\n*Blocked* is what cannot be said because of that: it counts as not passed, and names the check that \
+             it waits for.\n\n| board | what is wrong with it | fails | blocked |\n|---|---|---|---|\n",
+        );
+        for (name, about, fails, blocked) in &self.rows {
+            let fails: Vec<String> = fails.iter().map(|name| format!("`{name}`")).collect();
+            let fails = if fails.is_empty() { "nothing".to_owned() } else { fails.join(", ") };
+            writeln!(text, "| `{name}` | {about} | {fails} | {blocked} |").unwrap();
+        }
+        text
+    }
+
+    fn hold(&self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CHECKS.md");
+        let text = self.text();
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &text).unwrap();
+        }
+        let known = fs::read_to_string(&path).unwrap_or_default();
+        assert!(known == text, "docs/CHECKS.md is out of date: BLESS=1 cargo test --test check");
+    }
+}

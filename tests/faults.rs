@@ -1,0 +1,205 @@
+//! The fault matrix: every rig of fixtures/rigs/faults, and every operation on its bulb, on the sim radio, through the program.
+//! docs/FAULTS.md says how each is to end; `BLESS=1` writes what came out, to be looked at. In every cell, no link is left and
+//! the state that is told is one that the bulb had.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// What is done: how it is called, and its arguments.
+const OPERATIONS: [(&str, &[&str]); 7] = [
+    ("scan", &["scan", "--duration", "2500ms"]),
+    ("connect", &["connect", "Light-1"]),
+    ("read: `status`", &["status", "Light-1"]),
+    ("write, notify: `on`", &["on", "Light-1"]),
+    ("switch over: `toggle`", &["toggle", "Light-1"]),
+    ("read: `battery`", &["battery", "Light-1"]),
+    ("subscribe, idle: `watch`", &["watch", "Light-1", "--duration", "5s"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rigs() -> Vec<PathBuf> {
+    let mut rigs: Vec<_> = fs::read_dir(root().join("fixtures/rigs/faults"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    rigs.sort();
+    rigs
+}
+
+/// One cell: what came of the operation.
+fn cell(rig: &Path, arguments: &[&str]) -> String {
+    let dir = TempDir::new().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulbctl"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BULBCTL_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .env("BULBCTL_ADAPTER", format!("sim:{}", rig.display()))
+            .env("BULBCTL_SIM_DIR", dir.path().join("world"))
+            .env("BULBCTL_SIM_LOG", dir.path().join("log"))
+            .env("XDG_CONFIG_HOME", dir.path().join("config"))
+            .args(["--json", "--timeout", "2s"])
+            .args(arguments);
+        command.output().unwrap()
+    };
+    let output = run(arguments);
+    let end = end_of(&output);
+    if arguments[0] == "connect" {
+        // That one is to be left up.
+        run(&["disconnect", "Light-1"]);
+    }
+    let log = fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    let count = |event: &str| log.matches(&format!("\"event\":\"{event}\"")).count();
+    assert_eq!(
+        count("connect"),
+        count("disconnect"),
+        "{}: {arguments:?} leaves a link: {log}",
+        rig.display()
+    );
+    told_is_true(&output, &log);
+    end
+}
+
+/// What is told as reported is what the bulb starts with, what it was told to be, or what it has notified.
+fn told_is_true(output: &Output, log: &str) {
+    for state in records(output).iter().filter(|record| record["type"] == "state") {
+        match state["provenance"].as_str().unwrap() {
+            "reported" => {
+                let on = state["power"].as_bool().unwrap();
+                let written = format!("\"hex\":\"{:02x}32ffffff\"", u8::from(on));
+                assert!(!on || log.contains(&written), "{state} of {log}");
+            }
+            "unknown" => assert!(state["power"].is_null() && state["brightness"].is_null(), "{state}"),
+            _ => assert_eq!(state["confirmed"], false, "{state}"),
+        }
+    }
+}
+
+fn records(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect()
+}
+
+fn end_of(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    let records = records(output);
+    let mut said: Vec<String> = Vec::new();
+    for record in &records {
+        let word = match record["type"].as_str().unwrap() {
+            "state" => match (record["provenance"].as_str().unwrap(), record["confirmed"].as_bool()) {
+                ("reported", Some(false)) => "reports otherwise".to_owned(),
+                ("assumed", Some(false)) => "assumed, not confirmed".to_owned(),
+                (provenance, _) => provenance.to_owned(),
+            },
+            "link" if record["state"] == "reconnecting" => continue,
+            "link" => record["state"].as_str().unwrap().to_owned(),
+            "error" => {
+                let code = record["code"].as_str().unwrap();
+                match record["target"].is_null() {
+                    true => format!("**{}** `{code}`", record["exit"]),
+                    false => format!("`{code}`"),
+                }
+            }
+            "battery" => "read".to_owned(),
+            "scan" => format!("{} found", record["found"]),
+            _ => continue,
+        };
+        if said.last() != Some(&word) {
+            said.push(word);
+        }
+    }
+    let code = output.status.code().unwrap();
+    if code == 0 && said.is_empty() {
+        said.push("nothing told".to_owned());
+    }
+    assert!(
+        code == 0 || said.last().is_some_and(|last| last.contains(&format!("**{code}**"))),
+        "{records:?}"
+    );
+    said.join(", ")
+}
+
+fn matrix() -> String {
+    let rigs = rigs();
+    let cells: Vec<_> =
+        rigs.iter().flat_map(|rig| OPERATIONS.map(|(_, arguments)| (rig, arguments))).collect();
+    let results = Mutex::new(vec![String::new(); cells.len()]);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    thread::scope(|scope| {
+        // They wait most of the time.
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while let Some((index, (rig, arguments))) = {
+                    let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    cells.get(index).map(|cell| (index, *cell))
+                } {
+                    let end = cell(rig, arguments);
+                    results.lock().unwrap()[index] = end;
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap();
+    let heads: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
+    let mut table =
+        format!("| rig | what is wrong | {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 2));
+    for (rig, ends) in rigs.iter().zip(results.chunks(OPERATIONS.len())) {
+        let text = fs::read_to_string(rig).unwrap();
+        let about = text.lines().find_map(|line| line.strip_prefix("about = ")).unwrap().trim_matches('"');
+        let name = rig.file_stem().unwrap().to_string_lossy();
+        writeln!(table, "| `{name}` | {about} | {} |", ends.join(" | ")).unwrap();
+    }
+    table
+}
+
+const BEGIN: &str = "<!-- generated by tests/faults.rs -->\n";
+const END: &str = "<!-- end -->\n";
+
+#[test]
+fn every_fault_has_the_end_that_is_documented() {
+    let path = root().join("docs/FAULTS.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (head, rest) = text.split_once(BEGIN).unwrap();
+    let (documented, tail) = rest.split_once(END).unwrap();
+    let found = matrix();
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path, [head, BEGIN, &found, END, tail].concat()).unwrap();
+        return;
+    }
+    for (documented, found) in documented.lines().zip(found.lines()) {
+        assert_eq!(documented, found, "docs/FAULTS.md; BLESS=1 writes it anew");
+    }
+    assert_eq!(documented.lines().count(), found.lines().count(), "docs/FAULTS.md; BLESS=1 writes it anew");
+}
+
+#[test]
+fn the_tests_that_are_named_are_there() {
+    let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
+    let mut named = 0;
+    for piece in text.split('`').skip(1).step_by(2).filter(|piece| piece.contains(".rs: ")) {
+        let (file, name) = piece.split_once(": ").unwrap();
+        let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(source.contains(name), "{file} has no {name:?}");
+        named += 1;
+    }
+    assert!(named > 30, "{named} tests are named");
+}

@@ -1,0 +1,58 @@
+//! Random bulbs, faults, events and commands against a model of what each bulb must end as and what may be said of it: tens of
+//! thousands of steps on the paused clock, over the sim radio, through the same drivers and sessions as the verbs and the TUI.
+//!
+//! - What is told as reported, the bulb was at some time.
+//! - Nothing is told of a bulb whose link is down.
+//! - The last value arrives, unless it was said that something went wrong.
+//! - Nothing is left: no link, no scan, no task; and nothing waits for ever.
+//!
+//! What fails is shrunk, and printed as a rig for `--adapter sim:RIG.toml` and the steps. `BULBCTL_MODEL_CASES` runs more of them.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+#[path = "model/case.rs"]
+mod case;
+#[path = "model/run.rs"]
+mod run;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+use case::cases;
+
+/// How many cases the test command runs, of some hundred and fifty steps each.
+const CASES: u32 = 150;
+
+#[test]
+fn nothing_is_lost() {
+    let cases_wanted =
+        std::env::var("BULBCTL_MODEL_CASES").map_or(CASES, |text| text.parse().expect("a number of cases"));
+    let config = Config {
+        cases: cases_wanted,
+        failure_persistence: None,
+        max_shrink_time: 60_000,
+        ..Config::default()
+    };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let steps = std::cell::Cell::new(0_usize);
+    let tally = std::cell::RefCell::new(run::Tally::default());
+    let result = runner.run(&cases(), |case| {
+        steps.set(steps.get() + case.steps.len());
+        tally.borrow_mut().add(&run::play(&case)?);
+        Ok(())
+    });
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, case)) => panic!("{reason}\n{case}"),
+        Err(TestError::Abort(reason)) => panic!("{reason}"),
+    }
+    println!("{} steps: {:?}", steps.get(), tally.borrow());
+    if cases_wanted >= CASES {
+        // A model that never gets as far as what it is about proves nothing.
+        let tally = tally.into_inner();
+        assert!(steps.get() >= 20_000, "{} steps", steps.get());
+        assert!(tally.reported > 2_000 && tally.lost > 400 && tally.back > 500, "{tally:?}");
+        assert!(tally.confirmed > 1_000 && tally.failed > 100 && tally.held_to > 150, "{tally:?}");
+    }
+}

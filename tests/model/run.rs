@@ -1,0 +1,464 @@
+//! One case: played, and held against the model.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::profile::Light;
+use bulbctl::bulb::{
+    Around, BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Outcome, Plan, Power,
+    Provenance, Session, reach,
+};
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::radio::{Deadline, DeviceId, Radio, Report};
+use bulbctl::{Error, Result};
+use proptest::test_runner::TestCaseError;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::case::{BULBS, Case, START, Step, What, address};
+
+/// The time that an operation may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Whatever happens in a case, it has an end: all faults are counted, and all events over by then.
+const END: Duration = Duration::from_secs(6 * 3600);
+/// After the last event, as long as the longest pause, and then some.
+const SETTLE: Duration = Duration::from_secs(45);
+
+/// What came up, to see that the model gets anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// States that were reported.
+    pub(crate) reported: usize,
+    /// Links that were lost.
+    pub(crate) lost: usize,
+    /// Links that came up.
+    pub(crate) back: usize,
+    /// Changes that were confirmed.
+    pub(crate) confirmed: usize,
+    /// Operations that failed.
+    pub(crate) failed: usize,
+    /// Last values that bulbs were held to.
+    pub(crate) held_to: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.reported += other.reported;
+        self.lost += other.lost;
+        self.back += other.back;
+        self.confirmed += other.confirmed;
+        self.failed += other.failed;
+        self.held_to += other.held_to;
+    }
+}
+
+macro_rules! hold {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err(TestCaseError::fail(format!($($text)*)));
+        }
+    };
+}
+
+/// What the model knows of one bulb.
+#[derive(Default)]
+struct Model {
+    driver: Option<Driver>,
+    /// Whether its driver says that the link is up.
+    up: bool,
+    /// Of the last change, and of the state told last.
+    asked: u64,
+    told: u64,
+    /// The brightness that it must end with, since when; nothing once something was said to have gone wrong.
+    last: Option<(u8, Instant)>,
+    /// What was told as reported.
+    claims: Vec<Vec<u8>>,
+}
+
+struct World {
+    radio: Arc<dyn Radio>,
+    families: Arc<Families>,
+    reports: Vec<Report>,
+    bulbs: [Model; BULBS],
+    tells: mpsc::Sender<(DeviceId, Happening)>,
+    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    tally: Tally,
+    start: Instant,
+}
+
+/// Plays a case on a clock of its own.
+pub(crate) fn play(case: &Case) -> Result<Tally, TestCaseError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let dir = TempDir::new().unwrap();
+    let tally = runtime.block_on(async {
+        timeout(END, act(case, dir.path()))
+            .await
+            .unwrap_or_else(|_| Err(TestCaseError::fail("it waits for ever")))
+    })?;
+    // What was aborted goes when the runtime next looks.
+    runtime.block_on(async { sleep(Duration::from_millis(1)).await });
+    let left = runtime.metrics().num_alive_tasks();
+    hold!(left == 0, "{left} tasks are left");
+    Ok(tally)
+}
+
+async fn act(case: &Case, dir: &Path) -> Result<Tally, TestCaseError> {
+    let rig = dir.join("rig.toml");
+    std::fs::write(&rig, case.rig()).unwrap();
+    let log = dir.join("log");
+    let options = SimOptions { dir: Some(dir.join("world")), log: Some(log.clone()) };
+    let radio =
+        sim::open(Some(&rig), options).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let mut world = World::open(radio).await;
+    for step in &case.steps {
+        world.step(step).await?;
+    }
+    world.settle(case).await?;
+    let World { radio, bulbs, tally, .. } = world;
+    let claims = bulbs.map(|bulb| {
+        drop(bulb.driver);
+        bulb.claims
+    });
+    nothing_is_left(radio).await?;
+    let log = std::fs::read_to_string(log).unwrap();
+    for (bulb, claims) in claims.iter().enumerate() {
+        truth(case, bulb, claims, &log)?;
+    }
+    Ok(tally)
+}
+
+impl World {
+    async fn open(radio: Arc<dyn Radio>) -> Self {
+        let mut reports = radio.reports();
+        radio.start_scan().await.unwrap();
+        let mut found: Vec<Report> = Vec::new();
+        while found.len() < BULBS {
+            let report = reports.recv().await.unwrap();
+            if found.iter().all(|other| other.id != report.id) {
+                found.push(report);
+            }
+        }
+        radio.stop_scan().await.unwrap();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        let (tells, happenings) = mpsc::channel(64);
+        Self {
+            radio,
+            families: Arc::new(Families::default().choosing("base").unwrap()),
+            reports: found,
+            bulbs: Default::default(),
+            tells,
+            happenings,
+            tally: Tally::default(),
+            start: Instant::now(),
+        }
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        match *step {
+            Step::Hold(bulb, desk) => self.hold(bulb, desk),
+            Step::Stop(bulb) => return self.stop(bulb).await,
+            Step::Drop(bulb) => {
+                self.bulbs[bulb].driver = None;
+                self.bulbs[bulb].up = false;
+                self.bulbs[bulb].last = None;
+                // What it had told by then is still to be looked at, as of a bulb whose link was up.
+                while let Ok((_, happening)) = self.happenings.try_recv() {
+                    drop(happening);
+                    self.bulbs.iter_mut().for_each(|bulb| bulb.last = None);
+                }
+            }
+            Step::Dim(bulb, percent) => {
+                let change = Change { brightness: Some(Percent::clamped(percent)), ..Change::default() };
+                self.change(bulb, change, Some(percent));
+            }
+            Step::Toggle(bulb) => self.change(bulb, Change::power(Power::Toggle), None),
+            Step::Hurry(bulb) => {
+                if let Some(driver) = &self.bulbs[bulb].driver {
+                    driver.hurry();
+                }
+            }
+            Step::Command(bulb, percent) => self.command(bulb, percent, TIMEOUT * 3).await?,
+            Step::GiveUp(bulb, percent, time) => {
+                self.command(bulb, percent, Duration::from_millis(time.into())).await?;
+            }
+            Step::Wait(time) => self.pass(Duration::from_millis(time.into())).await?,
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, bulb: usize, desk: bool) {
+        if self.bulbs[bulb].driver.is_some() {
+            return;
+        }
+        let plan = Plan {
+            radio: self.radio.clone(),
+            report: self.reports[bulb].clone(),
+            families: self.families.clone(),
+            gate: Arc::new(Gate::default()),
+            timeout: TIMEOUT,
+            around: if desk { Around::Desk } else { Around::Nothing },
+        };
+        self.bulbs[bulb].driver = Some(Driver::start(plan, self.tells.clone()));
+    }
+
+    async fn stop(&mut self, bulb: usize) -> Result<(), TestCaseError> {
+        let Some(driver) = &self.bulbs[bulb].driver else { return Ok(()) };
+        driver.stop();
+        let end = Instant::now() + Duration::from_secs(5);
+        while self.bulbs[bulb].driver.is_some() {
+            match timeout_at(end, self.happenings.recv()).await {
+                Ok(Some((id, happening))) => self.happened(&id, happening)?,
+                _ => return Err(TestCaseError::fail("a driver that was told to stop does not")),
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, bulb: usize, change: Change, percent: Option<u8>) {
+        let model = &mut self.bulbs[bulb];
+        if let Some(driver) = &model.driver {
+            model.asked += 1;
+            driver.change(change, model.asked);
+            // One that comes while the link is down is not carried out later.
+            model.last = percent.map(|percent| (percent, Instant::now())).or(model.last).filter(|_| model.up);
+        }
+    }
+
+    /// Dims a bulb as a verb does, and gives up after `limit`.
+    async fn command(&mut self, bulb: usize, percent: u8, limit: Duration) -> Result<(), TestCaseError> {
+        let idle = self.bulbs[bulb].asked == self.bulbs[bulb].told;
+        let (radio, families, report) =
+            (self.radio.clone(), self.families.clone(), self.reports[bulb].clone());
+        let command = async move {
+            let deadline = Deadline::after(TIMEOUT);
+            let wanted = Light { brightness: Some(Percent::clamped(percent)), ..Light::default() };
+            reach(radio.as_ref(), &report.id, deadline, async |link| {
+                let mut session = Session::open(link, &report, &families, deadline).await?;
+                session.command(&wanted, deadline).await
+            })
+            .await
+        };
+        let mut command = Box::pin(timeout(limit, command));
+        // Two who change one bulb at once: the last of them wins, whichever that is.
+        self.bulbs[bulb].last = None;
+        let done: Option<Result<Outcome>> = loop {
+            tokio::select! {
+                done = &mut command => break done.ok(),
+                Some((id, happening)) = self.happenings.recv() => self.happened(&id, happening)?,
+            }
+        };
+        drop(command);
+        match done {
+            Some(Ok(outcome)) => {
+                self.claim(bulb, &outcome.state);
+                if outcome.confirmed == Some(true) && idle {
+                    self.bulbs[bulb].last = Some((percent, Instant::now()));
+                }
+            }
+            Some(Err(error)) => {
+                self.tally.failed += 1;
+                hold!(expected(&error), "a command ended in {error:?}");
+            }
+            None => hold!(limit < TIMEOUT, "a command goes on after its deadline"),
+        }
+        Ok(())
+    }
+
+    /// Has time pass, and looks at what happens meanwhile.
+    async fn pass(&mut self, time: Duration) -> Result<(), TestCaseError> {
+        let end = Instant::now() + time;
+        while let Ok(Some((id, happening))) = timeout_at(end, self.happenings.recv()).await {
+            self.happened(&id, happening)?;
+        }
+        Ok(())
+    }
+
+    fn happened(&mut self, id: &DeviceId, happening: Happening) -> Result<(), TestCaseError> {
+        let bulb = self.reports.iter().position(|report| report.id == *id).unwrap();
+        if self.bulbs[bulb].driver.is_none() {
+            return Ok(());
+        }
+        match happening {
+            Happening::Link(phase) => {
+                let model = &mut self.bulbs[bulb];
+                self.tally.lost += usize::from(model.up && phase != LinkPhase::Up);
+                self.tally.back += usize::from(phase == LinkPhase::Up);
+                model.up = phase == LinkPhase::Up;
+                if !model.up {
+                    model.last = None;
+                }
+                if phase == LinkPhase::Down {
+                    model.driver = None;
+                }
+            }
+            Happening::State(state, token) => {
+                hold!(self.bulbs[bulb].up, "bulb {bulb} has no link, and {state:?} is told of it");
+                self.bulbs[bulb].told = token;
+                self.claim(bulb, &state);
+            }
+            Happening::Confirmed(_) => self.tally.confirmed += 1,
+            Happening::Unconfirmed => self.bulbs[bulb].last = None,
+            Happening::Trouble(error) => {
+                hold!(expected(&error), "a driver is in trouble with {error:?}");
+                self.bulbs[bulb].last = None;
+                self.tally.failed += 1;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Notes what was said of a bulb in the bulb's name.
+    fn claim(&mut self, bulb: usize, state: &BulbState) {
+        if state.provenance == Provenance::Reported && state.assumed.is_empty() {
+            self.tally.reported += 1;
+            self.bulbs[bulb].claims.push(frame(&state.light));
+        }
+    }
+
+    /// Waits until all is over, and has each bulb tell what it has become.
+    async fn settle(&mut self, case: &Case) -> Result<(), TestCaseError> {
+        let over = case.events.iter().map(|event| match event.what {
+            What::Off(time) | What::Away(_, time) => event.at + time,
+            _ => event.at,
+        });
+        let over = self.start + Duration::from_millis(over.max().unwrap_or(0).into());
+        self.pass(over.saturating_duration_since(Instant::now()) + SETTLE).await?;
+        // A finger on each slider: only the last value has to arrive.
+        for percent in 1..=8 {
+            for bulb in 0..BULBS {
+                self.step(&Step::Dim(bulb, percent * 10)).await?;
+            }
+            self.pass(Duration::from_millis(7)).await?;
+        }
+        self.pass(Duration::from_secs(15)).await?;
+        for bulb in 0..BULBS {
+            let last = self.bulbs[bulb].last.filter(|(_, since)| !set_since(case, bulb, *since - self.start));
+            self.stop(bulb).await?;
+            let mut truth = None;
+            // Each failure uses a counted fault up.
+            for _ in 0..60 {
+                match self.read(bulb).await {
+                    Ok(state) => {
+                        truth = Some(state);
+                        break;
+                    }
+                    Err(error) => hold!(expected(&error), "a read ended in {error:?}"),
+                }
+            }
+            let Some(truth) = truth else {
+                return Err(TestCaseError::fail(format!("bulb {bulb} is lost for ever")));
+            };
+            self.claim(bulb, &truth);
+            if let Some((percent, _)) = last {
+                self.tally.held_to += 1;
+                let is = truth.light.brightness.map(Percent::get);
+                hold!(is == Some(percent), "bulb {bulb} is at {is:?}, and {percent} was the last value");
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, bulb: usize) -> Result<BulbState> {
+        let deadline = Deadline::after(TIMEOUT);
+        let report = &self.reports[bulb];
+        if !self.radio.known().await?.iter().any(|known| known.id == report.id) {
+            let mut reports = self.radio.reports();
+            self.radio.start_scan().await?;
+            while reports.recv().await.is_ok_and(|heard| heard.id != report.id) {}
+            self.radio.stop_scan().await?;
+        }
+        reach(self.radio.as_ref(), &report.id, deadline, async |link| {
+            Session::open(link, report, &self.families, deadline).await?.read_state(deadline).await
+        })
+        .await
+    }
+}
+
+/// Whether somebody else has changed the bulb since, a second of doubt included.
+fn set_since(case: &Case, bulb: usize, since: Duration) -> bool {
+    case.events.iter().any(|event| {
+        let at = Duration::from_millis(event.at.into()) + Duration::from_secs(1);
+        matches!(event.what, What::Set(other, _) if other == bulb) && at >= since
+    })
+}
+
+/// Whether this is a way in which the faults and events of a case may end.
+fn expected(error: &Error) -> bool {
+    matches!(
+        error.code(),
+        "adapter.off"
+            | "adapter.lost"
+            | "connect.failed"
+            | "connect.timeout"
+            | "discover.timeout"
+            | "link.lost"
+            | "bulb.refused"
+            | "bulb.timeout"
+            | "frame.malformed"
+    )
+}
+
+/// The frame of a light of the base family.
+fn frame(light: &Light) -> Vec<u8> {
+    let color = light.color.map_or([0; 3], |color| [color.red, color.green, color.blue]);
+    let head = [u8::from(light.power == Some(true)), light.brightness.map_or(0, Percent::get)];
+    [&head[..], &color].concat()
+}
+
+/// After the end there is no link, and no scan.
+async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
+    radio.close().await;
+    sleep(Duration::from_millis(100)).await;
+    let known = radio.known().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let up: Vec<_> = known.iter().filter(|report| report.connected).map(Report::label).collect();
+    hold!(up.is_empty(), "still connected: {up:?}");
+    let mut reports = radio.reports();
+    let heard = timeout(Duration::from_secs(5), reports.recv()).await;
+    hold!(heard.is_err(), "still scanning: {heard:?}");
+    Ok(())
+}
+
+/// Holds what was claimed of a bulb against what it was, by its own log.
+fn truth(case: &Case, bulb: usize, claims: &[Vec<u8>], log: &str) -> Result<(), TestCaseError> {
+    let own = address(bulb);
+    let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let entries: Vec<_> = entries.filter(|entry| entry["bulb"] == own).collect();
+    // It notifies after every command that it has carried out.
+    let notified = entries
+        .iter()
+        .filter(|entry| entry["event"] == "notify")
+        .map(|entry| hex::decode(entry["hex"].as_str().unwrap()).unwrap());
+    let mut had: HashSet<Vec<u8>> = notified.collect();
+    // Unless another command, or the end of the link, comes sooner; or it loses notifications, or sends others. Whether a command
+    // was carried out is doubtful only where writes are spoiled.
+    let faulty = |on: &str| case.faults.iter().any(|fault| fault.bulb == bulb && fault.on == on);
+    let (sure, lies) = (!faulty("write"), faulty("notify"));
+    let at = |entry: &serde_json::Value| entry["ms"].as_u64().unwrap();
+    let writes = entries.iter().enumerate().filter(|(_, entry)| entry["event"] == "write");
+    had.extend(writes.filter_map(|(index, write)| {
+        let mut soon = entries[index + 1..].iter().take_while(|other| at(other) <= at(write) + 25);
+        let untold =
+            sure || lies || soon.any(|other| other["event"] == "write" || other["event"] == "disconnect");
+        untold.then(|| hex::decode(write["hex"].as_str().unwrap()).unwrap())
+    }));
+    for power in [0, 1] {
+        let levels = case.events.iter().filter_map(|event| match event.what {
+            What::Set(other, percent) if other == bulb => Some(percent),
+            _ => None,
+        });
+        had.extend(levels.chain([START]).map(|percent| vec![power, percent, 0xff, 0xff, 0xff]));
+    }
+    for claim in claims {
+        hold!(had.contains(claim), "bulb {bulb} was never {}", hex::encode(claim));
+    }
+    let count = |event: &str| entries.iter().filter(|entry| entry["event"] == event).count();
+    let (up, down) = (count("connect"), count("disconnect"));
+    hold!(up == down, "bulb {bulb}: {up} links came up, {down} ended");
+    Ok(())
+}

@@ -1,0 +1,419 @@
+//! The desk and lamps of every kind: what is offered, what is refused, and how states are known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::profile::{Item, Items, Light, Mode, Profile};
+use bulb_protocol::{Percent, Rgb};
+use bulbctl::Error;
+use bulbctl::bulb::{BulbState, Change, Driven, Families, Happening, LinkPhase, Power};
+use bulbctl::radio::{Report, gatt::uuid16};
+use bulbctl::tui::{Depth, Effect, Event, Word};
+use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
+use insta::assert_snapshot;
+use ratatui::style::Color;
+use uuid::Uuid;
+
+use super::stage::{ON, Stage, id};
+
+fn profile(name: &str) -> Arc<Profile> {
+    let (family, variant) = name.split_once(':').map_or((name, None), |(family, own)| (family, Some(own)));
+    Families::default().profile(family, variant).unwrap()
+}
+
+/// What a lamp of this profile advertises in a state.
+fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> Report {
+    let data = profile(name).advertise(state);
+    let uuid = |uuid: bulb_protocol::profile::Uuid| Uuid::from_u128(uuid.0);
+    Report {
+        services: data.services.into_iter().map(uuid).collect(),
+        manufacturer: data.manufacturer.into_iter().collect(),
+        service_data: data.service_data.into_iter().map(|(own, data)| (uuid(own), data)).collect(),
+        ..stage.report(number, data.name.as_deref().unwrap_or_default(), -50)
+    }
+}
+
+impl Stage {
+    fn advertise(&mut self, number: u16, name: &str, state: &Light) {
+        let report = advert(self, number, name, state);
+        self.word(Word::Reports(vec![report]));
+        self.tick();
+    }
+
+    /// Connects a lamp of this profile.
+    fn hold(&mut self, number: u16, name: &str, state: BulbState) {
+        self.bulb(number, Happening::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, Happening::Recognised(Driven(profile(name))));
+        self.bulb(number, Happening::Link(LinkPhase::Up));
+        self.bulb(number, Happening::State(state, 0));
+    }
+
+    /// What has been asked of bulbs since the last time.
+    fn changes(&mut self) -> Vec<Change> {
+        let changes = self.effects.drain(..).filter_map(|effect| match effect {
+            Effect::Change(_, change, _) => Some(change),
+            _ => None,
+        });
+        changes.collect()
+    }
+
+    fn row(&self, text: &str) -> u16 {
+        let screen = self.screen();
+        let row = screen.lines().position(|line| line.contains(text));
+        u16::try_from(row.unwrap_or_else(|| panic!("no {text}:\n{screen}"))).unwrap()
+    }
+
+    /// Moves to a control of the pane by its name.
+    fn go(&mut self, control: &str) {
+        self.keys("2");
+        (0..20).for_each(|_| self.press(KeyCode::Up));
+        for _ in 0..20 {
+            if self.screen().lines().any(|line| line.contains(&format!("▸ {control}"))) {
+                return;
+            }
+            self.press(KeyCode::Down);
+        }
+        panic!("there is no {control}:\n{}", self.screen());
+    }
+}
+
+fn white(kelvin: u16) -> Light {
+    Light {
+        power: Some(true),
+        brightness: Some(Percent::clamped(40)),
+        kelvin: Some(kelvin),
+        mode: Some(Mode::White),
+        ..Light::default()
+    }
+}
+
+fn shown(effect: &str) -> Change {
+    Change { effect: Some(effect.to_owned()), ..Change::default() }
+}
+
+fn kelvin(kelvin: u16) -> Change {
+    Change { kelvin: Some(kelvin), ..Change::default() }
+}
+
+/// A lamp of each kind, as it is after a while.
+fn lamp(kind: &str, width: u16, height: u16) -> Stage {
+    let mut stage = Stage::new(width, height);
+    match kind {
+        "elk" => {
+            stage.advertise(1, "elk", &Light::default());
+            stage.hold(1, "elk", BulbState::unknown());
+            stage.keys("cteal");
+            stage.press(KeyCode::Enter);
+            stage.bulb(1, Happening::Written);
+        }
+        "zengge" => {
+            stage.advertise(1, "zengge", &Light::default());
+            let light = Light {
+                effect: Some("fade-red".to_owned()),
+                speed: Some(Percent::clamped(30)),
+                mode: Some(Mode::Effect),
+                ..Light::from(ON)
+            };
+            stage.hold(1, "zengge", BulbState::reported(light));
+        }
+        "hue" => {
+            stage.advertise(1, "hue", &Light::default());
+            let light = Light { color: Some(Rgb::new(0xff, 0xb4, 0x6b)), ..white(2700) };
+            let assumed = Items::NONE.with(Item::Speed);
+            let light = Light { speed: Some(Percent::clamped(20)), ..light };
+            stage.hold(1, "hue", BulbState { assumed, ..BulbState::reported(light) });
+        }
+        "govee" => stage.advertise(1, "govee:encrypted", &Light::default()),
+        _ => {
+            let services = vec![uuid16(0xFFF0)];
+            let report = Report { services, ..stage.report(1, "Bulb X1", -50) };
+            stage.word(Word::Reports(vec![report]));
+            stage.tick();
+            stage.press(KeyCode::Enter);
+            stage.bulb(
+                1,
+                Happening::Trouble(Error::Unrecognised {
+                    device: "Bulb X1".to_owned(),
+                    found: "fff0 (fff5, fff7)".to_owned(),
+                    nearest: "nearest: base 15, but it has no control characteristic fff0/fff1".to_owned(),
+                }),
+            );
+            stage.bulb(1, Happening::Link(LinkPhase::Down));
+            stage.press(KeyCode::Esc);
+        }
+    }
+    stage.keys("2");
+    stage
+}
+
+#[test]
+fn every_kind_of_lamp_on_both_sides_of_each_width() {
+    for kind in ["elk", "zengge", "hue", "govee", "unrecognised"] {
+        for (width, height) in [(50, 15), (71, 24), (72, 24), (80, 24), (139, 30), (140, 30)] {
+            let stage = lamp(kind, width, height);
+            assert_snapshot!(format!("{kind}_{width}x{height}"), stage.screen());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_offered_but_to_connect_until_something_speaks_for_a_family() {
+    let mut stage = Stage::office(80, 24);
+    let screen = stage.screen();
+    assert!(!screen.contains("Brightness") && screen.contains("Enter connects"), "{screen}");
+    assert!(screen.contains("What it can do is known once"), "{screen}");
+    assert!(screen.contains("not known") && screen.contains("undecided: base 5"), "{screen}");
+    // What an advertisement speaks for is shown, and can be used once there is a link.
+    stage.advertise(5, "hue", &Light::default());
+    stage.keys("G");
+    stage.press(KeyCode::Home);
+    while stage.model.selected() != Some(&id(5)) {
+        stage.press(KeyCode::Down);
+    }
+    let screen = stage.screen();
+    assert!(screen.contains("Kelvin") && screen.contains("hue (advertised)"), "{screen}");
+    stage.keys("+");
+    assert_eq!(stage.changes(), []);
+    assert!(stage.screen().contains("not connected: Enter connects it"), "{}", stage.screen());
+}
+
+#[test]
+fn a_state_that_is_advertised_is_shown_as_such() {
+    let mut stage = Stage::new(80, 24);
+    let light = Light { power: Some(true), ..Light::from(ON) };
+    stage.advertise(1, "switchbot", &light);
+    let screen = stage.screen();
+    assert!(screen.contains("advertised") && screen.contains("▐▌"), "{screen}");
+    // It follows the advertisements; a link that takes the place of them says more.
+    stage.advertise(1, "switchbot", &Light { power: Some(false), ..light.clone() });
+    assert!(stage.screen().contains("off") && stage.screen().contains("··"), "{}", stage.screen());
+    stage.hold(1, "switchbot", BulbState::reported(light));
+    assert!(stage.screen().contains("reported") && !stage.screen().contains("▐▌"), "{}", stage.screen());
+}
+
+#[test]
+fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
+    let mut stage = Stage::new(80, 24);
+    stage.advertise(1, "elk", &Light::default());
+    stage.hold(1, "elk", BulbState::unknown());
+    let screen = stage.screen();
+    assert!(screen.contains("state unknown") && screen.contains("it never reports"), "{screen}");
+    // It cannot be asked what it is: on first, off next.
+    stage.keys(" ");
+    assert_eq!(stage.changes(), [Change::power(Power::On)]);
+    stage.keys(" ");
+    assert_eq!(stage.changes(), [Change::power(Power::Off)]);
+    stage.bulb(1, Happening::Written);
+    let off = Light { power: Some(false), ..Light::default() };
+    stage.bulb(1, Happening::State(BulbState::assumed(off), 99));
+    let screen = stage.screen();
+    assert!(screen.contains("assumed: never reports") && !screen.contains("not confirmed"), "{screen}");
+    assert!(!screen.contains('~') && !screen.contains('✗'), "{screen}");
+    // A slider without a value starts somewhere, and goes on from there.
+    stage.go("Kelvin");
+    stage.press(KeyCode::Right);
+    stage.press(KeyCode::Right);
+    assert_eq!(stage.changes(), [kelvin(4650), kelvin(4700)]);
+    assert!(stage.screen().contains("4700K"), "{}", stage.screen());
+    // The mouse sets one that has no value yet.
+    stage.go("White");
+    let row = stage.row("▸ White");
+    stage.mouse(MouseEventKind::Down(MouseButton::Left), 54, row);
+    assert_eq!(stage.changes(), [Change { white: Some(Percent::MIN), ..Change::default() }]);
+}
+
+#[test]
+fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
+    let mut stage = lamp("hue", 80, 24);
+    stage.effects.clear();
+    stage.go("Kelvin");
+    for (key, expected) in [
+        (KeyCode::Right, 2750),
+        (KeyCode::PageUp, 3250),
+        (KeyCode::End, 6535),
+        (KeyCode::Left, 6500),
+        (KeyCode::Home, 2000),
+    ] {
+        stage.press(key);
+        assert_eq!(stage.changes(), [kelvin(expected)], "{key:?}");
+    }
+    // At its end there is nothing new to ask for.
+    stage.press(KeyCode::Left);
+    assert_eq!(stage.changes(), []);
+    // The track is warm on the left and cold on the right.
+    let row = stage.row("▸ Kelvin");
+    let buffer = stage.buffer();
+    let cells: Vec<Color> = (54..80)
+        .filter(|column| buffer[(*column, row)].symbol() == "━")
+        .map(|column| buffer[(column, row)].fg)
+        .collect();
+    let blue = |color: &Color| match color {
+        Color::Rgb(_, _, blue) => *blue,
+        other => panic!("{other:?}"),
+    };
+    assert!(cells.windows(2).all(|pair| blue(&pair[0]) <= blue(&pair[1])), "{cells:?}");
+    assert!(blue(&cells[0]) < 60 && blue(cells.last().unwrap()) > 200, "{cells:?}");
+    // The mouse reaches both ends.
+    stage.mouse(MouseEventKind::Down(MouseButton::Left), 60, row);
+    stage.mouse(MouseEventKind::Drag(MouseButton::Left), 79, row);
+    stage.mouse(MouseEventKind::Drag(MouseButton::Left), 40, row);
+    let sent: Vec<u16> = stage.changes().iter().map(|change| change.kelvin.unwrap()).collect();
+    assert_eq!((sent.len(), sent[1], sent[2]), (3, 6535, 2000));
+    // One is typed from anywhere; what the lamp cannot do is refused with what it can.
+    stage.keys("1t9000");
+    stage.press(KeyCode::Enter);
+    assert!(stage.screen().contains("a whole number from 2000 to 6535"), "{}", stage.screen());
+    (0..4).for_each(|_| stage.press(KeyCode::Backspace));
+    stage.keys("4000 K");
+    stage.press(KeyCode::Enter);
+    assert_eq!(stage.changes(), [kelvin(4000)]);
+}
+
+#[test]
+fn effects_are_chosen_from_a_list_that_can_be_filtered() {
+    let mut stage = lamp("zengge", 80, 24);
+    stage.effects.clear();
+    // Beside each other with the arrows.
+    stage.go("Effect");
+    stage.press(KeyCode::Right);
+    assert_eq!(stage.changes(), [shown("fade-green")]);
+    stage.press(KeyCode::Enter);
+    assert_snapshot!("effects_list", stage.screen());
+    stage.keys("/blue");
+    assert_snapshot!("effects_filtered", stage.screen());
+    stage.event(Event::Resize(50, 15));
+    assert_snapshot!("effects_small", stage.screen());
+    stage.event(Event::Resize(80, 24));
+    stage.press(KeyCode::Down);
+    stage.press(KeyCode::Enter);
+    assert_eq!(stage.changes(), [shown("crossfade-red-blue")]);
+    assert!(!stage.screen().contains("Effects"), "{}", stage.screen());
+    // From anywhere, and with the mouse.
+    stage.keys("1v/nothing-like-that");
+    assert!(stage.screen().contains("No effect has"), "{}", stage.screen());
+    stage.press(KeyCode::Enter);
+    assert_eq!(stage.changes(), []);
+    stage.keys("v");
+    let row = stage.row("fade-cyan");
+    stage.click(20, row);
+    assert_eq!(stage.changes(), [shown("fade-cyan")]);
+    // A click beside it closes it.
+    stage.keys("v");
+    stage.click(0, 0);
+    assert!(!stage.screen().contains(" Effects "));
+    assert_eq!(stage.changes(), []);
+}
+
+#[test]
+fn effects_that_have_numbers_only_are_listed_too() {
+    let mut stage = Stage::new(80, 24);
+    stage.advertise(1, "sp110e", &Light::default());
+    stage.hold(1, "sp110e", BulbState::reported(Light { effect: Some("7".to_owned()), ..Light::from(ON) }));
+    stage.keys("2v/12");
+    let screen = stage.screen();
+    assert!(screen.contains("number 12 ") && screen.contains("number 112"), "{screen}");
+    stage.press(KeyCode::Enter);
+    assert_eq!(stage.changes(), [shown("12")]);
+}
+
+#[test]
+fn what_a_lamp_cannot_do_is_no_control_and_refused_from_the_keyboard() {
+    let mut stage = Stage::office(80, 24);
+    stage.up(1, ON);
+    stage.effects.clear();
+    let screen = stage.screen();
+    assert!(!screen.contains("Kelvin") && !screen.contains("v effects"), "{screen}");
+    stage.keys("t");
+    assert!(stage.screen().contains("bulb.unsupported") && stage.changes().is_empty(), "{}", stage.screen());
+    stage.keys("v");
+    assert!(stage.screen().contains("has no effects"), "{}", stage.screen());
+    assert_eq!(stage.changes(), []);
+}
+
+#[test]
+fn a_speed_is_offered_while_the_lamp_takes_one() {
+    let mut stage = lamp("zengge", 80, 24);
+    stage.go("Speed");
+    stage.effects.clear();
+    stage.press(KeyCode::Right);
+    assert_eq!(stage.changes(), [Change { speed: Some(Percent::clamped(31)), ..Change::default() }]);
+    let speed = |stage: &Stage| {
+        let (buffer, row) = (stage.buffer(), stage.row("Speed"));
+        buffer[(42, row)].modifier.contains(ratatui::style::Modifier::DIM)
+    };
+    stage.press(KeyCode::Up);
+    assert!(!speed(&stage));
+    stage.bulb(1, Happening::State(BulbState::reported(ON), 99));
+    assert!(speed(&stage), "{}", stage.screen());
+}
+
+#[test]
+fn several_families_at_once_are_driven_by_what_each_can_do() {
+    let mut stage = Stage::new(80, 24);
+    for (number, name) in [(1, "elk"), (2, "hue"), (3, "zengge")] {
+        stage.advertise(number, name, &Light::default());
+    }
+    stage.hold(1, "elk", BulbState::unknown());
+    stage.hold(2, "hue", BulbState::reported(white(3000)));
+    stage.hold(3, "zengge", BulbState::reported(ON));
+    stage.keys("M");
+    stage.effects.clear();
+    // What any of them can do is offered; what one cannot is not sent to it, and said.
+    let screen = stage.screen();
+    assert!(screen.contains("drives 3 marked") && screen.contains("Kelvin"), "{screen}");
+    stage.keys("t4000");
+    stage.press(KeyCode::Enter);
+    let sent: Vec<_> = stage
+        .effects
+        .drain(..)
+        .map(|effect| match effect {
+            Effect::Change(id, change, _) => (id, change),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sent, [(id(1), kelvin(4000)), (id(2), kelvin(4000))]);
+    stage.bulb(2, Happening::Confirmed(Duration::from_millis(20)));
+    let screen = stage.screen();
+    assert!(screen.contains("bulb.unsupported"), "{screen}");
+    let sign = |stage: &Stage, name: &str| {
+        let screen = stage.screen();
+        let short: String = name.chars().take(8).collect();
+        let line = screen.lines().skip(3).find(|line| line.contains(&short)).unwrap().to_owned();
+        line.chars().nth(7).unwrap()
+    };
+    let names: Vec<String> =
+        ["elk", "hue", "zengge"].iter().map(|name| profile(name).example.name.clone().unwrap()).collect();
+    assert_eq!(sign(&stage, names[0].trim()), '…');
+    assert_eq!(sign(&stage, &names[1]), '✓');
+    assert_eq!(sign(&stage, &names[2]), '✗');
+    // Held down, it is said once.
+    stage.go("Kelvin");
+    (0..5).for_each(|_| stage.press(KeyCode::Right));
+    stage.keys("e");
+    assert_eq!(stage.screen().matches("bulb.unsupported").count(), 1, "{}", stage.screen());
+    stage.press(KeyCode::Esc);
+    // Of the effects the list says how many have them.
+    stage.keys("v");
+    assert!(stage.screen().contains("1 of 3 bulbs"), "{}", stage.screen());
+}
+
+#[test]
+fn what_turned_out_to_be_no_bulb_says_so_until_it_is_tried_again() {
+    let mut stage = lamp("unrecognised", 80, 24);
+    let screen = stage.screen();
+    assert!(screen.contains("profile.unknown") && !screen.contains("Brightness"), "{screen}");
+    stage.press(KeyCode::Enter);
+    stage.bulb(1, Happening::Link(LinkPhase::Connecting(1)));
+    assert!(!stage.screen().contains("profile.unknown"), "{}", stage.screen());
+}
+
+#[test]
+fn without_colours_shapes_tell_what_is_known_how() {
+    let mut stage = Stage::with(80, 24, Depth::None);
+    stage.advertise(1, "switchbot", &Light::from(ON));
+    assert!(stage.screen().contains("▐▌"), "{}", stage.screen());
+    let effect = Light { effect: Some("1".to_owned()), mode: Some(Mode::Effect), ..Light::from(ON) };
+    stage.hold(1, "switchbot", BulbState::reported(effect));
+    assert!(stage.screen().contains("▓▒"), "{}", stage.screen());
+    assert!(stage.buffer().content.iter().all(|cell| cell.fg == Color::Reset));
+}
