@@ -79,6 +79,25 @@ pub enum Error {
         line: usize,
     },
 
+    /// A capture is no btsnoop log, or is damaged.
+    #[error("capture {path}: {detail}")]
+    CaptureInvalid {
+        /// The file.
+        path: String,
+        /// Where and why, with the record and the byte.
+        detail: String,
+    },
+    /// A capture has nothing of what was asked for.
+    #[error("capture {path} has nothing of {wanted} (it has: {have})")]
+    NotCaptured {
+        /// The file.
+        path: String,
+        /// The device, or any at all.
+        wanted: String,
+        /// The devices that it has.
+        have: String,
+    },
+
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     /// Nothing matched the target.
     #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]

@@ -5,6 +5,7 @@
 //! radio. ARCHITECTURE.md is the map.
 
 pub mod bulb;
+pub mod capture;
 pub mod check;
 pub mod cli;
 pub mod color;

@@ -25,7 +25,7 @@ pub use gate::{Gate, Turn};
 pub use info::{DeviceInfo, read_device_info};
 pub use raw::{Deed, Passed, Place, Raw, WriteChoice};
 pub use reach::{find_again, hold, reach};
-pub use recognise::{Candidate, Recognition, recognise, weigh};
+pub use recognise::{Candidate, Recognition, judge, recognise, weigh};
 pub use roles::Roles;
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};

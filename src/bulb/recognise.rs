@@ -115,7 +115,37 @@ pub async fn weigh(
     deadline: Deadline,
     thorough: bool,
 ) -> Result<Recognition> {
-    let table = flat(link.table());
+    let mut all = claims(link.table(), report, families);
+    let known = decision(&all);
+    if thorough || known.is_none() {
+        for candidate in all.iter_mut().filter(|candidate| candidate.against.is_empty()) {
+            probe(candidate, link, deadline).await?;
+        }
+    }
+    let winner = decision(&all).or(known);
+    all.sort_by_key(|one| (Reverse(one.against.is_empty()), Reverse(one.recognised.score)));
+    all.retain(|one| one.recognised.score > 0);
+    let decided = winner.and_then(|name| all.iter().position(|one| one.recognised.family == name));
+    Ok(Recognition { candidates: all, decided })
+}
+
+/// The family that an advertisement and a table speak for where there is no link to ask, as in a capture; none where they do
+/// not decide. A table that is empty was not seen, and speaks neither for nor against any.
+#[must_use]
+pub fn judge(table: &GattTable, report: &Report, families: &Families) -> Option<Arc<Profile>> {
+    if table.services.is_empty() {
+        let all = families.weigh(report);
+        let Verdict::Sure(one) = decide(&all) else { return None };
+        return families.profile(&one.family, one.variant.as_deref()).ok();
+    }
+    let all = claims(table, report, families);
+    let winner = decision(&all)?;
+    all.into_iter().find(|one| one.recognised.family == winner).map(|one| one.profile)
+}
+
+/// What speaks for and against every family without a read.
+fn claims(table: &GattTable, report: &Report, families: &Families) -> Vec<Candidate> {
+    let table = flat(table);
     let mut all = Vec::new();
     for recognised in families.weigh(report) {
         let Ok(profile) = families.profile(&recognised.family, recognised.variant.as_deref()) else {
@@ -131,17 +161,7 @@ pub async fn weigh(
         }
         all.push(candidate);
     }
-    let known = decision(&all);
-    if thorough || known.is_none() {
-        for candidate in all.iter_mut().filter(|candidate| candidate.against.is_empty()) {
-            probe(candidate, link, deadline).await?;
-        }
-    }
-    let winner = decision(&all).or(known);
-    all.sort_by_key(|one| (Reverse(one.against.is_empty()), Reverse(one.recognised.score)));
-    all.retain(|one| one.recognised.score > 0);
-    let decided = winner.and_then(|name| all.iter().position(|one| one.recognised.family == name));
-    Ok(Recognition { candidates: all, decided })
+    all
 }
 
 /// The family that the evidence is for. One whose table fits and which the advertisement speaks for, however softly, is it

@@ -421,8 +421,14 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
     /// Frames in hex, with or without spaces, colons and 0x; - reads lines from stdin
-    #[arg(required = true, value_name = "HEX")]
+    #[arg(required_unless_present = "capture", value_name = "HEX")]
     pub(crate) frames: Vec<String>,
+    /// Decode a btsnoop log instead, as `btmon -w` and Android write it; - is stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["frames", "lenient", "role"])]
+    pub(crate) capture: Option<PathBuf>,
+    /// Of a capture only this device, by its address or name
+    #[arg(long, value_name = "DEVICE", requires = "capture")]
+    pub(crate) device: Option<String>,
     /// Read values out of range as a half-working board may mean them (base profile only)
     #[arg(long)]
     pub(crate) lenient: bool,

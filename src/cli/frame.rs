@@ -6,7 +6,7 @@ use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 use super::args::{Decode, Encode, Frame, FrameAction, Global};
-use super::profiles;
+use super::{capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, Result};
 use crate::report::{Body, FrameKind, FrameRecord, Reporter};
@@ -15,6 +15,11 @@ use crate::report::{Body, FrameKind, FrameRecord, Reporter};
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
 pub(crate) fn run(args: &Frame, global: &Global, reporter: &Reporter) -> Result<()> {
+    if let FrameAction::Decode(decode) = &args.action
+        && let Some(file) = &decode.capture
+    {
+        return capture::run(file, decode.device.as_deref(), global, reporter);
+    }
     // The base profile has a codec of its own, which firmware links too.
     let profile = match global.profile.as_deref().filter(|name| *name != BASE) {
         None => None,

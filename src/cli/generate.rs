@@ -1,13 +1,36 @@
 //! `completions` and `man`: made from the argument types.
 
-use super::args::{Cli, Completions, Man};
+use std::collections::BTreeSet;
+
+use clap::builder::PossibleValuesParser;
+
+use super::args::{Cli, Completions, Global, Man};
+use super::profiles;
 use crate::error::{Error, Result};
 use crate::report::Reporter;
 
-pub(crate) fn completions(args: &Completions, reporter: &Reporter) -> Result<()> {
+pub(crate) fn completions(args: &Completions, global: &Global, reporter: &Reporter) -> Result<()> {
+    let effects = effects(global);
+    let named = |verb: clap::Command| {
+        verb.mut_arg("effect", |effect| effect.value_parser(PossibleValuesParser::new(effects.clone())))
+    };
+    let frame = |frame: clap::Command| frame.mut_subcommand("encode", named);
+    let mut commands = Cli::commands().mut_subcommand("set", named).mut_subcommand("frame", frame);
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::commands(), "bulbctl", &mut script);
+    clap_complete::generate(args.shell, &mut commands, "bulbctl", &mut script);
     reporter.line(String::from_utf8_lossy(&script).trim_end())
+}
+
+/// The effects that have names, of every family and its variants, the user's own among them.
+fn effects(global: &Global) -> BTreeSet<String> {
+    let mut effects = BTreeSet::new();
+    for family in profiles::all(global).all() {
+        let variants = family.variants().map(|(name, ..)| Some(name));
+        for profile in variants.chain([None]).filter_map(|variant| family.profile(variant).ok()) {
+            effects.extend(profile.effects().map(str::to_owned));
+        }
+    }
+    effects
 }
 
 pub(crate) fn man(args: &Man, reporter: &Reporter) -> Result<()> {

@@ -30,6 +30,8 @@ impl Error {
             Self::GroupUnknown { .. } => ("target.no_group", 2),
             Self::ProfileUnknown { .. } => ("usage.profile", 2),
             Self::ProfileInvalid { .. } => ("profile.invalid", 2),
+            Self::CaptureInvalid { .. } => ("capture.invalid", 2),
+            Self::NotCaptured { .. } => ("capture.nothing", 3),
             Self::NotEncodable { refusal: Refusal::NeedsState { .. }, .. } => ("usage.incomplete", 2),
             Self::TargetNotFound { .. } => ("target.not_found", 3),
             Self::NothingFound { .. } => ("scan.nothing", 3),

@@ -1,6 +1,7 @@
 //! All that is printed: human text and JSON lines. Commands give values, reports print them.
 
 mod bench;
+mod captured;
 mod check;
 mod detect;
 mod doctor;
@@ -18,6 +19,7 @@ pub use bench::{
     BenchRecord, ComparisonRecord, DifferenceRecord, RateRecord, SavedBench, SkippedRecord, StepRecord,
     TimesRecord,
 };
+pub use captured::CapturedRecord;
 pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::bench::{BenchRecord, ComparisonRecord};
+use super::captured::CapturedRecord;
 use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
@@ -43,6 +44,8 @@ pub enum Body {
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
+    /// What passed in a capture.
+    Captured(Box<CapturedRecord>),
     /// All that can be told of a device.
     Info(Box<InfoRecord>),
     /// What passed at a characteristic.

@@ -43,6 +43,7 @@ pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
         }
         Body::Link(link) => link_fields(link, layout),
         Body::Frame(frame) => frame.fields(layout),
+        Body::Captured(captured) => captured.fields(layout),
         Body::Info(info) => return Some(info.text(layout)),
         Body::Bench(bench) => return Some(bench.text(layout)),
         Body::Comparison(comparison) => return Some(comparison.text(layout)),

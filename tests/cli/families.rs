@@ -201,9 +201,6 @@ fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
 #[test]
 fn a_profile_in_the_user_s_folder_is_a_family_like_the_others() {
     let machine = Machine::new();
-    machine.config("");
-    let folder = machine.path().join("config/bulbctl/profiles");
-    std::fs::create_dir_all(&folder).unwrap();
     let board = r#"
 profile = 1
 name = "board"
@@ -228,7 +225,7 @@ on = ["change"]
 ask = "AA"
 frame = "AA {power} {brightness} {sum}"
 "#;
-    std::fs::write(folder.join("board.toml"), board).unwrap();
+    machine.profile("board", board);
     std::fs::write(machine.path().join("board.toml"), board).unwrap();
     let rig =
         "rig = 1\n[[bulb]]\nprofile = \"./board.toml\"\nname = \"DESK-1\"\naddress = \"C4:11:00:00:02:02\"\n";
@@ -241,12 +238,46 @@ frame = "AA {power} {brightness} {sum}"
     );
     assert!(stdout(&machine.run(&["profiles", "list"])).contains("\nboard\t"));
     // One that is wrong is complained about, and stops nothing that needs it not.
-    std::fs::write(folder.join("broken.toml"), "profile = 1\nname = 7\n").unwrap();
+    machine.profile("broken", "profile = 1\nname = 7\n");
     let output = machine.rig(rig, &["on", "DESK-1"]);
     assert_eq!(code(&output), 0, "{output:?}");
     assert!(stderr(&output).contains("broken.toml") && stderr(&output).contains("line 2"), "{output:?}");
     let named = machine.rig(rig, &["on", "DESK-1", "--profile", "broken"]);
     assert_eq!(code(&named), 2, "{named:?}");
+}
+
+#[test]
+fn a_profile_of_the_user_s_takes_the_place_of_a_built_in_one_of_the_same_name() {
+    let machine = Machine::new();
+    let encode = ["frame", "encode", "--profile", "elk", "--on"];
+    let built_in = stdout(&machine.run(&encode));
+    let own = machine.profile(
+        "elk",
+        r#"
+profile = 1
+name = "elk"
+title = "The same strip with a firmware of ours"
+[[match]]
+name = "ELK-*"
+score = 90
+[role.control]
+at = ["fff0/fff3"]
+[can]
+power = {}
+[commands]
+power = "55 {power}"
+"#,
+    );
+    assert_eq!(stdout(&machine.run(&encode)), "5501\n");
+    let list = stdout(&machine.run(&["profiles", "list"]));
+    let lines: Vec<&str> = list.lines().filter(|line| line.starts_with("elk\t")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("a firmware of ours"), "{list}");
+    // And is what a lamp is recognised by.
+    let rig = "rig = 1\n[[bulb]]\nprofile = \"elk\"\naddress = \"C4:11:00:00:02:03\"\n";
+    let found = machine.rig(rig, &["-vv", "on", "C4:11:00:00:02:03"]);
+    assert!(stderr(&found).contains("5501"), "{found:?}");
+    std::fs::remove_file(own).unwrap();
+    assert_eq!(stdout(&machine.run(&encode)), built_in);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_verb;
+mod captures;
 mod errors;
 mod families;
 mod frame;
@@ -75,6 +76,15 @@ impl Machine {
         let folder = self.path().join("config/bulbctl");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("config.toml"), text).unwrap();
+    }
+
+    /// Puts a profile into the user's folder.
+    fn profile(&self, name: &str, text: &str) -> std::path::PathBuf {
+        let folder = self.path().join("config/bulbctl/profiles");
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join(format!("{name}.toml"));
+        std::fs::write(&file, text).unwrap();
+        file
     }
 }
 

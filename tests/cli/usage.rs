@@ -102,6 +102,34 @@ fn completions_and_manual_pages_come_from_the_arguments() {
 }
 
 #[test]
+fn effects_are_completed_by_their_names_those_of_the_user_s_own_families_too() {
+    let machine = Machine::new();
+    machine.profile(
+        "hand",
+        r#"
+profile = 1
+name = "hand"
+title = "A lamp made by hand"
+[role.control]
+at = ["1234/1235"]
+[can.effect.names]
+lighthouse = 1
+[commands]
+effect = "55 {effect}"
+"#,
+    );
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&machine.run(&["completions", shell]));
+        for effect in ["crossfade-red-green", "lighthouse"] {
+            assert!(script.contains(effect), "{shell}: {effect}");
+        }
+    }
+    // What is proposed is no limit: effects have numbers too.
+    let frame = machine.run(&["frame", "encode", "--profile", "sp110e", "--effect", "7"]);
+    assert_eq!(stdout(&frame).lines().last(), Some("0700002c"), "{frame:?}");
+}
+
+#[test]
 fn a_reader_that_closes_the_pipe_ends_it_quietly() {
     use std::io::Read;
     let machine = Machine::new();

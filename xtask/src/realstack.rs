@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// Compares bulbctl with other tools there instead, and prints a table.
     #[arg(long, conflicts_with = "filter")]
     bench: bool,
+    /// Makes the captures of fixtures/captures anew instead.
+    #[arg(long, conflicts_with_all = ["filter", "bench", "shell"])]
+    captures: bool,
     /// Runs the machine on KVM, about ten times as fast; by default the processor is emulated.
     #[arg(long)]
     kvm: bool,
@@ -83,6 +86,15 @@ fn job(options: &Options) -> Result<Job> {
             quoted(&bulbctl),
         )));
     }
+    if options.captures {
+        let bulbctl = programs::debug()?;
+        let script = guest().join("capture.py");
+        return Ok(Job::Script(format!(
+            ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
+            quoted(&script),
+            quoted(&bulbctl),
+        )));
+    }
     let suite = programs::scenarios()?;
     let filter = options.filter.as_deref().unwrap_or_default();
     Ok(Job::Script(format!(
@@ -100,7 +112,10 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
     if failed || options.keep {
         println!("realstack: logs are in {}", out.display());
     }
-    if !options.bench {
+    if options.captures && !failed {
+        keep_captures(out)?;
+    }
+    if !options.bench && !options.captures {
         let (passed, lost) = ending.counts.unwrap_or((0, 1));
         println!("{passed} passed, {lost} failed");
         if passed + lost == 0 {
@@ -112,6 +127,18 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
         Some(status) => bail!("the real-stack run ended with {status}"),
         None => bail!("the machine ended without having done its job"),
     }
+}
+
+/// Puts what the machine captured where the tests look for it.
+fn keep_captures(out: &Path) -> Result<()> {
+    let folder = setup::root().join("fixtures").join("captures");
+    for name in ["whole", "late"] {
+        for ending in ["btsnoop", "air.jsonl"] {
+            let file = format!("{name}.{ending}");
+            fs::copy(out.join(&file), folder.join(&file)).with_context(|| file.clone())?;
+        }
+    }
+    Ok(())
 }
 
 /// A word for the shell.

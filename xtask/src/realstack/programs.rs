@@ -23,6 +23,12 @@ pub(super) fn release() -> Result<PathBuf> {
     Ok(target().join("release").join("bulbctl"))
 }
 
+/// Builds `bulbctl` as it is tested.
+pub(super) fn debug() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--locked", "--package", "bulbctl"]))?;
+    Ok(target().join("debug").join("bulbctl"))
+}
+
 /// Builds the program that plays the lamps themselves.
 pub(super) fn board() -> Result<PathBuf> {
     let mut build = cargo();

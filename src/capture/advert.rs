@@ -1,0 +1,66 @@
+//! Advertising data (Core Specification Supplement, Part A, 1).
+
+use uuid::Uuid;
+
+use super::hci::Bytes;
+use crate::radio::Report;
+use crate::radio::gatt::uuid16;
+
+/// Adds what is in the data to what is known. What it ends within is passed over.
+pub(super) fn read(data: &[u8], report: &mut Report) {
+    let mut bytes = Bytes(data);
+    while let Some(element) =
+        bytes.u8().filter(|length| *length > 0).and_then(|length| bytes.take(length.into()))
+    {
+        let Some((kind, data)) = element.split_first() else { return };
+        match kind {
+            0x02 | 0x03 => services(data, 2, report),
+            0x04 | 0x05 => services(data, 4, report),
+            0x06 | 0x07 => services(data, 16, report),
+            // A short name does not replace a whole one.
+            0x08 if report.name.is_some() => {}
+            0x08 | 0x09 => report.name = Some(String::from_utf8_lossy(data).into_owned()),
+            0x0a => report.tx_power = data.first().map(|power| i16::from(power.cast_signed())),
+            0x16 => service_data(data, 2, report),
+            0x20 => service_data(data, 4, report),
+            0x21 => service_data(data, 16, report),
+            0xff => {
+                if let Some((company, data)) = data.split_first_chunk() {
+                    report.manufacturer.insert(u16::from_le_bytes(*company), data.to_vec());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn services(data: &[u8], length: usize, report: &mut Report) {
+    for uuid in data.chunks_exact(length).filter_map(uuid) {
+        if !report.services.contains(&uuid) && report.services.len() < MOST_SERVICES {
+            report.services.push(uuid);
+        }
+    }
+}
+
+/// So many services of one device are kept; an advertisement has room for a tenth of it.
+const MOST_SERVICES: usize = 128;
+
+fn service_data(data: &[u8], length: usize, report: &mut Report) {
+    if let Some((number, data)) = data.split_at_checked(length)
+        && let Some(uuid) = uuid(number)
+    {
+        report.service_data.insert(uuid, data.to_vec());
+    }
+}
+
+/// A UUID of 2, 4 or 16 bytes, least significant first.
+pub(super) fn uuid(bytes: &[u8]) -> Option<Uuid> {
+    match *bytes {
+        [a, b] => Some(uuid16(u16::from_le_bytes([a, b]))),
+        [a, b, c, d] => {
+            let number = u128::from(u32::from_le_bytes([a, b, c, d]));
+            Some(Uuid::from_u128(uuid16(0).as_u128() | number << 96))
+        }
+        _ => Some(Uuid::from_u128(u128::from_le_bytes(bytes.try_into().ok()?))),
+    }
+}

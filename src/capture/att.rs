@@ -1,0 +1,276 @@
+//! ATT: requests with their answers, what comes by itself, and what of it is discovery.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::advert::uuid;
+use super::hci::Bytes;
+use super::table::Table;
+use super::{DEVICE_NAME, Event, What};
+use crate::radio::WriteKind;
+use crate::radio::gatt::uuid16;
+
+/// The MTU before anybody asks for another.
+const LEAST_MTU: u16 = 23;
+/// The longest value (Vol 3, Part F, 3.2.9).
+const LONGEST_VALUE: usize = 512;
+const PRIMARY: Uuid = uuid16(0x2800);
+const SECONDARY: Uuid = uuid16(0x2801);
+const CHARACTERISTIC: Uuid = uuid16(0x2803);
+
+/// When something passed, and which way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    pub(super) since: i64,
+    pub(super) time: SystemTime,
+    pub(super) sent: bool,
+}
+
+/// What was asked last, and is to be answered.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Mtu(u16),
+    Information,
+    Service(Uuid),
+    Type(Uuid),
+    Group(Uuid),
+    Read(u16, u16),
+    Write(u16),
+    Other,
+}
+
+/// One side that asks.
+#[derive(Debug, Default)]
+struct Client {
+    asked: Option<Asked>,
+    /// A long value that is being written.
+    prepared: Option<(u16, Vec<u8>)>,
+}
+
+/// The ATT channel of a link. Each side may ask the other.
+#[derive(Debug, Default)]
+pub(super) struct Att {
+    /// The device, and the computer that captured.
+    clients: [Client; 2],
+}
+
+/// What one PDU adds.
+struct Step<'a> {
+    context: Context,
+    device: usize,
+    /// Whether the table is the computer's own.
+    local: bool,
+    events: &'a mut Vec<Event>,
+}
+
+impl Step<'_> {
+    fn put(&mut self, handle: Option<u16>, what: What) {
+        let Context { since, time, sent } = self.context;
+        let (device, local) = (self.device, self.local);
+        self.events.push(Event { since, time, device, sent, local, handle, what });
+    }
+}
+
+impl Att {
+    /// The next PDU. One that makes no sense is passed over.
+    pub(super) fn take(
+        &mut self,
+        pdu: &[u8],
+        context: Context,
+        device: usize,
+        tables: &mut [Table; 2],
+        events: &mut Vec<Event>,
+    ) {
+        let mut bytes = Bytes(pdu);
+        let Some(code) = bytes.u8() else { return };
+        // Requests, commands and confirmations come from the client, the rest from the server.
+        let from_client = matches!(
+            code,
+            0x02 | 0x04
+                | 0x06
+                | 0x08
+                | 0x0a
+                | 0x0c
+                | 0x0e
+                | 0x10
+                | 0x12
+                | 0x16
+                | 0x18
+                | 0x1e
+                | 0x20
+                | 0x52
+                | 0xd2
+        );
+        let local = context.sent != from_client;
+        let [device_table, own_table] = tables;
+        let table = if local { own_table } else { device_table };
+        let [device_client, own_client] = &mut self.clients;
+        // Who asks for the computer's own table is the device.
+        let client = if local { device_client } else { own_client };
+        let mut step = Step { context, device, local, events };
+        let _ = if from_client {
+            client.request(code, bytes, &mut step)
+        } else {
+            client.response(code, bytes, table, &mut step)
+        };
+    }
+}
+
+impl Client {
+    fn request(&mut self, code: u8, mut bytes: Bytes<'_>, step: &mut Step<'_>) -> Option<()> {
+        // A request that cannot be read is not answered by what comes next for the one before.
+        if !matches!(code, 0x1e | 0x52 | 0xd2) {
+            self.asked = Some(Asked::Other);
+        }
+        match code {
+            0x02 => self.asked = Some(Asked::Mtu(bytes.u16()?)),
+            0x04 => self.asked = Some(Asked::Information),
+            0x06 => {
+                bytes.take(4)?;
+                let kind = bytes.u16()?;
+                let found = uuid(bytes.0).filter(|_| uuid16(kind) == PRIMARY)?;
+                self.asked = Some(Asked::Service(found));
+            }
+            0x08 | 0x10 => {
+                bytes.take(4)?;
+                let kind = uuid(bytes.0)?;
+                self.asked = Some(if code == 0x08 { Asked::Type(kind) } else { Asked::Group(kind) });
+            }
+            0x0a => self.asked = Some(Asked::Read(bytes.u16()?, 0)),
+            0x0c => self.asked = Some(Asked::Read(bytes.u16()?, bytes.u16()?)),
+            0x12 => {
+                let handle = bytes.u16()?;
+                self.asked = Some(Asked::Write(handle));
+                step.put(Some(handle), What::Write(WriteKind::Request, bytes.0.to_vec()));
+            }
+            0x52 => {
+                let handle = bytes.u16()?;
+                step.put(Some(handle), What::Write(WriteKind::Command, bytes.0.to_vec()));
+            }
+            0xd2 => {
+                let handle = bytes.u16()?;
+                // The signature is no part of the value.
+                let value = bytes.take(bytes.0.len().checked_sub(12)?)?;
+                step.put(Some(handle), What::Write(WriteKind::Command, value.to_vec()));
+            }
+            0x16 => {
+                let (handle, offset) = (bytes.u16()?, usize::from(bytes.u16()?));
+                self.asked = Some(Asked::Write(handle));
+                let fresh = self.prepared.take().filter(|(own, _)| *own == handle && offset > 0);
+                let (_, mut value) = fresh.unwrap_or((handle, Vec::new()));
+                if value.len() == offset && offset + bytes.0.len() <= LONGEST_VALUE {
+                    value.extend_from_slice(bytes.0);
+                    self.prepared = Some((handle, value));
+                }
+            }
+            0x18 => {
+                let prepared = self.prepared.take();
+                let (handle, value) = prepared.filter(|_| bytes.u8() == Some(1))?;
+                self.asked = Some(Asked::Write(handle));
+                step.put(Some(handle), What::Write(WriteKind::Request, value));
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn response(
+        &mut self,
+        code: u8,
+        mut bytes: Bytes<'_>,
+        table: &mut Table,
+        step: &mut Step<'_>,
+    ) -> Option<()> {
+        match code {
+            0x1b => step.put(Some(bytes.u16()?), What::Notification(bytes.0.to_vec())),
+            0x1d => step.put(Some(bytes.u16()?), What::Indication(bytes.0.to_vec())),
+            0x23 => {
+                while let (Some(handle), Some(length)) = (bytes.u16(), bytes.u16()) {
+                    let value = bytes.take(length.into())?;
+                    step.put(Some(handle), What::Notification(value.to_vec()));
+                }
+            }
+            _ => self.answer(code, bytes, table, step)?,
+        }
+        Some(())
+    }
+
+    fn answer(
+        &mut self,
+        code: u8,
+        mut bytes: Bytes<'_>,
+        table: &mut Table,
+        step: &mut Step<'_>,
+    ) -> Option<()> {
+        match (code, self.asked.take()?) {
+            (0x01, asked) => {
+                bytes.take(3)?;
+                let error = bytes.u8()?;
+                match asked {
+                    Asked::Read(handle, _) => step.put(Some(handle), What::ReadRefused(error)),
+                    Asked::Write(handle) => step.put(Some(handle), What::WriteRefused(error)),
+                    // How every discovery ends.
+                    _ => {}
+                }
+            }
+            (0x03, Asked::Mtu(asked)) => {
+                let agreed = asked.min(bytes.u16()?).max(LEAST_MTU);
+                step.put(None, What::Mtu(agreed));
+            }
+            (0x05, Asked::Information) => {
+                let length = if bytes.u8()? == 1 { 2 } else { 16 };
+                while let (Some(handle), Some(kind)) = (bytes.u16(), bytes.take(length)) {
+                    table.descriptor(handle, uuid(kind)?);
+                }
+            }
+            (0x07, Asked::Service(uuid)) => {
+                while let (Some(first), Some(last)) = (bytes.u16(), bytes.u16()) {
+                    table.service(first, last, uuid, false);
+                }
+            }
+            (0x09, Asked::Type(kind)) => read_by_type(kind, bytes, table, step)?,
+            (0x11, Asked::Group(kind)) if kind == PRIMARY || kind == SECONDARY => {
+                let length = usize::from(bytes.u8()?).checked_sub(4)?;
+                while let (Some(first), Some(last), Some(found)) =
+                    (bytes.u16(), bytes.u16(), bytes.take(length))
+                {
+                    table.service(first, last, uuid(found)?, kind == SECONDARY);
+                }
+            }
+            (0x0b | 0x0d, Asked::Read(handle, offset)) => read(handle, offset, bytes.0, table, step),
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn read_by_type(kind: Uuid, mut bytes: Bytes<'_>, table: &mut Table, step: &mut Step<'_>) -> Option<()> {
+    let length = usize::from(bytes.u8()?).checked_sub(2)?;
+    while let (Some(handle), Some(value)) = (bytes.u16(), bytes.take(length)) {
+        if kind != CHARACTERISTIC {
+            // Other declarations are no values of characteristics.
+            if ![PRIMARY, SECONDARY, uuid16(0x2802)].contains(&kind) {
+                read(handle, 0, value, table, step);
+            }
+            continue;
+        }
+        let mut value = Bytes(value);
+        let (properties, _value_handle) = (value.u8()?, value.u16()?);
+        table.characteristic(handle, properties, uuid(value.0)?);
+    }
+    Some(())
+}
+
+fn read(handle: u16, offset: u16, value: &[u8], table: &mut Table, step: &mut Step<'_>) {
+    // The name may be read before its characteristic is known.
+    let early = table.value_handle(DEVICE_NAME.characteristic).is_none_or(|own| own == handle);
+    if offset == 0
+        && early
+        && let Ok(text) = std::str::from_utf8(value)
+        && !text.is_empty()
+    {
+        table.device_name.insert(handle, text.to_owned());
+    }
+    step.put(Some(handle), What::Read(offset, value.to_vec()));
+}

@@ -1,0 +1,254 @@
+//! HCI packets: links that come and go, advertisements, and the L2CAP frames of each link put together again.
+
+use std::collections::HashMap;
+
+use super::att::{Att, Context};
+use super::snoop::{LinkType, Record};
+use super::{Capture, DEVICE_NAME, Device, Event, What, advert};
+use crate::radio::Address;
+
+/// The L2CAP channel of ATT.
+const ATT: u16 = 4;
+
+/// A link: an adapter and its handle.
+type Key = (u16, u16);
+
+/// Fields one after the other, least significant byte first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+
+impl<'a> Bytes<'a> {
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u16::from_le_bytes(*first))
+    }
+
+    pub(super) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (first, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn address(&mut self) -> Option<Address> {
+        let mut bytes = *self.0.first_chunk::<6>()?;
+        self.take(6)?;
+        bytes.reverse();
+        Some(Address::new(bytes))
+    }
+}
+
+/// A packet, whichever kind of file it is from.
+enum Packet<'a> {
+    Event(&'a [u8]),
+    Acl(&'a [u8]),
+}
+
+/// A link while it is up.
+#[derive(Debug)]
+struct Link {
+    device: usize,
+    /// L2CAP frames that have begun: received, and sent.
+    partial: [Vec<u8>; 2],
+    att: Att,
+}
+
+impl Link {
+    fn new(device: usize) -> Self {
+        Self { device, partial: Default::default(), att: Att::default() }
+    }
+}
+
+/// Reads records into a capture.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    capture: Capture,
+    known: HashMap<Address, usize>,
+    links: HashMap<Key, Link>,
+    /// The time of the first record.
+    began: Option<i64>,
+}
+
+impl Reader {
+    /// The next record. What is no packet that we know is passed over.
+    pub(super) fn take(&mut self, record: &Record<'_>, kind: LinkType) {
+        let began = *self.began.get_or_insert(record.micros);
+        let Some((adapter, sent, packet)) = packet(record, kind) else { return };
+        if record.cut {
+            self.capture.cut += 1;
+        }
+        let context = Context { since: record.micros.saturating_sub(began), time: record.time(), sent };
+        // What a short packet lacks is not made up.
+        let _ = match packet {
+            Packet::Event(data) => self.event(adapter, data, context),
+            Packet::Acl(data) => self.acl(adapter, data, record.cut, context),
+        };
+    }
+
+    /// All that was read. A device that was never heard to advertise its name may have been asked for it.
+    pub(super) fn end(mut self) -> Capture {
+        for device in 0..self.capture.devices.len() {
+            self.name(device);
+        }
+        self.capture
+    }
+
+    fn name(&mut self, device: usize) {
+        let Some(found) = self.capture.devices.get_mut(device) else { return };
+        if found.report.name.is_some() {
+            return;
+        }
+        found.report.name = found.tables[0]
+            .value_handle(DEVICE_NAME.characteristic)
+            .and_then(|handle| found.tables[0].device_name.get(&handle))
+            .cloned();
+    }
+
+    fn event(&mut self, adapter: u16, data: &[u8], context: Context) -> Option<()> {
+        let mut bytes = Bytes(data);
+        let code = bytes.u8()?;
+        bytes.u8()?;
+        match code {
+            0x05 => {
+                let (status, handle, reason) = (bytes.u8()?, bytes.u16()?, bytes.u8()?);
+                let link = (status == 0).then(|| self.links.remove(&(adapter, handle & 0xfff)))??;
+                self.put(link.device, context, What::Disconnected(reason));
+            }
+            0x3e => match bytes.u8()? {
+                // Connection complete, and its enhanced kinds, which begin alike.
+                0x01 | 0x0a | 0x29 => self.connected(adapter, bytes, context)?,
+                0x02 => self.advertised(bytes)?,
+                0x0d => self.advertised_extended(bytes)?,
+                _ => {}
+            },
+            _ => {}
+        }
+        Some(())
+    }
+
+    fn connected(&mut self, adapter: u16, mut bytes: Bytes<'_>, context: Context) -> Option<()> {
+        let (status, handle, _role, _kind) = (bytes.u8()?, bytes.u16()?, bytes.u8()?, bytes.u8()?);
+        let address = bytes.address()?;
+        if status == 0 {
+            let device = self.device(address);
+            self.links.insert((adapter, handle & 0xfff), Link::new(device));
+            self.put(device, context, What::Connected);
+        }
+        Some(())
+    }
+
+    fn advertised(&mut self, mut bytes: Bytes<'_>) -> Option<()> {
+        for _ in 0..bytes.u8()? {
+            let (_event, _kind, address) = (bytes.u8()?, bytes.u8()?, bytes.address()?);
+            let length = bytes.u8()?;
+            let data = bytes.take(length.into())?;
+            let rssi = bytes.u8();
+            self.heard(address, data, rssi);
+        }
+        Some(())
+    }
+
+    fn advertised_extended(&mut self, mut bytes: Bytes<'_>) -> Option<()> {
+        for _ in 0..bytes.u8()? {
+            let (_event, _kind, address) = (bytes.u16()?, bytes.u8()?, bytes.address()?);
+            // Two PHYs, the set's number, its power; then, after the signal strength, the period and a target.
+            bytes.take(4)?;
+            let rssi = bytes.u8();
+            bytes.take(9)?;
+            let length = bytes.u8()?;
+            let data = bytes.take(length.into())?;
+            self.heard(address, data, rssi);
+        }
+        Some(())
+    }
+
+    fn heard(&mut self, address: Address, data: &[u8], rssi: Option<u8>) {
+        let device = self.device(address);
+        if let Some(device) = self.capture.devices.get_mut(device) {
+            // 127 says that it was not measured.
+            device.report.rssi = rssi.map(u8::cast_signed).filter(|rssi| *rssi != 127).map(i16::from);
+            advert::read(data, &mut device.report);
+        }
+    }
+
+    fn device(&mut self, address: Address) -> usize {
+        *self.known.entry(address).or_insert_with(|| {
+            self.capture.devices.push(Device::new(Some(address), &address.to_string()));
+            self.capture.devices.len() - 1
+        })
+    }
+
+    fn put(&mut self, device: usize, context: Context, what: What) {
+        let Context { since, time, .. } = context;
+        let event = Event { since, time, device, sent: false, local: false, handle: None, what };
+        self.capture.events.push(event);
+    }
+
+    /// A piece of an L2CAP frame. One whose beginning is missing, or of which the capture has a part only, is passed over.
+    fn acl(&mut self, adapter: u16, data: &[u8], cut: bool, context: Context) -> Option<()> {
+        let mut bytes = Bytes(data);
+        let (header, length) = (bytes.u16()?, bytes.u16()?);
+        let key = (adapter, header & 0xfff);
+        let (begins, piece) = ((header >> 12) & 0b11 != 0b01, bytes.0);
+        let whole = !cut && piece.len() == usize::from(length);
+        let link = match self.links.entry(key) {
+            std::collections::hash_map::Entry::Occupied(link) => link.into_mut(),
+            // A link of which nobody said who it is with: it was up before the capture began.
+            std::collections::hash_map::Entry::Vacant(place) => {
+                self.capture.devices.push(Device::new(None, &format!("link {}", key.1)));
+                place.insert(Link::new(self.capture.devices.len() - 1))
+            }
+        };
+        let device = self.capture.devices.get_mut(link.device)?;
+        let partial = link.partial.get_mut(usize::from(context.sent))?;
+        if begins {
+            partial.clear();
+        }
+        if !whole || (!begins && partial.is_empty()) {
+            partial.clear();
+            return None;
+        }
+        partial.extend_from_slice(piece);
+        let mut bytes = Bytes(partial);
+        let (length, channel) = (usize::from(bytes.u16()?), bytes.u16()?);
+        match bytes.0.len() {
+            have if have < length => return Some(()),
+            have if have == length && channel == ATT => {
+                link.att.take(bytes.0, context, link.device, &mut device.tables, &mut self.capture.events);
+            }
+            _ => {}
+        }
+        partial.clear();
+        Some(())
+    }
+}
+
+/// The adapter, whether the computer sent it, and the packet; nothing for what does not concern us.
+fn packet<'a>(record: &Record<'a>, kind: LinkType) -> Option<(u16, bool, Packet<'a>)> {
+    match kind {
+        LinkType::Uart => {
+            let (number, data) = record.data.split_first()?;
+            let sent = record.flags & 1 == 0;
+            match number {
+                0x02 => Some((0, sent, Packet::Acl(data))),
+                0x04 => Some((0, sent, Packet::Event(data))),
+                _ => None,
+            }
+        }
+        LinkType::Monitor => {
+            let adapter = u16::try_from(record.flags >> 16).unwrap_or_default();
+            match record.flags & 0xffff {
+                3 => Some((adapter, false, Packet::Event(record.data))),
+                4 => Some((adapter, true, Packet::Acl(record.data))),
+                5 => Some((adapter, false, Packet::Acl(record.data))),
+                _ => None,
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The file: a header and records (btsnoop, RFC 1761 with other numbers; BlueZ's src/shared/btsnoop.c is the reference).
+
+use std::time::{Duration, SystemTime};
+
+/// How every such file begins.
+pub(super) const MAGIC: &[u8; 8] = b"btsnoop\0";
+const HEADER: usize = 16;
+const RECORD_HEADER: usize = 24;
+/// The longest record, bytes: an ACL packet of the greatest length with its headers, and some room.
+const LONGEST: usize = 1 << 17;
+/// The time stamp of the Unix epoch: microseconds since the year 0.
+const EPOCH: i64 = 0x00dc_ddb3_0f2f_8000;
+
+/// Where a capture is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{detail}", place(*record, *offset))]
+pub struct Fault {
+    /// The record, from 1; 0 for the header.
+    pub record: usize,
+    /// Where the record begins in the file, bytes.
+    pub offset: usize,
+    /// What is wrong.
+    pub detail: String,
+}
+
+fn place(record: usize, offset: usize) -> String {
+    if record == 0 { String::new() } else { format!("record {record} at byte {offset}: ") }
+}
+
+/// What the records hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkType {
+    /// 1002: HCI packets with their type before them, as on a UART (Android).
+    Uart,
+    /// 2001: packets of the Linux monitor, their type in the flags (BlueZ).
+    Monitor,
+}
+
+/// A record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'a> {
+    /// Flags: of the UART a direction, of the monitor an adapter and a type.
+    pub(super) flags: u32,
+    /// Microseconds since the Unix epoch.
+    pub(super) micros: i64,
+    /// Whether the packet was longer than what is in the file.
+    pub(super) cut: bool,
+    /// The packet.
+    pub(super) data: &'a [u8],
+}
+
+impl Record<'_> {
+    /// The wall clock's time; that of the epoch where it makes no sense.
+    pub(super) fn time(&self) -> SystemTime {
+        let since = Duration::from_micros(u64::try_from(self.micros).unwrap_or(0));
+        // Year 9999, which is what text can hold.
+        let last = Duration::from_secs(253_402_300_799);
+        SystemTime::UNIX_EPOCH + since.min(last)
+    }
+}
+
+/// Checks the header, and gives the records.
+pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), Fault> {
+    let wrong = |detail: String| Fault { record: 0, offset: 0, detail };
+    let not_one = || wrong("it is no btsnoop log: that begins with `btsnoop` and a zero".to_owned());
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(not_one)?;
+    let (Some(version), Some(kind)) = (be32(rest, 0), be32(rest, 4)) else {
+        return Err(wrong(format!("it ends within its first {HEADER} bytes")));
+    };
+    if version != 1 {
+        return Err(wrong(format!("it is a btsnoop log of version {version}, and 1 is what we read")));
+    }
+    let kind = match kind {
+        1002 => LinkType::Uart,
+        2001 => LinkType::Monitor,
+        other => {
+            let name = match other {
+                1001 => " (HCI without packet types)",
+                1003 => " (HCI over BCSP)",
+                1004 => " (HCI over three wires)",
+                2002 => " (BlueZ simulator)",
+                _ => "",
+            };
+            return Err(wrong(format!(
+                "its records are of kind {other}{name}, and we read 1002 (HCI UART) and 2001 (BlueZ monitor)"
+            )));
+        }
+    };
+    Ok((kind, Records { bytes, at: HEADER, number: 0 }))
+}
+
+/// The records, in the order of the file. Ends after the first fault.
+#[derive(Debug)]
+pub(super) struct Records<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    number: usize,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
+        self.number += 1;
+        let (record, offset) = (self.number, self.at);
+        let result = one(rest).map_err(|detail| Fault { record, offset, detail });
+        self.at = match &result {
+            Ok(record) => self.at + RECORD_HEADER + record.data.len(),
+            Err(_) => self.bytes.len(),
+        };
+        Some(result)
+    }
+}
+
+fn one(bytes: &[u8]) -> Result<Record<'_>, String> {
+    let short = || format!("it ends within the {RECORD_HEADER} bytes before the packet");
+    let field = |at: usize| be32(bytes, at).ok_or_else(short);
+    let (original, included, flags) = (field(0)?, field(4)?, field(8)?);
+    let stamp = u64::from(field(16)?) << 32 | u64::from(field(20)?);
+    let length = usize::try_from(included).unwrap_or(usize::MAX);
+    if length > LONGEST {
+        return Err(format!("it says that it is {included} bytes long, and {LONGEST} is the most"));
+    }
+    let end = RECORD_HEADER + length;
+    let data = bytes.get(RECORD_HEADER..end).ok_or_else(|| {
+        let have = bytes.len().saturating_sub(RECORD_HEADER);
+        format!("it is {included} bytes long, and the file ends after {have} of them")
+    })?;
+    let micros = stamp.cast_signed().saturating_sub(EPOCH);
+    Ok(Record { flags, micros, cut: original > included, data })
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    let field = bytes.get(at..)?.first_chunk::<4>()?;
+    Some(u32::from_be_bytes(*field))
+}

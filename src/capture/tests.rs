@@ -1,0 +1,263 @@
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::radio::gatt::uuid16;
+
+const WHOLE: &[u8] = include_bytes!("../../fixtures/captures/whole.btsnoop");
+const LATE: &[u8] = include_bytes!("../../fixtures/captures/late.btsnoop");
+
+/// A log of HCI packets, as Android writes it: each is whether it was received, and its bytes in hex.
+fn uart(packets: &[(bool, &str)]) -> Vec<u8> {
+    let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
+    for (number, (received, hex)) in (0_u64..).zip(packets) {
+        let data = hex::decode(hex.replace(' ', "")).unwrap();
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        log.extend([length, length, u32::from(*received).to_be_bytes(), [0; 4]].concat());
+        log.extend((0x00dc_ddb3_0f2f_8000_u64 + number * 1000).to_be_bytes());
+        log.extend(data);
+    }
+    log
+}
+
+/// The same capture as Android would have written it.
+fn as_uart(monitor: &[u8]) -> Vec<u8> {
+    let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
+    let mut rest = &monitor[16..];
+    while !rest.is_empty() {
+        let word = |at: usize| u32::from_be_bytes(rest[at..at + 4].try_into().unwrap());
+        let end = 24 + usize::try_from(word(4)).unwrap();
+        let (kind, received) = match word(8) & 0xffff {
+            2 => (1, 2),
+            3 => (4, 3),
+            4 => (2, 0),
+            5 => (2, 1),
+            _ => (0, 0),
+        };
+        if kind != 0 {
+            let length = (word(4) + 1).to_be_bytes();
+            log.extend([length, length, u32::to_be_bytes(received), [0; 4]].concat());
+            log.extend(&rest[16..24]);
+            log.push(kind);
+            log.extend(&rest[24..end]);
+        }
+        rest = &rest[end..];
+    }
+    log
+}
+
+fn whats(capture: &Capture) -> Vec<What> {
+    capture.events.iter().map(|event| event.what.clone()).collect()
+}
+
+/// The lamp C4:5C:00:00:20:01 connects as link 0x40.
+const CONNECTED: &str = "04 3e 13 01 00 4000 00 00 012000005cc4 1800 0000 2a00 00";
+
+#[test]
+fn a_btmon_capture_gives_devices_tables_and_values() {
+    let capture = read(WHOLE).unwrap();
+    assert_eq!((&capture.fault, capture.cut), (&None, 0));
+    let lamp =
+        capture.devices.iter().find(|one| one.report.name.as_deref() == Some("Light-Capture")).unwrap();
+    assert_eq!(lamp.report.id.as_str(), "C4:5C:00:00:20:01");
+    let table = lamp.table(false);
+    let ids: Vec<CharacteristicId> = table.all().map(|(id, ..)| id).collect();
+    for id in [
+        CharacteristicId::short(0xFFF0, 0xFFF1),
+        CharacteristicId::short(0xFFF0, 0xFFF2),
+        CharacteristicId::short(0x180F, 0x2A19),
+    ] {
+        assert!(ids.contains(&id), "{id} is not in {}", table.outline());
+    }
+    let status = table.characteristic(CharacteristicId::short(0xFFF0, 0xFFF2)).unwrap();
+    assert!(status.properties.read && status.properties.notify);
+    assert_eq!(status.descriptors.iter().map(|one| one.uuid).collect::<Vec<_>>(), [uuid16(0x2902)]);
+    // Somebody else's headphones are heard, and nothing passes.
+    let headphones = capture.devices.iter().position(|one| one.report.name.as_deref() == Some("Headphones"));
+    assert!(headphones.is_some_and(|at| capture.events.iter().all(|event| event.device != at)));
+}
+
+#[test]
+fn androids_kind_of_file_says_the_same() {
+    let (monitor, uart) = (read(WHOLE).unwrap(), read(&as_uart(WHOLE)).unwrap());
+    assert!(monitor.events.len() > 40);
+    assert_eq!(whats(&monitor), whats(&uart));
+    let places = |capture: &Capture| capture.devices.iter().map(|one| one.places(false)).collect::<Vec<_>>();
+    assert_eq!(places(&monitor), places(&uart));
+}
+
+#[test]
+fn a_link_that_was_up_before_has_frames_and_no_device() {
+    let capture = read(LATE).unwrap();
+    let ids: BTreeSet<_> = capture
+        .events
+        .iter()
+        .map(|event| capture.devices[event.device].report.id.as_str().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 1);
+    assert!(ids.first().unwrap().starts_with("link "), "{ids:?}");
+    assert!(whats(&capture).contains(&What::Write(WriteKind::Request, hex::decode("003c00ff00").unwrap())));
+}
+
+#[test]
+fn pieces_of_a_frame_are_put_together_each_way_for_itself() {
+    // A notification in three pieces, and within it a write command of the other side.
+    let capture = read(&uart(&[
+        (true, CONNECTED),
+        (true, "02 4020 0600 0800 0400 1b0c"),
+        (false, "02 4000 0b00 0700 0400 520900 01020304"),
+        (true, "02 4010 0100 00"),
+        (true, "02 4010 0500 aabbccddee"),
+        // A piece without a beginning, and a frame longer than it says.
+        (true, "02 4010 0200 ffff"),
+        (true, "02 4020 0900 0400 0400 1b0c00aaff"),
+    ]))
+    .unwrap();
+    assert_eq!(
+        whats(&capture),
+        [
+            What::Connected,
+            What::Write(WriteKind::Command, vec![1, 2, 3, 4]),
+            What::Notification(vec![0xaa, 0xbb, 0xcc, 0xdd, 0xee]),
+        ]
+    );
+    assert_eq!(capture.events[2].since, 4000);
+}
+
+#[test]
+fn answers_belong_to_what_was_asked_by_the_same_side() {
+    let capture = read(&uart(&[
+        (true, CONNECTED),
+        // Both ask for the other's MTU, and a read is refused.
+        (false, "02 4000 0700 0300 0400 020502"),
+        (true, "02 4020 0700 0300 0400 02f700"),
+        (true, "02 4020 0700 0300 0400 036400"),
+        (false, "02 4000 0700 0300 0400 030502"),
+        (false, "02 4000 0700 0300 0400 0a0300"),
+        (true, "02 4020 0900 0500 0400 010a030002"),
+        // An answer that nobody asked for.
+        (true, "02 4020 0600 0200 0400 0baa"),
+        // A long write, and one that is given up.
+        (false, "02 4000 0b00 0700 0400 160300 0000 0102"),
+        (true, "02 4020 0b00 0700 0400 170300 0000 0102"),
+        (false, "02 4000 0a00 0600 0400 160300 0200 03"),
+        (true, "02 4020 0a00 0600 0400 170300 0200 03"),
+        (false, "02 4000 0600 0200 0400 1801"),
+        (true, "02 4020 0500 0100 0400 19"),
+        (false, "02 4000 0a00 0600 0400 160300 0000 07"),
+        (false, "02 4000 0600 0200 0400 1800"),
+        (true, "04 05 04 00 4000 13"),
+    ]))
+    .unwrap();
+    assert_eq!(
+        whats(&capture),
+        [
+            What::Connected,
+            What::Mtu(100),
+            What::Mtu(247),
+            What::ReadRefused(2),
+            What::Write(WriteKind::Request, vec![1, 2, 3]),
+            What::Disconnected(0x13),
+        ]
+    );
+    assert_eq!(
+        capture.events.iter().map(|event| event.local).collect::<Vec<_>>(),
+        [false, false, true, false, false, false]
+    );
+}
+
+#[test]
+fn every_kind_of_advertisement_and_connection_is_read() {
+    let capture = read(&uart(&[
+        // Extended: a whole name, a service, manufacturer data.
+        (true, "04 3e 2d 0d 01 1300 01 012000005cc4 0100 ff7f c8 0000 00 000000000000 13 05094c616d70 0303f0ff 05ff57000102 020106"),
+        // Enhanced, second version.
+        (true, "04 3e 1f 29 00 4000 00 01 0120 0000 5cc4 000000000000 000000000000 1800 0000 2a00 00 00 ffff"),
+    ]))
+    .unwrap();
+    let lamp = &capture.devices[0].report;
+    assert_eq!((lamp.name.as_deref(), lamp.rssi), (Some("Lamp"), Some(-56)));
+    assert_eq!(lamp.services, [uuid16(0xFFF0)]);
+    assert_eq!(lamp.manufacturer.get(&0x57), Some(&vec![1, 2]));
+    assert_eq!(whats(&capture), [What::Connected]);
+    assert_eq!(capture.devices.len(), 1);
+}
+
+#[test]
+fn packets_of_which_a_part_is_missing_are_counted_and_passed_over() {
+    let mut log = uart(&[(true, CONNECTED), (true, "02 4020 0900 0500 0400 1b0c00")]);
+    let place = log.len() - 12 - 24;
+    log[place + 3] = 14;
+    let capture = read(&log).unwrap();
+    assert_eq!((whats(&capture), capture.cut), (vec![What::Connected], 1));
+}
+
+#[test]
+fn what_is_no_capture_and_where_one_is_damaged_is_said() {
+    let error = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+    assert!(error(b"").contains("no btsnoop log"));
+    assert!(error(b"{\"t\":0}").contains("no btsnoop log"));
+    assert!(error(b"btsnoop\0\0\0").contains("ends within its first 16 bytes"));
+    assert!(error(b"btsnoop\0\0\0\0\x02\0\0\x03\xea").contains("version 2"));
+    let three = error(b"btsnoop\0\0\0\0\x01\0\0\x03\xec");
+    assert!(three.contains("1004 (HCI over three wires)") && three.contains("1002 (HCI UART)"), "{three}");
+    // What is before the damage is kept.
+    let cut = read(&WHOLE[..WHOLE.len() - 3]).unwrap();
+    let fault = cut.fault.unwrap();
+    assert!(fault.record > 100 && fault.offset > 16_000, "{fault}");
+    assert!(
+        fault.to_string().starts_with(&format!("record {} at byte {}: it is ", fault.record, fault.offset)),
+        "{fault}"
+    );
+    assert!(cut.events.len() > 40);
+    let mut long = WHOLE.to_vec();
+    long[20..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff]);
+    let fault = read(&long).unwrap().fault.unwrap();
+    assert_eq!((fault.record, fault.offset), (1, 16));
+}
+
+/// Ten thousand captures with bits flipped, or cut off: no panic, and no more is kept than in proportion to the file.
+#[test]
+fn hostile_captures_are_read_to_where_they_are_wrong() {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % u64::try_from(below).unwrap()).unwrap()
+    };
+    let android = as_uart(WHOLE);
+    let (mut faults, mut refused, mut read_on) = (0, 0, 0);
+    for number in 0..10_000 {
+        let mut bytes = [WHOLE, LATE, &android][number % 3].to_vec();
+        if number % 4 == 0 {
+            bytes.truncate(next(bytes.len()));
+        }
+        // In the packets, mostly: a flipped length ends the reading.
+        for _ in 0..if number % 4 == 1 { 1 } else { next(24) } {
+            let at = next(bytes.len().max(1));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << next(8);
+            }
+        }
+        match read(&bytes) {
+            Ok(capture) => {
+                assert!(capture.events.len() <= bytes.len() / 2 && capture.devices.len() <= bytes.len() / 8);
+                for device in &capture.devices {
+                    assert!(device.places(false).len() + device.places(true).len() <= bytes.len());
+                }
+                match capture.fault {
+                    Some(fault) => {
+                        faults += 1;
+                        assert!(fault.record > 0 && fault.offset < bytes.len());
+                    }
+                    None => read_on += 1,
+                }
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(
+        faults > 1000 && refused > 10 && read_on > 1000,
+        "{faults} faults, {refused} refused, {read_on} read"
+    );
+}

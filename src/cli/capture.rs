@@ -1,0 +1,162 @@
+//! `frame decode --capture`: what passed in a btsnoop log, in the words of the devices' profiles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
+
+use super::args::Global;
+use super::context::families;
+use crate::bulb::families::is_called;
+use crate::bulb::{Families, Roles, judge};
+use crate::capture::{self, Capture, Device, Place, What};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::report::{Body, CapturedRecord, FrameKind, FrameRecord, Reporter};
+
+/// The longest file that is read, bytes; it is held in memory as a whole.
+const LONGEST: u64 = 256 << 20;
+
+/// Prints all that passed, or what passed between the computer and one device. Of a damaged capture, what is before the
+/// damage comes first, and then the error.
+pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, reporter: &Reporter) -> Result<()> {
+    let config = Config::load(global.config.as_deref())?;
+    let families = families(global, &config)?;
+    let path = file.display().to_string();
+    let invalid =
+        |fault: capture::Fault| Error::CaptureInvalid { path: path.clone(), detail: fault.to_string() };
+    let capture = capture::read(&load(file)?).map_err(invalid)?;
+    if capture.cut > 0 {
+        tracing::warn!("{path}: {} packets are in it only in part, and were passed over", capture.cut);
+    }
+    let mut readers: BTreeMap<(usize, bool), Reader> = BTreeMap::new();
+    let mut any = false;
+    for event in &capture.events {
+        let Some(found) = capture.devices.get(event.device) else { continue };
+        if device.is_some_and(|wanted| !is_called(&found.report, wanted)) {
+            continue;
+        }
+        any = true;
+        let own = (event.device, event.local);
+        let reader = match readers.entry(own) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                place.insert(Reader::of(found, event.local, &families)?)
+            }
+        };
+        let place = event.handle.and_then(|handle| reader.places.get(&handle));
+        let mut record = CapturedRecord::of(event, &found.report, place);
+        match reader.meaning(place, &event.what) {
+            Some(Ok(frame)) => record.frame = Some(frame),
+            Some(Err(fault)) => record.malformed = Some(fault),
+            None => {}
+        }
+        reporter.record(&Body::Captured(Box::new(record)))?;
+    }
+    match capture.fault.clone() {
+        Some(fault) => Err(invalid(fault)),
+        None if !any => Err(nothing(path, device, &capture)),
+        None => Ok(()),
+    }
+}
+
+fn load(file: &Path) -> Result<Vec<u8>> {
+    let path = file.display().to_string();
+    let unreadable =
+        |error: std::io::Error| Error::FileUnreadable { path: path.clone(), detail: error.to_string() };
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(LONGEST + 1).read_to_end(&mut bytes)
+    } else {
+        File::open(file).map_err(unreadable)?.take(LONGEST + 1).read_to_end(&mut bytes)
+    };
+    let length = read.map_err(unreadable)?;
+    if u64::try_from(length).is_ok_and(|length| length > LONGEST) {
+        return Err(Error::CaptureInvalid { path, detail: format!("it is longer than {LONGEST} bytes") });
+    }
+    Ok(bytes)
+}
+
+/// What the capture has instead of what was asked for.
+fn nothing(path: String, device: Option<&str>, capture: &Capture) -> Error {
+    let linked: BTreeSet<usize> = capture.events.iter().map(|event| event.device).collect();
+    let names = linked.iter().filter_map(|at| capture.devices.get(*at)).map(|device| {
+        let id = device.report.id.to_string();
+        device.report.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
+    });
+    let have: Vec<String> = names.collect();
+    let have = if have.is_empty() { "no link of Bluetooth LE".to_owned() } else { have.join(", ") };
+    let wanted = device.map_or_else(|| "any device".to_owned(), |device| format!("{device:?}"));
+    Error::NotCaptured { path, wanted, have }
+}
+
+/// Knows what frames of one table mean.
+struct Reader {
+    places: BTreeMap<u16, Place>,
+    profile: Option<Arc<Profile>>,
+    roles: Roles,
+}
+
+impl Reader {
+    fn of(device: &Device, local: bool, families: &Families) -> Result<Self> {
+        let table = device.table(local);
+        let named = families.named(&device.report)?;
+        // What a device advertises says nothing of the computer's own table.
+        let profile = match (named, local) {
+            (Some(named), _) => Some(named),
+            (None, false) => judge(&table, &device.report, families),
+            (None, true) => None,
+        };
+        let roles =
+            profile.as_ref().and_then(|profile| Roles::find(profile, &table, "").ok()).unwrap_or_default();
+        Ok(Self { places: device.places(local), profile, roles })
+    }
+
+    /// What a value means; nothing where nobody knows.
+    fn meaning(&self, place: Option<&Place>, what: &What) -> Option<Result<FrameRecord, String>> {
+        let profile = self.profile.as_ref()?;
+        let (out, bytes) = match what {
+            What::Write(_, bytes) => (true, bytes),
+            What::Read(0, bytes) | What::Notification(bytes) | What::Indication(bytes) => (false, bytes),
+            _ => return None,
+        };
+        let Some(place) = place else { return only(profile, out, bytes) };
+        if place.descriptor.is_some() {
+            return None;
+        }
+        let mut nearest: Option<DecodeError> = None;
+        for role in self.roles.of(place.id) {
+            match frame(profile, role, out, bytes) {
+                Ok(frame) => return Some(Ok(frame)),
+                Err(fault) => {
+                    nearest = [nearest, Some(fault)].into_iter().flatten().max_by_key(DecodeError::nearness);
+                }
+            }
+        }
+        nearest.map(|fault| Err(fault.to_string()))
+    }
+}
+
+/// Without a table: what it means to the one role that it means something to.
+fn only(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, String>> {
+    let mut found = profile.roles.iter().filter_map(|role| frame(profile, &role.name, out, bytes).ok());
+    match (found.next(), found.next()) {
+        (Some(one), None) => Some(Ok(one)),
+        _ => None,
+    }
+}
+
+fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<FrameRecord, DecodeError> {
+    let (kind, light) = match out {
+        false => (FrameKind::Report, profile.decode(role, bytes)?),
+        true => match profile.hear(role, bytes)? {
+            Heard::Change(light) => (FrameKind::Command, light),
+            Heard::Question(_) => (FrameKind::Query, Light::default()),
+            Heard::Nothing => (FrameKind::Session, Light::default()),
+        },
+    };
+    Ok(FrameRecord::new(bytes, &profile.full_name(), kind, Some(role), &light))
+}

@@ -1,0 +1,89 @@
+"""Makes the captures of fixtures/captures in the virtual machine: what btmon writes while bulbctl drives the lamps of the rig
+there, and beside each the air log of the same run, which says what the lamps got and sent.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench import Air
+
+FOLDER = Path(__file__).parent.parent.parent / "fixtures/captures"
+OUT = Path("/run/out")
+AIR_LOG = Path("/run/air.log")
+BASE = "Light-Capture"
+ELK = "C4:5C:00:00:20:02"
+
+# From the first scan on: everything that a decoder wants is in it.
+WHOLE = [
+    ["on", BASE],
+    ["set", BASE, "--brightness", "60", "--color", "ff8800"],
+    ["status", BASE],
+    ["gatt", "write", BASE, "fff1", "0165ff0000"],
+    ["on", ELK],
+    ["set", ELK, "--color", "0000ff"],
+    ["off", BASE],
+]
+# With a link that was up before: no connection, no discovery, no advertisement.
+LATE = [["set", BASE, "--color", "00ff00"], ["off", BASE], ["status", BASE]]
+
+
+def run(words: list[str], *, may_fail: bool = False) -> None:
+    """A command, whose output is passed on."""
+    print("$ bulbctl", *words, flush=True)
+    command = [sys.argv[1], "--adapter", "hci0", "--timeout", "60s", *words]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode != 0 and not may_fail:
+        sys.exit(f"{words}: ended with {done.returncode}")
+
+
+class Capture:
+    """btmon, for as long as a block lasts."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        # Not straight to the shared folder, where each write takes its time.
+        self._file = Path("/tmp") / f"{name}.btsnoop"
+
+    def __enter__(self) -> None:
+        # What was before is not in the capture.
+        self._logged = AIR_LOG.stat().st_size
+        self._btmon = subprocess.Popen(["btmon", "-w", str(self._file)], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 30
+        # It writes what adapters there are as soon as it listens.
+        while not self._file.exists() or self._file.stat().st_size <= 16:
+            if time.monotonic() > deadline:
+                sys.exit("btmon writes nothing")
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        # What is on its way to btmon yet.
+        time.sleep(1)
+        self._btmon.send_signal(signal.SIGINT)
+        self._btmon.wait(30)
+        shutil.copyfile(self._file, OUT / f"{self._name}.btsnoop")
+        (OUT / f"{self._name}.air.jsonl").write_bytes(AIR_LOG.read_bytes()[self._logged :])
+        print(f"{self._name}: {self._file.stat().st_size} bytes", flush=True)
+
+
+def main() -> None:
+    """Both captures."""
+    air = Air()
+    air.ask(do="load", rig=str(FOLDER / "session.toml"))
+    with Capture("whole"):
+        for words in WHOLE:
+            run(words, may_fail=words[0] == "gatt")
+    run(["connect", BASE])
+    with Capture("late"):
+        for words in LATE:
+            run(words)
+    run(["disconnect", BASE])
+
+
+if __name__ == "__main__":
+    main()
