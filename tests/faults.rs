@@ -191,6 +191,30 @@ fn every_fault_has_the_end_that_is_documented() {
     assert_eq!(documented.lines().count(), found.lines().count(), "docs/FAULTS.md; BLESS=1 writes it anew");
 }
 
+/// How many kinds the list of field failures has in each of its parts, A1 to A11.
+const KINDS: [usize; 11] = [8, 9, 13, 10, 3, 6, 4, 7, 6, 6, 5];
+
+/// Every kind has one line, in order, with what is done, and who shows it; or it says that it is not done.
+#[test]
+fn every_kind_of_field_failure_has_a_line() {
+    let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|line| line.starts_with("| A"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let wanted: Vec<String> = (1..)
+        .zip(KINDS)
+        .flat_map(|(part, kinds)| (1..=kinds).map(move |kind| format!("A{part}.{kind}")))
+        .collect();
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), wanted);
+    for row in rows {
+        let [id, kind, done, shown] = row[..] else { panic!("{row:?}") };
+        assert!(!kind.is_empty() && !done.is_empty(), "{row:?}");
+        assert!(shown.contains(".rs: ") != done.starts_with("not done"), "{id}: {shown}");
+    }
+}
+
 #[test]
 fn the_tests_that_are_named_are_there() {
     let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
@@ -198,8 +222,28 @@ fn the_tests_that_are_named_are_there() {
     for piece in text.split('`').skip(1).step_by(2).filter(|piece| piece.contains(".rs: ")) {
         let (file, name) = piece.split_once(": ").unwrap();
         let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(source.contains(name), "{file} has no {name:?}");
+        assert!(is_run(file, &source, name), "{file} runs no {name:?}");
         named += 1;
     }
-    assert!(named > 30, "{named} tests are named");
+    assert!(named > 100, "{named} tests are named");
+}
+
+/// Whether a file has a test, or a scenario, of this name.
+fn is_run(file: &str, source: &str, name: &str) -> bool {
+    if file.starts_with("tests/scenarios/") {
+        return source.contains(&format!("name: \"{name}\","));
+    }
+    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
+    // From the function before it to this one there are its attributes.
+    let attributes = before.rsplit("\n\n").next().unwrap();
+    attributes.contains("test") && !attributes.contains("ignore")
+}
+
+#[test]
+fn libdbus_is_built_with_the_program() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let (_, package) = lock.split_once("name = \"libdbus-sys\"\n").unwrap();
+    let package = package.split("\n\n").next().unwrap();
+    // What is vendored is built with cc; what is not is looked for with pkg-config alone.
+    assert!(package.contains("\"cc\""), "{package}");
 }

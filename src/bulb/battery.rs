@@ -34,6 +34,16 @@ pub enum Source {
 /// # Errors
 /// [`Error::NoBattery`], [`Error::MalformedBattery`], and what [`Link::read`] gives.
 pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> Result<Battery> {
+    let levels = link
+        .table()
+        .all()
+        .filter(|(_, service, level)| (service.uuid, level.uuid) == (LEVEL.service, LEVEL.characteristic))
+        .count();
+    if levels > 1 {
+        tracing::warn!(
+            "{device} has {levels} battery levels: the first is told; `gatt read` reads each of them"
+        );
+    }
     if link.table().properties(LEVEL).is_some_and(|properties| properties.read) {
         let value = link.read(LEVEL, deadline).await?;
         return match *value.as_slice() {

@@ -41,3 +41,43 @@ fn a_link_of_our_own_that_goes_is_lost() {
     let output = machine.rig(RIG, &["toggle", "Light-Held", "--json"]);
     assert_eq!((code(&output), records(&output)[0]["code"].as_str()), (11, Some("link.lost")));
 }
+
+/// Nothing is guessed about a device of which only the address is known: neither its type, nor that it is there.
+#[test]
+fn an_address_is_heard_before_it_is_connected_to() {
+    let machine = Machine::new();
+    let rig =
+        |text: &str| format!("rig = 1\n[[bulb]]\nname = \"Light\"\naddress = \"C4:11:00:00:07:02\"\n{text}");
+    for kind in ["public", "random"] {
+        let rig = rig(&format!("address_type = \"{kind}\""));
+        assert_eq!(code(&machine.rig(&rig, &["on", "c41100000702"])), 0, "{kind}");
+    }
+    let silent = rig("[[event]]\nat = \"0ms\"\nbulb = \"C4:11:00:00:07:02\"\ndo = \"vanish\"");
+    let output = machine.rig(&silent, &["on", "c41100000702", "--json", "--timeout", "1s"]);
+    assert_eq!(
+        (code(&output), records(&output)[0]["code"].as_str()),
+        (3, Some("target.not_found")),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn of_two_batteries_the_first_is_told_with_a_warning() {
+    let machine = Machine::new();
+    let battery = |level: &str| {
+        format!(
+            "[[bulb.service]]\nuuid = \"180f\"\n[[bulb.service.characteristic]]\nuuid = \"2a19\"\n\
+             properties = [\"read\"]\nvalue = \"{level}\"\n"
+        )
+    };
+    let rig = format!(
+        "rig = 1\n[[bulb]]\nname = \"Light-Two\"\naddress = \"C4:11:00:00:07:03\"\n{}{}",
+        battery("2a"),
+        battery("07")
+    );
+    let output = machine.rig(&rig, &["battery", "Light-Two", "--json"]);
+    assert_eq!(of_type(&output, "battery")[0]["percent"], 42, "{output:?}");
+    assert!(stderr(&output).contains("Light-Two has 2 battery levels"), "{}", stderr(&output));
+    let each = machine.rig(&rig, &["gatt", "read", "Light-Two", "180f/2a19#2", "--json"]);
+    assert_eq!(of_type(&each, "value")[0]["hex"], "07", "{each:?}");
+}

@@ -148,3 +148,17 @@ fn a_reader_that_closes_the_pipe_ends_it_quietly() {
         assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_scan_without_a_terminal_takes_its_time_and_tells_each_device_once() {
+    let machine = Machine::new();
+    let start = std::time::Instant::now();
+    // Its stdin is empty, its stdout a pipe.
+    let output = machine.sim(&["scan", "--duration", "1500ms", "--json"]);
+    assert!(start.elapsed() >= std::time::Duration::from_millis(1500), "{:?}", start.elapsed());
+    let devices = of_type(&output, "device");
+    let ids: std::collections::BTreeSet<_> = devices.iter().map(|device| device["id"].to_string()).collect();
+    assert_eq!(ids.len(), devices.len(), "{devices:?}");
+    assert_eq!(of_type(&output, "scan")[0]["found"], devices.len());
+    assert_eq!(stderr(&output), "");
+}

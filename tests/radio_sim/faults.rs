@@ -86,6 +86,24 @@ async fn slow_connects() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn services_may_take_as_long_as_there_is_time() {
+    for seconds in [6, 12, 29] {
+        let radio = fault("discover", &format!("do = \"delay\"\nfor = \"{seconds}s\"")).open().await;
+        heard(radio.as_ref()).await;
+        let start = Instant::now();
+        let link = radio.connect(&light(), Deadline::after(ms(30_000))).await.unwrap();
+        assert_eq!(start.elapsed(), ms(seconds * 1000 + 60));
+        assert_eq!(link.read(STATUS, soon()).await.unwrap(), START);
+    }
+    let place = fault("discover", "do = \"delay\"\nfor = \"31s\"");
+    let radio = place.open().await;
+    heard(radio.as_ref()).await;
+    let result = radio.connect(&light(), Deadline::after(ms(30_000))).await;
+    assert_eq!(code(result), "discover.timeout");
+    assert_eq!(place.log(), ["connect", "disconnect central"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
     let rig = "[[bulb]]\naddress = \"C4:11:00:00:00:01\"\n[[bystander]]\naddress = \"C4:11:00:00:00:F1\"\n\
                [[event]]\nat = \"1500ms\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"";

@@ -221,3 +221,26 @@ async fn a_hundred_bulbs_at_once() {
     }
     assert!(start.elapsed() < ms(100), "{:?}", start.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
+    let address = |n: u32| format!("C4:11:00:00:02:{n:02X}");
+    let rig: String =
+        (0..60).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
+    let place = Place::new(&rig);
+    let radio = place.open().await;
+    heard(radio.as_ref()).await;
+    let mut rounds = Vec::new();
+    for _ in 0..10 {
+        let start = Instant::now();
+        for n in 0..60 {
+            let link = radio.connect(&DeviceId::new(address(n)), soon()).await.unwrap();
+            assert!(!link.was_up());
+            write(link.as_ref(), &RED).await.unwrap();
+            link.disconnect().await.unwrap();
+        }
+        rounds.push(start.elapsed());
+    }
+    assert!(rounds.iter().all(|round| *round == rounds[0]), "{rounds:?}");
+    assert!(radio.known().await.unwrap().iter().all(|report| !report.connected));
+}

@@ -77,6 +77,21 @@ async fn a_name_in_the_scan_response_comes_a_moment_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_name_takes_the_place_of_the_old_one() {
+    let rig = "[[bulb]]\nname = \"Bulb-rev1\"\naddress = \"C4:11:00:00:00:01\"\n\
+               [[event]]\nat = \"2s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"rename\"\nname = \"Bulb-rev2\"";
+    let radio = Place::new(rig).open().await;
+    let names = |heard: Vec<(Duration, Report)>| -> BTreeSet<Option<String>> {
+        heard.into_iter().map(|(_, report)| report.name).collect()
+    };
+    let name = |text: &str| BTreeSet::from([Some(text.to_owned())]);
+    assert_eq!(names(hear(radio.as_ref(), ms(1500)).await), name("Bulb-rev1"));
+    sleep(ms(1000)).await;
+    assert_eq!(names(hear(radio.as_ref(), ms(1500)).await), name("Bulb-rev2"));
+    assert_eq!(radio.known().await.unwrap()[0].name.as_deref(), Some("Bulb-rev2"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_run_is_the_same() {
     let mut runs = Vec::new();
     for _ in 0..2 {
