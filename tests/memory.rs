@@ -1,10 +1,16 @@
 //! The desk's memory while the radio reports and reports: what is gone has to be forgotten.
 //!
-//! All that the process allocates is counted, so this is a program with one test at a time: `cargo xtask bench tui` runs
-//! the long one.
+//! All that the process allocates is counted, so one test at a time runs here: `cargo xtask bench tui` runs the long one.
 
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs
+)]
 
 use std::alloc::System;
 use std::collections::BTreeMap;
@@ -16,18 +22,20 @@ use bulbctl::error::{Error, Result};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, Address, Deadline, DeviceId, Heard, Link, REPORT_QUEUE, Radio, Report,
 };
-use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
+use bulbctl::tui::{Depth, Desk, Event, Options, Setup, Word, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{Instant, interval};
 use tokio_util::task::AbortOnDropHandle;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+/// Held by the test whose memory is measured.
+static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Every device reports so often.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -60,15 +68,15 @@ impl Crowd {
     }
 }
 
-/// All devices, again and again.
+/// All devices, again and again, a tenth of them at a time.
 async fn report(reach: Reach, reports: broadcast::Sender<Report>) {
     let first = Instant::now();
-    let mut clock = interval(INTERVAL);
-    for round in 0_u32.. {
+    let mut clock = interval(INTERVAL / 10);
+    for turn in 0_u32.. {
         clock.tick().await;
-        for device in 0..reach.devices {
+        for device in (turn % 10..reach.devices).step_by(10) {
             // Nobody listens before the desk does.
-            let _ = reports.send(heard(reach, device, round, first));
+            let _ = reports.send(heard(reach, device, turn / 10, first));
         }
     }
 }
@@ -138,8 +146,8 @@ struct Size {
     devices: usize,
 }
 
-/// Has the desk hear the crowd for so long, drawing a picture a second; its size at the end of every minute.
-async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
+/// A desk that hears the crowd and lists every device, not only bulbs.
+fn desk_among(reach: Reach) -> Desk {
     let setup = Setup {
         open: Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
         families: Arc::default(),
@@ -149,17 +157,31 @@ async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
     let options =
         Options { size: (100, 40), depth: Depth::True, groups: Vec::new(), start, families: Arc::default() };
     let mut desk = Desk::open(setup, options);
+    press(&mut desk, 'a');
+    desk
+}
+
+fn press(desk: &mut Desk, key: char) {
+    let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+}
+
+/// What is allocated, bytes.
+fn live() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
+/// Has the desk hear the crowd for so long, drawing a picture a second; its size at the end of every minute.
+async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
+    let start = Instant::now();
+    let mut desk = desk_among(reach);
     let mut terminal = Terminal::new(TestBackend::new(100, 40)).unwrap();
-    // Every device, not only bulbs.
-    let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char('a'), KeyModifiers::NONE)));
     let mut sizes = Vec::new();
     while start.elapsed() < time {
         desk.pass(Duration::from_secs(1)).await.unwrap();
         terminal.draw(|frame| view(&desk.model, frame)).unwrap();
         if start.elapsed().as_secs().is_multiple_of(60) {
-            let stats = ALLOCATOR.stats();
-            let live = stats.bytes_allocated - stats.bytes_deallocated;
-            sizes.push(Size { at: start.elapsed(), live, devices: desk.model.listed().len() });
+            sizes.push(Size { at: start.elapsed(), live: live(), devices: desk.model.listed().len() });
         }
     }
     desk.close().await;
@@ -180,16 +202,61 @@ fn assert_flat(reach: Reach, sizes: &[Size]) -> (Size, Size) {
 
 #[tokio::test(start_paused = true)]
 async fn devices_that_are_gone_take_no_memory() {
+    let _alone = ALONE.lock().await;
     // Each minute forty strangers come, and as many go.
     let reach = Reach { devices: 60, rotation: 600 };
     let sizes = desk_in_a_crowd(reach, Duration::from_secs(3 * 60)).await;
     assert_flat(reach, &sizes);
 }
 
+/// 2,000 devices with 20,000 reports a second, each stranger another one every two seconds: the desk keeps as many as it may, and
+/// is told of them in so few pieces that no key waits behind more than a handful.
+#[tokio::test(start_paused = true)]
+async fn a_flood_neither_grows_nor_starves_the_keys() {
+    let _alone = ALONE.lock().await;
+    let start = Instant::now();
+    let mut desk = desk_among(Reach { devices: 2000, rotation: 20 });
+    let mut terminal = Terminal::new(TestBackend::new(100, 40)).unwrap();
+    let mut full = Vec::new();
+    for second in 1..=18 {
+        let end = start + Duration::from_secs(second);
+        let mut pieces = 0;
+        while let Ok(event) = tokio::time::timeout_at(end, desk.next()).await {
+            let _ = desk.take(event.unwrap());
+            pieces += 1;
+        }
+        // Ten batches, two ticks, and a word or two.
+        assert!(pieces <= 16, "{pieces} pieces in a second");
+        terminal.draw(|frame| view(&desk.model, frame)).unwrap();
+        assert!(desk.model.listed().len() <= 10_000);
+        if desk.model.listed().len() == 10_000 {
+            full.push(live());
+        }
+    }
+    assert!(full.len() >= 3, "{full:?}");
+    assert!(full.iter().all(|live| *live < full[0] + full[0] / 20), "it grows: {full:?}");
+
+    // What a key asks of the radio side is done at once as well.
+    let (pressed, mut pieces) = (Instant::now(), 0);
+    press(&mut desk, 's');
+    loop {
+        let event = desk.next().await.unwrap();
+        let answer = matches!(event, Event::Radio(Word::Scan(_)));
+        let _ = desk.take(event);
+        pieces += 1;
+        if answer {
+            break;
+        }
+    }
+    assert!(pieces <= 3 && pressed.elapsed() <= Duration::from_millis(100), "{pieces} pieces");
+    desk.close().await;
+}
+
 /// The hour of which docs/BENCHMARKS.md tells.
 #[tokio::test(start_paused = true)]
 #[ignore = "takes minutes: cargo xtask bench tui"]
 async fn an_hour_of_reports() {
+    let _alone = ALONE.lock().await;
     let wall = std::time::Instant::now();
     // Phones take another address every fifteen minutes; this is worse.
     let reach = Reach { devices: 300, rotation: 1800 };

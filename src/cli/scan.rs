@@ -27,7 +27,7 @@ const LOST_AFTER: Duration = Duration::from_secs(10);
 const NAME_TIME: Duration = Duration::from_millis(500);
 /// With `--watch`, a device is reported again when its signal has changed by so much, dB.
 const RSSI_STEP: u16 = 6;
-/// Devices are counted up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
+/// Devices are counted, and kept, up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
 const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
@@ -179,9 +179,7 @@ impl<'a> View<'a> {
         let nameless =
             report.name.is_none() && report.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
         match said {
-            _ if self.live.is_some() => {
-                self.found.insert(report.id.clone(), report);
-            }
+            _ if self.live.is_some() => self.keep(report),
             Some(said) if !self.args.watch || !differs(said, &report) => said.heard = report.heard,
             None if nameless => {
                 self.nameless.insert(report.id.clone(), report);
@@ -194,8 +192,19 @@ impl<'a> View<'a> {
     fn say(&mut self, report: Report) -> Result<()> {
         self.nameless.remove(&report.id);
         self.reporter.record(&Body::Device(DeviceRecord::of(&report, &self.filter.families)))?;
-        self.found.insert(report.id.clone(), report);
+        self.keep(report);
         Ok(())
+    }
+
+    /// The one that was not heard for the longest makes room.
+    fn keep(&mut self, report: Report) {
+        self.found.insert(report.id.clone(), report);
+        if self.found.len() > SEEN_MOST {
+            let heard = |report: &Report| report.heard.map(|heard| heard.last);
+            let oldest =
+                self.found.values().min_by_key(|report| heard(report)).map(|report| report.id.clone());
+            oldest.and_then(|id| self.found.remove(&id));
+        }
     }
 
     /// Says the devices that have been waited for long enough, or all.

@@ -411,14 +411,16 @@ impl Model {
                 || marked.contains(id)
         });
         self.marked = marked;
-        while self.devices.len() > DEVICES {
-            let idle = self
-                .devices
-                .values()
-                .filter(|device| !device.wanted() && Some(device.id()) != selected.as_ref());
-            let Some(oldest) = idle.min_by_key(|device| device.last).map(|device| device.id().clone()) else {
-                break;
-            };
+        let excess = self.devices.len().saturating_sub(DEVICES);
+        if excess == 0 {
+            return;
+        }
+        let idle =
+            self.devices.values().filter(|device| !device.wanted() && Some(device.id()) != selected.as_ref());
+        let mut idle: Vec<_> = idle.map(|device| (device.last, device.id().clone())).collect();
+        // All at once: in a flood there are hundreds with each batch.
+        idle.sort_unstable();
+        for (_, oldest) in idle.into_iter().take(excess) {
             self.devices.remove(&oldest);
             self.marked.remove(&oldest);
         }
