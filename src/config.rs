@@ -26,6 +26,9 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
+/// The longest time that is taken anywhere, a year: more is a slip, and would overflow the clock further on.
+pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+
 /// What the configuration file says. Everything may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +140,7 @@ impl Config {
         }
         match self.timeout {
             Some(timeout) if timeout.is_zero() => Err("timeout is zero".to_owned()),
+            Some(timeout) if timeout > LONGEST => Err("timeout is longer than a year".to_owned()),
             _ => Ok(()),
         }
     }

@@ -16,6 +16,7 @@ pub mod measure;
 pub mod numbers;
 pub mod radio;
 pub mod report;
+pub mod sanitise;
 pub mod tui;
 
 pub use error::{Error, Result};

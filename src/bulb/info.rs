@@ -18,7 +18,7 @@ pub struct DeviceInfo {
     pub serial: Option<String>,
 }
 
-/// Reads what the bulb says of itself. The texts are as they came (see `report::sanitise`).
+/// Reads what the bulb says of itself. The texts are as they came (see `sanitise`).
 ///
 /// # Errors
 /// [`Error::LinkLost`]. A characteristic that is missing or cannot be read is nothing said.

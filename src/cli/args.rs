@@ -16,6 +16,7 @@ use super::bench::Bench;
 use super::gatt::Gatt;
 use crate::bulb::{Change, Power};
 use crate::color;
+use crate::config::LONGEST;
 use crate::radio::AdapterChoice;
 use crate::radio::gatt::parse_uuid;
 use crate::report::ColorChoice;
@@ -469,10 +470,7 @@ pub(crate) struct Man {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err("a time longer than nothing is needed".to_owned()),
-        // A year and more is a slip, and would overflow the clock further on.
-        Ok(duration) if duration.as_secs() > 365 * 86_400 => {
-            Err("a time of at most a year is needed".to_owned())
-        }
+        Ok(duration) if duration > LONGEST => Err("a time of at most a year is needed".to_owned()),
         Ok(duration) => Ok(duration),
         Err(_) => Err("a time is a number with its unit, as in 500ms, 5s or 2m".to_owned()),
     }

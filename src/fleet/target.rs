@@ -92,8 +92,7 @@ impl Target {
     /// # Errors
     /// [`Error::Usage`] for an empty target, [`Error::GroupUnknown`].
     pub fn parse(text: &str, config: &Config, families: &Arc<Families>) -> Result<Self> {
-        let mut items = Vec::new();
-        expand(text, config, &mut items, &mut BTreeSet::new())?;
+        let mut items = expand(text, config)?;
         if items.is_empty() {
             return Err(Error::Usage(format!("the target {text:?} names nothing")));
         }
@@ -125,11 +124,19 @@ impl Target {
     }
 }
 
-/// Replaces groups and aliases; `open` holds the groups being replaced, so that one in itself ends.
-fn expand(text: &str, config: &Config, items: &mut Vec<String>, open: &mut BTreeSet<String>) -> Result<()> {
-    for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+/// Replaces groups and aliases. Each group once: it may be in itself, or twice in each of a long row of groups.
+fn expand(text: &str, config: &Config) -> Result<Vec<String>> {
+    let (mut items, mut done, mut todo) = (Vec::new(), BTreeSet::new(), vec![text]);
+    while let Some(next) = todo.pop() {
+        if next.contains(',') {
+            todo.extend(next.rsplit(','));
+            continue;
+        }
+        let item = next.trim();
         let Some(name) = item.strip_prefix('@') else {
-            items.push(config.aliases.get(item).map_or(item, String::as_str).to_owned());
+            if !item.is_empty() {
+                items.push(config.aliases.get(item).map_or(item, String::as_str).to_owned());
+            }
             continue;
         };
         let members = config.groups.get(name).ok_or_else(|| Error::GroupUnknown {
@@ -139,14 +146,11 @@ fn expand(text: &str, config: &Config, items: &mut Vec<String>, open: &mut BTree
                 some => some,
             },
         })?;
-        if open.insert(name.to_owned()) {
-            for member in members {
-                expand(member, config, items, open)?;
-            }
-            open.remove(name);
+        if done.insert(name) {
+            todo.extend(members.iter().rev().map(String::as_str));
         }
     }
-    Ok(())
+    Ok(items)
 }
 
 #[cfg(test)]
@@ -177,6 +181,16 @@ mod tests {
         assert_eq!(texts("desk"), ["C4:11:00:00:00:01"]);
         assert_eq!(texts("@office,desk , Lamp"), ["C4:11:00:00:00:01", "Light-Shelf", "Bulb-*", "Lamp"]);
         assert_eq!(texts("c4-11-00-00-00-01"), ["C4:11:00:00:00:01"]);
+    }
+
+    /// Two ways into each of forty groups are a million million ways into the last.
+    #[test]
+    fn a_group_of_groups_of_groups_ends() {
+        let groups: String =
+            (0..40).map(|n| format!("g{n} = [\"@g{}\", \"@g{}\"]\n", n + 1, n + 1)).collect();
+        let config = Config::parse(&format!("[groups]\n{groups}g40 = [\"Lamp\"]"), "test").unwrap();
+        let target = Target::parse("@g0", &config, &Arc::default()).unwrap();
+        assert_eq!(target.wanted().iter().map(Wanted::text).collect::<Vec<_>>(), ["Lamp"]);
     }
 
     #[test]

@@ -130,7 +130,7 @@ pub struct Report {
     pub id: DeviceId,
     /// Its address, where the platform tells.
     pub address: Option<Address>,
-    /// The advertised name, as it came (it may hold anything; see `report::sanitise`). Never an address in the
+    /// The advertised name, as it came (it may hold anything; see `sanitise`). Never an address in the
     /// guise of a name, never the user's own alias.
     pub name: Option<String>,
     /// The name that the user gave it in the system, where it differs from the advertised one.
@@ -362,6 +362,8 @@ impl Report {
     /// sanitised.
     #[must_use]
     pub fn label(&self) -> String {
-        self.name.clone().or_else(|| self.alias.clone()).unwrap_or_else(|| self.id.to_string())
+        let says = |name: &&String| !name.trim_matches([' ', '\0']).is_empty();
+        let name = self.name.as_ref().filter(says).or(self.alias.as_ref().filter(says));
+        name.cloned().unwrap_or_else(|| self.id.to_string())
     }
 }

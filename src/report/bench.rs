@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::record::Bulb;
-use super::sanitise::sanitise;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
 use crate::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Step, Witness};
 use crate::radio::{AdapterInfo, Report, WriteKind};
+use crate::sanitise::sanitise;
 
 /// How many bars a plot has.
 const BARS: usize = 32;

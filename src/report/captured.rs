@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::frame::FrameRecord;
 use super::record::{Bulb, stamp};
-use super::sanitise::sanitise;
 use super::text::Layout;
 use crate::capture::{Event, Place, What};
 use crate::error::att_name;
 use crate::radio::gatt::{uuid_text, uuid16};
 use crate::radio::{Report, WriteKind};
+use crate::sanitise::sanitise;
 
 /// The Client Characteristic Configuration, by which a client subscribes.
 const SUBSCRIPTION: u16 = 0x2902;

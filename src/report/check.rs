@@ -7,11 +7,11 @@ use serde::Serialize;
 use anstyle::{AnsiColor, Style};
 
 use super::record::{Bulb, millis};
-use super::sanitise::sanitise;
 use super::text::{DIM, Layout};
 use crate::check::{CHECKS, Class, Done, Outcome, Summary};
 use crate::error::{Error, Result};
 use crate::radio::Report;
+use crate::sanitise::sanitise;
 
 const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();

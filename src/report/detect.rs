@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::record::Bulb;
-use super::sanitise::sanitise;
 use super::text::{BOLD, DIM, Layout};
 use crate::bulb::{Candidate, Recognition};
 use crate::radio::Report;
+use crate::sanitise::sanitise;
 
 /// Which family a bulb is of, and what speaks for each.
 #[derive(Clone, Debug, Serialize)]

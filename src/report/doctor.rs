@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::sanitise::sanitise;
 use super::text::{BOLD, Layout};
 use crate::radio::{AdapterFacts, Diagnosis, Version};
+use crate::sanitise::sanitise;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -4,11 +4,11 @@ use serde::Serialize;
 
 use super::frame::FrameRecord;
 use super::record::Bulb;
-use super::sanitise::sanitise;
 use super::text::Layout;
 use crate::bulb::{Deed, Passed};
 use crate::radio::gatt::uuid_text;
 use crate::radio::{Report, WriteKind};
+use crate::sanitise::sanitise;
 
 /// How values are shown to people.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

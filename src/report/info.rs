@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::detect::CandidateRecord;
 use super::gatt::printable;
 use super::record::{Bulb, millis};
-use super::sanitise::sanitise;
 use super::text::{BOLD, DIM, Layout};
 use crate::bulb::{Advertising, Battery, Candidate, Recognition, Said, Source};
 use crate::numbers;
 use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
 use crate::radio::{CharacteristicId, Details, GattTable, Report};
+use crate::sanitise::sanitise;
 
 /// A number and what it stands for.
 #[derive(Clone, Debug, Serialize)]

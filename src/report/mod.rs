@@ -12,9 +12,9 @@ mod live;
 mod profile;
 mod record;
 mod reporter;
-mod sanitise;
 mod text;
 
+pub use crate::sanitise::{json_safe, sanitise};
 pub use bench::{
     BenchRecord, ComparisonRecord, DifferenceRecord, RateRecord, SavedBench, SkippedRecord, StepRecord,
     TimesRecord,
@@ -36,7 +36,6 @@ pub use record::{
     ScanRecord, StateRecord, millis,
 };
 pub use reporter::{ColorChoice, Reporter, Settings, json_line};
-pub use sanitise::{json_safe, sanitise};
 
 #[cfg(test)]
 mod tests {

@@ -3,8 +3,8 @@
 use bulb_protocol::profile::{Ability, Family, Item, Profile};
 use serde::Serialize;
 
-use super::sanitise::sanitise;
 use super::text::{BOLD, DIM, Layout};
+use crate::sanitise::sanitise;
 
 /// A bulb family.
 #[derive(Clone, Debug, Serialize)]

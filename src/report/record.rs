@@ -22,6 +22,7 @@ use bulb_protocol::profile::{Light, Profile, Readback};
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
 use crate::radio::{AdapterState, Report};
+use crate::sanitise::sanitise;
 
 /// One record. Fields that a bulb did not give are null.
 #[derive(Clone, Debug, Serialize)]
@@ -96,7 +97,7 @@ impl Bulb {
     /// What to call it.
     #[must_use]
     pub fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
+        self.name.as_deref().filter(|name| !sanitise(name).is_empty()).unwrap_or(&self.id)
     }
 }
 

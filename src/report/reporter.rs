@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use console::measure_text_width;
 
 use super::record::{Body, ErrorRecord, Line};
-use super::sanitise::{json_safe, sanitise};
 use super::text::{Layout, line};
 use crate::error::{Error, Result};
+use crate::sanitise::{json_safe, sanitise};
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 use console::{Alignment, pad_str};
 
 use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
-use super::sanitise::sanitise;
 use crate::bulb::{Provenance, Source};
+use crate::sanitise::sanitise;
 
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 pub(crate) const BOLD: Style = Style::new().bold();

@@ -20,6 +20,7 @@ use super::{
     LinkState, NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
 };
 use crate::error::{Error, Result};
+use crate::sanitise::json_safe;
 use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
 
 mod fault;
@@ -181,7 +182,7 @@ impl Tape {
 
     fn send(&self, lines: &mpsc::Sender<String>, what: What) -> bool {
         let line = Line { t: micros(self.began.elapsed()), what };
-        match serde_json::to_string(&line) {
+        match serde_json::to_string(&line).map(json_safe) {
             // A writer that is gone has said why.
             Ok(line) => !matches!(lines.try_send(line), Err(mpsc::error::TrySendError::Full(_))),
             Err(_) => false,

@@ -8,6 +8,7 @@ use super::line::Line;
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::Address;
+use crate::sanitise::json_safe;
 
 /// The lines of a recording with other addresses and names in them, the same for the same everywhere: in reports, errors, and
 /// the bytes of advertisements and frames. A name keeps whether it has Light or Bulb in it, so that the same patterns match.
@@ -24,7 +25,10 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     values.iter_mut().for_each(|value| replace(value, &replacements));
     // As lines, so that their fields keep their order.
     let lines = values.into_iter().map(|value| {
-        serde_json::from_value::<Line>(value).and_then(|line| serde_json::to_string(&line)).map_err(failed)
+        serde_json::from_value::<Line>(value)
+            .and_then(|line| serde_json::to_string(&line))
+            .map(json_safe)
+            .map_err(failed)
     });
     lines.collect()
 }

@@ -1,0 +1,415 @@
+//! Anything at all, where anything may come from: the texts that people write (configuration, colours, targets), and what strangers
+//! send (advertisements, names, values, frames). Nothing panics, nothing takes for ever, and all that is printed or written
+//! stays well-formed. The seeds of the mutations are the files in fixtures; `cargo xtask fuzz` runs more of each.
+
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bulbctl::Result;
+use bulbctl::bulb::{BulbState, Families, Session};
+use bulbctl::check::{Done, Outcome};
+use bulbctl::color;
+use bulbctl::config::{Config, LONGEST};
+use bulbctl::fleet::Target;
+use bulbctl::radio::record::{Recorder, Recording, open as replay, redact};
+use bulbctl::radio::sim::{SimOptions, open};
+use bulbctl::radio::{Address, Deadline, DeviceId, Link, Radio, Report};
+use bulbctl::report::{Body, CheckRecord, DeviceRecord, ErrorRecord, StateRecord, json_line, junit};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
+
+/// What is done to a text.
+#[derive(Clone, Debug)]
+enum Edit {
+    Put(Index, String),
+    Cut(Index, u8),
+    Repeat(Index, u8),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let words = vec![
+        "\"",
+        "[",
+        "]",
+        "{",
+        "=",
+        ",",
+        "@",
+        "-",
+        "9999999999",
+        "0",
+        "%",
+        "(",
+        "#",
+        "\u{0}",
+        "\n",
+        "'''",
+        "1e9",
+        "灯",
+    ];
+    let put = prop_oneof![select(words).prop_map(str::to_owned), any::<char>().prop_map(String::from)];
+    let edit = prop_oneof![
+        (any::<Index>(), put).prop_map(|(at, text)| Edit::Put(at, text)),
+        (any::<Index>(), 1..9_u8).prop_map(|(at, count)| Edit::Cut(at, count)),
+        (any::<Index>(), 1..40_u8).prop_map(|(at, count)| Edit::Repeat(at, count)),
+    ];
+    vec(edit, 0..6)
+}
+
+fn edited(text: &str, edits: &[Edit]) -> String {
+    let mut chars: Vec<char> = text.chars().collect();
+    for edit in edits {
+        match edit {
+            Edit::Put(at, text) => {
+                let at = at.index(chars.len() + 1);
+                chars.splice(at..at, text.chars());
+            }
+            Edit::Cut(at, count) => {
+                let at = at.index(chars.len() + 1);
+                chars.drain(at..(at + usize::from(*count)).min(chars.len()));
+            }
+            Edit::Repeat(at, count) => {
+                let at = at.index(chars.len() + 1);
+                let piece: Vec<char> = chars[at..].iter().take(usize::from(*count)).copied().collect();
+                chars.splice(at..at, piece);
+            }
+        }
+    }
+    chars.into_iter().collect()
+}
+
+/// The texts of all files in fixtures/config.
+fn configs() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config");
+    let files = ["valid", "invalid"].iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let files = files.map(|file| file.unwrap().path()).filter(|path| path.extension().unwrap() == "toml");
+    files.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
+}
+
+fn config_holds(text: &str) {
+    match Config::parse(text, "the-file") {
+        Ok(config) => {
+            assert!(config.timeout.is_none_or(|timeout| timeout <= LONGEST));
+            // No clock overflows, and no target runs in circles.
+            let _ = config.timeout.map(Deadline::after);
+            for group in config.groups.keys() {
+                let _ = Target::parse(&format!("@{group}"), &config, &FAMILIES);
+            }
+            assert_eq!(config.kept_profiles().count(), config.profiles.len());
+        }
+        Err(error) => {
+            assert_eq!((error.code(), error.exit()), ("config.invalid", 2), "{error}");
+            assert!(error.to_string().contains("the-file"), "{error}");
+        }
+    }
+}
+
+/// Groups in groups, at random.
+fn groups() -> impl Strategy<Value = Config> {
+    let member = select(vec![
+        "@a",
+        "@b",
+        "@c",
+        "@d",
+        "x,@a,y",
+        "desk",
+        "Light-*",
+        "all",
+        "",
+        " , ",
+        "C4:11:00:00:00:01",
+    ]);
+    vec(vec(member.prop_map(str::to_owned), 0..6), 4).prop_map(|members| Config {
+        aliases: BTreeMap::from([("desk".to_owned(), "Light-Desk".to_owned())]),
+        groups: ["a", "b", "c", "d"].map(str::to_owned).into_iter().zip(members).collect(),
+        ..Config::default()
+    })
+}
+
+/// Any name, those that have done harm among them.
+fn name() -> impl Strategy<Value = String> {
+    let known = [
+        "Light\u{a9}",
+        "\u{1b}[2JBulb",
+        "Light\n\"x\",1",
+        "\u{202e}bluB",
+        "]]>",
+        "</testsuite>",
+        "%s%n",
+        "../../etc/x",
+        "Perdix 3\0",
+        "👩\u{200d}❤\u{fe0f}\u{200d}👨",
+    ];
+    prop_oneof![
+        2 => any::<String>(),
+        1 => select(known.to_vec()).prop_map(str::to_owned),
+        1 => "(Light|Bulb|LEDnetWF|ELK-)[\\PC\\pC]{0,240}",
+    ]
+}
+
+fn report() -> impl Strategy<Value = Report> {
+    let bytes = || vec(any::<u8>(), 0..40);
+    // Companies and services that families know, so that what they do with the data is reached.
+    let company =
+        prop_oneof![any::<u16>(), select(vec![0x004c, 0x0969, 0x5a00, 0x5a01, 0x8843, 0x8802, 0xffff])];
+    let service = prop_oneof![any::<u16>(), select(vec![0xfd3d, 0xfff0, 0xfe0f, 0xfe95, 0xec88, 0xffe5])];
+    let service = || service.clone().prop_map(bulbctl::radio::gatt::uuid16);
+    (
+        proptest::option::of(name()),
+        proptest::option::of(name()),
+        any::<[u8; 6]>(),
+        any::<Option<i16>>(),
+        vec(service(), 0..4),
+        btree_map(company, bytes(), 0..4),
+        btree_map(service(), bytes(), 0..4),
+    )
+        .prop_map(|(name, alias, address, rssi, services, manufacturer, service_data)| Report {
+            id: DeviceId::new(alias.clone().unwrap_or_default()),
+            address: Some(Address::new(address)),
+            name,
+            alias,
+            rssi,
+            tx_power: rssi,
+            services,
+            manufacturer,
+            service_data,
+            connected: false,
+            heard: None,
+        })
+}
+
+/// One line of JSON without anything that acts on a terminal, which says what it was made of.
+fn json_holds(body: &Body) -> serde_json::Value {
+    let line = json_line(body).unwrap();
+    let acts = |c: char| {
+        c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    assert!(!line.contains(acts), "{line:?}");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+fn junit_holds(report: &Report, frames: Vec<String>) {
+    let name = report.name.clone().unwrap_or_default();
+    let done = |outcome| Done {
+        name: "command-on".to_owned(),
+        about: "on is reported".to_owned(),
+        look: "the handler".to_owned(),
+        outcome,
+        took: Duration::from_millis(1),
+        frames: frames.clone(),
+        note: Some(name.clone()),
+    };
+    let failed = Outcome::Failed { expected: name.clone(), seen: name.clone() };
+    let records = [failed, Outcome::Blocked(name.clone()), Outcome::Skipped(name.clone()), Outcome::Passed]
+        .map(|outcome| CheckRecord::of(&name, report, "base", done(outcome)));
+    records.iter().for_each(|record| drop(json_holds(&Body::Check(Box::new(record.clone())))));
+    let text = String::from_utf8(junit(&records).unwrap()).unwrap();
+    // The characters that XML 1.0 has (2.2).
+    let xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(xml), "{text:?}");
+    let mut reader = quick_xml::Reader::from_str(&text);
+    let mut depth = 0;
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Start(tag) => {
+                tag.attributes().for_each(|one| drop(one.unwrap()));
+                depth += 1;
+            }
+            quick_xml::events::Event::End(_) => depth -= 1,
+            quick_xml::events::Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(depth, 0, "{text}");
+}
+
+proptest! {
+    #[test]
+    fn a_configuration_is_taken_or_refused(seed in any::<Index>(), edits in edits(), any in any::<String>()) {
+        let seeds = configs();
+        config_holds(&edited(&seeds[seed.index(seeds.len())], &edits));
+        config_holds(&any);
+let any = toml::Value::String(any);
+        config_holds(&format!("[groups]\n{any} = [{any}]\n[aliases]\n{any} = {any}\n"));
+    }
+
+    #[test]
+    fn a_colour_is_read_or_refused_with_the_forms(seed in select(vec![
+        "#ff8800", "f80", "0xff8800", "255,136,0", "rgb(255, 136, 0)", "hsl(120, 100%, 50%)", "rgba(1 2 3 / 50%)", "hwb(194 0% 0%)",
+        "oklch(40% 0.268735435 34.568626)", "lab(50% 40 59.5)", "color-mix(in srgb, red, blue)", "orange",
+    ]), edits in edits(), any in any::<String>()) {
+        for text in [edited(seed, &edits), any] {
+            if let Err(error) = color::parse(&text) {
+                prop_assert!(error.contains("255,136,0"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_target_names_each_thing_once(config in groups(), text in "([@,* a-dx]|desk|C4:11|all|\\PC){0,12}") {
+        match Target::parse(&text, &config, &FAMILIES) {
+            Ok(target) => {
+                let names: Vec<String> = target.wanted().iter().map(|wanted| wanted.text()).collect();
+                let mut once = names.clone();
+                once.sort();
+                once.dedup();
+                prop_assert!(!names.is_empty() && once.len() <= names.len());
+                prop_assert_eq!(target.text(), text);
+            }
+            Err(error) => prop_assert_eq!(error.exit(), 2, "{}", error),
+        }
+    }
+
+    #[test]
+    fn an_advertisement_is_made_of_what_it_is(report in report(), frame in any::<String>()) {
+        let record = json_holds(&Body::Device(DeviceRecord::of(&report, &FAMILIES)));
+        prop_assert_eq!(record["name"].as_str(), report.name.as_deref());
+        prop_assert_eq!(record["alias"].as_str(), report.alias.as_deref());
+        prop_assert_eq!(record["profile"].is_null(), FAMILIES.advertised(&report).is_none());
+        let _ = (FAMILIES.looks_like_a_bulb(&report), FAMILIES.weigh(&report), FAMILIES.advertised_profile(&report));
+        for wanted in Target::parse("all,*,Light-*,C4:11:00:00:00:01,x", &Config::default(), &FAMILIES).unwrap().wanted() {
+            let _ = wanted.matches(&report);
+        }
+        junit_holds(&report, vec![frame]);
+    }
+}
+
+/// A bulb that says and sends anything.
+#[derive(Clone, Debug)]
+struct Hostile {
+    name: String,
+    company: Vec<u8>,
+    service: Vec<u8>,
+    status: Vec<u8>,
+    notification: Vec<u8>,
+    /// Services and characteristics besides, with what they read.
+    table: Vec<(u16, u16, Vec<u8>)>,
+}
+
+fn hostile() -> impl Strategy<Value = Hostile> {
+    let bytes = |most| vec(any::<u8>(), 0..most);
+    let place = || {
+        prop_oneof![
+            any::<u16>(),
+            select(vec![0xfff0, 0xfff1, 0xfff2, 0x180a, 0x180f, 0x2a19, 0x2a29, 0xffe5, 0xffd9])
+        ]
+    };
+    let table = vec((place(), place(), bytes(60)), 0..6);
+    (name(), bytes(24), bytes(24), bytes(40), bytes(40), table).prop_map(
+        |(name, company, service, status, notification, table)| Hostile {
+            name,
+            company,
+            service,
+            status,
+            notification,
+            table,
+        },
+    )
+}
+
+impl Hostile {
+    fn rig(&self) -> String {
+        let name = toml::Value::String(self.name.clone());
+        let (company, service) = (hex::encode(&self.company), hex::encode(&self.service));
+        let mut rig = format!(
+            "rig = 1\n[[bulb]]\nname = {name}\naddress = \"C4:11:00:00:00:01\"\nadvertises = [\"fff0\"]\n\
+             manufacturer = {{ company = 0x5a00, data = \"{company}\" }}\nservice_data = {{ service = \"fd3d\", data = \"{service}\" }}\n\
+             [[bulb.service]]\nuuid = \"fff0\"\n\
+             [[bulb.service.characteristic]]\nuuid = \"fff1\"\nproperties = [\"write\"]\n\
+             [[bulb.service.characteristic]]\nuuid = \"fff2\"\nproperties = [\"read\", \"notify\"]\n"
+        );
+        for (service, characteristic, value) in &self.table {
+            rig += &format!(
+                "[[bulb.service]]\nuuid = \"{service:04x}\"\n[[bulb.service.characteristic]]\nuuid = \"{characteristic:04x}\"\n\
+                 properties = [\"read\", \"notify\"]\nvalue = \"{}\"\n",
+                hex::encode(value)
+            );
+        }
+        for (on, bytes) in [("read", &self.status), ("notify", &self.notification)] {
+            rig += &format!(
+                "[[bulb.fault]]\non = \"{on}\"\ndo = \"reply\"\ncharacteristic = \"fff2\"\nbytes = \"{}\"\n",
+                hex::encode(bytes)
+            );
+        }
+        rig
+    }
+}
+
+async fn talk(radio: &dyn Radio) -> Result<Report> {
+    let soon = || Deadline::after(Duration::from_secs(5));
+    let mut reports = radio.reports();
+    radio.start_scan().await?;
+    let report = reports.recv().await.unwrap();
+    radio.stop_scan().await?;
+    let link: Arc<dyn Link> = radio.connect(&report.id, soon()).await?;
+    let ids: Vec<_> = link.table().all().map(|(id, ..)| id).collect();
+    for id in ids {
+        let _ = link.read(id, soon()).await;
+    }
+    let state: Result<BulbState> = async {
+        let mut session = Session::open(link, &report, &FAMILIES, soon()).await?;
+        session.prepare(soon()).await?;
+        let change = bulbctl::bulb::Change { power: Some(bulbctl::bulb::Power::On), ..Default::default() };
+        session.apply(&change, soon()).await?;
+        session.read_state(soon()).await
+    }
+    .await;
+    match state {
+        Ok(state) => {
+            let profile = FAMILIES.profile("base", None)?;
+            json_holds(&Body::State(StateRecord::of("x", &report, &profile, state)));
+        }
+        Err(error) => {
+            let told = json_holds(&Body::Error(ErrorRecord::of(&error, report.name.as_deref())));
+            assert_ne!(told["exit"], 1, "{told}");
+        }
+    }
+    Ok(report)
+}
+
+async fn hostile_bulb_is_recorded(hostile: &Hostile) {
+    let dir = tempfile::tempdir().unwrap();
+    let (rig, file) = (dir.path().join("rig.toml"), dir.path().join("recording.jsonl"));
+    fs::write(&rig, hostile.rig()).unwrap();
+    let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+    let recorder = Recorder::create(&file).unwrap();
+    let radio = recorder.wrap(open(Some(&rig), options).await.unwrap());
+    let report = talk(radio.as_ref()).await.unwrap();
+    radio.close().await;
+    recorder.finish().await.unwrap();
+    assert_eq!(report.name.as_ref(), Some(&hostile.name));
+    assert!(!report.label().is_empty());
+    json_holds(&Body::Device(DeviceRecord::of(&report, &FAMILIES)));
+    // What was written is what passed, a line each.
+    let text = fs::read_to_string(&file).unwrap();
+    for line in text.lines() {
+        let _: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+    assert!(!redact(&Recording::load(&file).unwrap()).unwrap().is_empty());
+    let again = talk(replay(&file).unwrap().as_ref()).await.unwrap();
+    assert_eq!(
+        (again.name, again.manufacturer, again.service_data),
+        (report.name, report.manufacturer, report.service_data)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_bulb_may_say_and_send_anything(hostile in hostile()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(hostile_bulb_is_recorded(&hostile));
+    }
+}
