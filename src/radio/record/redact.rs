@@ -22,7 +22,7 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     let mut found = Found::default();
     values.iter().for_each(|value| found.look(value, None));
     let replacements = found.replacements();
-    values.iter_mut().for_each(|value| replace(value, &replacements));
+    values.iter_mut().for_each(|value| replace(value, Place::Fixed, &replacements));
     // As lines, so that their fields keep their order.
     let lines = values.into_iter().map(|value| {
         serde_json::from_value::<Line>(value)
@@ -31,6 +31,40 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
             .map_err(failed)
     });
     lines.collect()
+}
+
+/// A name of fewer bytes is not looked for in bytes: most that look like it are none, and the frame would be no frame any more.
+const SHORTEST: usize = 4;
+
+/// What a text of a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A word of the format, or a number: an address may be in it, a name is not.
+    Fixed,
+    /// Words of somebody's.
+    Text,
+    /// Bytes in hex.
+    Bytes,
+}
+
+impl Place {
+    /// What is found under a key.
+    fn of(key: &str, around: Self) -> Self {
+        match key {
+            "name" | "alias" | "device" | "address" | "error" => Self::Text,
+            "hex" | "manufacturer" | "service_data" => Self::Bytes,
+            "kind" => Self::Fixed,
+            _ => around,
+        }
+    }
+}
+
+/// What is replaced, where, and by what.
+struct Replacement {
+    old: String,
+    by: String,
+    /// Everywhere if it is nowhere in particular.
+    place: Option<Place>,
 }
 
 /// What tells whose it is, in the order of its appearance.
@@ -65,12 +99,12 @@ impl Found {
     }
 
     /// What is replaced by what, the longest first, so that no name is replaced within another.
-    fn replacements(&self) -> Vec<(String, String)> {
-        let mut all: BTreeMap<String, String> = BTreeMap::new();
+    fn replacements(&self) -> Vec<Replacement> {
+        let mut all: BTreeMap<(String, Option<Place>), String> = BTreeMap::new();
         for (index, address) in self.addresses.iter().enumerate() {
             let new = substitute(index);
             for form in FORMS {
-                all.insert(form(*address), form(new));
+                all.insert((form(*address), None), form(new));
             }
         }
         for (index, name) in self.names.iter().enumerate() {
@@ -78,14 +112,18 @@ impl Found {
             let kind =
                 [("light", "Light"), ("bulb", "Bulb")].into_iter().find(|(word, _)| lower.contains(word));
             let new = format!("{}-{}", kind.map_or("Device", |(_, kind)| kind), index + 1);
-            all.insert(hex::encode(name), hex::encode(&new));
-            all.insert(name.clone(), new);
+            if name.len() >= SHORTEST {
+                all.insert((hex::encode(name), Some(Place::Bytes)), hex::encode(&new));
+            }
+            all.insert((name.clone(), Some(Place::Text)), new);
         }
         for (index, id) in self.ids.iter().enumerate() {
-            all.insert(id.clone(), uuid::Uuid::from_u128(index as u128 + 1).to_string());
+            let new = uuid::Uuid::from_u128(index as u128 + 1).to_string();
+            all.insert((id.clone(), None), new);
         }
-        let mut all: Vec<_> = all.into_iter().collect();
-        all.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
+        let all = all.into_iter().map(|((old, place), by)| Replacement { old, by, place });
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|one| std::cmp::Reverse(one.old.len()));
         all
     }
 }
@@ -114,24 +152,29 @@ const FORMS: [fn(Address) -> String; 4] = [
     },
 ];
 
-fn replace(value: &mut Value, replacements: &[(String, String)]) {
+fn replace(value: &mut Value, place: Place, replacements: &[Replacement]) {
     match value {
-        Value::String(text) => *text = replaced(text, replacements),
-        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, replacements)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| replace(value, replacements)),
+        Value::String(text) => *text = replaced(text, place, replacements),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace(value, place, replacements)),
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(key, value)| replace(value, Place::of(key, place), replacements));
+        }
         _ => {}
     }
 }
 
 /// The text with everything replaced, and nothing of what was put there replaced again.
-fn replaced(text: &str, replacements: &[(String, String)]) -> String {
+fn replaced(text: &str, place: Place, replacements: &[Replacement]) -> String {
+    let fits = |one: &&Replacement| one.place.is_none_or(|own| own == place);
     let mut new = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let found = replacements.iter().find(|(old, _)| rest.starts_with(old.as_str()));
-        if let Some((old, by)) = found {
-            new.push_str(by);
-            rest = rest.get(old.len()..).unwrap_or_default();
+        // Half a byte further on, hex is of other bytes.
+        let between = place == Place::Bytes && (text.len() - rest.len()) % 2 == 1;
+        let found = replacements.iter().filter(fits).find(|one| rest.starts_with(one.old.as_str()));
+        if let Some(one) = found.filter(|_| !between) {
+            new.push_str(&one.by);
+            rest = rest.get(one.old.len()..).unwrap_or_default();
         } else {
             new.push(first);
             rest = rest.get(first.len_utf8()..).unwrap_or_default();
