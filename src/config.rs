@@ -73,7 +73,12 @@ impl Config {
                 }
                 Ok(config)
             }
-            Err(error) if error.kind() == ErrorKind::NotFound && !required => Ok(Self::default()),
+            // Where the home is no folder, there is none either.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) && !required =>
+            {
+                Ok(Self::default())
+            }
             Err(error) => {
                 Err(Error::FileUnreadable { path: path.display().to_string(), detail: error.to_string() })
             }

@@ -1,6 +1,7 @@
 //! `check`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,8 +109,16 @@ async fn held_against(radio: &dyn Radio, report: &Report, context: &Context<'_>)
     }
 }
 
-/// Writes the whole file or nothing: who reads it never sees a part.
+/// Writes the whole file or nothing: who reads it never sees a part. What is no file, as a pipe or a device, is written to, and
+/// never replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
+    let unwritable = |error: io::Error| Error::FileUnwritable {
+        path: path.display().to_string(),
+        detail: error.to_string(),
+    };
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, content).map_err(unwritable);
+    }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(temporary);
@@ -117,6 +126,6 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     written.map_err(|error| {
         // Nothing may be left of it; where that fails too, there is no more to say.
         let _ = fs::remove_file(&temporary);
-        Error::FileUnwritable { path: path.display().to_string(), detail: error.to_string() }
+        unwritable(error)
     })
 }

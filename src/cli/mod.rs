@@ -107,8 +107,10 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
         .map_err(|error| Error::Internal(error.to_string()))?;
     let result = runtime.block_on(async {
         let result = tokio::select! {
-            result = run(cli.verb, &context) => result,
+            // First, so that whatever the verb does, there is somebody who hears the signal.
+            biased;
             result = interrupted() => result,
+            result = run(cli.verb, &context) => result,
         };
         tokio::select! {
             () = context.close() => {}
