@@ -16,14 +16,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What is done: how it is called, and its arguments.
-const OPERATIONS: [(&str, &[&str]); 7] = [
+const OPERATIONS: [(&str, &[&str]); 9] = [
     ("scan", &["scan", "--duration", "2500ms"]),
     ("connect", &["connect", "Light-1"]),
+    ("discover: `info`", &["info", "Light-1", "--listen", "300ms"]),
     ("read: `status`", &["status", "Light-1"]),
     ("write, notify: `on`", &["on", "Light-1"]),
     ("switch over: `toggle`", &["toggle", "Light-1"]),
     ("read: `battery`", &["battery", "Light-1"]),
     ("subscribe, idle: `watch`", &["watch", "Light-1", "--duration", "5s"]),
+    // Of a link that `connect` has kept, where it could.
+    ("disconnect", &["disconnect", "Light-1"]),
 ];
 
 fn root() -> &'static Path {
@@ -58,6 +61,9 @@ fn cell(rig: &Path, arguments: &[&str]) -> String {
             .args(arguments);
         command.output().unwrap()
     };
+    if arguments[0] == "disconnect" {
+        run(&["connect", "Light-1"]);
+    }
     let output = run(arguments);
     let end = end_of(&output);
     if arguments[0] == "connect" {
@@ -120,6 +126,12 @@ fn end_of(output: &Output) -> String {
                 }
             }
             "battery" => "read".to_owned(),
+            // The table, and the family that it is of, if it is of one.
+            "info" => {
+                let services = record["services"].as_array().unwrap().len();
+                let family = record["profile"].as_str().unwrap_or("no family");
+                format!("{services} service{}, {family}", if services == 1 { "" } else { "s" })
+            }
             "scan" => format!("{} found", record["found"]),
             _ => continue,
         };

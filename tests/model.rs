@@ -15,6 +15,8 @@
 mod case;
 #[path = "model/run.rs"]
 mod run;
+#[path = "model/wrong.rs"]
+mod wrong;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
@@ -39,7 +41,7 @@ fn nothing_is_lost() {
     let tally = std::cell::RefCell::new(run::Tally::default());
     let result = runner.run(&cases(), |case| {
         steps.set(steps.get() + case.steps.len());
-        tally.borrow_mut().add(&run::play(&case)?);
+        tally.borrow_mut().add(&run::play(&case, None)?);
         Ok(())
     });
     match result {
@@ -54,5 +56,28 @@ fn nothing_is_lost() {
         assert!(steps.get() >= 20_000, "{} steps", steps.get());
         assert!(tally.reported > 2_000 && tally.lost > 400 && tally.back > 500, "{tally:?}");
         assert!(tally.confirmed > 1_000 && tally.failed > 100 && tally.held_to > 150, "{tally:?}");
+    }
+}
+
+/// What would be wrong is found, whatever it is, and told with a rig to play.
+#[test]
+fn a_radio_that_is_wrong_is_caught() {
+    for lie in wrong::LIES {
+        // A few are enough; how small they get does not matter here.
+        let config =
+            Config { cases: 40, failure_persistence: None, max_shrink_iters: 5, ..Config::default() };
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let result =
+            TestRunner::new_with_rng(config, rng).run(&cases(), |case| run::play(&case, Some(lie)).map(drop));
+        let Err(TestError::Fail(reason, case)) = result else { panic!("{lie:?} is not caught: {result:?}") };
+        println!("{lie:?}: {reason}");
+        let expected = match lie {
+            wrong::Lie::LosesWrites => ["was never", "was the last value"],
+            wrong::Lie::InventsStates => ["was never", "was the last value"],
+            wrong::Lie::LeaksLinks => ["still connected", "links came up"],
+            wrong::Lie::ScansOn => ["still scanning", "still scanning"],
+        };
+        assert!(expected.iter().any(|words| reason.message().contains(words)), "{lie:?}: {reason}");
+        assert!(case.rig().starts_with("rig = 1"));
     }
 }

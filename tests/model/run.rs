@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::case::{BULBS, Case, START, Step, What, address};
+use crate::wrong::{Lie, Wrong};
 
 /// The time that an operation may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,13 +91,13 @@ struct World {
     start: Instant,
 }
 
-/// Plays a case on a clock of its own.
-pub(crate) fn play(case: &Case) -> Result<Tally, TestCaseError> {
+/// Plays a case on a clock of its own, on a radio that is right or has something wrong.
+pub(crate) fn play(case: &Case, lie: Option<Lie>) -> Result<Tally, TestCaseError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let dir = TempDir::new().unwrap();
     let tally = runtime.block_on(async {
-        timeout(END, act(case, dir.path()))
+        timeout(END, act(case, lie, dir.path()))
             .await
             .unwrap_or_else(|_| Err(TestCaseError::fail("it waits for ever")))
     })?;
@@ -107,13 +108,17 @@ pub(crate) fn play(case: &Case) -> Result<Tally, TestCaseError> {
     Ok(tally)
 }
 
-async fn act(case: &Case, dir: &Path) -> Result<Tally, TestCaseError> {
+async fn act(case: &Case, lie: Option<Lie>, dir: &Path) -> Result<Tally, TestCaseError> {
     let rig = dir.join("rig.toml");
     std::fs::write(&rig, case.rig()).unwrap();
     let log = dir.join("log");
     let options = SimOptions { dir: Some(dir.join("world")), log: Some(log.clone()) };
     let radio =
         sim::open(Some(&rig), options).await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let radio: Arc<dyn Radio> = match lie {
+        Some(lie) => Arc::new(Wrong { radio, lie }),
+        None => radio,
+    };
     let mut world = World::open(radio).await;
     for step in &case.steps {
         world.step(step).await?;
