@@ -5,6 +5,9 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "faults/desk.rs"]
+mod desk;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -172,13 +175,16 @@ fn matrix() -> String {
     });
     let results = results.into_inner().unwrap();
     let heads: Vec<&str> = OPERATIONS.iter().map(|(name, _)| *name).collect();
-    let mut table =
-        format!("| rig | what is wrong | {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 2));
+    let mut table = format!(
+        "| rig | what is wrong | {} | `tui` |\n|{}\n",
+        heads.join(" | "),
+        "---|".repeat(heads.len() + 3)
+    );
     for (rig, ends) in rigs.iter().zip(results.chunks(OPERATIONS.len())) {
         let text = fs::read_to_string(rig).unwrap();
         let about = text.lines().find_map(|line| line.strip_prefix("about = ")).unwrap().trim_matches('"');
         let name = rig.file_stem().unwrap().to_string_lossy();
-        writeln!(table, "| `{name}` | {about} | {} |", ends.join(" | ")).unwrap();
+        writeln!(table, "| `{name}` | {about} | {} | {} |", ends.join(" | "), desk::cell(rig)).unwrap();
     }
     table
 }

@@ -1,0 +1,86 @@
+//! What the TUI is told on each rig, on the paused clock: it connects at 1 s, switches the bulb over at 1.5 s, and stays for a minute.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulbctl::bulb::{Happening, LinkPhase, Provenance};
+use bulbctl::radio::AdapterState;
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::tui::{Depth, Desk, Event, Options, Setup, Word};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use futures::FutureExt;
+use tempfile::TempDir;
+use tokio::time::{Instant, timeout_at};
+
+/// One cell: everything that the desk was told, each word once, in the order in which it came first; and how the link is in the end.
+pub(crate) fn cell(rig: &Path) -> String {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let dir = TempDir::new().unwrap();
+    let told = runtime.block_on(session(rig, dir.path()));
+    let log = fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    let count = |event: &str| log.matches(&format!("\"event\":\"{event}\"")).count();
+    assert_eq!(count("connect"), count("disconnect"), "{}: the desk leaves a link: {log}", rig.display());
+    told
+}
+
+async fn session(rig: &Path, dir: &Path) -> String {
+    let (rig, world, log) = (rig.to_owned(), dir.join("world"), dir.join("log"));
+    let open = move || {
+        let (rig, options) = (rig.clone(), SimOptions { dir: Some(world.clone()), log: Some(log.clone()) });
+        async move { sim::open(Some(&rig), options).await }.boxed()
+    };
+    let start = Instant::now();
+    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(2) };
+    let (size, depth, groups, families) = ((80, 24), Depth::True, Vec::new(), Arc::default());
+    let mut desk = Desk::open(setup, Options { size, depth, groups, start, families });
+    let (mut told, mut up) = (Vec::new(), false);
+    for (key, until) in [(None, 1000), (Some(KeyCode::Enter), 1500), (Some(KeyCode::Char(' ')), 60_000)] {
+        if let Some(code) = key {
+            let _ = desk.take(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+        }
+        while let Ok(event) = timeout_at(start + Duration::from_millis(until), desk.next()).await {
+            let event = event.unwrap();
+            if let Event::Radio(word) = &event {
+                hear(word, &mut told, &mut up);
+            }
+            let _ = desk.take(event);
+        }
+    }
+    desk.close().await;
+    if !told.iter().any(|word| word == "connected") {
+        return told.join(", ");
+    }
+    format!("{}; {} in the end", told.join(", "), if up { "connected" } else { "not connected" })
+}
+
+fn hear(word: &Word, told: &mut Vec<String>, up: &mut bool) {
+    let text = match word {
+        Word::Closed(error) | Word::Trouble(error) => format!("`{}`", error.code()),
+        Word::Open(_, AdapterState::Off) | Word::Adapter(AdapterState::Off) => "adapter off".to_owned(),
+        Word::Bulb(_, Happening::Link(phase)) => {
+            let before = std::mem::replace(up, *phase == LinkPhase::Up);
+            match (before, *up) {
+                (false, true) => "connected".to_owned(),
+                (true, false) => "lost".to_owned(),
+                _ => return,
+            }
+        }
+        Word::Bulb(_, Happening::State(state, _)) => {
+            assert!(*up || state.provenance == Provenance::Unknown, "{state:?} of a bulb without a link");
+            match state.provenance {
+                Provenance::Reported => "reported".to_owned(),
+                _ => return,
+            }
+        }
+        Word::Bulb(_, Happening::Confirmed(_)) => "confirmed".to_owned(),
+        Word::Bulb(_, Happening::Unconfirmed) => "not confirmed".to_owned(),
+        Word::Bulb(_, Happening::Trouble(error)) => format!("`{}`", error.code()),
+        _ => return,
+    };
+    if !told.contains(&text) {
+        told.push(text);
+    }
+}
