@@ -14,7 +14,11 @@ fn acts(c: char) -> bool {
 /// `\u{1b}`.
 #[must_use]
 pub fn sanitise(text: &str) -> Cow<'_, str> {
-    let text = text.trim_matches([' ', '\0']);
+    escaped(text.trim_matches([' ', '\0']))
+}
+
+/// The same with the padding kept.
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(acts) {
         return Cow::Borrowed(text);
     }

@@ -1,6 +1,7 @@
 //! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
 
 use std::collections::HashMap;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::fleet::{self, Found, Target};
 use crate::radio::record::Recorder;
 use crate::radio::{self, AdapterChoice, Attempt, Deadline, DeviceId, Radio, Report, trace::Traced};
 use crate::report::Reporter;
+use crate::sanitise::escaped;
 use crate::tui::LogWriter;
 
 /// How long an operation may take where nobody says.
@@ -275,6 +277,24 @@ impl Drop for Progress {
     }
 }
 
+/// Writes the log to stderr, a line at a time. What is said in it may hold names of strangers: the log itself takes care of escape
+/// sequences, of which its own colours are the only ones left, and no more.
+struct SafeLog;
+
+impl Write for SafeLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let safe: Vec<_> = text.split('\u{1b}').map(escaped).collect();
+        writeln!(io::stderr(), "{}", safe.join("\u{1b}"))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// Sends what the program does to stderr: warnings always, more with `-v`; the libraries' own words with `-vvv` only.
 pub(crate) fn start_log(global: &Global, tui: bool) {
     let level = match global.verbose {
@@ -291,7 +311,7 @@ pub(crate) fn start_log(global: &Global, tui: bool) {
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(move || -> Box<dyn std::io::Write> {
             // The TUI has the screen, and shows what is said.
-            if tui { Box::new(LogWriter) } else { Box::new(std::io::stderr()) }
+            if tui { Box::new(LogWriter) } else { Box::new(SafeLog) }
         })
         .with_ansi(!tui && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(global.verbose >= 3)

@@ -11,6 +11,8 @@ mod drive;
 mod frame;
 mod gatt;
 mod generate;
+#[cfg(test)]
+mod hostile;
 mod info;
 mod link;
 mod profiles;

@@ -301,10 +301,10 @@ fn seconds(millis: u64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
-/// Without the characters that XML 1.0 has no way to write (section 2.2).
+/// What acts on a terminal as escapes, lines kept; and without the two characters that XML does not have (XML 1.0, 2.2) besides those.
 fn clean(text: &str) -> String {
-    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..);
-    text.chars().map(|c| if allowed(c) { c } else { '\u{FFFD}' }).collect()
+    let lines: Vec<_> = text.split('\n').map(sanitise).collect();
+    lines.join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 #[cfg(test)]

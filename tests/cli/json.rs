@@ -67,3 +67,59 @@ fn hostile_names_reach_no_terminal_raw() {
         );
     }
 }
+
+/// Not as a name, a value or data, not in a log, an error, a report or a recording.
+#[test]
+fn what_a_stranger_sends_reaches_no_terminal_raw() {
+    let rig = r#"
+        rig = 1
+        [[bulb]]
+        name = "Light\u001b]0;x\u0007\u202e\u009b2J\u007f\r\n</testcase>\u0000"
+        address = "C4:11:00:00:09:02"
+        manufacturer = { company = 0x5a00, data = "1b5b324a0d0a" }
+        service_data = { service = "fd3d", data = "1b5b324a" }
+        device = { manufacturer = "\u001b[31mX", model = "\u202eM\n", firmware = "\u009b" }
+        [[bulb.fault]]
+        on = "read"
+        do = "reply"
+        characteristic = "fff2"
+        bytes = "1b5b324a"
+        [[bystander]]
+        name = "\u001b[2JLight\u2066"
+        address = "C4:11:00:00:09:F2"
+    "#;
+    let machine = Machine::new();
+    let (report, recording) = (machine.path().join("report.xml"), machine.path().join("recording.jsonl"));
+    let (report, recording) = (report.to_str().unwrap(), recording.to_str().unwrap());
+    let target = "C4:11:00:00:09:02";
+    let verbs: &[&[&str]] = &[
+        &["scan", "--any", "--duration", "400ms"],
+        &["on", target],
+        &["status", target],
+        &["info", target, "--listen", "300ms"],
+        &["watch", target, "--duration", "300ms"],
+        &["gatt", "read", target, "fff2", "--text"],
+        &["profiles", "detect", target],
+        &["check", target, "--only", "command-*", "--report", report],
+        &["on", "Light*", "--record", recording],
+        &["on", "\u{1b}[2J\u{202e}", "--timeout", "300ms"],
+        &["redact", recording],
+    ];
+    let acts = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    for verb in verbs {
+        for form in ["-vv", "--json"] {
+            let output = machine.rig(rig, &[verb, &[form][..]].concat());
+            let text = stdout(&output) + &stderr(&output);
+            assert!(!text.contains(acts), "{verb:?} {form}: {text:?}");
+            assert!(!text.contains("panicked"), "{verb:?} {form}: {text}");
+        }
+    }
+    for file in [report, recording] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(!text.contains(acts), "{file}: {text:?}");
+    }
+}

@@ -155,3 +155,23 @@ async fn a_log_goes_on_where_it_was() {
     assert!(times.is_sorted() && times[2] > times[1], "{times:?}");
     assert!(text.starts_with("{\"ms\":"), "{text}");
 }
+
+/// The wall clock is set back to 1970, or a century on, between two commands.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_does_no_harm() {
+    for written in [0_u64, u64::MAX, 4_000_000_000_000] {
+        let place = Place::with_bulb("battery = 50\nbattery_drain = \"2s\"\n");
+        let (radio, link) = connected(&place).await;
+        write(link.as_ref(), &RED).await.unwrap();
+        radio.close().await;
+        let file = &world_files(&place)[0];
+        let mut world: serde_json::Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        assert!(world["written_ms"].is_u64(), "{world}");
+        world["written_ms"] = written.into();
+        fs::write(file, world.to_string()).unwrap();
+        let (radio, link) = connected(&place).await;
+        assert_eq!(link.read(STATUS, soon()).await.unwrap(), RED, "{written}");
+        assert!(link.read(BATTERY, soon()).await.unwrap()[0] <= 50);
+        radio.close().await;
+    }
+}
