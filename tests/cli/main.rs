@@ -6,6 +6,7 @@
 mod bench;
 mod bench_verb;
 mod captures;
+mod check;
 mod errors;
 mod families;
 mod frame;
