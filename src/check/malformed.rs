@@ -111,23 +111,30 @@ async fn refuses(stand: &mut Stand, how: Spoilt) -> Verdict {
     let profile = Arc::clone(stand.profile());
     for write in spoil(&profile, how) {
         stand.base(true).await?;
-        let before = stand.observe(None).await?;
-        let frame = hex::encode(&write.bytes);
-        let unchanged = format!("{frame} changes nothing, and the link stays up");
-        match stand.write(&write, Deadline::after(REQUEST_TIME)).await {
-            Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
-            Err(error) if matches!(error.exit(), 4 | 5) => return Err(Stop::Broken(error)),
-            Err(error) => return Err(failed(unchanged, error.to_string())),
-        }
-        sleep(SETTLE).await;
-        if !stand.is_up() {
-            return Err(failed(unchanged, "the link was lost"));
-        }
-        stand.drain();
-        let after = stand.observe(None).await?;
-        if let (Some(before), Some(after)) = (before, after) {
-            keeping(stand, &before, &after, before.items(), &unchanged)?;
-        }
+        let unchanged = format!("{} changes nothing, and the link stays up", hex::encode(&write.bytes));
+        changes_nothing(stand, std::slice::from_ref(&write), &unchanged).await?;
     }
     Ok(())
+}
+
+/// Writes what may be refused, and is to have no effect.
+pub(super) async fn changes_nothing(stand: &mut Stand, writes: &[Write], expected: &str) -> Verdict {
+    let before = stand.observe(None).await?;
+    for write in writes {
+        match stand.write(write, Deadline::after(REQUEST_TIME)).await {
+            Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
+            Err(error) if matches!(error.exit(), 4 | 5) => return Err(Stop::Broken(error)),
+            Err(error) => return Err(failed(expected, error.to_string())),
+        }
+    }
+    sleep(SETTLE).await;
+    if !stand.is_up() {
+        return Err(failed(expected, "the link was lost"));
+    }
+    stand.drain();
+    let after = stand.observe(None).await?;
+    match (before, after) {
+        (Some(before), Some(after)) => keeping(stand, &before, &after, before.items(), expected),
+        _ => Ok(()),
+    }
 }

@@ -3,6 +3,7 @@
 //! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Stand`], which brings the bulb to what each check needs,
 //! keeps what passed, and puts the bulb back into the state that it was found in ([`Undo`]).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -17,10 +18,12 @@ mod frames;
 mod light;
 mod link;
 mod malformed;
+mod own;
 mod stand;
 mod table;
 mod undo;
 
+pub use own::{own_class, own_look, own_name};
 pub use stand::Stand;
 pub use table::CHECKS;
 pub use undo::Undo;
@@ -172,58 +175,88 @@ pub async fn run(
     let mut summary = Summary::default();
     stand.alone = plan.long.unwrap_or_default();
     for check in CHECKS.iter().filter(|check| plan.names(check.name)) {
-        let done = one(stand, plan, check).await?;
-        match done.outcome {
-            Outcome::Passed => summary.passed += 1,
-            Outcome::Failed { .. } => summary.failed += 1,
-            Outcome::Blocked(_) => summary.blocked += 1,
-            Outcome::Skipped(_) => summary.skipped += 1,
+        let time = check.time + if check.class == Class::Long { stand.alone } else { Duration::ZERO };
+        let row = Row { name: check.name, about: check.about, class: check.class, look: check.look, time };
+        let lacks = (check.lacks)(stand.profile());
+        summary.count(&row.run(stand, plan, lacks, |stand| (check.run)(stand)).await?, &mut told)?;
+    }
+    let profile = Arc::clone(stand.profile());
+    for check in &profile.checks {
+        let name = own_name(&profile, check);
+        if plan.names(&name) {
+            let (about, look, own) = (&*check.about, own_look(check), check.clone());
+            let row = Row { name: &name, about, class: own_class(check), look, time: table::TIME };
+            summary.count(&row.run(stand, plan, None, |stand| own::run(stand, own)).await?, &mut told)?;
         }
-        told(&done)?;
     }
     summary.restored = stand.undo().run().await;
     summary.took = start.elapsed();
     Ok(summary)
 }
 
-/// Runs one check within its time.
-async fn one(stand: &mut Stand, plan: &Plan, check: &Check) -> Result<Done> {
-    let start = Instant::now();
-    stand.begin();
-    let left_out = plan.leaves_out(check.class).map(str::to_owned);
-    let skipped = left_out.or_else(|| (check.lacks)(stand.profile()));
-    let time = check.time + if check.class == Class::Long { stand.alone } else { Duration::ZERO };
-    let verdict = match skipped {
-        Some(why) => Err(Stop::Skipped(why)),
-        None => match timeout(time, (check.run)(stand)).await {
-            Ok(verdict) => verdict,
-            Err(_) => {
-                // Whatever hangs there is not to be in the way of the next one.
-                stand.drop_link().await;
-                Err(Stop::Failed {
-                    expected: check.about.to_owned(),
-                    seen: format!("it was not over after {} s", time.as_secs()),
-                })
-            }
-        },
-    };
-    let outcome = match verdict {
-        Ok(()) => Outcome::Passed,
-        Err(Stop::Failed { expected, seen }) => Outcome::Failed { expected, seen },
-        Err(Stop::Blocked(what)) => Outcome::Blocked(what),
-        Err(Stop::Skipped(why)) => Outcome::Skipped(why),
-        Err(Stop::Broken(error)) => return Err(error),
-    };
-    let (frames, note) = stand.end();
-    Ok(Done {
-        name: check.name.to_owned(),
-        about: check.about.to_owned(),
-        look: check.look.to_owned(),
-        outcome,
-        took: start.elapsed(),
-        frames,
-        note,
-    })
+impl Summary {
+    fn count(&mut self, done: &Done, told: &mut impl FnMut(&Done) -> Result<()>) -> Result<()> {
+        match done.outcome {
+            Outcome::Passed => self.passed += 1,
+            Outcome::Failed { .. } => self.failed += 1,
+            Outcome::Blocked(_) => self.blocked += 1,
+            Outcome::Skipped(_) => self.skipped += 1,
+        }
+        told(done)
+    }
+}
+
+/// One check, of the table or of the profile's own.
+struct Row<'a> {
+    name: &'a str,
+    about: &'a str,
+    class: Class,
+    look: &'a str,
+    time: Duration,
+}
+
+impl Row<'_> {
+    /// Runs it within its time.
+    async fn run<'s>(
+        &self,
+        stand: &'s mut Stand,
+        plan: &Plan,
+        lacks: Option<String>,
+        run: impl for<'a> FnOnce(&'a mut Stand) -> BoxFuture<'a, Verdict>,
+    ) -> Result<Done> {
+        let start = Instant::now();
+        stand.begin();
+        let left_out = plan.leaves_out(self.class).map(str::to_owned);
+        let verdict = match left_out.or(lacks) {
+            Some(why) => Err(Stop::Skipped(why)),
+            None => match timeout(self.time, run(stand)).await {
+                Ok(verdict) => verdict,
+                Err(_) => {
+                    // Whatever hangs there is not to be in the way of the next one.
+                    stand.drop_link().await;
+                    let seen = format!("it was not over after {} s", self.time.as_secs());
+                    Err(failed(self.about, seen))
+                }
+            },
+        };
+        let outcome = match verdict {
+            Ok(()) => Outcome::Passed,
+            Err(Stop::Failed { expected, seen }) => Outcome::Failed { expected, seen },
+            Err(Stop::Blocked(what)) => Outcome::Blocked(what),
+            Err(Stop::Skipped(why)) => Outcome::Skipped(why),
+            Err(Stop::Broken(error)) => return Err(error),
+        };
+        let (frames, note) = stand.end();
+        Ok(Done {
+            name: self.name.to_owned(),
+            about: self.about.to_owned(),
+            look: self.look.to_owned(),
+            outcome,
+            took: start.elapsed(),
+            frames,
+            note,
+        })
+    }
 }
 
 /// What an error of the radio or the bulb means for a check.

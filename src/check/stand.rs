@@ -10,7 +10,6 @@ use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Item, Items, Light, Profile, Write};
 use futures::FutureExt;
 use futures::future::{pending, select_all};
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Judge, Stop, Undo, failed};
@@ -36,6 +35,8 @@ const FRAMES: usize = 24;
 /// What checks start from: a dim light of a colour none of whose parts is like another, so that a mix-up shows.
 const DIM: Percent = Percent::clamped(30);
 const TINT: Rgb = Rgb::new(200, 120, 40);
+
+mod says;
 
 /// A bulb under test.
 #[derive(Debug)]
@@ -398,163 +399,6 @@ impl Stand {
         }
         let parts: Vec<String> = wrong.iter().map(|item| part(item, &said)).collect();
         Err(failed(what, format!("it reports {}", parts.join(", "))))
-    }
-
-    // -- what it says ------------------------------------------------------------------------------------------------
-
-    /// What the bulb says when it is read or asked. Where that cannot be understood, what it notified has to do.
-    pub(super) async fn observe(&mut self, notified: Option<Light>) -> Result<Option<Light>, Stop> {
-        let way = self.profile.readback();
-        let told = if way.read {
-            self.read_all().await
-        } else if way.ask {
-            self.ask().await
-        } else if way.command || way.change {
-            return Ok(notified);
-        } else {
-            return Ok(None);
-        };
-        match (told, notified) {
-            (Ok(light), _) => Ok(Some(light)),
-            (Err(error @ Error::LinkLost { .. }), _) => Err(failed("the link stays up", error.to_string())),
-            (Err(_), Some(light)) => Ok(Some(light)),
-            (Err(_), None) if self.told.is_some() => Ok(self.told.clone()),
-            (Err(error), None) if error.exit() == 4 => Err(Stop::Broken(error)),
-            (Err(error), None) => {
-                Err(Stop::Blocked(format!("its state cannot be known, see state-readable: {error}")))
-            }
-        }
-    }
-
-    /// Reads all that its family reports by being read.
-    pub(super) async fn read_all(&mut self) -> Result<Light> {
-        let mut told = Light::default();
-        let profile = Arc::clone(&self.profile);
-        let Some(Up { link, roles: Ok(roles), .. }) = &self.up else {
-            return Err(Error::Internal("reading without a link".to_owned()));
-        };
-        let (link, roles) = (Arc::clone(link), roles.clone());
-        for role in profile.readable_roles() {
-            let Some(id) = roles.get(&role.name) else { continue };
-            let value = link.read(id, Deadline::after(REQUEST_TIME)).await?;
-            self.note_frame(format!("read {id} {}", hex::encode(&value)));
-            let light = profile
-                .decode(&role.name, &value)
-                .map_err(|fault| Error::MalformedStatus { device: self.device(), fault: Box::new(fault) })?;
-            told.merge(&light);
-        }
-        Ok(told)
-    }
-
-    /// Asks all that its family can be asked, and takes the answers.
-    async fn ask(&mut self) -> Result<Light> {
-        self.drain();
-        let profile = Arc::clone(&self.profile);
-        for question in profile.queries(self.sequence) {
-            self.sequence = self.sequence.wrapping_add(1);
-            self.write(&question, Deadline::after(REQUEST_TIME)).await?;
-        }
-        let reported = profile.reported();
-        let whole = |light: &Light| light.items() == reported;
-        let device = self.device();
-        let lost = |_| Error::LinkLost { device, operation: "waiting for an answer".to_owned() };
-        match self.listen(ACK_TIME, whole).await.map_err(lost)? {
-            Some(light) => Ok(light),
-            None => Err(Error::Silent {
-                device: self.device(),
-                operation: "the question for its state".to_owned(),
-                waited: ACK_TIME,
-            }),
-        }
-    }
-
-    /// Takes what is notified until it is enough or the time is over; nothing where none of it could be understood.
-    pub(super) async fn listen(
-        &mut self,
-        time: Duration,
-        enough: impl Fn(&Light) -> bool,
-    ) -> Result<Option<Light>, Stop> {
-        let end = Instant::now() + time;
-        let mut told: Option<Light> = None;
-        while !told.as_ref().is_some_and(&enough) {
-            match self.next(end.saturating_duration_since(Instant::now())).await? {
-                None => break,
-                Some(notified) => {
-                    if let Some(light) = self.understand(&notified) {
-                        told.get_or_insert_default().merge(&light);
-                    }
-                }
-            }
-        }
-        Ok(told)
-    }
-
-    /// The next notification within this time.
-    pub(super) async fn next(&mut self, time: Duration) -> Result<Option<Notified>, Stop> {
-        let end = Instant::now() + time;
-        loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let ears = self.up.iter_mut().flat_map(|up| &mut up.ears);
-            let streams: Vec<_> = ears
-                .map(|(id, stream)| {
-                    let id = *id;
-                    stream.recv().map(move |bytes| (id, bytes)).boxed()
-                })
-                .collect();
-            if streams.is_empty() {
-                return Ok(None);
-            }
-            let frame = timeout(left, select_all(streams)).await;
-            let frame = frame.map(|(frame, ..)| frame);
-            match frame {
-                Err(_) => return Ok(None),
-                Ok((id, Ok(bytes))) => {
-                    let notified = Notified { id, bytes, at: Instant::now() };
-                    self.take(&notified);
-                    return Ok(Some(notified));
-                }
-                Ok((_, Err(RecvError::Lagged(_)))) => {}
-                Ok((_, Err(RecvError::Closed))) => {
-                    return Err(failed("the link stays up", "the link was lost"));
-                }
-            }
-        }
-    }
-
-    /// What a notification says, in the words of whichever role it is of.
-    pub(super) fn understand(&self, notified: &Notified) -> Option<Light> {
-        let Some(Up { roles: Ok(roles), .. }) = &self.up else { return None };
-        let light = roles.of(notified.id).find_map(|role| self.profile.decode(role, &notified.bytes).ok())?;
-        (!light.items().is_empty()).then_some(light)
-    }
-
-    /// The newest report that was notified so far; the others are passed over.
-    pub(super) fn newest(&mut self) -> Option<Light> {
-        let frames = self.drain();
-        frames.iter().rev().find_map(|frame| self.understand(frame))
-    }
-
-    /// Takes what was notified so far.
-    pub(super) fn drain(&mut self) -> Vec<Notified> {
-        let mut frames = Vec::new();
-        for (id, stream) in self.up.iter_mut().flat_map(|up| &mut up.ears) {
-            loop {
-                match stream.try_recv() {
-                    Ok(bytes) => frames.push(Notified { id: *id, bytes, at: Instant::now() }),
-                    Err(TryRecvError::Lagged(_)) => {}
-                    Err(_) => break,
-                }
-            }
-        }
-        frames.iter().for_each(|frame| self.take(frame));
-        frames
-    }
-
-    fn take(&mut self, notified: &Notified) {
-        self.note_frame(format!("notify {} {}", notified.id, hex::encode(&notified.bytes)));
-        if let Some(light) = self.understand(notified) {
-            self.told.get_or_insert_default().merge(&light);
-        }
     }
 }
 

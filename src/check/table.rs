@@ -8,7 +8,7 @@ use super::Class::{Flashing, Long, Safe};
 use super::{Check, frames, light, link, malformed};
 
 /// What most may take: a connect, and some commands that are never reported.
-const TIME: Duration = Duration::from_secs(40);
+pub(super) const TIME: Duration = Duration::from_secs(40);
 /// What takes many commands.
 const MANY: Duration = Duration::from_secs(150);
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use bulb_protocol::profile::Profile;
 
-use super::args::Check;
+use super::args::{Check, Global};
 use super::context::Context;
+use super::profiles;
 use crate::bulb::{BASE, recognise};
 use crate::check::{self, CHECKS, Plan, Stand};
 use crate::error::{Error, Result};
@@ -16,10 +17,13 @@ use crate::fleet::glob;
 use crate::radio::{Deadline, Radio, Report};
 use crate::report::{Body, CheckListing, CheckRecord, CheckSummary, Reporter, junit};
 
-/// `check --list`.
-pub(crate) fn list(args: &Check, reporter: &Reporter) -> Result<()> {
+/// `check --list`, with the own checks of a profile that was named.
+pub(crate) fn list(args: &Check, global: &Global, reporter: &Reporter) -> Result<()> {
     let plan = plan(args)?;
+    let named = global.profile.as_deref().map(|text| profiles::all(global).load(text)).transpose()?;
+    let own = named.iter().flat_map(|(_, profile)| CheckListing::own(profile));
     CheckListing::all()
+        .chain(own)
         .filter(|one| plan.names(&one.check))
         .try_for_each(|one| reporter.record(&Body::CheckListing(one)))
 }
@@ -27,11 +31,18 @@ pub(crate) fn list(args: &Check, reporter: &Reporter) -> Result<()> {
 fn plan(args: &Check) -> Result<Plan> {
     let only: Vec<_> = args.only.iter().map(|text| glob(text)).collect();
     for (glob, text) in only.iter().zip(&args.only) {
-        if !CHECKS.iter().any(|check| glob.matches(check.name)) {
-            return Err(Error::Usage(format!("there is no check {text:?}; `bulbctl check --list` has all")));
+        // One with a dot is of some profile's own: whether there is one, is seen when the profile is known.
+        if !text.contains('.') && !CHECKS.iter().any(|check| glob.matches(check.name)) {
+            return Err(no_check(text));
         }
     }
     Ok(Plan { only, flashing: args.flashing, long: args.long })
+}
+
+fn no_check(text: &str) -> Error {
+    Error::Usage(format!(
+        "there is no check {text:?}; `bulbctl check --list` has all, with --profile also the profile's own"
+    ))
 }
 
 pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
@@ -73,6 +84,13 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         bulbs += 1;
         failed += summary.failed + summary.blocked;
         context.reporter.record(&Body::CheckSummary(CheckSummary::of(text, &report, &name, summary)))?;
+    }
+    let nowhere = args.only.iter().find(|text| {
+        let glob = glob(text);
+        bulbs > 0 && !records.iter().any(|record| glob.matches(&record.check))
+    });
+    if let Some(text) = nowhere {
+        return Err(no_check(text));
     }
     if let Some(path) = &args.report {
         write(path, &junit(&records)?)?;

@@ -96,7 +96,7 @@ fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
         }
         Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, reporter),
         Verb::Redact(args) => return redact::run(&args, reporter),
-        Verb::Check(args) if args.list => return check::list(&args, reporter),
+        Verb::Check(args) if args.list => return check::list(&args, &cli.global, reporter),
         Verb::Completions(args) => return generate::completions(&args, &cli.global, reporter),
         Verb::Man(args) => return generate::man(&args, reporter),
         _ => {}

@@ -1,5 +1,6 @@
 //! What `check` reports: a record each check, the summary, and the file for build servers.
 
+use bulb_protocol::profile::Profile;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde::Serialize;
@@ -8,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::record::{Bulb, millis};
 use super::text::{DIM, Layout};
-use crate::check::{CHECKS, Class, Done, Outcome, Summary};
+use crate::check::{CHECKS, Class, Done, Outcome, Summary, own_class, own_look, own_name};
 use crate::error::{Error, Result};
 use crate::radio::Report;
 use crate::sanitise::sanitise;
@@ -199,16 +200,23 @@ impl CheckSummary {
 impl CheckListing {
     /// All checks that are built in.
     pub fn all() -> impl Iterator<Item = Self> {
-        CHECKS.iter().map(|check| Self {
-            check: check.name.to_owned(),
-            about: check.about.to_owned(),
-            class: match check.class {
-                Class::Safe => "safe",
-                Class::Flashing => "flashing",
-                Class::Long => "long",
-            },
-            look: check.look.to_owned(),
+        CHECKS.iter().map(|check| Self::new(check.name, check.about, check.class, check.look))
+    }
+
+    /// The checks that a profile brings with it.
+    pub fn own(profile: &Profile) -> impl Iterator<Item = Self> {
+        profile.checks.iter().map(|check| {
+            Self::new(&own_name(profile, check), &check.about, own_class(check), own_look(check))
         })
+    }
+
+    fn new(check: &str, about: &str, class: Class, look: &str) -> Self {
+        let class = match class {
+            Class::Safe => "safe",
+            Class::Flashing => "flashing",
+            Class::Long => "long",
+        };
+        Self { check: check.to_owned(), about: about.to_owned(), class, look: look.to_owned() }
     }
 
     pub(super) fn text(&self, layout: Layout) -> String {

@@ -6,6 +6,7 @@
 mod bench;
 mod bench_verb;
 mod captures;
+mod check;
 mod ends;
 mod errors;
 mod families;

@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::abilities;
 use super::can::{Can, Lack, Source};
@@ -63,8 +64,8 @@ fn with_variant(file: &File, name: Option<&str>) -> Checked<File> {
     Ok(merged)
 }
 
-struct Compiler<'a> {
-    file: &'a File,
+pub(super) struct Compiler<'a> {
+    pub(super) file: &'a File,
     can: Can,
 }
 
@@ -99,6 +100,7 @@ impl Compiler<'_> {
             grade: file.grade,
             unsupported: definition.and_then(|variant| variant.unsupported.clone()),
             session: self.session(&file.session, wrapper)?,
+            checks: self.checks(|frame| self.fixed(&frame.frame, &frame.to, frame.delay.0, wrapper))?,
             gatt_score: file.gatt.score,
             forbid: file.gatt.forbid.clone(),
             probe: self.probe()?,
@@ -139,7 +141,7 @@ impl Compiler<'_> {
         self.file.role.iter().map(role).collect()
     }
 
-    fn role(&self, at: usize, name: &str) -> Checked<String> {
+    pub(super) fn role(&self, at: usize, name: &str) -> Checked<String> {
         if self.file.role.contains_key(name) {
             return Ok(name.to_owned());
         }
@@ -151,7 +153,7 @@ impl Compiler<'_> {
         Template::parse(text, &self.can, self.file.frame_length).map_err(|message| Fault::new(at, message))
     }
 
-    fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Checked<Body> {
+    pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Checked<Body> {
         match (frame, codec) {
             (Some(text), None) => self.template(at, text).map(Body::Template),
             (None, Some(name)) => Body::named(name).ok_or_else(|| {
@@ -291,31 +293,39 @@ impl Compiler<'_> {
         }
     }
 
-    fn session(&self, session: &SessionDef, wrapper: Option<Wrapper>) -> Checked<Session> {
-        let write = |frame: &At<String>, to: &str, delay| {
-            let to = self.role(frame.at, to)?;
-            let bytes = self.template(frame.at, &frame.value)?;
-            let nothing = Light::default();
-            let bytes =
-                bytes.write(&self.can, &Source::new(&nothing, false)).map_err(|Lack::Unknown(item)| {
-                    Fault::new(frame.at, format!("nothing is known yet that {{{item}}} could be filled with"))
-                })?;
-            let bytes = match wrapper {
-                None => bytes,
-                Some(wrapper) => wrapper.wrap_command(&bytes, false, 0),
-            };
-            Ok(Write { kind: self.kind(&to, None), role: to, bytes, delay })
+    /// A frame that says always the same.
+    fn fixed(
+        &self,
+        frame: &At<String>,
+        to: &str,
+        delay: Duration,
+        wrapper: Option<Wrapper>,
+    ) -> Checked<Write> {
+        let to = self.role(frame.at, to)?;
+        let bytes = self.template(frame.at, &frame.value)?;
+        let nothing = Light::default();
+        let bytes =
+            bytes.write(&self.can, &Source::new(&nothing, false)).map_err(|Lack::Unknown(item)| {
+                Fault::new(frame.at, format!("nothing is known yet that {{{item}}} could be filled with"))
+            })?;
+        let bytes = match wrapper {
+            None => bytes,
+            Some(wrapper) => wrapper.wrap_command(&bytes, false, 0),
         };
+        Ok(Write { kind: self.kind(&to, None), role: to, bytes, delay })
+    }
+
+    fn session(&self, session: &SessionDef, wrapper: Option<Wrapper>) -> Checked<Session> {
+        let write = |frame: &At<String>, to: &str, delay| self.fixed(frame, to, delay, wrapper);
         let first = session.first.iter().map(|first| write(&first.frame, &first.to, first.delay.0));
         let keep_alive = match &session.keep_alive {
             None => None,
             Some(keep) if keep.every.0.is_zero() => {
                 return Err(Fault::new(keep.frame.at, "keep_alive.every is zero"));
             }
-            Some(keep) => Some(KeepAlive {
-                write: write(&keep.frame, &keep.to, core::time::Duration::ZERO)?,
-                every: keep.every.0,
-            }),
+            Some(keep) => {
+                Some(KeepAlive { write: write(&keep.frame, &keep.to, Duration::ZERO)?, every: keep.every.0 })
+            }
         };
         Ok(Session {
             first: first.collect::<Checked<_>>()?,
@@ -389,7 +399,7 @@ pub(crate) fn check(file: &File) -> Checked {
     Ok(())
 }
 
-fn name(name: &At<String>) -> Checked {
+pub(super) fn name(name: &At<String>) -> Checked {
     let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !name.value.is_empty() && name.value.chars().all(right) {
         return Ok(());

@@ -30,6 +30,7 @@ mod board;
 pub mod builtin;
 mod bulb;
 mod can;
+mod check;
 mod codec;
 mod color;
 mod compile;
@@ -48,6 +49,7 @@ mod text;
 pub use board::{Board, Reaction, Told};
 pub use bulb::{Answer, Heard, Occasion};
 pub use can::Grade;
+pub use check::{Expect, OwnCheck};
 pub use encode::{Refusal, Sent};
 pub use error::ProfileError;
 pub use family::{Ability, Family, LoadError};
@@ -94,6 +96,8 @@ pub struct Profile {
     pub probe: Option<Probe>,
     /// How a virtual bulb of this family shows itself.
     pub example: Example,
+    /// What the conformance suite looks at besides.
+    pub checks: Vec<OwnCheck>,
     pub(crate) chromatic: bool,
     pub(crate) can: Can,
     pub(crate) commands: Vec<Command>,

@@ -1,6 +1,7 @@
 //! A profile file as it is written: what `docs/PROFILES.md` describes.
 
 mod can;
+mod check;
 mod frames;
 #[cfg(feature = "schema")]
 mod schema;
@@ -17,6 +18,7 @@ use super::can::Grade;
 use super::text::{Hex, Pattern, Place, Properties, Time, Uuid};
 
 pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
+pub(crate) use check::CheckDef;
 pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
 
 /// A value and where it stands in the text.
@@ -82,6 +84,9 @@ pub(crate) struct File {
     /// How a virtual bulb of this family shows itself
     #[serde(default)]
     pub(crate) example: ExampleDef,
+    /// What `bulbctl check` looks at besides
+    #[serde(default)]
+    pub(crate) check: Vec<At<CheckDef>>,
     /// Models that differ
     #[serde(default)]
     pub(crate) variant: BTreeMap<String, At<VariantDef>>,
