@@ -21,6 +21,8 @@ ELK = "C4:5C:00:00:20:02"
 
 # From the first scan on: everything that a decoder wants is in it.
 WHOLE = [
+    # Long enough to hear the headphones, which advertise every two seconds.
+    ["scan", "--any", "--timeout", "8s"],
     ["on", BASE],
     ["set", BASE, "--brightness", "60", "--color", "ff8800"],
     ["status", BASE],
@@ -36,7 +38,9 @@ LATE = [["set", BASE, "--color", "00ff00"], ["off", BASE], ["status", BASE]]
 def run(words: list[str], *, may_fail: bool = False) -> None:
     """A command, whose output is passed on."""
     print("$ bulbctl", *words, flush=True)
-    command = [sys.argv[1], "--adapter", "hci0", "--timeout", "60s", *words]
+    if "--timeout" not in words:
+        words = [*words, "--timeout", "60s"]
+    command = [sys.argv[1], "--adapter", "hci0", *words]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     if done.returncode != 0 and not may_fail:
         sys.exit(f"{words}: ended with {done.returncode}")
