@@ -281,6 +281,41 @@ power = "55 {power}"
 }
 
 #[test]
+fn frames_that_do_not_fit_into_the_mtu_are_not_written() {
+    let machine = Machine::new();
+    let board = r#"
+profile = 1
+name = "long"
+title = "A board with long frames"
+[role.control]
+at = ["1234/1235"]
+properties = ["write"]
+[session]
+mtu = 64
+[can]
+power = {}
+[commands]
+power = "55 {power}"
+"#;
+    std::fs::write(machine.path().join("long.toml"), board).unwrap();
+    let rig = |mtu: u16| {
+        format!(
+            "rig = 1\n[[bulb]]\nprofile = \"./long.toml\"\naddress = \"C4:11:00:00:02:04\"\nmtu = {mtu}\n"
+        )
+    };
+    let profile = machine.path().join("long.toml");
+    let on = ["--json", "-vv", "on", "C4:11:00:00:02:04", "--profile", profile.to_str().unwrap()];
+    let refused = machine.rig(&rig(63), &on);
+    let error = last(&refused);
+    assert_eq!((code(&refused), error["code"].as_str()), (6, Some("connect.mtu")), "{refused:?}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("63") && message.contains("64"), "{message}");
+    assert!(!stderr(&refused).contains("5501"), "{refused:?}");
+    let done = machine.rig(&rig(64), &on);
+    assert!(code(&done) == 0 && stderr(&done).contains("5501"), "{done:?}");
+}
+
+#[test]
 fn a_fade_goes_there_in_steps() {
     let machine = Machine::new();
     let start = std::time::Instant::now();
