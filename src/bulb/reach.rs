@@ -15,25 +15,41 @@ pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
 /// How often a scan for a bulb is looked after.
 const SCAN_TIME: Duration = Duration::from_secs(1);
 
+/// Connects; a bulb that the system has forgotten since it was found is looked for again.
+async fn connect(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<Arc<dyn Link>> {
+    match radio.connect(&report.id, deadline).await {
+        Err(error @ Error::ConnectFailed { .. }) if is_forgotten(radio, &report.id).await => {
+            tracing::info!("{error}; looking for it again");
+            find_again(radio, report, deadline).await?;
+            radio.connect(&report.id, deadline).await
+        }
+        result => result,
+    }
+}
+
+async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
+    radio.known().await.is_ok_and(|known| known.iter().all(|report| report.id != *device))
+}
+
 /// Connects and runs the operation. A link that was up before we came may be one that the command before us has asked to
 /// end: when it is lost on the way, the operation runs once more on a link of our own. So it must be one that can be repeated.
 ///
 /// # Errors
-/// What [`Radio::connect`] and the operation give.
+/// What [`Radio::connect`], [`find_again`] and the operation give.
 pub async fn reach<T>(
     radio: &dyn Radio,
-    device: &DeviceId,
+    report: &Report,
     deadline: Deadline,
     mut operation: impl AsyncFnMut(Arc<dyn Link>) -> Result<T>,
 ) -> Result<T> {
-    let link = radio.connect(device, deadline).await?;
+    let link = connect(radio, report, deadline).await?;
     match operation(Arc::clone(&link)).await {
         Err(Error::LinkLost { .. }) if link.was_up() => {
-            tracing::info!("{device}: the link that was there has ended, connecting anew");
+            tracing::info!("{}: the link that was there has ended, connecting anew", report.label());
             // BlueZ refuses what is asked of a link that is about to end, and says all the same that it is connected.
             ended(link.as_ref()).await;
             drop(link);
-            operation(radio.connect(device, deadline).await?).await
+            operation(connect(radio, report, deadline).await?).await
         }
         result => result,
     }

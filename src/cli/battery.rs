@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "reading",
             async |radio, report, deadline| {
-                let battery = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                let battery = reach(radio.as_ref(), &report, deadline, async |link| {
                     read_battery(link.as_ref(), &report.label(), deadline).await
                 });
                 Ok(BatteryRecord::of(&args.target, &report, battery.await?))

@@ -37,7 +37,7 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Worked out once: a toggle that is repeated would undo itself.
                 let mut wanted: Option<Light> = None;
-                let outcome = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                let outcome = reach(radio.as_ref(), &report, deadline, async |link| {
                     let mut session = Session::open(link, &report, &context.families, deadline).await?;
                     let light = match &wanted {
                         Some(light) => light.clone(),

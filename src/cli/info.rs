@@ -29,7 +29,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
             let advertising =
                 if report.connected { None } else { Some(heard.get(&report.id).unwrap_or(&nothing)) };
             let details = radio.details(&report.id).await?;
-            let inside = reach(radio.as_ref(), &report.id, deadline, async |link| {
+            let inside = reach(radio.as_ref(), &report, deadline, async |link| {
                 look(link.as_ref(), &report, &context.families, deadline).await
             });
             Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside.await?))

@@ -40,7 +40,7 @@ pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "recognising",
             async |radio, report, deadline| {
-                let found = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                let found = reach(radio.as_ref(), &report, deadline, async |link| {
                     weigh(link.as_ref(), &report, &context.families, deadline, true).await
                 });
                 Ok(DetectRecord::of(&args.target, &report, &found.await?))

@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "reading",
             async |radio, report, deadline| {
-                let state = reach(radio.as_ref(), &report.id, deadline, async |link| {
+                let state = reach(radio.as_ref(), &report, deadline, async |link| {
                     let mut session = Session::open(link, &report, &context.families, deadline).await?;
                     let state = session.read_state(deadline).await?;
                     Ok((session.or_advertised(state, &report), session.profile().clone()))

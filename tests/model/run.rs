@@ -242,7 +242,7 @@ impl World {
         let command = async move {
             let deadline = Deadline::after(TIMEOUT);
             let wanted = Light { brightness: Some(Percent::clamped(percent)), ..Light::default() };
-            reach(radio.as_ref(), &report.id, deadline, async |link| {
+            reach(radio.as_ref(), &report, deadline, async |link| {
                 let mut session = Session::open(link, &report, &families, deadline).await?;
                 session.command(&wanted, deadline).await
             })
@@ -378,7 +378,7 @@ impl World {
             while reports.recv().await.is_ok_and(|heard| heard.id != report.id) {}
             self.radio.stop_scan().await?;
         }
-        reach(self.radio.as_ref(), &report.id, deadline, async |link| {
+        reach(self.radio.as_ref(), report, deadline, async |link| {
             Session::open(link, report, &self.families, deadline).await?.read_state(deadline).await
         })
         .await

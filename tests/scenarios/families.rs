@@ -186,11 +186,15 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         assert!(missing.is_none(), "{name} {arguments}: no {missing:?} in {state}");
         let wanted: Vec<String> = sent.writes.iter().map(|write| wanted(&profile, write)).collect();
         let saw: Vec<String> = commanded(&profile, play, address);
-        let (_, new) = saw.split_at(seen);
+        let mut new = saw.get(seen..).unwrap().to_vec();
+        if new.len() > wanted.len() {
+            // A lamp that has not told in time, on a busy machine, is told the same once more.
+            new.dedup();
+        }
         assert_eq!(new, wanted, "{name} {arguments}");
         // A vector is of a lamp of which nothing is known.
         if profile.encode(&change, &Light::default(), 0).is_ok_and(|alone| alone.writes == sent.writes) {
-            vectors += against_vectors(&profile, &change, new);
+            vectors += against_vectors(&profile, &change, &new);
         }
         seen = saw.len();
         for write in &sent.writes {

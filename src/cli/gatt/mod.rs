@@ -100,7 +100,7 @@ impl Runner<'_> {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
                 let mut done = 0;
-                reach(radio.as_ref(), &report.id, deadline, async |link| {
+                reach(radio.as_ref(), &report, deadline, async |link| {
                     let family = match self.form {
                         ValueForm::Frame => Some(self.family(link.as_ref(), &report, deadline).await?),
                         _ => None,
