@@ -53,7 +53,7 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let listening = Arc::new(Listening::default());
     let bus = Bus::open(listening.clone()).await.map_err(fault)?;
     let objects = bus.subscribe().await.map_err(|error| fault(error.into()))?;
-    let chosen = choose(candidates(&objects), wanted)?;
+    let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
     let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
