@@ -350,3 +350,83 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         seed.deserialize(node).map_err(|mistake| mistake.or_at(node.start()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Lamp {
+        name: At<String>,
+        level: Option<At<u8>>,
+        on: Option<bool>,
+        factor: Option<f64>,
+        range: Option<(u32, u32)>,
+        kind: Option<Kind>,
+        #[serde(default)]
+        part: Vec<At<Part>>,
+        #[serde(default)]
+        names: BTreeMap<String, i64>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Kind {
+        DeskLamp,
+        Bulb,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Part {
+        id: At<u16>,
+    }
+
+    #[test]
+    fn values_come_with_their_places() {
+        let text = "name = 'A'\nlevel = 0x7f\non = true\nfactor = 2\nrange = [1, 2]\nkind = 'desk-lamp'\n\
+                    [[part]]\nid = 7\n[[part]]\nid = 8\n[names]\nx = -1\n";
+        let lamp: Lamp = parse(text).unwrap();
+        assert_eq!((lamp.name.at, lamp.name.value.as_str()), (7, "A"));
+        assert_eq!(lamp.level.map(|level| (line(text, level.at), level.value)), Some((2, 127)));
+        assert_eq!((lamp.on, lamp.factor, lamp.range), (Some(true), Some(2.0), Some((1, 2))));
+        assert_eq!(lamp.kind, Some(Kind::DeskLamp));
+        let parts: Vec<_> = lamp.part.iter().map(|part| (line(text, part.at), part.value.id.value)).collect();
+        assert_eq!(parts, [(7, 7), (9, 8)]);
+        assert_eq!(lamp.names.get("x"), Some(&-1));
+    }
+
+    #[test]
+    fn a_mistake_is_told_where_it_is() {
+        let cases = [
+            ("name = 3", 1, "invalid type: integer `3`, expected a string"),
+            ("name = 'A'\nlevel = 'x'", 2, "invalid type: string \"x\", expected u8"),
+            ("name = 'A'\nlevel = 256", 2, "invalid value: integer `256`, expected u8"),
+            ("name = 'A'\nlevel = 99999999999999999999", 2, "integer number overflowed"),
+            ("name = 'A'\nlevel = 1.5", 2, "invalid type: floating point `1.5`, expected u8"),
+            ("name = 'A'\nfactor = true", 2, "invalid type: boolean `true`, expected f64"),
+            ("name = 'A'\non = 1979-05-27", 2, "invalid type: 1979-05-27, expected a boolean"),
+            ("name = 'A'\n\nrange = [1]", 3, "invalid length 1, expected a tuple of size 2"),
+            ("name = 'A'\nkind = 'sun'", 2, "unknown variant `sun`, expected `desk-lamp` or `bulb`"),
+            ("name = 'A'\nkind = {bulb = 1}", 2, "invalid type: map, expected enum Kind"),
+            ("name = 'A'\n[[part]]\nid = 1\n[[part]]\n", 4, "missing field `id`"),
+            ("name = 'A'\npart = [[1]]", 2, "invalid type: sequence, expected struct Part"),
+            ("name = 'A'\nnames = 'x'", 2, "invalid type: string \"x\", expected a map"),
+            ("on = true", 1, "missing field `name`"),
+            ("name = 'A'\n\nsize = 1", 3, "unknown field `size`"),
+            ("name = 'A'\nname = 'B'", 2, "duplicate key"),
+            ("name = ", 1, "string values must be quoted"),
+        ];
+        for (text, at, says) in cases {
+            let mistake = parse::<Lamp>(text).unwrap_err();
+            let told = format!("line {}: {}", line(text, mistake.at()), mistake.message());
+            assert!(told.starts_with(&format!("line {at}: {says}")), "{text:?} is told as {told:?}");
+        }
+    }
+}
