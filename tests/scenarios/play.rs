@@ -67,6 +67,16 @@ impl<'a> Play<'a> {
         Self { stage, rig, dir, broken: Cell::new(None), kept: RefCell::default() }
     }
 
+    /// The rig's file.
+    pub fn rig(&self) -> &Path {
+        &self.rig
+    }
+
+    /// A folder for this scenario alone, which is gone after it.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Asserts that nothing is left behind.
     pub fn end(self) {
         if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {
