@@ -26,6 +26,7 @@ mod links;
 mod play;
 #[path = "../pty/mod.rs"]
 mod pty;
+mod recordings;
 mod run;
 mod several;
 mod signals;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
+        ("recordings", recordings::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {

@@ -77,6 +77,11 @@ impl<'a> Play<'a> {
         self.dir.path()
     }
 
+    /// Keeps something beside the logs of the run on the real stack.
+    pub fn keep(&self, bytes: &[u8], name: &str) {
+        self.stage.keep(bytes, name);
+    }
+
     /// Asserts that nothing is left behind.
     pub fn end(self) {
         if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {

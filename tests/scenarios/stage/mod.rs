@@ -83,6 +83,9 @@ pub trait Stage: Send + Sync {
     /// connect, is told.
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String>;
 
+    /// Keeps a file beside the logs of the run, if there are any.
+    fn keep(&self, _bytes: &[u8], _name: &str) {}
+
     /// Whether the Bluetooth service is down without having been told to.
     fn has_died(&self) -> bool;
 
