@@ -23,6 +23,7 @@ mod families;
 mod faults;
 mod finding;
 mod links;
+mod other;
 mod play;
 #[path = "../pty/mod.rs"]
 mod pty;
@@ -30,6 +31,7 @@ mod recordings;
 mod run;
 mod several;
 mod signals;
+mod stack;
 mod stage;
 mod unfit;
 mod watching;
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         ("several", several::SCENARIOS),
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
+        ("stack", stack::SCENARIOS),
         ("bench", bench::SCENARIOS),
         ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),

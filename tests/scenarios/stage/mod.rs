@@ -16,6 +16,8 @@
 mod real;
 mod sim;
 
+pub use real::objects;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -52,6 +54,10 @@ pub enum Breakage {
     NoService,
     /// There is no D-Bus.
     NoBus,
+    /// The Bluetooth service is killed. On the real stack only, as it does not come back within a command of the other.
+    ServiceKilled,
+    /// The system bus is killed, and with it goes the Bluetooth service. On the real stack only, too.
+    BusKilled,
 }
 
 /// One radio, and the world that it is in.

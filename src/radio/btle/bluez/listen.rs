@@ -55,11 +55,15 @@ struct To {
 }
 
 impl Listening {
-    /// Starts with what there is, then what has been heard since, then whatever comes.
-    pub(super) fn begin(&self, adapter: String, hub: Arc<Hub>, objects: &Objects) {
+    /// Starts with what there is, then what has been heard since, then whatever comes. Again on every new connection to the bus;
+    /// nothing at all is there while BlueZ is not.
+    pub(super) fn begin(&self, adapter: String, hub: Arc<Hub>, objects: Option<&Objects>) {
         let to = To { adapter, hub };
         let mut state = lock(&self.state);
-        state.objects(&to, objects);
+        state.down = objects.is_none();
+        if let Some(objects) = objects {
+            state.objects(&to, objects);
+        }
         for message in std::mem::take(&mut state.early) {
             state.signal(&to, &message);
         }
@@ -84,12 +88,12 @@ impl Listening {
         }
     }
 
-    /// The bus is gone.
+    /// The bus is gone. What is heard on the next one waits until [`begin`](Self::begin).
     pub(super) fn lost(&self) {
         let mut state = lock(&self.state);
-        state.down = true;
-        if let Some(to) = &state.to {
-            to.hub.set_adapter(AdapterState::Absent);
+        state.early.clear();
+        if let Some(to) = state.to.take() {
+            state.gone(&to);
         }
     }
 
@@ -163,15 +167,22 @@ impl State {
             }
             Some("NameOwnerChanged") => {
                 let owner = message.read3::<&str, &str, &str>();
-                self.down = matches!(owner, Ok((_, _, "")));
-                if self.down {
-                    self.discovering = false;
-                    self.gatt = GattObjects::default();
-                    to.hub.set_adapter(AdapterState::Absent);
+                self.down = false;
+                if matches!(owner, Ok((_, _, ""))) {
+                    self.gone(to);
                 }
             }
             _ => {}
         }
+    }
+
+    /// BlueZ is gone, and all that it had.
+    fn gone(&mut self, to: &To) {
+        self.down = true;
+        self.discovering = false;
+        self.gatt = GattObjects::default();
+        self.fresh.clear();
+        to.hub.set_adapter(AdapterState::Absent);
     }
 
     fn added(&mut self, to: &To, path: &str, interfaces: &HashMap<String, PropMap>) {
