@@ -31,6 +31,7 @@ mod recordings;
 mod run;
 mod several;
 mod signals;
+mod soak;
 mod stack;
 mod stage;
 mod unfit;
@@ -90,6 +91,7 @@ fn main() -> ExitCode {
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
         ("recordings", recordings::SCENARIOS),
+        ("soak", soak::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {
@@ -100,7 +102,8 @@ fn main() -> ExitCode {
                 perform(stage.as_ref().as_ref(), scenario);
                 Ok(())
             })
-            .with_ignored_flag(!scenario.on.contains(&kind))
+            // What soaks takes minutes.
+            .with_ignored_flag(!scenario.on.contains(&kind) || topic == "soak")
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()

@@ -104,3 +104,21 @@ impl Drop for Scanner {
         self.0.wait().ok();
     }
 }
+
+/// How many match rules the bus has of a process.
+pub fn match_rules(pid: u32) -> u32 {
+    let bus = Connection::new_system().unwrap();
+    let daemon = bus.with_proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", TIME);
+    let (names,): (Vec<String>,) = daemon.method_call("org.freedesktop.DBus", "ListNames", ()).unwrap();
+    let own = names.into_iter().filter(|name| name.starts_with(':')).filter(|name| {
+        let asked = daemon.method_call("org.freedesktop.DBus", "GetConnectionUnixProcessID", (name,));
+        // One that has gone meanwhile is not ours.
+        asked.is_ok_and(|(of,): (u32,)| of == pid)
+    });
+    let rules = own.map(|name| {
+        let (stats,): (PropMap,) =
+            daemon.method_call("org.freedesktop.DBus.Debug.Stats", "GetConnectionStats", (name,)).unwrap();
+        prop_cast::<u32>(&stats, "MatchRules").copied().unwrap()
+    });
+    rules.sum()
+}

@@ -156,9 +156,19 @@ impl<'a> Play<'a> {
         self.stage.wait_connecting(address);
     }
 
+    /// Which radio.
+    pub fn kind(&self) -> Kind {
+        self.stage.kind()
+    }
+
+    /// The air log so far.
+    pub fn log(&self) -> String {
+        self.stage.log(self.dir.path())
+    }
+
     /// What a bulb has seen so far.
     pub fn saw(&self, address: &str) -> Vec<String> {
-        let log = self.stage.log(self.dir.path());
+        let log = self.log();
         Entry::parse(&log)
             .iter()
             .filter(|entry| entry.bulb == address && entry.counts())
@@ -168,7 +178,7 @@ impl<'a> Play<'a> {
 
     /// The writes that a bulb has seen so far, to any characteristic.
     pub fn writes(&self, address: &str) -> Vec<Entry> {
-        let entries = Entry::parse(&self.stage.log(self.dir.path())).into_iter();
+        let entries = Entry::parse(&self.log()).into_iter();
         entries.filter(|entry| entry.bulb == address && entry.event == "write").collect()
     }
 
