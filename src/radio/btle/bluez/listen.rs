@@ -258,3 +258,62 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dbus::arg::Variant;
+
+    use super::*;
+
+    const PATH: &str = "/org/bluez/hci0";
+
+    fn powered(on: bool) -> Message {
+        let properties = PropMap::from([("Powered".to_owned(), Variant(Box::new(on) as _))]);
+        Message::new_signal(PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged").unwrap().append3(
+            ADAPTER,
+            properties,
+            Vec::<String>::new(),
+        )
+    }
+
+    fn owner(now: &str) -> Message {
+        Message::new_signal("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged")
+            .unwrap()
+            .append3("org.bluez", "", now)
+    }
+
+    #[test]
+    fn on_a_new_bus_all_begins_anew_and_nothing_that_was_heard_is_lost() {
+        let listening = Listening::default();
+        let hub = Arc::new(Hub::new(AdapterState::On));
+        let begin = |objects: Option<&Objects>| listening.begin(PATH.to_owned(), hub.clone(), objects);
+        begin(Some(&Objects::new()));
+        assert!(listening.is_running());
+
+        listening.lost();
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        // It comes between the subscription and the first look.
+        listening.signal(owner(":1.9"));
+        listening.signal(powered(true));
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        begin(None);
+        assert!(listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::On);
+
+        // Of the bus before, nothing counts any more; and bluetoothd may come later than the bus.
+        listening.lost();
+        listening.signal(powered(true));
+        listening.lost();
+        begin(None);
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        listening.signal(owner(":1.2"));
+        listening.signal(powered(true));
+        assert!(listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::On);
+        listening.signal(owner(""));
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+    }
+}
