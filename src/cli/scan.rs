@@ -34,12 +34,6 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let filter = Filter::new(args, context.families.clone());
     let radio = context.radio().await?.as_ref();
     let mut view = View::new(args, filter, context.reporter);
-    let start = Instant::now();
-    let end = match (args.duration, args.watch) {
-        (Some(duration), _) => Some(start + duration),
-        (None, true) => None,
-        (None, false) => Some(start + DURATION),
-    };
     let mut adapter = radio.adapter_state();
     let mut reports = radio.reports();
     if args.known {
@@ -48,6 +42,12 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
         }
     }
     radio.start_scan().await?;
+    let start = Instant::now();
+    let end = match (args.duration, args.watch) {
+        (Some(duration), _) => Some(start + duration),
+        (None, true) => None,
+        (None, false) => Some(start + DURATION),
+    };
     let mut tick = interval(FRAME);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while !view.done() {
@@ -93,7 +93,16 @@ async fn adapter_changed(
         return if state == AdapterState::On { Ok(()) } else { Err(Error::AdapterLost { adapter: name }) };
     }
     view.adapter(AdapterRecord::of(name, state))?;
-    if state == AdapterState::On { radio.start_scan().await } else { Ok(()) }
+    if state != AdapterState::On {
+        return Ok(());
+    }
+    match radio.start_scan().await {
+        Err(error) if *radio.adapter_state().borrow() != AdapterState::On => {
+            tracing::info!("the adapter went away again: {error}");
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// Which devices are reported.

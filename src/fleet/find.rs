@@ -55,7 +55,9 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
         let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };
         tracing::info!("scanning for {}", target.text());
         let reports = radio.reports();
-        radio.start_scan().await?;
+        let busy =
+            |waited| Error::ScanBusy { detail: format!("it could not be started within {waited:.1?}") };
+        deadline.run(radio.start_scan(), busy).await?;
         let result = collect(radio, reports, &mut devices, target, open_end, window).await;
         radio.stop_scan().await?;
         result?;

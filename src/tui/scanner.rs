@@ -11,8 +11,8 @@ use crate::bulb::Gate;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline, Radio};
 
-/// How long starting or stopping may take.
-const TIME: Duration = Duration::from_secs(10);
+/// How long starting or stopping may take: a little more than a radio is asked for a scan that it is too busy for.
+const TIME: Duration = Duration::from_secs(15);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(3);
 

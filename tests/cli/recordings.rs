@@ -120,3 +120,17 @@ fn a_recording_is_its_owners() {
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("of before"));
 }
+
+/// A session of the real stack, played without it.
+#[test]
+fn what_was_recorded_on_the_real_stack_is_printed_as_it_was_there() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/recordings");
+    let replay = format!("replay:{folder}/watch.jsonl");
+    let replayed = Machine::new().run(&["--json", "--adapter", &replay, "watch", "Light-1", "--count", "3"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", stderr(&replayed));
+    let printed = stdout(&replayed).lines().fold(String::new(), |all, line| {
+        let record: Value = serde_json::from_str(line).unwrap();
+        all + &line.replacen(record["at"].as_str().unwrap(), "", 1) + "\n"
+    });
+    assert_eq!(printed, std::fs::read_to_string(format!("{folder}/watch.out")).unwrap());
+}

@@ -23,12 +23,16 @@ mod families;
 mod faults;
 mod finding;
 mod links;
+mod other;
 mod play;
 #[path = "../pty/mod.rs"]
 mod pty;
+mod recordings;
 mod run;
 mod several;
 mod signals;
+mod soak;
+mod stack;
 mod stage;
 mod unfit;
 mod watching;
@@ -81,10 +85,13 @@ fn main() -> ExitCode {
         ("several", several::SCENARIOS),
         ("signals", signals::SCENARIOS),
         ("adapter", adapter::SCENARIOS),
+        ("stack", stack::SCENARIOS),
         ("bench", bench::SCENARIOS),
         ("check", check::SCENARIOS),
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
+        ("recordings", recordings::SCENARIOS),
+        ("soak", soak::SCENARIOS),
     ];
     let stage = Arc::new(kind.open());
     let trials = topics.into_iter().flat_map(|(topic, scenarios)| {
@@ -95,7 +102,8 @@ fn main() -> ExitCode {
                 perform(stage.as_ref().as_ref(), scenario);
                 Ok(())
             })
-            .with_ignored_flag(!scenario.on.contains(&kind))
+            // What soaks takes minutes.
+            .with_ignored_flag(!scenario.on.contains(&kind) || topic == "soak")
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()

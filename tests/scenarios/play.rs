@@ -67,6 +67,21 @@ impl<'a> Play<'a> {
         Self { stage, rig, dir, broken: Cell::new(None), kept: RefCell::default() }
     }
 
+    /// The rig's file.
+    pub fn rig(&self) -> &Path {
+        &self.rig
+    }
+
+    /// A folder for this scenario alone, which is gone after it.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Keeps something beside the logs of the run on the real stack.
+    pub fn keep(&self, bytes: &[u8], name: &str) {
+        self.stage.keep(bytes, name);
+    }
+
     /// Asserts that nothing is left behind.
     pub fn end(self) {
         if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {
@@ -141,9 +156,19 @@ impl<'a> Play<'a> {
         self.stage.wait_connecting(address);
     }
 
+    /// Which radio.
+    pub fn kind(&self) -> Kind {
+        self.stage.kind()
+    }
+
+    /// The air log so far.
+    pub fn log(&self) -> String {
+        self.stage.log(self.dir.path())
+    }
+
     /// What a bulb has seen so far.
     pub fn saw(&self, address: &str) -> Vec<String> {
-        let log = self.stage.log(self.dir.path());
+        let log = self.log();
         Entry::parse(&log)
             .iter()
             .filter(|entry| entry.bulb == address && entry.counts())
@@ -153,7 +178,7 @@ impl<'a> Play<'a> {
 
     /// The writes that a bulb has seen so far, to any characteristic.
     pub fn writes(&self, address: &str) -> Vec<Entry> {
-        let entries = Entry::parse(&self.stage.log(self.dir.path())).into_iter();
+        let entries = Entry::parse(&self.log()).into_iter();
         entries.filter(|entry| entry.bulb == address && entry.event == "write").collect()
     }
 

@@ -13,6 +13,8 @@ use serde_json::Value;
 pub struct Done {
     pub exit: i32,
     pub lines: Vec<Value>,
+    /// What was printed, but for the wall clock's times.
+    pub text: String,
     pub stderr: String,
 }
 
@@ -59,6 +61,7 @@ pub struct Running {
     child: Child,
     output: Receiver<Value>,
     lines: Vec<Value>,
+    text: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
     patience: Duration,
 }
@@ -69,12 +72,17 @@ impl Running {
         let mut child = command.spawn().unwrap();
         let (sender, output) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        thread::spawn(move || {
+        let text = thread::spawn(move || {
+            let mut text = String::new();
             for line in stdout.lines() {
-                if sender.send(parsed(&line.unwrap())).is_err() {
-                    return;
-                }
+                let line = line.unwrap();
+                let value = parsed(&line);
+                text += &line.replacen(value["at"].as_str().unwrap_or_default(), "", 1);
+                text.push('\n');
+                // A scenario that has failed reads no more.
+                let _ = sender.send(value);
             }
+            text
         });
         let mut errors = child.stderr.take().unwrap();
         let stderr = thread::spawn(move || {
@@ -82,7 +90,7 @@ impl Running {
             errors.read_to_end(&mut text).unwrap();
             String::from_utf8_lossy(&text).into_owned()
         });
-        Self { child, output, lines: Vec::new(), stderr: Some(stderr), patience }
+        Self { child, output, lines: Vec::new(), text: Some(text), stderr: Some(stderr), patience }
     }
 
     /// Waits so many times as long for whatever comes.
@@ -136,9 +144,10 @@ impl Running {
         let mut lines = std::mem::take(&mut self.lines);
         // Its end of the pipe is closed now, and the reader goes on to what is left in there.
         lines.extend(self.output.iter());
+        let text = self.text.take().unwrap().join().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();
         assert!(!stderr.contains("panicked"), "a panic on stderr: {stderr}");
-        let done = Done { exit: status.code().unwrap_or(-1), lines, stderr };
+        let done = Done { exit: status.code().unwrap_or(-1), lines, text, stderr };
         assert!(done.exit >= 0, "ended by a signal: {done:#?}");
         done
     }

@@ -46,7 +46,7 @@ phase "host's files"
 PYTHONPATH=$PYTHON_PACKAGES PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$GUEST/air.py" \
     --socket /run/air.sock --log /run/air.log --board "$BOARD" 2>/run/out/air.log &
 air=$!
-dbus-daemon --system --fork --nopidfile --print-address >/dev/null
+"$GUEST/bus.sh" start
 "$GUEST/bluetooth.sh" start
 wait_for "virtual air" 120 test -S /run/air.sock
 wait_for "adapter" 30 dbus-send --system --print-reply --dest=org.bluez /org/bluez/hci0 \

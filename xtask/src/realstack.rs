@@ -31,8 +31,11 @@ pub(crate) struct Options {
     /// Compares bulbctl with other tools there instead, and prints a table.
     #[arg(long, conflicts_with = "filter")]
     bench: bool,
-    /// Makes the captures of fixtures/captures anew instead.
+    /// Gives two thousand commands to bulbs that fail now and then instead, and measures what that leaves behind.
     #[arg(long, conflicts_with_all = ["filter", "bench", "shell"])]
+    soak: bool,
+    /// Makes the captures of fixtures/captures anew instead.
+    #[arg(long, conflicts_with_all = ["filter", "bench", "shell", "soak"])]
     captures: bool,
     /// Runs the machine on KVM, about ten times as fast; by default the processor is emulated.
     #[arg(long)]
@@ -97,10 +100,11 @@ fn job(options: &Options) -> Result<Job> {
     }
     let suite = programs::scenarios()?;
     let filter = options.filter.as_deref().unwrap_or_default();
+    // What soaks is passed over otherwise.
+    let filter = if options.soak { "--ignored soak::".to_owned() } else { quoted(Path::new(filter)) };
     Ok(Job::Script(format!(
-        "export BULBCTL_STAGE=real\nexec {} --test-threads=1 --color=never {}",
+        "export BULBCTL_STAGE=real\nexec {} --test-threads=1 --color=never {filter}",
         quoted(&suite),
-        quoted(Path::new(filter)),
     )))
 }
 

@@ -43,7 +43,8 @@ impl Tools {
                 None => Error::AdapterOff { adapter },
             }),
             AdapterState::Absent if self.system.is_running() => Err(Error::AdapterLost { adapter }),
-            AdapterState::Absent => Err(Error::ServiceDown),
+            AdapterState::Absent if self.system.has_bus() => Err(Error::ServiceDown),
+            AdapterState::Absent => Err(Error::NoBus { detail: "the connection to it has ended".to_owned() }),
         }
     }
 }

@@ -43,9 +43,13 @@ use system::System;
 const OPEN_TIME: Duration = Duration::from_secs(5);
 /// How long the start or the end of a scan may take. BlueZ answers when the controller has.
 const SCAN_TIME: Duration = Duration::from_secs(5);
-/// How often a scan is tried to start or end while another program is doing so, and how long is waited between.
-const SCAN_ATTEMPTS: u32 = 4;
+/// For how long a scan that the adapter is too busy for is asked for again: where another program is about to start or end one it
+/// is a moment, but the kernel goes on with the scan of a bluetoothd that was killed for ten seconds (`DISCOV_LE_TIMEOUT`), and
+/// lets the next bluetoothd start none meanwhile.
+const BUSY_TIME: Duration = Duration::from_secs(12);
+/// How long is waited in between: at first, and at the most.
 const SCAN_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_SCAN_PAUSE: Duration = Duration::from_secs(1);
 /// How long closing may take at the worst.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
@@ -133,10 +137,10 @@ impl BtleRadio {
         Self { info, tools, scan: Mutex::new(()), _janitor: task }
     }
 
-    /// Starts or ends the scan, again while another program is about to.
+    /// Starts or ends the scan, again while the adapter is busy.
     async fn scan(&self, operation: Operation) -> Result<()> {
-        let deadline = Deadline::after(SCAN_TIME);
-        let mut attempt = 1;
+        let patience = Deadline::after(BUSY_TIME);
+        let mut pause = SCAN_PAUSE;
         loop {
             let asked = async {
                 match operation {
@@ -145,19 +149,20 @@ impl BtleRadio {
                 }
             };
             let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
-            let Err(fault) = deadline.run(asked, late).await else { return Ok(()) };
-            match fault.meaning(operation) {
+            let Err(fault) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
+            let again = match fault.meaning(operation) {
                 Meaning::Done => return Ok(()),
-                Meaning::Again if attempt < SCAN_ATTEMPTS && deadline.remaining() > SCAN_PAUSE => {
-                    tracing::info!(
-                        "the adapter is busy ({}), attempt {attempt} of {SCAN_ATTEMPTS}",
-                        fault.text()
-                    );
-                }
-                _ => return Err(self.scan_error(&fault, operation, deadline).await),
+                Meaning::Again => true,
+                // A bluetoothd that has just begun says that the adapter is on before it is ready.
+                Meaning::Off => self.tools.hub.adapter_now() == AdapterState::On,
+                _ => false,
+            };
+            if !again || patience.remaining() <= pause {
+                return Err(self.scan_error(&fault, operation, patience).await);
             }
-            attempt += 1;
-            sleep(SCAN_PAUSE).await;
+            tracing::info!("the adapter is busy: {}", fault.text());
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
             if operation == Operation::Scan {
                 // It may be a scan of our own that a start given up half-way has left.
                 let _ = timeout(SCAN_PAUSE, self.tools.system.stop_scan()).await;

@@ -50,6 +50,11 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// Whether the Bluetooth service is there.
     fn is_running(&self) -> bool;
 
+    /// Whether the way to that service is there: on Linux, the message bus.
+    fn has_bus(&self) -> bool {
+        true
+    }
+
     /// What holds the adapter off, if something does.
     async fn block(&self) -> Option<Block>;
 }

@@ -313,13 +313,22 @@ async fn a_scan_starts_and_ends_once() {
 async fn a_busy_adapter_is_asked_again() {
     let (radio, fake) = radio([]);
     let busy = || Fault::new("org.bluez.Error.InProgress", "Operation already in progress");
-    lock(&fake.scans).extend([busy(), busy()]);
+    let not_ready = || Fault::new("org.bluez.Error.NotReady", "Resource Not Ready");
+    // As long as the kernel takes after bluetoothd was killed.
+    lock(&fake.scans).extend((0..6).flat_map(|_| [not_ready(), busy()]));
+    let start = Instant::now();
     radio.start_scan().await.unwrap();
-    assert_eq!(count(&fake.calls(), "start_scan"), 3);
+    assert_eq!(count(&fake.calls(), "start_scan"), 13);
+    assert!(start.elapsed() >= Duration::from_secs(10), "{:?}", start.elapsed());
     radio.stop_scan().await.unwrap();
-    lock(&fake.scans).extend([busy(), busy(), busy(), busy()]);
+    lock(&fake.scans).extend((0..99).map(|_| busy()));
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "scan.busy");
     assert!(!radio.tools.hub.scanning());
+    // One that is off is off.
+    radio.tools.hub.set_adapter(AdapterState::Off);
+    fake.calls();
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.off");
+    assert_eq!(count(&fake.calls(), "start_scan"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,8 @@
 mod real;
 mod sim;
 
+pub use real::objects;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -52,6 +54,10 @@ pub enum Breakage {
     NoService,
     /// There is no D-Bus.
     NoBus,
+    /// The Bluetooth service is killed. On the real stack only, as it does not come back within a command of the other.
+    ServiceKilled,
+    /// The system bus is killed, and with it goes the Bluetooth service. On the real stack only, too.
+    BusKilled,
 }
 
 /// One radio, and the world that it is in.
@@ -82,6 +88,9 @@ pub trait Stage: Send + Sync {
     /// Takes the world down. What is still up then, of links to other bulbs than these, of scans and of attempts to
     /// connect, is told.
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String>;
+
+    /// Keeps a file beside the logs of the run, if there are any.
+    fn keep(&self, _bytes: &[u8], _name: &str) {}
 
     /// Whether the Bluetooth service is down without having been told to.
     fn has_died(&self) -> bool;

@@ -24,7 +24,8 @@ const BUS_TIME: Duration = Duration::from_secs(20);
 /// bluetoothd closes links two seconds after it was asked to.
 const SETTLE_TIME: Duration = Duration::from_secs(12);
 
-type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
+/// Objects by path, each with the properties of its interfaces.
+pub type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
 pub struct Real {
     air: Mutex<Air>,
@@ -96,11 +97,14 @@ impl Real {
         self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
     }
 
-    /// Has bluetoothd run again, also where it has died.
+    /// Has bluetoothd run again, also where it has died, and the bus below it.
     fn restart_service(&self) {
+        if Connection::new_system().is_err() {
+            guest("bus.sh", "start");
+        }
         let mut stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if objects().is_empty() {
-            service("start");
+            guest("bluetooth.sh", "start");
             wait_until("the adapter", || {
                 objects().values().any(|interfaces| {
                     interfaces
@@ -132,10 +136,15 @@ impl Stage for Real {
     }
 
     fn break_it(&self, breakage: Breakage) {
-        if breakage == Breakage::NoService {
-            *self.stopped.lock().unwrap() = true;
-            service("stop");
-        }
+        let (script, action) = match breakage {
+            Breakage::NoService => ("bluetooth.sh", "stop"),
+            Breakage::ServiceKilled => ("bluetooth.sh", "kill"),
+            Breakage::BusKilled => ("bus.sh", "kill"),
+            // A command is told a bus that is not there.
+            Breakage::NoBus => return,
+        };
+        *self.stopped.lock().unwrap() = true;
+        guest(script, action);
     }
 
     fn mend(&self) {
@@ -171,6 +180,10 @@ impl Stage for Real {
         if left.is_empty() { Ok(()) } else { Err(format!("still up: {left:?}")) }
     }
 
+    fn keep(&self, bytes: &[u8], name: &str) {
+        fs::write(Path::new("/run/out").join(name), bytes).unwrap();
+    }
+
     fn has_died(&self) -> bool {
         !*self.stopped.lock().unwrap() && objects().is_empty()
     }
@@ -180,9 +193,9 @@ impl Stage for Real {
     }
 }
 
-/// All that bluetoothd has; nothing if it does not run.
-fn objects() -> Objects {
-    let bus = Connection::new_system().unwrap();
+/// All that bluetoothd has; nothing if it does not run, or there is no bus.
+pub fn objects() -> Objects {
+    let Ok(bus) = Connection::new_system() else { return Objects::new() };
     let manager = bus.with_proxy("org.bluez", "/", BUS_TIME);
     let (objects,): (Objects,) = manager
         .method_call("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ())
@@ -202,10 +215,10 @@ fn forget_devices() {
     }
 }
 
-/// Starts or stops bluetoothd.
-fn service(action: &str) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest/bluetooth.sh");
-    assert!(Command::new(script).arg(action).status().unwrap().success(), "bluetoothd: {action}");
+/// Has a script of the machine do something.
+fn guest(script: &str, action: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest").join(script);
+    assert!(Command::new(file).arg(action).status().unwrap().success(), "{script} {action}");
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

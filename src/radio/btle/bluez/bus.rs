@@ -68,18 +68,31 @@ impl Bus {
         let io = tokio::spawn(async move {
             let error = io.await;
             tracing::debug!("the connection to the system bus is lost: {error}");
-            ended.cancel();
+            // First, as the next connection may be made at once.
             listening.lost();
+            ended.cancel();
         });
         Ok(Self { connection, lost, _io: AbortOnDropHandle::new(io) })
     }
 
-    /// Subscribes to what we want to hear, then has a look at what there is. All at once: the bus keeps the order.
-    pub(super) async fn subscribe(&self) -> Result<Objects, dbus::Error> {
+    /// Subscribes to what we want to hear, then has a look at what there is. All at once: the bus keeps the order. That BlueZ
+    /// is not there is the inner error: we are subscribed all the same, and hear when it comes.
+    pub(super) async fn subscribe(&self) -> Result<Result<Objects, dbus::Error>, dbus::Error> {
         let (bus, object, interface) = THE_BUS;
         let rules = SIGNALS.map(|rule| self.ask::<(), _>(bus, object, interface, "AddMatch", (rule,)));
-        let (_, objects) = futures::try_join!(futures::future::try_join_all(rules), self.objects())?;
+        let (rules, objects) = futures::join!(futures::future::try_join_all(rules), self.objects());
+        rules?;
         Ok(objects)
+    }
+
+    /// Returns when the connection has ended.
+    pub(super) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+
+    /// Whether the connection is there.
+    pub(super) fn is_up(&self) -> bool {
+        !self.lost.is_cancelled()
     }
 
     /// Everything that BlueZ has.

@@ -55,11 +55,15 @@ struct To {
 }
 
 impl Listening {
-    /// Starts with what there is, then what has been heard since, then whatever comes.
-    pub(super) fn begin(&self, adapter: String, hub: Arc<Hub>, objects: &Objects) {
+    /// Starts with what there is, then what has been heard since, then whatever comes. Again on every new connection to the bus;
+    /// nothing at all is there while BlueZ is not.
+    pub(super) fn begin(&self, adapter: String, hub: Arc<Hub>, objects: Option<&Objects>) {
         let to = To { adapter, hub };
         let mut state = lock(&self.state);
-        state.objects(&to, objects);
+        state.down = objects.is_none();
+        if let Some(objects) = objects {
+            state.objects(&to, objects);
+        }
         for message in std::mem::take(&mut state.early) {
             state.signal(&to, &message);
         }
@@ -84,12 +88,12 @@ impl Listening {
         }
     }
 
-    /// The bus is gone.
+    /// The bus is gone. What is heard on the next one waits until [`begin`](Self::begin).
     pub(super) fn lost(&self) {
         let mut state = lock(&self.state);
-        state.down = true;
-        if let Some(to) = &state.to {
-            to.hub.set_adapter(AdapterState::Absent);
+        state.early.clear();
+        if let Some(to) = state.to.take() {
+            state.gone(&to);
         }
     }
 
@@ -163,15 +167,22 @@ impl State {
             }
             Some("NameOwnerChanged") => {
                 let owner = message.read3::<&str, &str, &str>();
-                self.down = matches!(owner, Ok((_, _, "")));
-                if self.down {
-                    self.discovering = false;
-                    self.gatt = GattObjects::default();
-                    to.hub.set_adapter(AdapterState::Absent);
+                self.down = false;
+                if matches!(owner, Ok((_, _, ""))) {
+                    self.gone(to);
                 }
             }
             _ => {}
         }
+    }
+
+    /// BlueZ is gone, and all that it had.
+    fn gone(&mut self, to: &To) {
+        self.down = true;
+        self.discovering = false;
+        self.gatt = GattObjects::default();
+        self.fresh.clear();
+        to.hub.set_adapter(AdapterState::Absent);
     }
 
     fn added(&mut self, to: &To, path: &str, interfaces: &HashMap<String, PropMap>) {
@@ -245,5 +256,64 @@ impl State {
         if let Some(powered) = facts.powered {
             to.hub.set_adapter(if powered { AdapterState::On } else { AdapterState::Off });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dbus::arg::Variant;
+
+    use super::*;
+
+    const PATH: &str = "/org/bluez/hci0";
+
+    fn powered(on: bool) -> Message {
+        let properties = PropMap::from([("Powered".to_owned(), Variant(Box::new(on) as _))]);
+        Message::new_signal(PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged").unwrap().append3(
+            ADAPTER,
+            properties,
+            Vec::<String>::new(),
+        )
+    }
+
+    fn owner(now: &str) -> Message {
+        Message::new_signal("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged")
+            .unwrap()
+            .append3("org.bluez", "", now)
+    }
+
+    #[test]
+    fn on_a_new_bus_all_begins_anew_and_nothing_that_was_heard_is_lost() {
+        let listening = Listening::default();
+        let hub = Arc::new(Hub::new(AdapterState::On));
+        let begin = |objects: Option<&Objects>| listening.begin(PATH.to_owned(), hub.clone(), objects);
+        begin(Some(&Objects::new()));
+        assert!(listening.is_running());
+
+        listening.lost();
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        // It comes between the subscription and the first look.
+        listening.signal(owner(":1.9"));
+        listening.signal(powered(true));
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        begin(None);
+        assert!(listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::On);
+
+        // Of the bus before, nothing counts any more; and bluetoothd may come later than the bus.
+        listening.lost();
+        listening.signal(powered(true));
+        listening.lost();
+        begin(None);
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        listening.signal(owner(":1.2"));
+        listening.signal(powered(true));
+        assert!(listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::On);
+        listening.signal(owner(""));
+        assert!(!listening.is_running());
+        assert_eq!(hub.adapter_now(), AdapterState::Absent);
     }
 }

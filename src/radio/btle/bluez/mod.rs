@@ -11,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use dbus::arg::{PropMap, Variant};
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::choose::{Block, Candidate, choose};
 use super::fault::Fault;
@@ -24,6 +25,7 @@ mod agent;
 mod bus;
 mod diagnose;
 mod gatt;
+mod line;
 mod listen;
 mod objects;
 mod parameters;
@@ -33,6 +35,7 @@ mod rfkill;
 use bus::Bus;
 pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
+use line::Line;
 use listen::Listening;
 use parameters::{ADAPTERS, STORE, parameters_of};
 use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES, details_of};
@@ -40,7 +43,8 @@ use rfkill::{SWITCHES, block_of};
 
 #[derive(Debug)]
 struct Bluez {
-    bus: Arc<Bus>,
+    line: Arc<Line>,
+    _keeper: AbortOnDropHandle<()>,
     /// Object path of the adapter.
     path: String,
     name: String,
@@ -55,14 +59,17 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let fault = |fault: Fault| open_error(&fault);
     let listening = Arc::new(Listening::default());
     let bus = Bus::open(listening.clone()).await.map_err(fault)?;
-    let objects = bus.subscribe().await.map_err(|error| fault(error.into()))?;
+    let objects = bus.subscribe().await.flatten().map_err(|error| fault(error.into()))?;
     let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
     let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
-    listening.begin(path.clone(), hub.clone(), &objects);
+    listening.begin(path.clone(), hub.clone(), Some(&objects));
+    let line = Arc::new(Line::new(bus));
+    let keeper = line::keep(line.clone(), listening.clone(), path.clone(), hub.clone());
+    let keeper = AbortOnDropHandle::new(tokio::spawn(keeper));
     let address = chosen.info.address;
-    let system = Bluez { bus: Arc::new(bus), path, name, address, listening, pairing: Mutex::default() };
+    let system = Bluez { line, _keeper: keeper, path, name, address, listening, pairing: Mutex::default() };
     Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
 }
 
@@ -102,6 +109,7 @@ impl Bluez {
 #[async_trait]
 impl System for Bluez {
     async fn start_scan(&self) -> Result<(), Fault> {
+        let bus = self.line.bus();
         let other_scans = self.listening.discovering();
         let filter = PropMap::from([
             // A device that was seen as a classic one as well would be connected as such.
@@ -111,18 +119,18 @@ impl System for Bluez {
         ]);
         // At once: the bus keeps the order.
         futures::try_join!(
-            self.bus.call::<()>(&self.path, ADAPTER, "SetDiscoveryFilter", (filter,)),
-            self.bus.call::<()>(&self.path, ADAPTER, "StartDiscovery", ()),
+            bus.call::<()>(&self.path, ADAPTER, "SetDiscoveryFilter", (filter,)),
+            bus.call::<()>(&self.path, ADAPTER, "StartDiscovery", ()),
         )?;
         if other_scans {
             // What another program's scan has found is not announced again.
-            self.listening.take(&self.bus.objects().await?);
+            self.listening.take(&bus.objects().await?);
         }
         Ok(())
     }
 
     async fn stop_scan(&self) -> Result<(), Fault> {
-        Ok(self.bus.call(&self.path, ADAPTER, "StopDiscovery", ()).await?)
+        Ok(self.line.bus().call(&self.path, ADAPTER, "StopDiscovery", ()).await?)
     }
 
     async fn refresh(&self) -> Result<(), Fault> {
@@ -131,21 +139,22 @@ impl System for Bluez {
     }
 
     async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
-        Ok(self.bus.call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
+        Ok(self.line.bus().call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
     }
 
     async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault> {
-        Ok(self.bus.send(&self.path_of(device)?, DEVICE, "Disconnect").await?)
+        Ok(self.line.bus().send(&self.path_of(device)?, DEVICE, "Disconnect").await?)
     }
 
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
         let path = self.path_of(device)?;
-        Ok(Arc::new(BusGatt::new(self.bus.clone(), self.listening.clone(), path)))
+        Ok(Arc::new(BusGatt::new(self.line.bus(), self.listening.clone(), path)))
     }
 
     async fn details(&self, device: &DeviceId) -> Result<Details, Fault> {
         let path = self.path_of(device)?;
-        let answer: Result<(PropMap,), _> = self.bus.call(&path, PROPERTIES, "GetAll", (DEVICE,)).await;
+        let answer: Result<(PropMap,), _> =
+            self.line.bus().call(&path, PROPERTIES, "GetAll", (DEVICE,)).await;
         match answer {
             Ok((properties,)) => {
                 Ok(Details { parameters: self.parameters(device), ..details_of(&properties) })
@@ -158,13 +167,13 @@ impl System for Bluez {
     async fn pair(&self, device: &DeviceId) -> Result<(), Fault> {
         let path = self.path_of(device)?;
         let _turn = self.pairing.lock().await;
-        Ok(agent::pair(&self.bus, &self.path, &path).await?)
+        Ok(agent::pair(&self.line.bus(), &self.path, &path).await?)
     }
 
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {
         let question = ("org.bluez.Battery1", "Percentage");
         let path = self.path_of(device)?;
-        let answer = self.bus.call(&path, PROPERTIES, "Get", question).await;
+        let answer = self.line.bus().call(&path, PROPERTIES, "Get", question).await;
         match answer {
             Ok((Variant(percent),)) => Ok(Some(percent)),
             Err(error) if is_missing(&error) => Ok(None),
@@ -174,6 +183,10 @@ impl System for Bluez {
 
     fn is_running(&self) -> bool {
         self.listening.is_running()
+    }
+
+    fn has_bus(&self) -> bool {
+        self.line.bus().is_up()
     }
 
     async fn block(&self) -> Option<Block> {

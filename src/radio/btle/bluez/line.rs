@@ -1,0 +1,68 @@
+//! The connection to the system bus over time: where it has ended, another takes its place.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::super::fault::{Fault, Meaning, Operation};
+use super::super::hub::{Hub, lock};
+use super::bus::Bus;
+use super::listen::Listening;
+use super::parse::Objects;
+
+/// The pause before the bus is looked for again: the first, and the longest. A bus that is started anew is back within a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long one look may take.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Where the present connection is. One that has ended stays until there is another, and refuses all that is asked.
+#[derive(Debug)]
+pub(super) struct Line(Mutex<Arc<Bus>>);
+
+impl Line {
+    pub(super) fn new(bus: Bus) -> Self {
+        Self(Mutex::new(Arc::new(bus)))
+    }
+
+    /// The present connection.
+    pub(super) fn bus(&self) -> Arc<Bus> {
+        lock(&self.0).clone()
+    }
+}
+
+/// Puts another connection in the place of each that has ended, for as long as it is polled.
+pub(super) async fn keep(line: Arc<Line>, listening: Arc<Listening>, adapter: String, hub: Arc<Hub>) {
+    loop {
+        line.bus().lost().await;
+        let (bus, objects) = again(&listening).await;
+        tracing::info!("the system bus is there again");
+        *lock(&line.0) = Arc::new(bus);
+        listening.begin(adapter.clone(), hub.clone(), objects.as_ref());
+    }
+}
+
+/// Connects, with growing pauses, and gives what BlueZ has, if it is there yet.
+async fn again(listening: &Arc<Listening>) -> (Bus, Option<Objects>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        sleep(pause).await;
+        match timeout(TIME, once(listening)).await {
+            Ok(Ok(opened)) => return opened,
+            Ok(Err(fault)) => tracing::debug!("the system bus is not there: {}", fault.text()),
+            Err(_) => tracing::debug!("the system bus does not answer within {TIME:?}"),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+async fn once(listening: &Arc<Listening>) -> Result<(Bus, Option<Objects>), Fault> {
+    let bus = Bus::open(listening.clone()).await?;
+    match bus.subscribe().await?.map_err(Fault::from) {
+        Ok(objects) => Ok((bus, Some(objects))),
+        // It ends with the bus, and is started anew after it: that is heard.
+        Err(fault) if fault.meaning(Operation::Ask) == Meaning::ServiceDown => Ok((bus, None)),
+        Err(fault) => Err(fault),
+    }
+}

@@ -1,0 +1,58 @@
+//! A session of the real stack, played again without it.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::play::Play;
+use crate::run::Done;
+use crate::{BOTH, Scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "a command that is recorded", rig: "commands", on: BOTH, play: command },
+    Scenario { name: "a failure that is recorded", rig: "faults", on: BOTH, play: failure },
+    Scenario { name: "a watch that is recorded", rig: "watching", on: BOTH, play: watch },
+];
+
+/// Plays what was recorded: the same is printed, byte for byte but for the wall clock.
+fn again(play: &Play, recorded: &Done, file: &str, arguments: &[&str]) {
+    assert!(!recorded.text.is_empty());
+    let replay = format!("replay:{file}");
+    let replayed = play.bulbctl(&[&["--adapter", &replay], arguments].concat());
+    assert_eq!(replayed.text, recorded.text, "{}", replayed.stderr);
+    assert_eq!(replayed.exit, recorded.exit);
+}
+
+fn file(play: &Play) -> String {
+    play.folder().join("recording.jsonl").to_str().unwrap().to_owned()
+}
+
+fn command(play: &Play) {
+    let file = file(play);
+    let arguments = ["set", "Light-Work", "--brightness", "30", "--color", "orange"];
+    let recorded = play.bulbctl(&[&["--record", &file][..], &arguments].concat()).ok();
+    recorded.state(&json!({"brightness": 30, "confirmed": true}));
+    again(play, &recorded, &file, &arguments);
+    assert_eq!(play.writes("C4:5C:00:00:03:01").len(), 1, "the replay has reached the bulb");
+}
+
+fn failure(play: &Play) {
+    let file = file(play);
+    let recorded = play.bulbctl(&["--record", &file, "on", "Light-Cut"]);
+    again(play, &recorded, &file, &["on", "Light-Cut"]);
+    recorded.failed(11, "link.lost");
+}
+
+fn watch(play: &Play) {
+    let file = file(play);
+    let arguments = ["watch", "Light-Shared", "--count", "3"];
+    let mut running = play.start(&[&["--record", &file][..], &arguments].concat());
+    running.wait_for("the first state", |line| line["type"] == "state");
+    play.go();
+    let recorded = running.end().ok();
+    assert_eq!(recorded.all("state").len(), 3);
+    again(play, &recorded, &file, &arguments);
+    // What is made of this one is kept: fixtures/recordings/README.md.
+    play.keep(&fs::read(&file).unwrap(), "watch.jsonl");
+    play.keep(recorded.text.as_bytes(), "watch.out");
+}
