@@ -24,7 +24,7 @@ pub use families::{BASE, Families};
 pub use gate::{Gate, Turn};
 pub use info::{DeviceInfo, read_device_info};
 pub use raw::{Deed, Passed, Place, Raw, WriteChoice};
-pub use reach::{find_again, hold, reach};
+pub use reach::{connect, find_again, hold, reach};
 pub use recognise::{Candidate, Recognition, judge, recognise, weigh};
 pub use roles::Roles;
 pub use session::{Outcome, Session};

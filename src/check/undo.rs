@@ -6,8 +6,7 @@ use std::time::Duration;
 use bulb_protocol::profile::{Item, Items, Light, Profile};
 use tokio::time::{sleep, timeout};
 
-use crate::bulb::{Roles, find_again};
-use crate::error::{Error, Result};
+use crate::bulb::{Roles, connect};
 use crate::radio::{Deadline, Link, LinkState, Radio, Report};
 
 /// How long it may take.
@@ -74,23 +73,12 @@ impl Undo {
         Some(restored.unwrap_or(false))
     }
 
-    /// Another link; the bulb has to be heard before that where the system has forgotten it.
-    async fn connect(&self, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        match self.radio.connect(&self.report.id, deadline.within(TIME / 2)).await {
-            Err(Error::ConnectFailed { .. }) => {
-                find_again(self.radio.as_ref(), &self.report, deadline.within(TIME / 4)).await?;
-                self.radio.connect(&self.report.id, deadline).await
-            }
-            result => result,
-        }
-    }
-
     async fn restore(&self, light: &Light, profile: &Profile, link: Option<Arc<dyn Link>>) -> bool {
         let deadline = Deadline::after(TIME);
         let up = link.filter(|link| *link.state().borrow() == LinkState::Up);
         let link = match up {
             Some(link) => link,
-            None => match self.connect(deadline).await {
+            None => match connect(self.radio.as_ref(), &self.report, deadline).await {
                 Ok(link) => link,
                 Err(error) => {
                     tracing::info!("{}: putting it back: {error}", self.report.label());
