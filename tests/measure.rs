@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bulb_protocol::Percent;
-use bulbctl::bulb::{Families, Session};
-use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Undo, Witness, measure};
+use bulbctl::bulb::{Families, Session, Undo};
+use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Witness, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     async fn measure(&self, plan: Plan) -> Result<Measured> {
-        let undo = Undo::new(Arc::clone(&self.radio));
+        let undo = Undo::new(Arc::clone(&self.radio), self.report.clone());
         measure(&self.radio, &self.report, &Families::default(), &plan, &undo, |_| ()).await
     }
 
@@ -229,7 +229,7 @@ async fn rounds_that_fail_are_counted_and_a_bulb_that_is_dead_is_an_error() {
 async fn an_interrupted_measurement_is_undone() {
     let bench = Bench::new(&base("")).await;
     for after in [150, 171, 400, 405, 2000, 3000] {
-        let undo = Undo::new(Arc::clone(&bench.radio));
+        let undo = Undo::new(Arc::clone(&bench.radio), bench.report.clone());
         let families = Families::default();
         let only = plan(&[Part::Latency, Part::Rate]);
         let running = measure(&bench.radio, &bench.report, &families, &only, &undo, |_| ());

@@ -16,6 +16,7 @@ mod session;
 mod state;
 mod survey;
 mod tell;
+mod undo;
 
 pub use battery::{Battery, Source, read_battery};
 pub use change::{Change, Power};
@@ -30,3 +31,5 @@ pub use roles::Roles;
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};
 pub use survey::{Advertising, Said, device_information, listen};
+pub use undo::Undo;
+pub(crate) use undo::Way;

@@ -12,8 +12,8 @@ use futures::FutureExt;
 use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Judge, Stop, Undo, failed};
-use crate::bulb::{Advertising, Families, Roles, connect};
+use super::{Judge, Stop, failed};
+use crate::bulb::{Advertising, Families, Roles, Undo, Way, connect};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
 
@@ -236,7 +236,7 @@ impl Stand {
             self.write(write, deadline).await.need("its greeting was refused")?;
         }
         if let Ok(Some(found)) = self.observe(None).await {
-            self.undo.found(found.clone(), Arc::clone(&self.profile));
+            self.undo.note(Way::to(found.clone(), Arc::clone(&self.profile)));
         }
         Ok(roles)
     }

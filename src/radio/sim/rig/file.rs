@@ -34,6 +34,8 @@ pub(super) struct ExpectTable {
     _fails: Vec<String>,
     #[serde(rename = "blocked", default)]
     _blocked: Vec<String>,
+    #[serde(rename = "restored", default)]
+    _restored: Option<bool>,
 }
 
 /// `[adapter]`.
