@@ -21,6 +21,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bulb_protocol::file;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
@@ -111,11 +112,8 @@ impl Config {
     /// [`Error::ConfigInvalid`] with the line.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
-        let config: Self = toml::from_str(text).map_err(|error| {
-            let line =
-                error.span().map(|span| text.get(..span.start).unwrap_or(text).matches('\n').count() + 1);
-            let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-            invalid(format!("{place}{}", error.message()))
+        let config: Self = file::parse(text).map_err(|mistake| {
+            invalid(format!("line {}: {}", file::line(text, mistake.at()), mistake.message()))
         })?;
         config.check().map_err(invalid)?;
         Ok(config)

@@ -7,6 +7,7 @@
 //!   typed so that a value out of range cannot be represented ([`Percent`]).
 //! - [`base`] turns it into the five bytes of the base protocol and back.
 //! - `profile`, with the feature `profiles` and an allocator, plays bulb families that are described by files.
+//! - `file`, with the same, reads such files, and others that people write.
 //!
 //! No call in this crate panics, whatever bytes it is given.
 #![no_std]
@@ -15,6 +16,8 @@
 extern crate alloc;
 
 pub mod base;
+#[cfg(feature = "profiles")]
+pub mod file;
 #[cfg(feature = "profiles")]
 pub mod profile;
 mod value;

@@ -28,11 +28,13 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
             let nothing = Advertising::silent(args.listen);
             let advertising =
                 if report.connected { None } else { Some(heard.get(&report.id).unwrap_or(&nothing)) };
-            let details = radio.details(&report.id).await?;
             let inside = reach(radio.as_ref(), &report, deadline, async |link| {
-                look(link.as_ref(), &report, &context.families, deadline).await
+                let inside = look(link.as_ref(), &report, &context.families, deadline).await?;
+                // Last: a bulb may ask for other connection parameters once it is connected.
+                Ok((inside, radio.details(&report.id).await?))
             });
-            Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside.await?))
+            let (inside, details) = inside.await?;
+            Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside))
         },
         |name, result| match result {
             Ok(record) => context.reporter.record(&Body::Info(Box::new(record))),

@@ -17,7 +17,7 @@ use bulb_protocol::Percent;
 
 use crate::bulb::{Families, Undo};
 use crate::error::{Error, Result};
-use crate::radio::{Radio, Report, WriteKind};
+use crate::radio::{ConnectionParameters, Radio, Report, WriteKind};
 
 pub use series::{CLOCK_ERROR, Series, Summary};
 
@@ -142,6 +142,8 @@ pub struct Measured {
     pub profile: Option<String>,
     /// The ATT MTU, bytes, where the platform tells.
     pub mtu: Option<u16>,
+    /// What its links were asked to be timed like, where the platform tells.
+    pub parameters: Option<ConnectionParameters>,
     /// From the wish for a link until it can be used.
     pub connect: Option<Series>,
     /// The part of that in which the services were found.
@@ -188,6 +190,8 @@ pub async fn measure(
     } else {
         measured.mtu = link.mtu();
     }
+    // Last: a bulb may ask for others once it is connected. That they are not known spoils nothing.
+    measured.parameters = radio.details(&report.id).await.unwrap_or_default().parameters;
     Ok(measured)
 }
 

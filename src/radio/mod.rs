@@ -30,6 +30,7 @@ pub mod btle;
 mod choice;
 mod diagnosis;
 pub mod gatt;
+mod parameters;
 pub mod record;
 pub mod sim;
 pub mod trace;
@@ -39,6 +40,7 @@ pub use attempt::{ATTEMPTS, Attempt, spread};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
+pub use parameters::ConnectionParameters;
 
 /// A point in time by which something has to be done.
 #[derive(Clone, Copy, Debug)]
@@ -162,6 +164,8 @@ pub struct Details {
     pub flags: Option<Vec<u8>>,
     /// Whether it is bonded with this machine.
     pub bonded: Option<bool>,
+    /// What its links are asked to be timed like.
+    pub parameters: Option<ConnectionParameters>,
 }
 
 /// When a device was heard.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::parameters::ParametersRecord;
 use super::record::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
@@ -266,6 +267,8 @@ pub struct BenchRecord {
     pub warm_up: u32,
     /// The ATT MTU of the link, bytes; null where the platform does not tell.
     pub mtu: Option<u16>,
+    /// What the links were asked to be timed like; null where the platform does not tell.
+    pub parameters: Option<ParametersRecord>,
     /// From the wish for a link until it can be used, discovery included.
     pub connect: Option<TimesRecord>,
     /// The part of that in which the services were found; null where the platform does not tell.
@@ -303,6 +306,7 @@ impl BenchRecord {
             rounds: plan.rounds,
             warm_up: plan.warm_up,
             mtu: measured.mtu,
+            parameters: measured.parameters.map(ParametersRecord::of),
             connect: times(&measured.connect),
             discovery: times(&measured.discovery),
             notification: times(&measured.notification),
@@ -323,6 +327,9 @@ impl BenchRecord {
         ];
         let about: Vec<String> = about.into_iter().flatten().collect();
         let _ = writeln!(out, "{bold}{}{bold:#}  {}", sanitise(self.bulb.label()), about.join(", "));
+        if let Some(parameters) = &self.parameters {
+            let _ = writeln!(out, "  {:<22}{parameters}", "connection");
+        }
         for (name, times) in [
             ("connect", &self.connect),
             ("  of that, discovery", &self.discovery),
@@ -362,6 +369,8 @@ pub struct SavedBench {
     at: String,
     name: Option<String>,
     id: String,
+    /// Not in what older versions saved.
+    parameters: Option<ParametersRecord>,
     connect: Option<TimesRecord>,
     discovery: Option<TimesRecord>,
     notification: Option<TimesRecord>,
@@ -443,6 +452,10 @@ pub struct ComparisonRecord {
     pub new_name: String,
     /// When the newer was made (RFC 3339).
     pub new_at: String,
+    /// What the older one's links were asked to be timed like; null where that is not known.
+    pub old_parameters: Option<ParametersRecord>,
+    /// What the newer one's were.
+    pub new_parameters: Option<ParametersRecord>,
     /// The figures that either has.
     pub differences: Vec<DifferenceRecord>,
 }
@@ -476,6 +489,8 @@ impl ComparisonRecord {
             old_at: old.at.clone(),
             new_name: label(new),
             new_at: new.at.clone(),
+            old_parameters: old.parameters.clone(),
+            new_parameters: new.parameters.clone(),
             differences: differences.collect(),
         }
     }
@@ -490,6 +505,11 @@ impl ComparisonRecord {
             side(&self.new_name, &self.new_at),
             side(&self.old_name, &self.old_at)
         );
+        if let Some((old, new)) = self.old_parameters.as_ref().zip(self.new_parameters.as_ref())
+            && old != new
+        {
+            let _ = writeln!(out, "  {:<14}{old}\n  {:<14}-> {new}", "connection", "");
+        }
         for one in &self.differences {
             // What only one of them has cannot be compared; programs are told.
             let Some((old, new)) = one.old.zip(one.new) else { continue };

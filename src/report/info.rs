@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::detect::CandidateRecord;
 use super::gatt::printable;
+use super::parameters::ParametersRecord;
 use super::record::{Bulb, millis};
 use super::text::{BOLD, DIM, Layout};
 use crate::bulb::{Advertising, Battery, Candidate, Recognition, Said, Source};
@@ -138,6 +139,8 @@ pub struct InfoRecord {
     pub advertisement: AdvertRecord,
     /// The ATT MTU of the link, bytes; null where the platform does not tell.
     pub mtu: Option<u16>,
+    /// What its links are asked to be timed like; null where that is not known.
+    pub parameters: Option<ParametersRecord>,
     /// The battery level, percent.
     pub battery: Option<u8>,
     /// Where that is from.
@@ -185,6 +188,7 @@ impl InfoRecord {
             bonded: details.bonded,
             advertisement: AdvertRecord::of(report, &details, advertising),
             mtu: inside.mtu,
+            parameters: details.parameters.map(ParametersRecord::of),
             battery: inside.battery.map(|battery| battery.percent),
             battery_source: inside.battery.map(|battery| battery.source),
             device: inside.said.iter().map(SaidRecord::of).collect(),
@@ -204,6 +208,7 @@ impl InfoRecord {
         page.some("alias", self.alias.as_deref());
         page.some("bonded", self.bonded.map(|bonded| if bonded { "yes" } else { "no" }));
         page.some("mtu", self.mtu.map(|mtu| format!("{mtu} bytes, {} of a value", mtu.saturating_sub(3))));
+        page.some("connection", self.parameters.as_ref().map(ToString::to_string));
         let remembered =
             if self.battery_source == Some(Source::Bluez) { " (as BlueZ remembers it)" } else { "" };
         page.some("battery", self.battery.map(|percent| format!("{percent} %{remembered}")));

@@ -9,6 +9,7 @@ mod frame;
 mod gatt;
 mod info;
 mod live;
+mod parameters;
 mod profile;
 mod record;
 mod reporter;
@@ -30,6 +31,7 @@ pub use info::{
     ServiceRecord,
 };
 pub use live::Live;
+pub use parameters::ParametersRecord;
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use record::{
     AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::*;
 
 const ADDRESS: &str = "C4:11:00:00:0C:01";
@@ -48,6 +50,23 @@ fn firmware_before_and_after_is_compared() {
     assert_eq!((&same["beyond_noise"], &same["change_percent"]), (&Value::Bool(false), &Value::from(0.0)));
     let text = stdout(&machine.run(&["bench", "--compare", old, new]));
     assert!(text.contains("notification") && text.contains("differs") && text.contains("%"), "{text}");
+
+    // Measured over other connection parameters, where they are known.
+    let over = |path: &Path, interval: [f64; 2]| {
+        let mut saved: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert_eq!(saved["parameters"], Value::Null);
+        saved["parameters"] = json!({"interval_ms": interval, "latency": 0, "supervision_timeout_ms": 420.0, "of_device": false});
+        std::fs::write(path, format!("{saved}\n")).unwrap();
+    };
+    over(&before, [30.0, 50.0]);
+    over(&after, [7.5, 7.5]);
+    let text = stdout(&machine.run(&["bench", "--compare", old, new]));
+    for line in
+        ["interval 30 to 50 ms, latency 0, supervision time-out 420 ms", "-> interval 7.5 ms, latency 0"]
+    {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!stdout(&machine.run(&["bench", "--compare", new, new])).contains("interval"));
 
     std::fs::write(&broken, "{\"type\":\"state\"}\n").unwrap();
     for (arguments, part) in [

@@ -114,6 +114,11 @@ fn bench(play: &Play) {
         let [min, p50, max] = ["min_ms", "p50_ms", "max_ms"].map(|key| bench[times][key].as_f64().unwrap());
         assert!(0.0 < min && min <= p50 && p50 <= max, "{times}: {bench}");
     }
+    // What Linux asks of all where nobody has changed it: 30 to 50 ms, and to lose a link after 420 ms.
+    let of_all =
+        r#"{"interval_ms":[30.0,50.0],"latency":0,"supervision_timeout_ms":420.0,"of_device":false}"#;
+    let parameters: serde_json::Value = serde_json::from_str(play.time("null", of_all)).unwrap();
+    assert_eq!(bench["parameters"], parameters);
     let kinds: Vec<_> = bench["rates"].as_array().unwrap().iter().map(|rate| &rate["kind"]).collect();
     assert_eq!(kinds, ["request", "command"]);
     assert!(bench["rates"][0]["highest_per_s"].is_number(), "{bench}");

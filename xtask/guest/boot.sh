@@ -35,6 +35,8 @@ wait_for() {
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
+# Where the kernel shows what its adapters ask for when they connect.
+mount -t debugfs debugfs /sys/kernel/debug
 # The host's own pairings are none of ours, and nothing of ours is to last.
 mount -t tmpfs bluetooth /var/lib/bluetooth
 mkdir -p /run/dbus

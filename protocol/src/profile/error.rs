@@ -1,7 +1,9 @@
 //! What is wrong with a profile file.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
+
+use crate::file::{self, Mistake};
 
 /// A profile file that does not say what is understood: the line, and what was expected there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,13 +36,12 @@ impl Fault {
         Self { at, message: message.into() }
     }
 
-    pub(crate) fn of_toml(error: &toml::de::Error) -> Self {
+    pub(crate) fn of(mistake: &Mistake) -> Self {
         // The first line says what is wrong; a list of what would be right may follow.
-        Self::new(error.span().map_or(0, |span| span.start), error.message().to_string())
+        Self::new(mistake.at(), mistake.message())
     }
 
     pub(crate) fn within(self, text: &str) -> ProfileError {
-        let before = text.get(..self.at).unwrap_or(text);
-        ProfileError { line: before.matches('\n').count() + 1, message: self.message }
+        ProfileError { line: file::line(text, self.at), message: self.message }
     }
 }

@@ -87,7 +87,7 @@ impl Family {
     /// [`ProfileError`] with the line. Mistakes in a variant show when that is compiled, see
     /// [`check_variants`](Self::check_variants).
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
-        let file: File = toml::from_str(text).map_err(|error| Fault::of_toml(&error).within(text))?;
+        let file: File = crate::file::parse(text).map_err(|mistake| Fault::of(&mistake).within(text))?;
         compile::check(&file).map_err(|fault| fault.within(text))?;
         Ok(Self { file, text: text.into() })
     }

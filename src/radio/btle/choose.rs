@@ -38,11 +38,11 @@ impl Candidate {
 }
 
 /// The adapter that was asked for by name or address, whether it is powered or not; without a wish the first powered
-/// one in the order of names.
+/// one in the order of names. The candidates are in this order afterwards.
 ///
 /// # Errors
 /// There is none, none of that name, or, without a wish, none that is powered.
-pub(super) fn choose(mut candidates: Vec<Candidate>, wanted: Option<&str>) -> Result<Candidate> {
+pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Result<Candidate> {
     candidates.sort_by(|a, b| by_name(&a.info.name, &b.info.name));
     let Some(first) = candidates.first() else { return Err(Error::AdapterNone) };
     match wanted {
@@ -86,17 +86,18 @@ mod tests {
 
     #[test]
     fn the_first_powered_one_in_name_order() {
-        let all = vec![adapter("hci10", 10, true), adapter("hci2", 2, true), adapter("hci0", 0, false)];
-        assert_eq!(name_of(choose(all, None)), "hci2");
+        let mut all = [adapter("hci10", 10, true), adapter("hci2", 2, true), adapter("hci0", 0, false)];
+        assert_eq!(name_of(choose(&mut all, None)), "hci2");
+        assert_eq!(all.map(|one| one.info.name), ["hci0", "hci2", "hci10"]);
     }
 
     #[test]
     fn by_name_or_by_address_in_any_spelling() {
-        let all = vec![adapter("hci0", 0, true), adapter("hci1", 0xAB, false)];
+        let mut all = vec![adapter("hci0", 0, true), adapter("hci1", 0xAB, false)];
         for wanted in ["hci1", "00:00:00:00:00:AB", "00-00-00-00-00-ab", "0000000000ab"] {
-            assert_eq!(name_of(choose(all.clone(), Some(wanted))), "hci1", "{wanted}");
+            assert_eq!(name_of(choose(&mut all, Some(wanted))), "hci1", "{wanted}");
         }
-        let unknown = choose(all, Some("hci7"));
+        let unknown = choose(&mut all, Some("hci7"));
         assert_eq!(
             unknown,
             Err(Error::AdapterUnknown { name: "hci7".to_owned(), have: "hci0, hci1".to_owned() })
@@ -105,12 +106,12 @@ mod tests {
 
     #[test]
     fn says_why_none_can_be_used() {
-        assert_eq!(choose(vec![], None), Err(Error::AdapterNone));
-        assert_eq!(choose(vec![], Some("hci0")), Err(Error::AdapterNone));
-        let off = vec![adapter("hci1", 1, false), adapter("hci0", 0, false)];
-        assert_eq!(choose(off, None), Err(Error::AdapterOff { adapter: "hci0".to_owned() }));
+        assert_eq!(choose(&mut [], None), Err(Error::AdapterNone));
+        assert_eq!(choose(&mut [], Some("hci0")), Err(Error::AdapterNone));
+        let mut off = vec![adapter("hci1", 1, false), adapter("hci0", 0, false)];
+        assert_eq!(choose(&mut off, None), Err(Error::AdapterOff { adapter: "hci0".to_owned() }));
         let blocked = Candidate { block: Some(Block { hard: true }), ..adapter("hci0", 0, false) };
         let error = Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: true };
-        assert_eq!(choose(vec![blocked], None), Err(error));
+        assert_eq!(choose(&mut [blocked], None), Err(error));
     }
 }

@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::radio::gatt::{Characteristic, Descriptor, Service};
 use crate::radio::{
-    AdapterState, CharacteristicId, Details, DeviceId, GattTable, Heard, Properties, Report, WriteKind,
+    AdapterState, CharacteristicId, ConnectionParameters, Details, DeviceId, GattTable, Heard, Properties,
+    Report, WriteKind,
 };
 
 use super::fault::Fault;
@@ -313,6 +314,8 @@ pub(super) struct Known {
     appearance: Option<u16>,
     flags: Option<Hex>,
     bonded: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parameters: Option<ConnectionParameters>,
 }
 
 impl From<&Details> for Known {
@@ -322,6 +325,7 @@ impl From<&Details> for Known {
             appearance: details.appearance,
             flags: details.flags.clone().map(Hex),
             bonded: details.bonded,
+            parameters: details.parameters,
         }
     }
 }
@@ -333,6 +337,7 @@ impl From<Known> for Details {
             appearance: known.appearance,
             flags: known.flags.map(|flags| flags.0),
             bonded: known.bonded,
+            parameters: known.parameters,
         }
     }
 }

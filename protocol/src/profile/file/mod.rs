@@ -17,23 +17,10 @@ use serde::{Deserialize, Deserializer};
 use super::can::Grade;
 use super::text::{Hex, Pattern, Place, Properties, Time, Uuid};
 
+pub(crate) use crate::file::At;
 pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
 pub(crate) use check::CheckDef;
 pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
-
-/// A value and where it stands in the text.
-#[derive(Clone, Debug)]
-pub(crate) struct At<T> {
-    pub(crate) at: usize,
-    pub(crate) value: T,
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
-        Ok(Self { at: spanned.span().start, value: spanned.into_inner() })
-    }
-}
 
 /// A family of bulbs.
 #[derive(Clone, Debug, Deserialize)]

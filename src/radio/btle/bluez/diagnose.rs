@@ -34,8 +34,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
 
 fn fill(diagnosis: &mut Diagnosis, objects: &Objects, wanted: Option<&str>) {
     let mut candidates = super::candidates(objects);
-    let chosen = choose(candidates.clone(), wanted);
-    candidates.sort_by(|a, b| a.info.cmp(&b.info));
+    let chosen = choose(&mut candidates, wanted);
     for candidate in candidates {
         let path = format!("/org/bluez/{}", candidate.info.name);
         let properties = objects.iter().find(|(own, _)| **own == *path).and_then(|(_, all)| all.get(ADAPTER));

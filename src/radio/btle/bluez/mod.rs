@@ -18,7 +18,7 @@ use super::hub::Hub;
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
 use crate::error::Result;
-use crate::radio::{AdapterInfo, AdapterState, Address, Details, DeviceId};
+use crate::radio::{AdapterInfo, AdapterState, Address, ConnectionParameters, Details, DeviceId};
 
 mod agent;
 mod bus;
@@ -26,6 +26,7 @@ mod diagnose;
 mod gatt;
 mod listen;
 mod objects;
+mod parameters;
 mod parse;
 mod rfkill;
 
@@ -33,6 +34,7 @@ use bus::Bus;
 pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
 use listen::Listening;
+use parameters::{ADAPTERS, STORE, parameters_of};
 use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES, details_of};
 use rfkill::{SWITCHES, block_of};
 
@@ -42,6 +44,7 @@ struct Bluez {
     /// Object path of the adapter.
     path: String,
     name: String,
+    address: Option<Address>,
     listening: Arc<Listening>,
     /// Whose turn it is to pair: an agent answers for one device.
     pairing: Mutex<()>,
@@ -53,12 +56,13 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let listening = Arc::new(Listening::default());
     let bus = Bus::open(listening.clone()).await.map_err(fault)?;
     let objects = bus.subscribe().await.map_err(|error| fault(error.into()))?;
-    let chosen = choose(candidates(&objects), wanted)?;
+    let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
     let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
     listening.begin(path.clone(), hub.clone(), &objects);
-    let system = Bluez { bus: Arc::new(bus), path, name, listening, pairing: Mutex::default() };
+    let address = chosen.info.address;
+    let system = Bluez { bus: Arc::new(bus), path, name, address, listening, pairing: Mutex::default() };
     Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
 }
 
@@ -82,6 +86,11 @@ fn why_off(name: &str, blocked: Option<bool>) -> Option<Block> {
 }
 
 impl Bluez {
+    fn parameters(&self, device: &DeviceId) -> Option<ConnectionParameters> {
+        let files = (Path::new(ADAPTERS), Path::new(STORE));
+        parameters_of(files, &self.name, self.address, device.as_str().parse().ok()?)
+    }
+
     fn path_of(&self, device: &DeviceId) -> Result<String, Fault> {
         let address: Address = device.as_str().parse().map_err(|_| {
             Fault::new("org.freedesktop.DBus.Error.UnknownObject", format!("{device} is no address"))
@@ -138,7 +147,9 @@ impl System for Bluez {
         let path = self.path_of(device)?;
         let answer: Result<(PropMap,), _> = self.bus.call(&path, PROPERTIES, "GetAll", (DEVICE,)).await;
         match answer {
-            Ok((properties,)) => Ok(details_of(&properties)),
+            Ok((properties,)) => {
+                Ok(Details { parameters: self.parameters(device), ..details_of(&properties) })
+            }
             Err(error) if is_missing(&error) => Ok(Details::default()),
             Err(error) => Err(error.into()),
         }

@@ -65,6 +65,7 @@ pub(super) fn details_of(properties: &PropMap) -> Details {
         appearance: prop_cast(properties, "Appearance").copied(),
         flags: prop_cast::<Vec<u8>>(properties, "AdvertisingFlags").cloned(),
         bonded: prop_cast(properties, "Bonded").or_else(|| prop_cast(properties, "Paired")).copied(),
+        parameters: None,
     }
 }
 

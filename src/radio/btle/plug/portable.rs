@@ -33,7 +33,7 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     for (name, adapter) in &all {
         candidates.push(candidate(name, adapter).await);
     }
-    let chosen = choose(candidates, wanted)?;
+    let chosen = choose(&mut candidates, wanted)?;
     let central = all.into_iter().find(|(name, _)| *name == chosen.info.name).map(|(_, adapter)| adapter);
     let Some(central) = central else { return Err(Error::AdapterNone) };
     let state = central.adapter_state().await.map_err(|e| fault(e.into()))?;
@@ -62,8 +62,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         diagnosis.fault = Some(open_error(&fault));
         return diagnosis;
     }
-    let chosen = choose(candidates.clone(), wanted);
-    candidates.sort_by(|a, b| a.info.cmp(&b.info));
+    let chosen = choose(&mut candidates, wanted);
     let facts = candidates.into_iter().map(|one| AdapterFacts {
         chosen: chosen.as_ref().is_ok_and(|chosen| chosen.info == one.info),
         info: one.info,

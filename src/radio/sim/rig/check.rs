@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use bulb_protocol::file::{self, At};
 use bulb_protocol::profile::{self, Board, Profile};
-use toml::Spanned;
 use uuid::Uuid;
 
 use super::file::{
@@ -32,30 +32,28 @@ pub(super) struct Wrong(pub(super) usize, pub(super) String);
 /// # Errors
 /// [`Error::RigInvalid`] with the line and what was expected.
 pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
-    let invalid = |at: Option<usize>, what: &str| {
-        let line = at.map(|at| text.get(..at).unwrap_or(text).matches('\n').count() + 1);
-        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-        Error::RigInvalid { path: path.to_owned(), detail: format!("{place}{what}") }
+    let invalid = |at: usize, what: &str| Error::RigInvalid {
+        path: path.to_owned(),
+        detail: format!("line {}: {what}", file::line(text, at)),
     };
-    let file: File = toml::from_str(text)
-        .map_err(|error| invalid(error.span().map(|span| span.start), error.message()))?;
+    let file: File = file::parse(text).map_err(|mistake| invalid(mistake.at(), mistake.message()))?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    file.check(Profiles::new(folder)).map_err(|Wrong(at, what)| invalid(Some(at), &what))
+    file.check(Profiles::new(folder)).map_err(|Wrong(at, what)| invalid(at, &what))
 }
 
 impl File {
     fn check(self, mut profiles: Profiles<'_>) -> Result<Rig, Wrong> {
-        if *self.rig.get_ref() != FORMAT {
-            let what = format!("this is format {}, and {FORMAT} is read here", self.rig.get_ref());
-            return Err(Wrong(self.rig.span().start, what));
+        if self.rig.value != FORMAT {
+            let what = format!("this is format {}, and {FORMAT} is read here", self.rig.value);
+            return Err(Wrong(self.rig.at, what));
         }
         let mut addresses = BTreeSet::new();
-        let mut unique = |address: &Spanned<Addr>| {
-            let value = address.get_ref().0;
+        let mut unique = |address: &At<Addr>| {
+            let value = address.value.0;
             if addresses.insert(value) {
                 return Ok(value);
             }
-            Err(Wrong(address.span().start, format!("{value} is the address of another device above")))
+            Err(Wrong(address.at, format!("{value} is the address of another device above")))
         };
         let mut devices = Vec::new();
         for table in self.bulb {
@@ -78,12 +76,12 @@ impl File {
 }
 
 /// A duration that must not be zero.
-fn positive(span: Option<Spanned<Span>>) -> Result<Option<Duration>, Wrong> {
+fn positive(span: Option<At<Span>>) -> Result<Option<Duration>, Wrong> {
     match span {
-        Some(span) if span.get_ref().0.is_zero() => {
-            Err(Wrong(span.span().start, "this duration must not be zero".to_owned()))
+        Some(span) if span.value.0.is_zero() => {
+            Err(Wrong(span.at, "this duration must not be zero".to_owned()))
         }
-        span => Ok(span.map(|span| span.into_inner().0)),
+        span => Ok(span.map(|span| span.value.0)),
     }
 }
 
@@ -127,7 +125,7 @@ impl BulbTable {
     fn check(mut self, address: Address, profiles: &mut Profiles<'_>) -> Result<Device, Wrong> {
         if let (Some(drain), None) = (&self.battery_drain, &self.battery) {
             let what = "battery_drain is of use only with battery".to_owned();
-            return Err(Wrong(drain.span().start, what));
+            return Err(Wrong(drain.at, what));
         }
         let profile = profiles.get(self.profile.as_ref())?;
         let light = Said::of_bulb(&mut self).start(&profile)?;
@@ -234,29 +232,27 @@ fn tables(
 }
 
 /// Takes a key that goes with this fault, or refuses it beside another one.
-fn only<T>(wanted: bool, key: &str, found: Option<Spanned<T>>, at: usize) -> Result<Option<T>, Wrong> {
+fn only<T>(wanted: bool, key: &str, found: Option<At<T>>, at: usize) -> Result<Option<T>, Wrong> {
     match (wanted, found) {
         (true, None) => Err(Wrong(at, format!("this fault needs the key `{key}`"))),
-        (false, Some(found)) => {
-            Err(Wrong(found.span().start, format!("the key `{key}` is of no use with this fault")))
-        }
-        (_, found) => Ok(found.map(Spanned::into_inner)),
+        (false, Some(found)) => Err(Wrong(found.at, format!("the key `{key}` is of no use with this fault"))),
+        (_, found) => Ok(found.map(|at| at.value)),
     }
 }
 
-fn check_fault(table: Spanned<FaultTable>) -> Result<Fault, Wrong> {
-    let at = table.span().start;
-    let FaultTable { on, r#do, characteristic, count, after, att, bytes, r#for } = table.into_inner();
-    let what = *r#do.get_ref();
+fn check_fault(table: At<FaultTable>) -> Result<Fault, Wrong> {
+    let at = table.at;
+    let FaultTable { on, r#do, characteristic, count, after, att, bytes, r#for } = table.value;
+    let what = r#do.value;
     let att = only(what == Do::Error, "att", att, at)?;
     let bytes = only(what == Do::Reply, "bytes", bytes, at)?;
     let delay = only(what == Do::Delay, "for", r#for, at)?;
     if !fits(on, what) {
-        return Err(Wrong(r#do.span().start, misfit(what)));
+        return Err(Wrong(r#do.at, misfit(what)));
     }
     if let (Some(characteristic), Point::Connect | Point::Discover) = (&characteristic, on) {
         let what = "the key `characteristic` is of no use while the link comes up".to_owned();
-        return Err(Wrong(characteristic.span().start, what));
+        return Err(Wrong(characteristic.at, what));
     }
     let act = match (what, att, bytes, delay) {
         (Do::Error, Some(att), ..) => Act::Error(att.0),
@@ -266,7 +262,7 @@ fn check_fault(table: Spanned<FaultTable>) -> Result<Fault, Wrong> {
         (Do::Lose, ..) => Act::Lose,
         _ => Act::Drop,
     };
-    Ok(Fault { point: on, act, characteristic: characteristic.map(|uid| uid.into_inner().0), count, after })
+    Ok(Fault { point: on, act, characteristic: characteristic.map(|uid| uid.value.0), count, after })
 }
 
 fn fits(point: Point, what: Do) -> bool {
@@ -290,12 +286,12 @@ fn misfit(what: Do) -> String {
 }
 
 fn check_event<'a>(
-    table: Spanned<EventTable>,
+    table: At<EventTable>,
     board: impl Fn(Address) -> Option<&'a Board>,
 ) -> Result<Event, Wrong> {
-    let start = table.span().start;
+    let start = table.at;
     let wrong = |what: &str| Err(Wrong(start, what.to_owned()));
-    let mut table = table.into_inner();
+    let mut table = table.value;
     let said = Said::of_event(&mut table);
     let EventTable { at, adapter, bulb, r#do, name, .. } = table;
     if !said.is_empty() && r#do != Some(EventDo::Set) {
@@ -307,12 +303,9 @@ fn check_event<'a>(
     let what = match (adapter, bulb, r#do) {
         (Some(switch), None, None) => What::Adapter(switch == Switch::On),
         (None, Some(bulb), Some(deed)) => {
-            let address = bulb.get_ref().0;
+            let address = bulb.value.0;
             let Some(board) = board(address) else {
-                return Err(Wrong(
-                    bulb.span().start,
-                    format!("no bulb of this rig has the address {address}"),
-                ));
+                return Err(Wrong(bulb.at, format!("no bulb of this rig has the address {address}")));
             };
             What::Bulb(
                 address,

@@ -1,7 +1,7 @@
 //! A rig file as it stands: its tables and keys, as serde reads them. A key that is not here is refused.
 
+use bulb_protocol::file::At;
 use serde::Deserialize;
-use toml::Spanned;
 
 use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
 use super::{Defect, Point, Start};
@@ -10,7 +10,7 @@ use super::{Defect, Point, Start};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub(super) rig: Spanned<i64>,
+    pub(super) rig: At<i64>,
     #[serde(default)]
     pub(super) about: String,
     #[serde(default)]
@@ -20,7 +20,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) bystander: Vec<BystanderTable>,
     #[serde(default)]
-    pub(super) event: Vec<Spanned<EventTable>>,
+    pub(super) event: Vec<At<EventTable>>,
     /// What `check` is to find; for tests.
     #[serde(rename = "expect")]
     pub(super) _expect: Option<ExpectTable>,
@@ -86,11 +86,11 @@ pub(super) struct ServiceData {
 #[serde(deny_unknown_fields)]
 pub(super) struct BystanderTable {
     pub(super) name: Option<String>,
-    pub(super) address: Spanned<Addr>,
+    pub(super) address: At<Addr>,
     #[serde(rename = "address_type")]
     pub(super) _address_type: Option<AddressType>,
     pub(super) rssi: Option<Rssi>,
-    pub(super) interval: Option<Spanned<Span>>,
+    pub(super) interval: Option<At<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
     pub(super) advertises: Option<Vec<Uid>>,
@@ -102,30 +102,30 @@ pub(super) struct BystanderTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulbTable {
-    pub(super) profile: Option<Spanned<String>>,
+    pub(super) profile: Option<At<String>>,
     pub(super) name: Option<String>,
-    pub(super) address: Spanned<Addr>,
+    pub(super) address: At<Addr>,
     #[serde(rename = "address_type")]
     pub(super) _address_type: Option<AddressType>,
     pub(super) rssi: Option<Rssi>,
-    pub(super) interval: Option<Spanned<Span>>,
+    pub(super) interval: Option<At<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
     pub(super) advertises: Option<Vec<Uid>>,
     pub(super) manufacturer: Option<Manufacturer>,
     pub(super) service_data: Option<ServiceData>,
-    pub(super) power: Option<Spanned<bool>>,
-    pub(super) brightness: Option<Spanned<Level>>,
-    pub(super) color: Option<Spanned<Color>>,
-    pub(super) white: Option<Spanned<Level>>,
-    pub(super) kelvin: Option<Spanned<Kelvin>>,
-    pub(super) effect: Option<Spanned<String>>,
-    pub(super) speed: Option<Spanned<Level>>,
+    pub(super) power: Option<At<bool>>,
+    pub(super) brightness: Option<At<Level>>,
+    pub(super) color: Option<At<Color>>,
+    pub(super) white: Option<At<Level>>,
+    pub(super) kelvin: Option<At<Kelvin>>,
+    pub(super) effect: Option<At<String>>,
+    pub(super) speed: Option<At<Level>>,
     pub(super) battery: Option<Level>,
-    pub(super) battery_drain: Option<Spanned<Span>>,
+    pub(super) battery_drain: Option<At<Span>>,
     pub(super) status_latency: Option<Span>,
     pub(super) connect_latency: Option<Span>,
-    pub(super) idle_drop: Option<Spanned<Span>>,
+    pub(super) idle_drop: Option<At<Span>>,
     pub(super) mtu: Option<Mtu>,
     pub(super) needs_bonding: Option<bool>,
     #[serde(default)]
@@ -135,7 +135,7 @@ pub(super) struct BulbTable {
     #[serde(default)]
     pub(super) defects: Vec<Defect>,
     #[serde(default)]
-    pub(super) fault: Vec<Spanned<FaultTable>>,
+    pub(super) fault: Vec<At<FaultTable>>,
 }
 
 /// `device`.
@@ -195,14 +195,14 @@ pub(super) enum Do {
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultTable {
     pub(super) on: Point,
-    pub(super) r#do: Spanned<Do>,
-    pub(super) characteristic: Option<Spanned<Uid>>,
+    pub(super) r#do: At<Do>,
+    pub(super) characteristic: Option<At<Uid>>,
     pub(super) count: Option<u32>,
     #[serde(default)]
     pub(super) after: u32,
-    pub(super) att: Option<Spanned<Att>>,
-    pub(super) bytes: Option<Spanned<Bytes>>,
-    pub(super) r#for: Option<Spanned<Span>>,
+    pub(super) att: Option<At<Att>>,
+    pub(super) bytes: Option<At<Bytes>>,
+    pub(super) r#for: Option<At<Span>>,
 }
 
 /// `do` of an event.
@@ -230,14 +230,14 @@ pub(super) enum Switch {
 pub(super) struct EventTable {
     pub(super) at: Span,
     pub(super) adapter: Option<Switch>,
-    pub(super) bulb: Option<Spanned<Addr>>,
+    pub(super) bulb: Option<At<Addr>>,
     pub(super) r#do: Option<EventDo>,
-    pub(super) power: Option<Spanned<bool>>,
-    pub(super) brightness: Option<Spanned<Level>>,
-    pub(super) color: Option<Spanned<Color>>,
-    pub(super) white: Option<Spanned<Level>>,
-    pub(super) kelvin: Option<Spanned<Kelvin>>,
-    pub(super) effect: Option<Spanned<String>>,
-    pub(super) speed: Option<Spanned<Level>>,
+    pub(super) power: Option<At<bool>>,
+    pub(super) brightness: Option<At<Level>>,
+    pub(super) color: Option<At<Color>>,
+    pub(super) white: Option<At<Level>>,
+    pub(super) kelvin: Option<At<Kelvin>>,
+    pub(super) effect: Option<At<String>>,
+    pub(super) speed: Option<At<Level>>,
     pub(super) name: Option<String>,
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use bulb_protocol::file::At;
 use bulb_protocol::profile::{self, Family, Light, LoadError, Profile, Refusal, builtin};
-use toml::Spanned;
 use uuid::Uuid;
 
 use super::Valued;
@@ -37,8 +37,8 @@ impl<'a> Profiles<'a> {
     }
 
     /// The profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`; the base protocol's where none is named.
-    pub(super) fn get(&mut self, name: Option<&Spanned<String>>) -> Result<Profile, Wrong> {
-        let (text, at) = name.map_or((BASE, 0), |name| (name.get_ref().as_str(), name.span().start));
+    pub(super) fn get(&mut self, name: Option<&At<String>>) -> Result<Profile, Wrong> {
+        let (text, at) = name.map_or((BASE, 0), |name| (name.value.as_str(), name.at));
         if let Some(known) = self.known.get(text) {
             return Ok(known.clone());
         }
@@ -67,13 +67,13 @@ impl<'a> Profiles<'a> {
 
 /// What a rig says of a bulb's state.
 pub(super) struct Said {
-    power: Option<Spanned<bool>>,
-    brightness: Option<Spanned<Level>>,
-    color: Option<Spanned<Color>>,
-    white: Option<Spanned<Level>>,
-    kelvin: Option<Spanned<Kelvin>>,
-    effect: Option<Spanned<String>>,
-    speed: Option<Spanned<Level>>,
+    power: Option<At<bool>>,
+    brightness: Option<At<Level>>,
+    color: Option<At<Color>>,
+    white: Option<At<Level>>,
+    kelvin: Option<At<Kelvin>>,
+    effect: Option<At<String>>,
+    speed: Option<At<Level>>,
 }
 
 impl Said {
@@ -105,21 +105,17 @@ impl Said {
 
     /// Each part alone, and where it stands.
     fn parts(&self) -> impl Iterator<Item = (usize, Light)> {
-        let level = |level: &Spanned<Level>| (level.span().start, Some(level.get_ref().0));
+        let level = |level: &At<Level>| (level.at, Some(level.value.0));
         let none = Light::default;
         let parts = [
-            self.power.as_ref().map(|on| (on.span().start, Light { power: Some(*on.get_ref()), ..none() })),
+            self.power.as_ref().map(|on| (on.at, Light { power: Some(on.value), ..none() })),
             self.brightness.as_ref().map(level).map(|(at, brightness)| (at, Light { brightness, ..none() })),
-            self.color
-                .as_ref()
-                .map(|color| (color.span().start, Light { color: Some(color.get_ref().0), ..none() })),
+            self.color.as_ref().map(|color| (color.at, Light { color: Some(color.value.0), ..none() })),
             self.white.as_ref().map(level).map(|(at, white)| (at, Light { white, ..none() })),
-            self.kelvin
+            self.kelvin.as_ref().map(|kelvin| (kelvin.at, Light { kelvin: Some(kelvin.value.0), ..none() })),
+            self.effect
                 .as_ref()
-                .map(|kelvin| (kelvin.span().start, Light { kelvin: Some(kelvin.get_ref().0), ..none() })),
-            self.effect.as_ref().map(|effect| {
-                (effect.span().start, Light { effect: Some(effect.get_ref().clone()), ..none() })
-            }),
+                .map(|effect| (effect.at, Light { effect: Some(effect.value.clone()), ..none() })),
             self.speed.as_ref().map(level).map(|(at, speed)| (at, Light { speed, ..none() })),
         ];
         parts.into_iter().flatten()

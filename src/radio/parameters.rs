@@ -1,0 +1,36 @@
+//! How a link is timed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The connection parameters that the system asks for when it connects to a device (Core Specification 5.4, Vol 6, Part B,
+/// 4.5.1 and 4.5.2). The controllers agree on an interval within them, and no platform tells which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionParameters {
+    /// The shortest connection interval, units of 1.25 ms, 6 to 3200.
+    pub interval_min: u16,
+    /// The longest connection interval, units of 1.25 ms, 6 to 3200.
+    pub interval_max: u16,
+    /// How many connection events the device may leave out in a row, 0 to 499.
+    pub latency: u16,
+    /// The supervision time-out, units of 10 ms, 10 to 3200.
+    pub timeout: u16,
+    /// Whether the device asked for them itself, over an earlier link or this one; otherwise they are the adapter's for all.
+    pub of_device: bool,
+}
+
+impl ConnectionParameters {
+    /// The shortest and the longest connection interval.
+    #[must_use]
+    pub fn interval(&self) -> (Duration, Duration) {
+        let time = |units: u16| Duration::from_micros(u64::from(units) * 1250);
+        (time(self.interval_min), time(self.interval_max))
+    }
+
+    /// The supervision time-out.
+    #[must_use]
+    pub fn supervision(&self) -> Duration {
+        Duration::from_millis(u64::from(self.timeout) * 10)
+    }
+}
