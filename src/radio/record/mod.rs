@@ -33,7 +33,7 @@ mod tests;
 
 pub use read::Recording;
 pub use redact::redact;
-pub use replay::open;
+pub use replay::{open, radio};
 
 /// How many lines wait for a slow disk. What is more is lost, and the recording says so.
 const QUEUE: usize = 4096;
