@@ -21,6 +21,13 @@ struct Expect {
     fails: BTreeSet<String>,
     #[serde(default)]
     blocked: BTreeSet<String>,
+    /// Whether it is as it was found afterwards, as far as it tells.
+    #[serde(default = "yes")]
+    restored: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// `[expect]` of a rig.
@@ -67,13 +74,14 @@ async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, Report) {
     (all, summary, report)
 }
 
-fn found(all: &[Done]) -> Expect {
+fn found(all: &[Done], summary: &Summary) -> Expect {
     let names = |matches: fn(&Outcome) -> bool| {
         all.iter().filter(|done| matches(&done.outcome)).map(|done| done.name.clone()).collect()
     };
     Expect {
         fails: names(|outcome| matches!(outcome, Outcome::Failed { .. })),
         blocked: names(|outcome| matches!(outcome, Outcome::Blocked(_))),
+        restored: summary.restored != Some(false),
     }
 }
 
@@ -85,9 +93,9 @@ async fn each_defect_fails_the_checks_that_it_should_and_no_other() {
         let text = fs::read_to_string(&file).unwrap();
         let table: toml::Table = toml::from_str(&text).unwrap();
         let Told { expect: expected, real_stack } = table["expect"].clone().try_into().unwrap();
-        let (all, _, _) = run(&file, "base").await;
+        let (all, summary, _) = run(&file, "base").await;
         assert_eq!(all.len(), CHECKS.len());
-        let found = found(&all);
+        let found = found(&all, &summary);
         if found != expected {
             let name = file.file_stem().unwrap().to_string_lossy();
             writeln!(wrong, "{name}: expected {expected:?}\n  found {found:?}").unwrap();

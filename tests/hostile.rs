@@ -1,31 +1,31 @@
 //! Anything at all, where anything may come from: the texts that people write (configuration, colours, targets), and what strangers
 //! send (advertisements, names, values, frames). Nothing panics, nothing takes for ever, and all that is printed or written
-//! stays well-formed. The seeds of the mutations are the files in fixtures; `cargo xtask fuzz` runs more of each.
+//! stays well-formed. What holds is in `fuzz/holds.rs`, and the seeds of the mutations are the files in fixtures and in `fuzz/corpus`; `cargo xtask fuzz`
+//! runs more of each.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use bulbctl::Result;
-use bulbctl::bulb::{BulbState, Families, Session};
 use bulbctl::check::{Done, Outcome};
-use bulbctl::color;
-use bulbctl::config::{Config, LONGEST};
-use bulbctl::fleet::Target;
+use bulbctl::config::Config;
 use bulbctl::radio::record::{Recorder, Recording, open as replay, redact};
 use bulbctl::radio::sim::{SimOptions, open};
-use bulbctl::radio::{Address, Deadline, DeviceId, Link, Radio, Report};
-use bulbctl::report::{Body, CheckRecord, DeviceRecord, ErrorRecord, StateRecord, json_line, junit};
+use bulbctl::radio::{Address, DeviceId, Radio, Report};
+use bulbctl::report::{Body, CheckRecord, ErrorRecord, junit};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
+#[path = "../fuzz/holds.rs"]
+mod holds;
+#[path = "../fuzz/seeds.rs"]
+mod seeds;
 
 /// What is done to a text.
 #[derive(Clone, Debug)]
@@ -85,32 +85,6 @@ fn edited(text: &str, edits: &[Edit]) -> String {
         }
     }
     chars.into_iter().collect()
-}
-
-/// The texts of all files in fixtures/config.
-fn configs() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config");
-    let files = ["valid", "invalid"].iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap());
-    let files = files.map(|file| file.unwrap().path()).filter(|path| path.extension().unwrap() == "toml");
-    files.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()).collect()
-}
-
-fn config_holds(text: &str) {
-    match Config::parse(text, "the-file") {
-        Ok(config) => {
-            assert!(config.timeout.is_none_or(|timeout| timeout <= LONGEST));
-            // No clock overflows, and no target runs in circles.
-            let _ = config.timeout.map(Deadline::after);
-            for group in config.groups.keys() {
-                let _ = Target::parse(&format!("@{group}"), &config, &FAMILIES);
-            }
-            assert_eq!(config.kept_profiles().count(), config.profiles.len());
-        }
-        Err(error) => {
-            assert_eq!((error.code(), error.exit()), ("config.invalid", 2), "{error}");
-            assert!(error.to_string().contains("the-file"), "{error}");
-        }
-    }
 }
 
 /// Groups in groups, at random.
@@ -187,16 +161,6 @@ fn report() -> impl Strategy<Value = Report> {
         })
 }
 
-/// One line of JSON without anything that acts on a terminal, which says what it was made of.
-fn json_holds(body: &Body) -> serde_json::Value {
-    let line = json_line(body).unwrap();
-    let acts = |c: char| {
-        c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
-    assert!(!line.contains(acts), "{line:?}");
-    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-}
-
 fn junit_holds(report: &Report, frames: Vec<String>) {
     let name = report.name.clone().unwrap_or_default();
     let done = |outcome| Done {
@@ -211,7 +175,7 @@ fn junit_holds(report: &Report, frames: Vec<String>) {
     let failed = Outcome::Failed { expected: name.clone(), seen: name.clone() };
     let records = [failed, Outcome::Blocked(name.clone()), Outcome::Skipped(name.clone()), Outcome::Passed]
         .map(|outcome| CheckRecord::of(&name, report, "base", done(outcome)));
-    records.iter().for_each(|record| drop(json_holds(&Body::Check(Box::new(record.clone())))));
+    records.iter().for_each(|record| drop(holds::json(&Body::Check(Box::new(record.clone())))));
     let text = String::from_utf8(junit(&records).unwrap()).unwrap();
     // The characters that XML 1.0 has (2.2).
     let xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
@@ -235,11 +199,12 @@ fn junit_holds(report: &Report, frames: Vec<String>) {
 proptest! {
     #[test]
     fn a_configuration_is_taken_or_refused(seed in any::<Index>(), edits in edits(), any in any::<String>()) {
-        let seeds = configs();
-        config_holds(&edited(&seeds[seed.index(seeds.len())], &edits));
-        config_holds(&any);
-let any = toml::Value::String(any);
-        config_holds(&format!("[groups]\n{any} = [{any}]\n[aliases]\n{any} = {any}\n"));
+        let (_, seeds) = SEEDS.iter().find(|(target, _)| *target == "config").unwrap();
+        let text = String::from_utf8_lossy(&seeds[seed.index(seeds.len())]);
+        holds::config(edited(&text, &edits).as_bytes());
+        holds::config(any.as_bytes());
+        let any = toml::Value::String(any);
+        holds::config(format!("[groups]\n{any} = [{any}]\n[aliases]\n{any} = {any}\n").as_bytes());
     }
 
     #[test]
@@ -247,38 +212,18 @@ let any = toml::Value::String(any);
         "#ff8800", "f80", "0xff8800", "255,136,0", "rgb(255, 136, 0)", "hsl(120, 100%, 50%)", "rgba(1 2 3 / 50%)", "hwb(194 0% 0%)",
         "oklch(40% 0.268735435 34.568626)", "lab(50% 40 59.5)", "color-mix(in srgb, red, blue)", "orange",
     ]), edits in edits(), any in any::<String>()) {
-        for text in [edited(seed, &edits), any] {
-            if let Err(error) = color::parse(&text) {
-                prop_assert!(error.contains("255,136,0"), "{error}");
-            }
-        }
+        holds::color(edited(seed, &edits).as_bytes());
+        holds::color(any.as_bytes());
     }
 
     #[test]
     fn a_target_names_each_thing_once(config in groups(), text in "([@,* a-dx]|desk|C4:11|all|\\PC){0,12}") {
-        match Target::parse(&text, &config, &FAMILIES) {
-            Ok(target) => {
-                let names: Vec<String> = target.wanted().iter().map(|wanted| wanted.text()).collect();
-                let mut once = names.clone();
-                once.sort();
-                once.dedup();
-                prop_assert!(!names.is_empty() && once.len() <= names.len());
-                prop_assert_eq!(target.text(), text);
-            }
-            Err(error) => prop_assert_eq!(error.exit(), 2, "{}", error),
-        }
+        holds::target(&text, &config);
     }
 
     #[test]
     fn an_advertisement_is_made_of_what_it_is(report in report(), frame in any::<String>()) {
-        let record = json_holds(&Body::Device(DeviceRecord::of(&report, &FAMILIES)));
-        prop_assert_eq!(record["name"].as_str(), report.name.as_deref());
-        prop_assert_eq!(record["alias"].as_str(), report.alias.as_deref());
-        prop_assert_eq!(record["profile"].is_null(), FAMILIES.advertised(&report).is_none());
-        let _ = (FAMILIES.looks_like_a_bulb(&report), FAMILIES.weigh(&report), FAMILIES.advertised_profile(&report));
-        for wanted in Target::parse("all,*,Light-*,C4:11:00:00:00:01,x", &Config::default(), &FAMILIES).unwrap().wanted() {
-            let _ = wanted.matches(&report);
-        }
+        holds::report(&report);
         junit_holds(&report, vec![frame]);
     }
 }
@@ -344,36 +289,14 @@ impl Hostile {
     }
 }
 
-async fn talk(radio: &dyn Radio) -> Result<Report> {
-    let soon = || Deadline::after(Duration::from_secs(5));
-    let mut reports = radio.reports();
-    radio.start_scan().await?;
-    let report = reports.recv().await.unwrap();
-    radio.stop_scan().await?;
-    let link: Arc<dyn Link> = radio.connect(&report.id, soon()).await?;
-    let ids: Vec<_> = link.table().all().map(|(id, ..)| id).collect();
-    for id in ids {
-        let _ = link.read(id, soon()).await;
+/// What the bulb says is told by its errors, too.
+async fn talk(radio: &dyn Radio) -> Report {
+    let (report, told) = holds::talk(radio).await.unwrap();
+    if let Err(error) = told {
+        let told = holds::json(&Body::Error(ErrorRecord::of(&error, report.name.as_deref())));
+        assert_ne!(told["exit"], 1, "{told}");
     }
-    let state: Result<BulbState> = async {
-        let mut session = Session::open(link, &report, &FAMILIES, soon()).await?;
-        session.prepare(soon()).await?;
-        let change = bulbctl::bulb::Change { power: Some(bulbctl::bulb::Power::On), ..Default::default() };
-        session.apply(&change, soon()).await?;
-        session.read_state(soon()).await
-    }
-    .await;
-    match state {
-        Ok(state) => {
-            let profile = FAMILIES.profile("base", None)?;
-            json_holds(&Body::State(StateRecord::of("x", &report, &profile, state)));
-        }
-        Err(error) => {
-            let told = json_holds(&Body::Error(ErrorRecord::of(&error, report.name.as_deref())));
-            assert_ne!(told["exit"], 1, "{told}");
-        }
-    }
-    Ok(report)
+    report
 }
 
 async fn hostile_bulb_is_recorded(hostile: &Hostile) {
@@ -383,12 +306,10 @@ async fn hostile_bulb_is_recorded(hostile: &Hostile) {
     let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
     let recorder = Recorder::create(&file).unwrap();
     let radio = recorder.wrap(open(Some(&rig), options).await.unwrap());
-    let report = talk(radio.as_ref()).await.unwrap();
-    radio.close().await;
+    let report = talk(radio.as_ref()).await;
     recorder.finish().await.unwrap();
     assert_eq!(report.name.as_ref(), Some(&hostile.name));
     assert!(!report.label().is_empty());
-    json_holds(&Body::Device(DeviceRecord::of(&report, &FAMILIES)));
     // What was written is what passed, a line each.
     let text = fs::read_to_string(&file).unwrap();
     for line in text.lines() {
@@ -397,7 +318,7 @@ async fn hostile_bulb_is_recorded(hostile: &Hostile) {
         assert!(!line.contains(char::is_control), "{line:?}");
     }
     assert!(!redact(&Recording::load(&file).unwrap()).unwrap().is_empty());
-    let again = talk(replay(&file).unwrap().as_ref()).await.unwrap();
+    let again = talk(replay(&file).unwrap().as_ref()).await;
     assert_eq!(
         (again.name, again.manufacturer, again.service_data),
         (report.name, report.manufacturer, report.service_data)
@@ -411,5 +332,51 @@ proptest! {
     fn a_bulb_may_say_and_send_anything(hostile in hostile()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(hostile_bulb_is_recorded(&hostile));
+    }
+}
+
+/// The fuzzer's targets, and what each begins with.
+type Seeds = Vec<(&'static str, Vec<Vec<u8>>)>;
+
+/// In the same order everywhere, so that a seed of proptest means the same.
+static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = |folder: &&str| fs::read_dir(root.join(folder)).unwrap().map(|file| file.unwrap().path());
+    let seeds = |(target, folders): &(&'static str, &[&str])| {
+        let mut paths: Vec<PathBuf> = folders.iter().flat_map(files).filter(|path| path.is_file()).collect();
+        assert!(!paths.is_empty(), "{target} has no corpus");
+        paths.sort();
+        (*target, paths.iter().map(|path| fs::read(path).unwrap()).collect())
+    };
+    seeds::SEEDS.iter().map(seeds).collect()
+});
+
+#[test]
+fn the_corpora_of_the_fuzzer_hold() {
+    for (target, seeds) in SEEDS.iter() {
+        seeds.iter().for_each(|seed| holds::of(target)(seed));
+    }
+}
+
+fn near(seed: &[u8], changes: &[(Index, u8, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = seed.to_vec();
+    for (at, gone, new) in changes {
+        let at = at.index(bytes.len() + 1);
+        let end = (at + usize::from(*gone)).min(bytes.len());
+        bytes.splice(at..end, new.iter().copied());
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 4, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_near_to_the_corpora_holds(
+        (target, seed) in any::<(Index, Index)>(),
+        changes in vec((any::<Index>(), 0..9_u8, vec(prop_oneof![any::<u8>(), b'\n'..=b'~'], 0..9)), 0..5),
+    ) {
+        let (target, seeds) = &SEEDS[target.index(SEEDS.len())];
+        holds::of(target)(&near(&seeds[seed.index(seeds.len())], &changes));
     }
 }

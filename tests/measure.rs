@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bulb_protocol::Percent;
-use bulbctl::bulb::{Families, Session};
-use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Undo, Witness, measure};
+use bulbctl::bulb::{Families, Session, Undo};
+use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Witness, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
     Notifications, Radio, Report, WriteKind,
 };
-use bulbctl::{Error, Result};
+use bulbctl::{Error, Result, pass_on};
 use tempfile::TempDir;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     async fn measure(&self, plan: Plan) -> Result<Measured> {
-        let undo = Undo::new(Arc::clone(&self.radio));
+        let undo = Undo::new(Arc::clone(&self.radio), self.report.clone());
         measure(&self.radio, &self.report, &Families::default(), &plan, &undo, |_| ()).await
     }
 
@@ -229,7 +229,7 @@ async fn rounds_that_fail_are_counted_and_a_bulb_that_is_dead_is_an_error() {
 async fn an_interrupted_measurement_is_undone() {
     let bench = Bench::new(&base("")).await;
     for after in [150, 171, 400, 405, 2000, 3000] {
-        let undo = Undo::new(Arc::clone(&bench.radio));
+        let undo = Undo::new(Arc::clone(&bench.radio), bench.report.clone());
         let families = Families::default();
         let only = plan(&[Part::Latency, Part::Rate]);
         let running = measure(&bench.radio, &bench.report, &families, &only, &undo, |_| ());
@@ -271,14 +271,10 @@ macro_rules! radio {
     ($kind:ty, $inner:tt, $wrap:expr) => {
         #[async_trait]
         impl Radio for $kind {
-            fn adapter(&self) -> AdapterInfo {
-                self.$inner.adapter()
-            }
-            fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-                self.$inner.adapter_state()
-            }
-            fn reports(&self) -> broadcast::Receiver<Report> {
-                self.$inner.reports()
+            pass_on! {
+                $inner: adapter -> AdapterInfo,
+                adapter_state -> watch::Receiver<AdapterState>,
+                reports -> broadcast::Receiver<Report>
             }
             async fn start_scan(&self) -> Result<()> {
                 self.$inner.start_scan().await
@@ -305,17 +301,14 @@ radio!(Held, 0, |_, link| Other::of(link, Duration::ZERO, true));
 
 #[async_trait]
 impl Link for Other {
-    fn device(&self) -> &DeviceId {
-        self.link.device()
+    pass_on! {
+        link: device -> &DeviceId,
+        state -> watch::Receiver<LinkState>,
+        table -> &GattTable,
+        mtu -> Option<u16>
     }
     fn was_up(&self) -> bool {
         self.was_up
-    }
-    fn state(&self) -> watch::Receiver<LinkState> {
-        self.link.state()
-    }
-    fn table(&self) -> &GattTable {
-        self.link.table()
     }
     async fn read(&self, id: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         self.link.read(id, deadline).await
@@ -343,9 +336,6 @@ impl Link for Other {
     }
     async fn system_battery(&self) -> Result<Option<u8>> {
         Err(Error::ServiceDown)
-    }
-    fn mtu(&self) -> Option<u16> {
-        self.link.mtu()
     }
     fn keep(&self) {
         self.link.keep();

@@ -16,7 +16,10 @@ pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
 const SCAN_TIME: Duration = Duration::from_secs(1);
 
 /// Connects; a bulb that the system has forgotten since it was found is looked for again.
-async fn connect(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<Arc<dyn Link>> {
+///
+/// # Errors
+/// What [`Radio::connect`] and [`find_again`] give.
+pub async fn connect(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<Arc<dyn Link>> {
     match radio.connect(&report.id, deadline).await {
         Err(error @ Error::ConnectFailed { .. }) if is_forgotten(radio, &report.id).await => {
             tracing::info!("{error}; looking for it again");
@@ -35,7 +38,7 @@ async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
 /// end: when it is lost on the way, the operation runs once more on a link of our own. So it must be one that can be repeated.
 ///
 /// # Errors
-/// What [`Radio::connect`], [`find_again`] and the operation give.
+/// What [`connect`] and the operation give.
 pub async fn reach<T>(
     radio: &dyn Radio,
     report: &Report,
@@ -113,12 +116,83 @@ pub async fn find_again(radio: &dyn Radio, report: &Report, deadline: Deadline) 
 /// to end; if it does, another takes its place.
 ///
 /// # Errors
-/// What [`Radio::connect`] gives.
-pub async fn hold(radio: &dyn Radio, device: &DeviceId, deadline: Deadline) -> Result<()> {
-    let mut link = radio.connect(device, deadline).await?;
+/// What [`connect`] gives.
+pub async fn hold(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<()> {
+    let mut link = connect(radio, report, deadline).await?;
     if link.was_up() && ended(link.as_ref()).await {
-        link = radio.connect(device, deadline).await?;
+        link = connect(radio, report, deadline).await?;
     }
     link.keep();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::radio::sim::{SimOptions, open};
+
+    const BULB: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n";
+    const TIME: Duration = Duration::from_secs(10);
+
+    /// A bulb that was heard, and so long ago that the system has forgotten it; and the folder of its world.
+    async fn forgotten(more: &str) -> (Arc<dyn Radio>, Report, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let rig = dir.path().join("rig.toml");
+        std::fs::write(&rig, format!("{BULB}{more}")).unwrap();
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+        let radio = open(Some(&rig), options).await.unwrap();
+        let mut reports = radio.reports();
+        radio.start_scan().await.unwrap();
+        let report = reports.recv().await.unwrap();
+        radio.stop_scan().await.unwrap();
+        sleep(Duration::from_secs(31)).await;
+        assert!(is_forgotten(radio.as_ref(), &report.id).await);
+        (radio, report, dir)
+    }
+
+    /// Whether a scan runs, by what is heard in a second.
+    async fn scans(radio: &dyn Radio) -> bool {
+        let mut reports = radio.reports();
+        timeout(Duration::from_secs(1), reports.recv()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bulb_that_the_system_has_forgotten_is_looked_for_again() {
+        let (radio, report, _dir) = forgotten("").await;
+        let start = Instant::now();
+        let refused = radio.connect(&report.id, Deadline::after(TIME)).await.unwrap_err();
+        assert_eq!((refused.code(), start.elapsed()), ("connect.failed", Duration::ZERO), "{refused}");
+        let table =
+            reach(radio.as_ref(), &report, Deadline::after(TIME), async |link| Ok(link.table().clone()));
+        assert!(!table.await.unwrap().services.is_empty());
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        // The link is gone, so the bulb would be heard.
+        assert!(!scans(radio.as_ref()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_not_heard_again_ends_at_the_deadline() {
+        let gone = "[[event]]\nat = \"20s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"\n\
+                    [[event]]\nat = \"50s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"appear\"\n";
+        let (radio, report, _dir) = forgotten(gone).await;
+        let start = Instant::now();
+        let error = connect(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap_err();
+        assert_eq!((error.code(), start.elapsed().as_secs()), ("connect.timeout", TIME.as_secs()), "{error}");
+        assert!(error.to_string().contains("not heard"), "{error}");
+        sleep(TIME).await;
+        assert!(!scans(radio.as_ref()).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_the_system_knows_is_not_looked_for() {
+        let (radio, report, _dir) = forgotten("[[bulb.fault]]\non = \"connect\"\ndo = \"drop\"\n").await;
+        find_again(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap();
+        let last_heard = async || radio.known().await.unwrap()[0].heard.unwrap().last;
+        let before = last_heard().await;
+        let error = connect(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap_err();
+        assert_eq!((error.code(), last_heard().await), ("connect.failed", before), "{error}");
+    }
 }

@@ -69,8 +69,17 @@ impl Session {
         families: &Families,
         deadline: Deadline,
     ) -> Result<Self> {
-        let device = report.label();
         let profile = recognise(link.as_ref(), report, families, deadline).await?;
+        Self::over(link, profile, report.label(), deadline).await
+    }
+
+    /// As [`open`](Self::open), for a bulb of which it is known how it is driven.
+    pub(super) async fn over(
+        link: Arc<dyn Link>,
+        profile: Arc<Profile>,
+        device: String,
+        deadline: Deadline,
+    ) -> Result<Self> {
         let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
         tracing::info!("{device}: is driven as {}", profile.full_name());
         if let (Some(mtu), Some(need)) = (link.mtu(), profile.session.mtu)

@@ -1,7 +1,7 @@
 //! The conformance suite: what a bulb of a family has to do, one named check each.
 //!
 //! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Stand`], which brings the bulb to what each check needs,
-//! keeps what passed, and puts the bulb back into the state that it was found in ([`Undo`]).
+//! keeps what passed, and puts the bulb back into the state that it was found in ([`Undo`](crate::bulb::Undo)).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,10 @@ mod malformed;
 mod own;
 mod stand;
 mod table;
-mod undo;
 
 pub use own::{own_class, own_look, own_name};
 pub use stand::Stand;
 pub use table::CHECKS;
-pub use undo::Undo;
 
 /// When a check is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

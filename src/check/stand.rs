@@ -12,8 +12,8 @@ use futures::FutureExt;
 use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Judge, Stop, Undo, failed};
-use crate::bulb::{Advertising, Families, Roles, find_again};
+use super::{Judge, Stop, failed};
+use crate::bulb::{Advertising, Families, Roles, Undo, Way, connect};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
 
@@ -26,8 +26,7 @@ pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
 /// How long is waited after what only prepares a check, so that its reports are over and even a slow lamp takes the next.
 pub(super) const SETTLE: Duration = Duration::from_millis(150);
 /// How long the bulb is listened to for its advertisement; some are heard late on a busy channel.
-const LISTEN: [Duration; 2] = [AWHILE, Duration::from_secs(5)];
-const AWHILE: Duration = Duration::from_secs(2);
+const LISTEN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
 /// How long an ending link may take: BlueZ closes two seconds after it was asked.
 const END_TIME: Duration = Duration::from_secs(4);
 /// How many frames are kept of a check.
@@ -192,7 +191,8 @@ impl Stand {
         self.drop_link().await;
         self.told = None;
         let start = Instant::now();
-        let link = self.radio.connect(&self.report.id, Deadline::after(time)).await?;
+        // After a pause, the system may have forgotten it.
+        let link = connect(self.radio.as_ref(), &self.report, Deadline::after(time)).await?;
         let roles = Roles::find(&self.profile, link.table(), &self.device());
         self.undo.link(Some(Arc::clone(&link)));
         self.up = Some(Up { link, roles, ready: false, ears: Vec::new(), deaf: None });
@@ -201,13 +201,7 @@ impl Stand {
 
     /// The link; a new one where it is down.
     pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, Stop> {
-        if !self.is_up()
-            && let Err(error) = self.connect(CONNECT_TIME).await
-        {
-            // After a pause, the system may have forgotten it: it has to be heard first.
-            tracing::info!("{}: {error}", self.device());
-            let found = find_again(self.radio.as_ref(), &self.report, Deadline::after(AWHILE)).await;
-            found.need("there is no link")?;
+        if !self.is_up() {
             self.connect(CONNECT_TIME).await.need("there is no link")?;
         }
         let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
@@ -242,7 +236,7 @@ impl Stand {
             self.write(write, deadline).await.need("its greeting was refused")?;
         }
         if let Ok(Some(found)) = self.observe(None).await {
-            self.undo.found(found.clone(), Arc::clone(&self.profile));
+            self.undo.note(Way::to(found.clone(), Arc::clone(&self.profile)));
         }
         Ok(roles)
     }

@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::args::percent;
 use super::check::write;
 use super::context::Context;
+use crate::bulb::Undo;
 use crate::error::{Error, Result};
-use crate::measure::{Part, Plan, Undo, measure};
+use crate::measure::{Part, Plan, measure};
 use crate::report::{BenchRecord, Body, ComparisonRecord, Reporter, SavedBench, json_line};
 
 #[derive(Debug, Args)]
@@ -91,7 +92,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
         timeout: context.timeout,
     };
     let radio = Arc::clone(context.radio().await?);
-    let undo = Undo::new(Arc::clone(&radio));
+    let undo = Undo::new(Arc::clone(&radio), report.clone());
     let way_back = undo.clone();
     context.at_exit(async move {
         way_back.run().await;

@@ -13,7 +13,7 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "connecting to",
             async |radio, report, deadline| {
-                hold(radio.as_ref(), &report.id, deadline).await?;
+                hold(radio.as_ref(), &report, deadline).await?;
                 Ok(LinkRecord::of(&args.target, &report, LinkKind::Connected))
             },
             |record| context.reporter.record(&Body::Link(record)),

@@ -53,6 +53,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Whether the program would run with these arguments; nothing is run.
+///
+/// # Errors
+/// What it would print instead: what is wrong, or the help that was asked for.
+pub fn understand(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    Cli::read(&arguments).map(drop).map_err(|error| error.render().to_string())
+}
+
 /// Says what was wrong with the arguments, or prints the help that was asked for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().any(|argument| argument == "--json")

@@ -9,19 +9,17 @@ mod latency;
 mod rate;
 mod series;
 mod stand;
-mod undo;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::Percent;
 
-use crate::bulb::Families;
+use crate::bulb::{Families, Undo};
 use crate::error::{Error, Result};
 use crate::radio::{ConnectionParameters, Radio, Report, WriteKind};
 
 pub use series::{CLOCK_ERROR, Series, Summary};
-pub use undo::Undo;
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -8,8 +8,8 @@ use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Plan, Undo};
-use crate::bulb::{Families, Roles, Session};
+use super::Plan;
+use crate::bulb::{Families, Roles, Session, Undo, Way};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, Notifications, Report, WriteKind};
 
@@ -70,7 +70,7 @@ impl Stand {
         let reason = stand.choose(plan, reported);
         if reason.is_none() {
             stand.listen(deadline).await?;
-            stand.note_the_way_back(undo, reported)?;
+            stand.note_the_way_back(undo, reported);
         }
         Ok((stand, reason))
     }
@@ -135,19 +135,17 @@ impl Stand {
         Ok(())
     }
 
-    fn note_the_way_back(&self, undo: &Undo, reported: Option<Percent>) -> Result<()> {
-        let back = reported.unwrap_or(self.base());
-        let light = Light { brightness: Some(back), ..Light::default() };
-        let writes = self.frames(back).map_err(|refusal| self.refused(refusal))?;
-        undo.touched(
-            Arc::clone(&self.link),
-            Arc::clone(&self.profile),
-            Arc::clone(&self.roles),
-            writes,
-            light,
-            reported.is_some(),
-        );
-        Ok(())
+    /// From now on the bulb is touched.
+    fn note_the_way_back(&self, undo: &Undo, reported: Option<Percent>) {
+        let back = Light { brightness: Some(reported.unwrap_or(self.base())), ..Light::default() };
+        undo.note(Way {
+            profile: Arc::clone(&self.profile),
+            known: self.known.clone(),
+            back,
+            found: reported.is_some(),
+        });
+        undo.link(Some(Arc::clone(&self.link)));
+        undo.touch();
     }
 
     fn refused(&self, refusal: Refusal) -> Error {

@@ -8,6 +8,9 @@ use super::DeviceId;
 
 /// How often is tried. Most aborts are of the moment: the next attempt succeeds (bleak-retry-connector tries as often).
 pub const ATTEMPTS: u32 = 4;
+/// Why a device cannot be connected to that the system does not know, or has forgotten.
+pub(super) const UNKNOWN: &str =
+    "the system does not know it (any longer); it has to be found by a scan first";
 /// How long is waited before the second attempt, at the most; each further one waits twice as long.
 const BACK_OFF: Duration = Duration::from_millis(150);
 /// How many attempts wait for a slow reader. It is a line for people: the newest one counts.

@@ -24,6 +24,17 @@ use uuid::Uuid;
 
 use crate::error::Result;
 
+/// Has methods do what those of the same name do on a field: for decorators, which change few of many. Not for async ones:
+/// `async_trait` looks at a trait's methods before this is one.
+#[macro_export]
+macro_rules! pass_on {
+    ($field:tt: $($method:ident -> $type:ty),+) => {
+        $(fn $method(&self) -> $type {
+            self.$field.$method()
+        })+
+    };
+}
+
 mod address;
 mod attempt;
 pub mod btle;

@@ -152,24 +152,12 @@ impl Traced {
 
 #[async_trait]
 impl Radio for Traced {
-    fn adapter(&self) -> AdapterInfo {
-        self.radio.adapter()
-    }
-
-    fn attempts(&self) -> broadcast::Receiver<Attempt> {
-        self.radio.attempts()
-    }
-
-    fn link_limit(&self) -> usize {
-        self.radio.link_limit()
-    }
-
-    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-        self.radio.adapter_state()
-    }
-
-    fn reports(&self) -> broadcast::Receiver<Report> {
-        self.radio.reports()
+    pass_on! {
+        radio: adapter -> AdapterInfo,
+        attempts -> broadcast::Receiver<Attempt>,
+        link_limit -> usize,
+        adapter_state -> watch::Receiver<AdapterState>,
+        reports -> broadcast::Receiver<Report>
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -235,20 +223,13 @@ impl fmt::Debug for TracedLink {
 
 #[async_trait]
 impl Link for TracedLink {
-    fn device(&self) -> &DeviceId {
-        self.link.device()
-    }
-
-    fn was_up(&self) -> bool {
-        self.link.was_up()
-    }
-
-    fn state(&self) -> watch::Receiver<LinkState> {
-        self.link.state()
-    }
-
-    fn table(&self) -> &GattTable {
-        self.link.table()
+    pass_on! {
+        link: device -> &DeviceId,
+        was_up -> bool,
+        state -> watch::Receiver<LinkState>,
+        table -> &GattTable,
+        mtu -> Option<u16>,
+        discovery -> Option<Duration>
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
@@ -310,14 +291,6 @@ impl Link for TracedLink {
 
     async fn system_battery(&self) -> Result<Option<u8>> {
         self.link.system_battery().await
-    }
-
-    fn mtu(&self) -> Option<u16> {
-        self.link.mtu()
-    }
-
-    fn discovery(&self) -> Option<Duration> {
-        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

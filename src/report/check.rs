@@ -85,7 +85,8 @@ pub struct CheckSummary {
     pub blocked: usize,
     /// How many were left out.
     pub skipped: usize,
-    /// Whether the state that the bulb was found in was written back; null where it was never known, or nothing was written.
+    /// Whether the state that the bulb was found in was written back, and it does not tell otherwise; null where it was never known, or nothing
+    /// was written.
     pub restored: Option<bool>,
     /// How long all took, milliseconds.
     pub duration_ms: u64,

@@ -372,12 +372,6 @@ impl World {
     async fn read(&self, bulb: usize) -> Result<BulbState> {
         let deadline = Deadline::after(TIMEOUT);
         let report = &self.reports[bulb];
-        if !self.radio.known().await?.iter().any(|known| known.id == report.id) {
-            let mut reports = self.radio.reports();
-            self.radio.start_scan().await?;
-            while reports.recv().await.is_ok_and(|heard| heard.id != report.id) {}
-            self.radio.stop_scan().await?;
-        }
         reach(self.radio.as_ref(), report, deadline, async |link| {
             Session::open(link, report, &self.families, deadline).await?.read_state(deadline).await
         })

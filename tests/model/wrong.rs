@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bulbctl::Result;
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
     NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
 };
+use bulbctl::{Result, pass_on};
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -36,16 +36,10 @@ pub(crate) struct Wrong {
 
 #[async_trait]
 impl Radio for Wrong {
-    fn adapter(&self) -> AdapterInfo {
-        self.radio.adapter()
-    }
-
-    fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-        self.radio.adapter_state()
-    }
-
-    fn reports(&self) -> broadcast::Receiver<Report> {
-        self.radio.reports()
+    pass_on! {
+        radio: adapter -> AdapterInfo,
+        adapter_state -> watch::Receiver<AdapterState>,
+        reports -> broadcast::Receiver<Report>
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -88,20 +82,11 @@ struct WrongLink {
 
 #[async_trait]
 impl Link for WrongLink {
-    fn device(&self) -> &DeviceId {
-        self.link.device()
-    }
-
-    fn was_up(&self) -> bool {
-        self.link.was_up()
-    }
-
-    fn state(&self) -> watch::Receiver<LinkState> {
-        self.link.state()
-    }
-
-    fn table(&self) -> &GattTable {
-        self.link.table()
+    pass_on! {
+        link: device -> &DeviceId,
+        was_up -> bool,
+        state -> watch::Receiver<LinkState>,
+        table -> &GattTable
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {

@@ -8,7 +8,7 @@ use crate::firmware;
 use crate::setup::{self, cargo, command, run as run_command, xtask};
 
 /// The fuzz targets, which are no part of the workspace.
-const FUZZ: &str = "protocol/fuzz/Cargo.toml";
+const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// The cargo-deny that deny.toml is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn format() -> Result<()> {
     run_command(cargo().args(["fmt", "--all", "--check"]))?;
-    for manifest in [firmware::MANIFEST, FUZZ] {
+    for manifest in [firmware::MANIFEST].into_iter().chain(FUZZ) {
         run_command(cargo().args(["fmt", "--check", "--manifest-path", manifest]))?;
     }
     Ok(())

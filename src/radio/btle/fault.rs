@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::radio::attempt;
 
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
 const BLUEZ: &str = "org.bluez.Error.";
@@ -231,9 +232,7 @@ fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Erro
     let device = context.device.to_owned();
     let reason = match meaning {
         Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
-        Meaning::Gone => {
-            "the system does not know it (any longer); it has to be found by a scan first".to_owned()
-        }
+        Meaning::Gone => attempt::UNKNOWN.to_owned(),
         Meaning::Pairing => {
             format!(
                 "the keys of its pairing do not fit: remove it with bluetoothctl, and pair again ({detail})"

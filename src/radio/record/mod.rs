@@ -33,7 +33,7 @@ mod tests;
 
 pub use read::Recording;
 pub use redact::redact;
-pub use replay::open;
+pub use replay::{open, radio};
 
 /// How many lines wait for a slow disk. What is more is lost, and the recording says so.
 const QUEUE: usize = 4096;
@@ -282,16 +282,10 @@ struct Recorded {
 
 #[async_trait]
 impl Radio for Recorded {
-    fn adapter(&self) -> AdapterInfo {
-        self.radio.adapter()
-    }
-
-    fn link_limit(&self) -> usize {
-        self.radio.link_limit()
-    }
-
-    fn attempts(&self) -> broadcast::Receiver<Attempt> {
-        self.radio.attempts()
+    pass_on! {
+        radio: adapter -> AdapterInfo,
+        link_limit -> usize,
+        attempts -> broadcast::Receiver<Attempt>
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
@@ -366,20 +360,16 @@ impl fmt::Debug for RecordedLink {
 
 #[async_trait]
 impl Link for RecordedLink {
-    fn device(&self) -> &DeviceId {
-        self.link.device()
-    }
-
-    fn was_up(&self) -> bool {
-        self.link.was_up()
+    pass_on! {
+        link: device -> &DeviceId,
+        was_up -> bool,
+        table -> &GattTable,
+        mtu -> Option<u16>,
+        discovery -> Option<Duration>
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.clone()
-    }
-
-    fn table(&self) -> &GattTable {
-        self.link.table()
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
@@ -440,14 +430,6 @@ impl Link for RecordedLink {
         let call = self.tape.call(Call::Battery { link: self.number });
         let told = |percent: &Option<u8>| Answer { percent: *percent, ..Answer::default() };
         call.ends(self.link.system_battery().await, told)
-    }
-
-    fn mtu(&self) -> Option<u16> {
-        self.link.mtu()
-    }
-
-    fn discovery(&self) -> Option<Duration> {
-        self.link.discovery()
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

@@ -23,7 +23,7 @@ use crate::radio::{
     NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
 };
 
-/// Opens a recording as a radio. Its time begins now.
+/// Opens a recording as a [`radio`].
 ///
 /// # Errors
 /// [`Error::FileUnreadable`], [`Error::RecordingInvalid`].
@@ -31,11 +31,11 @@ pub fn open(path: &Path) -> Result<Arc<dyn Radio>> {
     radio(Recording::load(path)?)
 }
 
-/// A radio that plays these lines.
+/// A radio that plays a recording. Its time begins now.
 ///
 /// # Errors
 /// [`Error::RecordingInvalid`].
-pub(super) fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
+pub fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(Replay::new(recording)?))
 }
 

@@ -37,7 +37,7 @@ struct Connect<'a> {
 pub(super) async fn connect(air: &Arc<Air>, device: &DeviceId, deadline: Deadline) -> Result<Arc<SimLink>> {
     let unknown = || Error::ConnectFailed {
         device: device.to_string(),
-        reason: "the system does not know it, or not any more".to_owned(),
+        reason: attempt::UNKNOWN.to_owned(),
         rssi: None,
     };
     let address: Address = device.as_str().parse().map_err(|_| unknown())?;
@@ -94,9 +94,7 @@ impl Connect<'_> {
             Attempt::AdapterOff => {
                 return Err(Failure::Final(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
             }
-            Attempt::Unknown => {
-                return Err(Failure::Final(self.failed("the system does not know it, or not any more")));
-            }
+            Attempt::Unknown => return Err(Failure::Final(self.failed(attempt::UNKNOWN))),
             Attempt::Busy => return Err(Failure::Again("another attempt is under way")),
             Attempt::Up { link, resolved } => (link, true, resolved),
             attempt @ (Attempt::Away { .. } | Attempt::Silent | Attempt::Coming { .. }) => {

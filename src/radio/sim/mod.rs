@@ -66,7 +66,15 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
         Some(path) if path.as_os_str() == FAMILIES_NAME => (FAMILIES.to_owned(), "families.toml".to_owned()),
         Some(path) => (read(path)?, path.display().to_string()),
     };
-    let rig = rig::parse(&text, &path)?;
+    open_text(&text, &path, options)
+}
+
+/// As [`open`], of a rig's text. `path` is what it is called, and its folder is where profile files of the rig are.
+///
+/// # Errors
+/// [`Error::RigInvalid`], and what a real radio gives where the rig says that Bluetooth is unusable.
+pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
+    let rig = rig::parse(text, path)?;
     tracing::debug!("rig {path}: {}", rig.about);
     usable(rig.adapter)?;
     let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());

@@ -36,6 +36,8 @@ pub(super) struct ExpectTable {
     _blocked: Vec<String>,
     #[serde(rename = "real_stack")]
     _real_stack: Option<String>,
+    #[serde(rename = "restored", default)]
+    _restored: Option<bool>,
 }
 
 /// `[adapter]`.

@@ -1,0 +1,8 @@
+//! Takes whatever the fuzzer makes up for the data of advertisements. What has to hold is in `holds.rs`.
+#![no_main]
+
+#[path = "../holds.rs"]
+#[allow(dead_code)]
+mod holds;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holds::advert(bytes));

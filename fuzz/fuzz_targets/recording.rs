@@ -1,0 +1,8 @@
+//! Reads whatever the fuzzer makes up as a recording, and plays it. What has to hold is in `holds.rs`.
+#![no_main]
+
+#[path = "../holds.rs"]
+#[allow(dead_code)]
+mod holds;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holds::recording(bytes));

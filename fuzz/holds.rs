@@ -1,0 +1,230 @@
+// What holds for any text that people write, and for any bytes that strangers send. Included by the fuzz targets and by
+// `tests/hostile.rs`, so that each test run compiles it, replays the corpora and tries what is near to them.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bulbctl::Result;
+use bulbctl::bulb::{BulbState, Change, Families, Power, Session};
+use bulbctl::config::{Config, LONGEST};
+use bulbctl::fleet::Target;
+use bulbctl::radio::record::{self, Recording, redact};
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::radio::{Deadline, Link, Radio, Report};
+use bulbctl::report::{Body, DeviceRecord, StateRecord, json_line};
+use bulbctl::{capture as captures, cli, color as colors};
+use tokio::time::{sleep, timeout};
+
+pub(crate) static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
+
+/// What a fuzz target does.
+pub(crate) fn of(target: &str) -> fn(&[u8]) {
+    match target {
+        "advert" => advert,
+        "arguments" => arguments,
+        "capture" => capture,
+        "color" => color,
+        "config" => config,
+        "recording" => recording,
+        "rig" => rig,
+        "target" => target_and_config,
+        other => panic!("there is no target {other}"),
+    }
+}
+
+/// The text that the bytes are; of any others, what is before the first wrong one.
+fn text(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// Does it on a clock that nobody waits for.
+fn at_once(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(future);
+}
+
+// -- what people write ----------------------------------------------------------------------------------------------------
+
+pub(crate) fn config(bytes: &[u8]) {
+    match Config::parse(text(bytes), "the-file") {
+        Ok(config) => {
+            assert!(config.timeout.is_none_or(|timeout| timeout <= LONGEST));
+            // No clock overflows, and no target runs in circles.
+            let _ = config.timeout.map(Deadline::after);
+            for group in config.groups.keys() {
+                let _ = Target::parse(&format!("@{group}"), &config, &FAMILIES);
+            }
+            assert_eq!(config.kept_profiles().count(), config.profiles.len());
+        }
+        Err(error) => {
+            assert_eq!((error.code(), error.exit()), ("config.invalid", 2), "{error}");
+            assert!(error.to_string().contains("the-file"), "{error}");
+        }
+    }
+}
+
+pub(crate) fn color(bytes: &[u8]) {
+    if let Err(error) = colors::parse(text(bytes)) {
+        assert!(error.contains("255,136,0"), "{error}");
+    }
+}
+
+/// The first line is a target, the others are a configuration.
+pub(crate) fn target_and_config(bytes: &[u8]) {
+    let (words, settings) = text(bytes).split_once('\n').unwrap_or((text(bytes), ""));
+    target(words, &Config::parse(settings, "the-file").unwrap_or_default());
+}
+
+/// A target names something, or is wrong.
+pub(crate) fn target(words: &str, config: &Config) {
+    match Target::parse(words, config, &FAMILIES) {
+        Ok(target) => {
+            assert!(!target.wanted().is_empty());
+            assert_eq!(target.text(), words);
+            target.wanted().iter().for_each(|wanted| assert!(!wanted.text().is_empty()));
+        }
+        Err(error) => assert_eq!(error.exit(), 2, "{error}"),
+    }
+}
+
+/// One argument a line.
+pub(crate) fn arguments(bytes: &[u8]) {
+    let words = std::iter::once("bulbctl").chain(text(bytes).lines());
+    if let Err(told) = cli::understand(words.map(Into::into)) {
+        assert!(!told.is_empty());
+    }
+}
+
+/// A rig is refused with its place, or its bulbs can be talked to.
+pub(crate) fn rig(bytes: &[u8]) {
+    at_once(async {
+        let dir = tempfile::tempdir().unwrap();
+        let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+        match sim::open_text(text(bytes), "the-rig", options) {
+            Ok(radio) => {
+                let talked = talk(radio.as_ref()).await;
+                if let Some((_, Err(error))) = talked {
+                    assert_ne!(error.exit(), 1, "{error}");
+                }
+            }
+            Err(error) if error.code() == "rig.invalid" => {
+                assert!(error.to_string().contains("the-rig"), "{error}");
+            }
+            Err(error) => assert!([4, 5].contains(&error.exit()), "{error}"),
+        }
+    });
+}
+
+// -- what strangers send --------------------------------------------------------------------------------------------------
+
+/// No more is kept than in proportion to the file.
+pub(crate) fn capture(bytes: &[u8]) {
+    let Ok(capture) = captures::read(bytes) else { return };
+    assert!(capture.events.len() <= bytes.len() / 2 && capture.devices.len() <= bytes.len() / 8);
+    for device in &capture.devices {
+        assert!(device.places(false).len() + device.places(true).len() <= bytes.len());
+    }
+    capture.devices.iter().take(2).for_each(|device| drop(report(&device.report)));
+    if let Some(fault) = capture.fault {
+        assert!(fault.record > 0 && fault.offset < bytes.len());
+    }
+}
+
+/// A recording is refused with its line, or can be played, and hides what it should.
+pub(crate) fn recording(bytes: &[u8]) {
+    match Recording::read("the-recording", bytes) {
+        Ok(recording) => {
+            let hidden = redact(&recording).unwrap().join("\n");
+            Recording::read("hidden", hidden.as_bytes()).unwrap_or_else(|error| panic!("{error}: {hidden}"));
+            at_once(async {
+                let radio = record::radio(recording).unwrap();
+                talk(radio.as_ref()).await;
+            });
+        }
+        Err(error) => {
+            let told = error.to_string();
+            assert!(told.contains("line ") || told.ends_with("it is empty"), "{told}");
+        }
+    }
+}
+
+/// The longest data that an advertising report of Bluetooth Core 5.4 (Vol 4, Part E, 7.7.65.2) has room for.
+const LONGEST_DATA: usize = 243;
+
+/// Data of advertisements of one device, as its controller hands them over.
+pub(crate) fn advert(bytes: &[u8]) {
+    let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
+    for data in bytes.chunks(LONGEST_DATA) {
+        let length = u8::try_from(data.len()).unwrap_or_default();
+        let head = [0x04, 0x3e, length + 12, 0x02, 0x01, 0x00, 0x00, 1, 0, 0, 0, 0x11, 0xc4, length];
+        let packet = [&head, data, &[0xc4]].concat();
+        let length = u32::try_from(packet.len()).unwrap_or_default().to_be_bytes();
+        log.extend([length, length, 1_u32.to_be_bytes(), [0; 4]].concat());
+        log.extend(0x00dc_ddb3_0f2f_8000_u64.to_be_bytes());
+        log.extend(packet);
+    }
+    let capture = captures::read(&log).unwrap();
+    assert_eq!((capture.devices.len(), capture.fault), (usize::from(!bytes.is_empty()), None));
+    capture.devices.iter().for_each(|device| drop(report(&device.report)));
+}
+
+/// What is told of a device is what it is made of, and whoever asks which family it is of gets an answer.
+pub(crate) fn report(report: &Report) -> serde_json::Value {
+    let record = json(&Body::Device(DeviceRecord::of(report, &FAMILIES)));
+    assert_eq!(record["name"].as_str(), report.name.as_deref());
+    assert_eq!(record["alias"].as_str(), report.alias.as_deref());
+    assert_eq!(record["profile"].is_null(), FAMILIES.advertised(report).is_none());
+    let _ = (FAMILIES.looks_like_a_bulb(report), FAMILIES.weigh(report));
+    let _ = (FAMILIES.advertised_profile(report), FAMILIES.advertised_light(report));
+    let all = Target::parse("all,*,Light-*,C4:11:00:00:00:01,x", &Config::default(), &FAMILIES);
+    all.unwrap().wanted().iter().for_each(|wanted| _ = wanted.matches(report));
+    record
+}
+
+/// One line of JSON without anything that acts on a terminal, which says what it was made of.
+pub(crate) fn json(body: &Body) -> serde_json::Value {
+    let line = json_line(body).unwrap();
+    let acts = |c: char| {
+        c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    assert!(!line.contains(acts), "{line:?}");
+    serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(5))
+}
+
+/// Talks to the first bulb that is heard, as far as it lets: commands it, reads its state, and all that it has.
+pub(crate) async fn talk(radio: &dyn Radio) -> Option<(Report, Result<BulbState>)> {
+    let mut reports = radio.reports();
+    let _ = radio.start_scan().await;
+    let heard = timeout(Duration::from_secs(3), reports.recv()).await;
+    let _ = radio.stop_scan().await;
+    let heard = heard.ok()?.ok()?;
+    report(&heard);
+    let told = match radio.connect(&heard.id, soon()).await {
+        Ok(link) => {
+            let told = command(Arc::clone(&link), &heard).await;
+            let ids: Vec<_> = link.table().all().map(|(id, ..)| id).collect();
+            for id in ids {
+                let _ = link.read(id, soon()).await;
+            }
+            told
+        }
+        Err(error) => Err(error),
+    };
+    radio.close().await;
+    Some((heard, told))
+}
+
+async fn command(link: Arc<dyn Link>, report: &Report) -> Result<BulbState> {
+    let mut session = Session::open(link, report, &FAMILIES, soon()).await?;
+    session.prepare(soon()).await?;
+    let change = Change { power: Some(Power::On), ..Change::default() };
+    let state = session.apply(&change, soon()).await?.state;
+    json(&Body::State(StateRecord::of("x", report, session.profile(), state)));
+    // What is to happen by itself happens.
+    sleep(Duration::from_secs(5)).await;
+    session.read_state(soon()).await
+}

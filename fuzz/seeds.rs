@@ -1,0 +1,20 @@
+// The fuzz targets of the program, and the folders of what each begins with. Included by `cargo xtask fuzz` and by
+// `tests/hostile.rs`, which tries all of it, and what is near to it.
+pub(crate) const SEEDS: &[(&str, &[&str])] = &[
+    ("advert", &["fuzz/corpus/advert"]),
+    ("arguments", &["fuzz/corpus/arguments"]),
+    ("capture", &["fixtures/captures"]),
+    ("color", &["fuzz/corpus/color"]),
+    ("config", &["fuzz/corpus/config", "fixtures/config/valid", "fixtures/config/invalid"]),
+    ("recording", &["fuzz/corpus/recording"]),
+    (
+        "rig",
+        &[
+            "fixtures/rigs/defects",
+            "fixtures/rigs/faults",
+            "fixtures/rigs/invalid",
+            "fixtures/rigs/scenarios",
+        ],
+    ),
+    ("target", &["fuzz/corpus/target"]),
+];
