@@ -21,6 +21,7 @@ use bulb_protocol::profile::{Light, Profile, Readback};
 
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
+use crate::keyed::keyed;
 use crate::radio::{AdapterState, Report};
 use crate::sanitise::sanitise;
 
@@ -137,11 +138,9 @@ impl DeviceRecord {
             alias: report.alias.clone(),
             rssi: report.rssi,
             services: report.services.iter().map(ToString::to_string).collect(),
-            manufacturer: report
-                .manufacturer
-                .iter()
-                .map(|(id, data)| (format!("{id:04x}"), hex::encode(data)))
-                .collect(),
+            manufacturer: keyed(
+                report.manufacturer.iter().map(|(id, data)| (format!("{id:04x}"), hex::encode(data))),
+            ),
             profile: families.advertised(report),
             state: families.advertised_light(report).as_ref().map(LightRecord::of),
             connected: report.connected,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::keyed::keyed;
 use crate::radio::gatt::{Characteristic, Descriptor, Service};
 use crate::radio::{
     AdapterState, CharacteristicId, ConnectionParameters, Details, DeviceId, GattTable, Heard, Properties,
@@ -277,12 +278,10 @@ impl Told {
             rssi: report.rssi,
             tx_power: report.tx_power,
             services: report.services.clone(),
-            manufacturer: report
-                .manufacturer
-                .iter()
-                .map(|(id, data)| (Company(*id), Hex(data.clone())))
-                .collect(),
-            service_data: report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone()))).collect(),
+            manufacturer: keyed(
+                report.manufacturer.iter().map(|(id, data)| (Company(*id), Hex(data.clone()))),
+            ),
+            service_data: keyed(report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone())))),
             connected: report.connected,
             heard: report.heard.map(|heard| (since(heard.first), since(heard.last))),
         }
@@ -299,8 +298,8 @@ impl Told {
             rssi: self.rssi,
             tx_power: self.tx_power,
             services: self.services.clone(),
-            manufacturer: self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone())).collect(),
-            service_data: self.service_data.iter().map(|(id, data)| (*id, data.0.clone())).collect(),
+            manufacturer: keyed(self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone()))),
+            service_data: keyed(self.service_data.iter().map(|(id, data)| (*id, data.0.clone()))),
             connected: self.connected,
             heard: self.heard.map(|(first, last)| Heard { first: at(first), last: at(last) }),
         }
