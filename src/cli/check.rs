@@ -63,7 +63,16 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     let (mut failed, mut bulbs) = (0, 0);
     // One after the other: what is measured is not to depend on what else is on the air.
     for report in found.bulbs {
-        let profile = held_against(radio.as_ref(), &report, context).await?;
+        let profile = match held_against(radio.as_ref(), &report, context).await {
+            Ok(profile) => profile,
+            Err(error) if of == 1 => return Err(error),
+            // What one bulb is not fit for says nothing of the others.
+            Err(error) => {
+                exits.push(error.exit());
+                context.reporter.error(&error, Some(&report.label()))?;
+                continue;
+            }
+        };
         let mut stand = Stand::new(
             Arc::clone(&radio),
             report.clone(),

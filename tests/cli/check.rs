@@ -119,3 +119,19 @@ fn a_profile_brings_checks_of_its_own() {
     let list = machine.run(&["check", "--list", "--only", "board.*", "--profile", file.to_str().unwrap()]);
     assert_eq!(stdout(&list).lines().count(), 7, "{}", stderr(&list));
 }
+
+#[test]
+fn a_bulb_that_cannot_be_driven_does_not_keep_the_others_from_being_checked() {
+    let machine = Machine::new();
+    let rig = "rig = 1\n[[bulb]]\nprofile = \"govee:encrypted\"\naddress = \"C4:11:00:00:02:01\"\n\
+               [[bulb]]\nname = \"Light-Desk\"\naddress = \"C4:11:00:00:02:02\"\n";
+    let output = machine
+        .rig(rig, &["--json", "check", "C4:11:00:00:02:01,C4:11:00:00:02:02", "--only", "state-readable"]);
+    let said = records(&output);
+    let of = |kind: &str| said.iter().filter(|one| one["type"] == kind).cloned().collect::<Vec<_>>();
+    let errors = of("error");
+    assert_eq!((code(&output), errors[0]["code"].as_str()), (10, Some("profile.unsupported")), "{said:#?}");
+    assert!(errors[0]["target"].is_string(), "{errors:?}");
+    let checked = of("check");
+    assert_eq!((checked.len(), checked[0]["address"].as_str()), (1, Some("C4:11:00:00:02:02")), "{said:#?}");
+}
