@@ -132,9 +132,11 @@ const BOARDS: &str = "
 
 *Blocked* is what cannot be said because of that: it counts as not passed, and names the check that it waits for. The last column
 has the checks that are run on a real Bluetooth stack as well (`cargo xtask realstack --filter check::`), of which the same ones
-fail there; the processor is emulated, so that it is not all of them. Three boards are for the simulated radio alone: the kernel of
+fail there; the processor is emulated, so that it is not all of them. Seven boards are for the simulated radio alone: the kernel of
 that machine, 6.1, does not survive `connects-slowly` (it frees a channel twice in `hci_chan_del`); for `connects-twice` it makes more
-connects, so that the third comes elsewhere; and the times of `goes-quiet` are those of a fast processor.
+connects, so that the third comes elsewhere; the times of `goes-quiet` are those of a fast processor, and `quick-writes-lost` wants
+writes as quick as that; `idle-drop` and `mute-after-a-minute` take minutes; and no bulb of the virtual air answers a write later than it
+notifies, as `notifies-early` does.
 
 | board | what is wrong with it | fails | blocked | real stack |
 |---|---|---|---|---|

@@ -35,6 +35,22 @@ boards! {
     "hangs-up",
     "forgets-state",
     "writes-refused",
+    "answers-slowly",
+    "black-is-off",
+    "duplicate-characteristic",
+    "no-name",
+    "no-notify",
+    "no-read",
+    "notification-late",
+    "notification-short",
+    "notification-stuck",
+    "one-behind",
+    "other-name",
+    "other-service",
+    "read-refused",
+    "status-long",
+    "stays-on",
+    "writes-ignored",
 }
 
 fn interrupted(play: &Play) {
@@ -52,6 +68,12 @@ fn interrupted(play: &Play) {
 #[derive(serde::Deserialize)]
 struct Rig {
     expect: Expect,
+    bulb: [Bulb; 1],
+}
+
+#[derive(serde::Deserialize)]
+struct Bulb {
+    address: String,
 }
 
 #[derive(serde::Deserialize)]
@@ -66,11 +88,12 @@ struct Expect {
 
 /// Runs the checks that the rig names, of which those fail that it says, and leaves the bulb as it was where its defect allows that.
 fn holds(play: &Play) {
-    let Rig { expect } = toml::from_str(&std::fs::read_to_string(play.rig()).unwrap()).unwrap();
+    let Rig { expect, bulb: [Bulb { address }] } =
+        toml::from_str(&std::fs::read_to_string(play.rig()).unwrap()).unwrap();
     let xml = play.folder().join("report.xml");
     let only = expect.real_stack.as_str();
     let arguments =
-        ["--profile", "base", "check", "Light-Board", "--only", only, "--report", xml.to_str().unwrap()];
+        ["--profile", "base", "check", &address, "--only", only, "--report", xml.to_str().unwrap()];
     let done = play.bulbctl(&arguments);
     let report = std::fs::read_to_string(&xml).unwrap();
     let run: BTreeSet<String> =
