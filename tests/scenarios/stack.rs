@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::other::{Other, Scanner, is_connected, until_discovering};
 use crate::play::Play;
 use crate::run::Running;
-use crate::stage::Breakage::{self, BusKilled, ServiceKilled};
+use crate::stage::Breakage::{self, BusKilled, ServiceKilled, Suspended};
 use crate::watching::back;
 use crate::{REAL, Scenario};
 
@@ -52,6 +52,18 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "the bus is killed during a command", rig: "stack", on: REAL, play: bus_in_command },
     Scenario { name: "the bus is killed while the TUI idles", rig: "stack", on: REAL, play: bus_in_desk },
+    Scenario {
+        name: "the system is suspended during watch, and resumes",
+        rig: "stack",
+        on: REAL,
+        play: suspended_in_watch,
+    },
+    Scenario {
+        name: "the system is suspended during scan --watch, and resumes",
+        rig: "stack",
+        on: REAL,
+        play: suspended_in_scan,
+    },
     Scenario { name: "another program scans", rig: "stack", on: REAL, play: competing },
     Scenario { name: "another program holds the bulb", rig: "stack", on: REAL, play: shared },
     Scenario {
@@ -199,7 +211,38 @@ fn shared(play: &Play) {
     play.keeps(STEADY);
 }
 
-/// As a program sees it that the system was suspended.
+/// The kernel ends all links, and no program runs until it has resumed.
+fn suspended_in_watch(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Steady"]).patient(2);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    watch.signal("STOP");
+    play.breaks(Suspended);
+    play.sees_so(STEADY, "the end of the link", |saw| {
+        saw.last().is_some_and(|last| last.starts_with("disconnect"))
+    });
+    sleep(Duration::from_secs(5));
+    play.mends();
+    watch.signal("CONT");
+    watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
+    back(&mut watch);
+    ends(watch);
+}
+
+/// What is new after the resume is heard.
+fn suspended_in_scan(play: &Play) {
+    let mut scan = play.start(&["scan", "--watch"]).patient(2);
+    scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
+    scan.signal("STOP");
+    play.breaks(Suspended);
+    sleep(Duration::from_secs(5));
+    play.mends();
+    scan.signal("CONT");
+    play.go();
+    scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
+    ends(scan);
+}
+
+/// The link is lost while we do not run, and nothing else happens.
 fn stopped(play: &Play) {
     let mut watch = play.start(&["watch", "Light-Leaving", "--count", "3"]);
     watch.wait_for("the first state", |line| line["type"] == "state");

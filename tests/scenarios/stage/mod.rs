@@ -58,6 +58,8 @@ pub enum Breakage {
     ServiceKilled,
     /// The system bus is killed, and with it goes the Bluetooth service. On the real stack only, too.
     BusKilled,
+    /// The kernel takes its Bluetooth through a suspend of the system, up to the resume. On the real stack only, too.
+    Suspended,
 }
 
 /// One radio, and the world that it is in.

@@ -20,6 +20,9 @@ const ADAPTER: &str = "hci0";
 const ADAPTER_PATH: &str = "/org/bluez/hci0";
 const LOG: &str = "/run/air.log";
 const SOCKET: &str = "/run/air.sock";
+/// Where the kernel's virtual controller is told of a suspend (`force_suspend` in its drivers/bluetooth/hci_vhci.c): the same is done as in
+/// one of the whole system.
+const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci0/force_suspend";
 const BUS_TIME: Duration = Duration::from_secs(20);
 /// bluetoothd closes links two seconds after it was asked to.
 const SETTLE_TIME: Duration = Duration::from_secs(12);
@@ -97,8 +100,11 @@ impl Real {
         self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
     }
 
-    /// Has bluetoothd run again, also where it has died, and the bus below it.
+    /// Has bluetoothd run again, also where it has died, and what is below it.
     fn restart_service(&self) {
+        if fs::read_to_string(SUSPEND).is_ok_and(|now| now.starts_with('Y')) {
+            fs::write(SUSPEND, "0").unwrap();
+        }
         if Connection::new_system().is_err() {
             guest("bus.sh", "start");
         }
@@ -140,6 +146,7 @@ impl Stage for Real {
             Breakage::NoService => ("bluetooth.sh", "stop"),
             Breakage::ServiceKilled => ("bluetooth.sh", "kill"),
             Breakage::BusKilled => ("bus.sh", "kill"),
+            Breakage::Suspended => return fs::write(SUSPEND, "1").unwrap(),
             // A command is told a bus that is not there.
             Breakage::NoBus => return,
         };

@@ -71,7 +71,9 @@ fn broken_rig(rig: &Path, dir: &Path, breakage: Breakage) -> PathBuf {
     let state = match breakage {
         Breakage::NoService => "no-service",
         Breakage::NoBus => "no-bus",
-        Breakage::ServiceKilled | Breakage::BusKilled => panic!("on the real stack only"),
+        Breakage::ServiceKilled | Breakage::BusKilled | Breakage::Suspended => {
+            panic!("on the real stack only")
+        }
     };
     let broken = dir.join("broken.toml");
     let text = fs::read_to_string(rig).unwrap();
