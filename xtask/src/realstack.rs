@@ -7,7 +7,7 @@ mod machine;
 mod packages;
 mod programs;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     let deadline = start + Duration::from_secs(options.deadline * 60);
     fs::create_dir_all(cache()).context("the cache folder")?;
+    // A second run would mix its logs with this one's, and neither would have the time that its scenarios reckon with.
+    let lock = File::create(cache().join("lock")).context("the lock")?;
+    lock.try_lock().context("another run of the virtual machine is under way")?;
     phase("system packages", packages::debian)?;
     let python = phase("python packages", packages::python)?;
     let kernel = phase("kernel", packages::kernel)?;
