@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -32,6 +33,8 @@ struct State {
     turns: HashMap<DeviceId, Weak<Turn>>,
     /// Links that were asked to end and have not ended yet: BlueZ takes two seconds.
     closing: HashSet<DeviceId>,
+    /// When the scan was started or something was heard in it, whichever is later.
+    news: Instant,
 }
 
 /// Held while one task connects to a device.
@@ -50,6 +53,7 @@ impl Hub {
             links: HashMap::new(),
             turns: HashMap::new(),
             closing: HashSet::new(),
+            news: Instant::now(),
         };
         Self {
             state: Mutex::new(state),
@@ -64,8 +68,12 @@ impl Hub {
     /// Takes news of a device, and passes them on if they are of interest to a listener.
     pub(super) fn merge(&self, id: &DeviceId, facts: Facts) {
         let mut state = lock(&self.state);
-        let merged = state.registry.merge(id, facts, Instant::now());
+        let time = Instant::now();
+        let merged = state.registry.merge(id, facts, time);
         let Merged { report, before, now, heard } = merged;
+        if heard {
+            state.news = time;
+        }
         if heard || before.connected != now.connected || (state.registry.scanning() && report.heard.is_some())
         {
             // Nobody listening is no error.
@@ -136,7 +144,15 @@ impl Hub {
     }
 
     pub(super) fn set_scanning(&self, scanning: bool) {
-        lock(&self.state).registry.set_scanning(scanning);
+        let mut state = lock(&self.state);
+        state.registry.set_scanning(scanning);
+        state.news = Instant::now();
+    }
+
+    /// For how long nothing has been heard in the scan; nothing where there is none.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        let state = lock(&self.state);
+        state.registry.scanning().then(|| state.news.elapsed())
     }
 
     pub(super) fn known(&self) -> Vec<Report> {

@@ -3,6 +3,7 @@
 //!
 //! - `system` is the seam between the two: `bluez` and `plug`.
 //! - `hub` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
+//! - `scan` starts and ends the scan, and starts it anew where nothing is heard.
 //! - `connect` makes a link of a device, `link` does what is asked of it, `janitor` ends it.
 //! - `fault` tells what the system's refusals mean.
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Mutex, broadcast, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
@@ -29,27 +30,19 @@ mod janitor;
 mod link;
 mod plug;
 mod registry;
+mod scan;
 mod system;
 mod values;
 
-use choose::Block;
-use fault::{Context, Fault, Meaning, Operation};
+use fault::{Context, Fault, Operation};
 use hub::Hub;
 use janitor::Janitor;
 use link::Tools;
+use scan::Scan;
 use system::System;
 
 /// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
 const OPEN_TIME: Duration = Duration::from_secs(5);
-/// How long the start or the end of a scan may take. BlueZ answers when the controller has.
-const SCAN_TIME: Duration = Duration::from_secs(5);
-/// For how long a scan that the adapter is too busy for is asked for again: where another program is about to start or end one it
-/// is a moment, but the kernel goes on with the scan of a bluetoothd that was killed for ten seconds (`DISCOV_LE_TIMEOUT`), and
-/// lets the next bluetoothd start none meanwhile.
-const BUSY_TIME: Duration = Duration::from_secs(12);
-/// How long is waited in between: at first, and at the most.
-const SCAN_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_SCAN_PAUSE: Duration = Duration::from_secs(1);
 /// How long closing may take at the worst.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
@@ -124,9 +117,8 @@ fn open_error(fault: &Fault) -> Error {
 struct BtleRadio {
     info: AdapterInfo,
     tools: Tools,
-    /// Whose turn it is to start or end the scan.
-    scan: Mutex<()>,
-    _janitor: AbortOnDropHandle<()>,
+    scan: Arc<Scan>,
+    _tasks: [AbortOnDropHandle<()>; 2],
 }
 
 impl BtleRadio {
@@ -134,74 +126,9 @@ impl BtleRadio {
         let Opened { info, hub, system } = opened;
         let (janitor, task) = Janitor::start(system.clone());
         let tools = Tools { adapter: info.name.clone(), system, hub, janitor };
-        Self { info, tools, scan: Mutex::new(()), _janitor: task }
-    }
-
-    /// Starts or ends the scan, again while the adapter is busy.
-    async fn scan(&self, operation: Operation) -> Result<()> {
-        let patience = Deadline::after(BUSY_TIME);
-        let mut pause = SCAN_PAUSE;
-        loop {
-            let asked = async {
-                match operation {
-                    Operation::StopScan => self.tools.system.stop_scan().await,
-                    _ => self.tools.system.start_scan().await,
-                }
-            };
-            let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
-            let Err(fault) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
-            let again = match fault.meaning(operation) {
-                Meaning::Done => return Ok(()),
-                Meaning::Again => true,
-                // A bluetoothd that has just begun says that the adapter is on before it is ready.
-                Meaning::Off => self.tools.hub.adapter_now() == AdapterState::On,
-                _ => false,
-            };
-            if !again || patience.remaining() <= pause {
-                return Err(self.scan_error(&fault, operation, patience).await);
-            }
-            tracing::info!("the adapter is busy: {}", fault.text());
-            sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
-            if operation == Operation::Scan {
-                // It may be a scan of our own that a start given up half-way has left.
-                let _ = timeout(SCAN_PAUSE, self.tools.system.stop_scan()).await;
-            }
-        }
-    }
-
-    async fn scan_error(&self, fault: &Fault, operation: Operation, deadline: Deadline) -> Error {
-        let context = Context {
-            adapter: &self.info.name,
-            device: "",
-            rssi: None,
-            doing: "scan",
-            waited: deadline.waited(),
-        };
-        match fault.error(operation, context) {
-            // What holds it off, the system's switches tell better than the refusal.
-            Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
-                match self.tools.system.block().await {
-                    Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
-                    None => Error::AdapterOff { adapter },
-                }
-            }
-            error => error,
-        }
-    }
-}
-
-/// Takes a scan for not started unless it was.
-struct Starting<'a> {
-    hub: &'a Hub,
-    started: bool,
-}
-
-impl Drop for Starting<'_> {
-    fn drop(&mut self) {
-        if !self.started {
-            self.hub.set_scanning(false);
-        }
+        let scan = Arc::new(Scan::new(tools.clone()));
+        let watchdog = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&scan).watch()));
+        Self { info, tools, scan, _tasks: [task, watchdog] }
     }
 }
 
@@ -224,28 +151,11 @@ impl Radio for BtleRadio {
     }
 
     async fn start_scan(&self) -> Result<()> {
-        let _turn = self.scan.lock().await;
-        if self.tools.hub.scanning() {
-            return Ok(());
-        }
-        // btleplug would switch an adapter on that is off.
-        self.tools.check_adapter().await?;
-        // Before it is asked for: the first reports come before the answer.
-        self.tools.hub.set_scanning(true);
-        let mut starting = Starting { hub: &self.tools.hub, started: false };
-        self.scan(Operation::Scan).await?;
-        starting.started = true;
-        Ok(())
+        self.scan.start().await
     }
 
     async fn stop_scan(&self) -> Result<()> {
-        let _turn = self.scan.lock().await;
-        if !self.tools.hub.scanning() {
-            return Ok(());
-        }
-        self.scan(Operation::StopScan).await?;
-        self.tools.hub.set_scanning(false);
-        Ok(())
+        self.scan.stop().await
     }
 
     async fn known(&self) -> Result<Vec<Report>> {

@@ -2,7 +2,7 @@
 
 mod fake;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::hub::lock;
 use super::registry::Facts;
@@ -307,6 +307,36 @@ async fn a_scan_starts_and_ends_once() {
     radio.stop_scan().await.unwrap();
     radio.close().await;
     assert_eq!(fake.calls(), ["start_scan", "stop_scan"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scan_that_hears_nothing_is_started_anew() {
+    let (radio, fake) = radio([]);
+    let hear = || radio.tools.hub.merge(&id(), Facts { rssi: Some(-60), ..Facts::default() });
+    radio.start_scan().await.unwrap();
+    for _ in 0..10 {
+        sleep(Duration::from_secs(20)).await;
+        hear();
+    }
+    assert_eq!(fake.calls(), ["start_scan"]);
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!(fake.calls(), [""; 0]);
+    sleep(Duration::from_secs(7)).await;
+    assert_eq!(fake.calls(), ["stop_scan", "start_scan"]);
+    // Again and again, also where it is refused; and nobody is told of an end.
+    lock(&fake.scans).push_back(Fault::new("org.freedesktop.DBus.Error.AccessDenied", "no"));
+    sleep(Duration::from_secs(36)).await;
+    assert_eq!(fake.calls(), ["stop_scan", "start_scan"]);
+    assert!(radio.tools.hub.scanning());
+    radio.stop_scan().await.unwrap();
+    fake.calls();
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(fake.calls(), [""; 0], "no scan is wanted");
+    radio.start_scan().await.unwrap();
+    radio.tools.hub.set_adapter(AdapterState::Off);
+    fake.calls();
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(fake.calls(), [""; 0], "the adapter is off");
 }
 
 #[tokio::test(start_paused = true)]

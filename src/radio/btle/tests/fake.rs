@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Weak;
 
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
+use super::super::choose::Block;
 use super::super::hub::lock;
 use super::super::registry::Facts;
 use super::super::system::{Gatt, Listener};
