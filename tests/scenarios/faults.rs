@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::play::Play;
+use crate::watching::back;
 use crate::{BOTH, REAL, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -19,6 +20,14 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "is slow in everything", rig: "faults", on: BOTH, play: slow },
     Scenario { name: "drops the link at a write", rig: "faults", on: BOTH, play: cut },
     Scenario { name: "drops the link at a read", rig: "faults", on: BOTH, play: unread },
+    Scenario {
+        name: "drops the link at each stage, for each HCI reason",
+        rig: "faults",
+        on: REAL,
+        play: reasons,
+    },
+    Scenario { name: "is out of range while it is watched", rig: "range", on: BOTH, play: far },
+    Scenario { name: "is out of range before it answers a write", rig: "range", on: BOTH, play: further },
     Scenario { name: "refuses a write", rig: "faults", on: BOTH, play: stubborn },
     Scenario { name: "refuses a read", rig: "faults", on: BOTH, play: reserved },
     Scenario { name: "refuses a subscription", rig: "faults", on: BOTH, play: private },
@@ -82,6 +91,44 @@ fn cut(play: &Play) {
 fn unread(play: &Play) {
     play.bulbctl(&["status", "Light-Unread"]).failed(11, "link.lost");
     play.sees(&address(8), &["connect", "read fff2", "disconnect bulb"]);
+}
+
+/// Whatever the kernel is told. That the other end has ended it, 0x13, is what all other scenarios have.
+fn reasons(play: &Play) {
+    let timeout = "20s";
+    // Supervision time-out, low resources, power off, a wrong check of an encrypted packet, never established.
+    for reason in [0x08, 0x14, 0x15, 0x3D, 0x3E] {
+        play.reason(reason);
+        for (verb, bulb, exit, code) in [
+            ("on", "Light-Shy", 6, "connect.failed"),
+            ("on", "Light-Secretive", 6, "connect.failed"),
+            ("status", "Light-Unread", 11, "link.lost"),
+            ("on", "Light-Cut", 11, "link.lost"),
+        ] {
+            let done = play.bulbctl(&[verb, bulb, "--timeout", timeout]);
+            let found = done.one("error")["code"].clone();
+            assert_eq!((done.exit, found.as_str()), (exit, Some(code)), "{bulb}, {reason:#04x}: {done:#?}");
+        }
+        // A second link is tried, and another command finds a bulb in order.
+        play.bulbctl(&["on", "Light-Slow"]).ok().state(&json!({"power": true, "confirmed": true}));
+    }
+}
+
+fn far(play: &Play) {
+    let mut watch = play.start(&["watch", "Light-Range"]);
+    watch.wait_for("the first state", |line| line["type"] == "state");
+    play.go();
+    watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
+    back(&mut watch);
+    watch.signal("INT");
+    watch.end().failed(130, "interrupted");
+}
+
+fn further(play: &Play) {
+    let writing = play.start(&["on", "Light-Far", "--timeout", play.time("5s", "60s")]);
+    play.sees_so("C4:5C:00:00:14:02", "a write", |saw| saw.iter().any(|entry| entry.starts_with("write")));
+    play.go();
+    writing.end().failed(11, "link.lost");
 }
 
 fn stubborn(play: &Play) {

@@ -152,6 +152,11 @@ impl<'a> Play<'a> {
         self.stage.go();
     }
 
+    /// The HCI reason that the system is told where a bulb of this scenario ends its link.
+    pub fn reason(&self, code: u8) {
+        self.stage.reason(code);
+    }
+
     pub fn wait_connecting(&self, address: &str) {
         self.stage.wait_connecting(address);
     }

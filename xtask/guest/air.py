@@ -23,7 +23,7 @@ from typing import Any
 import rig as rigs
 from board import BoardError, Boards
 from bumble.transport.vhci import open_vhci_transport
-from controller import Air, KernelController
+from controller import REMOTE_USER_TERMINATED, Air, KernelController
 from world import AirLog, World
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,12 @@ class Control:
             case "load":
                 rig = rigs.load(Path(request["rig"]))
                 await self._stop()
+                self._air.reason = REMOTE_USER_TERMINATED
                 logger.info("rig %s", request["rig"])
                 self._world = World(rig, self._air, AirLog(self._log), self._boards)
                 await self._world.start()
+            case "reason":
+                self._air.reason = request["code"]
             case "go":
                 self._need().go()
             case "state":

@@ -17,7 +17,8 @@ from defect import Firmware
 from rig import BulbSpec, Characteristic, Service, Station, Verdict
 from security import Security
 
-_REMOTE_USER_TERMINATED = 0x13
+# What the kernel asks for, and a link that is silent for so long is lost: seconds.
+_SUPERVISION_TIMEOUT = 0.42
 _KEY_MISSING = 0x06
 # So many keep-alives that do not come are too many.
 _PATIENCE = 5
@@ -256,9 +257,13 @@ class Bulb:
         self.advert = self._advert()
 
     def vanish(self) -> None:
-        """Stops advertising, and drops its link."""
+        """Is not heard any more, on its link neither: the kernel is told so by its controller, after the supervision time-out."""
         self.present = False
-        self.drop()
+        if self.connected:
+            self._disconnected("bulb")
+            loop = asyncio.get_running_loop()
+            reason = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR
+            loop.call_later(_SUPERVISION_TIMEOUT, self._air.central.on_peer_terminated, self.address, reason)
 
     def appear(self) -> None:
         """Advertises again."""
@@ -302,7 +307,7 @@ class Bulb:
         """Ends the link."""
         if self.connected:
             self._disconnected("bulb")
-            self._air.central.on_peer_terminated(self.address, _REMOTE_USER_TERMINATED)
+            self._air.central.on_peer_terminated(self.address, self._air.reason)
 
     def _disconnected(self, by: str) -> None:
         if self.connected:

@@ -23,6 +23,10 @@ logger = logging.getLogger(__name__)
 _WOBBLE = (0, 1, 0, -1)
 
 
+# Why a bulb ends its link, where nothing else is said.
+REMOTE_USER_TERMINATED = hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
+
+
 @dataclass
 class Advert:
     """What one station sends: advertisement and scan response, at most 31 bytes each."""
@@ -63,6 +67,8 @@ class Air(LocalLink):
     def __init__(self) -> None:
         super().__init__()
         self.peers: dict[hci.Address, Peer] = {}
+        # The reason that the kernel is told when a bulb ends its link.
+        self.reason: int = REMOTE_USER_TERMINATED
 
     def add_controller(self, controller: Controller) -> None:
         super().add_controller(controller)

@@ -122,6 +122,7 @@ class World:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for bulb in self.bulbs.values():
-            bulb.vanish()
+            bulb.present = False
+            bulb.drop()
             self._air.peers.pop(bulb.address, None)
         self._log.close()

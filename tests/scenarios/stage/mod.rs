@@ -78,6 +78,9 @@ pub trait Stage: Send + Sync {
     /// Has what was broken work again.
     fn mend(&self);
 
+    /// The HCI reason that the system is told where a bulb ends its link. Programs are not told it: the sim radio has none.
+    fn reason(&self, code: u8);
+
     /// The rig's events count from here.
     fn go(&self);
 

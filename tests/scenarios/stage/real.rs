@@ -158,6 +158,10 @@ impl Stage for Real {
         self.restart_service();
     }
 
+    fn reason(&self, code: u8) {
+        self.ask(&json!({"do": "reason", "code": code}));
+    }
+
     fn go(&self) {
         self.ask(&json!({"do": "go"}));
     }

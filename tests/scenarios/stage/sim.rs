@@ -29,6 +29,8 @@ impl Stage for Sim {
 
     fn mend(&self) {}
 
+    fn reason(&self, _code: u8) {}
+
     fn go(&self) {}
 
     fn log(&self, dir: &Path) -> String {
