@@ -20,6 +20,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "is slow in everything", rig: "faults", on: BOTH, play: slow },
     Scenario { name: "drops the link at a write", rig: "faults", on: BOTH, play: cut },
     Scenario { name: "drops the link at a read", rig: "faults", on: BOTH, play: unread },
+    Scenario { name: "drops the link at a subscription", rig: "faults", on: BOTH, play: unsigned },
+    Scenario { name: "drops the link where it should notify", rig: "faults", on: BOTH, play: untold },
     Scenario {
         name: "drops the link at each stage, for each HCI reason",
         rig: "faults",
@@ -93,6 +95,21 @@ fn unread(play: &Play) {
     play.sees(&address(8), &["connect", "read fff2", "disconnect bulb"]);
 }
 
+fn unsigned(play: &Play) {
+    play.bulbctl(&["on", "Light-Unsigned"]).failed(11, "link.lost");
+    play.sees_so(&address(18), "no write", |saw| {
+        !saw.iter().any(|entry| entry.starts_with("write"))
+            && saw.last().is_some_and(|last| last == "disconnect bulb")
+    });
+}
+
+fn untold(play: &Play) {
+    play.bulbctl(&["on", "Light-Untold"]).failed(11, "link.lost");
+    play.sees_so(&address(19), "one write", |saw| {
+        saw.ends_with(&["write fff1 request 0132ffffff".to_owned(), "disconnect bulb".to_owned()])
+    });
+}
+
 /// Whatever the kernel is told. That the other end has ended it, 0x13, is what all other scenarios have.
 fn reasons(play: &Play) {
     let timeout = "20s";
@@ -104,6 +121,8 @@ fn reasons(play: &Play) {
             ("on", "Light-Secretive", 6, "connect.failed"),
             ("status", "Light-Unread", 11, "link.lost"),
             ("on", "Light-Cut", 11, "link.lost"),
+            ("on", "Light-Unsigned", 11, "link.lost"),
+            ("on", "Light-Untold", 11, "link.lost"),
         ] {
             let done = play.bulbctl(&[verb, bulb, "--timeout", timeout]);
             let found = done.one("error")["code"].clone();

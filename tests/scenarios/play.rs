@@ -49,10 +49,14 @@ impl Entry {
     }
 }
 
+fn file_of(rig: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios").join(format!("{rig}.toml"))
+}
+
 /// One scenario being played.
 pub struct Play<'a> {
     stage: &'a dyn Stage,
-    rig: PathBuf,
+    rig: RefCell<PathBuf>,
     dir: TempDir,
     broken: Cell<Option<Breakage>>,
     kept: RefCell<Vec<String>>,
@@ -60,16 +64,22 @@ pub struct Play<'a> {
 
 impl<'a> Play<'a> {
     pub fn begin(stage: &'a dyn Stage, rig: &str) -> Self {
-        let rig =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios").join(format!("{rig}.toml"));
+        let rig = file_of(rig);
         let dir = TempDir::new().unwrap();
         stage.load(&rig, dir.path());
-        Self { stage, rig, dir, broken: Cell::new(None), kept: RefCell::default() }
+        Self { stage, rig: RefCell::new(rig), dir, broken: Cell::new(None), kept: RefCell::default() }
     }
 
     /// The rig's file.
-    pub fn rig(&self) -> &Path {
-        &self.rig
+    pub fn rig(&self) -> PathBuf {
+        self.rig.borrow().clone()
+    }
+
+    /// The boards are flashed with what another rig says. What the system remembers of them is as it was.
+    pub fn flashes(&self, rig: &str) {
+        let rig = file_of(rig);
+        self.stage.reload(&rig);
+        *self.rig.borrow_mut() = rig;
     }
 
     /// A folder for this scenario alone, which is gone after it.
@@ -124,7 +134,7 @@ impl<'a> Play<'a> {
             }
         }
         command.env("XDG_CONFIG_HOME", self.dir.path().join("config"));
-        self.stage.prepare(&mut command, &self.rig, self.dir.path(), self.broken.get());
+        self.stage.prepare(&mut command, &self.rig(), self.dir.path(), self.broken.get());
         command
     }
 

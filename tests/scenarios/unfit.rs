@@ -1,4 +1,6 @@
-//! Devices that cannot be driven: nothing is written to them.
+//! Devices that cannot be driven: nothing is written to them. And one that could be driven before, and can again.
+
+use serde_json::json;
 
 use crate::play::Play;
 use crate::{BOTH, Scenario};
@@ -14,6 +16,12 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "another service", rig: "unfit", on: BOTH, play: strange },
     Scenario { name: "an empty light service", rig: "unfit", on: BOTH, play: empty },
     Scenario { name: "a service whose number only looks alike", rig: "unfit", on: BOTH, play: lookalike },
+    Scenario {
+        name: "another table after a firmware change",
+        rig: "flashed-before",
+        on: BOTH,
+        play: flashed,
+    },
 ];
 
 fn refuses(play: &Play, name: &str, address: &str, code: &str) {
@@ -43,4 +51,19 @@ fn empty(play: &Play) {
 
 fn lookalike(play: &Play) {
     refuses(play, "Light-Lookalike", "C4:5C:00:00:08:05", "profile.no_service");
+}
+
+/// What the system remembers of its table is not taken for what it has now.
+fn flashed(play: &Play) {
+    let switch = |verb: &str, on: bool| {
+        play.bulbctl(&[verb, "Light-Flashed"]).ok().state(&json!({"power": on, "confirmed": true}));
+    };
+    switch("on", true);
+    play.flashes("flashed-after");
+    switch("on", true);
+    switch("off", false);
+    play.flashes("flashed-away");
+    play.bulbctl(&["on", "Light-Flashed"]).failed(7, "profile.no_service");
+    play.flashes("flashed-before");
+    switch("on", true);
 }

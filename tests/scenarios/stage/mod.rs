@@ -69,6 +69,9 @@ pub trait Stage: Send + Sync {
     /// Puts the bulbs of a rig on the air. `dir` is the scenario's own folder.
     fn load(&self, rig: &Path, dir: &Path);
 
+    /// Puts the bulbs of another rig in their place, as the system knows them from before.
+    fn reload(&self, rig: &Path);
+
     /// The environment of a command, the adapter included.
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>);
 

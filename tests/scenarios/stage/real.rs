@@ -131,6 +131,10 @@ impl Stage for Real {
     fn load(&self, rig: &Path, _dir: &Path) {
         self.restart_service();
         forget_devices();
+        self.reload(rig);
+    }
+
+    fn reload(&self, rig: &Path) {
         self.ask(&json!({"do": "load", "rig": rig}));
     }
 

@@ -19,6 +19,8 @@ impl Stage for Sim {
 
     fn load(&self, _rig: &Path, _dir: &Path) {}
 
+    fn reload(&self, _rig: &Path) {}
+
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>) {
         let rig = broken.map_or_else(|| rig.to_path_buf(), |breakage| broken_rig(rig, dir, breakage));
         command.env("BULBCTL_ADAPTER", format!("sim:{}", rig.display()));
