@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// All that a failure may be read from. Read so, and not each kind by itself, it takes a tenth of the code.
+/// All that a failure may be read from. Read so, and not each kind by itself, it takes a quarter of the code.
 #[derive(Deserialize)]
 struct Parts {
     kind: Kind,
