@@ -8,10 +8,10 @@ use bulbctl::Result;
 use bulbctl::bulb::{BulbState, Change, Families, Power, Session};
 use bulbctl::config::{Config, LONGEST};
 use bulbctl::fleet::Target;
+use bulbctl::output::{Body, DeviceRecord, StateRecord, json_line};
 use bulbctl::radio::record::{self, Recording, redact};
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::radio::{Deadline, Link, Radio, Report};
-use bulbctl::report::{Body, DeviceRecord, StateRecord, json_line};
+use bulbctl::radio::{Deadline, Link, Radio, SeenDevice};
 use bulbctl::{capture as captures, cli, color as colors};
 use tokio::time::{sleep, timeout};
 
@@ -169,7 +169,7 @@ pub(crate) fn advert(bytes: &[u8]) {
 }
 
 /// What is told of a device is what it is made of, and whoever asks which family it is of gets an answer.
-pub(crate) fn report(report: &Report) -> serde_json::Value {
+pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
     let record = json(&Body::Device(DeviceRecord::of(report, &FAMILIES)));
     assert_eq!(record["name"].as_str(), report.name.as_deref());
     assert_eq!(record["alias"].as_str(), report.alias.as_deref());
@@ -196,8 +196,8 @@ fn soon() -> Deadline {
 }
 
 /// Talks to the first bulb that is heard, as far as it lets: commands it, reads its state, and all that it has.
-pub(crate) async fn talk(radio: &dyn Radio) -> Option<(Report, Result<BulbState>)> {
-    let mut reports = radio.reports();
+pub(crate) async fn talk(radio: &dyn Radio) -> Option<(SeenDevice, Result<BulbState>)> {
+    let mut reports = radio.seen_devices();
     let _ = radio.start_scan().await;
     let heard = timeout(Duration::from_secs(3), reports.recv()).await;
     let _ = radio.stop_scan().await;
@@ -218,7 +218,7 @@ pub(crate) async fn talk(radio: &dyn Radio) -> Option<(Report, Result<BulbState>
     Some((heard, told))
 }
 
-async fn command(link: Arc<dyn Link>, report: &Report) -> Result<BulbState> {
+async fn command(link: Arc<dyn Link>, report: &SeenDevice) -> Result<BulbState> {
     let mut session = Session::open(link, report, &FAMILIES, soon()).await?;
     session.prepare(soon()).await?;
     let change = Change { power: Some(Power::On), ..Change::default() };

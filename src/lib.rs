@@ -15,8 +15,8 @@ pub mod fleet;
 mod keyed;
 pub mod measure;
 pub mod numbers;
+pub mod output;
 pub mod radio;
-pub mod report;
 pub mod sanitise;
 pub mod tui;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bulbctl::bulb::Families;
 use bulbctl::check::{self, CHECKS, Done, Outcome, Plan, Stand, Summary};
 use bulbctl::radio::sim::{SimOptions, open};
-use bulbctl::radio::{Radio, Report};
+use bulbctl::radio::{Radio, SeenDevice};
 
 /// What a rig says that `check` is to find.
 #[derive(Debug, PartialEq, Eq, serde::Deserialize)]
@@ -47,8 +47,8 @@ fn rigs() -> Vec<PathBuf> {
     files
 }
 
-async fn first_heard(radio: &dyn Radio) -> Report {
-    let mut reports = radio.reports();
+async fn first_heard(radio: &dyn Radio) -> SeenDevice {
+    let mut reports = radio.seen_devices();
     radio.start_scan().await.unwrap();
     let report = tokio::time::timeout(Duration::from_secs(5), reports.recv()).await.unwrap().unwrap();
     radio.stop_scan().await.unwrap();
@@ -56,7 +56,7 @@ async fn first_heard(radio: &dyn Radio) -> Report {
 }
 
 /// Runs all checks on the bulb of a rig.
-async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, Report) {
+async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, SeenDevice) {
     let dir = tempfile::tempdir().unwrap();
     let radio = open(Some(rig), SimOptions { dir: Some(dir.path().to_owned()), log: None }).await.unwrap();
     let report = first_heard(radio.as_ref()).await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{
-    Around, BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Plan, Power, Provenance,
+    BulbState, Change, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase, Power,
+    Provenance,
 };
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId};
@@ -33,7 +34,7 @@ const START: LightState =
 /// A bulb that is held, and the folder of its world.
 struct Held {
     driver: Driver,
-    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    happenings: mpsc::Receiver<(DeviceId, DriverEvent)>,
     dir: TempDir,
 }
 
@@ -50,16 +51,16 @@ impl Held {
     }
 
     async fn hold_one(text: &str, families: Families) -> Self {
-        Self::hold_with(text, families, Around::Desk).await
+        Self::hold_with(text, families, DriverMode::Desk).await
     }
 
-    async fn hold_with(text: &str, families: Families, around: Around) -> Self {
+    async fn hold_with(text: &str, families: Families, around: DriverMode) -> Self {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
         std::fs::write(&rig, text).unwrap();
         let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
         let radio = sim::open(Some(&rig), options).await.unwrap();
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         radio.start_scan().await.unwrap();
         let late = |_| bulbctl::Error::Interrupted;
         let report = Deadline::after(Duration::from_secs(5))
@@ -68,23 +69,23 @@ impl Held {
             .unwrap();
         radio.stop_scan().await.unwrap();
         let (sender, happenings) = mpsc::channel(64);
-        let plan = Plan {
+        let plan = DriverPlan {
             radio,
             report,
             families: Arc::new(families),
-            gate: Arc::new(Gate::default()),
+            gate: Arc::new(ConnectGate::default()),
             timeout: Duration::from_secs(10),
             around,
         };
         Self { driver: Driver::start(plan, sender), happenings, dir }
     }
 
-    async fn next(&mut self) -> Happening {
+    async fn next(&mut self) -> DriverEvent {
         timeout(Duration::from_secs(120), self.happenings.recv()).await.expect("nothing happens").unwrap().1
     }
 
     /// Passes over what happens until `wanted` does.
-    async fn until(&mut self, wanted: impl Fn(&Happening) -> bool) -> Happening {
+    async fn until(&mut self, wanted: impl Fn(&DriverEvent) -> bool) -> DriverEvent {
         loop {
             let happening = self.next().await;
             if wanted(&happening) {
@@ -94,7 +95,7 @@ impl Held {
     }
 
     async fn until_reported(&mut self, state: LightState, token: u64) {
-        let wanted = Happening::State(BulbState::reported(state), token);
+        let wanted = DriverEvent::State(BulbState::reported(state), token);
         self.until(|happening| *happening == wanted).await;
     }
 
@@ -115,29 +116,29 @@ fn at(percent: u8) -> LightState {
     LightState { brightness: Percent::clamped(percent), ..START }
 }
 
-fn code(happening: &Happening) -> &'static str {
+fn code(happening: &DriverEvent) -> &'static str {
     match happening {
-        Happening::Trouble(error) => error.code(),
+        DriverEvent::Trouble(error) => error.code(),
         _ => "",
     }
 }
 
-fn lost(happening: &Happening) -> bool {
-    matches!(happening, Happening::Link(LinkPhase::Waiting(_)))
+fn lost(happening: &DriverEvent) -> bool {
+    matches!(happening, DriverEvent::Link(LinkPhase::Waiting(_)))
 }
 
 #[tokio::test(start_paused = true)]
 async fn tells_all_that_is_known_of_a_bulb() {
     let mut bulb = Held::hold("").await;
-    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(1)));
-    assert!(matches!(bulb.next().await, Happening::Recognised(driven) if driven.0.name == "base"));
-    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Up));
-    assert_eq!(bulb.next().await, Happening::State(BulbState::reported(START), 0));
-    let battery = bulb.until(|happening| matches!(happening, Happening::Battery(_))).await;
-    assert!(matches!(battery, Happening::Battery(Some(battery)) if battery.percent == 87));
-    let info = bulb.until(|happening| matches!(happening, Happening::Info(_))).await;
+    assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(1)));
+    assert!(matches!(bulb.next().await, DriverEvent::Recognised(driven) if driven.0.name == "base"));
+    assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Up));
+    assert_eq!(bulb.next().await, DriverEvent::State(BulbState::reported(START), 0));
+    let battery = bulb.until(|happening| matches!(happening, DriverEvent::Battery(_))).await;
+    assert!(matches!(battery, DriverEvent::Battery(Some(battery)) if battery.percent == 87));
+    let info = bulb.until(|happening| matches!(happening, DriverEvent::Info(_))).await;
     assert!(
-        matches!(info, Happening::Info(info) if info.model.as_deref() == Some("BW-1") && info.serial.is_none())
+        matches!(info, DriverEvent::Info(info) if info.model.as_deref() == Some("BW-1") && info.serial.is_none())
     );
 }
 
@@ -146,9 +147,9 @@ async fn a_change_is_assumed_at_once_and_then_reported() {
     let mut bulb = Held::hold("").await;
     bulb.until_reported(START, 0).await;
     bulb.driver.change(brightness(30), 1);
-    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(30)), 1)).await;
+    bulb.until(|happening| *happening == DriverEvent::State(BulbState::assumed(at(30)), 1)).await;
     bulb.until(
-        |happening| matches!(happening, Happening::Confirmed(time) if *time < Duration::from_millis(100)),
+        |happening| matches!(happening, DriverEvent::Confirmed(time) if *time < Duration::from_millis(100)),
     )
     .await;
     bulb.until_reported(at(30), 1).await;
@@ -179,10 +180,10 @@ async fn a_lost_link_makes_the_state_unknown_and_is_made_again() {
     bulb.until(|happening| code(happening) == "link.lost").await;
     let start = Instant::now();
     assert!(lost(&bulb.next().await));
-    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(2)));
+    assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(2)));
     assert!((750..=1000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     // The change was not repeated: the bulb says what is so.
-    bulb.until(|happening| matches!(happening, Happening::State(state, 1) if state.provenance == Provenance::Reported)).await;
+    bulb.until(|happening| matches!(happening, DriverEvent::State(state, 1) if state.provenance == Provenance::Reported)).await;
     bulb.driver.change(brightness(40), 2);
     bulb.until_reported(at(40), 2).await;
 }
@@ -192,7 +193,7 @@ async fn a_refused_change_is_put_back() {
     let mut bulb = Held::hold("[[bulb.fault]]\non = \"write\"\ndo = \"error\"\natt = 0x0e\n").await;
     bulb.until_reported(START, 0).await;
     bulb.driver.change(brightness(30), 1);
-    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(30)), 1)).await;
+    bulb.until(|happening| *happening == DriverEvent::State(BulbState::assumed(at(30)), 1)).await;
     bulb.until(|happening| code(happening) == "bulb.refused").await;
     bulb.until_reported(START, 1).await;
 }
@@ -204,10 +205,10 @@ async fn a_bulb_that_does_not_answer_is_only_assumed() {
     // Its state cannot be read either, so nothing is known to begin with.
     bulb.until(|happening| code(happening) == "bulb.refused").await;
     bulb.driver.change(Change::whole(at(30)), 1);
-    bulb.until(|happening| *happening == Happening::Unconfirmed).await;
-    assert_eq!(bulb.next().await, Happening::State(BulbState::assumed(at(30)), 1));
+    bulb.until(|happening| *happening == DriverEvent::Unconfirmed).await;
+    assert_eq!(bulb.next().await, DriverEvent::State(BulbState::assumed(at(30)), 1));
     bulb.driver.change(brightness(31), 2);
-    bulb.until(|happening| *happening == Happening::State(BulbState::assumed(at(31)), 2)).await;
+    bulb.until(|happening| *happening == DriverEvent::State(BulbState::assumed(at(31)), 2)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,14 +217,14 @@ async fn the_pauses_grow_until_somebody_is_in_a_hurry() {
     let mut pauses = Vec::new();
     for _ in 0..7 {
         let waiting = bulb.until(lost).await;
-        let Happening::Link(LinkPhase::Waiting(until)) = waiting else { unreachable!() };
+        let DriverEvent::Link(LinkPhase::Waiting(until)) = waiting else { unreachable!() };
         pauses.push((until - Instant::now()).as_secs_f64());
     }
     let most = [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     assert!(pauses.iter().zip(most).all(|(pause, most)| (most * 0.75..=most).contains(pause)), "{pauses:?}");
     let start = Instant::now();
     bulb.driver.hurry();
-    assert_eq!(bulb.next().await, Happening::Link(LinkPhase::Connecting(8)));
+    assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(8)));
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
@@ -232,37 +233,37 @@ async fn ends_when_it_is_told_to_or_has_no_hope() {
     let mut bulb = Held::hold("").await;
     bulb.until_reported(START, 0).await;
     bulb.driver.stop();
-    bulb.until(|happening| *happening == Happening::Link(LinkPhase::Down)).await;
+    bulb.until(|happening| *happening == DriverEvent::Link(LinkPhase::Down)).await;
     let log = std::fs::read_to_string(bulb.dir.path().join("log")).unwrap();
     assert!(log.lines().last().unwrap().contains("disconnect"), "{log}");
 
     let table = "[[bulb.service]]\nuuid = \"fff0\"\n[[bulb.service.characteristic]]\nuuid = \"fff3\"\nproperties = [\"write\"]\n";
     let mut stranger = Held::hold(table).await;
     stranger.until(|happening| code(happening) == "profile.no_characteristic").await;
-    assert_eq!(stranger.next().await, Happening::Link(LinkPhase::Down));
+    assert_eq!(stranger.next().await, DriverEvent::Link(LinkPhase::Down));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lamp_that_never_reports_is_driven_all_the_same() {
     let mut lamp = Held::recognise("elk").await;
-    lamp.until(|happening| matches!(happening, Happening::Recognised(driven) if driven.0.name == "elk"))
+    lamp.until(|happening| matches!(happening, DriverEvent::Recognised(driven) if driven.0.name == "elk"))
         .await;
-    lamp.until(|happening| *happening == Happening::State(BulbState::unknown(), 0)).await;
+    lamp.until(|happening| *happening == DriverEvent::State(BulbState::unknown(), 0)).await;
     let start = Instant::now();
     lamp.driver.change(brightness(30), 1);
-    lamp.until(|happening| *happening == Happening::Written).await;
+    lamp.until(|happening| *happening == DriverEvent::Written).await;
     // There is nothing to wait for.
     assert!(start.elapsed() < Duration::from_millis(500));
-    let Happening::State(state, 1) = lamp.next().await else { panic!("no state") };
+    let DriverEvent::State(state, 1) = lamp.next().await else { panic!("no state") };
     assert_eq!((state.provenance, state.light.brightness), (Provenance::Assumed, Some(Percent::clamped(30))));
     // What was written in this session can be switched over, what was not cannot.
     lamp.driver.change(Change::power(Power::Toggle), 2);
     lamp.until(|happening| code(happening) == "bulb.write_only").await;
     lamp.driver.change(Change::power(Power::On), 3);
-    lamp.until(|happening| *happening == Happening::Written).await;
+    lamp.until(|happening| *happening == DriverEvent::Written).await;
     lamp.driver.change(Change::power(Power::Toggle), 4);
     lamp.until(
-        |happening| matches!(happening, Happening::State(state, 4) if state.light.power == Some(false)),
+        |happening| matches!(happening, DriverEvent::State(state, 4) if state.light.power == Some(false)),
     )
     .await;
 }
@@ -271,26 +272,26 @@ async fn a_lamp_that_never_reports_is_driven_all_the_same() {
 async fn a_link_that_wants_it_is_kept_alive() {
     // The virtual lamp ends a link on which nothing was written for ten seconds.
     let mut lamp = Held::recognise("govee:h6127").await;
-    lamp.until(|happening| *happening == Happening::Link(LinkPhase::Up)).await;
+    lamp.until(|happening| *happening == DriverEvent::Link(LinkPhase::Up)).await;
     let end = Instant::now() + Duration::from_secs(60);
     while let Ok(Some((_, happening))) = tokio::time::timeout_at(end, lamp.happenings.recv()).await {
-        assert!(!matches!(happening, Happening::Link(_)), "{happening:?}");
+        assert!(!matches!(happening, DriverEvent::Link(_)), "{happening:?}");
     }
     let kept = lamp.writes().iter().filter(|hex| hex.starts_with("aa01")).count();
     assert!(kept >= 25, "{kept} writes");
     lamp.driver.change(brightness(40), 1);
-    lamp.until(|happening| matches!(happening, Happening::Confirmed(_))).await;
+    lamp.until(|happening| matches!(happening, DriverEvent::Confirmed(_))).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn writes_keep_the_distance_that_the_lamp_wants() {
     let mut lamp = Held::recognise("avea").await;
-    lamp.until(|happening| matches!(happening, Happening::State(..))).await;
+    lamp.until(|happening| matches!(happening, DriverEvent::State(..))).await;
     for (token, percent) in (1..=20).zip((5_u8..).step_by(4)) {
         lamp.driver.change(brightness(percent), token);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    lamp.until(|happening| matches!(happening, Happening::State(state, 20) if state.provenance == Provenance::Reported)).await;
+    lamp.until(|happening| matches!(happening, DriverEvent::State(state, 20) if state.provenance == Provenance::Reported)).await;
     let log = std::fs::read_to_string(lamp.dir.path().join("log")).unwrap();
     let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let times: Vec<u64> = records
@@ -308,7 +309,7 @@ async fn alone_it_finds_a_bulb_again_that_the_system_has_forgotten() {
     // Away for a minute: nobody remembers it by then, and nobody scans but the driver.
     let gone = "[[event]]\nat = \"20s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"\n[[event]]\nat = \"80s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"appear\"\n";
     let base = Families::default().choosing("base").unwrap();
-    let mut bulb = Held::hold_with(&format!("{BULB}{gone}"), base, Around::Nothing).await;
+    let mut bulb = Held::hold_with(&format!("{BULB}{gone}"), base, DriverMode::Nothing).await;
     bulb.until_reported(START, 0).await;
     bulb.until(lost).await;
     let start = Instant::now();
@@ -317,6 +318,6 @@ async fn alone_it_finds_a_bulb_again_that_the_system_has_forgotten() {
     assert!((60..95).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     // Nothing was read but the state.
     while let Ok((_, happening)) = bulb.happenings.try_recv() {
-        assert!(!matches!(happening, Happening::Battery(_) | Happening::Info(_)), "{happening:?}");
+        assert!(!matches!(happening, DriverEvent::Battery(_) | DriverEvent::Info(_)), "{happening:?}");
     }
 }

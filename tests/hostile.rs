@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use bulbctl::check::{Done, Outcome};
 use bulbctl::config::Config;
+use bulbctl::output::{Body, CheckRecord, ErrorRecord, junit};
 use bulbctl::radio::record::{Recorder, Recording, open as replay, redact};
 use bulbctl::radio::sim::{SimOptions, open};
-use bulbctl::radio::{Address, DeviceId, Radio, Report};
-use bulbctl::report::{Body, CheckRecord, ErrorRecord, junit};
+use bulbctl::radio::{Address, DeviceId, Radio, SeenDevice};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -130,7 +130,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-fn report() -> impl Strategy<Value = Report> {
+fn report() -> impl Strategy<Value = SeenDevice> {
     let bytes = || vec(any::<u8>(), 0..40);
     // Companies and services that families know, so that what they do with the data is reached.
     let company =
@@ -146,7 +146,7 @@ fn report() -> impl Strategy<Value = Report> {
         btree_map(company, bytes(), 0..4),
         btree_map(service(), bytes(), 0..4),
     )
-        .prop_map(|(name, alias, address, rssi, services, manufacturer, service_data)| Report {
+        .prop_map(|(name, alias, address, rssi, services, manufacturer, service_data)| SeenDevice {
             id: DeviceId::new(alias.clone().unwrap_or_default()),
             address: Some(Address::new(address)),
             name,
@@ -161,7 +161,7 @@ fn report() -> impl Strategy<Value = Report> {
         })
 }
 
-fn junit_holds(report: &Report, frames: Vec<String>) {
+fn junit_holds(report: &SeenDevice, frames: Vec<String>) {
     let name = report.name.clone().unwrap_or_default();
     let done = |outcome| Done {
         name: "command-on".to_owned(),
@@ -290,7 +290,7 @@ impl Hostile {
 }
 
 /// What the bulb says is told by its errors, too.
-async fn talk(radio: &dyn Radio) -> Report {
+async fn talk(radio: &dyn Radio) -> SeenDevice {
     let (report, told) = holds::talk(radio).await.unwrap();
     if let Err(error) = told {
         let told = holds::json(&Body::Error(ErrorRecord::of(&error, report.name.as_deref())));

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bulb_protocol::Percent;
-use bulbctl::bulb::{Families, Session, Undo};
+use bulbctl::bulb::{Families, Restorer, Session};
 use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Witness, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
-    Notifications, Radio, Report, WriteKind,
+    Notifications, Radio, SeenDevice, WriteKind,
 };
 use bulbctl::{Error, Result, pass_on};
 use tempfile::TempDir;
@@ -34,7 +34,7 @@ fn base(keys: &str) -> String {
 /// A virtual bulb, and the folder of its world.
 struct Bench {
     radio: Arc<dyn Radio>,
-    report: Report,
+    report: SeenDevice,
     _dir: TempDir,
 }
 
@@ -45,7 +45,7 @@ impl Bench {
         std::fs::write(&rig, text).unwrap();
         let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
         let radio: Arc<dyn Radio> = sim::open(Some(&rig), options).await.unwrap();
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         radio.start_scan().await.unwrap();
         let report = reports.recv().await.unwrap();
         radio.stop_scan().await.unwrap();
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     async fn measure(&self, plan: Plan) -> Result<Measured> {
-        let undo = Undo::new(Arc::clone(&self.radio), self.report.clone());
+        let undo = Restorer::new(Arc::clone(&self.radio), self.report.clone());
         measure(&self.radio, &self.report, &Families::default(), &plan, &undo, |_| ()).await
     }
 
@@ -229,7 +229,7 @@ async fn rounds_that_fail_are_counted_and_a_bulb_that_is_dead_is_an_error() {
 async fn an_interrupted_measurement_is_undone() {
     let bench = Bench::new(&base("")).await;
     for after in [150, 171, 400, 405, 2000, 3000] {
-        let undo = Undo::new(Arc::clone(&bench.radio), bench.report.clone());
+        let undo = Restorer::new(Arc::clone(&bench.radio), bench.report.clone());
         let families = Families::default();
         let only = plan(&[Part::Latency, Part::Rate]);
         let running = measure(&bench.radio, &bench.report, &families, &only, &undo, |_| ());
@@ -274,7 +274,7 @@ macro_rules! radio {
             pass_on! {
                 $inner: adapter -> AdapterInfo,
                 adapter_state -> watch::Receiver<AdapterState>,
-                reports -> broadcast::Receiver<Report>
+                seen_devices -> broadcast::Receiver<SeenDevice>
             }
             async fn start_scan(&self) -> Result<()> {
                 self.$inner.start_scan().await
@@ -282,7 +282,7 @@ macro_rules! radio {
             async fn stop_scan(&self) -> Result<()> {
                 self.$inner.stop_scan().await
             }
-            async fn known(&self) -> Result<Vec<Report>> {
+            async fn known(&self) -> Result<Vec<SeenDevice>> {
                 self.$inner.known().await
             }
             async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {

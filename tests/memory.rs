@@ -20,9 +20,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bulbctl::error::{Error, Result};
 use bulbctl::radio::{
-    AdapterInfo, AdapterState, Address, Deadline, DeviceId, Heard, Link, REPORT_QUEUE, Radio, Report,
+    AdapterInfo, AdapterState, Address, Deadline, DeviceId, Link, Radio, SEEN_DEVICE_QUEUE, SeenDevice,
+    SeenTimes,
 };
-use bulbctl::tui::{Depth, Desk, Event, Options, Setup, Word, view};
+use bulbctl::tui::{Depth, Desk, Event, Options, RadioEvent, Setup, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
@@ -54,14 +55,14 @@ struct Reach {
 /// A radio that hears the devices, and connects to none of them.
 #[derive(Debug)]
 struct Crowd {
-    reports: broadcast::Sender<Report>,
+    reports: broadcast::Sender<SeenDevice>,
     state: watch::Sender<AdapterState>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Crowd {
     fn open(reach: Reach) -> Arc<dyn Radio> {
-        let (reports, _) = broadcast::channel(REPORT_QUEUE);
+        let (reports, _) = broadcast::channel(SEEN_DEVICE_QUEUE);
         let task = tokio::spawn(report(reach, reports.clone()));
         let state = watch::Sender::new(AdapterState::On);
         Arc::new(Self { reports, state, _task: AbortOnDropHandle::new(task) })
@@ -69,7 +70,7 @@ impl Crowd {
 }
 
 /// All devices, again and again, a tenth of them at a time.
-async fn report(reach: Reach, reports: broadcast::Sender<Report>) {
+async fn report(reach: Reach, reports: broadcast::Sender<SeenDevice>) {
     let first = Instant::now();
     let mut clock = interval(INTERVAL / 10);
     for turn in 0_u32.. {
@@ -81,14 +82,14 @@ async fn report(reach: Reach, reports: broadcast::Sender<Report>) {
     }
 }
 
-fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> Report {
+fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> SeenDevice {
     let stranger = !device.is_multiple_of(3);
     let Reach { devices, rotation } = reach;
     let era = if stranger { (round + device * rotation / devices) / rotation } else { 0 };
     let [_, a, b, c] = device.to_be_bytes();
     let [_, _, d, e] = era.to_be_bytes();
     let address = Address::new([0xC4 | u8::from(stranger), a ^ 0x5C, b, c, d, e]);
-    Report {
+    SeenDevice {
         id: DeviceId::new(address.to_string()),
         address: Some(address),
         name: (!stranger).then(|| format!("Light-{device:03}")),
@@ -99,7 +100,7 @@ fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> Report {
         manufacturer: BTreeMap::from([(0x004C, vec![0x10, 5, 3, 0x1C, 0xA2, 0x4E, 0x71])]),
         service_data: BTreeMap::new(),
         connected: false,
-        heard: Some(Heard { first, last: Instant::now() }),
+        heard: Some(SeenTimes { first, last: Instant::now() }),
     }
 }
 
@@ -113,7 +114,7 @@ impl Radio for Crowd {
         self.state.subscribe()
     }
 
-    fn reports(&self) -> broadcast::Receiver<Report> {
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.reports.subscribe()
     }
 
@@ -125,7 +126,7 @@ impl Radio for Crowd {
         Ok(())
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         Ok(Vec::new())
     }
 
@@ -241,7 +242,7 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
     press(&mut desk, 's');
     loop {
         let event = desk.next().await.unwrap();
-        let answer = matches!(event, Event::Radio(Word::Scan(_)));
+        let answer = matches!(event, Event::Radio(RadioEvent::Scan(_)));
         let _ = desk.take(event);
         pieces += 1;
         if answer {

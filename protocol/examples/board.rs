@@ -20,7 +20,8 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 
 use bulb_protocol::profile::{
-    AdvertData, Board, Family, Light, Occasion, Place, Profile, Properties, Reaction, Uuid, builtin,
+    AdvertData, CharacteristicPath, Family, Light, Occasion, Profile, Properties, Reaction, Uuid,
+    VirtualBulb, builtin,
 };
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
@@ -88,7 +89,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn answer(boards: &mut Vec<Board>, line: &str) -> Result<Value> {
+fn answer(boards: &mut Vec<VirtualBulb>, line: &str) -> Result<Value> {
     Ok(match serde_json::from_str(line)? {
         Request::New { profile, folder, table, state } => {
             let profile = load(&profile, Path::new(&folder))?;
@@ -123,11 +124,11 @@ fn answer(boards: &mut Vec<Board>, line: &str) -> Result<Value> {
     })
 }
 
-fn find(boards: &mut [Board], number: usize) -> Result<&mut Board> {
+fn find(boards: &mut [VirtualBulb], number: usize) -> Result<&mut VirtualBulb> {
     boards.get_mut(number).ok_or_else(|| "there is no such board".into())
 }
 
-fn write(board: &mut Board, at: Place, bytes: &[u8]) -> Value {
+fn write(board: &mut VirtualBulb, at: CharacteristicPath, bytes: &[u8]) -> Value {
     if let Err(att) = board.accepts(at, bytes) {
         return json!({"att": att, "kept": false, "occasion": null});
     }
@@ -155,7 +156,7 @@ fn load(text: &str, folder: &Path) -> Result<Profile> {
 }
 
 fn build(
-    boards: &mut Vec<Board>,
+    boards: &mut Vec<VirtualBulb>,
     profile: Profile,
     table: Option<Vec<(String, String)>>,
     state: State,
@@ -185,7 +186,7 @@ fn build(
         "needs_bonding": profile.session.needs_bonding,
         "keep_alive": profile.session.keep_alive.as_ref().map(|keep| keep.every.as_secs_f64()),
     });
-    boards.push(Board::new(profile, &spots, light));
+    boards.push(VirtualBulb::new(profile, &spots, light));
     Ok(answer)
 }
 
@@ -206,7 +207,7 @@ fn occasion_of(value: &Value) -> Result<Occasion<'static>> {
     }
 }
 
-fn place(text: &str) -> Result<Place> {
+fn place(text: &str) -> Result<CharacteristicPath> {
     Ok(text.parse()?)
 }
 

@@ -42,7 +42,7 @@ fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
     match call {
         "nothing" => repeat(times, || black_box(&lamp).power),
         "encode" => repeat(times, || profile.encode(black_box(&change), black_box(&lamp), 0)),
-        "hear" => repeat(times, || profile.hear(&write.role, black_box(&write.bytes))),
+        "hear" => repeat(times, || profile.decode_command(&write.role, black_box(&write.bytes))),
         "decode" => {
             let asked = (0..profile.queries(0).len()).map(Occasion::Question);
             let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));

@@ -1,7 +1,7 @@
 // What holds for any bytes, from a stranger's radio or from a fuzzer. Included by the fuzz target and by
 // `protocol/tests/properties.rs`, so that each test run compiles it and replays the corpus.
 
-use bulb_protocol::base::{self, DecodeError, FRAME_LEN, Fault};
+use bulb_protocol::base::{self, DecodeError, DecodeErrorKind, FRAME_LEN};
 
 /// Decodes the bytes strictly and leniently, and holds the results against each other and against the description
 /// of the protocol.
@@ -31,9 +31,9 @@ pub(crate) fn decode(bytes: &[u8]) {
 /// The error names the first fault and shows the frame.
 fn shows(error: &DecodeError, bytes: &[u8]) {
     let fault = match *bytes {
-        [0 | 1, value, _, _, _] => Fault::Brightness { value },
-        [value, _, _, _, _] => Fault::Power { value },
-        _ => Fault::Length,
+        [0 | 1, value, _, _, _] => DecodeErrorKind::Brightness { value },
+        [value, _, _, _, _] => DecodeErrorKind::Power { value },
+        _ => DecodeErrorKind::Length,
     };
     assert_eq!(error.fault(), fault);
     assert_eq!(error.frame_len(), bytes.len());

@@ -1,5 +1,7 @@
 // What holds for every profile, whatever bytes or values it is given: for the properties and for the fuzzer.
-use bulb_protocol::profile::{Advert, Heard, Item, Light, Mode, Occasion, Profile, Refusal, builtin};
+use bulb_protocol::profile::{
+    Advert, DecodedCommand, Item, Light, Mode, Occasion, Profile, Refusal, builtin,
+};
 
 /// Every built-in profile, with every variant.
 pub(crate) fn profiles() -> Vec<Profile> {
@@ -19,10 +21,10 @@ pub(crate) fn bytes(profile: &Profile, bytes: &[u8]) {
             Ok(light) => told_again(profile, &light),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
-        match profile.hear(&role.name, bytes) {
-            Ok(Heard::Change(light)) => obeyed(profile, &light),
-            Ok(Heard::Question(question)) => assert!(question < profile.queries(0).len()),
-            Ok(Heard::Nothing) => {}
+        match profile.decode_command(&role.name, bytes) {
+            Ok(DecodedCommand::Change(light)) => obeyed(profile, &light),
+            Ok(DecodedCommand::Question(question)) => assert!(question < profile.queries(0).len()),
+            Ok(DecodedCommand::Nothing) => {}
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
@@ -89,8 +91,8 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
         Err(refusal) => panic!("{name}: {change:?} is refused: {refusal}"),
     };
     for write in &sent.writes {
-        match profile.hear(&write.role, &write.bytes) {
-            Ok(Heard::Change(heard)) => lamp.merge(&heard),
+        match profile.decode_command(&write.role, &write.bytes) {
+            Ok(DecodedCommand::Change(heard)) => lamp.merge(&heard),
             other => panic!("{name}: {change:?}: {:?} is heard as {other:?}", write.bytes),
         }
     }

@@ -42,13 +42,13 @@ pub const fn encode(state: LightState) -> [u8; FRAME_LEN] {
 /// [`DecodeError`], which names the byte and shows the frame.
 pub const fn decode(frame: &[u8]) -> Result<LightState, DecodeError> {
     let &[power, brightness, red, green, blue] = frame else {
-        return Err(DecodeError::new(Fault::Length, frame));
+        return Err(DecodeError::new(DecodeErrorKind::Length, frame));
     };
     if power > 1 {
-        return Err(DecodeError::new(Fault::Power { value: power }, frame));
+        return Err(DecodeError::new(DecodeErrorKind::Power { value: power }, frame));
     }
     let Ok(percent) = Percent::new(brightness) else {
-        return Err(DecodeError::new(Fault::Brightness { value: brightness }, frame));
+        return Err(DecodeError::new(DecodeErrorKind::Brightness { value: brightness }, frame));
     };
     Ok(LightState { power: power == 1, brightness: percent, color: Rgb::new(red, green, blue) })
 }
@@ -60,7 +60,7 @@ pub const fn decode(frame: &[u8]) -> Result<LightState, DecodeError> {
 /// [`DecodeError`] if there are fewer than five bytes.
 pub const fn decode_lenient(frame: &[u8]) -> Result<LightState, DecodeError> {
     let &[power, brightness, red, green, blue, ..] = frame else {
-        return Err(DecodeError::new(Fault::Length, frame));
+        return Err(DecodeError::new(DecodeErrorKind::Length, frame));
     };
     Ok(LightState {
         power: power != 0,
@@ -71,7 +71,7 @@ pub const fn decode_lenient(frame: &[u8]) -> Result<LightState, DecodeError> {
 
 /// What is wrong with a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DecodeErrorKind {
     /// It is not five bytes long.
     Length,
     /// Byte 0 is neither 0 nor 1.
@@ -89,7 +89,7 @@ pub enum Fault {
 /// Bytes that are no frame of the base protocol. Its text names the byte at fault and shows the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    fault: Fault,
+    fault: DecodeErrorKind,
     len: usize,
     start: [u8; Self::SHOWN],
 }
@@ -98,7 +98,7 @@ impl DecodeError {
     /// How many bytes of a wrong frame are kept to be shown: the payload of the smallest ATT MTU (23 - 3).
     pub const SHOWN: usize = 20;
 
-    const fn new(fault: Fault, frame: &[u8]) -> Self {
+    const fn new(fault: DecodeErrorKind, frame: &[u8]) -> Self {
         let mut start = [0; Self::SHOWN];
         let shown = if frame.len() < Self::SHOWN { frame.len() } else { Self::SHOWN };
         let (from, _) = frame.split_at(shown);
@@ -109,7 +109,7 @@ impl DecodeError {
 
     /// What is wrong.
     #[must_use]
-    pub const fn fault(&self) -> Fault {
+    pub const fn fault(&self) -> DecodeErrorKind {
         self.fault
     }
 
@@ -129,9 +129,13 @@ impl DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.fault {
-            Fault::Length => write!(f, "a frame is {FRAME_LEN} bytes long, this one has {}: ", self.len)?,
-            Fault::Power { value } => write!(f, "byte 0 (power) is {value}, not 0 or 1: ")?,
-            Fault::Brightness { value } => write!(f, "byte 1 (brightness) is {value}, not 0 to 100: ")?,
+            DecodeErrorKind::Length => {
+                write!(f, "a frame is {FRAME_LEN} bytes long, this one has {}: ", self.len)?
+            }
+            DecodeErrorKind::Power { value } => write!(f, "byte 0 (power) is {value}, not 0 or 1: ")?,
+            DecodeErrorKind::Brightness { value } => {
+                write!(f, "byte 1 (brightness) is {value}, not 0 to 100: ")?
+            }
         }
         if self.len == 0 {
             return f.write_str("(empty)");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{Advert, Answer, Heard, Light, Mode, Occasion, Profile, builtin};
+use bulb_protocol::profile::{Advert, DecodedCommand, Light, Mode, Occasion, Profile, StatusFrame, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
 
@@ -205,8 +205,8 @@ fn named(light: &Light, like: &Light) -> Light {
 fn command(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let (frame, role) = (bytes(vector.hex.as_ref().unwrap()), vector.role.as_deref().unwrap_or("control"));
     let means = vector.heard.as_ref().unwrap_or(&vector.means).light();
-    match profile.hear(role, &frame) {
-        Ok(Heard::Change(light)) if named(&light, &means) == means => {}
+    match profile.decode_command(role, &frame) {
+        Ok(DecodedCommand::Change(light)) if named(&light, &means) == means => {}
         other => return Err(format!("heard as {other:?}")),
     }
     if vector.heard_only.is_some() {
@@ -232,14 +232,14 @@ fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let frame = bytes(vector.hex.as_ref().unwrap());
     let queries = profile.queries(vector.sequence);
     let place = queries.iter().position(|query| query.bytes == frame).ok_or("not among the queries")?;
-    match profile.hear(&queries[place].role, &frame) {
-        Ok(Heard::Question(question)) if question == place => Ok(()),
+    match profile.decode_command(&queries[place].role, &frame) {
+        Ok(DecodedCommand::Question(question)) if question == place => Ok(()),
         other => Err(format!("heard as {other:?}")),
     }
 }
 
 /// Every answer that a bulb in this state could give, to anything.
-fn answers(profile: &Profile, state: &Light) -> Vec<Answer> {
+fn answers(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
     let asked = (0..profile.queries(0).len()).map(Occasion::Question);
     let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));
     let occasions = asked.chain(read).chain([Occasion::Command, Occasion::Change]);
@@ -295,7 +295,7 @@ fn advert(profile: &Profile, vector: &Vector) -> Result<(), String> {
 
 fn refused(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let role = vector.role.as_deref().unwrap_or("control");
-    error(profile.hear(role, &bytes(vector.hex.as_ref().unwrap())), vector)
+    error(profile.decode_command(role, &bytes(vector.hex.as_ref().unwrap())), vector)
 }
 
 fn malformed(profile: &Profile, vector: &Vector) -> Result<(), String> {

@@ -11,14 +11,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::battery::{Battery, read_battery};
 use super::change::{Change, Power};
+use super::connect_gate::ConnectGate;
 use super::families::Families;
-use super::gate::Gate;
 use super::info::{DeviceInfo, read_device_info};
 use super::reach::{ENDING_TIME, ended, find_again};
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report, spread};
+use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice, spread};
 
 /// The pauses before a lost link is tried again, at the most; the last one stays.
 const BACK_OFF: [Duration; 6] = [
@@ -53,11 +53,11 @@ pub enum LinkPhase {
 
 /// What a driver tells.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Happening {
+pub enum DriverEvent {
     /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
     Link(LinkPhase),
     /// How the bulb is driven has been found out, or was named for it.
-    Recognised(Driven),
+    Recognised(DrivenProfile),
     /// The state changed, with the token of the last change that it takes into account.
     State(BulbState, u64),
     /// The bulb confirmed a change after so long.
@@ -76,9 +76,9 @@ pub enum Happening {
 
 /// The profile that a bulb is driven by. Two are the same if they have the same name.
 #[derive(Clone, Debug)]
-pub struct Driven(pub Arc<Profile>);
+pub struct DrivenProfile(pub Arc<Profile>);
 
-impl Driven {
+impl DrivenProfile {
     /// Whether the bulb tells its state over a link.
     #[must_use]
     pub fn tells(&self) -> bool {
@@ -86,7 +86,7 @@ impl Driven {
     }
 }
 
-impl PartialEq for Driven {
+impl PartialEq for DrivenProfile {
     fn eq(&self, other: &Self) -> bool {
         self.0.full_name() == other.0.full_name()
     }
@@ -94,7 +94,7 @@ impl PartialEq for Driven {
 
 /// What there is around a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Around {
+pub enum DriverMode {
     /// A desk, which scans, and wants to know all that there is to know of the bulb.
     Desk,
     /// Nothing: the driver scans itself for a bulb that does not connect any more, follows the state alone, and leaves a link up
@@ -104,19 +104,19 @@ pub enum Around {
 
 /// What a driver is made of.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct DriverPlan {
     /// The radio.
     pub radio: Arc<dyn Radio>,
     /// What is known of the bulb.
-    pub report: Report,
+    pub report: SeenDevice,
     /// The families that it may be of.
     pub families: Arc<Families>,
     /// Where connects take turns.
-    pub gate: Arc<Gate>,
+    pub gate: Arc<ConnectGate>,
     /// How long an operation may take.
     pub timeout: Duration,
     /// What there is around it.
-    pub around: Around,
+    pub around: DriverMode,
 }
 
 /// Holds a bulb: connects, reconnects with growing pauses, follows its state, and writes the newest change whenever the bulb has
@@ -146,7 +146,7 @@ impl Driver {
     /// Starts to hold the bulb. What happens goes to `out` with the bulb's identifier; a reader that lags makes the driver
     /// wait.
     #[must_use]
-    pub fn start(plan: Plan, out: mpsc::Sender<(DeviceId, Happening)>) -> Self {
+    pub fn start(plan: DriverPlan, out: mpsc::Sender<(DeviceId, DriverEvent)>) -> Self {
         let slot = Arc::new(Slot::default());
         let stop = CancellationToken::new();
         let holder =
@@ -181,9 +181,9 @@ impl Driver {
 
 /// The task of a driver.
 struct Holder {
-    plan: Plan,
+    plan: DriverPlan,
     slot: Arc<Slot>,
-    out: mpsc::Sender<(DeviceId, Happening)>,
+    out: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// The link, to be closed when the user says so even if it was up before we came.
     link: Option<Arc<dyn Link>>,
     /// The token of the last change that was taken.
@@ -204,16 +204,16 @@ impl Holder {
                 waited,
             };
             if let Err(error) = deadline.run(link.disconnect(), late).await {
-                self.tell(Happening::Trouble(error)).await;
+                self.tell(DriverEvent::Trouble(error)).await;
             }
         }
         if let Some(error) = outcome {
-            self.tell(Happening::Trouble(error)).await;
+            self.tell(DriverEvent::Trouble(error)).await;
         }
-        self.tell(Happening::Link(LinkPhase::Down)).await;
+        self.tell(DriverEvent::Link(LinkPhase::Down)).await;
     }
 
-    async fn tell(&self, what: Happening) {
+    async fn tell(&self, what: DriverEvent) {
         // A reader that has gone wants to know nothing any more.
         let _ = self.out.send((self.plan.report.id.clone(), what)).await;
     }
@@ -223,7 +223,7 @@ impl Holder {
         let mut anew = true;
         loop {
             self.attempt += 1;
-            self.tell(Happening::Link(LinkPhase::Connecting(self.attempt))).await;
+            self.tell(DriverEvent::Link(LinkPhase::Connecting(self.attempt))).await;
             let start = Instant::now();
             let error = match self.open().await {
                 Ok(session) => {
@@ -250,16 +250,16 @@ impl Holder {
             if hopeless(&error) {
                 return error;
             }
-            self.tell(Happening::Trouble(error)).await;
+            self.tell(DriverEvent::Trouble(error)).await;
             self.wait().await;
         }
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let Plan { radio, report, families, gate, timeout, around } = &self.plan;
+        let DriverPlan { radio, report, families, gate, timeout, around } = &self.plan;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
-        if std::mem::replace(&mut self.missed, true) && *around == Around::Nothing {
+        if std::mem::replace(&mut self.missed, true) && *around == DriverMode::Nothing {
             find_again(radio.as_ref(), report, deadline).await?;
         }
         let link = radio.connect(&report.id, deadline).await?;
@@ -270,13 +270,13 @@ impl Holder {
         session.prepare(deadline).await?;
         session.hold();
         let state = session.read_state(deadline).await;
-        self.tell(Happening::Recognised(Driven(session.profile().clone()))).await;
-        self.tell(Happening::Link(LinkPhase::Up)).await;
+        self.tell(DriverEvent::Recognised(DrivenProfile(session.profile().clone()))).await;
+        self.tell(DriverEvent::Link(LinkPhase::Up)).await;
         match state {
             Ok(state) => self.state(state).await,
             Err(error @ Error::LinkLost { .. }) => return Err(error),
             // It may report better ones later, and it can be commanded meanwhile.
-            Err(error) => self.tell(Happening::Trouble(error)).await,
+            Err(error) => self.tell(DriverEvent::Trouble(error)).await,
         }
         Ok(session)
     }
@@ -288,7 +288,7 @@ impl Holder {
         let pause = BACK_OFF.get(index.min(last)).copied().unwrap_or(STEADY);
         let pause = spread(pause, &self.plan.report.id, self.attempt);
         let until = Instant::now() + pause;
-        self.tell(Happening::Link(LinkPhase::Waiting(until))).await;
+        self.tell(DriverEvent::Link(LinkPhase::Waiting(until))).await;
         let mut adapter = self.plan.radio.adapter_state();
         let was_on = *adapter.borrow_and_update() == AdapterState::On;
         tokio::select! {
@@ -316,20 +316,20 @@ impl Holder {
                 }
                 state = session.next_state() => match state {
                     Ok(state) => self.state(state).await,
-                    Err(error @ Error::MalformedStatus { .. }) => self.tell(Happening::Trouble(error)).await,
+                    Err(error @ Error::MalformedStatus { .. }) => self.tell(DriverEvent::Trouble(error)).await,
                     Err(error) => return error,
                 },
                 () = until_down(&mut down) => {
                     let operation = "use".to_owned();
                     return Error::LinkLost { device: device.clone(), operation };
                 }
-                () = &mut beside, if self.plan.around == Around::Desk => {}
+                () = &mut beside, if self.plan.around == DriverMode::Desk => {}
             }
         }
     }
 
     async fn state(&self, state: BulbState) {
-        self.tell(Happening::State(state, self.token)).await;
+        self.tell(DriverEvent::State(state, self.token)).await;
     }
 
     /// Writes a change.
@@ -350,9 +350,9 @@ impl Holder {
         match session.apply(&change, Deadline::after(self.plan.timeout)).await {
             Ok(outcome) => {
                 self.tell(match outcome.confirmed {
-                    Some(true) => Happening::Confirmed(start.elapsed()),
-                    Some(false) => Happening::Unconfirmed,
-                    None => Happening::Written,
+                    Some(true) => DriverEvent::Confirmed(start.elapsed()),
+                    Some(false) => DriverEvent::Unconfirmed,
+                    None => DriverEvent::Written,
                 })
                 .await;
                 self.state(outcome.state).await;
@@ -360,7 +360,7 @@ impl Holder {
             }
             Err(error @ Error::LinkLost { .. }) => Err(error),
             Err(error) => {
-                self.tell(Happening::Trouble(error)).await;
+                self.tell(DriverEvent::Trouble(error)).await;
                 match session.read_state(Deadline::after(READ_TIME)).await {
                     Ok(state) => self.state(state).await,
                     Err(error @ Error::LinkLost { .. }) => return Err(error),
@@ -373,7 +373,7 @@ impl Holder {
 }
 
 /// What is read beside the commands: once what the bulb says of itself, and now and then the battery level.
-async fn beside(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, Happening)>) {
+async fn beside(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, DriverEvent)>) {
     let tell = async |what| {
         let _ = out.send((link.device().clone(), what)).await;
     };
@@ -382,20 +382,20 @@ async fn beside(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, Hap
     loop {
         if has_battery {
             match read_battery(link, device, Deadline::after(READ_TIME)).await {
-                Ok(battery) => tell(Happening::Battery(Some(battery))).await,
+                Ok(battery) => tell(DriverEvent::Battery(Some(battery))).await,
                 Err(Error::NoBattery { .. }) => {
                     has_battery = false;
-                    tell(Happening::Battery(None)).await;
+                    tell(DriverEvent::Battery(None)).await;
                 }
                 // That the link is lost, the driver tells.
                 Err(Error::LinkLost { .. }) => {}
-                Err(error) => tell(Happening::Trouble(error)).await,
+                Err(error) => tell(DriverEvent::Trouble(error)).await,
             }
         }
         if std::mem::take(&mut info)
             && let Ok(info) = read_device_info(link, Deadline::after(READ_TIME)).await
         {
-            tell(Happening::Info(info)).await;
+            tell(DriverEvent::Info(info)).await;
         }
         sleep(BATTERY_PAUSE).await;
     }

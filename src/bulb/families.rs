@@ -10,7 +10,7 @@ use bulb_protocol::profile::{
 };
 
 use crate::error::{Error, Result};
-use crate::radio::{Address, Report};
+use crate::radio::{Address, SeenDevice};
 
 /// The family of the base protocol: what its service advertises is taken for a bulb, as its description says.
 pub const BASE: &str = "base";
@@ -129,7 +129,7 @@ impl Families {
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn named(&self, report: &Report) -> Result<Option<Arc<Profile>>> {
+    pub fn named(&self, report: &SeenDevice) -> Result<Option<Arc<Profile>>> {
         if let Some(chosen) = &self.chosen {
             return Ok(Some(Arc::clone(chosen)));
         }
@@ -147,13 +147,13 @@ impl Families {
 
     /// What speaks for each family in what a bulb advertises.
     #[must_use]
-    pub fn weigh(&self, report: &Report) -> Vec<Recognised> {
+    pub fn weigh(&self, report: &SeenDevice) -> Vec<Recognised> {
         with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
     }
 
     /// The family, and its variant, that an advertisement speaks for, or that was named for this bulb.
     #[must_use]
-    pub fn advertised(&self, report: &Report) -> Option<String> {
+    pub fn advertised(&self, report: &SeenDevice) -> Option<String> {
         // What is wrong with a named one is said when it is to drive the bulb.
         if let Ok(Some(named)) = self.named(report) {
             return Some(named.full_name());
@@ -168,7 +168,7 @@ impl Families {
     /// Whether a device is listed as a bulb: its advertised name contains Light or Bulb in any case, or a profile
     /// recognises it.
     #[must_use]
-    pub fn looks_like_a_bulb(&self, report: &Report) -> bool {
+    pub fn looks_like_a_bulb(&self, report: &SeenDevice) -> bool {
         let named = report.name.as_ref().is_some_and(|name| {
             let name = name.to_lowercase();
             name.contains("light") || name.contains("bulb")
@@ -182,7 +182,7 @@ impl Families {
 
     /// The profile that an advertisement speaks for, or that was named for this bulb.
     #[must_use]
-    pub fn advertised_profile(&self, report: &Report) -> Option<Arc<Profile>> {
+    pub fn advertised_profile(&self, report: &SeenDevice) -> Option<Arc<Profile>> {
         // What is wrong with a named one is said when it is to drive the bulb.
         if let Ok(Some(named)) = self.named(report) {
             return Some(named);
@@ -194,7 +194,7 @@ impl Families {
 
     /// The state that an advertisement tells, if its family does so.
     #[must_use]
-    pub fn advertised_light(&self, report: &Report) -> Option<Light> {
+    pub fn advertised_light(&self, report: &SeenDevice) -> Option<Light> {
         if report.manufacturer.is_empty() && report.service_data.is_empty() {
             return None;
         }
@@ -252,7 +252,7 @@ fn read(file: &Path, name: Option<&str>) -> Result<Family> {
 
 /// The state that an advertisement tells in the words of this profile.
 #[must_use]
-pub fn light_of(profile: &Profile, report: &Report) -> Option<Light> {
+pub fn light_of(profile: &Profile, report: &SeenDevice) -> Option<Light> {
     with_advert(report, |advert| profile.decode_advert(advert))
 }
 
@@ -266,7 +266,7 @@ pub fn full_name(recognised: &Recognised) -> String {
 }
 
 /// A report as the codec has it.
-fn with_advert<T>(report: &Report, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
+fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
     let services: Vec<Uuid> = report.services.iter().map(|uuid| Uuid(uuid.as_u128())).collect();
     let manufacturer: Vec<_> = report.manufacturer.iter().map(|(id, data)| (*id, data.as_slice())).collect();
     let service_data: Vec<_> =
@@ -281,7 +281,7 @@ fn with_advert<T>(report: &Report, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
 
 /// Whether this is the device's address, identifier or name. Some bulbs pad their names with spaces or NULs.
 #[must_use]
-pub fn is_called(report: &Report, text: &str) -> bool {
+pub fn is_called(report: &SeenDevice, text: &str) -> bool {
     let names = [report.name.as_deref(), report.alias.as_deref()];
     text.parse::<Address>().is_ok_and(|address| report.address == Some(address))
         || report.id.as_str() == text

@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, Report};
+use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice};
 
 /// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
 /// that it is connected. A little more, for the news to arrive.
@@ -19,7 +19,7 @@ const SCAN_TIME: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What [`Radio::connect`] and [`find_again`] give.
-pub async fn connect(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<Arc<dyn Link>> {
+pub async fn connect(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<Arc<dyn Link>> {
     match radio.connect(&report.id, deadline).await {
         Err(error @ Error::ConnectFailed { .. }) if is_forgotten(radio, &report.id).await => {
             tracing::info!("{error}; looking for it again");
@@ -41,7 +41,7 @@ async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
 /// What [`connect`] and the operation give.
 pub async fn reach<T>(
     radio: &dyn Radio,
-    report: &Report,
+    report: &SeenDevice,
     deadline: Deadline,
     mut operation: impl AsyncFnMut(Arc<dyn Link>) -> Result<T>,
 ) -> Result<T> {
@@ -69,12 +69,12 @@ pub(super) async fn ended(link: &dyn Link) -> bool {
 ///
 /// # Errors
 /// [`Error::ConnectTimeout`], [`Error::AdapterLost`], and what scanning gives.
-pub async fn find_again(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<()> {
+pub async fn find_again(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
     if radio.known().await?.iter().any(|known| known.id == report.id && known.connected) {
         // Another program holds it, so it does not advertise; its link can be shared.
         return Ok(());
     }
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     let heard = async {
         loop {
             // One who has found its bulb ends the scan of all.
@@ -117,7 +117,7 @@ pub async fn find_again(radio: &dyn Radio, report: &Report, deadline: Deadline) 
 ///
 /// # Errors
 /// What [`connect`] gives.
-pub async fn hold(radio: &dyn Radio, report: &Report, deadline: Deadline) -> Result<()> {
+pub async fn hold(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
     let mut link = connect(radio, report, deadline).await?;
     if link.was_up() && ended(link.as_ref()).await {
         link = connect(radio, report, deadline).await?;
@@ -138,13 +138,13 @@ mod tests {
     const TIME: Duration = Duration::from_secs(10);
 
     /// A bulb that was heard, and so long ago that the system has forgotten it; and the folder of its world.
-    async fn forgotten(more: &str) -> (Arc<dyn Radio>, Report, TempDir) {
+    async fn forgotten(more: &str) -> (Arc<dyn Radio>, SeenDevice, TempDir) {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
         std::fs::write(&rig, format!("{BULB}{more}")).unwrap();
         let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
         let radio = open(Some(&rig), options).await.unwrap();
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         radio.start_scan().await.unwrap();
         let report = reports.recv().await.unwrap();
         radio.stop_scan().await.unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     /// Whether a scan runs, by what is heard in a second.
     async fn scans(radio: &dyn Radio) -> bool {
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         timeout(Duration::from_secs(1), reports.recv()).await.is_ok()
     }
 

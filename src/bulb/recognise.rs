@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Evidence, Place, Probe, Profile, Recognised, Verdict, decide};
+use bulb_protocol::profile::{CharacteristicPath, Evidence, Probe, Profile, Recognised, Verdict, decide};
 use uuid::Uuid;
 
 use super::families::{Families, full_name};
 use super::roles::{Roles, flat};
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Report};
+use crate::radio::{CharacteristicId, Deadline, GattTable, Link, SeenDevice};
 
 /// How long a read may take that is only evidence.
 const PROBE_TIME: Duration = Duration::from_secs(3);
@@ -68,7 +68,7 @@ impl Recognition {
 /// ([`Error::NoService`] and its kind); [`Error::ProfileUnsupported`]; [`Error::LinkLost`].
 pub async fn recognise(
     link: &dyn Link,
-    report: &Report,
+    report: &SeenDevice,
     families: &Families,
     deadline: Deadline,
 ) -> Result<Arc<Profile>> {
@@ -94,7 +94,7 @@ pub async fn recognise(
 }
 
 /// The cheap way: the advertisement settles it, and the table does not say otherwise.
-fn by_advert(table: &GattTable, report: &Report, families: &Families) -> Result<Option<Arc<Profile>>> {
+fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Result<Option<Arc<Profile>>> {
     let all = families.weigh(report);
     let Verdict::Sure(one) = decide(&all) else { return Ok(None) };
     let profile = families.profile(&one.family, one.variant.as_deref())?;
@@ -110,7 +110,7 @@ fn by_advert(table: &GattTable, report: &Report, families: &Families) -> Result<
 /// [`Error::LinkLost`]. What cannot be read is no evidence.
 pub async fn weigh(
     link: &dyn Link,
-    report: &Report,
+    report: &SeenDevice,
     families: &Families,
     deadline: Deadline,
     thorough: bool,
@@ -132,7 +132,7 @@ pub async fn weigh(
 /// The family that an advertisement and a table speak for where there is no link to ask, as in a capture; none where they do
 /// not decide. A table that is empty was not seen, and speaks neither for nor against any.
 #[must_use]
-pub fn judge(table: &GattTable, report: &Report, families: &Families) -> Option<Arc<Profile>> {
+pub fn judge(table: &GattTable, report: &SeenDevice, families: &Families) -> Option<Arc<Profile>> {
     if table.services.is_empty() {
         let all = families.weigh(report);
         let Verdict::Sure(one) = decide(&all) else { return None };
@@ -144,7 +144,7 @@ pub fn judge(table: &GattTable, report: &Report, families: &Families) -> Option<
 }
 
 /// What speaks for and against every family without a read.
-fn claims(table: &GattTable, report: &Report, families: &Families) -> Vec<Candidate> {
+fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Candidate> {
     let table = flat(table);
     let mut all = Vec::new();
     for recognised in families.weigh(report) {
@@ -222,7 +222,7 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
     Ok(())
 }
 
-fn place(place: &Place, table: &GattTable) -> Option<CharacteristicId> {
+fn place(place: &CharacteristicPath, table: &GattTable) -> Option<CharacteristicId> {
     let characteristic = Uuid::from_u128(place.characteristic.0);
     let service = table.services.iter().find(|service| {
         place.service.is_none_or(|own| Uuid::from_u128(own.0) == service.uuid)

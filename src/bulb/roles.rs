@@ -1,6 +1,6 @@
 //! The characteristics of a profile's roles in a bulb's GATT table.
 
-use bulb_protocol::profile::{self, Place, Profile, Role};
+use bulb_protocol::profile::{self, CharacteristicPath, Profile, Role};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -89,12 +89,12 @@ pub(super) fn flat(table: &GattTable) -> Vec<(profile::Uuid, profile::Uuid, prof
 
 /// What is missing of a role, as exactly as can be said: its service, its characteristic, or what that has to be able to do.
 fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
-    let service_of = |place: &Place| place.service.map(|service| Uuid::from_u128(service.0));
-    let within = |place: &Place| -> Vec<&Service> {
+    let service_of = |place: &CharacteristicPath| place.service.map(|service| Uuid::from_u128(service.0));
+    let within = |place: &CharacteristicPath| -> Vec<&Service> {
         let own = service_of(place);
         table.services.iter().filter(|service| own.is_none_or(|own| own == service.uuid)).collect()
     };
-    let characteristic = |place: &Place| Uuid::from_u128(place.characteristic.0);
+    let characteristic = |place: &CharacteristicPath| Uuid::from_u128(place.characteristic.0);
     for place in &role.at {
         let found = within(place).into_iter().flat_map(|service| &service.characteristics);
         if let Some(found) = found.into_iter().find(|c| c.uuid == characteristic(place)) {

@@ -9,13 +9,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::change::{Change, Power};
 use super::families::Families;
-use super::pace::Pen;
+use super::paced_writer::PacedWriter;
 use super::recognise::recognise;
 use super::roles::Roles;
 use super::state::{BulbState, Provenance};
-use super::tell::{Ear, reader};
+use super::status::{Subscription, reader};
 use crate::error::{Error, Result};
-use crate::radio::{Deadline, Link, Report};
+use crate::radio::{Deadline, Link, SeenDevice};
 
 /// How long a bulb has to report what it was commanded. Bulbs answer within some tens of milliseconds; over a busy
 /// link with a long connection interval it can take several hundred.
@@ -41,9 +41,9 @@ pub struct Session {
     pub(super) profile: Arc<Profile>,
     pub(super) roles: Arc<Roles>,
     pub(super) device: String,
-    pub(super) pen: Pen,
+    pub(super) pen: PacedWriter,
     /// What notifies, once that is subscribed to.
-    pub(super) ears: Vec<Ear>,
+    pub(super) ears: Vec<Subscription>,
     /// What is known of the lamp, and which parts of it the lamp told.
     pub(super) known: Light,
     pub(super) told: Items,
@@ -65,7 +65,7 @@ impl Session {
     /// What [`recognise`] and [`Roles::find`] give; [`Error::PairingFailed`], [`Error::MtuTooSmall`].
     pub async fn open(
         link: Arc<dyn Link>,
-        report: &Report,
+        report: &SeenDevice,
         families: &Families,
         deadline: Deadline,
     ) -> Result<Self> {
@@ -90,8 +90,8 @@ impl Session {
         if profile.session.needs_bonding {
             bond(link.as_ref(), &profile, deadline).await?;
         }
-        link.explain(reader(Arc::clone(&profile), Arc::clone(&roles)));
-        let pen = Pen::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
+        link.set_frame_decoder(reader(Arc::clone(&profile), Arc::clone(&roles)));
+        let pen = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
         Ok(Self {
             link,
             profile,

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::radio::gatt::uuid16;
-use crate::radio::{CharacteristicId, Deadline, DeviceId, Link, Radio, Report};
+use crate::radio::{CharacteristicId, Deadline, DeviceId, Link, Radio, SeenDevice};
 
 /// A scan response comes within a millisecond or two of its advertisement; two advertisements are at least 20 ms apart
 /// (Bluetooth Core 5.4, Vol 4, Part E, 7.8.5).
@@ -72,11 +72,11 @@ impl Advertising {
 /// What starting and ending a scan gives.
 pub async fn listen(
     radio: &dyn Radio,
-    devices: &mut [Report],
+    devices: &mut [SeenDevice],
     during: Duration,
 ) -> Result<BTreeMap<DeviceId, Advertising>> {
     let mut heard: BTreeMap<DeviceId, Advertising> = BTreeMap::new();
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     radio.start_scan().await?;
     let start = Instant::now();
     loop {

@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::hci::Bytes;
-use crate::radio::Report;
+use crate::radio::SeenDevice;
 use crate::radio::gatt::uuid16;
 
 /// Adds what is in the data to what is known. What it ends within is passed over.
-pub(super) fn read(data: &[u8], report: &mut Report) {
+pub(super) fn read(data: &[u8], report: &mut SeenDevice) {
     let mut bytes = Bytes(data);
     while let Some(element) =
         bytes.u8().filter(|length| *length > 0).and_then(|length| bytes.take(length.into()))
@@ -34,7 +34,7 @@ pub(super) fn read(data: &[u8], report: &mut Report) {
     }
 }
 
-fn services(data: &[u8], length: usize, report: &mut Report) {
+fn services(data: &[u8], length: usize, report: &mut SeenDevice) {
     for uuid in data.chunks_exact(length).filter_map(uuid) {
         if !report.services.contains(&uuid) && report.services.len() < MOST_SERVICES {
             report.services.push(uuid);
@@ -45,7 +45,7 @@ fn services(data: &[u8], length: usize, report: &mut Report) {
 /// So many services of one device are kept; an advertisement has room for a tenth of it.
 const MOST_SERVICES: usize = 128;
 
-fn service_data(data: &[u8], length: usize, report: &mut Report) {
+fn service_data(data: &[u8], length: usize, report: &mut SeenDevice) {
     if let Some((number, data)) = data.split_at_checked(length)
         && let Some(uuid) = uuid(number)
     {

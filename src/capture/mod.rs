@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use crate::radio::{Address, CharacteristicId, DeviceId, GattTable, Report, WriteKind};
+use crate::radio::{Address, CharacteristicId, DeviceId, GattTable, SeenDevice, WriteKind};
 
 mod advert;
 mod att;
@@ -22,7 +22,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use snoop::Fault;
+pub use snoop::CaptureError;
 pub use table::Place;
 
 use table::Table;
@@ -37,21 +37,21 @@ pub struct Capture {
     /// Packets of which the capture has a part only, as Android keeps them where it filters.
     pub cut: usize,
     /// Where the file is wrong, after which nothing more could be read.
-    pub fault: Option<Fault>,
+    pub fault: Option<CaptureError>,
 }
 
 /// A device of a capture.
 #[derive(Debug)]
 pub struct Device {
     /// What it advertised. The identifier is its address, or `link 64` for a link that was up before the capture began.
-    pub report: Report,
+    pub report: SeenDevice,
     /// What was discovered: of the device, and of the computer that captured.
     tables: [Table; 2],
 }
 
 impl Device {
     fn new(address: Option<Address>, id: &str) -> Self {
-        let report = Report {
+        let report = SeenDevice {
             id: DeviceId::new(id),
             address,
             name: None,
@@ -131,7 +131,7 @@ pub enum What {
 ///
 /// # Errors
 /// The file's first 16 bytes are not those of a btsnoop log that we read.
-pub fn read(bytes: &[u8]) -> Result<Capture, Fault> {
+pub fn read(bytes: &[u8]) -> Result<Capture, CaptureError> {
     let (link_type, mut rest) = snoop::header(bytes)?;
     let mut reader = hci::Reader::default();
     let fault = loop {

@@ -14,7 +14,7 @@ const EPOCH: i64 = 0x00dc_ddb3_0f2f_8000;
 /// Where a capture is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{detail}", place(*record, *offset))]
-pub struct Fault {
+pub struct CaptureError {
     /// The record, from 1; 0 for the header.
     pub record: usize,
     /// Where the record begins in the file, bytes.
@@ -60,8 +60,8 @@ impl Record<'_> {
 }
 
 /// Checks the header, and gives the records.
-pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), Fault> {
-    let wrong = |detail: String| Fault { record: 0, offset: 0, detail };
+pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), CaptureError> {
+    let wrong = |detail: String| CaptureError { record: 0, offset: 0, detail };
     let not_one = || wrong("it is no btsnoop log: that begins with `btsnoop` and a zero".to_owned());
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(not_one)?;
     let (Some(version), Some(kind)) = (be32(rest, 0), be32(rest, 4)) else {
@@ -98,13 +98,13 @@ pub(super) struct Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>, Fault>;
+    type Item = Result<Record<'a>, CaptureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         self.number += 1;
         let (record, offset) = (self.number, self.at);
-        let result = one(rest).map_err(|detail| Fault { record, offset, detail });
+        let result = one(rest).map_err(|detail| CaptureError { record, offset, detail });
         self.at = match &result {
             Ok(record) => self.at + RECORD_HEADER + record.data.len(),
             Err(_) => self.bytes.len(),

@@ -87,7 +87,7 @@ fn spoil(profile: &Profile, how: Spoilt) -> Vec<Write> {
             }
         }
     }
-    spoilt.retain(|write| profile.hear(&write.role, &write.bytes).is_err());
+    spoilt.retain(|write| profile.decode_command(&write.role, &write.bytes).is_err());
     spoilt
 }
 

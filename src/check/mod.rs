@@ -1,7 +1,7 @@
 //! The conformance suite: what a bulb of a family has to do, one named check each.
 //!
 //! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Stand`], which brings the bulb to what each check needs,
-//! keeps what passed, and puts the bulb back into the state that it was found in ([`Undo`](crate::bulb::Undo)).
+//! keeps what passed, and puts the bulb back into the state that it was found in ([`Restorer`](crate::bulb::Undo)).
 
 use std::sync::Arc;
 use std::time::Duration;

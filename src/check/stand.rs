@@ -13,9 +13,11 @@ use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Judge, Stop, failed};
-use crate::bulb::{Advertising, Families, Roles, Undo, Way, connect};
+use crate::bulb::{Advertising, Families, RestorePlan, Restorer, Roles, connect};
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, Report, WriteKind};
+use crate::radio::{
+    CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, SeenDevice, WriteKind,
+};
 
 /// How long a connect may take where it is not what is checked.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -41,11 +43,11 @@ mod says;
 #[derive(Debug)]
 pub struct Stand {
     radio: Arc<dyn Radio>,
-    pub(super) report: Report,
+    pub(super) report: SeenDevice,
     pub(super) families: Arc<Families>,
     profile: Arc<Profile>,
     up: Option<Up>,
-    undo: Undo,
+    undo: Restorer,
     /// What it was told last, as far as that went.
     pub(super) known: Light,
     /// What it notified since it was brought to what a check starts from.
@@ -55,7 +57,7 @@ pub struct Stand {
     pub(super) note: Option<String>,
     /// How long long checks leave it alone.
     pub(super) alone: Duration,
-    heard: Option<Option<(Report, Advertising)>>,
+    heard: Option<Option<(SeenDevice, Advertising)>>,
 }
 
 /// A link that is up.
@@ -82,11 +84,11 @@ impl Stand {
     #[must_use]
     pub fn new(
         radio: Arc<dyn Radio>,
-        report: Report,
+        report: SeenDevice,
         families: Arc<Families>,
         profile: Arc<Profile>,
     ) -> Self {
-        let undo = Undo::new(Arc::clone(&radio), report.clone());
+        let undo = Restorer::new(Arc::clone(&radio), report.clone());
         let known = profile.starting(&Light::default());
         Self {
             radio,
@@ -113,7 +115,7 @@ impl Stand {
 
     /// The way back to the state that the bulb was found in.
     #[must_use]
-    pub const fn undo(&self) -> &Undo {
+    pub const fn undo(&self) -> &Restorer {
         &self.undo
     }
 
@@ -143,7 +145,7 @@ impl Stand {
     // -- advertisement and link --------------------------------------------------------------------------------------
 
     /// What the bulb advertises; nothing where it was not heard. Listened to once.
-    pub(super) async fn heard(&mut self) -> Result<Option<(Report, Advertising)>, Stop> {
+    pub(super) async fn heard(&mut self) -> Result<Option<(SeenDevice, Advertising)>, Stop> {
         if let Some(heard) = &self.heard {
             return Ok(heard.clone());
         }
@@ -236,7 +238,7 @@ impl Stand {
             self.write(write, deadline).await.need("its greeting was refused")?;
         }
         if let Ok(Some(found)) = self.observe(None).await {
-            self.undo.note(Way::to(found.clone(), Arc::clone(&self.profile)));
+            self.undo.note(RestorePlan::to(found.clone(), Arc::clone(&self.profile)));
         }
         Ok(roles)
     }

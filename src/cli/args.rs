@@ -17,9 +17,9 @@ use super::gatt::Gatt;
 use crate::bulb::{Change, Power};
 use crate::color;
 use crate::config::LONGEST;
+use crate::output::ColorChoice;
 use crate::radio::AdapterChoice;
 use crate::radio::gatt::parse_uuid;
-use crate::report::ColorChoice;
 
 /// Find, control, watch and test Bluetooth LE light bulbs from a terminal.
 #[derive(Debug, Parser)]

@@ -4,7 +4,7 @@ use super::args::Bulbs;
 use super::context::Context;
 use crate::bulb::{reach, read_battery};
 use crate::error::Result;
-use crate::report::{BatteryRecord, Body};
+use crate::output::{BatteryRecord, Body};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context

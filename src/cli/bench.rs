@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::args::percent;
 use super::check::write;
 use super::context::Context;
-use crate::bulb::Undo;
+use crate::bulb::Restorer;
 use crate::error::{Error, Result};
 use crate::measure::{Part, Plan, measure};
-use crate::report::{BenchRecord, Body, ComparisonRecord, Reporter, SavedBench, json_line};
+use crate::output::{BenchRecord, Body, ComparisonRecord, Printer, SavedBench, json_line};
 
 #[derive(Debug, Args)]
 #[command(after_help = BENCH)]
@@ -59,7 +59,7 @@ pub(crate) enum BenchPart {
 }
 
 /// `bench --compare OLD NEW`: needs no radio.
-pub(crate) fn compare(args: &Bench, reporter: &Reporter) -> Result<()> {
+pub(crate) fn compare(args: &Bench, reporter: &Printer) -> Result<()> {
     let [old, new] = args.compare.as_slice() else {
         return Err(Error::Usage("bench needs a TARGET, or --compare with two measurements".to_owned()));
     };
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
         timeout: context.timeout,
     };
     let radio = Arc::clone(context.radio().await?);
-    let undo = Undo::new(Arc::clone(&radio), report.clone());
+    let undo = Restorer::new(Arc::clone(&radio), report.clone());
     let way_back = undo.clone();
     context.at_exit(async move {
         way_back.run().await;

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
 
 use super::args::Global;
 use super::context::families;
@@ -15,19 +15,21 @@ use crate::bulb::{Families, Roles, judge};
 use crate::capture::{self, Capture, Device, Place, What};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::report::{Body, CapturedRecord, FrameKind, FrameRecord, Reporter};
+use crate::output::{Body, CapturedRecord, FrameKind, FrameRecord, Printer};
 
 /// The longest file that is read, bytes; it is held in memory as a whole.
 const LONGEST: u64 = 256 << 20;
 
 /// Prints all that passed, or what passed between the computer and one device. Of a damaged capture, what is before the
 /// damage comes first, and then the error.
-pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, reporter: &Reporter) -> Result<()> {
+pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, reporter: &Printer) -> Result<()> {
     let config = Config::load(global.config.as_deref())?;
     let families = families(global, &config)?;
     let path = file.display().to_string();
-    let invalid =
-        |fault: capture::Fault| Error::CaptureInvalid { path: path.clone(), detail: fault.to_string() };
+    let invalid = |fault: capture::CaptureError| Error::CaptureInvalid {
+        path: path.clone(),
+        detail: fault.to_string(),
+    };
     let capture = capture::read(&load(file)?).map_err(invalid)?;
     if capture.cut > 0 {
         tracing::warn!("{path}: {} packets are in it only in part, and were passed over", capture.cut);
@@ -151,11 +153,11 @@ fn only(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord
 
 fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<FrameRecord, DecodeError> {
     let (kind, light) = match out {
-        false => (FrameKind::Report, profile.decode(role, bytes)?),
-        true => match profile.hear(role, bytes)? {
-            Heard::Change(light) => (FrameKind::Command, light),
-            Heard::Question(_) => (FrameKind::Query, Light::default()),
-            Heard::Nothing => (FrameKind::Session, Light::default()),
+        false => (FrameKind::SeenDevice, profile.decode(role, bytes)?),
+        true => match profile.decode_command(role, bytes)? {
+            DecodedCommand::Change(light) => (FrameKind::Command, light),
+            DecodedCommand::Question(_) => (FrameKind::Query, Light::default()),
+            DecodedCommand::Nothing => (FrameKind::Session, Light::default()),
         },
     };
     Ok(FrameRecord::new(bytes, &profile.full_name(), kind, Some(role), &light))

@@ -14,11 +14,11 @@ use crate::bulb::{BASE, recognise};
 use crate::check::{self, CHECKS, Plan, Stand};
 use crate::error::{Error, Result};
 use crate::fleet::glob;
-use crate::radio::{Deadline, Radio, Report};
-use crate::report::{Body, CheckListing, CheckRecord, CheckSummary, Reporter, junit};
+use crate::output::{Body, CheckListing, CheckRecord, CheckSummary, Printer, junit};
+use crate::radio::{Deadline, Radio, SeenDevice};
 
 /// `check --list`, with the own checks of a profile that was named.
-pub(crate) fn list(args: &Check, global: &Global, reporter: &Reporter) -> Result<()> {
+pub(crate) fn list(args: &Check, global: &Global, reporter: &Printer) -> Result<()> {
     let plan = plan(args)?;
     let named = global.profile.as_deref().map(|text| profiles::all(global).load(text)).transpose()?;
     let own = named.iter().flat_map(|(_, profile)| CheckListing::own(profile));
@@ -113,7 +113,7 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
 
 /// The family that a bulb is held against: the one that was named for it, or recognised. One that lacks what the family of
 /// its name has is held against that all the same, as this is what the suite is for.
-async fn held_against(radio: &dyn Radio, report: &Report, context: &Context<'_>) -> Result<Arc<Profile>> {
+async fn held_against(radio: &dyn Radio, report: &SeenDevice, context: &Context<'_>) -> Result<Arc<Profile>> {
     let families = &context.families;
     if let Some(named) = families.named(report)? {
         return Ok(named);

@@ -21,9 +21,9 @@ use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fleet::{self, Found, Target};
+use crate::output::Printer;
 use crate::radio::record::Recorder;
-use crate::radio::{self, AdapterChoice, Attempt, Deadline, DeviceId, Radio, Report, trace::Traced};
-use crate::report::Reporter;
+use crate::radio::{self, AdapterChoice, ConnectRetry, Deadline, DeviceId, Radio, SeenDevice, trace::Traced};
 use crate::sanitise::escaped;
 use crate::tui::LogWriter;
 
@@ -36,7 +36,7 @@ const MOMENT: Duration = Duration::from_millis(400);
 
 /// What every verb needs.
 pub(crate) struct Context<'a> {
-    pub(crate) reporter: &'a Reporter,
+    pub(crate) reporter: &'a Printer,
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
     /// How many links are held at once, if somebody said.
@@ -52,7 +52,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Resolves flags, environment and configuration, in this order.
-    pub(crate) fn new(global: &Global, reporter: &'a Reporter) -> Result<Self> {
+    pub(crate) fn new(global: &Global, reporter: &'a Printer) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
         let families = families(global, &config)?;
         let adapter = match (&global.adapter, &config.adapter) {
@@ -147,7 +147,7 @@ impl<'a> Context<'a> {
         let radio = self.radio().await?;
         let _progress = self.progress(format!("looking for {}", target.text()));
         let found = fleet::find(radio.as_ref(), target, deadline).await?;
-        let labels: Vec<String> = found.bulbs.iter().map(Report::label).collect();
+        let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
         self.reporter.align(labels.iter().map(String::as_str));
         Ok(found)
     }
@@ -158,7 +158,7 @@ impl<'a> Context<'a> {
         &self,
         target: &str,
         doing: &str,
-        operation: impl Fn(Arc<dyn Radio>, Report, Deadline) -> F,
+        operation: impl Fn(Arc<dyn Radio>, SeenDevice, Deadline) -> F,
         done: impl Fn(T) -> Result<()>,
     ) -> Result<()>
     where
@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
         let operation =
             |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
         progress.follow(radio.as_ref(), &found.bulbs);
-        fleet::each(found, limit, fleet::Missed::TriedAgain, operation, |name, result| {
+        fleet::each(found, limit, fleet::OnConnectFailure::RetryAlone, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.reporter.error(&error, Some(name)),
@@ -194,7 +194,7 @@ impl<'a> Context<'a> {
             return Progress(None);
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        bar.set_message(crate::report::sanitise(&text).into_owned());
+        bar.set_message(crate::output::sanitise(&text).into_owned());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} … {elapsed}") {
             bar.set_style(style);
         }
@@ -246,7 +246,7 @@ impl Progress {
     }
 
     /// Shows each further attempt to connect to one of these bulbs.
-    fn follow(&self, radio: &dyn Radio, bulbs: &[Report]) {
+    fn follow(&self, radio: &dyn Radio, bulbs: &[SeenDevice]) {
         let Some(Shown { bar, follower, .. }) = &self.0 else { return };
         let names: HashMap<DeviceId, String> =
             bulbs.iter().map(|report| (report.id.clone(), report.label())).collect();
@@ -254,10 +254,10 @@ impl Progress {
         let task = tokio::spawn(async move {
             loop {
                 match attempts.recv().await {
-                    Ok(Attempt { device, number, of, after }) => {
+                    Ok(ConnectRetry { device, number, of, after }) => {
                         let name = names.get(&device).map_or(device.as_str(), String::as_str);
                         let text = format!("{name}: attempt {number} of {of}, after: {after}");
-                        bar.set_message(crate::report::sanitise(&text).into_owned());
+                        bar.set_message(crate::output::sanitise(&text).into_owned());
                     }
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,

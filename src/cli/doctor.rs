@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use crate::error::Result;
+use crate::output::{Body, DoctorRecord};
 use crate::radio;
-use crate::report::{Body, DoctorRecord};
 
 /// Prints the page, and ends with the error that any other verb would end with.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {

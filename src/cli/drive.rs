@@ -9,7 +9,7 @@ use super::args::{Bulbs, Set};
 use super::context::Context;
 use crate::bulb::{Change, Power, Session, reach};
 use crate::error::{Error, Result};
-use crate::report::{Body, StateRecord};
+use crate::output::{Body, StateRecord};
 
 pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> Result<()> {
     run(&args.target, Change::power(power), None, context).await

@@ -2,19 +2,19 @@
 
 use std::io::BufRead;
 
-use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 use super::args::{Decode, Encode, Frame, FrameAction, Global};
 use super::{capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, Result};
-use crate::report::{Body, FrameKind, FrameRecord, Reporter};
+use crate::output::{Body, FrameKind, FrameRecord, Printer};
 
 /// What a frame says where nothing is named.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
-pub(crate) fn run(args: &Frame, global: &Global, reporter: &Reporter) -> Result<()> {
+pub(crate) fn run(args: &Frame, global: &Global, reporter: &Printer) -> Result<()> {
     if let FrameAction::Decode(decode) = &args.action
         && let Some(file) = &decode.capture
     {
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Frame, global: &Global, reporter: &Reporter) -> Result<
     }
 }
 
-fn base_encode(args: &Encode, reporter: &Reporter) -> Result<()> {
+fn base_encode(args: &Encode, reporter: &Printer) -> Result<()> {
     let change = args.light.change();
     for (asked, option) in [
         (change.white.is_some(), "--white"),
@@ -56,7 +56,7 @@ fn base_encode(args: &Encode, reporter: &Reporter) -> Result<()> {
 }
 
 /// Prints the frames of what is named; of nothing, those that switch on.
-fn encode(args: &Encode, profile: &Profile, reporter: &Reporter) -> Result<()> {
+fn encode(args: &Encode, profile: &Profile, reporter: &Printer) -> Result<()> {
     let mut asked = args.light.change().wanted(None);
     if asked.items().is_empty() {
         asked.power = Some(true);
@@ -73,7 +73,7 @@ fn encode(args: &Encode, profile: &Profile, reporter: &Reporter) -> Result<()> {
 }
 
 /// Decodes each frame; the others go on when one is wrong.
-fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Reporter) -> Result<()> {
+fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Printer) -> Result<()> {
     let joined;
     let frames = match args.frames.as_slice() {
         // `decode 01 64 ff 00 00` is one frame whose bytes stand apart.
@@ -113,7 +113,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, text: &str, frame: Result<FrameRecord>, reporter: &Reporter) -> Result<()> {
+    fn add(&mut self, text: &str, frame: Result<FrameRecord>, reporter: &Printer) -> Result<()> {
         self.of += 1;
         match frame {
             Ok(record) => reporter.record(&Body::Frame(record)),
@@ -164,11 +164,11 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
     let mut meanings: Vec<FrameRecord> = Vec::new();
     let mut nearest: Option<DecodeError> = None;
     for role in roles {
-        let found = match (profile.decode(role, bytes), profile.hear(role, bytes)) {
-            (Ok(light), _) => Some((FrameKind::Report, light)),
-            (_, Ok(Heard::Change(light))) => Some((FrameKind::Command, light)),
-            (_, Ok(Heard::Question(_))) => Some((FrameKind::Query, Light::default())),
-            (_, Ok(Heard::Nothing)) => Some((FrameKind::Session, Light::default())),
+        let found = match (profile.decode(role, bytes), profile.decode_command(role, bytes)) {
+            (Ok(light), _) => Some((FrameKind::SeenDevice, light)),
+            (_, Ok(DecodedCommand::Change(light))) => Some((FrameKind::Command, light)),
+            (_, Ok(DecodedCommand::Question(_))) => Some((FrameKind::Query, Light::default())),
+            (_, Ok(DecodedCommand::Nothing)) => Some((FrameKind::Session, Light::default())),
             (Err(report), Err(command)) => {
                 nearest = [nearest, Some(report), Some(command)]
                     .into_iter()

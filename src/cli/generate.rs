@@ -7,9 +7,9 @@ use clap::builder::PossibleValuesParser;
 use super::args::{Cli, Completions, Global, Man};
 use super::profiles;
 use crate::error::{Error, Result};
-use crate::report::Reporter;
+use crate::output::Printer;
 
-pub(crate) fn completions(args: &Completions, global: &Global, reporter: &Reporter) -> Result<()> {
+pub(crate) fn completions(args: &Completions, global: &Global, reporter: &Printer) -> Result<()> {
     let effects = effects(global);
     let named = |verb: clap::Command| {
         verb.mut_arg("effect", |effect| effect.value_parser(PossibleValuesParser::new(effects.clone())))
@@ -33,7 +33,7 @@ fn effects(global: &Global) -> BTreeSet<String> {
     effects
 }
 
-pub(crate) fn man(args: &Man, reporter: &Reporter) -> Result<()> {
+pub(crate) fn man(args: &Man, reporter: &Printer) -> Result<()> {
     let mut command = Cli::commands();
     command.build();
     let page = match &args.verb {

@@ -5,8 +5,8 @@ use super::context::Context;
 use crate::bulb::{self, Advertising, Families, reach, read_battery, weigh};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::radio::{Deadline, Link, Report};
-use crate::report::{Body, InfoRecord, Inside};
+use crate::output::{Body, InfoRecord, Inside};
+use crate::radio::{Deadline, Link, SeenDevice};
 
 pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     let target = context.target(&args.target)?;
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     fleet::each(
         found,
         context.links(radio.as_ref()),
-        fleet::Missed::Failed,
+        fleet::OnConnectFailure::Failed,
         async |report| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);
@@ -45,7 +45,12 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
 }
 
 /// Looks at everything, and writes nothing.
-async fn look(link: &dyn Link, report: &Report, families: &Families, deadline: Deadline) -> Result<Inside> {
+async fn look(
+    link: &dyn Link,
+    report: &SeenDevice,
+    families: &Families,
+    deadline: Deadline,
+) -> Result<Inside> {
     let battery = match read_battery(link, &report.label(), deadline).await {
         Ok(battery) => Some(battery),
         Err(error @ Error::LinkLost { .. }) => return Err(error),

@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::bulb::hold;
 use crate::error::Result;
 use crate::fleet;
-use crate::report::{Body, LinkKind, LinkRecord};
+use crate::output::{Body, LinkKind, LinkRecord};
 
 pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context
@@ -34,7 +34,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     fleet::each(
         found,
         context.links(radio.as_ref()),
-        fleet::Missed::Failed,
+        fleet::OnConnectFailure::Failed,
         async |report| {
             if report.connected {
                 radio.connect(&report.id, context.deadline()).await?.disconnect().await?;

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::report::{Reporter, Settings};
+use crate::output::{Printer, Settings};
 use args::{Cli, Profiles, ProfilesAction, Verb};
 use context::Context;
 
@@ -41,7 +41,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };
-    let reporter = Reporter::new(Settings {
+    let reporter = Printer::new(Settings {
         json: cli.global.json,
         color: cli.global.color.unwrap_or_default().into(),
         quiet: cli.global.quiet,
@@ -67,7 +67,7 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().any(|argument| argument == "--json")
         || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true");
     if error.use_stderr() && json {
-        let reporter = Reporter::new(Settings { json, ..Settings::default() });
+        let reporter = Printer::new(Settings { json, ..Settings::default() });
         let text = error.render().to_string();
         // The rest says how to get help, which is for people.
         let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
@@ -79,7 +79,7 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 /// Prints the error that a command ended with.
-fn finish(error: &Error, reporter: &Reporter) -> ExitCode {
+fn finish(error: &Error, reporter: &Printer) -> ExitCode {
     let silent = match error {
         Error::OutputClosed => true,
         // The shell and the user know; a program that reads JSON is told.
@@ -94,7 +94,7 @@ fn finish(error: &Error, reporter: &Reporter) -> ExitCode {
 }
 
 /// Runs the verbs that need no radio at once, the others on a runtime.
-fn start(cli: Cli, reporter: &Reporter) -> Result<()> {
+fn start(cli: Cli, reporter: &Printer) -> Result<()> {
     match cli.verb {
         Verb::Frame(args) => return frame::run(&args, &cli.global, reporter),
         Verb::Profiles(Profiles { action: ProfilesAction::List }) => {

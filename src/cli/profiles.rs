@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::bulb::{Families, reach, weigh};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::report::{Body, DetectRecord, ProfileRecord, Reporter};
+use crate::output::{Body, DetectRecord, Printer, ProfileRecord};
 
 /// The families, the user's own among them.
 pub(super) fn all(global: &Global) -> Families {
@@ -13,7 +13,7 @@ pub(super) fn all(global: &Global) -> Families {
 }
 
 /// `list`. A file of the user's that is wrong does not stop the others.
-pub(crate) fn list(global: &Global, reporter: &Reporter) -> Result<()> {
+pub(crate) fn list(global: &Global, reporter: &Printer) -> Result<()> {
     let families = all(global);
     for name in families.names() {
         match families.load(&name) {
@@ -28,7 +28,7 @@ pub(crate) fn list(global: &Global, reporter: &Reporter) -> Result<()> {
 }
 
 /// `show`.
-pub(crate) fn show(args: &Show, global: &Global, reporter: &Reporter) -> Result<()> {
+pub(crate) fn show(args: &Show, global: &Global, reporter: &Printer) -> Result<()> {
     let (family, profile) = all(global).load(&args.name)?;
     reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, true)))
 }

@@ -2,10 +2,10 @@
 
 use super::args::Redact;
 use crate::error::Result;
+use crate::output::Printer;
 use crate::radio::record::{self, Recording};
-use crate::report::Reporter;
 
-pub(crate) fn run(args: &Redact, reporter: &Reporter) -> Result<()> {
+pub(crate) fn run(args: &Redact, reporter: &Printer) -> Result<()> {
     for line in record::redact(&Recording::load(&args.file)?)? {
         reporter.line(&line)?;
     }

@@ -13,8 +13,8 @@ use super::context::Context;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 use crate::fleet::glob;
-use crate::radio::{AdapterState, DeviceId, Radio, Report};
-use crate::report::{AdapterRecord, Body, Bulb, DeviceRecord, Live, Reporter, ScanRecord, millis};
+use crate::output::{AdapterRecord, Body, Bulb, DeviceRecord, Live, Printer, ScanRecord, millis};
+use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
 /// How long is scanned where nobody says.
 const DURATION: Duration = Duration::from_secs(5);
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let radio = context.radio().await?.as_ref();
     let mut view = View::new(args, filter, context.reporter);
     let mut adapter = radio.adapter_state();
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     if args.known {
         for report in radio.known().await? {
             view.take(report)?;
@@ -129,7 +129,7 @@ impl Filter {
         }
     }
 
-    fn matches(&self, report: &Report) -> bool {
+    fn matches(&self, report: &SeenDevice) -> bool {
         let name = || report.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
         let address =
             || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
@@ -146,17 +146,17 @@ impl Filter {
 struct View<'a> {
     args: &'a Scan,
     filter: Filter,
-    reporter: &'a Reporter,
+    reporter: &'a Printer,
     live: Option<Live>,
     seen: BTreeSet<DeviceId>,
-    found: BTreeMap<DeviceId, Report>,
-    nameless: BTreeMap<DeviceId, Report>,
+    found: BTreeMap<DeviceId, SeenDevice>,
+    nameless: BTreeMap<DeviceId, SeenDevice>,
     adapter: Option<AdapterRecord>,
     changed: bool,
 }
 
 impl<'a> View<'a> {
-    fn new(args: &'a Scan, filter: Filter, reporter: &'a Reporter) -> Self {
+    fn new(args: &'a Scan, filter: Filter, reporter: &'a Printer) -> Self {
         let live = Live::new(reporter);
         Self {
             args,
@@ -176,7 +176,7 @@ impl<'a> View<'a> {
         self.args.first && !self.found.is_empty()
     }
 
-    fn take(&mut self, report: Report) -> Result<()> {
+    fn take(&mut self, report: SeenDevice) -> Result<()> {
         if self.seen.len() < SEEN_MOST {
             self.seen.insert(report.id.clone());
         }
@@ -198,7 +198,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    fn say(&mut self, report: Report) -> Result<()> {
+    fn say(&mut self, report: SeenDevice) -> Result<()> {
         self.nameless.remove(&report.id);
         self.reporter.record(&Body::Device(DeviceRecord::of(&report, &self.filter.families)))?;
         self.keep(report);
@@ -206,10 +206,10 @@ impl<'a> View<'a> {
     }
 
     /// The one that was not heard for the longest makes room.
-    fn keep(&mut self, report: Report) {
+    fn keep(&mut self, report: SeenDevice) {
         self.found.insert(report.id.clone(), report);
         if self.found.len() > SEEN_MOST {
-            let heard = |report: &Report| report.heard.map(|heard| heard.last);
+            let heard = |report: &SeenDevice| report.heard.map(|heard| heard.last);
             let oldest =
                 self.found.values().min_by_key(|report| heard(report)).map(|report| report.id.clone());
             oldest.and_then(|id| self.found.remove(&id));
@@ -219,8 +219,8 @@ impl<'a> View<'a> {
     /// Says the devices that have been waited for long enough, or all.
     fn say_nameless(&mut self, all: bool) -> Result<()> {
         let due =
-            |report: &Report| all || report.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
-        let due: Vec<Report> = self.nameless.values().filter(|report| due(report)).cloned().collect();
+            |report: &SeenDevice| all || report.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
+        let due: Vec<SeenDevice> = self.nameless.values().filter(|report| due(report)).cloned().collect();
         due.into_iter().try_for_each(|report| self.say(report))
     }
 
@@ -236,11 +236,12 @@ impl<'a> View<'a> {
     fn tick(&mut self, elapsed: Duration) -> Result<()> {
         self.say_nameless(false)?;
         if self.args.watch {
-            let gone = |report: &Report| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
+            let gone =
+                |report: &SeenDevice| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
                 std::mem::take(&mut self.found).into_iter().partition(|(_, report)| gone(report));
             self.found = found;
-            let lost: BTreeMap<DeviceId, Report> = lost;
+            let lost: BTreeMap<DeviceId, SeenDevice> = lost;
             for report in lost.values() {
                 self.changed = true;
                 if self.live.is_none() {
@@ -258,7 +259,7 @@ impl<'a> View<'a> {
     fn draw(&mut self, elapsed: Duration, last: bool) {
         self.changed = false;
         let Some(live) = &mut self.live else { return };
-        let mut reports: Vec<&Report> = self.found.values().collect();
+        let mut reports: Vec<&SeenDevice> = self.found.values().collect();
         reports.sort_by_key(|report| (std::cmp::Reverse(report.rssi.map(|rssi| rssi / 8)), &report.id));
         let devices: Vec<DeviceRecord> =
             reports.into_iter().map(|report| DeviceRecord::of(report, &self.filter.families)).collect();
@@ -292,7 +293,7 @@ impl<'a> View<'a> {
 }
 
 /// Whether a report says something that is worth a line of its own.
-fn differs(said: &Report, report: &Report) -> bool {
+fn differs(said: &SeenDevice, report: &SeenDevice) -> bool {
     let far = |a: i16, b: i16| a.abs_diff(b) >= RSSI_STEP;
     let louder = match (said.rssi, report.rssi) {
         (Some(a), Some(b)) => far(a, b),

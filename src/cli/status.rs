@@ -4,7 +4,7 @@ use super::args::Bulbs;
 use super::context::Context;
 use crate::bulb::{Session, reach};
 use crate::error::Result;
-use crate::report::{Body, StateRecord};
+use crate::output::{Body, StateRecord};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context

@@ -9,11 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Watch;
 use super::context::Context;
-use crate::bulb::{Around, BulbState, Driven, Driver, Gate, Happening, LinkPhase, Plan};
+use crate::bulb::{
+    BulbState, ConnectGate, DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase,
+};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::radio::Report;
-use crate::report::{Body, LinkKind, LinkRecord, StateRecord, millis};
+use crate::output::{Body, LinkKind, LinkRecord, StateRecord, millis};
+use crate::radio::SeenDevice;
 
 /// How much of what happens waits to be reported. While it is full the driver waits, and the radio keeps the newest.
 const HAPPENINGS: usize = 64;
@@ -34,7 +36,7 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         found,
         // All at once: a bulb that waits for its turn would never be watched.
         usize::MAX,
-        fleet::Missed::Failed,
+        fleet::OnConnectFailure::Failed,
         async |report| watcher.watch(report).await,
         |name, result| match result {
             Ok(()) => Ok(()),
@@ -63,7 +65,7 @@ struct Watcher<'a> {
 /// What is known of the bulb that is watched.
 struct Watched {
     since: Instant,
-    driven: Option<Driven>,
+    driven: Option<DrivenProfile>,
     said: Option<BulbState>,
     /// What failed last.
     trouble: Option<Error>,
@@ -74,41 +76,41 @@ struct Watched {
 impl Watcher<'_> {
     /// Reports the state of one bulb and every change of it. A link that was lost is made again for as long as there is use in it;
     /// one that could not be made in the first place is not.
-    async fn watch(&self, report: Report) -> Result<()> {
+    async fn watch(&self, report: SeenDevice) -> Result<()> {
         let (out, mut happenings) = mpsc::channel(HAPPENINGS);
-        let plan = Plan {
+        let plan = DriverPlan {
             radio: Arc::clone(self.context.radio().await?),
             report: report.clone(),
             families: Arc::clone(&self.context.families),
             // Of its own: a bulb that does not answer must not hold the others up.
-            gate: Arc::new(Gate::default()),
+            gate: Arc::new(ConnectGate::default()),
             timeout: self.context.timeout,
-            around: Around::Nothing,
+            around: DriverMode::Nothing,
         };
         let _driver = Driver::start(plan, out);
         let mut watched =
             Watched { since: Instant::now(), driven: None, said: None, trouble: None, gap: None };
         while let Some((_, happening)) = happenings.recv().await {
             match happening {
-                Happening::Recognised(driven) if !driven.tells() => {
+                DriverEvent::Recognised(driven) if !driven.tells() => {
                     return Err(Error::NeverTells {
                         device: report.label(),
                         profile: driven.0.full_name(),
                         operation: "be watched",
                     });
                 }
-                Happening::Recognised(driven) => watched.driven = Some(driven),
-                Happening::State(state, _) => self.state(&report, &mut watched, state)?,
-                Happening::Trouble(error) => self.trouble(&report, &mut watched, error)?,
-                Happening::Link(LinkPhase::Down) => break,
-                Happening::Link(phase) => self.link(&report, &mut watched, &phase)?,
+                DriverEvent::Recognised(driven) => watched.driven = Some(driven),
+                DriverEvent::State(state, _) => self.state(&report, &mut watched, state)?,
+                DriverEvent::Trouble(error) => self.trouble(&report, &mut watched, error)?,
+                DriverEvent::Link(LinkPhase::Down) => break,
+                DriverEvent::Link(phase) => self.link(&report, &mut watched, &phase)?,
                 _ => {}
             }
         }
         Err(watched.trouble.unwrap_or_else(|| Error::Internal("the watch has ended".to_owned())))
     }
 
-    fn state(&self, report: &Report, watched: &mut Watched, state: BulbState) -> Result<()> {
+    fn state(&self, report: &SeenDevice, watched: &mut Watched, state: BulbState) -> Result<()> {
         if let Some(driven) = &watched.driven
             && watched.said.as_ref() != Some(&state)
         {
@@ -123,7 +125,7 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    fn trouble(&self, report: &Report, watched: &mut Watched, error: Error) -> Result<()> {
+    fn trouble(&self, report: &SeenDevice, watched: &mut Watched, error: Error) -> Result<()> {
         let up = watched.driven.is_some() && watched.gap.is_none();
         if up && !matches!(error, Error::LinkLost { .. }) {
             // A bulb that sends one wrong frame may send right ones after it.
@@ -133,7 +135,7 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    fn link(&self, report: &Report, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
+    fn link(&self, report: &SeenDevice, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
         let cause = watched.trouble.as_ref().map(ToString::to_string);
         let (kind, attempt, gap) = match (phase, &mut watched.gap) {
             // One that was lost while it was made is made again within the time that it may take.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, timeout_at};
 
-use super::target::{Target, Wanted};
+use super::target::{Selector, Target};
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Radio, Report};
+use crate::radio::{AdapterState, Deadline, DeviceId, Radio, SeenDevice};
 
 /// How long is scanned for a target that may mean any number of bulbs, or several: three times the longest
 /// advertising interval that bulbs are seen with (1 s).
@@ -20,7 +20,7 @@ const NAMESAKE_WINDOW: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct Found {
     /// The bulbs, in the order in which the target names them, each once.
-    pub bulbs: Vec<Report>,
+    pub bulbs: Vec<SeenDevice>,
     /// What went wrong for single items of the target: not found, or ambiguous.
     pub failures: Vec<(String, Error)>,
 }
@@ -32,7 +32,7 @@ pub struct Found {
 pub async fn find_known(
     radio: &dyn Radio,
     target: &Target,
-    among: impl Fn(&Report) -> bool,
+    among: impl Fn(&SeenDevice) -> bool,
 ) -> Result<Found> {
     powered(radio)?;
     let mut devices = Devices::default();
@@ -50,11 +50,11 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
     let start = Instant::now();
     let mut devices = Devices::default();
     devices.add(radio.known().await?.into_iter());
-    let open_end = target.wanted().iter().any(Wanted::many);
+    let open_end = target.wanted().iter().any(Selector::many);
     if open_end || !devices.has_all(target) {
         let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };
         tracing::info!("scanning for {}", target.text());
-        let reports = radio.reports();
+        let reports = radio.seen_devices();
         let busy =
             |waited| Error::ScanBusy { detail: format!("it could not be started within {waited:.1?}") };
         deadline.run(radio.start_scan(), busy).await?;
@@ -78,7 +78,7 @@ fn powered(radio: &dyn Radio) -> Result<()> {
 /// Takes reports in until the target is complete or the time is over.
 async fn collect(
     radio: &dyn Radio,
-    mut reports: broadcast::Receiver<Report>,
+    mut reports: broadcast::Receiver<SeenDevice>,
     devices: &mut Devices,
     target: &Target,
     open_end: bool,
@@ -103,7 +103,7 @@ async fn collect(
                 let complete = devices.has_all(target);
                 devices.add(std::iter::once(report));
                 if !open_end && devices.has_all(target) && !complete {
-                    if !target.wanted().iter().any(|wanted| matches!(wanted, Wanted::Exact(_))) {
+                    if !target.wanted().iter().any(|wanted| matches!(wanted, Selector::Exact(_))) {
                         return Ok(());
                     }
                     end = end.min(Instant::now() + NAMESAKE_WINDOW);
@@ -115,10 +115,10 @@ async fn collect(
 
 /// The devices seen, by identifier.
 #[derive(Default)]
-struct Devices(BTreeMap<DeviceId, Report>);
+struct Devices(BTreeMap<DeviceId, SeenDevice>);
 
 impl Devices {
-    fn add(&mut self, reports: impl Iterator<Item = Report>) {
+    fn add(&mut self, reports: impl Iterator<Item = SeenDevice>) {
         self.0.extend(reports.map(|report| (report.id.clone(), report)));
     }
 

@@ -6,15 +6,15 @@ use futures::StreamExt;
 
 use super::find::Found;
 use crate::error::{Error, Result};
-use crate::radio::Report;
+use crate::radio::SeenDevice;
 
 /// What becomes of those of several bulbs that could not be connected to, while others could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Missed {
+pub enum OnConnectFailure {
     /// They have failed.
     Failed,
     /// They are tried once more alone at the end: what was in their way may have been the others. Nothing was written to them.
-    TriedAgain,
+    RetryAlone,
 }
 
 /// Runs `operation` for each bulb found, up to `limit` at once, and gives each result to `done` as it comes, with the
@@ -26,14 +26,14 @@ pub enum Missed {
 pub async fn each<T, F>(
     found: Found,
     limit: usize,
-    missed: Missed,
-    operation: impl Fn(Report) -> F,
+    missed: OnConnectFailure,
+    operation: impl Fn(SeenDevice) -> F,
     mut done: impl FnMut(&str, Result<T>) -> Result<()>,
 ) -> Result<()>
 where
     F: Future<Output = Result<T>>,
 {
-    let again = missed == Missed::TriedAgain;
+    let again = missed == OnConnectFailure::RetryAlone;
     let of = found.bulbs.len() + found.failures.len();
     let mut exits = Vec::new();
     let mut tell = |name: &str, result: Result<T>| match result {

@@ -9,11 +9,11 @@ use crate::bulb::Families;
 use crate::bulb::families::is_called;
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::radio::{Address, Report};
+use crate::radio::{Address, SeenDevice};
 
 /// One thing to look for.
 #[derive(Clone, Debug)]
-pub enum Wanted {
+pub enum Selector {
     /// The device of this address.
     Address(Address),
     /// The one device of this name or platform identifier.
@@ -24,7 +24,7 @@ pub enum Wanted {
     All(Arc<Families>),
 }
 
-impl Wanted {
+impl Selector {
     /// Reads one item of a target, after aliases and groups have been replaced.
     fn parse(text: &str, families: &Arc<Families>) -> Self {
         if text == "all" {
@@ -47,7 +47,7 @@ impl Wanted {
 
     /// Whether the device is meant. Names are compared with their padding trimmed.
     #[must_use]
-    pub fn matches(&self, report: &Report) -> bool {
+    pub fn matches(&self, report: &SeenDevice) -> bool {
         match self {
             Self::Address(address) => report.address == Some(*address),
             Self::Exact(text) => is_called(report, text),
@@ -74,7 +74,7 @@ pub fn glob(text: &str) -> WildMatch {
 }
 
 /// The names that a device answers to: some bulbs pad theirs with spaces or NULs.
-fn names(report: &Report) -> impl Iterator<Item = &str> {
+fn names(report: &SeenDevice) -> impl Iterator<Item = &str> {
     let names = [report.name.as_deref(), report.alias.as_deref()];
     names.into_iter().flatten().map(|name| name.trim_matches([' ', '\0']))
 }
@@ -83,7 +83,7 @@ fn names(report: &Report) -> impl Iterator<Item = &str> {
 #[derive(Clone, Debug)]
 pub struct Target {
     text: String,
-    wanted: Vec<Wanted>,
+    wanted: Vec<Selector>,
 }
 
 impl Target {
@@ -98,7 +98,7 @@ impl Target {
         }
         let mut seen = BTreeSet::new();
         items.retain(|item| seen.insert(item.clone()));
-        let wanted = items.iter().map(|item| Wanted::parse(item, families)).collect();
+        let wanted = items.iter().map(|item| Selector::parse(item, families)).collect();
         Ok(Self { text: text.to_owned(), wanted })
     }
 
@@ -110,13 +110,13 @@ impl Target {
 
     /// What to look for.
     #[must_use]
-    pub fn wanted(&self) -> &[Wanted] {
+    pub fn wanted(&self) -> &[Selector] {
         &self.wanted
     }
 
     /// The only thing that is meant, if it is one device.
     #[must_use]
-    pub fn single(&self) -> Option<&Wanted> {
+    pub fn single(&self) -> Option<&Selector> {
         match self.wanted.as_slice() {
             [wanted] if !wanted.many() => Some(wanted),
             _ => None,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn texts(target: &str) -> Vec<String> {
-        parse(target).unwrap().wanted().iter().map(Wanted::text).collect()
+        parse(target).unwrap().wanted().iter().map(Selector::text).collect()
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             (0..40).map(|n| format!("g{n} = [\"@g{}\", \"@g{}\"]\n", n + 1, n + 1)).collect();
         let config = Config::parse(&format!("[groups]\n{groups}g40 = [\"Lamp\"]"), "test").unwrap();
         let target = Target::parse("@g0", &config, &Arc::default()).unwrap();
-        assert_eq!(target.wanted().iter().map(Wanted::text).collect::<Vec<_>>(), ["Lamp"]);
+        assert_eq!(target.wanted().iter().map(Selector::text).collect::<Vec<_>>(), ["Lamp"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every time is taken from before the call into the radio until its result is there, so the system's Bluetooth service is in it.
 //! The brightness moves by one percent (by more where that makes no difference to the lamp), and the state that was found is written back at the end, also after an interrupt
-//! ([`Undo`]).
+//! ([`Restorer`]).
 
 mod connect;
 mod latency;
@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use bulb_protocol::Percent;
 
-use crate::bulb::{Families, Undo};
+use crate::bulb::{Families, Restorer};
 use crate::error::{Error, Result};
-use crate::radio::{ConnectionParameters, Radio, Report, WriteKind};
+use crate::radio::{ConnectionParameters, Radio, SeenDevice, WriteKind};
 
 pub use series::{CLOCK_ERROR, Series, Summary};
 
@@ -172,10 +172,10 @@ impl Measured {
 /// What connecting, recognising and writing give where nothing can be measured at all. What fails in single rounds is counted.
 pub async fn measure(
     radio: &Arc<dyn Radio>,
-    report: &Report,
+    report: &SeenDevice,
     families: &Families,
     plan: &Plan,
-    undo: &Undo,
+    undo: &Restorer,
     progress: impl Fn(&str),
 ) -> Result<Measured> {
     let mut measured = Measured::default();
@@ -198,10 +198,10 @@ pub async fn measure(
 /// What is measured over one link.
 async fn over_one_link(
     link: Arc<dyn crate::radio::Link>,
-    report: &Report,
+    report: &SeenDevice,
     families: &Families,
     plan: &Plan,
-    undo: &Undo,
+    undo: &Restorer,
     progress: &impl Fn(&str),
     measured: &mut Measured,
 ) -> Result<()> {

@@ -9,9 +9,9 @@ use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Plan;
-use crate::bulb::{Families, Roles, Session, Undo, Way};
+use crate::bulb::{Families, RestorePlan, Restorer, Roles, Session};
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link, Notifications, Report, WriteKind};
+use crate::radio::{CharacteristicId, Deadline, Link, Notifications, SeenDevice, WriteKind};
 
 /// The furthest that the brightness moves, percent: lamps with 16 levels do not tell one percent from another.
 const FURTHEST: u8 = 10;
@@ -35,10 +35,10 @@ impl Stand {
     /// Recognises the bulb and reads its state; or says why it cannot be written to.
     pub(super) async fn open(
         link: Arc<dyn Link>,
-        report: &Report,
+        report: &SeenDevice,
         families: &Families,
         plan: &Plan,
-        undo: &Undo,
+        undo: &Restorer,
     ) -> Result<(Self, Option<String>)> {
         let deadline = Deadline::after(plan.timeout);
         let mut session = Session::open(Arc::clone(&link), report, families, deadline).await?;
@@ -136,9 +136,9 @@ impl Stand {
     }
 
     /// From now on the bulb is touched.
-    fn note_the_way_back(&self, undo: &Undo, reported: Option<Percent>) {
+    fn note_the_way_back(&self, undo: &Restorer, reported: Option<Percent>) {
         let back = Light { brightness: Some(reported.unwrap_or(self.base())), ..Light::default() };
-        undo.note(Way {
+        undo.note(RestorePlan {
             profile: Arc::clone(&self.profile),
             known: self.known.clone(),
             back,

@@ -36,22 +36,22 @@ macro_rules! pass_on {
 }
 
 mod address;
-mod attempt;
 pub mod btle;
 mod choice;
 mod diagnosis;
 pub mod gatt;
 mod parameters;
 pub mod record;
+mod retry;
 pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
-pub use attempt::{ATTEMPTS, Attempt, spread};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties};
 pub use parameters::ConnectionParameters;
+pub use retry::{ATTEMPTS, ConnectRetry, spread};
 
 /// A point in time by which something has to be done.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +138,7 @@ pub enum AdapterState {
 
 /// What is known of a device from what it advertised and what the system remembers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct SeenDevice {
     /// How the platform names it; the key.
     pub id: DeviceId,
     /// Its address, where the platform tells.
@@ -161,12 +161,12 @@ pub struct Report {
     /// Whether the system holds a link to it.
     pub connected: bool,
     /// When it was first and last heard by this radio; absent for a device that the system only remembers.
-    pub heard: Option<Heard>,
+    pub heard: Option<SeenTimes>,
 }
 
-/// What the system knows of a device beyond its [`Report`]. Nothing where the platform does not tell.
+/// What the system knows of a device beyond its [`SeenDevice`]. Nothing where the platform does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Details {
+pub struct DeviceDetails {
     /// `public` or `random`.
     pub address_type: Option<String>,
     /// Advertised appearance (Bluetooth Assigned Numbers, 2.6).
@@ -181,7 +181,7 @@ pub struct Details {
 
 /// When a device was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct SeenTimes {
     /// The first time.
     pub first: Instant,
     /// The last time.
@@ -212,13 +212,13 @@ pub type Notifications = broadcast::Receiver<Vec<u8>>;
 
 /// Says what a frame on a characteristic means, or what is wrong with it: one to the bulb, if the second argument says so, or one
 /// from it. Nothing where nobody knows.
-pub type FrameReader =
+pub type FrameDecoder =
     Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
 /// How many notifications wait for a slow reader.
 pub const NOTIFICATION_QUEUE: usize = 64;
 /// How many reports wait for a slow reader.
-pub const REPORT_QUEUE: usize = 1024;
+pub const SEEN_DEVICE_QUEUE: usize = 1024;
 
 /// An adapter that scans and connects.
 #[async_trait]
@@ -237,11 +237,11 @@ pub trait Radio: fmt::Debug + Send + Sync {
 
     /// What is heard from now on, each report with all that is known of the device by then. Comes only while a scan runs,
     /// and for devices whose link changes.
-    fn reports(&self) -> broadcast::Receiver<Report>;
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;
 
-    /// Attempts to connect that are made after the first has failed, as they are about to be made.
-    fn attempts(&self) -> broadcast::Receiver<Attempt> {
-        attempt::Attempts::default().subscribe()
+    /// ConnectRetries to connect that are made after the first has failed, as they are about to be made.
+    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
+        retry::ConnectRetries::default().subscribe()
     }
 
     /// Starts to scan. A scan that runs already goes on.
@@ -260,15 +260,15 @@ pub trait Radio: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The service is gone, or the user may not.
-    async fn known(&self) -> Result<Vec<Report>>;
+    async fn known(&self) -> Result<Vec<SeenDevice>>;
 
     /// What else the system knows of a device.
     ///
     /// # Errors
     /// The service is gone, or the user may not.
-    async fn details(&self, device: &DeviceId) -> Result<Details> {
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let _ = device;
-        Ok(Details::default())
+        Ok(DeviceDetails::default())
     }
 
     /// Connects, resolves the services, and gives the link. A link that the system holds already is used as it is.
@@ -357,7 +357,7 @@ pub trait Link: fmt::Debug + Send + Sync {
     }
 
     /// Is told what frames on this link mean, for whoever shows them. Most links show none.
-    fn explain(&self, reader: FrameReader) {
+    fn set_frame_decoder(&self, reader: FrameDecoder) {
         let _ = reader;
     }
 
@@ -372,7 +372,7 @@ pub trait Link: fmt::Debug + Send + Sync {
     async fn disconnect(&self) -> Result<()>;
 }
 
-impl Report {
+impl SeenDevice {
     /// What to call the device when speaking of it: its name, the user's alias, or its identifier. As it came, not
     /// sanitised.
     #[must_use]

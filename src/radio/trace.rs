@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, FrameReader,
-    GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId,
+    FrameDecoder, GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice,
+    WriteKind,
 };
 use crate::error::Result;
 
@@ -22,7 +23,7 @@ const FRAME_QUEUE: usize = 1024;
 
 /// What carried a frame, and so in which direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub enum AttOperation {
     /// Written to the bulb.
     Write(WriteKind),
     /// Read from the bulb.
@@ -31,7 +32,7 @@ pub enum Carrier {
     Notification,
 }
 
-impl Carrier {
+impl AttOperation {
     /// Whether it goes to the bulb.
     #[must_use]
     pub const fn is_out(self) -> bool {
@@ -39,7 +40,7 @@ impl Carrier {
     }
 }
 
-impl fmt::Display for Carrier {
+impl fmt::Display for AttOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Write(WriteKind::Request) => "write request",
@@ -52,7 +53,7 @@ impl fmt::Display for Carrier {
 
 /// A frame on its way. Its text is the line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct TracedFrame {
     /// When it passed.
     pub at: Instant,
     /// The same on the wall clock.
@@ -60,7 +61,7 @@ pub struct Frame {
     /// The bulb.
     pub device: DeviceId,
     /// What carried it.
-    pub carrier: Carrier,
+    pub operation: AttOperation,
     /// On which characteristic.
     pub characteristic: CharacteristicId,
     /// The bytes.
@@ -69,15 +70,15 @@ pub struct Frame {
     pub said: Option<Result<String, String>>,
 }
 
-impl Frame {
+impl TracedFrame {
     fn now(
         device: &DeviceId,
-        carrier: Carrier,
+        operation: AttOperation,
         characteristic: CharacteristicId,
         bytes: impl Into<Vec<u8>>,
     ) -> Self {
         let (at, time) = (Instant::now(), SystemTime::now());
-        Self { at, time, device: device.clone(), carrier, characteristic, bytes: bytes.into(), said: None }
+        Self { at, time, device: device.clone(), operation, characteristic, bytes: bytes.into(), said: None }
     }
 
     /// The bytes in hex.
@@ -101,11 +102,11 @@ impl Frame {
     }
 }
 
-impl fmt::Display for Frame {
+impl fmt::Display for TracedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { device, carrier, characteristic, .. } = self;
-        let arrow = if carrier.is_out() { "->" } else { "<-" };
-        write!(f, "{device}: {carrier} {characteristic} {arrow} {}", self.hex())?;
+        let Self { device, operation, characteristic, .. } = self;
+        let arrow = if operation.is_out() { "->" } else { "<-" };
+        write!(f, "{device}: {operation} {characteristic} {arrow} {}", self.hex())?;
         match self.meaning() {
             Some(Ok(meaning) | Err(meaning)) => write!(f, "  {meaning}"),
             None => Ok(()),
@@ -114,16 +115,17 @@ impl fmt::Display for Frame {
 }
 
 /// The place of what knows the meaning of a link's frames.
-type Reader = Arc<Mutex<Option<FrameReader>>>;
+type Reader = Arc<Mutex<Option<FrameDecoder>>>;
 
 /// Where frames go: to the log, and to those who listen.
 #[derive(Clone, Debug)]
-struct Sink(broadcast::Sender<Frame>);
+struct Sink(broadcast::Sender<TracedFrame>);
 
 impl Sink {
-    fn take(&self, mut frame: Frame, reader: &Reader) {
+    fn take(&self, mut frame: TracedFrame, reader: &Reader) {
         let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        frame.said = reader.and_then(|read| read(frame.characteristic, frame.carrier.is_out(), &frame.bytes));
+        frame.said =
+            reader.and_then(|read| read(frame.characteristic, frame.operation.is_out(), &frame.bytes));
         tracing::debug!("{frame}");
         // That nobody listens is no failure.
         let _ = self.0.send(frame);
@@ -145,7 +147,7 @@ impl Traced {
 
     /// The frames from now on, as values.
     #[must_use]
-    pub fn frames(&self) -> broadcast::Receiver<Frame> {
+    pub fn frames(&self) -> broadcast::Receiver<TracedFrame> {
         self.sink.0.subscribe()
     }
 }
@@ -154,10 +156,10 @@ impl Traced {
 impl Radio for Traced {
     pass_on! {
         radio: adapter -> AdapterInfo,
-        attempts -> broadcast::Receiver<Attempt>,
+        attempts -> broadcast::Receiver<ConnectRetry>,
         link_limit -> usize,
         adapter_state -> watch::Receiver<AdapterState>,
-        reports -> broadcast::Receiver<Report>
+        seen_devices -> broadcast::Receiver<SeenDevice>
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -168,13 +170,13 @@ impl Radio for Traced {
         shown("scan stops", self.radio.stop_scan().await)
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         let known = self.radio.known().await?;
         tracing::debug!("the system knows {} devices", known.len());
         Ok(known)
     }
 
-    async fn details(&self, device: &DeviceId) -> Result<Details> {
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         self.radio.details(device).await
     }
 
@@ -236,7 +238,8 @@ impl Link for TracedLink {
         let result = self.link.read(characteristic, deadline).await;
         match &result {
             Ok(value) => {
-                let frame = Frame::now(self.device(), Carrier::Read, characteristic, value.as_slice());
+                let frame =
+                    TracedFrame::now(self.device(), AttOperation::Read, characteristic, value.as_slice());
                 self.sink.take(frame, &self.reader);
             }
             Err(error) => tracing::debug!("{}: read {characteristic}: {error}", self.device()),
@@ -251,7 +254,7 @@ impl Link for TracedLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        let frame = Frame::now(self.device(), Carrier::Write(kind), characteristic, value);
+        let frame = TracedFrame::now(self.device(), AttOperation::Write(kind), characteristic, value);
         self.sink.take(frame, &self.reader);
         let result = self.link.write(characteristic, value, kind, deadline).await;
         shown(&format!("{}: write {characteristic} done", self.device()), result)
@@ -266,8 +269,12 @@ impl Link for TracedLink {
             loop {
                 match inner.recv().await {
                     Ok(value) => {
-                        let frame =
-                            Frame::now(&device, Carrier::Notification, characteristic, value.as_slice());
+                        let frame = TracedFrame::now(
+                            &device,
+                            AttOperation::Notification,
+                            characteristic,
+                            value.as_slice(),
+                        );
                         sink.take(frame, &reader);
                         if sender.send(value).is_err() {
                             return;
@@ -297,7 +304,7 @@ impl Link for TracedLink {
         shown(&format!("{}: bonded", self.device()), self.link.bond(deadline).await)
     }
 
-    fn explain(&self, reader: FrameReader) {
+    fn set_frame_decoder(&self, reader: FrameDecoder) {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
     }
 

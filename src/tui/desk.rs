@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::event::{Effect, Event, Word};
+use super::event::{Effect, Event, RadioEvent};
 use super::model::{Model, Options};
 use super::operator::{Opener, Operator};
 use super::update::update;
@@ -45,7 +45,7 @@ pub struct Desk {
     /// What is on it.
     pub model: Model,
     start: Instant,
-    words: mpsc::Receiver<Word>,
+    words: mpsc::Receiver<RadioEvent>,
     effects: mpsc::Sender<Effect>,
     /// What the radio side has not taken yet. Fed by a person's keys alone.
     backlog: VecDeque<Effect>,

@@ -9,8 +9,8 @@ use bulb_protocol::profile::{Light, Profile, Recognised};
 use super::hsv::Tint;
 use super::text::plain;
 use crate::bulb::families::light_of;
-use crate::bulb::{Battery, BulbState, DeviceInfo, Families, Happening, LinkPhase, Provenance};
-use crate::radio::{DeviceId, Report};
+use crate::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, Families, LinkPhase, Provenance};
+use crate::radio::{DeviceId, SeenDevice};
 
 /// How many signal strengths are kept, one a tick.
 pub(crate) const HISTORY: usize = 10;
@@ -54,7 +54,7 @@ pub(crate) enum Answer {
 /// One device.
 #[derive(Debug)]
 pub(crate) struct Device {
-    pub(crate) report: Report,
+    pub(crate) report: SeenDevice,
     /// The name as it is shown; empty if there is none.
     pub(crate) name: String,
     pub(crate) bulb: bool,
@@ -94,7 +94,7 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(report: Report, families: &Families) -> Self {
+    pub(crate) fn new(report: SeenDevice, families: &Families) -> Self {
         let mut device = Self {
             name: String::new(),
             bulb: false,
@@ -141,7 +141,7 @@ impl Device {
     }
 
     /// Takes a report in; whether anything but its signal is new.
-    pub(crate) fn hear(&mut self, report: Report, at: Option<Duration>, families: &Families) -> bool {
+    pub(crate) fn hear(&mut self, report: SeenDevice, at: Option<Duration>, families: &Families) -> bool {
         let heard = at > self.last;
         if heard {
             self.last = at;
@@ -160,7 +160,7 @@ impl Device {
     }
 
     /// Takes in what an advertisement says for families; whether that makes it another bulb.
-    fn recognise(&mut self, report: &Report, families: &Families) -> bool {
+    fn recognise(&mut self, report: &SeenDevice, families: &Families) -> bool {
         let before = (self.bulb, self.family());
         self.bulb = families.looks_like_a_bulb(report);
         self.weighed = families.weigh(report);
@@ -173,7 +173,7 @@ impl Device {
         (self.bulb, self.family()) != before
     }
 
-    fn describe(&mut self, report: Report) {
+    fn describe(&mut self, report: SeenDevice) {
         self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
         // A bulb that we hold tells itself, if anything does.
         if !self.up()
@@ -238,14 +238,14 @@ impl Device {
     /// Takes in what its driver says; a moment of the radio side's clock becomes one of ours through `clock`.
     pub(crate) fn take(
         &mut self,
-        happening: &Happening,
+        happening: &DriverEvent,
         now: Duration,
         clock: impl Fn(tokio::time::Instant) -> Duration,
     ) {
         match happening {
-            Happening::Link(phase) => self.link(phase, now, clock),
+            DriverEvent::Link(phase) => self.link(phase, now, clock),
             // A state from before the newest change would make the slider jump back under the finger.
-            Happening::State(state, token) if *token >= self.token => {
+            DriverEvent::State(state, token) if *token >= self.token => {
                 self.state = state.clone();
                 if let Some(color) = state.light().and_then(|light| light.color) {
                     self.tint = self.tint.of(color);
@@ -254,20 +254,20 @@ impl Device {
                     self.answer = Answer::None;
                 }
             }
-            Happening::State(..) => {}
-            Happening::Recognised(driven) => {
+            DriverEvent::State(..) => {}
+            DriverEvent::Recognised(driven) => {
                 self.can = Some(driven.0.clone());
                 self.driven = true;
             }
-            Happening::Written => self.answer = Answer::None,
-            Happening::Confirmed(latency) => {
+            DriverEvent::Written => self.answer = Answer::None,
+            DriverEvent::Confirmed(latency) => {
                 self.latency = Some(*latency);
                 self.answer = Answer::Confirmed;
             }
-            Happening::Unconfirmed => self.answer = Answer::Unconfirmed,
-            Happening::Battery(battery) => self.battery = Some(*battery),
-            Happening::Info(info) => self.info = Some(info.clone()),
-            Happening::Trouble(error) => {
+            DriverEvent::Unconfirmed => self.answer = Answer::Unconfirmed,
+            DriverEvent::Battery(battery) => self.battery = Some(*battery),
+            DriverEvent::Info(info) => self.info = Some(info.clone()),
+            DriverEvent::Trouble(error) => {
                 // It is not a bulb, or not one of what it was taken for.
                 if error.exit() == 7 {
                     let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::bulb::{Change, Happening};
+use crate::bulb::{Change, DriverEvent};
 use crate::error::Error;
-use crate::radio::trace::Frame;
-use crate::radio::{AdapterState, DeviceId, Report};
+use crate::radio::trace::TracedFrame;
+use crate::radio::{AdapterState, DeviceId, SeenDevice};
 
 /// What happens.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub enum Event {
     /// The terminal has so many columns and rows now.
     Resize(u16, u16),
     /// The radio side says something.
-    Radio(Word),
+    Radio(RadioEvent),
     /// Time has passed; comes only while [`Model::next_tick`](super::Model::next_tick) asks for it.
     Tick,
 }
@@ -42,7 +42,7 @@ pub enum ScanPhase {
 
 /// What the radio side says.
 #[derive(Clone, Debug)]
-pub enum Word {
+pub enum RadioEvent {
     /// The radio is open; the adapter's name, and its state.
     Open(String, AdapterState),
     /// The radio cannot be opened at present; it is tried again.
@@ -52,11 +52,11 @@ pub enum Word {
     /// The scan's state changed.
     Scan(ScanPhase),
     /// Devices were heard, each once with the newest that is known.
-    Reports(Vec<Report>),
+    Reports(Vec<SeenDevice>),
     /// Frames passed; and how many were missed before them.
-    Frames(Vec<Frame>, u64),
+    Frames(Vec<TracedFrame>, u64),
     /// Something happened to a bulb that we hold.
-    Bulb(DeviceId, Happening),
+    Bulb(DeviceId, DriverEvent),
     /// Something failed.
     Trouble(Error),
     /// The program, or a library, says something.
@@ -71,7 +71,7 @@ pub enum Effect {
     /// Scan, or do not.
     Scan(bool),
     /// Hold the bulb of this report.
-    Connect(Box<Report>),
+    Connect(Box<SeenDevice>),
     /// Give a bulb up.
     Disconnect(DeviceId),
     /// Try to connect now, without waiting any longer.

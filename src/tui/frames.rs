@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::radio::trace::Frame;
+use crate::radio::trace::TracedFrame;
 
 /// How many frames are kept: some minutes of a slider in motion.
 const KEPT: usize = 5_000;
@@ -52,12 +52,12 @@ pub(crate) struct FrameLog {
 
 impl FrameLog {
     /// Takes a frame in; `name` is what its bulb is called.
-    pub(crate) fn push(&mut self, frame: &Frame, at: Duration, name: &str) {
+    pub(crate) fn push(&mut self, frame: &TracedFrame, at: Duration, name: &str) {
         let time = humantime::format_rfc3339_millis(frame.time);
         let row = Row {
             number: self.next,
             at,
-            out: frame.carrier.is_out(),
+            out: frame.operation.is_out(),
             name: name.to_owned(),
             characteristic: frame.characteristic.to_string(),
             hex: frame.hex(),

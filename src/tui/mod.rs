@@ -23,7 +23,7 @@ mod update;
 mod view;
 
 pub use desk::{Desk, Setup};
-pub use event::{Effect, Event, ScanPhase, Word};
+pub use event::{Effect, Event, RadioEvent, ScanPhase};
 pub use model::{Group, Model, Options};
 pub use operator::Opener;
 pub use paint::Depth;

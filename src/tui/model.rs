@@ -19,8 +19,8 @@ use super::paint::Depth;
 use crate::bulb::Families;
 use crate::error::Error;
 use crate::fleet::Target;
+use crate::output::sanitise;
 use crate::radio::{AdapterState, DeviceId};
-use crate::report::sanitise;
 
 /// A device that a running scan has not heard for so long fades, and then goes.
 pub(crate) const FADE: Duration = Duration::from_secs(10);

@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::event::{Effect, Word};
+use super::event::{Effect, RadioEvent};
 use super::scanner;
-use crate::bulb::{Around, Driver, Families, Gate, Happening, LinkPhase, Plan};
+use crate::bulb::{ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase};
 use crate::error::{Error, Result};
-use crate::radio::trace::{Frame, Traced};
-use crate::radio::{AdapterState, DeviceId, Radio, Report};
+use crate::radio::trace::{Traced, TracedFrame};
+use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
 /// Reports reach the desk at most so often, each device once.
 const BATCH: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub(super) struct Operator {
     pub(super) families: Arc<Families>,
     pub(super) timeout: Duration,
     pub(super) effects: mpsc::Receiver<Effect>,
-    pub(super) words: mpsc::Sender<Word>,
+    pub(super) words: mpsc::Sender<RadioEvent>,
 }
 
 /// The desk has gone: there is nobody to work for.
@@ -64,7 +64,7 @@ impl Operator {
                 },
                 () = self.words.closed() => return Err(Gone),
             };
-            self.words.send(Word::Closed(error)).await.map_err(|_| Gone)?;
+            self.words.send(RadioEvent::Closed(error)).await.map_err(|_| Gone)?;
             tokio::select! {
                 () = sleep(REOPEN) => {}
                 () = self.words.closed() => return Err(Gone),
@@ -78,16 +78,16 @@ struct Shift {
     radio: Arc<dyn Radio>,
     families: Arc<Families>,
     timeout: Duration,
-    words: mpsc::Sender<Word>,
-    frames: broadcast::Receiver<Frame>,
-    gate: Arc<Gate>,
+    words: mpsc::Sender<RadioEvent>,
+    frames: broadcast::Receiver<TracedFrame>,
+    gate: Arc<ConnectGate>,
     scan: watch::Sender<bool>,
     drivers: HashMap<DeviceId, Driver>,
     /// What the drivers tell; and where they tell it.
-    happenings: mpsc::Receiver<(DeviceId, Happening)>,
-    tells: mpsc::Sender<(DeviceId, Happening)>,
+    happenings: mpsc::Receiver<(DeviceId, DriverEvent)>,
+    tells: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// What the desk has not been told of yet, and when it will be.
-    fresh: BTreeMap<DeviceId, Report>,
+    fresh: BTreeMap<DeviceId, SeenDevice>,
     due: Option<Instant>,
     files: JoinSet<Result<(usize, PathBuf)>>,
     _scanner: AbortOnDropHandle<()>,
@@ -98,7 +98,7 @@ impl Shift {
         let traced = Traced::new(radio);
         let frames = traced.frames();
         let radio: Arc<dyn Radio> = Arc::new(traced);
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(ConnectGate::default());
         let (scan, wanted) = watch::channel(false);
         let (tells, happenings) = mpsc::channel(HAPPENINGS);
         let scanner = scanner::run(radio.clone(), wanted, gate.clone(), operator.words.clone());
@@ -122,13 +122,13 @@ impl Shift {
 
     /// Works until the radio has gone, or the desk has.
     async fn run(mut self, effects: &mut mpsc::Receiver<Effect>) -> Result<(), Gone> {
-        let mut reports = self.radio.reports();
+        let mut reports = self.radio.seen_devices();
         let mut adapter = self.radio.adapter_state();
         let state = *adapter.borrow_and_update();
-        self.tell(Word::Open(self.radio.adapter().name, state)).await?;
+        self.tell(RadioEvent::Open(self.radio.adapter().name, state)).await?;
         match self.radio.known().await {
             Ok(known) => known.into_iter().for_each(|report| self.heard(report)),
-            Err(error) => self.tell(Word::Trouble(error)).await?,
+            Err(error) => self.tell(RadioEvent::Trouble(error)).await?,
         }
         loop {
             tokio::select! {
@@ -150,7 +150,7 @@ impl Shift {
                         return Ok(());
                     }
                     let state = *adapter.borrow_and_update();
-                    self.tell(Word::Adapter(state)).await?;
+                    self.tell(RadioEvent::Adapter(state)).await?;
                     if state == AdapterState::On {
                         self.drivers.values().for_each(Driver::hurry);
                     }
@@ -161,11 +161,11 @@ impl Shift {
         }
     }
 
-    async fn tell(&self, word: Word) -> Result<(), Gone> {
+    async fn tell(&self, word: RadioEvent) -> Result<(), Gone> {
         self.words.send(word).await.map_err(|_| Gone)
     }
 
-    fn heard(&mut self, report: Report) {
+    fn heard(&mut self, report: SeenDevice) {
         self.fresh.insert(report.id.clone(), report);
         self.due.get_or_insert_with(|| Instant::now() + BATCH);
     }
@@ -173,10 +173,10 @@ impl Shift {
     async fn flush(&mut self) -> Result<(), Gone> {
         self.due = None;
         let reports = std::mem::take(&mut self.fresh).into_values().collect();
-        self.tell(Word::Reports(reports)).await
+        self.tell(RadioEvent::Reports(reports)).await
     }
 
-    async fn passed(&mut self, first: Result<Frame, RecvError>) -> Result<(), Gone> {
+    async fn passed(&mut self, first: Result<TracedFrame, RecvError>) -> Result<(), Gone> {
         let (mut frames, mut missed) = (Vec::new(), 0);
         match first {
             Ok(frame) => frames.push(frame),
@@ -191,14 +191,14 @@ impl Shift {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        self.tell(Word::Frames(frames, missed)).await
+        self.tell(RadioEvent::Frames(frames, missed)).await
     }
 
-    async fn happened(&mut self, id: DeviceId, happening: Happening) -> Result<(), Gone> {
-        if happening == Happening::Link(LinkPhase::Down) {
+    async fn happened(&mut self, id: DeviceId, happening: DriverEvent) -> Result<(), Gone> {
+        if happening == DriverEvent::Link(LinkPhase::Down) {
             self.drivers.remove(&id);
         }
-        self.tell(Word::Bulb(id, happening)).await
+        self.tell(RadioEvent::Bulb(id, happening)).await
     }
 
     async fn act(&mut self, effect: Effect) -> Result<(), Gone> {
@@ -231,18 +231,18 @@ impl Shift {
         Ok(())
     }
 
-    fn connect(&mut self, report: Report) {
+    fn connect(&mut self, report: SeenDevice) {
         let id = report.id.clone();
         if self.drivers.contains_key(&id) {
             return;
         }
-        let plan = Plan {
+        let plan = DriverPlan {
             radio: self.radio.clone(),
             report,
             families: self.families.clone(),
             gate: self.gate.clone(),
             timeout: self.timeout,
-            around: Around::Desk,
+            around: DriverMode::Desk,
         };
         self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
     }
@@ -252,9 +252,9 @@ impl Shift {
         saved: Result<Result<(usize, PathBuf)>, tokio::task::JoinError>,
     ) -> Result<(), Gone> {
         self.tell(match saved {
-            Ok(Ok((count, path))) => Word::Saved(count, path),
-            Ok(Err(error)) => Word::Trouble(error),
-            Err(error) => Word::Trouble(Error::Internal(error.to_string())),
+            Ok(Ok((count, path))) => RadioEvent::Saved(count, path),
+            Ok(Err(error)) => RadioEvent::Trouble(error),
+            Err(error) => RadioEvent::Trouble(Error::Internal(error.to_string())),
         })
         .await
     }

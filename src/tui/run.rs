@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Setup};
-use super::event::{Effect, Event, Word};
+use super::event::{Effect, Event, RadioEvent};
 use super::model::{Group, Options};
 use super::paint::Depth;
 use super::screen::{self, Screen};
@@ -75,7 +75,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
         let next = tokio::select! {
             input = inputs.next() => Next::Input(input),
             event = desk.next() => Next::Event(event?),
-            line = screen::next_line() => Next::Event(Event::Radio(Word::Log(line))),
+            line = screen::next_line() => Next::Event(Event::Radio(RadioEvent::Log(line))),
             signal = signals.next() => Next::Signal(signal),
             () = sleep_until(may), if due => Next::Picture,
         };

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use super::event::{ScanPhase, Word};
-use crate::bulb::Gate;
+use super::event::{RadioEvent, ScanPhase};
+use crate::bulb::ConnectGate;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline, Radio};
 
@@ -20,8 +20,8 @@ const AGAIN: Duration = Duration::from_secs(3);
 pub(super) async fn run(
     radio: Arc<dyn Radio>,
     mut wanted: watch::Receiver<bool>,
-    gate: Arc<Gate>,
-    words: mpsc::Sender<Word>,
+    gate: Arc<ConnectGate>,
+    words: mpsc::Sender<RadioEvent>,
 ) {
     let mut adapter = radio.adapter_state();
     let mut waiting = gate.waiting();
@@ -55,8 +55,8 @@ pub(super) async fn run(
 
 struct Scanner<'a> {
     radio: &'a dyn Radio,
-    gate: &'a Gate,
-    words: mpsc::Sender<Word>,
+    gate: &'a ConnectGate,
+    words: mpsc::Sender<RadioEvent>,
     phase: ScanPhase,
     /// The last failure that was told, so that each is told once.
     told: Option<&'static str>,
@@ -94,13 +94,13 @@ impl Scanner<'_> {
             (true, true) => before,
             (false, false) => next,
         };
-        let _ = self.words.send(Word::Scan(self.phase)).await;
+        let _ = self.words.send(RadioEvent::Scan(self.phase)).await;
     }
 
     async fn tell(&mut self, error: Error) {
         if self.told != Some(error.code()) {
             self.told = Some(error.code());
-            let _ = self.words.send(Word::Trouble(error)).await;
+            let _ = self.words.send(RadioEvent::Trouble(error)).await;
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::report::sanitise;
+use crate::output::sanitise;
 
 /// A name that can stand in a column: sanitised, and without the sequences whose width terminals disagree about (emoji that
 /// are joined or have a variation selector): of those the first character is shown.

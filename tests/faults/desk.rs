@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulbctl::bulb::{Happening, LinkPhase, Provenance};
+use bulbctl::bulb::{DriverEvent, LinkPhase, Provenance};
 use bulbctl::radio::AdapterState;
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::tui::{Depth, Desk, Event, Options, Setup, Word};
+use bulbctl::tui::{Depth, Desk, Event, Options, RadioEvent, Setup};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use tempfile::TempDir;
@@ -56,11 +56,13 @@ async fn session(rig: &Path, dir: &Path) -> String {
     format!("{}; {} in the end", told.join(", "), if up { "connected" } else { "not connected" })
 }
 
-fn hear(word: &Word, told: &mut Vec<String>, up: &mut bool) {
+fn hear(word: &RadioEvent, told: &mut Vec<String>, up: &mut bool) {
     let text = match word {
-        Word::Closed(error) | Word::Trouble(error) => format!("`{}`", error.code()),
-        Word::Open(_, AdapterState::Off) | Word::Adapter(AdapterState::Off) => "adapter off".to_owned(),
-        Word::Bulb(_, Happening::Link(phase)) => {
+        RadioEvent::Closed(error) | RadioEvent::Trouble(error) => format!("`{}`", error.code()),
+        RadioEvent::Open(_, AdapterState::Off) | RadioEvent::Adapter(AdapterState::Off) => {
+            "adapter off".to_owned()
+        }
+        RadioEvent::Bulb(_, DriverEvent::Link(phase)) => {
             let before = std::mem::replace(up, *phase == LinkPhase::Up);
             match (before, *up) {
                 (false, true) => "connected".to_owned(),
@@ -68,16 +70,16 @@ fn hear(word: &Word, told: &mut Vec<String>, up: &mut bool) {
                 _ => return,
             }
         }
-        Word::Bulb(_, Happening::State(state, _)) => {
+        RadioEvent::Bulb(_, DriverEvent::State(state, _)) => {
             assert!(*up || state.provenance == Provenance::Unknown, "{state:?} of a bulb without a link");
             match state.provenance {
                 Provenance::Reported => "reported".to_owned(),
                 _ => return,
             }
         }
-        Word::Bulb(_, Happening::Confirmed(_)) => "confirmed".to_owned(),
-        Word::Bulb(_, Happening::Unconfirmed) => "not confirmed".to_owned(),
-        Word::Bulb(_, Happening::Trouble(error)) => format!("`{}`", error.code()),
+        RadioEvent::Bulb(_, DriverEvent::Confirmed(_)) => "confirmed".to_owned(),
+        RadioEvent::Bulb(_, DriverEvent::Unconfirmed) => "not confirmed".to_owned(),
+        RadioEvent::Bulb(_, DriverEvent::Trouble(error)) => format!("`{}`", error.code()),
         _ => return,
     };
     if !told.contains(&text) {

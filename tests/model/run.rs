@@ -8,11 +8,11 @@ use std::time::Duration;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::Light;
 use bulbctl::bulb::{
-    Around, BulbState, Change, Driver, Families, Gate, Happening, LinkPhase, Outcome, Plan, Power,
-    Provenance, Session, reach,
+    BulbState, Change, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase,
+    Outcome, Power, Provenance, Session, reach,
 };
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::radio::{Deadline, DeviceId, Radio, Report};
+use bulbctl::radio::{Deadline, DeviceId, Radio, SeenDevice};
 use bulbctl::{Error, Result};
 use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
@@ -83,10 +83,10 @@ struct Model {
 struct World {
     radio: Arc<dyn Radio>,
     families: Arc<Families>,
-    reports: Vec<Report>,
+    reports: Vec<SeenDevice>,
     bulbs: [Model; BULBS],
-    tells: mpsc::Sender<(DeviceId, Happening)>,
-    happenings: mpsc::Receiver<(DeviceId, Happening)>,
+    tells: mpsc::Sender<(DeviceId, DriverEvent)>,
+    happenings: mpsc::Receiver<(DeviceId, DriverEvent)>,
     tally: Tally,
     start: Instant,
 }
@@ -139,9 +139,9 @@ async fn act(case: &Case, lie: Option<Lie>, dir: &Path) -> Result<Tally, TestCas
 
 impl World {
     async fn open(radio: Arc<dyn Radio>) -> Self {
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         radio.start_scan().await.unwrap();
-        let mut found: Vec<Report> = Vec::new();
+        let mut found: Vec<SeenDevice> = Vec::new();
         while found.len() < BULBS {
             let report = reports.recv().await.unwrap();
             if found.iter().all(|other| other.id != report.id) {
@@ -200,13 +200,13 @@ impl World {
         if self.bulbs[bulb].driver.is_some() {
             return;
         }
-        let plan = Plan {
+        let plan = DriverPlan {
             radio: self.radio.clone(),
             report: self.reports[bulb].clone(),
             families: self.families.clone(),
-            gate: Arc::new(Gate::default()),
+            gate: Arc::new(ConnectGate::default()),
             timeout: TIMEOUT,
-            around: if desk { Around::Desk } else { Around::Nothing },
+            around: if desk { DriverMode::Desk } else { DriverMode::Nothing },
         };
         self.bulbs[bulb].driver = Some(Driver::start(plan, self.tells.clone()));
     }
@@ -283,13 +283,13 @@ impl World {
         Ok(())
     }
 
-    fn happened(&mut self, id: &DeviceId, happening: Happening) -> Result<(), TestCaseError> {
+    fn happened(&mut self, id: &DeviceId, happening: DriverEvent) -> Result<(), TestCaseError> {
         let bulb = self.reports.iter().position(|report| report.id == *id).unwrap();
         if self.bulbs[bulb].driver.is_none() {
             return Ok(());
         }
         match happening {
-            Happening::Link(phase) => {
+            DriverEvent::Link(phase) => {
                 let model = &mut self.bulbs[bulb];
                 self.tally.lost += usize::from(model.up && phase != LinkPhase::Up);
                 self.tally.back += usize::from(phase == LinkPhase::Up);
@@ -301,14 +301,14 @@ impl World {
                     model.driver = None;
                 }
             }
-            Happening::State(state, token) => {
+            DriverEvent::State(state, token) => {
                 hold!(self.bulbs[bulb].up, "bulb {bulb} has no link, and {state:?} is told of it");
                 self.bulbs[bulb].told = token;
                 self.claim(bulb, &state);
             }
-            Happening::Confirmed(_) => self.tally.confirmed += 1,
-            Happening::Unconfirmed => self.bulbs[bulb].last = None,
-            Happening::Trouble(error) => {
+            DriverEvent::Confirmed(_) => self.tally.confirmed += 1,
+            DriverEvent::Unconfirmed => self.bulbs[bulb].last = None,
+            DriverEvent::Trouble(error) => {
                 hold!(expected(&error), "a driver is in trouble with {error:?}");
                 self.bulbs[bulb].last = None;
                 self.tally.failed += 1;
@@ -415,9 +415,9 @@ async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
     radio.close().await;
     sleep(Duration::from_millis(100)).await;
     let known = radio.known().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let up: Vec<_> = known.iter().filter(|report| report.connected).map(Report::label).collect();
+    let up: Vec<_> = known.iter().filter(|report| report.connected).map(SeenDevice::label).collect();
     hold!(up.is_empty(), "still connected: {up:?}");
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     let heard = timeout(Duration::from_secs(5), reports.recv()).await;
     hold!(heard.is_err(), "still scanning: {heard:?}");
     Ok(())

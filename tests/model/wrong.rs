@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
-    NOTIFICATION_QUEUE, Notifications, Radio, Report, WriteKind,
+    NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, WriteKind,
 };
 use bulbctl::{Result, pass_on};
 use tokio::sync::{broadcast, watch};
@@ -39,7 +39,7 @@ impl Radio for Wrong {
     pass_on! {
         radio: adapter -> AdapterInfo,
         adapter_state -> watch::Receiver<AdapterState>,
-        reports -> broadcast::Receiver<Report>
+        seen_devices -> broadcast::Receiver<SeenDevice>
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -50,7 +50,7 @@ impl Radio for Wrong {
         if self.lie == Lie::ScansOn { Ok(()) } else { self.radio.stop_scan().await }
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         self.radio.known().await
     }
 

@@ -34,7 +34,7 @@ fn id_of(profile: &Profile, role: &str) -> CharacteristicId {
 /// A lamp of a profile, with a link that is ready for commands.
 struct Lamp<'a> {
     profile: &'a Profile,
-    place: Place,
+    place: CharacteristicPath,
     radio: Arc<dyn Radio>,
     link: Arc<dyn Link>,
     streams: Vec<(String, Notifications)>,
@@ -44,7 +44,10 @@ struct Lamp<'a> {
 
 impl<'a> Lamp<'a> {
     async fn open(profile: &'a Profile) -> Self {
-        let place = Place::with_bulb(&format!("profile = \"{}\"\npairing = true\n", profile.full_name()));
+        let place = CharacteristicPath::with_bulb(&format!(
+            "profile = \"{}\"\npairing = true\n",
+            profile.full_name()
+        ));
         let radio = place.open().await;
         heard(radio.as_ref()).await;
         let link = radio.connect(&light(), soon()).await.unwrap();
@@ -289,7 +292,7 @@ const ELK: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF3);
 #[tokio::test(start_paused = true)]
 async fn a_lamp_that_wants_to_be_greeted_passes_over_what_comes_before() {
     let melk = builtin::load("elk", Some("melk")).unwrap();
-    let place = Place::with_bulb("profile = \"elk:melk\"");
+    let place = CharacteristicPath::with_bulb("profile = \"elk:melk\"");
     let radio = place.open().await;
     heard(radio.as_ref()).await;
     let link = radio.connect(&light(), soon()).await.unwrap();
@@ -331,7 +334,7 @@ async fn a_lamp_that_hears_nothing_for_too_long_ends_the_link() {
     sleep(ms(200)).await;
     assert_eq!(*lamp.link.state().borrow(), LinkState::Down);
     // A link that is left to the next command is no exception.
-    let place = Place::with_bulb("idle_drop = \"3s\"");
+    let place = CharacteristicPath::with_bulb("idle_drop = \"3s\"");
     let (radio, link) = connected(&place).await;
     link.keep();
     radio.close().await;
@@ -348,7 +351,7 @@ async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
     let hue = builtin::load("hue", None).unwrap();
     let power = id_of(&hue, "control");
     assert_eq!(power.characteristic.to_string(), HUE_POWER);
-    let shy = Place::with_bulb("profile = \"hue\"");
+    let shy = CharacteristicPath::with_bulb("profile = \"hue\"");
     let (_radio, link) = connected(&shy).await;
     for _ in 0..2 {
         assert_eq!(code(link.read(power, soon()).await), "bulb.needs_pairing");
@@ -356,7 +359,7 @@ async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
         assert_eq!(code(link.subscribe(power, soon()).await), "bulb.needs_pairing");
         assert_eq!(code(link.bond(soon()).await), "bulb.needs_pairing");
     }
-    let open = Place::with_bulb("profile = \"hue\"\npairing = true\n");
+    let open = CharacteristicPath::with_bulb("profile = \"hue\"\npairing = true\n");
     let (radio, link) = connected(&open).await;
     assert_eq!(code(link.read(power, soon()).await), "bulb.needs_pairing");
     link.bond(soon()).await.unwrap();
@@ -371,9 +374,10 @@ async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
 #[tokio::test(start_paused = true)]
 async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
     let switchbot = builtin::load("switchbot", None).unwrap();
-    let place = Place::with_bulb("profile = \"switchbot\"\nbrightness = 20\ncolor = \"#ff0000\"\n");
+    let place =
+        CharacteristicPath::with_bulb("profile = \"switchbot\"\nbrightness = 20\ncolor = \"#ff0000\"\n");
     let radio = place.open().await;
-    let advertised = |report: &bulbctl::radio::Report| {
+    let advertised = |report: &bulbctl::radio::SeenDevice| {
         let data: Vec<_> =
             report.manufacturer.iter().map(|(company, data)| (*company, data.as_slice())).collect();
         let advert = profile::Advert { manufacturer: &data, ..profile::Advert::default() };
@@ -400,7 +404,7 @@ async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
 async fn a_notification_is_cut_at_the_mtu() {
     let lednetwf = builtin::load("lednetwf", None).unwrap();
     for (mtu, most) in [(185, 182), (24, 21)] {
-        let place = Place::with_bulb(&format!("profile = \"lednetwf\"\nmtu = {mtu}\n"));
+        let place = CharacteristicPath::with_bulb(&format!("profile = \"lednetwf\"\nmtu = {mtu}\n"));
         let (_radio, link) = connected(&place).await;
         assert_eq!(link.mtu(), Some(mtu));
         let mut status = link.subscribe(id_of(&lednetwf, "status"), soon()).await.unwrap();
@@ -437,7 +441,7 @@ frame = "AA {power} {brightness} {sum}"
 [example]
 name = "DESK-1"
 "#;
-    let place = Place::new(&format!(
+    let place = CharacteristicPath::new(&format!(
         "[[bulb]]\nprofile = \"./my-board.toml\"\naddress = \"{LIGHT}\"\nbrightness = 100\n"
     ));
     fs::write(place.dir.path().join("my-board.toml"), board).unwrap();

@@ -4,11 +4,11 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-fn fault(on: &str, what: &str) -> Place {
-    Place::with_bulb(&format!("[[bulb.fault]]\non = \"{on}\"\n{what}"))
+fn fault(on: &str, what: &str) -> CharacteristicPath {
+    CharacteristicPath::with_bulb(&format!("[[bulb.fault]]\non = \"{on}\"\n{what}"))
 }
 
-async fn connect(place: &Place) -> (Result<Arc<dyn Link>>, Duration) {
+async fn connect(place: &CharacteristicPath) -> (Result<Arc<dyn Link>>, Duration) {
     let radio = place.open().await;
     heard(radio.as_ref()).await;
     let start = Instant::now();
@@ -107,7 +107,7 @@ async fn services_may_take_as_long_as_there_is_time() {
 async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
     let rig = "[[bulb]]\naddress = \"C4:11:00:00:00:01\"\n[[bystander]]\naddress = \"C4:11:00:00:00:F1\"\n\
                [[event]]\nat = \"1500ms\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"";
-    let radio = Place::new(rig).open().await;
+    let radio = CharacteristicPath::new(rig).open().await;
     assert_eq!(code(radio.connect(&light(), soon()).await), "connect.failed");
     heard(radio.as_ref()).await;
     let stranger = DeviceId::new("C4:11:00:00:00:F1");
@@ -122,7 +122,7 @@ async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
 async fn a_bulb_that_comes_back_in_time_is_connected() {
     let event =
         |at: &str, what: &str| format!("[[event]]\nat = \"{at}\"\nbulb = \"{LIGHT}\"\ndo = \"{what}\"\n");
-    let place = Place::with_bulb(&[event("1100ms", "vanish"), event("3s", "appear")].concat());
+    let place = CharacteristicPath::with_bulb(&[event("1100ms", "vanish"), event("3s", "appear")].concat());
     let (result, waited) = connect(&place).await;
     assert!(result.is_ok());
     assert!((ms(1850)..ms(2050)).contains(&waited), "{waited:?}");
@@ -159,7 +159,7 @@ async fn a_link_that_is_held_is_not_resolved_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_adapter_that_goes_off_ends_a_connect() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "[[bulb.fault]]\non = \"connect\"\ndo = \"silent\"\n[[event]]\nat = \"2s\"\nadapter = \"off\"",
     );
     let (result, waited) = connect(&place).await;

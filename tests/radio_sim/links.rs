@@ -8,7 +8,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn connecting_takes_its_time_and_gives_the_table() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "connect_latency = \"150ms\"\nbattery = 9\ndevice = { model = \"BW-1\", serial = \"0001\" }",
     );
     let radio = place.open().await;
@@ -47,7 +47,7 @@ async fn connecting_takes_its_time_and_gives_the_table() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_is_notified_and_logged_byte_for_byte() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (_radio, link) = connected(&place).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     let start = Instant::now();
@@ -84,7 +84,7 @@ async fn a_command_is_notified_and_logged_byte_for_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_requests_are_refused_as_a_real_stack_does() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (_radio, link) = connected(&place).await;
     let refused = |error: Error| match error {
         Error::Refused { att, .. } => att,
@@ -104,7 +104,7 @@ async fn wrong_requests_are_refused_as_a_real_stack_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_ends_with_its_last_handle_and_with_the_radio() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (radio, link) = connected(&place).await;
     let other = radio.connect(&light(), soon()).await.unwrap();
     let mut state = link.state();
@@ -120,7 +120,7 @@ async fn a_link_ends_with_its_last_handle_and_with_the_radio() {
 
 #[tokio::test(start_paused = true)]
 async fn a_kept_link_is_there_for_the_next_command() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (radio, link) = connected(&place).await;
     link.subscribe(STATUS, soon()).await.unwrap();
     link.keep();
@@ -150,7 +150,7 @@ async fn a_kept_link_is_there_for_the_next_command() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_link_is_noticed_at_once() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "[[bulb.fault]]\non = \"read\"\ndo = \"silent\"\n\
          [[event]]\nat = \"3s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"drop\"",
     );
@@ -174,7 +174,8 @@ async fn a_lost_link_is_noticed_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn operations_take_turns() {
-    let place = Place::with_bulb("[[bulb.fault]]\non = \"write\"\ndo = \"delay\"\nfor = \"100ms\"");
+    let place =
+        CharacteristicPath::with_bulb("[[bulb.fault]]\non = \"write\"\ndo = \"delay\"\nfor = \"100ms\"");
     let (_radio, link) = connected(&place).await;
     let start = Instant::now();
     let (first, second) = tokio::join!(write(link.as_ref(), &RED), write(link.as_ref(), &START));
@@ -187,7 +188,7 @@ async fn operations_take_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_does_is_notified() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "battery = 50\nbattery_drain = \"2s\"\n\
          [[event]]\nat = \"3s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"set\"\nbrightness = 7",
     );
@@ -204,7 +205,7 @@ async fn a_hundred_bulbs_at_once() {
     let address = |n: u32| format!("C4:11:00:00:01:{n:02X}");
     let rig: String =
         (0..100).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
-    let place = Place::new(&rig);
+    let place = CharacteristicPath::new(&rig);
     let radio = place.open().await;
     heard(radio.as_ref()).await;
     let start = Instant::now();
@@ -227,7 +228,7 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
     let address = |n: u32| format!("C4:11:00:00:02:{n:02X}");
     let rig: String =
         (0..60).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
-    let place = Place::new(&rig);
+    let place = CharacteristicPath::new(&rig);
     let radio = place.open().await;
     heard(radio.as_ref()).await;
     let mut rounds = Vec::new();

@@ -38,12 +38,12 @@ fn light() -> DeviceId {
 }
 
 /// A rig, a world and an air log of the test's own.
-struct Place {
+struct CharacteristicPath {
     dir: tempfile::TempDir,
     rig: PathBuf,
 }
 
-impl Place {
+impl CharacteristicPath {
     /// A rig with one bulb that has what the text says besides.
     fn with_bulb(more: &str) -> Self {
         Self::new(&format!("[[bulb]]\nname = \"Light\"\naddress = \"{LIGHT}\"\n{more}"))
@@ -94,7 +94,7 @@ async fn heard(radio: &dyn Radio) {
 }
 
 /// Opens the radio, hears the bulb, and connects to it.
-async fn connected(place: &Place) -> (Arc<dyn Radio>, Arc<dyn Link>) {
+async fn connected(place: &CharacteristicPath) -> (Arc<dyn Radio>, Arc<dyn Link>) {
     let radio = place.open().await;
     heard(radio.as_ref()).await;
     let link = radio.connect(&light(), soon()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bulbctl::radio::{AdapterState, REPORT_QUEUE, Report};
+use bulbctl::radio::{AdapterState, SEEN_DEVICE_QUEUE, SeenDevice};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -25,8 +25,8 @@ manufacturer = { company = 0x004c, data = "1005" }
 "#;
 
 /// Everything that is heard in so long, with the time since the start.
-async fn hear(radio: &dyn Radio, long: Duration) -> Vec<(Duration, Report)> {
-    let mut reports = radio.reports();
+async fn hear(radio: &dyn Radio, long: Duration) -> Vec<(Duration, SeenDevice)> {
+    let mut reports = radio.seen_devices();
     let start = Instant::now();
     radio.start_scan().await.unwrap();
     let mut heard = Vec::new();
@@ -43,7 +43,7 @@ async fn hear(radio: &dyn Radio, long: Duration) -> Vec<(Duration, Report)> {
 
 #[tokio::test(start_paused = true)]
 async fn hears_all_that_advertises_at_its_interval() {
-    let place = Place::new(OFFICE);
+    let place = CharacteristicPath::new(OFFICE);
     let radio = place.open().await;
     let heard = hear(radio.as_ref(), ms(5000)).await;
     let count = |id: &str| heard.iter().filter(|(_, report)| report.id.as_str() == id).count();
@@ -51,7 +51,7 @@ async fn hears_all_that_advertises_at_its_interval() {
     assert!((45..=50).contains(&count(LIGHT)), "{}", count(LIGHT));
     // A scan response is a report of its own.
     assert!((38..=40).contains(&count("C4:11:00:00:00:02")), "{}", count("C4:11:00:00:00:02"));
-    let desk: Vec<&Report> =
+    let desk: Vec<&SeenDevice> =
         heard.iter().map(|(_, report)| report).filter(|report| report.id.as_str() == LIGHT).collect();
     assert!(desk.iter().all(|report| report.name.as_deref() == Some("Light-Desk") && !report.connected));
     let rssi: BTreeSet<i16> = desk.iter().filter_map(|report| report.rssi).collect();
@@ -63,9 +63,9 @@ async fn hears_all_that_advertises_at_its_interval() {
 
 #[tokio::test(start_paused = true)]
 async fn a_name_in_the_scan_response_comes_a_moment_later() {
-    let radio = Place::new(OFFICE).open().await;
+    let radio = CharacteristicPath::new(OFFICE).open().await;
     let heard = hear(radio.as_ref(), ms(400)).await;
-    let shelf: Vec<&(Duration, Report)> =
+    let shelf: Vec<&(Duration, SeenDevice)> =
         heard.iter().filter(|(_, report)| report.id.as_str() == "C4:11:00:00:00:02").collect();
     assert_eq!(shelf[0].1.name, None);
     assert_eq!(shelf[0].1.services, [bulbctl::radio::gatt::uuid16(0xfff0)]);
@@ -80,8 +80,8 @@ async fn a_name_in_the_scan_response_comes_a_moment_later() {
 async fn a_new_name_takes_the_place_of_the_old_one() {
     let rig = "[[bulb]]\nname = \"Bulb-rev1\"\naddress = \"C4:11:00:00:00:01\"\n\
                [[event]]\nat = \"2s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"rename\"\nname = \"Bulb-rev2\"";
-    let radio = Place::new(rig).open().await;
-    let names = |heard: Vec<(Duration, Report)>| -> BTreeSet<Option<String>> {
+    let radio = CharacteristicPath::new(rig).open().await;
+    let names = |heard: Vec<(Duration, SeenDevice)>| -> BTreeSet<Option<String>> {
         heard.into_iter().map(|(_, report)| report.name).collect()
     };
     let name = |text: &str| BTreeSet::from([Some(text.to_owned())]);
@@ -95,7 +95,7 @@ async fn a_new_name_takes_the_place_of_the_old_one() {
 async fn every_run_is_the_same() {
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let radio = Place::new(OFFICE).open().await;
+        let radio = CharacteristicPath::new(OFFICE).open().await;
         let heard = hear(radio.as_ref(), ms(2000)).await;
         runs.push(heard.into_iter().map(|(at, report)| (at, report.id, report.rssi)).collect::<Vec<_>>());
     }
@@ -104,8 +104,8 @@ async fn every_run_is_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn reports_come_only_while_a_scan_runs() {
-    let radio = Place::new(OFFICE).open().await;
-    let mut reports = radio.reports();
+    let radio = CharacteristicPath::new(OFFICE).open().await;
+    let mut reports = radio.seen_devices();
     sleep(ms(1000)).await;
     assert_eq!(reports.try_recv(), Err(TryRecvError::Empty));
     radio.start_scan().await.unwrap();
@@ -120,18 +120,18 @@ async fn reports_come_only_while_a_scan_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_loses_the_oldest_reports_and_is_told() {
-    let radio = Place::new(OFFICE).open().await;
-    let mut reports = radio.reports();
+    let radio = CharacteristicPath::new(OFFICE).open().await;
+    let mut reports = radio.seen_devices();
     radio.start_scan().await.unwrap();
     sleep(Duration::from_secs(120)).await;
     assert!(matches!(reports.recv().await, Err(RecvError::Lagged(_))));
     let waiting = std::iter::from_fn(|| reports.try_recv().ok()).count();
-    assert_eq!(waiting, REPORT_QUEUE);
+    assert_eq!(waiting, SEEN_DEVICE_QUEUE);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_system_remembers_what_was_heard_for_thirty_seconds() {
-    let place = Place::new(OFFICE);
+    let place = CharacteristicPath::new(OFFICE);
     let radio = place.open().await;
     assert_eq!(radio.known().await.unwrap(), []);
     heard(radio.as_ref()).await;
@@ -151,16 +151,16 @@ async fn the_system_remembers_what_was_heard_for_thirty_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bulb_with_a_link_does_not_advertise() {
-    let place = Place::new(OFFICE);
+    let place = CharacteristicPath::new(OFFICE);
     let radio = place.open().await;
     heard(radio.as_ref()).await;
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     let link = radio.connect(&light(), soon()).await.unwrap();
     let report = reports.recv().await.unwrap();
     assert!(report.id == light() && report.connected);
     let heard = hear(radio.as_ref(), ms(1000)).await;
     assert!(!heard.is_empty() && heard.iter().all(|(_, report)| report.id != light()));
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     drop(link);
     let report = reports.recv().await.unwrap();
     assert!(report.id == light() && !report.connected);
@@ -168,7 +168,7 @@ async fn a_bulb_with_a_link_does_not_advertise() {
 
 #[tokio::test(start_paused = true)]
 async fn an_adapter_can_be_off_and_switched_on_and_off() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "[adapter]\nstate = \"off\"\n[[event]]\nat = \"1s\"\nadapter = \"on\"\n[[event]]\nat = \"5s\"\nadapter = \"off\"",
     );
     let radio = place.open().await;
@@ -195,7 +195,7 @@ async fn bluetooth_can_be_unusable_in_every_way() {
         ("no-bus", "service.no_bus"),
         ("denied", "service.denied"),
     ] {
-        let place = Place::new(&format!("[adapter]\nstate = \"{state}\""));
+        let place = CharacteristicPath::new(&format!("[adapter]\nstate = \"{state}\""));
         assert_eq!(code(place.try_open().await), expected);
     }
 }

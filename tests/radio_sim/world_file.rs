@@ -7,14 +7,14 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 
-fn world_files(place: &Place) -> Vec<PathBuf> {
+fn world_files(place: &CharacteristicPath) -> Vec<PathBuf> {
     let entries = fs::read_dir(place.dir.path().join("world")).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension != "lock"));
     files
 }
 
-async fn state(place: &Place) -> Vec<u8> {
+async fn state(place: &CharacteristicPath) -> Vec<u8> {
     let (radio, link) = connected(place).await;
     let state = link.read(STATUS, soon()).await.unwrap();
     radio.close().await;
@@ -23,7 +23,7 @@ async fn state(place: &Place) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn states_values_and_counts_are_there_for_the_next_command() {
-    let place = Place::with_bulb(
+    let place = CharacteristicPath::with_bulb(
         "[[bulb.fault]]\non = \"read\"\ndo = \"error\"\natt = 14\ncount = 2\n\
          [[bulb.service]]\nuuid = \"fff0\"\n\
          [[bulb.service.characteristic]]\nuuid = \"fff1\"\nproperties = [\"write\"]\n\
@@ -46,7 +46,7 @@ async fn states_values_and_counts_are_there_for_the_next_command() {
 
 #[tokio::test(start_paused = true)]
 async fn changes_are_kept_also_when_nobody_closes() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (radio, link) = connected(&place).await;
     write(link.as_ref(), &RED).await.unwrap();
     sleep(ms(50)).await;
@@ -61,7 +61,7 @@ async fn changes_are_kept_also_when_nobody_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rig_that_is_edited_begins_a_new_world() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (radio, link) = connected(&place).await;
     write(link.as_ref(), &RED).await.unwrap();
     radio.close().await;
@@ -74,7 +74,7 @@ async fn a_rig_that_is_edited_begins_a_new_world() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_file_means_a_fresh_world() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     for broken in ["", "{", "[]", "{\"format\":99,\"about\":\"\",\"age_ms\":0,\"written_ms\":0,\"peers\":{}}"]
     {
         let (radio, link) = connected(&place).await;
@@ -88,7 +88,7 @@ async fn a_broken_file_means_a_fresh_world() {
 
 #[tokio::test(start_paused = true)]
 async fn a_home_that_cannot_be_written_fails_no_command() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     // Below a file there can be no folder, whoever asks.
     let options = SimOptions { dir: Some(place.rig.join("world")), log: Some(Path::new("/").to_owned()) };
     for _ in 0..2 {
@@ -103,7 +103,7 @@ async fn a_home_that_cannot_be_written_fails_no_command() {
 
 #[tokio::test(start_paused = true)]
 async fn commands_that_run_at_once_share_the_world() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     let (watching, watched) = connected(&place).await;
     let mut status = watched.subscribe(STATUS, soon()).await.unwrap();
     sleep(ms(50)).await;
@@ -129,7 +129,7 @@ async fn commands_that_run_at_once_share_the_world() {
 
 #[tokio::test(start_paused = true)]
 async fn a_battery_goes_on_draining_in_the_next_command() {
-    let place = Place::with_bulb("battery = 50\nbattery_drain = \"1m\"");
+    let place = CharacteristicPath::with_bulb("battery = 50\nbattery_drain = \"1m\"");
     for expected in [50, 47, 44] {
         let (radio, link) = connected(&place).await;
         assert_eq!(link.read(BATTERY, soon()).await.unwrap(), [expected]);
@@ -141,7 +141,7 @@ async fn a_battery_goes_on_draining_in_the_next_command() {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_goes_on_where_it_was() {
-    let place = Place::with_bulb("");
+    let place = CharacteristicPath::with_bulb("");
     for _ in 0..2 {
         let (radio, _link) = connected(&place).await;
         radio.close().await;
@@ -160,7 +160,7 @@ async fn a_log_goes_on_where_it_was() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_does_no_harm() {
     for written in [0_u64, u64::MAX, 4_000_000_000_000] {
-        let place = Place::with_bulb("battery = 50\nbattery_drain = \"2s\"\n");
+        let place = CharacteristicPath::with_bulb("battery = 50\nbattery_drain = \"2s\"\n");
         let (radio, link) = connected(&place).await;
         write(link.as_ref(), &RED).await.unwrap();
         radio.close().await;

@@ -46,7 +46,7 @@ fn at_the_port(play: &Play, work: impl AsyncFnOnce(&dyn Radio)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let radio = open(Some(&AdapterChoice::Named("hci0".to_owned()))).await.unwrap();
-        let mut reports = radio.reports();
+        let mut reports = radio.seen_devices();
         radio.start_scan().await.unwrap();
         let mut left = vec![READY, SHUT];
         while !left.is_empty() {

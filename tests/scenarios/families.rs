@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{Heard, Item, Light, Occasion, Profile, WriteKind, builtin};
+use bulb_protocol::profile::{DecodedCommand, Item, Light, Occasion, Profile, WriteKind, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde_json::Value;
 
@@ -198,7 +198,7 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         }
         seen = saw.len();
         for write in &sent.writes {
-            if let Ok(Heard::Change(heard)) = profile.hear(&write.role, &write.bytes) {
+            if let Ok(DecodedCommand::Change(heard)) = profile.decode_command(&write.role, &write.bytes) {
                 lamp.merge(&heard);
             }
         }
@@ -272,10 +272,10 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
             .roles
             .iter()
             .filter(|role| role.at.iter().any(|at| at.characteristic.to_string() == uuid));
-        let heard = roles.map(|role| profile.hear(&role.name, &frame)).find(Result::is_ok);
+        let heard = roles.map(|role| profile.decode_command(&role.name, &frame)).find(Result::is_ok);
         let heard = heard.unwrap_or_else(|| panic!("{address} does not know {frame:02x?} to {uuid}"));
         let greets = profile.session.first.iter().any(|first| first.bytes == frame);
-        if matches!(heard, Ok(Heard::Change(_))) && !greets {
+        if matches!(heard, Ok(DecodedCommand::Change(_))) && !greets {
             all.push(format!("write {uuid} {} {}", entry.kind.unwrap(), hex(profile, &frame)));
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Change, Happening, LinkPhase, Power};
-use bulbctl::tui::{Effect, Event, ScanPhase, Word};
+use bulbctl::bulb::{BulbState, Change, DriverEvent, LinkPhase, Power};
+use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
 use super::stage::{ON, Stage, id};
@@ -63,7 +63,7 @@ fn a_bulb_that_is_not_heard_fades_and_goes() {
     stage.press(KeyCode::Up);
     assert_eq!(stage.model.listed(), [id(1)]);
     // Without a scan nobody is heard, which says nothing.
-    stage.word(Word::Scan(ScanPhase::Off));
+    stage.word(RadioEvent::Scan(ScanPhase::Off));
     stage.wait(120_000);
     assert_eq!(stage.model.listed(), [id(1)]);
     assert_eq!(stage.model.next_tick(), None);
@@ -82,16 +82,16 @@ fn a_slider_is_assumed_under_the_finger_and_settles_on_what_is_reported() {
     assert!(stage.screen().contains("on  70 %") && stage.screen().contains("assumed"));
     // The bulb is still at the first of them: the slider does not jump back.
     let at = |percent| LightState { brightness: Percent::clamped(percent), ..ON };
-    stage.bulb(1, Happening::State(BulbState::reported(at(75)), 1));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(at(75)), 1));
     assert!(stage.screen().contains("on  70 %"));
-    stage.bulb(1, Happening::Confirmed(Duration::from_millis(20)));
-    stage.bulb(1, Happening::State(BulbState::reported(at(70)), 2));
+    stage.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(at(70)), 2));
     assert!(stage.screen().contains("reported"));
     // Somebody else changes it.
-    stage.bulb(1, Happening::State(BulbState::reported(at(10)), 2));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(at(10)), 2));
     assert!(stage.screen().contains("on  10 %"));
     // A lost link makes it unknown, never off.
-    stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
     assert!(stage.screen().contains("state unknown") && !stage.screen().contains("10 %"));
 }
 
@@ -159,9 +159,9 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     stage.keys(" ");
     let off = Change::power(Power::Off);
     assert_eq!(stage.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
-    stage.bulb(1, Happening::Confirmed(Duration::from_millis(20)));
+    stage.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
     let refused = bulbctl::Error::Refused { device: "Light-Shelf".into(), operation: "x".into(), att: 0x80 };
-    stage.bulb(2, Happening::Trouble(refused));
+    stage.bulb(2, DriverEvent::Trouble(refused));
     let screen = stage.screen();
     assert!(screen.contains("✓ Light-Desk") && screen.contains("✗ Light-Shelf"), "{screen}");
     // Marks that are not connected are told, not passed over.
@@ -189,12 +189,12 @@ fn links_are_made_and_given_up() {
     };
     assert_eq!((&connect.id, &connect.name, disconnect), (&id(1), &report.name, &id(1)));
     stage.effects.clear();
-    stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Waiting(stage.start + Duration::from_secs(60))));
     stage.keys("1r");
     stage.press(KeyCode::Enter);
     assert_eq!(stage.effects, [Effect::Hurry(id(1)), Effect::Hurry(id(1))]);
     stage.effects.clear();
-    stage.bulb(1, Happening::Link(LinkPhase::Down));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Down));
     stage.keys("d -");
     assert_eq!(stage.effects, []);
     assert!(stage.screen().contains("not connected: Enter connects it"));
@@ -282,7 +282,7 @@ fn a_note_goes_by_itself_and_a_failure_stays() {
     assert!(stage.screen().contains("in the order of names"));
     stage.wait(7_000);
     assert!(!stage.screen().contains("in the order of names"));
-    stage.word(Word::Trouble(bulbctl::Error::ServiceDown));
+    stage.word(RadioEvent::Trouble(bulbctl::Error::ServiceDown));
     stage.wait(60_000);
     assert!(stage.screen().contains("service.down"));
     stage.press(KeyCode::Esc);

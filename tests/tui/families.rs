@@ -6,9 +6,9 @@ use std::time::Duration;
 use bulb_protocol::profile::{Item, Items, Light, Mode, Profile};
 use bulb_protocol::{Percent, Rgb};
 use bulbctl::Error;
-use bulbctl::bulb::{BulbState, Change, Driven, Families, Happening, LinkPhase, Power};
-use bulbctl::radio::{Report, gatt::uuid16};
-use bulbctl::tui::{Depth, Effect, Event, Word};
+use bulbctl::bulb::{BulbState, Change, DrivenProfile, DriverEvent, Families, LinkPhase, Power};
+use bulbctl::radio::{SeenDevice, gatt::uuid16};
+use bulbctl::tui::{Depth, Effect, Event, RadioEvent};
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use insta::assert_snapshot;
 use ratatui::style::Color;
@@ -22,10 +22,10 @@ fn profile(name: &str) -> Arc<Profile> {
 }
 
 /// What a lamp of this profile advertises in a state.
-fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> Report {
+fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> SeenDevice {
     let data = profile(name).advertise(state);
     let uuid = |uuid: bulb_protocol::profile::Uuid| Uuid::from_u128(uuid.0);
-    Report {
+    SeenDevice {
         services: data.services.into_iter().map(uuid).collect(),
         manufacturer: data.manufacturer.into_iter().collect(),
         service_data: data.service_data.into_iter().map(|(own, data)| (uuid(own), data)).collect(),
@@ -36,16 +36,16 @@ fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> Report {
 impl Stage {
     fn advertise(&mut self, number: u16, name: &str, state: &Light) {
         let report = advert(self, number, name, state);
-        self.word(Word::Reports(vec![report]));
+        self.word(RadioEvent::Reports(vec![report]));
         self.tick();
     }
 
     /// Connects a lamp of this profile.
     fn hold(&mut self, number: u16, name: &str, state: BulbState) {
-        self.bulb(number, Happening::Link(LinkPhase::Connecting(1)));
-        self.bulb(number, Happening::Recognised(Driven(profile(name))));
-        self.bulb(number, Happening::Link(LinkPhase::Up));
-        self.bulb(number, Happening::State(state, 0));
+        self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, DriverEvent::Recognised(DrivenProfile(profile(name))));
+        self.bulb(number, DriverEvent::Link(LinkPhase::Up));
+        self.bulb(number, DriverEvent::State(state, 0));
     }
 
     /// What has been asked of bulbs since the last time.
@@ -104,7 +104,7 @@ fn lamp(kind: &str, width: u16, height: u16) -> Stage {
             stage.hold(1, "elk", BulbState::unknown());
             stage.keys("cteal");
             stage.press(KeyCode::Enter);
-            stage.bulb(1, Happening::Written);
+            stage.bulb(1, DriverEvent::Written);
         }
         "zengge" => {
             stage.advertise(1, "zengge", &Light::default());
@@ -126,19 +126,19 @@ fn lamp(kind: &str, width: u16, height: u16) -> Stage {
         "govee" => stage.advertise(1, "govee:encrypted", &Light::default()),
         _ => {
             let services = vec![uuid16(0xFFF0)];
-            let report = Report { services, ..stage.report(1, "Bulb X1", -50) };
-            stage.word(Word::Reports(vec![report]));
+            let report = SeenDevice { services, ..stage.report(1, "Bulb X1", -50) };
+            stage.word(RadioEvent::Reports(vec![report]));
             stage.tick();
             stage.press(KeyCode::Enter);
             stage.bulb(
                 1,
-                Happening::Trouble(Error::Unrecognised {
+                DriverEvent::Trouble(Error::Unrecognised {
                     device: "Bulb X1".to_owned(),
                     found: "fff0 (fff5, fff7)".to_owned(),
                     nearest: "nearest: base 15, but it has no control characteristic fff0/fff1".to_owned(),
                 }),
             );
-            stage.bulb(1, Happening::Link(LinkPhase::Down));
+            stage.bulb(1, DriverEvent::Link(LinkPhase::Down));
             stage.press(KeyCode::Esc);
         }
     }
@@ -203,9 +203,9 @@ fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
     assert_eq!(stage.changes(), [Change::power(Power::On)]);
     stage.keys(" ");
     assert_eq!(stage.changes(), [Change::power(Power::Off)]);
-    stage.bulb(1, Happening::Written);
+    stage.bulb(1, DriverEvent::Written);
     let off = Light { power: Some(false), ..Light::default() };
-    stage.bulb(1, Happening::State(BulbState::assumed(off), 99));
+    stage.bulb(1, DriverEvent::State(BulbState::assumed(off), 99));
     let screen = stage.screen();
     assert!(screen.contains("assumed: never reports") && !screen.contains("not confirmed"), "{screen}");
     assert!(!screen.contains('~') && !screen.contains('✗'), "{screen}");
@@ -343,7 +343,7 @@ fn a_speed_is_offered_while_the_lamp_takes_one() {
     };
     stage.press(KeyCode::Up);
     assert!(!speed(&stage));
-    stage.bulb(1, Happening::State(BulbState::reported(ON), 99));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(ON), 99));
     assert!(speed(&stage), "{}", stage.screen());
 }
 
@@ -372,7 +372,7 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
         })
         .collect();
     assert_eq!(sent, [(id(1), kelvin(4000)), (id(2), kelvin(4000))]);
-    stage.bulb(2, Happening::Confirmed(Duration::from_millis(20)));
+    stage.bulb(2, DriverEvent::Confirmed(Duration::from_millis(20)));
     let screen = stage.screen();
     assert!(screen.contains("bulb.unsupported"), "{screen}");
     let sign = |stage: &Stage, name: &str| {
@@ -403,7 +403,7 @@ fn what_turned_out_to_be_no_bulb_says_so_until_it_is_tried_again() {
     let screen = stage.screen();
     assert!(screen.contains("profile.unknown") && !screen.contains("Brightness"), "{screen}");
     stage.press(KeyCode::Enter);
-    stage.bulb(1, Happening::Link(LinkPhase::Connecting(1)));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Connecting(1)));
     assert!(!stage.screen().contains("profile.unknown"), "{}", stage.screen());
 }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Driven, Families, Happening, LinkPhase};
+use bulbctl::bulb::{BulbState, DrivenProfile, DriverEvent, Families, LinkPhase};
 use bulbctl::radio::AdapterState;
-use bulbctl::tui::{Effect, Event, ScanPhase, Word};
+use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
 use bulbctl::{Error, tui::keys};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ enum Step {
     Paste(String),
     Resize(u16, u16),
     Hear(u16, String, i16, bool),
-    Bulb(u16, Happening),
+    Bulb(u16, DriverEvent),
     Adapter(AdapterState),
     Scan(ScanPhase),
     Trouble,
@@ -68,13 +68,13 @@ fn light() -> impl Strategy<Value = LightState> {
 }
 
 /// A lamp of any family turns out to be driven as it is.
-fn recognised() -> impl Strategy<Value = Happening> {
+fn recognised() -> impl Strategy<Value = DriverEvent> {
     let names = ["base", "elk", "zengge", "hue", "sp110e", "govee:encrypted", "lednetwf", "switchbot"];
     proptest::sample::select(names.to_vec()).prop_map(|name| {
         let (family, variant) =
             name.split_once(':').map_or((name, None), |(family, own)| (family, Some(own)));
         let profile = FAMILIES.with(|families| families.profile(family, variant).unwrap());
-        Happening::Recognised(Driven(profile))
+        DriverEvent::Recognised(DrivenProfile(profile))
     })
 }
 
@@ -82,27 +82,27 @@ thread_local! {
     static FAMILIES: Families = Families::default();
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+fn happening() -> impl Strategy<Value = DriverEvent> {
     prop_oneof![
-        Just(Happening::Link(LinkPhase::Up)),
-        Just(Happening::Link(LinkPhase::Down)),
-        Just(Happening::Link(LinkPhase::Connecting(2))),
-        Just(Happening::Link(LinkPhase::Waiting(tokio::time::Instant::now()))),
-        (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::reported(light), token)),
-        (light(), 0_u64..40).prop_map(|(light, token)| Happening::State(BulbState::assumed(light), token)),
-        Just(Happening::State(BulbState::unknown(), 99)),
+        Just(DriverEvent::Link(LinkPhase::Up)),
+        Just(DriverEvent::Link(LinkPhase::Down)),
+        Just(DriverEvent::Link(LinkPhase::Connecting(2))),
+        Just(DriverEvent::Link(LinkPhase::Waiting(tokio::time::Instant::now()))),
+        (light(), 0_u64..40).prop_map(|(light, token)| DriverEvent::State(BulbState::reported(light), token)),
+        (light(), 0_u64..40).prop_map(|(light, token)| DriverEvent::State(BulbState::assumed(light), token)),
+        Just(DriverEvent::State(BulbState::unknown(), 99)),
         recognised(),
         recognised(),
-        Just(Happening::Written),
-        Just(Happening::Trouble(Error::Unrecognised {
+        Just(DriverEvent::Written),
+        Just(DriverEvent::Trouble(Error::Unrecognised {
             device: "x".to_owned(),
             found: "nothing".to_owned(),
             nearest: "none".to_owned(),
         })),
-        Just(Happening::Confirmed(Duration::from_millis(20))),
-        Just(Happening::Unconfirmed),
-        Just(Happening::Battery(None)),
-        Just(Happening::Trouble(Error::AdapterNone)),
+        Just(DriverEvent::Confirmed(Duration::from_millis(20))),
+        Just(DriverEvent::Unconfirmed),
+        Just(DriverEvent::Battery(None)),
+        Just(DriverEvent::Trouble(Error::AdapterNone)),
     ]
 }
 
@@ -135,12 +135,12 @@ fn play(stage: &mut Stage, step: Step) {
         Step::Hear(number, name, rssi, connected) => {
             let mut report = stage.report(number, &name, rssi);
             report.connected = connected;
-            stage.word(Word::Reports(vec![report]));
+            stage.word(RadioEvent::Reports(vec![report]));
         }
         Step::Bulb(number, happening) => stage.bulb(number, happening),
-        Step::Adapter(state) => stage.word(Word::Adapter(state)),
-        Step::Scan(phase) => stage.word(Word::Scan(phase)),
-        Step::Trouble => stage.word(Word::Trouble(Error::ServiceDown)),
+        Step::Adapter(state) => stage.word(RadioEvent::Adapter(state)),
+        Step::Scan(phase) => stage.word(RadioEvent::Scan(phase)),
+        Step::Trouble => stage.word(RadioEvent::Trouble(Error::ServiceDown)),
         Step::Wait(ms) => stage.wait(ms),
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::Error;
-use bulbctl::bulb::{Battery, BulbState, DeviceInfo, Happening, LinkPhase, Source};
-use bulbctl::radio::trace::{Carrier, Frame};
+use bulbctl::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, LinkPhase, Source};
+use bulbctl::radio::trace::{AttOperation, TracedFrame};
 use bulbctl::radio::{AdapterState, CharacteristicId, WriteKind};
-use bulbctl::tui::{Depth, Event, Word};
+use bulbctl::tui::{Depth, Event, RadioEvent};
 use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier};
@@ -18,11 +18,11 @@ use super::stage::{ON, Stage, id};
 fn busy(width: u16, height: u16) -> Stage {
     let mut stage = Stage::office(width, height);
     stage.up(1, ON);
-    stage.bulb(1, Happening::Battery(Some(Battery { percent: 87, source: Source::Gatt })));
+    stage.bulb(1, DriverEvent::Battery(Some(Battery { percent: 87, source: Source::Gatt })));
     let text = |text: &str| Some(text.to_owned());
     stage.bulb(
         1,
-        Happening::Info(DeviceInfo {
+        DriverEvent::Info(DeviceInfo {
             manufacturer: text("Bulb Works"),
             model: text("BW-1"),
             firmware: text("1.4.2"),
@@ -31,30 +31,30 @@ fn busy(width: u16, height: u16) -> Stage {
         }),
     );
     stage.up(2, LightState { power: false, ..ON });
-    stage.bulb(2, Happening::Battery(Some(Battery { percent: 9, source: Source::Bluez })));
-    stage.bulb(3, Happening::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(8))));
+    stage.bulb(2, DriverEvent::Battery(Some(Battery { percent: 9, source: Source::Bluez })));
+    stage.bulb(3, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(8))));
     frames(&mut stage);
     stage
 }
 
 fn frames(stage: &mut Stage) {
-    let frame = |ms: u64, carrier, short, bytes: &[u8]| Frame {
+    let frame = |ms: u64, operation, short, bytes: &[u8]| TracedFrame {
         at: stage.start + Duration::from_millis(ms),
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(ms),
         device: id(1),
-        carrier,
+        operation,
         characteristic: CharacteristicId::short(if short == 0x2A19 { 0x180F } else { 0xFFF0 }, short),
         bytes: bytes.to_vec(),
         said: None,
     };
     let frames = vec![
-        frame(1234, Carrier::Read, 0xFFF2, &[1, 80, 0xff, 0x88, 0]),
-        frame(1240, Carrier::Read, 0x2A19, &[87]),
-        frame(12_001, Carrier::Write(WriteKind::Request), 0xFFF1, &[1, 30, 0xff, 0x88, 0]),
-        frame(12_021, Carrier::Notification, 0xFFF2, &[1, 30, 0xff, 0x88, 0]),
-        frame(12_400, Carrier::Notification, 0xFFF2, &[1, 101, 0, 0, 0]),
+        frame(1234, AttOperation::Read, 0xFFF2, &[1, 80, 0xff, 0x88, 0]),
+        frame(1240, AttOperation::Read, 0x2A19, &[87]),
+        frame(12_001, AttOperation::Write(WriteKind::Request), 0xFFF1, &[1, 30, 0xff, 0x88, 0]),
+        frame(12_021, AttOperation::Notification, 0xFFF2, &[1, 30, 0xff, 0x88, 0]),
+        frame(12_400, AttOperation::Notification, 0xFFF2, &[1, 101, 0, 0, 0]),
     ];
-    stage.word(Word::Frames(frames, 0));
+    stage.word(RadioEvent::Frames(frames, 0));
 }
 
 #[test]
@@ -95,14 +95,14 @@ fn one_pane_at_a_time_where_there_is_little_room() {
 fn nothing_heard_and_nothing_to_hear_with() {
     let mut stage = Stage::new(80, 24);
     assert_snapshot!("empty", stage.screen());
-    stage.word(Word::Adapter(AdapterState::Off));
+    stage.word(RadioEvent::Adapter(AdapterState::Off));
     assert_snapshot!("adapter_off", stage.screen());
-    stage.word(Word::Adapter(AdapterState::On));
+    stage.word(RadioEvent::Adapter(AdapterState::On));
     assert!(!stage.screen().contains("adapter.off"));
-    stage.word(Word::Closed(Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: false }));
+    stage.word(RadioEvent::Closed(Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: false }));
     assert!(stage.screen().contains("rfkill unblock"));
     stage.hear(4, "JBL Flip 5", -66);
-    stage.word(Word::Adapter(AdapterState::On));
+    stage.word(RadioEvent::Adapter(AdapterState::On));
     assert!(stage.screen().contains("1 other device is"), "{}", stage.screen());
     stage.keys("a");
     assert!(stage.screen().contains("JBL Flip 5"));
@@ -172,40 +172,40 @@ fn every_state_of_a_bulb() {
     look(&stage, "not connected");
     stage.press(KeyCode::Enter);
     look(&stage, "connecting");
-    stage.bulb(1, Happening::Link(LinkPhase::Connecting(3)));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Connecting(3)));
     look(&stage, "connecting, third attempt");
     stage.up(1, ON);
     look(&stage, "reported");
     stage.keys("-");
     look(&stage, "assumed");
     let dimmed = LightState { brightness: Percent::clamped(75), ..ON };
-    stage.bulb(1, Happening::Confirmed(Duration::from_millis(23)));
-    stage.bulb(1, Happening::State(BulbState::reported(dimmed), 1));
+    stage.bulb(1, DriverEvent::Confirmed(Duration::from_millis(23)));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 1));
     look(&stage, "confirmed");
     stage.keys(" ");
-    stage.bulb(1, Happening::Unconfirmed);
+    stage.bulb(1, DriverEvent::Unconfirmed);
     look(&stage, "not confirmed");
     let refused =
         Error::Refused { device: "Light-Desk".to_owned(), operation: "a write".to_owned(), att: 0x0e };
     stage.keys(" ");
-    stage.bulb(1, Happening::Trouble(refused));
-    stage.bulb(1, Happening::State(BulbState::reported(dimmed), 3));
+    stage.bulb(1, DriverEvent::Trouble(refused));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 3));
     look(&stage, "refused");
     stage.press(KeyCode::Esc);
-    stage.bulb(1, Happening::State(BulbState::reported(LightState { power: false, ..ON }), 3));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(LightState { power: false, ..ON }), 3));
     look(&stage, "off");
     let black = LightState { color: Rgb::new(0, 0, 0), brightness: Percent::MIN, ..ON };
-    stage.bulb(1, Happening::State(BulbState::reported(black), 3));
+    stage.bulb(1, DriverEvent::State(BulbState::reported(black), 3));
     look(&stage, "on, and black");
     let lost = Error::LinkLost { device: "Light-Desk".to_owned(), operation: "use".to_owned() };
-    stage.bulb(1, Happening::Trouble(lost));
-    stage.bulb(1, Happening::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(4))));
+    stage.bulb(1, DriverEvent::Trouble(lost));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(4))));
     look(&stage, "lost");
-    stage.bulb(1, Happening::Link(LinkPhase::Down));
+    stage.bulb(1, DriverEvent::Link(LinkPhase::Down));
     stage.press(KeyCode::Esc);
     let mut report = stage.report(1, "Light-Desk", -48);
     report.connected = true;
-    stage.word(Word::Reports(vec![report]));
+    stage.word(RadioEvent::Reports(vec![report]));
     look(&stage, "held elsewhere");
     assert_snapshot!("states", shown.join("\n"));
 }
@@ -221,7 +221,7 @@ fn windows_over_the_panes() {
     stage.keys("@");
     assert_snapshot!("groups", stage.screen());
     stage.press(KeyCode::Esc);
-    stage.word(Word::Trouble(Error::ScanBusy { detail: "Operation already in progress".to_owned() }));
+    stage.word(RadioEvent::Trouble(Error::ScanBusy { detail: "Operation already in progress".to_owned() }));
     stage.keys("e");
     assert_snapshot!("messages", stage.screen());
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Driven, Families, Happening, LinkPhase};
+use bulbctl::bulb::{BulbState, DrivenProfile, DriverEvent, Families, LinkPhase};
 use bulbctl::config::Config;
 use bulbctl::fleet::Target;
-use bulbctl::radio::{AdapterState, Address, DeviceId, Heard, Report, gatt::uuid16};
-use bulbctl::tui::{Depth, Effect, Event, Group, Model, Options, ScanPhase, Word, update, view};
+use bulbctl::radio::{AdapterState, Address, DeviceId, SeenDevice, SeenTimes, gatt::uuid16};
+use bulbctl::tui::{Depth, Effect, Event, Group, Model, Options, RadioEvent, ScanPhase, update, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -62,8 +62,8 @@ impl Stage {
         let size = (width, height);
         let mut stage =
             Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
-        stage.word(Word::Open("sim".to_owned(), AdapterState::On));
-        stage.word(Word::Scan(ScanPhase::On));
+        stage.word(RadioEvent::Open("sim".to_owned(), AdapterState::On));
+        stage.word(RadioEvent::Scan(ScanPhase::On));
         stage.effects.clear();
         stage
     }
@@ -86,17 +86,17 @@ impl Stage {
         self.effects.extend(update(&mut self.model, event, self.now));
     }
 
-    pub(crate) fn word(&mut self, word: Word) {
+    pub(crate) fn word(&mut self, word: RadioEvent) {
         self.event(Event::Radio(word));
     }
 
-    pub(crate) fn bulb(&mut self, number: u16, happening: Happening) {
-        self.word(Word::Bulb(id(number), happening));
+    pub(crate) fn bulb(&mut self, number: u16, happening: DriverEvent) {
+        self.word(RadioEvent::Bulb(id(number), happening));
     }
 
-    pub(crate) fn report(&self, number: u16, name: &str, rssi: i16) -> Report {
+    pub(crate) fn report(&self, number: u16, name: &str, rssi: i16) -> SeenDevice {
         let heard = self.start + self.now;
-        Report {
+        SeenDevice {
             id: id(number),
             address: Some(address(number)),
             name: (!name.is_empty()).then(|| name.to_owned()),
@@ -107,22 +107,22 @@ impl Stage {
             manufacturer: BTreeMap::new(),
             service_data: BTreeMap::new(),
             connected: false,
-            heard: Some(Heard { first: heard, last: heard }),
+            heard: Some(SeenTimes { first: heard, last: heard }),
         }
     }
 
     pub(crate) fn hear(&mut self, number: u16, name: &str, rssi: i16) {
         let report = self.report(number, name, rssi);
-        self.word(Word::Reports(vec![report]));
+        self.word(RadioEvent::Reports(vec![report]));
     }
 
     /// Connects a bulb that reports this state.
     pub(crate) fn up(&mut self, number: u16, light: LightState) {
-        self.bulb(number, Happening::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
         let base = Families::default().profile("base", None).unwrap();
-        self.bulb(number, Happening::Recognised(Driven(base)));
-        self.bulb(number, Happening::Link(LinkPhase::Up));
-        self.bulb(number, Happening::State(BulbState::reported(light), 0));
+        self.bulb(number, DriverEvent::Recognised(DrivenProfile(base)));
+        self.bulb(number, DriverEvent::Link(LinkPhase::Up));
+        self.bulb(number, DriverEvent::State(BulbState::reported(light), 0));
     }
 
     pub(crate) fn tick(&mut self) {

@@ -19,7 +19,7 @@ fn play(profile: &bulb_protocol::profile::Profile, bytes: &[u8]) {
     let state = profile.initial(true);
     for role in &profile.roles {
         let _ = profile.decode(&role.name, bytes);
-        let _ = profile.hear(&role.name, bytes);
+        let _ = profile.decode_command(&role.name, bytes);
         let _ = profile.answers(Occasion::Read(&role.name), &state, 0);
     }
     let _ = profile.encode(&state, &Light::default(), 0);

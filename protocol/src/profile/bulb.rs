@@ -8,12 +8,12 @@ use super::decode::Nearest;
 use super::frame::DecodeError;
 use super::light::{Item, Light};
 use super::recognise::AdvertData;
-use super::{Profile, Report};
+use super::{Profile, StatusRule};
 use crate::Percent;
 
 /// What a bulb is told by a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum DecodedCommand {
     /// A change, to be [merged](Light::merge) into the bulb's state.
     Change(Light),
     /// A question, by its place in [`Profile::queries`].
@@ -37,7 +37,7 @@ pub enum Occasion<'a> {
 
 /// What a bulb sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct StatusFrame {
     /// The role that gives it.
     pub role: String,
     /// The bytes.
@@ -49,11 +49,11 @@ impl Profile {
     ///
     /// # Errors
     /// [`DecodeError`]: the bulb does not know this frame.
-    pub fn hear(&self, role: &str, bytes: &[u8]) -> Result<Heard, DecodeError> {
+    pub fn decode_command(&self, role: &str, bytes: &[u8]) -> Result<DecodedCommand, DecodeError> {
         let frame = self.unwrapped(bytes)?;
-        let question = |ask: &super::Ask| ask.to == role && ask.template.read(&frame, &self.can).is_ok();
+        let question = |ask: &super::Query| ask.to == role && ask.template.read(&frame, &self.can).is_ok();
         if let Some(question) = self.asks.iter().position(question) {
-            return Ok(Heard::Question(question));
+            return Ok(DecodedCommand::Question(question));
         }
         let mut nearest = Nearest::default();
         let mut best: Option<(u32, Light)> = None;
@@ -72,14 +72,14 @@ impl Profile {
         }
         let Some((_, mut light)) = best else {
             if self.is_of_session(role, &frame) {
-                return Ok(Heard::Nothing);
+                return Ok(DecodedCommand::Nothing);
             }
             return Err(nearest.error(&self.name, &self.can, &frame, bytes));
         };
         if self.can.scaled && (light.color.is_some() || light.white.is_some()) {
             light.brightness = Some(Percent::MAX);
         }
-        Ok(Heard::Change(light))
+        Ok(DecodedCommand::Change(light))
     }
 
     /// Whether it is a write of the session policy.
@@ -92,7 +92,7 @@ impl Profile {
 
     /// What a bulb in this state sends on an occasion: for each role and question, the first report that fits the state.
     #[must_use]
-    pub fn answers(&self, occasion: Occasion<'_>, state: &Light, sequence: u8) -> Vec<Answer> {
+    pub fn answers(&self, occasion: Occasion<'_>, state: &Light, sequence: u8) -> Vec<StatusFrame> {
         let mut given: Vec<(&str, Option<usize>)> = Vec::new();
         let mut answers = Vec::new();
         for report in self.reports.iter().filter(|report| suits(report, occasion)) {
@@ -107,13 +107,13 @@ impl Profile {
                 (Some(wrapper), _) => wrapper.wrap_report(&bytes, sequence.wrapping_add(number)),
                 (None, _) => bytes,
             };
-            answers.push(Answer { role: report.from.clone(), bytes });
+            answers.push(StatusFrame { role: report.from.clone(), bytes });
         }
         answers
     }
 
     /// The report of a state; none if the report is of another mode, or of another power.
-    fn told(&self, report: &Report, state: &Light) -> Option<Vec<u8>> {
+    fn told(&self, report: &StatusRule, state: &Light) -> Option<Vec<u8>> {
         let mode = state.mode.or_else(|| state.mode_of_parts());
         let other = report.mode.is_some_and(|own| mode.is_some_and(|mode| mode != own))
             || report.means.power.is_some_and(|power| state.power.is_some_and(|own| own != power));
@@ -180,7 +180,7 @@ impl Profile {
     }
 }
 
-fn suits(report: &Report, occasion: Occasion<'_>) -> bool {
+fn suits(report: &StatusRule, occasion: Occasion<'_>) -> bool {
     match occasion {
         Occasion::Question(number) => report.ask == Some(number),
         Occasion::Command => report.on_command || report.on_change,

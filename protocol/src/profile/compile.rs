@@ -11,10 +11,12 @@ use super::abilities;
 use super::can::{Can, Lack, Source};
 use super::codec::{Body, Wrapper};
 use super::error::{Checked, Fault};
-use super::file::{At, File, FrameTable, MeansDef, ModeDef, OccasionDef, ReportDef, RoleDef, SessionDef};
+use super::file::{At, File, FrameTable, LinkRulesDef, MeansDef, ModeDef, OccasionDef, ReportDef, RoleDef};
 use super::light::{Item, Items, Light, Mode};
 use super::template::Template;
-use super::{AdvertState, Ask, Command, KeepAlive, Means, Probe, Profile, Report, Role, Session, Write};
+use super::{
+    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Role, StatusRule, Write,
+};
 
 /// The names that commands can have, and what each has to be able to say.
 const COMMANDS: [(&str, Option<Item>); 10] = [
@@ -163,7 +165,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn means(&self, at: usize, means: MeansDef) -> Checked<Means> {
+    fn means(&self, at: usize, means: MeansDef) -> Checked<ImpliedState> {
         if means.power.is_some() && !self.can.declared.contains(Item::Power) {
             return Err(Fault::new(at, "means.power needs `power` in [can]"));
         }
@@ -172,7 +174,7 @@ impl Compiler<'_> {
             ModeDef::White => Mode::White,
             ModeDef::Effect => Mode::Effect,
         });
-        Ok(Means { power: means.power, mode })
+        Ok(ImpliedState { power: means.power, mode })
     }
 
     fn command(&self, name: &str, at: usize, frame: &FrameTable) -> Checked<Command> {
@@ -211,7 +213,7 @@ impl Compiler<'_> {
         said.or_else(|| role.and_then(|role| role.write)).unwrap_or(super::WriteKind::Request)
     }
 
-    fn report(&self, report: &At<ReportDef>, asks: &mut Vec<Ask>) -> Checked<Report> {
+    fn report(&self, report: &At<ReportDef>, asks: &mut Vec<Query>) -> Checked<StatusRule> {
         let (at, report) = (report.at, &report.value);
         let body = match (&report.frame, &report.codec) {
             (Some(frame), None) => self.body(frame.at, Some(&frame.value), None)?,
@@ -230,7 +232,7 @@ impl Compiler<'_> {
         }
         let on = |occasion| report.on.contains(&occasion);
         let means = self.means(at, report.means)?;
-        Ok(Report {
+        Ok(StatusRule {
             mode: means.mode.or_else(|| body.mode()),
             body,
             from: self.role(at, &report.from)?,
@@ -244,7 +246,7 @@ impl Compiler<'_> {
     }
 
     /// The number of a question: several reports may answer the same.
-    fn ask(&self, text: &At<String>, to: &str, asks: &mut Vec<Ask>) -> Checked<usize> {
+    fn ask(&self, text: &At<String>, to: &str, asks: &mut Vec<Query>) -> Checked<usize> {
         let template = self.template(text.at, &text.value)?;
         if template.fields().next().is_some() {
             return Err(Fault::new(text.at, "a question has no fields in it"));
@@ -252,7 +254,7 @@ impl Compiler<'_> {
         if let Some(known) = asks.iter().position(|ask| ask.template == template && ask.to == to) {
             return Ok(known);
         }
-        asks.push(Ask { template, to: to.to_owned(), kind: self.kind(to, None) });
+        asks.push(Query { template, to: to.to_owned(), kind: self.kind(to, None) });
         Ok(asks.len().saturating_sub(1))
     }
 
@@ -277,7 +279,7 @@ impl Compiler<'_> {
     fn everything_is_used(
         &self,
         commands: &[Command],
-        reports: &[Report],
+        reports: &[StatusRule],
         adverts: &[AdvertState],
     ) -> Checked {
         let commanded = commands.iter().fold(Items::NONE, |all, command| all.or(command.items));
@@ -315,7 +317,7 @@ impl Compiler<'_> {
         Ok(Write { kind: self.kind(&to, None), role: to, bytes, delay })
     }
 
-    fn session(&self, session: &SessionDef, wrapper: Option<Wrapper>) -> Checked<Session> {
+    fn session(&self, session: &LinkRulesDef, wrapper: Option<Wrapper>) -> Checked<LinkRules> {
         let write = |frame: &At<String>, to: &str, delay| self.fixed(frame, to, delay, wrapper);
         let first = session.first.iter().map(|first| write(&first.frame, &first.to, first.delay.0));
         let keep_alive = match &session.keep_alive {
@@ -327,7 +329,7 @@ impl Compiler<'_> {
                 Some(KeepAlive { write: write(&keep.frame, &keep.to, Duration::ZERO)?, every: keep.every.0 })
             }
         };
-        Ok(Session {
+        Ok(LinkRules {
             first: first.collect::<Checked<_>>()?,
             subscribe_first: session.subscribe_first,
             gap: session.gap.0,

@@ -141,7 +141,7 @@ impl Profile {
     #[must_use]
     pub fn queries(&self, sequence: u8) -> Vec<Write> {
         let nothing = Light::default();
-        let write = |(number, ask): (usize, &super::Ask)| {
+        let write = |(number, ask): (usize, &super::Query)| {
             let bytes = ask.template.write(&self.can, &Source::new(&nothing, false)).unwrap_or_default();
             let number = u8::try_from(number).unwrap_or(u8::MAX);
             let bytes = match self.wrapper {

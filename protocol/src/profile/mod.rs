@@ -16,7 +16,7 @@
 //! - [`Family`] is a file: [`Family::recognise`] weighs an advertisement, [`Family::profile`] compiles one of its variants.
 //! - [`Profile`] drives a bulb: [`encode`](Profile::encode), [`decode`](Profile::decode), [`queries`](Profile::queries),
 //!   [`fit`](Profile::fit); what it reports agrees with what was asked for: [`disagrees`](Profile::disagrees).
-//! - [`Profile::hear`] and [`Profile::answers`] are the bulb's side; a [`Board`] is a whole virtual lamp.
+//! - [`Profile::decode_command`] and [`Profile::answers`] are the bulb's side; a [`VirtualBulb`] is a whole virtual lamp.
 //!
 //! Everything is pure: bytes and values in, bytes and values out; no clock, no radio; no call panics, whatever bytes it is
 //! given.
@@ -26,7 +26,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 mod abilities;
-mod board;
 pub mod builtin;
 mod bulb;
 mod can;
@@ -45,9 +44,9 @@ mod recognise;
 mod scale;
 mod template;
 mod text;
+mod virtual_bulb;
 
-pub use board::{Board, Reaction, Told};
-pub use bulb::{Answer, Heard, Occasion};
+pub use bulb::{DecodedCommand, Occasion, StatusFrame};
 pub use can::Grade;
 pub use check::{Expect, OwnCheck};
 pub use encode::{Refusal, Sent};
@@ -57,7 +56,8 @@ pub use file::WriteKind;
 pub use frame::DecodeError;
 pub use light::{Item, Items, Light, Mode};
 pub use recognise::{Advert, AdvertData, ENOUGH, Evidence, Fit, Found, LEAD, Recognised, Verdict, decide};
-pub use text::{Place, Properties, Uuid};
+pub use text::{CharacteristicPath, Properties, Uuid};
+pub use virtual_bulb::{Reaction, SentFrame, VirtualBulb};
 
 use can::Can;
 use codec::{Body, Wrapper};
@@ -87,11 +87,11 @@ pub struct Profile {
     /// Its characteristics by what they are for.
     pub roles: Vec<Role>,
     /// How to treat the link.
-    pub session: Session,
+    pub session: LinkRules,
     /// How much it says when every role is there.
     pub gatt_score: u8,
     /// Characteristics that this family never has.
-    pub forbid: Vec<Place>,
+    pub forbid: Vec<CharacteristicPath>,
     /// A harmless read that settles what the lamp is.
     pub probe: Option<Probe>,
     /// How a virtual bulb of this family shows itself.
@@ -101,8 +101,8 @@ pub struct Profile {
     pub(crate) chromatic: bool,
     pub(crate) can: Can,
     pub(crate) commands: Vec<Command>,
-    pub(crate) asks: Vec<Ask>,
-    pub(crate) reports: Vec<Report>,
+    pub(crate) asks: Vec<Query>,
+    pub(crate) reports: Vec<StatusRule>,
     pub(crate) adverts: Vec<AdvertState>,
     pub(crate) wrapper: Option<Wrapper>,
 }
@@ -113,7 +113,7 @@ pub struct Role {
     /// `control`, `status`, or another name that the file gives it.
     pub name: String,
     /// Where it is; the first that the bulb has is taken.
-    pub at: Vec<Place>,
+    pub at: Vec<CharacteristicPath>,
     /// The properties that it must have: of each, any.
     pub properties: Vec<Properties>,
     /// How it is written where the bulb allows both. The property bits of the real characteristic decide.
@@ -124,7 +124,7 @@ pub struct Role {
 
 /// How to treat the link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
+pub struct LinkRules {
     /// What is written before anything else, and how long to wait after each.
     pub first: Vec<Write>,
     /// Subscribe to what reports before the first write.
@@ -176,7 +176,7 @@ pub enum Probe {
     /// Reading this place has to give this text.
     Text {
         /// The characteristic.
-        at: Place,
+        at: CharacteristicPath,
         /// The text.
         text: String,
         /// How much it says.
@@ -213,12 +213,12 @@ impl From<ExampleDef> for Example {
 
 /// What a frame says without a field for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Means {
+pub(crate) struct ImpliedState {
     pub(crate) power: Option<bool>,
     pub(crate) mode: Option<Mode>,
 }
 
-impl Means {
+impl ImpliedState {
     fn add_to(self, light: &mut Light) {
         light.power = self.power.or(light.power);
         light.mode = self.mode.or(light.mode);
@@ -231,7 +231,7 @@ pub(crate) struct Command {
     pub(crate) body: Body,
     /// What it can say, what it means and scaled brightness included.
     pub(crate) items: Items,
-    pub(crate) means: Means,
+    pub(crate) means: ImpliedState,
     pub(crate) to: String,
     pub(crate) kind: WriteKind,
     pub(crate) delay: Duration,
@@ -239,7 +239,7 @@ pub(crate) struct Command {
 
 /// A frame that asks for a report.
 #[derive(Clone, Debug)]
-pub(crate) struct Ask {
+pub(crate) struct Query {
     pub(crate) template: Template,
     pub(crate) to: String,
     pub(crate) kind: WriteKind,
@@ -247,7 +247,7 @@ pub(crate) struct Ask {
 
 /// A frame that comes back.
 #[derive(Clone, Debug)]
-pub(crate) struct Report {
+pub(crate) struct StatusRule {
     pub(crate) body: Body,
     pub(crate) from: String,
     /// The question that it answers, by its place among the asks.
@@ -256,11 +256,11 @@ pub(crate) struct Report {
     pub(crate) on_command: bool,
     pub(crate) on_change: bool,
     pub(crate) scaled: bool,
-    pub(crate) means: Means,
+    pub(crate) means: ImpliedState,
     pub(crate) mode: Option<Mode>,
 }
 
-impl Report {
+impl StatusRule {
     fn items(&self) -> Items {
         let mut items = self.body.items();
         if self.means.power.is_some() {
@@ -280,7 +280,7 @@ pub(crate) struct AdvertState {
     pub(crate) service: Option<Uuid>,
     pub(crate) template: Template,
     pub(crate) scaled: bool,
-    pub(crate) means: Means,
+    pub(crate) means: ImpliedState,
 }
 
 /// What becomes known of a lamp by reports.
@@ -323,7 +323,7 @@ impl Profile {
     /// By which ways the bulb tells its state. None of them: it is write-only, and its state is always assumed.
     #[must_use]
     pub fn readback(&self) -> Readback {
-        let any = |way: fn(&Report) -> bool| self.reports.iter().any(way);
+        let any = |way: fn(&StatusRule) -> bool| self.reports.iter().any(way);
         Readback {
             read: any(|report| report.on_read),
             command: any(|report| report.on_command),

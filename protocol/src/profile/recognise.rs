@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::Profile;
 use super::family::Family;
 use super::file::MatchDef;
-use super::text::{Place, Properties, Uuid, glob};
+use super::text::{CharacteristicPath, Properties, Uuid, glob};
 
 /// What a bulb advertises.
 #[derive(Clone, Copy, Debug, Default)]
@@ -174,7 +174,7 @@ impl Profile {
     /// Looks for the characteristics of every role in a GATT table of (service, characteristic, properties).
     #[must_use]
     pub fn fit(&self, table: &[(Uuid, Uuid, Properties)]) -> Fit {
-        let find = |place: &Place| {
+        let find = |place: &CharacteristicPath| {
             table.iter().find(|(service, characteristic, _)| {
                 place.service.is_none_or(|own| own == *service) && place.characteristic == *characteristic
             })

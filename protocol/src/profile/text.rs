@@ -61,14 +61,14 @@ impl fmt::Display for Uuid {
 
 /// Where a characteristic is: its service, unless any will do, and its own UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CharacteristicPath {
     /// The service; none where any will do.
     pub service: Option<Uuid>,
     /// The characteristic.
     pub characteristic: Uuid,
 }
 
-impl FromStr for Place {
+impl FromStr for CharacteristicPath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -80,7 +80,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CharacteristicPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.service {
             Some(service) => write!(f, "{service}/{}", self.characteristic),
@@ -279,7 +279,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Uuid, Place, Properties, Time, Pattern, Hex);
+from_text!(Uuid, CharacteristicPath, Properties, Time, Pattern, Hex);
 
 #[cfg(test)]
 mod tests {

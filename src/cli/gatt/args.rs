@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use super::super::args::duration;
-use crate::bulb::{Place, WriteChoice};
+use crate::bulb::{CharacteristicRef, WriteChoice};
 use crate::radio::WriteKind;
 
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) struct GattRead {
     pub(crate) target: String,
     /// The characteristic
     #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
+    pub(crate) place: CharacteristicRef,
     #[command(flatten)]
     pub(crate) output: ValueOutput,
     /// Print the bytes as they are, for a pipe
@@ -78,7 +78,7 @@ pub(crate) struct GattWrite {
     pub(crate) target: String,
     /// The characteristic
     #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
+    pub(crate) place: CharacteristicRef,
     /// The bytes in hex, with or without colons and 0x; - takes them as they are from stdin
     #[arg(value_name = "HEX")]
     pub(crate) value: Option<String>,
@@ -127,7 +127,7 @@ pub(crate) struct GattNotify {
     pub(crate) target: String,
     /// The characteristic
     #[arg(value_name = "CHAR")]
-    pub(crate) place: Place,
+    pub(crate) place: CharacteristicRef,
     /// End after so many; each has to come within --timeout
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,

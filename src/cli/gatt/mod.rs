@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::context::Context;
 use super::frame;
-use crate::bulb::{BASE, Passed, Place, Raw, Roles, reach, recognise};
+use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, reach, recognise};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::radio::{Deadline, Link, Report};
-use crate::report::{Body, FrameRecord, ValueForm, ValueRecord};
+use crate::output::{Body, FrameRecord, ValueForm, ValueRecord};
+use crate::radio::{Deadline, Link, SeenDevice};
 pub(crate) use args::Gatt;
 use args::{GattAction, GattRun, ValueOutput};
 use script::{Operation, Step};
@@ -95,7 +95,7 @@ impl Runner<'_> {
         fleet::each(
             found,
             self.context.links(radio.as_ref()),
-            fleet::Missed::Failed,
+            fleet::OnConnectFailure::Failed,
             async |report| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
@@ -106,7 +106,7 @@ impl Runner<'_> {
                         _ => None,
                     };
                     let bench = Bench { report: &report, runner: self, named, family };
-                    bench.run(Raw::new(link, report.label()), deadline, &mut done).await
+                    bench.run(RawGatt::new(link, report.label()), deadline, &mut done).await
                 })
                 .await
             },
@@ -120,7 +120,7 @@ impl Runner<'_> {
 }
 
 impl Runner<'_> {
-    async fn family(&self, link: &dyn Link, report: &Report, deadline: Deadline) -> Result<Family> {
+    async fn family(&self, link: &dyn Link, report: &SeenDevice, deadline: Deadline) -> Result<Family> {
         let profile = recognise(link, report, &self.context.families, deadline).await?;
         let roles = Roles::find(&profile, link.table(), &report.label())?;
         Ok(Family { profile, roles })
@@ -135,7 +135,7 @@ struct Family {
 
 /// One bulb on the bench.
 struct Bench<'a> {
-    report: &'a Report,
+    report: &'a SeenDevice,
     runner: &'a Runner<'a>,
     named: bool,
     /// Where frames are to be decoded.
@@ -145,7 +145,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Runs the steps from the first that has not been done. `deadline` is that of a single operation; those of a script
     /// have one each.
-    async fn run(&self, mut raw: Raw, deadline: Deadline, done: &mut usize) -> Result<()> {
+    async fn run(&self, mut raw: RawGatt, deadline: Deadline, done: &mut usize) -> Result<()> {
         let steps = &self.runner.steps;
         let context = self.runner.context;
         let mut exits = Vec::new();
@@ -177,7 +177,7 @@ impl Bench<'_> {
         Error::partial(&exits, steps.len()).map_or(Ok(()), Err)
     }
 
-    async fn step(&self, raw: &mut Raw, step: &Step, deadline: Deadline) -> Result<()> {
+    async fn step(&self, raw: &mut RawGatt, step: &Step, deadline: Deadline) -> Result<()> {
         let passed = match &step.operation {
             Operation::Wait(time) => {
                 sleep(*time).await;
@@ -198,9 +198,9 @@ impl Bench<'_> {
     /// Shows what comes by itself: so many, each within the time that an operation may take, or all that comes for so long.
     async fn notifications(
         &self,
-        raw: &mut Raw,
+        raw: &mut RawGatt,
         step: &Step,
-        place: &Place,
+        place: &CharacteristicRef,
         count: Option<u64>,
         during: Option<Duration>,
     ) -> Result<()> {
@@ -229,7 +229,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    fn show(&self, passed: &Passed, step: &Step) -> Result<()> {
+    fn show(&self, passed: &GattOutcome, step: &Step) -> Result<()> {
         let mut record = ValueRecord::of(self.runner.target, self.report, passed);
         let reporter = self.runner.context.reporter;
         if self.runner.raw {
@@ -250,7 +250,7 @@ impl Bench<'_> {
     }
 
     /// What a frame means, where the characteristic is one of the family's.
-    fn meaning(&self, passed: &Passed, bytes: &[u8]) -> Option<Result<FrameRecord>> {
+    fn meaning(&self, passed: &GattOutcome, bytes: &[u8]) -> Option<Result<FrameRecord>> {
         let family = self.family.as_ref()?;
         // The base profile has a codec of its own.
         let profile = Some(family.profile.as_ref()).filter(|profile| profile.name != BASE);

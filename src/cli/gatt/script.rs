@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use super::super::args::duration;
 use super::payload;
-use crate::bulb::{Place, WriteChoice};
+use crate::bulb::{CharacteristicRef, WriteChoice};
 use crate::error::{Error, Result};
 use crate::radio::WriteKind;
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    Read(Place),
-    Write(Place, Vec<u8>, WriteChoice),
-    Subscribe(Place),
-    Unsubscribe(Place),
+    Read(CharacteristicRef),
+    Write(CharacteristicRef, Vec<u8>, WriteChoice),
+    Subscribe(CharacteristicRef),
+    Unsubscribe(CharacteristicRef),
     /// So many notifications, or all that come in this time; both, whichever is over first.
     Notify {
-        place: Place,
+        place: CharacteristicRef,
         count: Option<u64>,
         during: Option<Duration>,
     },
@@ -77,7 +77,7 @@ fn operation(line: &str) -> Result<Operation, String> {
     }
 }
 
-fn notify(place: Place, words: &[&str]) -> Result<Operation, String> {
+fn notify(place: CharacteristicRef, words: &[&str]) -> Result<Operation, String> {
     let (mut count, mut during) = (None, None);
     for word in words {
         match word.split_once('=') {
@@ -141,7 +141,7 @@ mod tests {
     fn a_script_is_an_operation_a_line() {
         let script = "# comment\n\nread fff2\n write fff1 01:64:ff:00:00 command\nwrite 2a00 \"a name\"\n\
                       notify fff2 count=3 for=2s\nnotify fff2\nwait 200ms\n";
-        let place = |text: &str| text.parse::<Place>().unwrap();
+        let place = |text: &str| text.parse::<CharacteristicRef>().unwrap();
         let steps = parse(script).unwrap();
         let lines: Vec<_> = steps.iter().filter_map(|step| step.line).collect();
         assert_eq!(lines, [3, 4, 5, 6, 7, 8]);

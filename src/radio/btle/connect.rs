@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::fault::{Context, Fault, LOST_EARLY, Meaning, Operation};
 use super::link::{BtleLink, Tools};
+use super::platform_error::{Context, LOST_EARLY, Meaning, Operation, PlatformError};
 use super::registry::Phase;
 use super::system::Gatt;
 use crate::error::{Error, Result};
-use crate::radio::attempt::{self, ATTEMPTS};
 use crate::radio::gatt::uuid16;
+use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{Deadline, DeviceId, GattTable};
 
 /// BlueZ ends a link two seconds after it was asked to. Until then it says that it is connected.
@@ -32,7 +32,7 @@ const DETAILS_TIME: Duration = Duration::from_secs(1);
 /// How one attempt failed.
 enum Failure {
     /// Another may succeed.
-    Again(Fault),
+    Again(PlatformError),
     /// The link is up and has no services to speak of: one more look, on a fresh link.
     Bare,
     /// No other will.
@@ -46,7 +46,7 @@ struct Attempt<'a> {
     label: String,
     deadline: Deadline,
     /// How the attempt before failed.
-    last: Option<Fault>,
+    last: Option<PlatformError>,
     /// Whether a link without services has been given up already: the next one is taken as it is.
     bare: bool,
 }
@@ -95,19 +95,19 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Again(fault)) => attempt.last = Some(fault),
             Err(Failure::Bare) => {
-                attempt.last = Some(Fault::own("it has no services yet"));
+                attempt.last = Some(PlatformError::own("it has no services yet"));
                 attempt.bare = true;
                 attempt.wait_for_the_end_of_the_last().await;
             }
         }
     }
-    let none = Fault::own("no attempt was made");
+    let none = PlatformError::own("no attempt was made");
     let fault = attempt.last.as_ref().unwrap_or(&none);
     Err(attempt.with_the_bond(fault, attempt.error(fault)).await)
 }
 
 impl Attempt<'_> {
-    fn error(&self, fault: &Fault) -> Error {
+    fn error(&self, fault: &PlatformError) -> Error {
         let context = Context {
             adapter: &self.tools.adapter,
             device: &self.label,
@@ -119,7 +119,7 @@ impl Attempt<'_> {
     }
 
     /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
-    async fn with_the_bond(&self, fault: &Fault, error: Error) -> Error {
+    async fn with_the_bond(&self, fault: &PlatformError, error: Error) -> Error {
         let details = self
             .deadline
             .within(DETAILS_TIME)
@@ -140,7 +140,7 @@ impl Attempt<'_> {
     }
 
     fn timed_out(&self, waited: Duration) -> Error {
-        let last = self.last.as_ref().map(Fault::reason);
+        let last = self.last.as_ref().map(PlatformError::reason);
         Error::ConnectTimeout { device: self.label.clone(), waited, rssi: self.rssi(), last }
     }
 
@@ -164,8 +164,8 @@ impl Attempt<'_> {
         }
     }
 
-    async fn back_off(&self, number: u32, fault: &Fault) -> Result<()> {
-        let pause = attempt::pause(self.device, number);
+    async fn back_off(&self, number: u32, fault: &PlatformError) -> Result<()> {
+        let pause = retry::pause(self.device, number);
         if self.deadline.remaining() <= pause {
             return Err(self.error(fault));
         }
@@ -304,7 +304,7 @@ impl Attempt<'_> {
     }
 
     /// A device that vanishes while its table is fetched has dropped the link.
-    fn unless_gone(&self, fault: &Fault) -> Failure {
+    fn unless_gone(&self, fault: &PlatformError) -> Failure {
         match fault.meaning(Operation::Ask) {
             Meaning::Gone => Failure::Again(fault.clone()),
             _ => Failure::Final(self.error(fault)),
@@ -335,7 +335,7 @@ async fn noting_when_up<T>(
 }
 
 fn dropped() -> Failure {
-    Failure::Again(Fault::own(LOST_EARLY))
+    Failure::Again(PlatformError::own(LOST_EARLY))
 }
 
 /// Whether a table holds nothing that a device is made for: only Generic Access, Generic Attribute, and services without a

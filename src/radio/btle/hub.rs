@@ -11,15 +11,15 @@ use tokio::time::Instant;
 
 use super::link::BtleLink;
 use super::registry::{CAPACITY, Facts, Merged, Phase, Registry};
-use crate::radio::attempt::Attempts;
-use crate::radio::{AdapterState, DeviceId, REPORT_QUEUE, Report};
+use crate::radio::retry::ConnectRetries;
+use crate::radio::{AdapterState, DeviceId, SEEN_DEVICE_QUEUE, SeenDevice};
 
 #[derive(Debug)]
 pub(super) struct Hub {
     state: Mutex<State>,
-    reports: broadcast::Sender<Report>,
+    reports: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
-    pub(super) attempts: Attempts,
+    pub(super) attempts: ConnectRetries,
 }
 
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl Hub {
         };
         Self {
             state: Mutex::new(state),
-            reports: broadcast::Sender::new(REPORT_QUEUE),
+            reports: broadcast::Sender::new(SEEN_DEVICE_QUEUE),
             adapter: watch::Sender::new(adapter),
-            attempts: Attempts::default(),
+            attempts: ConnectRetries::default(),
         }
     }
 
@@ -127,7 +127,7 @@ impl Hub {
 
     // -- what is asked of it -----------------------------------------------------------------------------------
 
-    pub(super) fn reports(&self) -> broadcast::Receiver<Report> {
+    pub(super) fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.reports.subscribe()
     }
 
@@ -155,11 +155,11 @@ impl Hub {
         state.registry.scanning().then(|| state.news.elapsed())
     }
 
-    pub(super) fn known(&self) -> Vec<Report> {
-        lock(&self.state).registry.reports()
+    pub(super) fn known(&self) -> Vec<SeenDevice> {
+        lock(&self.state).registry.seen_devices()
     }
 
-    pub(super) fn report(&self, id: &DeviceId) -> Option<Report> {
+    pub(super) fn report(&self, id: &DeviceId) -> Option<SeenDevice> {
         lock(&self.state).registry.report(id)
     }
 

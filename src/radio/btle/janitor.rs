@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::fault::{Meaning, Operation};
+use super::platform_error::{Meaning, Operation};
 use super::system::System;
 use crate::radio::DeviceId;
 

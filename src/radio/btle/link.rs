@@ -9,9 +9,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
 use super::choose::Block;
-use super::fault::{Context, Fault, Meaning, Operation};
 use super::hub::Hub;
 use super::janitor::{Janitor, SEND_TIME};
+use super::platform_error::{Context, Meaning, Operation, PlatformError};
 use super::system::{Gatt, Listener, System};
 use super::values::Values;
 use crate::error::{Error, Result};
@@ -125,7 +125,7 @@ impl BtleLink {
         operation: Operation,
         doing: &str,
         deadline: Deadline,
-        work: impl Future<Output = Result<T, Fault>>,
+        work: impl Future<Output = Result<T, PlatformError>>,
     ) -> Result<T> {
         let lost = || Error::LinkLost { device: self.label.clone(), operation: doing.to_owned() };
         if !self.is_up() {
@@ -150,7 +150,7 @@ impl BtleLink {
     }
 
     /// Whether a refusal comes of the end of the link, which may be told a moment later.
-    async fn comes_of_loss(&self, fault: &Fault, operation: Operation) -> bool {
+    async fn comes_of_loss(&self, fault: &PlatformError, operation: Operation) -> bool {
         match fault.meaning(operation) {
             // "Unlikely error", or none at all, is what a request gets that the end of the link cut off.
             Meaning::Att(0x00 | 0x0e) | Meaning::NotSent | Meaning::Unknown | Meaning::NoAnswer => {
@@ -266,7 +266,7 @@ impl Link for BtleLink {
 
     async fn system_battery(&self) -> Result<Option<u8>> {
         let deadline = Deadline::after(SEND_TIME);
-        let late = |_| Fault::own("the battery level");
+        let late = |_| PlatformError::own("the battery level");
         deadline
             .run(self.tools.system.battery(&self.device), late)
             .await

@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, Attempt, Deadline, Details, DeviceId, Diagnosis, Link, Radio, Report,
+    AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
+    SeenDevice,
 };
 use crate::error::{Error, Result};
 
@@ -24,20 +25,20 @@ use crate::error::{Error, Result};
 mod bluez;
 mod choose;
 mod connect;
-mod fault;
 mod hub;
 mod janitor;
 mod link;
+mod platform_error;
 mod plug;
 mod registry;
 mod scan;
 mod system;
 mod values;
 
-use fault::{Context, Fault, Operation};
 use hub::Hub;
 use janitor::Janitor;
 use link::Tools;
+use platform_error::{Context, Operation, PlatformError};
 use scan::Scan;
 use system::System;
 
@@ -108,7 +109,7 @@ fn silent() -> Error {
     Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") }
 }
 
-fn open_error(fault: &Fault) -> Error {
+fn open_error(fault: &PlatformError) -> Error {
     let context = Context { adapter: "", device: "", rssi: None, doing: "open", waited: OPEN_TIME };
     fault.error(Operation::Ask, context)
 }
@@ -142,11 +143,11 @@ impl Radio for BtleRadio {
         self.tools.hub.adapter()
     }
 
-    fn reports(&self) -> broadcast::Receiver<Report> {
-        self.tools.hub.reports()
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
+        self.tools.hub.seen_devices()
     }
 
-    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
         self.tools.hub.attempts.subscribe()
     }
 
@@ -158,11 +159,11 @@ impl Radio for BtleRadio {
         self.scan.stop().await
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         if self.tools.hub.adapter_now() == AdapterState::Absent {
             self.tools.check_adapter().await?;
         }
-        let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+        let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         Deadline::after(OPEN_TIME)
             .run(self.tools.system.refresh(), late)
             .await
@@ -170,8 +171,8 @@ impl Radio for BtleRadio {
         Ok(self.tools.hub.known())
     }
 
-    async fn details(&self, device: &DeviceId) -> Result<Details> {
-        let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
+        let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         let asked = Deadline::after(OPEN_TIME).run(self.tools.system.details(device), late);
         asked.await.map_err(|fault| open_error(&fault))
     }

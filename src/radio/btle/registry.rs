@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::radio::{Address, DeviceId, Heard, Report};
+use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes};
 
 /// How many devices are remembered. A crowded place has some hundreds; phones change their addresses every quarter
 /// of an hour, so over a long run the number has no bound of its own.
@@ -52,7 +52,7 @@ struct Entry {
     manufacturer: BTreeMap<u16, Vec<u8>>,
     service_data: BTreeMap<Uuid, Vec<u8>>,
     phase: Phase,
-    heard: Option<Heard>,
+    heard: Option<SeenTimes>,
 }
 
 /// All devices, by identifier.
@@ -67,7 +67,7 @@ pub(super) struct Registry {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merged {
     /// All that is known of it now.
-    pub(super) report: Report,
+    pub(super) report: SeenDevice,
     /// The link before.
     pub(super) before: Phase,
     /// The link now.
@@ -110,7 +110,7 @@ impl Registry {
         let heard = scanning && (measured || (payload && entry.heard.is_some()));
         if heard {
             let first = entry.heard.map_or(now, |heard| heard.first);
-            entry.heard = Some(Heard { first, last: now });
+            entry.heard = Some(SeenTimes { first, last: now });
         }
         entry.take(facts);
         Merged { report: entry.report(id), before, now: entry.phase, heard }
@@ -135,7 +135,7 @@ impl Registry {
         dropped
     }
 
-    pub(super) fn report(&self, id: &DeviceId) -> Option<Report> {
+    pub(super) fn report(&self, id: &DeviceId) -> Option<SeenDevice> {
         self.devices.get(id).map(|entry| entry.report(id))
     }
 
@@ -144,8 +144,8 @@ impl Registry {
     }
 
     /// Everything, by identifier.
-    pub(super) fn reports(&self) -> Vec<Report> {
-        let mut reports: Vec<Report> = self.devices.iter().map(|(id, entry)| entry.report(id)).collect();
+    pub(super) fn seen_devices(&self) -> Vec<SeenDevice> {
+        let mut reports: Vec<SeenDevice> = self.devices.iter().map(|(id, entry)| entry.report(id)).collect();
         reports.sort_by(|a, b| a.id.cmp(&b.id));
         reports
     }
@@ -220,9 +220,9 @@ impl Entry {
         (!disguised && !name.is_empty()).then_some(name)
     }
 
-    fn report(&self, id: &DeviceId) -> Report {
+    fn report(&self, id: &DeviceId) -> SeenDevice {
         let alias = self.alias.clone().and_then(|alias| self.true_name(alias));
-        Report {
+        SeenDevice {
             id: id.clone(),
             address: self.address,
             name: self.name.clone(),
@@ -305,11 +305,11 @@ mod tests {
         assert!(!registry.merge(&id("old"), payload.clone(), start).heard);
 
         let first = registry.merge(&id("new"), rssi(-50), start);
-        assert_eq!(first.report.heard, Some(Heard { first: start, last: start }));
+        assert_eq!(first.report.heard, Some(SeenTimes { first: start, last: start }));
         let later = start + Duration::from_secs(1);
         assert_eq!(
             registry.merge(&id("new"), payload, later).report.heard,
-            Some(Heard { first: start, last: later })
+            Some(SeenTimes { first: start, last: later })
         );
     }
 
@@ -341,7 +341,7 @@ mod tests {
         let linked = Facts { connected: Some(true), ..Facts::default() };
         registry.merge(&id("linked"), linked, start);
         registry.merge(&id("newest"), rssi(-50), start + Duration::from_secs(9));
-        let left: Vec<_> = registry.reports().into_iter().map(|r| r.id).collect();
+        let left: Vec<_> = registry.seen_devices().into_iter().map(|r| r.id).collect();
         assert_eq!(left, [id("linked"), id("newer"), id("newest")]);
     }
 

@@ -7,9 +7,9 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use super::choose::Block;
-use super::fault::{Context, Fault, Meaning, Operation};
 use super::hub::Hub;
 use super::link::Tools;
+use super::platform_error::{Context, Meaning, Operation, PlatformError};
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline};
 
@@ -97,7 +97,7 @@ impl Scan {
                     _ => self.tools.system.start_scan().await,
                 }
             };
-            let late = |_| Fault::new("org.freedesktop.DBus.Error.NoReply", "no answer");
+            let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
             let Err(fault) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
             let again = match fault.meaning(operation) {
                 Meaning::Done => return Ok(()),
@@ -119,7 +119,7 @@ impl Scan {
         }
     }
 
-    async fn scan_error(&self, fault: &Fault, operation: Operation, deadline: Deadline) -> Error {
+    async fn scan_error(&self, fault: &PlatformError, operation: Operation, deadline: Deadline) -> Error {
         let context = Context {
             adapter: &self.tools.adapter,
             device: "",

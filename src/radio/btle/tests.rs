@@ -324,7 +324,7 @@ async fn a_scan_that_hears_nothing_is_started_anew() {
     sleep(Duration::from_secs(7)).await;
     assert_eq!(fake.calls(), ["stop_scan", "start_scan"]);
     // Again and again, also where it is refused; and nobody is told of an end.
-    lock(&fake.scans).push_back(Fault::new("org.freedesktop.DBus.Error.AccessDenied", "no"));
+    lock(&fake.scans).push_back(PlatformError::new("org.freedesktop.DBus.Error.AccessDenied", "no"));
     sleep(Duration::from_secs(36)).await;
     assert_eq!(fake.calls(), ["stop_scan", "start_scan"]);
     assert!(radio.tools.hub.scanning());
@@ -342,8 +342,8 @@ async fn a_scan_that_hears_nothing_is_started_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_busy_adapter_is_asked_again() {
     let (radio, fake) = radio([]);
-    let busy = || Fault::new("org.bluez.Error.InProgress", "Operation already in progress");
-    let not_ready = || Fault::new("org.bluez.Error.NotReady", "Resource Not Ready");
+    let busy = || PlatformError::new("org.bluez.Error.InProgress", "Operation already in progress");
+    let not_ready = || PlatformError::new("org.bluez.Error.NotReady", "Resource Not Ready");
     // As long as the kernel takes after bluetoothd was killed.
     lock(&fake.scans).extend((0..6).flat_map(|_| [not_ready(), busy()]));
     let start = Instant::now();
@@ -374,7 +374,7 @@ async fn closing_takes_no_longer_than_it_may() {
 #[tokio::test(start_paused = true)]
 async fn reports_come_for_what_is_heard_and_for_links() {
     let (radio, fake) = radio([]);
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     fake.merge(Facts { rssi: Some(-40), ..Facts::default() });
     assert!(reports.try_recv().is_err(), "no scan runs");
     radio.start_scan().await.unwrap();
@@ -392,7 +392,7 @@ async fn reports_come_for_what_is_heard_and_for_links() {
 async fn a_bond_is_made_or_it_is_said_why_not() {
     let (radio, fake) = radio([]);
     let link = radio.connect(&id(), soon()).await.unwrap();
-    let says = |name: &str| Err(Fault::new(format!("org.bluez.Error.{name}"), ""));
+    let says = |name: &str| Err(PlatformError::new(format!("org.bluez.Error.{name}"), ""));
     lock(&fake.pairings).extend([
         Ok(()),
         says("AlreadyExists"),

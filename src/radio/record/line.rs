@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::keyed::keyed;
 use crate::radio::gatt::{Characteristic, Descriptor, Service};
 use crate::radio::{
-    AdapterState, CharacteristicId, ConnectionParameters, Details, DeviceId, GattTable, Heard, Properties,
-    Report, WriteKind,
+    AdapterState, CharacteristicId, ConnectionParameters, DeviceDetails, DeviceId, GattTable, Properties,
+    SeenDevice, SeenTimes, WriteKind,
 };
 
 use super::fault::Fault;
@@ -59,7 +59,7 @@ pub(super) enum What {
     /// Nobody waits for the answer any more.
     Dropped { n: u32 },
     /// A device was heard, or its link changed.
-    Report(Told),
+    SeenDevice(Told),
     /// The adapter changed.
     Adapter { state: Power },
     /// The bulb sent something. `link` is the number of the call that connected.
@@ -77,7 +77,7 @@ pub(super) enum Call {
     StartScan,
     StopScan,
     Known,
-    Details { device: String },
+    DeviceDetails { device: String },
     Connect { device: String },
     Read { link: u32, characteristic: Char },
     Write { link: u32, characteristic: Char, hex: Hex, response: bool },
@@ -268,7 +268,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn of(report: &Report, began: Instant) -> Self {
+    pub(super) fn of(report: &SeenDevice, began: Instant) -> Self {
         let since = |at: Instant| micros(at.saturating_duration_since(began));
         Self {
             device: report.id.to_string(),
@@ -288,9 +288,9 @@ impl Told {
     }
 
     /// The report, in a replay that began then.
-    pub(super) fn report(&self, began: Instant) -> Report {
+    pub(super) fn report(&self, began: Instant) -> SeenDevice {
         let at = |t: u64| began.checked_add(Duration::from_micros(t)).unwrap_or(began);
-        Report {
+        SeenDevice {
             id: DeviceId::new(self.device.clone()),
             address: self.address.as_ref().and_then(|text| text.parse().ok()),
             name: self.name.clone(),
@@ -301,7 +301,7 @@ impl Told {
             manufacturer: keyed(self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone()))),
             service_data: keyed(self.service_data.iter().map(|(id, data)| (*id, data.0.clone()))),
             connected: self.connected,
-            heard: self.heard.map(|(first, last)| Heard { first: at(first), last: at(last) }),
+            heard: self.heard.map(|(first, last)| SeenTimes { first: at(first), last: at(last) }),
         }
     }
 }
@@ -317,8 +317,8 @@ pub(super) struct Known {
     parameters: Option<ConnectionParameters>,
 }
 
-impl From<&Details> for Known {
-    fn from(details: &Details) -> Self {
+impl From<&DeviceDetails> for Known {
+    fn from(details: &DeviceDetails) -> Self {
         Self {
             address_type: details.address_type.clone(),
             appearance: details.appearance,
@@ -329,7 +329,7 @@ impl From<&Details> for Known {
     }
 }
 
-impl From<Known> for Details {
+impl From<Known> for DeviceDetails {
     fn from(known: Known) -> Self {
         Self {
             address_type: known.address_type,
@@ -409,9 +409,11 @@ impl Call {
     /// The link that it is asked of.
     pub(super) const fn link(&self) -> Option<u32> {
         match self {
-            Self::StartScan | Self::StopScan | Self::Known | Self::Details { .. } | Self::Connect { .. } => {
-                None
-            }
+            Self::StartScan
+            | Self::StopScan
+            | Self::Known
+            | Self::DeviceDetails { .. }
+            | Self::Connect { .. } => None,
             Self::Read { link, .. }
             | Self::Write { link, .. }
             | Self::Subscribe { link, .. }
@@ -430,7 +432,7 @@ impl fmt::Display for Call {
             Self::StartScan => f.write_str("start a scan"),
             Self::StopScan => f.write_str("stop the scan"),
             Self::Known => f.write_str("list known devices"),
-            Self::Details { device } => write!(f, "details of {device}"),
+            Self::DeviceDetails { device } => write!(f, "details of {device}"),
             Self::Connect { device } => write!(f, "connect {device}"),
             Self::Read { characteristic, .. } => write!(f, "read {}", characteristic.0),
             Self::Write { characteristic, hex, response, .. } => {

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, Attempt, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link,
-    LinkState, NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, GattTable,
+    Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
 };
 use crate::error::{Error, Result};
 use crate::sanitise::json_safe;
@@ -105,7 +105,7 @@ impl Recorder {
             links: radio.link_limit(),
             state: (*radio.adapter_state().borrow()).into(),
         });
-        let (reports, _) = broadcast::channel(REPORT_QUEUE);
+        let (reports, _) = broadcast::channel(SEEN_DEVICE_QUEUE);
         let states = radio.adapter_state();
         let (state, adapter) = tell_states(states, &tape, |state| What::Adapter { state: state.into() });
         let tellers = vec![tell_reports(&*radio, &tape, reports.clone()), adapter];
@@ -235,13 +235,17 @@ fn nothing(_: &()) -> Answer {
 
 // What comes by itself is written down before the program is told: so the recording has cause before effect.
 
-fn tell_reports(radio: &dyn Radio, tape: &Arc<Tape>, to: broadcast::Sender<Report>) -> AbortOnDropHandle<()> {
-    let (mut reports, tape) = (radio.reports(), Arc::clone(tape));
+fn tell_reports(
+    radio: &dyn Radio,
+    tape: &Arc<Tape>,
+    to: broadcast::Sender<SeenDevice>,
+) -> AbortOnDropHandle<()> {
+    let (mut reports, tape) = (radio.seen_devices(), Arc::clone(tape));
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             match reports.recv().await {
                 Ok(report) => {
-                    tape.put(What::Report(Told::of(&report, tape.began)));
+                    tape.put(What::SeenDevice(Told::of(&report, tape.began)));
                     // That nobody listens is no failure.
                     let _ = to.send(report);
                 }
@@ -274,7 +278,7 @@ fn tell_states<T: Copy + Send + Sync + 'static>(
 struct Recorded {
     radio: Arc<dyn Radio>,
     tape: Arc<Tape>,
-    reports: broadcast::Sender<Report>,
+    reports: broadcast::Sender<SeenDevice>,
     state: watch::Receiver<AdapterState>,
     /// What tells the program of reports and states; ends with the radio.
     tellers: Mutex<Vec<AbortOnDropHandle<()>>>,
@@ -285,14 +289,14 @@ impl Radio for Recorded {
     pass_on! {
         radio: adapter -> AdapterInfo,
         link_limit -> usize,
-        attempts -> broadcast::Receiver<Attempt>
+        attempts -> broadcast::Receiver<ConnectRetry>
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
         self.state.clone()
     }
 
-    fn reports(&self) -> broadcast::Receiver<Report> {
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.reports.subscribe()
     }
 
@@ -306,18 +310,18 @@ impl Radio for Recorded {
         call.ends(self.radio.stop_scan().await, nothing)
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         let call = self.tape.call(Call::Known);
-        let told = |reports: &Vec<Report>| {
+        let told = |reports: &Vec<SeenDevice>| {
             let devices = reports.iter().map(|report| Told::of(report, self.tape.began)).collect();
             Answer { devices: Some(devices), ..Answer::default() }
         };
         call.ends(self.radio.known().await, told)
     }
 
-    async fn details(&self, device: &DeviceId) -> Result<Details> {
-        let call = self.tape.call(Call::Details { device: device.to_string() });
-        let told = |details: &Details| Answer { details: Some(details.into()), ..Answer::default() };
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
+        let call = self.tape.call(Call::DeviceDetails { device: device.to_string() });
+        let told = |details: &DeviceDetails| Answer { details: Some(details.into()), ..Answer::default() };
         call.ends(self.radio.details(device).await, told)
     }
 

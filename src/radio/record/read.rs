@@ -117,7 +117,7 @@ impl Checks {
                 }
             }
             What::Notification { link, .. } | What::Link { link, .. } => self.link(*link),
-            What::Report(_) | What::Adapter { .. } | What::Lost { .. } => Ok(()),
+            What::SeenDevice(_) | What::Adapter { .. } | What::Lost { .. } => Ok(()),
         }
     }
 

@@ -19,8 +19,8 @@ use super::line::{self, Answer, Call, Char, Hex, Line, What};
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, Details, DeviceId, GattTable, Link, LinkState,
-    NOTIFICATION_QUEUE, Notifications, REPORT_QUEUE, Radio, Report, WriteKind,
+    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceDetails, DeviceId, GattTable, Link,
+    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
 };
 
 /// Opens a recording as a [`radio`].
@@ -93,7 +93,7 @@ struct Player {
     answered: HashSet<u32>,
     state: Mutex<State>,
     wake: Notify,
-    reports: broadcast::Sender<Report>,
+    reports: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
 }
 
@@ -143,7 +143,7 @@ impl Player {
                     answered.insert(*n);
                     Some(*n)
                 }
-                What::Report(_) | What::Adapter { .. } => scan,
+                What::SeenDevice(_) | What::Adapter { .. } => scan,
                 What::Notification { link, .. } | What::Link { link, .. } => of_link.get(link).copied(),
                 What::Recording { .. } | What::Dropped { .. } | What::Lost { .. } => continue,
             };
@@ -159,7 +159,7 @@ impl Player {
             answered,
             state: Mutex::new(state),
             wake: Notify::new(),
-            reports: broadcast::channel(REPORT_QUEUE).0,
+            reports: broadcast::channel(SEEN_DEVICE_QUEUE).0,
             adapter: watch::channel(adapter).0,
         }
     }
@@ -242,7 +242,7 @@ impl Player {
                     let _ = waiting.send(Err(error.clone().into()));
                 }
             }
-            What::Report(told) => {
+            What::SeenDevice(told) => {
                 let _ = self.reports.send(told.report(self.began));
             }
             What::Adapter { state } => {
@@ -289,7 +289,7 @@ impl Radio for Replay {
         self.player.adapter.subscribe()
     }
 
-    fn reports(&self) -> broadcast::Receiver<Report> {
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.player.reports.subscribe()
     }
 
@@ -301,14 +301,14 @@ impl Radio for Replay {
         self.player.ask(Call::StopScan, None).await.map(|_| ())
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         let (_, answer) = self.player.ask(Call::Known, None).await?;
         Ok(answer.devices.unwrap_or_default().iter().map(|told| told.report(self.player.began)).collect())
     }
 
-    async fn details(&self, device: &DeviceId) -> Result<Details> {
-        let (_, answer) = self.player.ask(Call::Details { device: device.to_string() }, None).await?;
-        Ok(answer.details.map(Details::from).unwrap_or_default())
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
+        let (_, answer) = self.player.ask(Call::DeviceDetails { device: device.to_string() }, None).await?;
+        Ok(answer.details.map(DeviceDetails::from).unwrap_or_default())
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {

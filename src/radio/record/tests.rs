@@ -23,7 +23,7 @@ async fn session(radio: &dyn Radio) -> Vec<String> {
     let began = Instant::now();
     let mut saw = Vec::new();
     let mut see = |what: String| saw.push(format!("{} ms {what}", began.elapsed().as_millis()));
-    let mut reports = radio.reports();
+    let mut reports = radio.seen_devices();
     see(format!("{:?}", radio.start_scan().await));
     let report = reports.recv().await.unwrap();
     see(format!("{} {:?} {:?} {:?}", report.id, report.name, report.rssi, report.manufacturer));

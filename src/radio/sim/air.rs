@@ -13,10 +13,10 @@ use super::log::Log;
 use super::rig::Rig;
 use super::store::{SavedPeers, Store, Turn};
 use super::world::{Effect, LinkId, Peer, World};
-use crate::radio::attempt::Attempts;
+use crate::radio::retry::ConnectRetries;
 use crate::radio::{
-    AdapterState, Address, CharacteristicId, DeviceId, Heard, LinkState, NOTIFICATION_QUEUE, Notifications,
-    REPORT_QUEUE, Report,
+    AdapterState, Address, CharacteristicId, DeviceId, LinkState, NOTIFICATION_QUEUE, Notifications,
+    SEEN_DEVICE_QUEUE, SeenDevice, SeenTimes,
 };
 
 /// How often is looked whether another command has changed the world, while we have a link in it.
@@ -36,9 +36,9 @@ pub(super) struct Air {
     wake: Notify,
     /// There is something to keep.
     keep: Notify,
-    reports: broadcast::Sender<Report>,
+    reports: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
-    pub(super) attempts: Attempts,
+    pub(super) attempts: ConnectRetries,
 }
 
 #[derive(Debug)]
@@ -77,9 +77,9 @@ impl Air {
             store,
             wake: Notify::new(),
             keep: Notify::new(),
-            reports: broadcast::Sender::new(REPORT_QUEUE),
+            reports: broadcast::Sender::new(SEEN_DEVICE_QUEUE),
             adapter: watch::Sender::new(state),
-            attempts: Attempts::default(),
+            attempts: ConnectRetries::default(),
         };
         air.act(|_, _| ());
         air
@@ -122,7 +122,7 @@ impl Air {
 
     fn carry_out(&self, inner: &mut Inner, effect: Effect) {
         match effect {
-            Effect::Report(address) => {
+            Effect::SeenDevice(address) => {
                 if let Some(peer) = inner.world.peer(address) {
                     // Fails when nobody listens, which is fine.
                     let _ = self.reports.send(self.report(peer));
@@ -154,9 +154,9 @@ impl Air {
     }
 
     /// All that the system knows of a device.
-    fn report(&self, peer: &Peer) -> Report {
+    fn report(&self, peer: &Peer) -> SeenDevice {
         let heard = peer.known.by_us;
-        Report {
+        SeenDevice {
             id: DeviceId::new(peer.address().to_string()),
             address: Some(peer.address()),
             name: peer.known.name.clone(),
@@ -167,13 +167,14 @@ impl Air {
             manufacturer: peer.manufacturer(),
             service_data: peer.service_data(),
             connected: peer.link.is_some(),
-            heard: heard.map(|(first, last)| Heard { first: self.instant(first), last: self.instant(last) }),
+            heard: heard
+                .map(|(first, last)| SeenTimes { first: self.instant(first), last: self.instant(last) }),
         }
     }
 
     // -- what the radio shows ------------------------------------------------------------------------------------
 
-    pub(super) fn reports(&self) -> broadcast::Receiver<Report> {
+    pub(super) fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.reports.subscribe()
     }
 
@@ -181,7 +182,7 @@ impl Air {
         self.adapter.subscribe()
     }
 
-    pub(super) fn known(&self) -> Vec<Report> {
+    pub(super) fn known(&self) -> Vec<SeenDevice> {
         self.act(|world, now| world.known(now).map(|peer| self.report(peer)).collect())
     }
 

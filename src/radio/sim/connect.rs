@@ -11,7 +11,7 @@ use super::air::Air;
 use super::link::SimLink;
 use super::world::{Answer, Attempt, By, LinkId, Turn};
 use crate::error::{Error, Result};
-use crate::radio::attempt::{self, ATTEMPTS};
+use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
 
 /// How one attempt failed.
@@ -35,11 +35,8 @@ struct Connect<'a> {
 
 /// Connects, and resolves the services.
 pub(super) async fn connect(air: &Arc<Air>, device: &DeviceId, deadline: Deadline) -> Result<Arc<SimLink>> {
-    let unknown = || Error::ConnectFailed {
-        device: device.to_string(),
-        reason: attempt::UNKNOWN.to_owned(),
-        rssi: None,
-    };
+    let unknown =
+        || Error::ConnectFailed { device: device.to_string(), reason: retry::UNKNOWN.to_owned(), rssi: None };
     let address: Address = device.as_str().parse().map_err(|_| unknown())?;
     let (label, rssi) = air
         .act(|world, _| world.peer(address).map(|peer| (peer.label(), peer.known.rssi)))
@@ -75,7 +72,7 @@ impl Connect<'_> {
     }
 
     async fn back_off(&self, device: &DeviceId, number: u32, reason: &str) -> Result<()> {
-        let pause = attempt::pause(device, number);
+        let pause = retry::pause(device, number);
         if self.deadline.remaining() <= pause {
             return Err(self.failed(reason));
         }
@@ -94,7 +91,7 @@ impl Connect<'_> {
             Attempt::AdapterOff => {
                 return Err(Failure::Final(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
             }
-            Attempt::Unknown => return Err(Failure::Final(self.failed(attempt::UNKNOWN))),
+            Attempt::Unknown => return Err(Failure::Final(self.failed(retry::UNKNOWN))),
             Attempt::Busy => return Err(Failure::Again("another attempt is under way")),
             Attempt::Up { link, resolved } => (link, true, resolved),
             attempt @ (Attempt::Away { .. } | Attempt::Silent | Attempt::Coming { .. }) => {

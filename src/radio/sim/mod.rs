@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{AdapterInfo, AdapterState, Attempt, Deadline, DeviceId, Link, Radio, Report};
+use super::{AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceId, Link, Radio, SeenDevice};
 use crate::error::{Error, Result};
 use air::Air;
 use rig::Start;
@@ -144,11 +144,11 @@ impl Radio for SimRadio {
         self.air.adapter()
     }
 
-    fn reports(&self) -> broadcast::Receiver<Report> {
-        self.air.reports()
+    fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
+        self.air.seen_devices()
     }
 
-    fn attempts(&self) -> broadcast::Receiver<Attempt> {
+    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
         self.air.attempts.subscribe()
     }
 
@@ -165,7 +165,7 @@ impl Radio for SimRadio {
         Ok(())
     }
 
-    async fn known(&self) -> Result<Vec<Report>> {
+    async fn known(&self) -> Result<Vec<SeenDevice>> {
         Ok(self.air.known())
     }
 

@@ -3,40 +3,40 @@
 use std::time::Duration;
 
 use super::super::device::Device;
-use super::super::event::{Effect, ScanPhase, Word};
+use super::super::event::{Effect, RadioEvent, ScanPhase};
 use super::super::model::{FADE, GONE, Message, Model, Weight};
-use crate::bulb::{Happening, LinkPhase};
-use crate::radio::trace::Frame;
-use crate::radio::{DeviceId, Report};
-use crate::report::sanitise;
+use crate::bulb::{DriverEvent, LinkPhase};
+use crate::output::sanitise;
+use crate::radio::trace::TracedFrame;
+use crate::radio::{DeviceId, SeenDevice};
 
-pub(super) fn take(model: &mut Model, word: Word, effects: &mut Vec<Effect>) {
+pub(super) fn take(model: &mut Model, word: RadioEvent, effects: &mut Vec<Effect>) {
     match word {
-        Word::Open(adapter, state) => {
+        RadioEvent::Open(adapter, state) => {
             model.adapter = Some(adapter);
             model.adapter_is(state);
             effects.push(Effect::Scan(model.scan_wanted));
         }
         // A rig that cannot be read stays so.
-        Word::Closed(error) if error.exit() == 2 => effects.push(Effect::Fail(error)),
-        Word::Closed(error) => {
+        RadioEvent::Closed(error) if error.exit() == 2 => effects.push(Effect::Fail(error)),
+        RadioEvent::Closed(error) => {
             model.banner = Some(error);
             model.changed();
         }
-        Word::Adapter(state) => model.adapter_is(state),
-        Word::Scan(phase) => {
+        RadioEvent::Adapter(state) => model.adapter_is(state),
+        RadioEvent::Scan(phase) => {
             model.scan = phase;
             model.changed();
         }
-        Word::Reports(reports) => reports_came(model, reports),
-        Word::Frames(frames, missed) => frames_came(model, &frames, missed),
-        Word::Bulb(id, happening) => bulb(model, &id, &happening),
-        Word::Trouble(error) => model.fail(&error, None),
-        Word::Log(text) => {
+        RadioEvent::Reports(reports) => reports_came(model, reports),
+        RadioEvent::Frames(frames, missed) => frames_came(model, &frames, missed),
+        RadioEvent::Bulb(id, happening) => bulb(model, &id, &happening),
+        RadioEvent::Trouble(error) => model.fail(&error, None),
+        RadioEvent::Log(text) => {
             let text = sanitise(&text).into_owned();
             model.say(Message { at: model.now, weight: Weight::Failure, code: None, text, hint: None });
         }
-        Word::Saved(count, path) => {
+        RadioEvent::Saved(count, path) => {
             let path = path.display().to_string();
             let frames = if count == 1 { "frame is" } else { "frames are" };
             model.note(format!("{count} {frames} in {}", sanitise(&path)));
@@ -45,7 +45,7 @@ pub(super) fn take(model: &mut Model, word: Word, effects: &mut Vec<Effect>) {
 }
 
 /// The list changes at once for what is new; signal strengths wait for the clock, so that it can be read.
-fn reports_came(model: &mut Model, reports: Vec<Report>) {
+fn reports_came(model: &mut Model, reports: Vec<SeenDevice>) {
     model.heard |= reports.iter().any(|report| report.heard.is_some());
     for report in reports {
         let at = report.heard.map(|heard| model.clock()(heard.last));
@@ -68,7 +68,7 @@ fn reports_came(model: &mut Model, reports: Vec<Report>) {
     }
 }
 
-fn frames_came(model: &mut Model, frames: &[Frame], missed: u64) {
+fn frames_came(model: &mut Model, frames: &[TracedFrame], missed: u64) {
     model.frames.missed += missed;
     for frame in frames {
         let at = model.clock()(frame.at);
@@ -81,16 +81,16 @@ fn frames_came(model: &mut Model, frames: &[Frame], missed: u64) {
     }
 }
 
-fn bulb(model: &mut Model, id: &DeviceId, happening: &Happening) {
+fn bulb(model: &mut Model, id: &DeviceId, happening: &DriverEvent) {
     let (now, clock) = (model.now, model.clock());
     let Some(device) = model.devices.get_mut(id) else { return };
     device.take(happening, now, clock);
     let name = device.label().to_owned();
     match happening {
         // What the banner says need not be said again for each bulb.
-        Happening::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
-        Happening::Trouble(error) => model.fail(error, Some(&name)),
-        Happening::Link(LinkPhase::Up | LinkPhase::Down) => model.reorder(),
+        DriverEvent::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
+        DriverEvent::Trouble(error) => model.fail(error, Some(&name)),
+        DriverEvent::Link(LinkPhase::Up | LinkPhase::Down) => model.reorder(),
         _ => model.changed(),
     }
 }

@@ -15,10 +15,10 @@ use super::super::layout::{CHIP, Columns, columns};
 use super::super::paint::{Depth, bold, cursor, dim, glow, hue, temperature};
 use super::super::text::{cut, fit, fit_right};
 use super::super::update::PRESETS;
-use super::detail::Pen;
+use super::detail::DetailWriter;
 use super::list::chip;
 
-impl Pen<'_> {
+impl DetailWriter<'_> {
     pub(super) fn control(&self, control: Control) -> Line<'static> {
         let here = self.focused && self.model.control == control;
         let device = leader(self.model, control).unwrap_or(self.device);

@@ -49,19 +49,19 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(pane(model, Line::from(title), focused), area);
     for (row, y) in detail_rows(model, device, rows).into_iter().zip(0..rows.height) {
         let place = Rect { y: rows.y + y, height: 1, ..rows };
-        frame.render_widget(Pen { model, device, width: rows.width, focused }.row(row), place);
+        frame.render_widget(DetailWriter { model, device, width: rows.width, focused }.row(row), place);
     }
 }
 
 /// What rows are drawn with.
-pub(super) struct Pen<'a> {
+pub(super) struct DetailWriter<'a> {
     pub(super) model: &'a Model,
     pub(super) device: &'a Device,
     pub(super) width: u16,
     pub(super) focused: bool,
 }
 
-impl Pen<'_> {
+impl DetailWriter<'_> {
     pub(super) fn depth(&self) -> Depth {
         self.model.depth
     }
@@ -315,7 +315,7 @@ fn undecided(device: &Device) -> String {
 }
 
 /// Whether the lamp has one row only.
-fn detail_is_low(pen: &Pen<'_>) -> bool {
+fn detail_is_low(pen: &DetailWriter<'_>) -> bool {
     let area = pen.model.areas().detail.map(inner).unwrap_or_default();
     let rows = detail_rows(pen.model, pen.device, area);
     !rows.contains(&DetailRow::Preview(1))

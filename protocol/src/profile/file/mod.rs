@@ -15,7 +15,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::can::Grade;
-use super::text::{Hex, Pattern, Place, Properties, Time, Uuid};
+use super::text::{CharacteristicPath, Hex, Pattern, Properties, Time, Uuid};
 
 pub(crate) use crate::file::At;
 pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
@@ -57,7 +57,7 @@ pub(crate) struct File {
     pub(crate) role: BTreeMap<String, At<RoleDef>>,
     /// How to deal with the link
     #[serde(default)]
-    pub(crate) session: SessionDef,
+    pub(crate) session: LinkRulesDef,
     /// What the lamp can do, and how values are numbered
     pub(crate) can: CanDef,
     /// The frames that are written
@@ -143,7 +143,7 @@ pub(crate) struct GattDef {
     /// How much it says that every role is there, 0 to 100
     pub(crate) score: u8,
     /// Characteristics that this family never has
-    pub(crate) forbid: Vec<Place>,
+    pub(crate) forbid: Vec<CharacteristicPath>,
 }
 
 /// A read that settles what the lamp is, and writes nothing.
@@ -152,7 +152,7 @@ pub(crate) struct GattDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProbeDef {
     /// Where to read, if it is no role of this family
-    pub(crate) at: Option<Place>,
+    pub(crate) at: Option<CharacteristicPath>,
     /// The text that must be read there
     pub(crate) text: Option<String>,
     /// The role to read; it must give one of its reports
@@ -167,7 +167,7 @@ pub(crate) struct ProbeDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleDef {
     /// Where it is; the first that the bulb has is taken
-    pub(crate) at: Vec<Place>,
+    pub(crate) at: Vec<CharacteristicPath>,
     /// The properties that it must have, each as `read` or, for one of several, `write|write-without-response`
     #[serde(default)]
     pub(crate) properties: Vec<Properties>,
@@ -193,7 +193,7 @@ pub enum WriteKind {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct SessionDef {
+pub(crate) struct LinkRulesDef {
     /// What is written before anything else
     pub(crate) first: Vec<FirstDef>,
     /// Subscribe to what reports before the first write
@@ -342,7 +342,7 @@ pub(crate) struct VariantDef {
     /// Roles that differ
     pub(crate) role: BTreeMap<String, At<RoleDef>>,
     /// The whole session policy
-    pub(crate) session: Option<SessionDef>,
+    pub(crate) session: Option<LinkRulesDef>,
     /// Abilities that differ
     pub(crate) can: CanDef,
     /// Commands that differ

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::fault::Fault;
+use super::super::platform_error::PlatformError;
 use super::listen::Listening;
 use super::parse::Objects;
 
@@ -45,13 +45,13 @@ impl fmt::Debug for Bus {
 
 impl Bus {
     /// Connects. What is heard goes to the listener, and also that the bus is gone.
-    pub(super) async fn open(listening: Arc<Listening>) -> Result<Self, Fault> {
+    pub(super) async fn open(listening: Arc<Listening>) -> Result<Self, PlatformError> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
-        Self::on(channel.map_err(|error| Fault::own(error.to_string()))??, listening)
+        Self::on(channel.map_err(|error| PlatformError::own(error.to_string()))??, listening)
     }
 
     /// Takes a connection into use.
-    fn on(channel: Channel, listening: Arc<Listening>) -> Result<Self, Fault> {
+    fn on(channel: Channel, listening: Arc<Listening>) -> Result<Self, PlatformError> {
         let (io, connection) = dbus_tokio::connection::from_channel::<SyncConnection>(channel)?;
         let signals = MatchRule::new().with_type(MessageType::Signal);
         let heard = listening.clone();

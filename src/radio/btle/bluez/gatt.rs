@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, Weak};
 use async_trait::async_trait;
 use dbus::arg::{PropMap, Variant};
 
-use super::super::fault::Fault;
 use super::super::hub::lock;
+use super::super::platform_error::PlatformError;
 use super::super::system::{Gatt, Listener};
 use super::bus::Bus;
 use super::listen::Listening;
@@ -28,9 +28,9 @@ impl BusGatt {
         Self { bus, listening, device, paths: Mutex::default() }
     }
 
-    fn path(&self, id: CharacteristicId) -> Result<String, Fault> {
+    fn path(&self, id: CharacteristicId) -> Result<String, PlatformError> {
         let known = lock(&self.paths).get(&id).cloned();
-        known.ok_or_else(|| Fault::own(format!("characteristic {id} is not in the table")))
+        known.ok_or_else(|| PlatformError::own(format!("characteristic {id} is not in the table")))
     }
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for BusGatt {
 
 #[async_trait]
 impl Gatt for BusGatt {
-    async fn discover(&self) -> Result<GattTable, Fault> {
+    async fn discover(&self) -> Result<GattTable, PlatformError> {
         if self.listening.was_just_resolved(&self.device) {
             // BlueZ announces in the order of objects, so that "resolved" may come before some of the characteristics. An
             // answer comes after all that was to be announced.
@@ -67,7 +67,7 @@ impl Gatt for BusGatt {
         self.listening.mtu(&self.device)
     }
 
-    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {
         self.listening.listen(&self.device, to);
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Gatt for BusGatt {
     /// BlueZ announces a value before it answers the read, and we take the one before the other.
     async fn settle(&self) {}
 
-    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, PlatformError> {
         let path = self.path(characteristic)?;
         let (value,) = self.bus.call(&path, CHARACTERISTIC, "ReadValue", (PropMap::new(),)).await?;
         Ok(value)
@@ -90,7 +90,7 @@ impl Gatt for BusGatt {
         characteristic: CharacteristicId,
         value: &[u8],
         kind: WriteKind,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlatformError> {
         let path = self.path(characteristic)?;
         let kind = match kind {
             WriteKind::Request => "request",
@@ -100,12 +100,12 @@ impl Gatt for BusGatt {
         Ok(self.bus.call(&path, CHARACTERISTIC, "WriteValue", (value, options)).await?)
     }
 
-    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
         let path = self.path(characteristic)?;
         Ok(self.bus.call(&path, CHARACTERISTIC, "StartNotify", ()).await?)
     }
 
-    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
         let path = self.path(characteristic)?;
         Ok(self.bus.call(&path, CHARACTERISTIC, "StopNotify", ()).await?)
     }

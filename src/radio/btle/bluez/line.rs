@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::super::fault::{Fault, Meaning, Operation};
 use super::super::hub::{Hub, lock};
+use super::super::platform_error::{Meaning, Operation, PlatformError};
 use super::bus::Bus;
 use super::listen::Listening;
 use super::parse::Objects;
@@ -57,9 +57,9 @@ async fn again(listening: &Arc<Listening>) -> (Bus, Option<Objects>) {
     }
 }
 
-async fn once(listening: &Arc<Listening>) -> Result<(Bus, Option<Objects>), Fault> {
+async fn once(listening: &Arc<Listening>) -> Result<(Bus, Option<Objects>), PlatformError> {
     let bus = Bus::open(listening.clone()).await?;
-    match bus.subscribe().await?.map_err(Fault::from) {
+    match bus.subscribe().await?.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, Some(objects))),
         // It ends with the bus, and is started anew after it: that is heard.
         Err(fault) if fault.meaning(Operation::Ask) == Meaning::ServiceDown => Ok((bus, None)),

@@ -14,12 +14,12 @@ use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::choose::{Block, Candidate, choose};
-use super::fault::Fault;
 use super::hub::Hub;
+use super::platform_error::PlatformError;
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
 use crate::error::Result;
-use crate::radio::{AdapterInfo, AdapterState, Address, ConnectionParameters, Details, DeviceId};
+use crate::radio::{AdapterInfo, AdapterState, Address, ConnectionParameters, DeviceDetails, DeviceId};
 
 mod agent;
 mod bus;
@@ -56,7 +56,7 @@ struct Bluez {
 
 /// Opens the adapter that was asked for.
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
-    let fault = |fault: Fault| open_error(&fault);
+    let fault = |fault: PlatformError| open_error(&fault);
     let listening = Arc::new(Listening::default());
     let bus = Bus::open(listening.clone()).await.map_err(fault)?;
     let objects = bus.subscribe().await.flatten().map_err(|error| fault(error.into()))?;
@@ -98,9 +98,9 @@ impl Bluez {
         parameters_of(files, &self.name, self.address, device.as_str().parse().ok()?)
     }
 
-    fn path_of(&self, device: &DeviceId) -> Result<String, Fault> {
+    fn path_of(&self, device: &DeviceId) -> Result<String, PlatformError> {
         let address: Address = device.as_str().parse().map_err(|_| {
-            Fault::new("org.freedesktop.DBus.Error.UnknownObject", format!("{device} is no address"))
+            PlatformError::new("org.freedesktop.DBus.Error.UnknownObject", format!("{device} is no address"))
         })?;
         Ok(format!("{}/dev_{}", self.path, address.to_string().replace(':', "_")))
     }
@@ -108,7 +108,7 @@ impl Bluez {
 
 #[async_trait]
 impl System for Bluez {
-    async fn start_scan(&self) -> Result<(), Fault> {
+    async fn start_scan(&self) -> Result<(), PlatformError> {
         let bus = self.line.bus();
         let other_scans = self.listening.discovering();
         let filter = PropMap::from([
@@ -129,48 +129,48 @@ impl System for Bluez {
         Ok(())
     }
 
-    async fn stop_scan(&self) -> Result<(), Fault> {
+    async fn stop_scan(&self) -> Result<(), PlatformError> {
         Ok(self.line.bus().call(&self.path, ADAPTER, "StopDiscovery", ()).await?)
     }
 
-    async fn refresh(&self) -> Result<(), Fault> {
+    async fn refresh(&self) -> Result<(), PlatformError> {
         // Up to date by listening.
         Ok(())
     }
 
-    async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
+    async fn connect(&self, device: &DeviceId) -> Result<(), PlatformError> {
         Ok(self.line.bus().call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
     }
 
-    async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault> {
+    async fn disconnect(&self, device: &DeviceId) -> Result<(), PlatformError> {
         Ok(self.line.bus().send(&self.path_of(device)?, DEVICE, "Disconnect").await?)
     }
 
-    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError> {
         let path = self.path_of(device)?;
         Ok(Arc::new(BusGatt::new(self.line.bus(), self.listening.clone(), path)))
     }
 
-    async fn details(&self, device: &DeviceId) -> Result<Details, Fault> {
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
         let path = self.path_of(device)?;
         let answer: Result<(PropMap,), _> =
             self.line.bus().call(&path, PROPERTIES, "GetAll", (DEVICE,)).await;
         match answer {
             Ok((properties,)) => {
-                Ok(Details { parameters: self.parameters(device), ..details_of(&properties) })
+                Ok(DeviceDetails { parameters: self.parameters(device), ..details_of(&properties) })
             }
-            Err(error) if is_missing(&error) => Ok(Details::default()),
+            Err(error) if is_missing(&error) => Ok(DeviceDetails::default()),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn pair(&self, device: &DeviceId) -> Result<(), Fault> {
+    async fn pair(&self, device: &DeviceId) -> Result<(), PlatformError> {
         let path = self.path_of(device)?;
         let _turn = self.pairing.lock().await;
         Ok(agent::pair(&self.line.bus(), &self.path, &path).await?)
     }
 
-    async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, Fault> {
+    async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError> {
         let question = ("org.bluez.Battery1", "Percentage");
         let path = self.path_of(device)?;
         let answer = self.line.bus().call(&path, PROPERTIES, "Get", question).await;

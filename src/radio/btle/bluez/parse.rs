@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::registry::Facts;
 use super::objects::{GattCharacteristic, GattService};
 use crate::keyed::keyed;
-use crate::radio::{Address, Details, DeviceId};
+use crate::radio::{Address, DeviceDetails, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
 pub(super) const DEVICE: &str = "org.bluez.Device1";
@@ -60,8 +60,8 @@ pub(super) fn device_facts(properties: &PropMap) -> Facts {
 }
 
 /// What they tell of it besides. BlueZ has `Bonded` since 5.65, and the flags only where experimental interfaces are on.
-pub(super) fn details_of(properties: &PropMap) -> Details {
-    Details {
+pub(super) fn details_of(properties: &PropMap) -> DeviceDetails {
+    DeviceDetails {
         address_type: text(properties, "AddressType").cloned(),
         appearance: prop_cast(properties, "Appearance").copied(),
         flags: prop_cast::<Vec<u8>>(properties, "AdvertisingFlags").cloned(),

@@ -14,8 +14,8 @@ use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::fault::{Fault, Meaning, Operation};
 use super::super::hub::lock;
+use super::super::platform_error::{Meaning, Operation, PlatformError};
 use super::super::system::{Gatt, Listener};
 use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
 
@@ -61,9 +61,9 @@ impl PlugGatt {
         }
     }
 
-    fn characteristic(&self, id: CharacteristicId) -> Result<Characteristic, Fault> {
+    fn characteristic(&self, id: CharacteristicId) -> Result<Characteristic, PlatformError> {
         let known = lock(&self.characteristics).get(&id).cloned();
-        known.ok_or_else(|| Fault::own(format!("characteristic {id} is not in the table")))
+        known.ok_or_else(|| PlatformError::own(format!("characteristic {id} is not in the table")))
     }
 }
 
@@ -75,7 +75,7 @@ impl std::fmt::Debug for PlugGatt {
 
 #[async_trait]
 impl Gatt for PlugGatt {
-    async fn discover(&self) -> Result<GattTable, Fault> {
+    async fn discover(&self) -> Result<GattTable, PlatformError> {
         self.peripheral.discover_services().await?;
         let services = self.peripheral.services();
         let mut characteristics = HashMap::new();
@@ -88,7 +88,7 @@ impl Gatt for PlugGatt {
         Ok(table_of(&services))
     }
 
-    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {
         *lock(&self.listener) = Some(to);
         if lock(&self.pump).as_ref().is_some_and(|pump| !pump.settle.is_closed()) {
             return Ok(());
@@ -113,7 +113,7 @@ impl Gatt for PlugGatt {
         }
     }
 
-    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, PlatformError> {
         let characteristic = self.characteristic(characteristic)?;
         Ok(self.peripheral.read(&characteristic).await?)
     }
@@ -123,7 +123,7 @@ impl Gatt for PlugGatt {
         characteristic: CharacteristicId,
         value: &[u8],
         kind: WriteKind,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlatformError> {
         let characteristic = self.characteristic(characteristic)?;
         let kind = match kind {
             WriteKind::Request => WriteType::WithResponse,
@@ -132,14 +132,14 @@ impl Gatt for PlugGatt {
         Ok(self.peripheral.write(&characteristic, value, kind).await?)
     }
 
-    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
         let characteristic = self.characteristic(characteristic)?;
         Ok(self.peripheral.subscribe(&characteristic).await?)
     }
 
-    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+    async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
         let characteristic = self.characteristic(characteristic)?;
-        match self.peripheral.unsubscribe(&characteristic).await.map_err(Fault::from) {
+        match self.peripheral.unsubscribe(&characteristic).await.map_err(PlatformError::from) {
             Err(fault) if fault.meaning(Operation::Unsubscribe) == Meaning::Done => Ok(()),
             result => result,
         }

@@ -7,8 +7,8 @@ use btleplug::api::{Central, CentralState, Manager as _, Peripheral as _, ScanFi
 use btleplug::platform::{Adapter, Manager, Peripheral};
 
 use super::choose::Candidate;
-use super::fault::Fault;
 use super::hub::lock;
+use super::platform_error::PlatformError;
 use crate::radio::{AdapterInfo, Address, DeviceId};
 
 mod feed;
@@ -32,22 +32,22 @@ impl Plug {
         Self { central, devices: Mutex::default() }
     }
 
-    pub(super) async fn start_scan(&self) -> Result<(), Fault> {
+    pub(super) async fn start_scan(&self) -> Result<(), PlatformError> {
         // Unfiltered: BlueZ merges the filters of all programs, and many bulbs do not advertise their service.
         Ok(self.central.start_scan(ScanFilter::default()).await?)
     }
 
-    pub(super) async fn stop_scan(&self) -> Result<(), Fault> {
+    pub(super) async fn stop_scan(&self) -> Result<(), PlatformError> {
         Ok(self.central.stop_scan().await?)
     }
 
-    pub(super) async fn gatt(&self, device: &DeviceId) -> Result<Arc<PlugGatt>, Fault> {
+    pub(super) async fn gatt(&self, device: &DeviceId) -> Result<Arc<PlugGatt>, PlatformError> {
         if let Some(gatt) = lock(&self.devices).get(device) {
             return Ok(gatt.clone());
         }
         let all = self.central.peripherals().await?;
         let found = all.into_iter().find(|peripheral| id_of(peripheral) == *device);
-        let peripheral = found.ok_or_else(|| Fault::from(btleplug::Error::DeviceNotFound))?;
+        let peripheral = found.ok_or_else(|| PlatformError::from(btleplug::Error::DeviceNotFound))?;
         let mut devices = lock(&self.devices);
         Ok(devices.entry(device.clone()).or_insert_with(|| Arc::new(PlugGatt::new(peripheral))).clone())
     }
@@ -87,19 +87,19 @@ fn hush() {
 }
 
 /// Reaches the system.
-pub(super) async fn manager() -> Result<Manager, Fault> {
+pub(super) async fn manager() -> Result<Manager, PlatformError> {
     #[cfg(target_os = "linux")]
     hush();
     // It connects to the bus, and blocks meanwhile.
     let runtime = tokio::runtime::Handle::current();
     match tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await {
         Ok(manager) => Ok(manager?),
-        Err(error) => Err(Fault::own(error.to_string())),
+        Err(error) => Err(PlatformError::own(error.to_string())),
     }
 }
 
 /// The adapters, in the order in which the system happens to list them.
-pub(super) async fn adapters(manager: &Manager) -> Result<Vec<(String, Adapter)>, Fault> {
+pub(super) async fn adapters(manager: &Manager) -> Result<Vec<(String, Adapter)>, PlatformError> {
     let mut named = Vec::new();
     for adapter in manager.adapters().await? {
         let name = name_of(&adapter.adapter_info().await?);

@@ -7,8 +7,8 @@ use btleplug::api::{Central, Peripheral as _};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::choose::{Block, choose};
-use super::super::fault::{Fault, Operation};
 use super::super::hub::Hub;
+use super::super::platform_error::{Operation, PlatformError};
 use super::super::registry::Facts;
 use super::super::system::{Gatt, System};
 use super::super::{Opened, open_error};
@@ -27,7 +27,7 @@ struct Portable {
 
 /// Opens the adapter that was asked for.
 pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
-    let fault = |fault: Fault| open_error(&fault);
+    let fault = |fault: PlatformError| open_error(&fault);
     let all = adapters(&manager().await.map_err(fault)?).await.map_err(fault)?;
     let mut candidates = Vec::new();
     for (name, adapter) in &all {
@@ -56,7 +56,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         for (name, adapter) in adapters(&manager().await?).await? {
             candidates.push(candidate(&name, &adapter).await);
         }
-        Ok::<_, Fault>(())
+        Ok::<_, PlatformError>(())
     };
     if let Err(fault) = looked.await {
         diagnosis.fault = Some(open_error(&fault));
@@ -81,15 +81,15 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
 
 #[async_trait]
 impl System for Portable {
-    async fn start_scan(&self) -> Result<(), Fault> {
+    async fn start_scan(&self) -> Result<(), PlatformError> {
         self.plug.start_scan().await
     }
 
-    async fn stop_scan(&self) -> Result<(), Fault> {
+    async fn stop_scan(&self) -> Result<(), PlatformError> {
         self.plug.stop_scan().await
     }
 
-    async fn refresh(&self) -> Result<(), Fault> {
+    async fn refresh(&self) -> Result<(), PlatformError> {
         for peripheral in self.plug.central.peripherals().await? {
             let connected = peripheral.is_connected().await.ok();
             let facts = Facts { connected, rssi: None, ..read(&peripheral).await };
@@ -98,12 +98,12 @@ impl System for Portable {
         Ok(())
     }
 
-    async fn connect(&self, device: &DeviceId) -> Result<(), Fault> {
+    async fn connect(&self, device: &DeviceId) -> Result<(), PlatformError> {
         let gatt = self.plug.gatt(device).await?;
-        let result = gatt.peripheral.connect().await.map_err(Fault::from);
+        let result = gatt.peripheral.connect().await.map_err(PlatformError::from);
         let up = match &result {
             Ok(()) => true,
-            Err(fault) => fault.meaning(Operation::Connect) == super::super::fault::Meaning::Done,
+            Err(fault) => fault.meaning(Operation::Connect) == super::super::platform_error::Meaning::Done,
         };
         if up {
             let link = Facts { connected: Some(true), resolved: Some(true), ..Facts::default() };
@@ -112,15 +112,15 @@ impl System for Portable {
         result
     }
 
-    async fn disconnect(&self, device: &DeviceId) -> Result<(), Fault> {
+    async fn disconnect(&self, device: &DeviceId) -> Result<(), PlatformError> {
         Ok(self.plug.gatt(device).await?.peripheral.disconnect().await?)
     }
 
-    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+    async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError> {
         Ok(self.plug.gatt(device).await?)
     }
 
-    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, PlatformError> {
         Ok(None)
     }
 

@@ -33,9 +33,9 @@ pub(super) struct Fake {
     pub(super) hub: Mutex2<Option<Arc<Hub>>>,
     pub(super) fates: Mutex2<VecDeque<Fate>>,
     /// What starting a scan answers.
-    pub(super) scans: Mutex2<VecDeque<Fault>>,
+    pub(super) scans: Mutex2<VecDeque<PlatformError>>,
     /// What pairing answers; nothing at all if there is none.
-    pub(super) pairings: Mutex2<VecDeque<Result<(), Fault>>>,
+    pub(super) pairings: Mutex2<VecDeque<Result<(), PlatformError>>>,
     pub(super) bonded: Option<bool>,
     pub(super) calls: Mutex2<Vec<String>>,
     pub(super) gatt: Arc<FakeGatt>,
@@ -51,7 +51,7 @@ pub(super) struct FakeGatt {
     /// How often there is no table yet.
     pub(super) late: Mutex2<u32>,
     /// What writing answers; nothing at all if there is none.
-    pub(super) writes: Mutex2<VecDeque<Result<(), Fault>>>,
+    pub(super) writes: Mutex2<VecDeque<Result<(), PlatformError>>>,
     pub(super) writing: Mutex2<(u32, u32)>,
     pub(super) listener: Mutex2<Option<Weak<dyn Listener>>>,
     pub(super) value: Mutex2<Vec<u8>>,
@@ -74,8 +74,8 @@ pub(super) fn id() -> DeviceId {
     DeviceId::new("C4:11:00:00:00:01")
 }
 
-pub(super) fn failed(message: &str) -> Fault {
-    Fault::new("org.bluez.Error.Failed", message)
+pub(super) fn failed(message: &str) -> PlatformError {
+    PlatformError::new("org.bluez.Error.Failed", message)
 }
 
 impl Fake {
@@ -105,12 +105,12 @@ impl Fake {
 
 #[async_trait]
 impl System for Fake {
-    async fn start_scan(&self) -> Result<(), Fault> {
+    async fn start_scan(&self) -> Result<(), PlatformError> {
         self.log("start_scan");
         lock(&self.scans).pop_front().map_or(Ok(()), Err)
     }
 
-    async fn stop_scan(&self) -> Result<(), Fault> {
+    async fn stop_scan(&self) -> Result<(), PlatformError> {
         self.log("stop_scan");
         if self.hangs {
             std::future::pending::<()>().await;
@@ -118,17 +118,17 @@ impl System for Fake {
         Ok(())
     }
 
-    async fn refresh(&self) -> Result<(), Fault> {
+    async fn refresh(&self) -> Result<(), PlatformError> {
         Ok(())
     }
 
-    async fn connect(&self, _: &DeviceId) -> Result<(), Fault> {
+    async fn connect(&self, _: &DeviceId) -> Result<(), PlatformError> {
         self.log("connect");
         let fate = lock(&self.fates).pop_front().unwrap_or(Fate::Up);
         match fate {
             Fate::Up => self.link(true, true),
             Fate::Never => std::future::pending().await,
-            Fate::Refused(name, message) => return Err(Fault::new(name, message)),
+            Fate::Refused(name, message) => return Err(PlatformError::new(name, message)),
             Fate::Drops(after) => {
                 self.link(true, false);
                 sleep(after).await;
@@ -140,7 +140,7 @@ impl System for Fake {
         Ok(())
     }
 
-    async fn disconnect(&self, _: &DeviceId) -> Result<(), Fault> {
+    async fn disconnect(&self, _: &DeviceId) -> Result<(), PlatformError> {
         if self.hangs {
             std::future::pending::<()>().await;
         }
@@ -148,11 +148,11 @@ impl System for Fake {
         Ok(())
     }
 
-    async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, Fault> {
+    async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError> {
         Ok(self.gatt.clone())
     }
 
-    async fn pair(&self, _: &DeviceId) -> Result<(), Fault> {
+    async fn pair(&self, _: &DeviceId) -> Result<(), PlatformError> {
         self.log("pair");
         let cancel = Cancelled(self);
         let answer = lock(&self.pairings).pop_front();
@@ -164,11 +164,11 @@ impl System for Fake {
         answer
     }
 
-    async fn details(&self, _: &DeviceId) -> Result<Details, Fault> {
-        Ok(Details { bonded: self.bonded, ..Details::default() })
+    async fn details(&self, _: &DeviceId) -> Result<DeviceDetails, PlatformError> {
+        Ok(DeviceDetails { bonded: self.bonded, ..DeviceDetails::default() })
     }
 
-    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, Fault> {
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, PlatformError> {
         Ok(Some(87))
     }
 
@@ -192,7 +192,7 @@ impl Drop for Cancelled<'_> {
 
 #[async_trait]
 impl Gatt for FakeGatt {
-    async fn discover(&self) -> Result<GattTable, Fault> {
+    async fn discover(&self) -> Result<GattTable, PlatformError> {
         let mut late = lock(&self.late);
         if *late > 0 {
             *late -= 1;
@@ -203,7 +203,7 @@ impl Gatt for FakeGatt {
         Ok(GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics)] })
     }
 
-    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), Fault> {
+    async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {
         *lock(&self.listener) = Some(to);
         Ok(())
     }
@@ -214,13 +214,13 @@ impl Gatt for FakeGatt {
 
     async fn settle(&self) {}
 
-    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, Fault> {
+    async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, PlatformError> {
         let value = lock(&self.value).clone();
         self.notify(characteristic, &value);
         Ok(value)
     }
 
-    async fn write(&self, _: CharacteristicId, _: &[u8], _: WriteKind) -> Result<(), Fault> {
+    async fn write(&self, _: CharacteristicId, _: &[u8], _: WriteKind) -> Result<(), PlatformError> {
         {
             let (now, most) = &mut *lock(&self.writing);
             *now += 1;
@@ -235,15 +235,18 @@ impl Gatt for FakeGatt {
         }
     }
 
-    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), Fault> {
+    async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
         // The first value comes before the answer.
         self.notify(characteristic, &[1]);
         self.subscribed.notify_one();
         Ok(())
     }
 
-    async fn unsubscribe(&self, _: CharacteristicId) -> Result<(), Fault> {
-        Err(Fault::new("org.freedesktop.DBus.Error.UnknownObject", "Method \"StopNotify\" doesn't exist"))
+    async fn unsubscribe(&self, _: CharacteristicId) -> Result<(), PlatformError> {
+        Err(PlatformError::new(
+            "org.freedesktop.DBus.Error.UnknownObject",
+            "Method \"StopNotify\" doesn't exist",
+        ))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulb_protocol::file::{self, At};
-use bulb_protocol::profile::{self, Board, Profile};
+use bulb_protocol::profile::{self, Profile, VirtualBulb};
 use uuid::Uuid;
 
 use super::file::{
@@ -162,7 +162,7 @@ impl BulbTable {
             needs_bonding: self.needs_bonding.unwrap_or(profile.session.needs_bonding),
             pairing: self.pairing,
             start: light.clone(),
-            board: Board::new(profile, &spots, light),
+            board: VirtualBulb::new(profile, &spots, light),
             table,
             values,
             defects: self.defects,
@@ -287,7 +287,7 @@ fn misfit(what: Do) -> String {
 
 fn check_event<'a>(
     table: At<EventTable>,
-    board: impl Fn(Address) -> Option<&'a Board>,
+    board: impl Fn(Address) -> Option<&'a VirtualBulb>,
 ) -> Result<Event, Wrong> {
     let start = table.at;
     let wrong = |what: &str| Err(Wrong(start, what.to_owned()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bulb_protocol::Percent;
-use bulb_protocol::profile::{Board, Light};
+use bulb_protocol::profile::{Light, VirtualBulb};
 use uuid::Uuid;
 
 use crate::radio::gatt::Characteristic;
@@ -87,7 +87,7 @@ pub(super) struct Advert {
 #[derive(Debug)]
 pub(super) struct Bulb {
     /// What it plays, in the state that it starts with.
-    pub(super) board: Board,
+    pub(super) board: VirtualBulb,
     /// Its battery, if it has one.
     pub(super) battery: Option<Battery>,
     /// From a command to its status notification.

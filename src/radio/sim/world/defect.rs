@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{Board, Light, Reaction};
+use bulb_protocol::profile::{Light, Reaction, VirtualBulb};
 use bulb_protocol::{Percent, Rgb};
 
 use super::peer::Peer;
@@ -88,7 +88,7 @@ impl Peer {
     }
 
     /// The board as its reports show it.
-    pub(super) fn shown(&self) -> Option<Board> {
+    pub(super) fn shown(&self) -> Option<VirtualBulb> {
         let mut board = self.bulb()?.board.clone();
         let mut light = board.light().clone();
         if self.has(Defect::OneBehind) {

@@ -17,7 +17,7 @@ pub(crate) struct LinkId {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// There is news of a device.
-    Report(Address),
+    SeenDevice(Address),
     /// A notification was sent.
     Notify(LinkId, CharacteristicId, Vec<u8>),
     /// A link is gone.

@@ -151,7 +151,7 @@ impl World {
             if peer.device.advert.name_in_response {
                 self.agenda.enter(now + RESPONSE_AFTER, Due::Response(address, scan));
             }
-            self.effects.push(Effect::Report(address));
+            self.effects.push(Effect::SeenDevice(address));
         }
         self.agenda.enter(now + peer.pause(), Due::Advert(address, scan));
     }
@@ -160,7 +160,7 @@ impl World {
         let Some(peer) = self.peers.get_mut(&address).filter(|_| self.scan == Some(scan)) else { return };
         if peer.advertises() {
             peer.hear(now, true);
-            self.effects.push(Effect::Report(address));
+            self.effects.push(Effect::SeenDevice(address));
         }
     }
 
@@ -222,7 +222,7 @@ impl World {
         peer.dirty = true;
         self.effects.extend([
             Effect::Log(address, Happening::Connect),
-            Effect::Report(address),
+            Effect::SeenDevice(address),
             Effect::Keep,
         ]);
         let link = LinkId { address, number };
@@ -261,7 +261,7 @@ impl World {
             peer.forget();
             peer.known.heard = Some(now);
             peer.dirty = true;
-            self.effects.extend([Effect::Down(link), Effect::Report(link.address), Effect::Keep]);
+            self.effects.extend([Effect::Down(link), Effect::SeenDevice(link.address), Effect::Keep]);
         }
     }
 
@@ -308,7 +308,7 @@ impl World {
                     if let Some(board) = peer.board() {
                         board.connected(true);
                     }
-                    self.effects.push(Effect::Report(address));
+                    self.effects.push(Effect::SeenDevice(address));
                     self.expect_silence(LinkId { address, number });
                 }
                 Some(link) if !theirs.linked && !ours => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bulb_protocol::profile::{self, Board, Light, Occasion, Place, Reaction, Told};
+use bulb_protocol::profile::{self, CharacteristicPath, Light, Occasion, Reaction, SentFrame, VirtualBulb};
 use uuid::Uuid;
 
 use super::effect::LinkId;
@@ -106,7 +106,7 @@ impl Peer {
     }
 
     /// What it plays, if it is a bulb.
-    pub(super) fn board(&mut self) -> Option<&mut Board> {
+    pub(super) fn board(&mut self) -> Option<&mut VirtualBulb> {
         self.device.bulb.as_mut().map(|bulb| &mut bulb.board)
     }
 
@@ -147,7 +147,9 @@ impl Peer {
         board.set(shown.unwrap_or_else(|| own.clone()));
         let told = board.tell(occasion);
         board.set(own);
-        told.into_iter().filter_map(|Told { at, bytes }| Some((id_of(at)?, self.marred(bytes)))).collect()
+        told.into_iter()
+            .filter_map(|SentFrame { at, bytes }| Some((id_of(at)?, self.marred(bytes))))
+            .collect()
     }
 
     /// What to call it when speaking of it.
@@ -327,13 +329,16 @@ impl Peer {
 }
 
 /// A characteristic as profiles have it; none for the second of its UUID, which plays no role.
-fn place(id: CharacteristicId) -> Option<Place> {
+fn place(id: CharacteristicId) -> Option<CharacteristicPath> {
     let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-    (id.nth == 0).then(|| Place { service: Some(uuid(id.service)), characteristic: uuid(id.characteristic) })
+    (id.nth == 0).then(|| CharacteristicPath {
+        service: Some(uuid(id.service)),
+        characteristic: uuid(id.characteristic),
+    })
 }
 
 /// A characteristic of a profile as radios have it.
-fn id_of(at: Place) -> Option<CharacteristicId> {
+fn id_of(at: CharacteristicPath) -> Option<CharacteristicId> {
     let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
     Some(CharacteristicId::new(uuid(at.service?), uuid(at.characteristic)))
 }

@@ -275,7 +275,7 @@ fn a_bulb_with_a_link_or_gone_does_not_advertise() {
             world.advance(from + ms(at));
         }
         world.stop_scan();
-        world.effects().contains(&Effect::Report(address()))
+        world.effects().contains(&Effect::SeenDevice(address()))
     };
     let (mut world, link) = linked("[[event]]\nat = \"1s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"");
     assert!(!heard(&mut world, Duration::ZERO));

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::record::Bulb;
+use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::bulb::{Candidate, Recognition};
-use crate::radio::Report;
+use crate::radio::SeenDevice;
 use crate::sanitise::sanitise;
 
 /// Which family a bulb is of, and what speaks for each.
@@ -52,7 +52,7 @@ pub struct EvidenceRecord {
 impl DetectRecord {
     /// The record of what was found.
     #[must_use]
-    pub fn of(target: &str, report: &Report, found: &Recognition) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, found: &Recognition) -> Self {
         Self {
             target: target.to_owned(),
             bulb: Bulb::of(report),

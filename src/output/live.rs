@@ -2,8 +2,8 @@
 
 use console::Term;
 
-use super::record::DeviceRecord;
-use super::reporter::Reporter;
+use super::printer::Printer;
+use super::records::DeviceRecord;
 use super::text::device_line;
 
 /// The live table of a scan. What stands there when it is dropped stays.
@@ -17,14 +17,14 @@ pub struct Live {
 impl Live {
     /// A table on stdout, if that is a terminal and text was asked for.
     #[must_use]
-    pub fn new(reporter: &Reporter) -> Option<Self> {
+    pub fn new(reporter: &Printer) -> Option<Self> {
         let term = Term::stdout();
         reporter.live().then(|| Self { size: term.size(), term, drawn: 0 })
     }
 
     /// Draws the table anew: the devices, and a line below them that says what goes on. Rows that do not fit the
     /// terminal are counted instead of shown, as a row that has scrolled away cannot be drawn again.
-    pub fn draw(&mut self, reporter: &Reporter, devices: &[DeviceRecord], below: &str) {
+    pub fn draw(&mut self, reporter: &Printer, devices: &[DeviceRecord], below: &str) {
         let size = self.term.size();
         if size != self.size {
             // The terminal has wrapped the rows anew: which of its lines are ours cannot be told any more.

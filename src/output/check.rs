@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use anstyle::{AnsiColor, Style};
 
-use super::record::{Bulb, millis};
+use super::records::{Bulb, millis};
 use super::text::{DIM, Layout};
 use crate::check::{CHECKS, Class, Done, Outcome, Summary, own_class, own_look, own_name};
 use crate::error::{Error, Result};
-use crate::radio::Report;
+use crate::radio::SeenDevice;
 use crate::sanitise::sanitise;
 
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -109,7 +109,7 @@ pub struct CheckListing {
 impl CheckRecord {
     /// The record of a check.
     #[must_use]
-    pub fn of(target: &str, report: &Report, profile: &str, done: Done) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, profile: &str, done: Done) -> Self {
         let (result, expected, seen, reason) = match done.outcome {
             Outcome::Passed => (CheckResult::Passed, None, None, None),
             Outcome::Failed { expected, seen } => (CheckResult::Failed, Some(expected), Some(seen), None),
@@ -166,7 +166,7 @@ impl CheckRecord {
 impl CheckSummary {
     /// The record of the end.
     #[must_use]
-    pub fn of(target: &str, report: &Report, profile: &str, summary: Summary) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, profile: &str, summary: Summary) -> Self {
         Self {
             target: target.to_owned(),
             bulb: Bulb::of(report),
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     fn record(name: &str, outcome: Outcome) -> CheckRecord {
-        let report = Report {
+        let report = SeenDevice {
             id: crate::radio::DeviceId::new("C4:11:00:00:00:01"),
             address: None,
             name: Some(name.to_owned()),

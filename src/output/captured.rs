@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::frame::FrameRecord;
-use super::record::{Bulb, stamp};
+use super::records::{Bulb, stamp};
 use super::text::Layout;
 use crate::capture::{Event, Place, What};
 use crate::error::att_name;
 use crate::radio::gatt::{uuid_text, uuid16};
-use crate::radio::{Report, WriteKind};
+use crate::radio::{SeenDevice, WriteKind};
 use crate::sanitise::sanitise;
 
 /// The Client Characteristic Configuration, by which a client subscribes.
@@ -61,7 +61,7 @@ pub struct CapturedRecord {
 impl CapturedRecord {
     /// The record of an event, at its place if that is known.
     #[must_use]
-    pub fn of(event: &Event, device: &Report, place: Option<&Place>) -> Self {
+    pub fn of(event: &Event, device: &SeenDevice, place: Option<&Place>) -> Self {
         let descriptor = place.and_then(|place| place.descriptor);
         let subscription = descriptor == Some(uuid16(SUBSCRIPTION));
         let mut record = Self {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use console::measure_text_width;
 
-use super::record::{Body, ErrorRecord, Line};
+use super::records::{Body, ErrorRecord, Line};
 use super::text::{Layout, line};
 use crate::error::{Error, Result};
 use crate::sanitise::{json_safe, sanitise};
@@ -35,13 +35,13 @@ pub struct Settings {
 
 /// Prints records.
 #[derive(Debug)]
-pub struct Reporter {
+pub struct Printer {
     settings: Settings,
     layout: Layout,
     name_width: AtomicUsize,
 }
 
-impl Reporter {
+impl Printer {
     /// A reporter on this process's stdout and stderr.
     #[must_use]
     pub fn new(settings: Settings) -> Self {

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::reach::connect;
 use super::session::{ACK_TIME, Session};
 use crate::error::Result;
-use crate::radio::{Deadline, Link, LinkState, Radio, Report};
+use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
 /// How long it may take.
 const TIME: Duration = Duration::from_secs(8);
@@ -19,15 +19,15 @@ const SETTLE: Duration = Duration::from_millis(250);
 
 /// What is needed to put a bulb back.
 #[derive(Clone, Debug)]
-pub struct Undo {
+pub struct Restorer {
     radio: Arc<dyn Radio>,
-    report: Report,
+    report: SeenDevice,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    way: Option<Way>,
+    way: Option<RestorePlan>,
     link: Option<Arc<dyn Link>>,
     /// Whether anything was written since.
     touched: bool,
@@ -35,7 +35,7 @@ struct State {
 
 /// What is written to put a bulb back.
 #[derive(Clone, Debug)]
-pub(crate) struct Way {
+pub(crate) struct RestorePlan {
     /// How the bulb is driven.
     pub(crate) profile: Arc<Profile>,
     /// All that is known of it.
@@ -46,7 +46,7 @@ pub(crate) struct Way {
     pub(crate) found: bool,
 }
 
-impl Way {
+impl RestorePlan {
     /// Back to this state, as far as it can be set, and of what it can shine with, to what it shines with.
     pub(crate) fn to(found: Light, profile: Arc<Profile>) -> Self {
         let shines = |item: Item| item.mode().is_none() || found.mode.is_none() || item.mode() == found.mode;
@@ -55,10 +55,10 @@ impl Way {
     }
 }
 
-impl Undo {
+impl Restorer {
     /// Nothing to put back yet.
     #[must_use]
-    pub fn new(radio: Arc<dyn Radio>, report: Report) -> Self {
+    pub fn new(radio: Arc<dyn Radio>, report: SeenDevice) -> Self {
         Self { radio, report, state: Arc::default() }
     }
 
@@ -67,7 +67,7 @@ impl Undo {
     }
 
     /// The way back, from before anything was written: the first one counts.
-    pub(crate) fn note(&self, way: Way) {
+    pub(crate) fn note(&self, way: RestorePlan) {
         self.with(|state| {
             state.way.get_or_insert(way);
         });
@@ -106,9 +106,9 @@ impl Undo {
         found.then_some(back)
     }
 
-    async fn restore(&self, way: Way, link: Option<Arc<dyn Link>>) -> Result<bool> {
+    async fn restore(&self, way: RestorePlan, link: Option<Arc<dyn Link>>) -> Result<bool> {
         let deadline = Deadline::after(TIME);
-        let Way { profile, known, back, .. } = way;
+        let RestorePlan { profile, known, back, .. } = way;
         let up = link.filter(|link| *link.state().borrow() == LinkState::Up);
         let (link, fresh) = match up {
             Some(link) => (link, false),

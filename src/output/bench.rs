@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::parameters::ParametersRecord;
-use super::record::Bulb;
+use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
 use crate::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Step, Witness};
-use crate::radio::{AdapterInfo, Report, WriteKind};
+use crate::radio::{AdapterInfo, SeenDevice, WriteKind};
 use crate::sanitise::sanitise;
 
 /// How many bars a plot has.
@@ -290,7 +290,7 @@ impl BenchRecord {
     #[must_use]
     pub fn of(
         target: &str,
-        report: &Report,
+        report: &SeenDevice,
         adapter: &AdapterInfo,
         plan: &Plan,
         measured: &Measured,

@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::detect::CandidateRecord;
 use super::gatt::printable;
 use super::parameters::ParametersRecord;
-use super::record::{Bulb, millis};
+use super::records::{Bulb, millis};
 use super::text::{BOLD, DIM, Layout};
 use crate::bulb::{Advertising, Battery, Candidate, Recognition, Said, Source};
 use crate::numbers;
 use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
-use crate::radio::{CharacteristicId, Details, GattTable, Report};
+use crate::radio::{CharacteristicId, DeviceDetails, GattTable, SeenDevice};
 use crate::sanitise::sanitise;
 
 /// A number and what it stands for.
@@ -175,8 +175,8 @@ impl InfoRecord {
     #[must_use]
     pub fn of(
         target: &str,
-        report: &Report,
-        details: Details,
+        report: &SeenDevice,
+        details: DeviceDetails,
         advertising: Option<&Advertising>,
         inside: &Inside,
     ) -> Self {
@@ -242,7 +242,7 @@ fn candidate_rows(candidate: &CandidateRecord, page: &mut Page) {
 }
 
 impl AdvertRecord {
-    fn of(report: &Report, details: &Details, advertising: Option<&Advertising>) -> Self {
+    fn of(report: &SeenDevice, details: &DeviceDetails, advertising: Option<&Advertising>) -> Self {
         let interval = advertising.and_then(|heard| Some([heard.least()?, heard.median()?, heard.most()?]));
         Self {
             rssi: report.rssi,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{DecodeError, Heard, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
@@ -14,7 +14,7 @@ use super::roles::Roles;
 use super::session::{ACK_TIME, Session};
 use super::state::BulbState;
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, FrameReader, Notifications, Report};
+use crate::radio::{CharacteristicId, Deadline, FrameDecoder, Notifications, SeenDevice};
 
 /// How often a family is asked that tells nothing by itself.
 const POLL: Duration = Duration::from_secs(2);
@@ -23,16 +23,16 @@ const POLL: Duration = Duration::from_secs(2);
 const FOREIGN: u8 = 2;
 
 /// What frames of this family mean, for whoever shows them.
-pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameReader {
+pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDecoder {
     Arc::new(move |id, out, bytes| {
         let mut nearest: Option<DecodeError> = None;
         for role in roles.of(id) {
             let meaning = match out {
                 false => profile.decode(role, bytes).map(|light| light.to_string()),
-                true => profile.hear(role, bytes).map(|heard| match heard {
-                    Heard::Change(light) => light.to_string(),
-                    Heard::Question(_) => "a question".to_owned(),
-                    Heard::Nothing => "keeps or opens the session".to_owned(),
+                true => profile.decode_command(role, bytes).map(|heard| match heard {
+                    DecodedCommand::Change(light) => light.to_string(),
+                    DecodedCommand::Question(_) => "a question".to_owned(),
+                    DecodedCommand::Nothing => "keeps or opens the session".to_owned(),
                 }),
             };
             match meaning {
@@ -54,7 +54,7 @@ pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameReader {
 
 /// A characteristic that notifies.
 #[derive(Debug)]
-pub(super) struct Ear {
+pub(super) struct Subscription {
     id: CharacteristicId,
     stream: Notifications,
 }
@@ -72,7 +72,7 @@ impl Session {
                 continue;
             }
             let stream = self.link.subscribe(id, deadline).await?;
-            self.ears.push(Ear { id, stream });
+            self.ears.push(Subscription { id, stream });
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Session {
 
     /// This state, or where nothing is known, what the bulb advertised.
     #[must_use]
-    pub fn or_advertised(&self, state: BulbState, report: &Report) -> BulbState {
+    pub fn or_advertised(&self, state: BulbState, report: &SeenDevice) -> BulbState {
         match state.light() {
             Some(_) => state,
             None => light_of(&self.profile, report).map_or(state, BulbState::advertised),

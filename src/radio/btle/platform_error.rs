@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::radio::attempt;
+use crate::radio::retry;
 
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
 const BLUEZ: &str = "org.bluez.Error.";
@@ -18,7 +18,7 @@ pub(super) const LOST_EARLY: &str = "the link was lost before it was usable";
 
 /// A refusal in the system's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fault {
+pub(super) struct PlatformError {
     /// The error's name: of D-Bus, or `btleplug.…`; empty where there is none.
     pub(super) name: String,
     /// The text.
@@ -108,7 +108,7 @@ pub(super) struct Context<'a> {
     pub(super) waited: Duration,
 }
 
-impl Fault {
+impl PlatformError {
     pub(super) fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self { name: name.into(), message: message.into() }
     }
@@ -226,13 +226,13 @@ fn ask_error(meaning: &Meaning, detail: String) -> Error {
     }
 }
 
-fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Error {
+fn connect_error(fault: &PlatformError, meaning: &Meaning, context: Context<'_>) -> Error {
     let detail = fault.text();
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
     let reason = match meaning {
         Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
-        Meaning::Gone => attempt::UNKNOWN.to_owned(),
+        Meaning::Gone => retry::UNKNOWN.to_owned(),
         Meaning::Pairing => {
             format!(
                 "the keys of its pairing do not fit: remove it with bluetoothctl, and pair again ({detail})"
@@ -245,7 +245,7 @@ fn connect_error(fault: &Fault, meaning: &Meaning, context: Context<'_>) -> Erro
 }
 
 /// Why a bulb is not bonded with, in words where BlueZ has a name only.
-fn pairing_error(fault: &Fault, device: String) -> Error {
+fn pairing_error(fault: &PlatformError, device: String) -> Error {
     let words = match fault.name.strip_prefix(BLUEZ) {
         Some("AuthenticationTimeout") => "it did not answer",
         Some("AuthenticationCanceled") => "the pairing was cancelled",
@@ -401,7 +401,7 @@ fn of_the_client(message: &str) -> Meaning {
     }
 }
 
-impl From<btleplug::Error> for Fault {
+impl From<btleplug::Error> for PlatformError {
     fn from(error: btleplug::Error) -> Self {
         let kind = match &error {
             btleplug::Error::PermissionDenied => "PermissionDenied",
@@ -422,27 +422,27 @@ impl From<btleplug::Error> for Fault {
 
 /// On Linux, btleplug wraps what bluez-async says, whose text lacks the name of the D-Bus error.
 #[cfg(target_os = "linux")]
-fn of_bluez_async(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Fault> {
+fn of_bluez_async(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<PlatformError> {
     match error.downcast_ref::<bluez_async::BluetoothError>()? {
         bluez_async::BluetoothError::DbusError(error) => Some(error.into()),
-        other => Some(Fault::own(other.to_string())),
+        other => Some(PlatformError::own(other.to_string())),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn of_bluez_async(_: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<Fault> {
+fn of_bluez_async(_: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<PlatformError> {
     None
 }
 
 #[cfg(target_os = "linux")]
-impl From<&dbus::Error> for Fault {
+impl From<&dbus::Error> for PlatformError {
     fn from(error: &dbus::Error) -> Self {
         Self::new(error.name().unwrap_or_default(), error.message().unwrap_or_default())
     }
 }
 
 #[cfg(target_os = "linux")]
-impl From<dbus::Error> for Fault {
+impl From<dbus::Error> for PlatformError {
     fn from(error: dbus::Error) -> Self {
         Self::from(&error)
     }

@@ -10,9 +10,9 @@ mod gatt;
 mod info;
 mod live;
 mod parameters;
+mod printer;
 mod profile;
-mod record;
-mod reporter;
+mod records;
 mod text;
 
 pub use crate::sanitise::{json_safe, sanitise};
@@ -32,16 +32,16 @@ pub use info::{
 };
 pub use live::Live;
 pub use parameters::ParametersRecord;
+pub use printer::{ColorChoice, Printer, Settings, json_line};
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
-pub use record::{
+pub use records::{
     AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
     ScanRecord, StateRecord, millis,
 };
-pub use reporter::{ColorChoice, Reporter, Settings, json_line};
 
 #[cfg(test)]
 mod tests {
-    use super::record::Line;
+    use super::records::Line;
 
     /// The schema that users rely on is generated from the types. When this fails, look whether the change only adds (then
     /// run it with `BLESS=1`), or breaks (then the number in the file's name goes up as well).

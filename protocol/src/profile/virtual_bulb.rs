@@ -6,10 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Profile;
-use super::bulb::{Answer, Heard, Occasion};
+use super::bulb::{DecodedCommand, Occasion, StatusFrame};
 use super::light::{Item, Light, Mode};
 use super::recognise::AdvertData;
-use super::text::{Place, Uuid};
+use super::text::{CharacteristicPath, Uuid};
 use crate::Percent;
 
 /// ATT errors of a request that is refused (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1): one for frames of a wrong length,
@@ -19,10 +19,10 @@ const OUT_OF_RANGE: u8 = 0x80;
 
 /// A virtual lamp.
 #[derive(Clone, Debug)]
-pub struct Board {
+pub struct VirtualBulb {
     profile: Profile,
     /// Its roles, and where each is in its table.
-    roles: Vec<(String, Place)>,
+    roles: Vec<(String, CharacteristicPath)>,
     light: Light,
     sequence: u8,
     /// How many of the first writes it has been given over this link.
@@ -44,9 +44,9 @@ pub enum Reaction {
 
 /// What a lamp sends, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct SentFrame {
     /// The characteristic; its service is always there.
-    pub at: Place,
+    pub at: CharacteristicPath,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
@@ -70,16 +70,16 @@ impl Profile {
     }
 }
 
-impl Board {
+impl VirtualBulb {
     /// A lamp in this state, whose table has these services and characteristics. A role is where it is first looked for
     /// and found, whatever the properties there.
     #[must_use]
     pub fn new(profile: Profile, table: &[(Uuid, Uuid)], light: Light) -> Self {
-        let spot = |at: &Place| {
+        let spot = |at: &CharacteristicPath| {
             let (service, characteristic) = table.iter().copied().find(|(service, uuid)| {
                 at.service.is_none_or(|own| own == *service) && at.characteristic == *uuid
             })?;
-            Some(Place { service: Some(service), characteristic })
+            Some(CharacteristicPath { service: Some(service), characteristic })
         };
         let roles = profile.roles.iter().filter_map(|role| {
             let at = role.at.iter().find_map(spot)?;
@@ -111,18 +111,18 @@ impl Board {
     }
 
     /// The roles of a characteristic.
-    fn roles_at(&self, at: Place) -> impl Iterator<Item = &str> {
+    fn roles_at(&self, at: CharacteristicPath) -> impl Iterator<Item = &str> {
         self.roles.iter().filter(move |(_, own)| *own == at).map(|(name, _)| name.as_str())
     }
 
     /// Whether a characteristic is one of the family's own.
     #[must_use]
-    pub fn has_role(&self, at: Place) -> bool {
+    pub fn has_role(&self, at: CharacteristicPath) -> bool {
         self.roles_at(at).next().is_some()
     }
 
     /// The role to which commands are written there.
-    fn commanded(&self, at: Place) -> Option<&str> {
+    fn commanded(&self, at: CharacteristicPath) -> Option<&str> {
         self.roles_at(at).find(|role| self.profile.commands_go_to(role))
     }
 
@@ -130,12 +130,12 @@ impl Board {
     ///
     /// # Errors
     /// The ATT error that it answers a request with.
-    pub fn accepts(&self, at: Place, bytes: &[u8]) -> Result<(), u8> {
+    pub fn accepts(&self, at: CharacteristicPath, bytes: &[u8]) -> Result<(), u8> {
         let Some(role) = self.commanded(at) else { return Ok(()) };
         if self.profile.unsupported.is_some() {
             return Err(OUT_OF_RANGE);
         }
-        match self.profile.hear(role, bytes) {
+        match self.profile.decode_command(role, bytes) {
             Ok(_) => Ok(()),
             // Nothing nearer than a frame of another length.
             Err(error) if error.nearness().0 <= 1 => Err(INVALID_LENGTH),
@@ -145,40 +145,40 @@ impl Board {
 
     /// Takes a write. Frames that it does not accept come to nothing, and neither do commands before the first writes that
     /// the family wants.
-    pub fn write(&mut self, at: Place, bytes: &[u8]) -> Reaction {
+    pub fn write(&mut self, at: CharacteristicPath, bytes: &[u8]) -> Reaction {
         let Some(role) = self.commanded(at) else { return Reaction::Kept };
         if self.profile.unsupported.is_some() {
             return Reaction::Nothing;
         }
         let first = self.profile.session.first.get(self.greeted);
         let greets = first.is_some_and(|first| first.role == role && first.bytes == bytes);
-        let heard = self.profile.hear(role, bytes);
+        let heard = self.profile.decode_command(role, bytes);
         if greets {
             self.greeted = self.greeted.saturating_add(1);
         }
         match heard {
-            Ok(Heard::Change(_)) if !greets && self.greeted < self.profile.session.first.len() => {
+            Ok(DecodedCommand::Change(_)) if !greets && self.greeted < self.profile.session.first.len() => {
                 Reaction::Nothing
             }
-            Ok(Heard::Change(change)) => {
+            Ok(DecodedCommand::Change(change)) => {
                 self.light.merge(&change);
                 Reaction::Obeyed
             }
-            Ok(Heard::Question(question)) => Reaction::Asked(question),
-            Ok(Heard::Nothing) | Err(_) => Reaction::Nothing,
+            Ok(DecodedCommand::Question(question)) => Reaction::Asked(question),
+            Ok(DecodedCommand::Nothing) | Err(_) => Reaction::Nothing,
         }
     }
 
     /// What a read gives; none where the family has nothing to say there.
     #[must_use]
-    pub fn read(&self, at: Place) -> Option<Vec<u8>> {
+    pub fn read(&self, at: CharacteristicPath) -> Option<Vec<u8>> {
         let told = |role| self.answers(Occasion::Read(role)).into_iter().next();
         self.roles_at(at).find_map(told).map(|answer| answer.bytes)
     }
 
     /// Who asks gets an answer: where the family has no report of what the lamp shines with, it is that of what it shone with
     /// otherwise.
-    fn answers(&self, occasion: Occasion<'_>) -> Vec<Answer> {
+    fn answers(&self, occasion: Occasion<'_>) -> Vec<StatusFrame> {
         let as_if = |mode: Option<Mode>| {
             let light = Light { mode, ..self.light.clone() };
             self.profile.answers(occasion, &light, self.sequence)
@@ -196,14 +196,14 @@ impl Board {
     }
 
     /// What it sends on an occasion, as its state is by now.
-    pub fn tell(&mut self, occasion: Occasion<'_>) -> Vec<Told> {
+    pub fn tell(&mut self, occasion: Occasion<'_>) -> Vec<SentFrame> {
         if self.profile.unsupported.is_some() {
             return Vec::new();
         }
         let answers = self.answers(occasion);
         self.sequence = self.sequence.wrapping_add(u8::try_from(answers.len()).unwrap_or(u8::MAX));
         let place = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, at)| *at);
-        let told = |answer: Answer| Some(Told { at: place(&answer.role)?, bytes: answer.bytes });
+        let told = |answer: StatusFrame| Some(SentFrame { at: place(&answer.role)?, bytes: answer.bytes });
         answers.into_iter().filter_map(told).collect()
     }
 

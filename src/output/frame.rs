@@ -14,7 +14,7 @@ pub enum FrameKind {
     /// It is written, and changes the lamp.
     Command,
     /// The lamp sends it.
-    Report,
+    SeenDevice,
     /// It asks for a report.
     Query,
     /// It is written by the session's policy, and changes nothing.

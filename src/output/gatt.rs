@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::frame::FrameRecord;
-use super::record::Bulb;
+use super::records::Bulb;
 use super::text::Layout;
-use crate::bulb::{Deed, Passed};
+use crate::bulb::{GattOperation, GattOutcome};
 use crate::radio::gatt::uuid_text;
-use crate::radio::{Report, WriteKind};
+use crate::radio::{SeenDevice, WriteKind};
 use crate::sanitise::sanitise;
 
 /// How values are shown to people.
@@ -65,14 +65,14 @@ pub struct ValueRecord {
 impl ValueRecord {
     /// The record of what passed.
     #[must_use]
-    pub fn of(target: &str, report: &Report, passed: &Passed) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, passed: &GattOutcome) -> Self {
         let (operation, bytes, kind) = match &passed.deed {
-            Deed::Read(bytes) => ("read", Some(bytes), None),
-            Deed::Write(bytes, WriteKind::Request) => ("write", Some(bytes), Some("request")),
-            Deed::Write(bytes, WriteKind::Command) => ("write", Some(bytes), Some("command")),
-            Deed::Notification(bytes) => ("notification", Some(bytes), None),
-            Deed::Subscribe => ("subscribe", None, None),
-            Deed::Unsubscribe => ("unsubscribe", None, None),
+            GattOperation::Read(bytes) => ("read", Some(bytes), None),
+            GattOperation::Write(bytes, WriteKind::Request) => ("write", Some(bytes), Some("request")),
+            GattOperation::Write(bytes, WriteKind::Command) => ("write", Some(bytes), Some("command")),
+            GattOperation::Notification(bytes) => ("notification", Some(bytes), None),
+            GattOperation::Subscribe => ("subscribe", None, None),
+            GattOperation::Unsubscribe => ("unsubscribe", None, None),
         };
         Self {
             target: target.to_owned(),

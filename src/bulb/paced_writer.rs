@@ -16,7 +16,7 @@ const KEEP_TIME: Duration = Duration::from_secs(2);
 
 /// Writes in turn, with the least time between two that the bulb wants.
 #[derive(Clone, Debug)]
-pub(super) struct Pen {
+pub(super) struct PacedWriter {
     link: Arc<dyn Link>,
     roles: Arc<Roles>,
     device: Arc<str>,
@@ -25,7 +25,7 @@ pub(super) struct Pen {
     next: Arc<Mutex<Option<Instant>>>,
 }
 
-impl Pen {
+impl PacedWriter {
     pub(super) fn new(link: Arc<dyn Link>, roles: Arc<Roles>, device: &str, gap: Duration) -> Self {
         Self { link, roles, device: device.into(), gap, next: Arc::default() }
     }

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
 use console::{Alignment, pad_str};
 
-use super::record::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
+use super::records::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
 use crate::bulb::{Provenance, Source};
 use crate::sanitise::sanitise;
 

@@ -22,7 +22,7 @@ use bulb_protocol::profile::{Light, Profile, Readback};
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
 use crate::keyed::keyed;
-use crate::radio::{AdapterState, Report};
+use crate::radio::{AdapterState, SeenDevice};
 use crate::sanitise::sanitise;
 
 /// One record. Fields that a bulb did not give are null.
@@ -87,7 +87,7 @@ pub struct Bulb {
 impl Bulb {
     /// The bulb of a report.
     #[must_use]
-    pub fn of(report: &Report) -> Self {
+    pub fn of(report: &SeenDevice) -> Self {
         Self {
             id: report.id.to_string(),
             address: report.address.map(|address| address.to_string()),
@@ -132,7 +132,7 @@ pub struct DeviceRecord {
 impl DeviceRecord {
     /// The record of a report.
     #[must_use]
-    pub fn of(report: &Report, families: &Families) -> Self {
+    pub fn of(report: &SeenDevice, families: &Families) -> Self {
         Self {
             bulb: Bulb::of(report),
             alias: report.alias.clone(),
@@ -258,7 +258,7 @@ pub struct StateRecord {
 impl StateRecord {
     /// The record of a state that was read or notified.
     #[must_use]
-    pub fn of(target: &str, report: &Report, profile: &Profile, state: BulbState) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
             Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Item::name).collect(),
             _ => Vec::new(),
@@ -279,7 +279,7 @@ impl StateRecord {
 
     /// The record of a command's outcome.
     #[must_use]
-    pub fn after(target: &str, report: &Report, profile: &Profile, outcome: Outcome) -> Self {
+    pub fn after(target: &str, report: &SeenDevice, profile: &Profile, outcome: Outcome) -> Self {
         Self {
             confirmed: outcome.confirmed,
             commanded: true,
@@ -306,7 +306,7 @@ pub struct BatteryRecord {
 impl BatteryRecord {
     /// The record of a level.
     #[must_use]
-    pub fn of(target: &str, report: &Report, battery: Battery) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, battery: Battery) -> Self {
         Self {
             target: target.to_owned(),
             bulb: Bulb::of(report),
@@ -353,7 +353,7 @@ pub struct LinkRecord {
 impl LinkRecord {
     /// The record of a link.
     #[must_use]
-    pub fn of(target: &str, report: &Report, state: LinkKind) -> Self {
+    pub fn of(target: &str, report: &SeenDevice, state: LinkKind) -> Self {
         let (attempt, gap_ms, cause) = (None, None, None);
         Self { target: target.to_owned(), bulb: Bulb::of(report), state, attempt, gap_ms, cause }
     }

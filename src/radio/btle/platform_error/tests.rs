@@ -111,7 +111,7 @@ const THE_BUS_SAYS: &[(&str, &str, Operation, Meaning)] = &[
 fn every_refusal_that_is_known_has_its_meaning() {
     for (prefix, rows) in [(BLUEZ, BLUEZ_SAYS), (FREEDESKTOP, THE_BUS_SAYS)] {
         for (kind, message, operation, meaning) in rows {
-            let fault = Fault::new(format!("{prefix}{kind}"), *message);
+            let fault = PlatformError::new(format!("{prefix}{kind}"), *message);
             assert_eq!(&fault.meaning(*operation), meaning, "{operation:?}: {kind} {message:?}");
         }
     }
@@ -119,15 +119,16 @@ fn every_refusal_that_is_known_has_its_meaning() {
 
 #[test]
 fn what_the_client_library_says_has_its_meaning() {
-    assert_eq!(Fault::own("Service discovery timed out").meaning(Connect), Meaning::Unresolved);
-    assert_eq!(Fault::own("No Bluetooth adapters found.").meaning(Ask), Meaning::NoAdapter);
-    assert_eq!(Fault::own("Required property Address missing.").meaning(Gatt), Meaning::Unknown);
+    assert_eq!(PlatformError::own("Service discovery timed out").meaning(Connect), Meaning::Unresolved);
+    assert_eq!(PlatformError::own("No Bluetooth adapters found.").meaning(Ask), Meaning::NoAdapter);
+    assert_eq!(PlatformError::own("Required property Address missing.").meaning(Gatt), Meaning::Unknown);
 }
 
 #[test]
 fn each_error_has_its_code() {
-    let code =
-        |name: &str, message: &str, operation| Fault::new(name, message).error(operation, CONTEXT).code();
+    let code = |name: &str, message: &str, operation| {
+        PlatformError::new(name, message).error(operation, CONTEXT).code()
+    };
     assert_eq!(code("org.bluez.Error.NotReady", "Resource Not Ready", Scan), "adapter.off");
     assert_eq!(code("org.bluez.Error.Blocked", "Blocked through rfkill", Scan), "adapter.blocked");
     assert_eq!(code("org.bluez.Error.InProgress", "Operation already in progress", Scan), "scan.busy");
@@ -153,7 +154,7 @@ fn each_error_has_its_code() {
 
 #[test]
 fn what_is_not_known_keeps_its_text() {
-    let fault = Fault::new("org.bluez.Error.SomethingNew", "of a later BlueZ");
+    let fault = PlatformError::new("org.bluez.Error.SomethingNew", "of a later BlueZ");
     for operation in [Ask, Scan, Connect, Gatt, Subscribe] {
         let text = fault.error(operation, CONTEXT).to_string();
         assert!(text.contains("of a later BlueZ (org.bluez.Error.SomethingNew)"), "{text}");
@@ -162,10 +163,10 @@ fn what_is_not_known_keeps_its_text() {
 
 #[test]
 fn a_failed_connect_is_told_in_words_with_the_code() {
-    let fault = Fault::new("org.bluez.Error.Failed", "le-connection-abort-by-local");
+    let fault = PlatformError::new("org.bluez.Error.Failed", "le-connection-abort-by-local");
     let text = fault.error(Connect, CONTEXT).to_string();
     assert!(text.contains("lost before it was usable (le-connection-abort-by-local)"), "{text}");
-    assert_eq!(Fault::own(LOST_EARLY).reason(), LOST_EARLY);
+    assert_eq!(PlatformError::own(LOST_EARLY).reason(), LOST_EARLY);
 }
 
 #[test]
@@ -175,11 +176,11 @@ fn the_name_of_a_dbus_error_survives_btleplug() {
         let error = dbus::Error::new_custom("org.bluez.Error.Failed", "Not connected");
         // Does not compile when btleplug uses another version of bluez-async than we do.
         let error = btleplug::Error::from(bluez_async::BluetoothError::DbusError(error));
-        assert_eq!(Fault::from(error), Fault::new("org.bluez.Error.Failed", "Not connected"));
+        assert_eq!(PlatformError::from(error), PlatformError::new("org.bluez.Error.Failed", "Not connected"));
     }
-    assert_eq!(Fault::from(btleplug::Error::NotConnected).meaning(Gatt), Meaning::NoLink);
-    assert_eq!(Fault::from(btleplug::Error::DeviceNotFound).meaning(Connect), Meaning::Gone);
-    let other = Fault::from(btleplug::Error::RuntimeError("odd".to_owned()));
+    assert_eq!(PlatformError::from(btleplug::Error::NotConnected).meaning(Gatt), Meaning::NoLink);
+    assert_eq!(PlatformError::from(btleplug::Error::DeviceNotFound).meaning(Connect), Meaning::Gone);
+    let other = PlatformError::from(btleplug::Error::RuntimeError("odd".to_owned()));
     assert_eq!(other.meaning(Gatt), Meaning::Unknown);
     assert!(other.text().contains("odd"));
 }

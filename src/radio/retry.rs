@@ -18,7 +18,7 @@ const QUEUE: usize = 16;
 
 /// Another attempt to connect is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct ConnectRetry {
     /// To which device.
     pub device: DeviceId,
     /// Which one it is, from 2.
@@ -31,24 +31,28 @@ pub struct Attempt {
 
 /// Where attempts are told.
 #[derive(Debug)]
-pub(super) struct Attempts(broadcast::Sender<Attempt>);
+pub(super) struct ConnectRetries(broadcast::Sender<ConnectRetry>);
 
-impl Default for Attempts {
+impl Default for ConnectRetries {
     fn default() -> Self {
         Self(broadcast::Sender::new(QUEUE))
     }
 }
 
-impl Attempts {
+impl ConnectRetries {
     /// Says that another attempt will be made.
     pub(super) fn tell(&self, device: &DeviceId, label: &str, number: u32, after: &str) {
         tracing::info!("{label}: attempt {number} of {ATTEMPTS}, after: {after}");
         // Nobody listening is no error.
-        let _ =
-            self.0.send(Attempt { device: device.clone(), number, of: ATTEMPTS, after: after.to_owned() });
+        let _ = self.0.send(ConnectRetry {
+            device: device.clone(),
+            number,
+            of: ATTEMPTS,
+            after: after.to_owned(),
+        });
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Attempt> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<ConnectRetry> {
         self.0.subscribe()
     }
 }

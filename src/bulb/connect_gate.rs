@@ -12,7 +12,7 @@ const QUIET_TIME: Duration = Duration::from_secs(2);
 
 /// Lets one connect at a time through, once the scan rests.
 #[derive(Debug)]
-pub struct Gate {
+pub struct ConnectGate {
     turn: Semaphore,
     waiting: watch::Sender<usize>,
     quiet: watch::Sender<bool>,
@@ -20,7 +20,7 @@ pub struct Gate {
 
 /// The permission to connect, for as long as it is held.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct ConnectTurn<'a> {
     /// Absent only once the gate has gone.
     _turn: Option<SemaphorePermit<'a>>,
     _waiting: Waiting<'a>,
@@ -28,7 +28,7 @@ pub struct Turn<'a> {
 
 /// Counts as one who wants to connect.
 #[derive(Debug)]
-struct Waiting<'a>(&'a Gate);
+struct Waiting<'a>(&'a ConnectGate);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -36,15 +36,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Default for Gate {
+impl Default for ConnectGate {
     fn default() -> Self {
         Self { turn: Semaphore::new(1), waiting: watch::Sender::new(0), quiet: watch::Sender::new(true) }
     }
 }
 
-impl Gate {
+impl ConnectGate {
     /// Waits for one's turn to connect, and until the scan rests.
-    pub async fn enter(&self) -> Turn<'_> {
+    pub async fn enter(&self) -> ConnectTurn<'_> {
         self.waiting.send_modify(|waiting| *waiting += 1);
         let waiting = Waiting(self);
         let turn = self.turn.acquire().await.ok();
@@ -52,7 +52,7 @@ impl Gate {
         if tokio::time::timeout(QUIET_TIME, quiet.wait_for(|quiet| *quiet)).await.is_err() {
             tracing::warn!("connecting while the scan still runs");
         }
-        Turn { _turn: turn, _waiting: waiting }
+        ConnectTurn { _turn: turn, _waiting: waiting }
     }
 
     /// How many are connecting or wait for it, as it changes: above none, whoever scans is to pause.
@@ -73,7 +73,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_at_a_time_once_the_scan_rests() {
-        let gate = Gate::default();
+        let gate = ConnectGate::default();
         gate.set_quiet(false);
         let mut waiting = gate.waiting();
         let (first, ()) = tokio::join!(gate.enter(), async {
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_scan_that_does_not_rest_holds_nobody_up_for_ever() {
-        let gate = Gate::default();
+        let gate = ConnectGate::default();
         gate.set_quiet(false);
         drop(gate.enter().await);
     }

@@ -15,7 +15,7 @@ use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Notifications, W
 /// A characteristic as it is named on the command line: `fff1`, a whole UUID, `fff0/fff1`, `fff1#2` for the second of that
 /// UUID, or a handle, `@0x0011`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum CharacteristicRef {
     /// By the handle of its declaration or of its value.
     Handle(u16),
     /// By its UUID.
@@ -29,7 +29,7 @@ pub enum Place {
     },
 }
 
-impl FromStr for Place {
+impl FromStr for CharacteristicRef {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -60,7 +60,7 @@ impl FromStr for Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CharacteristicRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Handle(handle) => write!(f, "@0x{handle:04x}"),
@@ -75,7 +75,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
+impl CharacteristicRef {
     /// Looks it up in a table.
     ///
     /// # Errors
@@ -143,18 +143,18 @@ pub enum WriteChoice {
 
 /// What was done at a characteristic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passed {
+pub struct GattOutcome {
     /// Which one.
     pub id: CharacteristicId,
     /// The handle of its value, where the platform tells.
     pub handle: Option<u16>,
     /// What was done.
-    pub deed: Deed,
+    pub deed: GattOperation,
 }
 
 /// What can be done at a characteristic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum GattOperation {
     /// This was read.
     Read(Vec<u8>),
     /// This was written so.
@@ -169,13 +169,13 @@ pub enum Deed {
 
 /// A link, and the streams that were opened on it.
 #[derive(Debug)]
-pub struct Raw {
+pub struct RawGatt {
     link: Arc<dyn Link>,
     device: String,
     streams: HashMap<CharacteristicId, Notifications>,
 }
 
-impl Raw {
+impl RawGatt {
     /// `device` is what to call it in errors.
     #[must_use]
     pub fn new(link: Arc<dyn Link>, device: String) -> Self {
@@ -185,7 +185,7 @@ impl Raw {
     /// The characteristic, if it can do what is needed.
     fn able(
         &self,
-        place: &Place,
+        place: &CharacteristicRef,
         need: &'static str,
         can: impl FnOnce(&Characteristic) -> bool,
     ) -> Result<(CharacteristicId, Option<u16>)> {
@@ -205,10 +205,10 @@ impl Raw {
     ///
     /// # Errors
     /// There is no such characteristic, it cannot be read, and what [`Link::read`] gives.
-    pub async fn read(&self, place: &Place, deadline: Deadline) -> Result<Passed> {
+    pub async fn read(&self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "be read", |found| found.properties.read)?;
         let value = self.link.read(id, deadline).await?;
-        Ok(Passed { id, handle, deed: Deed::Read(value) })
+        Ok(GattOutcome { id, handle, deed: GattOperation::Read(value) })
     }
 
     /// Writes a value.
@@ -217,11 +217,11 @@ impl Raw {
     /// There is no such characteristic, it cannot be written so, and what [`Link::write`] gives.
     pub async fn write(
         &self,
-        place: &Place,
+        place: &CharacteristicRef,
         value: &[u8],
         choice: WriteChoice,
         deadline: Deadline,
-    ) -> Result<Passed> {
+    ) -> Result<GattOutcome> {
         let mut kind = WriteKind::Command;
         let (need, only) = match choice {
             WriteChoice::Auto => ("be written", None),
@@ -238,30 +238,34 @@ impl Raw {
             }
         })?;
         self.link.write(id, value, kind, deadline).await?;
-        Ok(Passed { id, handle, deed: Deed::Write(value.to_owned(), kind) })
+        Ok(GattOutcome { id, handle, deed: GattOperation::Write(value.to_owned(), kind) })
     }
 
     /// Subscribes; once. What comes from then on waits for [`next`](Self::next), the newest 64.
     ///
     /// # Errors
     /// There is no such characteristic, it cannot notify, and what [`Link::subscribe`] gives.
-    pub async fn subscribe(&mut self, place: &Place, deadline: Deadline) -> Result<Passed> {
+    pub async fn subscribe(&mut self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "notify", |found| found.properties.notifies())?;
         if !self.streams.contains_key(&id) {
             self.streams.insert(id, self.link.subscribe(id, deadline).await?);
         }
-        Ok(Passed { id, handle, deed: Deed::Subscribe })
+        Ok(GattOutcome { id, handle, deed: GattOperation::Subscribe })
     }
 
     /// Ends a subscription; without one, nothing.
     ///
     /// # Errors
     /// There is no such characteristic, and what [`Link::unsubscribe`] gives.
-    pub async fn unsubscribe(&mut self, place: &Place, deadline: Deadline) -> Result<Passed> {
+    pub async fn unsubscribe(
+        &mut self,
+        place: &CharacteristicRef,
+        deadline: Deadline,
+    ) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "notify", |_| true)?;
         self.streams.remove(&id);
         self.link.unsubscribe(id, deadline).await?;
-        Ok(Passed { id, handle, deed: Deed::Unsubscribe })
+        Ok(GattOutcome { id, handle, deed: GattOperation::Unsubscribe })
     }
 
     /// Waits for the next value that comes by itself where it was subscribed to. Without end: put a deadline over it, or
@@ -269,14 +273,14 @@ impl Raw {
     ///
     /// # Errors
     /// [`Error::LinkLost`].
-    pub async fn next(&mut self, place: &Place) -> Result<Passed> {
+    pub async fn next(&mut self, place: &CharacteristicRef) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "notify", |_| true)?;
         let Some(stream) = self.streams.get_mut(&id) else {
             return Err(Error::Internal(format!("waiting for {place} without a subscription")));
         };
         loop {
             match stream.recv().await {
-                Ok(value) => return Ok(Passed { id, handle, deed: Deed::Notification(value) }),
+                Ok(value) => return Ok(GattOutcome { id, handle, deed: GattOperation::Notification(value) }),
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!("{}: {missed} notifications missed", self.device);
                 }
@@ -307,7 +311,7 @@ mod tests {
     }
 
     fn found(text: &str) -> String {
-        match text.parse::<Place>().unwrap().find(&table(), "Light") {
+        match text.parse::<CharacteristicRef>().unwrap().find(&table(), "Light") {
             Ok((id, found)) => {
                 format!("{}/{id} @{:04x}", uuid_text(id.service), found.handle.unwrap_or_default())
             }
@@ -344,7 +348,7 @@ mod tests {
         );
         let outline = "(it has: fff0 (fff1, fff2, fff2), ffe0 (fff1))";
         for text in ["2a19", "fff2#3", "@0x0020", "ffe0/fff2"] {
-            let text_back = text.parse::<Place>().unwrap();
+            let text_back = text.parse::<CharacteristicRef>().unwrap();
             assert_eq!(
                 found(text),
                 format!("gatt.no_characteristic: Light has no characteristic {text_back} {outline}")
@@ -355,7 +359,10 @@ mod tests {
     #[test]
     fn what_is_no_name_of_a_characteristic_is_refused() {
         for text in ["", "fff", "fff1#0", "fff1#x", "@", "@0", "@10000", "/fff1", "fff0/", "x/fff1", "@+1"] {
-            assert!(text.parse::<Place>().unwrap_err().contains("is no characteristic"), "{text}");
+            assert!(
+                text.parse::<CharacteristicRef>().unwrap_err().contains("is no characteristic"),
+                "{text}"
+            );
         }
     }
 }
