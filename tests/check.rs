@@ -1,7 +1,7 @@
 //! Boards with one defect each, on the sim radio and a paused clock: each fails the checks that its rig says, and no other.
 
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

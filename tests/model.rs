@@ -9,7 +9,7 @@
 //! What fails is shrunk, and printed as a rig for `--adapter sim:RIG.toml` and the steps. `BULBCTL_MODEL_CASES` runs more of them.
 
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "model/case.rs"]
 mod case;

@@ -1,5 +1,5 @@
 //! What is generated from the profiles stands in the docs as it is generated. `BLESS=1` writes it.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
 use std::fs;

@@ -11,6 +11,7 @@
 //!
 //! No call in this crate panics, whatever bytes it is given.
 #![no_std]
+#![warn(missing_docs)]
 
 #[cfg(feature = "profiles")]
 extern crate alloc;

@@ -1,7 +1,7 @@
 //! The vectors of `fixtures/frames`, but for those of the base codec: every file of the folder, both ways.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 use std::fs;

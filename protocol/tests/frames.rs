@@ -1,6 +1,6 @@
 //! The vectors of `fixtures/frames/base.toml`, run both ways. Those of the other profiles are run by `families.rs`.
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;

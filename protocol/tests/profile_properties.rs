@@ -1,7 +1,7 @@
 //! What holds for every profile and all bytes and values.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../fuzz/play.rs"]
 mod play;

@@ -1,6 +1,6 @@
 //! What holds for all frames and for all bytes, by exhaustion where there are few enough and by chance where not.
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../fuzz/invariants.rs"]
 mod invariants;

@@ -1,7 +1,7 @@
 //! Which family a bulb is taken for: every virtual bulb by what it advertises and by its table, and the known mix-ups.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 

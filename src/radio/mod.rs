@@ -221,6 +221,7 @@ pub const NOTIFICATION_QUEUE: usize = 64;
 pub const SEEN_DEVICE_QUEUE: usize = 1024;
 
 /// An adapter that scans and connects.
+#[warn(missing_docs)]
 #[async_trait]
 pub trait Radio: fmt::Debug + Send + Sync {
     /// Which adapter it is.
@@ -239,7 +240,7 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// and for devices whose link changes.
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;
 
-    /// ConnectRetries to connect that are made after the first has failed, as they are about to be made.
+    /// Attempts to connect that are made after the first has failed, as they are about to be made.
     fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
         retry::ConnectRetries::default().subscribe()
     }
@@ -284,6 +285,7 @@ pub trait Radio: fmt::Debug + Send + Sync {
 }
 
 /// One connection.
+#[warn(missing_docs)]
 #[async_trait]
 pub trait Link: fmt::Debug + Send + Sync {
     /// The device at the other end.

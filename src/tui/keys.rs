@@ -37,7 +37,6 @@ impl Place {
 }
 
 /// What a key does.
-#[allow(missing_docs, reason = "the table has a sentence for each")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Quit,

@@ -1,7 +1,7 @@
 //! The contracts of the command line, through the binary, on the sim radio or with no radio at all.
 
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bench;
 mod bench_verb;

@@ -9,8 +9,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    unreachable_pub,
-    missing_docs
+    unreachable_pub
 )]
 
 mod adapter;

@@ -59,6 +59,7 @@ pub(super) enum What {
     /// Nobody waits for the answer any more.
     Dropped { n: u32 },
     /// A device was heard, or its link changed.
+    #[serde(rename = "report")]
     SeenDevice(Told),
     /// The adapter changed.
     Adapter { state: Power },
@@ -77,15 +78,40 @@ pub(super) enum Call {
     StartScan,
     StopScan,
     Known,
-    DeviceDetails { device: String },
-    Connect { device: String },
-    Read { link: u32, characteristic: Char },
-    Write { link: u32, characteristic: Char, hex: Hex, response: bool },
-    Subscribe { link: u32, characteristic: Char },
-    Unsubscribe { link: u32, characteristic: Char },
-    Battery { link: u32 },
-    Bond { link: u32 },
-    Disconnect { link: u32 },
+    #[serde(rename = "details")]
+    DeviceDetails {
+        device: String,
+    },
+    Connect {
+        device: String,
+    },
+    Read {
+        link: u32,
+        characteristic: Char,
+    },
+    Write {
+        link: u32,
+        characteristic: Char,
+        hex: Hex,
+        response: bool,
+    },
+    Subscribe {
+        link: u32,
+        characteristic: Char,
+    },
+    Unsubscribe {
+        link: u32,
+        characteristic: Char,
+    },
+    Battery {
+        link: u32,
+    },
+    Bond {
+        link: u32,
+    },
+    Disconnect {
+        link: u32,
+    },
 }
 
 /// What came of it.
