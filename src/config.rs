@@ -112,9 +112,7 @@ impl Config {
     /// [`Error::ConfigInvalid`] with the line.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
-        let config: Self = file::parse(text).map_err(|mistake| {
-            invalid(format!("line {}: {}", file::line(text, mistake.at()), mistake.message()))
-        })?;
+        let config: Self = file::parse(text).map_err(|error| invalid(error.to_string()))?;
         config.check().map_err(invalid)?;
         Ok(config)
     }

@@ -12,7 +12,6 @@ pub mod color;
 pub mod config;
 pub mod error;
 pub mod fleet;
-mod keyed;
 pub mod measure;
 pub mod numbers;
 pub mod output;

@@ -21,7 +21,6 @@ use bulb_protocol::profile::{Light, Profile, Readback};
 
 use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
 use crate::error::Error;
-use crate::keyed::keyed;
 use crate::radio::{AdapterState, SeenDevice};
 use crate::sanitise::sanitise;
 
@@ -138,9 +137,11 @@ impl DeviceRecord {
             alias: report.alias.clone(),
             rssi: report.rssi,
             services: report.services.iter().map(ToString::to_string).collect(),
-            manufacturer: keyed(
-                report.manufacturer.iter().map(|(id, data)| (format!("{id:04x}"), hex::encode(data))),
-            ),
+            manufacturer: report
+                .manufacturer
+                .iter()
+                .map(|(id, data)| (format!("{id:04x}"), hex::encode(data)))
+                .collect(),
             profile: families.advertised(report),
             state: families.advertised_light(report).as_ref().map(LightRecord::of),
             connected: report.connected,

@@ -5,14 +5,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::can::{Can, Grade};
-use super::error::{Checked, Fault};
-use super::file::{At, BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
+use super::error::{Mistake, Validated};
+use super::file::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef, Located};
 use super::light::{Item, Items};
 use super::scale::Scale;
 use crate::Rgb;
 
 /// The abilities of a profile; `grade` is that of those that do not say their own.
-pub(crate) fn compile(file: &CanDef, grade: Grade) -> Checked<Can> {
+pub(crate) fn compile(file: &CanDef, grade: Grade) -> Validated<Can> {
     let mut can = Can {
         declared: Items::NONE,
         grades: Vec::new(),
@@ -35,7 +35,7 @@ pub(crate) fn compile(file: &CanDef, grade: Grade) -> Checked<Can> {
         declare(Item::Power, power.value.grade);
         can.power = (power.value.on.unwrap_or(1), power.value.off.unwrap_or(0));
         if can.power.0 == can.power.1 {
-            return Err(Fault::new(power.at, "on and off have the same number"));
+            return Err(Mistake::new(power.at, "on and off have the same number"));
         }
     }
     if let Some(brightness) = &file.brightness {
@@ -67,45 +67,45 @@ pub(crate) fn compile(file: &CanDef, grade: Grade) -> Checked<Can> {
     Ok(can)
 }
 
-fn level(level: &At<LevelDef>) -> Checked<Scale> {
+fn level(level: &Located<LevelDef>) -> Validated<Scale> {
     percent(level.at, level.value.range, level.value.raw, level.value.down)
 }
 
-fn percent(at: usize, range: Option<(u32, u32)>, raw: Option<(u32, u32)>, down: bool) -> Checked<Scale> {
+fn percent(at: usize, range: Option<(u32, u32)>, raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
     let range = range.unwrap_or((0, 100));
     if range.1 > 100 {
-        return Err(Fault::new(at, format!("range ends at {}, and percent at 100", range.1)));
+        return Err(Mistake::new(at, format!("range ends at {}, and percent at 100", range.1)));
     }
     scale(at, range, raw, down)
 }
 
-fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> Checked<Scale> {
+fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
     let (least, most) = range;
     if least >= most {
-        return Err(Fault::new(at, format!("range is {least} to {most}: the first is to be the smaller")));
+        return Err(Mistake::new(at, format!("range is {least} to {most}: the first is to be the smaller")));
     }
     let raw = raw.unwrap_or(range);
     if raw.0 == raw.1 {
-        return Err(Fault::new(at, format!("raw is {} at both ends", raw.0)));
+        return Err(Mistake::new(at, format!("raw is {} at both ends", raw.0)));
     }
     Ok(Scale { range, raw, down, inverse: false })
 }
 
-fn temperature(kelvin: &At<KelvinDef>) -> Checked<(Scale, Vec<(u32, Rgb)>)> {
+fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>)> {
     let (at, kelvin) = (kelvin.at, &kelvin.value);
     let (warm, cold) = kelvin.range;
     if warm < 1000 || cold > 20_000 {
-        return Err(Fault::new(at, format!("range is {warm} to {cold} kelvin, not within 1000 to 20000")));
+        return Err(Mistake::new(at, format!("range is {warm} to {cold} kelvin, not within 1000 to 20000")));
     }
     if kelvin.mired && kelvin.raw.is_some() {
-        return Err(Fault::new(at, "the numbers are either mireds or as `raw` says"));
+        return Err(Mistake::new(at, "the numbers are either mireds or as `raw` says"));
     }
     let mut scale = scale(at, kelvin.range, kelvin.raw, false)?;
     scale.inverse = kelvin.mired;
     let mut tint = Vec::new();
     for (temperature, color) in &kelvin.tint {
         let wrong = || {
-            Fault::new(
+            Mistake::new(
                 color.at,
                 format!(
                     "`{temperature} = {:?}` is no kelvin with its colour, as 3600 = \"ffcb8d\"",
@@ -124,10 +124,10 @@ fn temperature(kelvin: &At<KelvinDef>) -> Checked<(Scale, Vec<(u32, Rgb)>)> {
 
 type Numbered = Option<(u32, u32)>;
 
-fn effects(effect: &At<EffectDef>) -> Checked<(Vec<(String, u32)>, Numbered)> {
+fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Numbered)> {
     let (at, effect) = (effect.at, &effect.value);
     if effect.names.is_empty() && effect.numbered.is_none() {
-        return Err(Fault::new(
+        return Err(Mistake::new(
             at,
             "there are no effects: `names` with their numbers, or `numbered` with the first and the last",
         ));
@@ -135,12 +135,15 @@ fn effects(effect: &At<EffectDef>) -> Checked<(Vec<(String, u32)>, Numbered)> {
     if let Some((first, last)) = effect.numbered
         && first >= last
     {
-        return Err(Fault::new(at, format!("numbered is {first} to {last}: the first is to be the smaller")));
+        return Err(Mistake::new(
+            at,
+            format!("numbered is {first} to {last}: the first is to be the smaller"),
+        ));
     }
     for name in effect.names.keys() {
         let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || !name.chars().all(word) || name.parse::<u32>().is_ok() {
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 at,
                 format!(
                     "{name:?} is no name of an effect: small letters, digits and hyphens, not digits alone"
@@ -154,7 +157,7 @@ fn effects(effect: &At<EffectDef>) -> Checked<(Vec<(String, u32)>, Numbered)> {
 }
 
 /// Takes an ability away.
-pub(crate) fn remove(can: &mut CanDef, item: &At<String>) -> Checked {
+pub(crate) fn remove(can: &mut CanDef, item: &Located<String>) -> Validated {
     match item.value.as_str() {
         "power" => can.power = None,
         "brightness" => can.brightness = None,
@@ -165,7 +168,7 @@ pub(crate) fn remove(can: &mut CanDef, item: &At<String>) -> Checked {
         "speed" => can.speed = None,
         other => {
             let known: Vec<_> = Item::ALL.iter().map(|item| item.name()).collect();
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 item.at,
                 format!("a lamp has no {other:?}; there are {}", known.join(", ")),
             ));

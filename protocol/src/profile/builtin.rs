@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Family, LoadError, Profile, ProfileError};
+use super::{Family, LoadError, ParseError, Profile};
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -50,7 +50,7 @@ pub fn family(name: &str) -> Result<Family, LoadError> {
 ///
 /// # Errors
 /// None, as a test reads every file.
-pub fn families() -> Result<Vec<Family>, ProfileError> {
+pub fn families() -> Result<Vec<Family>, ParseError> {
     FILES.iter().map(|(_, text)| Family::parse(text)).collect()
 }
 

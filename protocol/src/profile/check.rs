@@ -9,8 +9,8 @@ use core::time::Duration;
 use super::codec::Body;
 use super::compile::Compiler;
 use super::decode::Nearest;
-use super::error::{Checked, Fault};
-use super::file::{At, CheckDef};
+use super::error::{Mistake, Validated};
+use super::file::{CheckDef, Located};
 use super::frame::DecodeError;
 use super::{Profile, Write};
 
@@ -73,13 +73,16 @@ impl Profile {
 impl Compiler<'_> {
     pub(super) fn checks(
         &self,
-        write: impl Fn(&super::file::FirstDef) -> Checked<Write>,
-    ) -> Checked<Vec<OwnCheck>> {
+        write: impl Fn(&super::file::FirstDef) -> Validated<Write>,
+    ) -> Validated<Vec<OwnCheck>> {
         let mut checks: Vec<OwnCheck> = Vec::new();
         for check in &self.file.check {
             let own = self.own_check(check, &write)?;
             if checks.iter().any(|other| other.name == own.name) {
-                return Err(Fault::new(check.value.name.at, format!("there are two checks {:?}", own.name)));
+                return Err(Mistake::new(
+                    check.value.name.at,
+                    format!("there are two checks {:?}", own.name),
+                ));
             }
             checks.push(own);
         }
@@ -88,9 +91,9 @@ impl Compiler<'_> {
 
     fn own_check(
         &self,
-        check: &At<CheckDef>,
-        write: impl Fn(&super::file::FirstDef) -> Checked<Write>,
-    ) -> Checked<OwnCheck> {
+        check: &Located<CheckDef>,
+        write: impl Fn(&super::file::FirstDef) -> Validated<Write>,
+    ) -> Validated<OwnCheck> {
         let (at, check) = (check.at, &check.value);
         super::compile::name(&check.name)?;
         let role = || self.role(at, &check.from);
@@ -100,16 +103,16 @@ impl Compiler<'_> {
             }
             (None, Some(frame), false) => (Expect::Read { role: role()? }, Some(frame)),
             (None, None, true) => (Expect::Unchanged, None),
-            _ => return Err(Fault::new(at, "a check expects one of `reply`, `read` and `unchanged`")),
+            _ => return Err(Mistake::new(at, "a check expects one of `reply`, `read` and `unchanged`")),
         };
         if check.write.is_empty() && !matches!(expect, Expect::Read { .. }) {
-            return Err(Fault::new(at, "a check without a `write` has to `read`"));
+            return Err(Mistake::new(at, "a check without a `write` has to `read`"));
         }
         let pattern = pattern.map(|frame| self.body(frame.at, Some(&frame.value), None)).transpose()?;
         Ok(OwnCheck {
             name: check.name.value.to_owned(),
             about: check.about.trim_end_matches('.').to_string(),
-            writes: check.write.iter().map(write).collect::<Checked<_>>()?,
+            writes: check.write.iter().map(write).collect::<Validated<_>>()?,
             expect,
             flashing: check.flashing,
             look: check.look.clone(),

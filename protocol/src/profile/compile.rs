@@ -10,8 +10,10 @@ use core::time::Duration;
 use super::abilities;
 use super::can::{Can, Lack, Source};
 use super::codec::{Body, Wrapper};
-use super::error::{Checked, Fault};
-use super::file::{At, File, FrameTable, LinkRulesDef, MeansDef, ModeDef, OccasionDef, ReportDef, RoleDef};
+use super::error::{Mistake, Validated};
+use super::file::{
+    File, FrameTable, LinkRulesDef, Located, MeansDef, ModeDef, OccasionDef, ReportDef, RoleDef,
+};
 use super::light::{Item, Items, Light, Mode};
 use super::template::Template;
 use super::{
@@ -33,7 +35,7 @@ const COMMANDS: [(&str, Option<Item>); 10] = [
 ];
 
 /// Compiles a family, or one of its variants.
-pub(crate) fn compile(file: &File, variant: Option<&str>) -> Checked<Profile> {
+pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> {
     let merged;
     let file = match variant.and_then(|name| file.variant.get(name)) {
         None => file,
@@ -47,7 +49,7 @@ pub(crate) fn compile(file: &File, variant: Option<&str>) -> Checked<Profile> {
 }
 
 /// The file with a variant's parts in the place of its own.
-fn with_variant(file: &File, name: Option<&str>) -> Checked<File> {
+fn with_variant(file: &File, name: Option<&str>) -> Validated<File> {
     let mut merged = file.clone();
     let Some(variant) = name.and_then(|name| file.variant.get(name)) else { return Ok(merged) };
     let variant = variant.value.clone();
@@ -72,12 +74,12 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn profile(self, variant: Option<&str>) -> Checked<Profile> {
+    fn profile(self, variant: Option<&str>) -> Validated<Profile> {
         let file = self.file;
         let wrapper = match &file.codec {
             None => None,
             Some(name) => Some(Wrapper::named(&name.value).ok_or_else(|| {
-                Fault::new(name.at, format!("there is no codec {:?}; there is lednetwf", name.value))
+                Mistake::new(name.at, format!("there is no codec {:?}; there is lednetwf", name.value))
             })?),
         };
         let roles = self.roles()?;
@@ -90,7 +92,7 @@ impl Compiler<'_> {
         }
         let mut asks = Vec::new();
         let reports =
-            file.report.iter().map(|report| self.report(report, &mut asks)).collect::<Checked<Vec<_>>>()?;
+            file.report.iter().map(|report| self.report(report, &mut asks)).collect::<Validated<Vec<_>>>()?;
         let adverts = self.adverts()?;
         self.everything_is_used(&commands, &reports, &adverts)?;
         let definition = variant.and_then(|name| file.variant.get(name)).map(|variant| &variant.value);
@@ -118,16 +120,16 @@ impl Compiler<'_> {
         })
     }
 
-    fn roles(&self) -> Checked<Vec<Role>> {
+    fn roles(&self) -> Validated<Vec<Role>> {
         if !self.file.role.contains_key("control") {
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 self.file.name.at,
                 "there is no [role.control], which says where commands are written",
             ));
         }
-        let role = |(name, role): (&String, &At<RoleDef>)| {
+        let role = |(name, role): (&String, &Located<RoleDef>)| {
             if role.value.at.is_empty() {
-                return Err(Fault::new(
+                return Err(Mistake::new(
                     role.at,
                     format!("role {name:?} is nowhere: `at` needs a place, as [\"fff0/fff1\"]"),
                 ));
@@ -143,31 +145,31 @@ impl Compiler<'_> {
         self.file.role.iter().map(role).collect()
     }
 
-    pub(super) fn role(&self, at: usize, name: &str) -> Checked<String> {
+    pub(super) fn role(&self, at: usize, name: &str) -> Validated<String> {
         if self.file.role.contains_key(name) {
             return Ok(name.to_owned());
         }
         let known: Vec<_> = self.file.role.keys().map(String::as_str).collect();
-        Err(Fault::new(at, format!("there is no role {name:?}; there is {}", known.join(", "))))
+        Err(Mistake::new(at, format!("there is no role {name:?}; there is {}", known.join(", "))))
     }
 
-    fn template(&self, at: usize, text: &str) -> Checked<Template> {
-        Template::parse(text, &self.can, self.file.frame_length).map_err(|message| Fault::new(at, message))
+    fn template(&self, at: usize, text: &str) -> Validated<Template> {
+        Template::parse(text, &self.can, self.file.frame_length).map_err(|message| Mistake::new(at, message))
     }
 
-    pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Checked<Body> {
+    pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Validated<Body> {
         match (frame, codec) {
             (Some(text), None) => self.template(at, text).map(Body::Template),
             (None, Some(name)) => Body::named(name).ok_or_else(|| {
-                Fault::new(at, format!("there is no codec {name:?} for a frame; there is hue"))
+                Mistake::new(at, format!("there is no codec {name:?} for a frame; there is hue"))
             }),
-            _ => Err(Fault::new(at, "either `frame` or `codec` is needed")),
+            _ => Err(Mistake::new(at, "either `frame` or `codec` is needed")),
         }
     }
 
-    fn means(&self, at: usize, means: MeansDef) -> Checked<ImpliedState> {
+    fn means(&self, at: usize, means: MeansDef) -> Validated<ImpliedState> {
         if means.power.is_some() && !self.can.declared.contains(Item::Power) {
-            return Err(Fault::new(at, "means.power needs `power` in [can]"));
+            return Err(Mistake::new(at, "means.power needs `power` in [can]"));
         }
         let mode = means.mode.map(|mode| match mode {
             ModeDef::Color => Mode::Color,
@@ -177,10 +179,10 @@ impl Compiler<'_> {
         Ok(ImpliedState { power: means.power, mode })
     }
 
-    fn command(&self, name: &str, at: usize, frame: &FrameTable) -> Checked<Command> {
+    fn command(&self, name: &str, at: usize, frame: &FrameTable) -> Validated<Command> {
         let Some((_, item)) = COMMANDS.iter().find(|(known, _)| *known == name) else {
             let known: Vec<_> = COMMANDS.iter().map(|(name, _)| *name).collect();
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 at,
                 format!("there is no command {name:?}; there are {}", known.join(", ")),
             ));
@@ -189,7 +191,7 @@ impl Compiler<'_> {
         let mut means = self.means(at, frame.means)?;
         if name == "on" || name == "off" {
             if !self.can.declared.contains(Item::Power) {
-                return Err(Fault::new(at, format!("command {name:?} needs `power` in [can]")));
+                return Err(Mistake::new(at, format!("command {name:?} needs `power` in [can]")));
             }
             means.power = Some(name == "on");
         }
@@ -201,7 +203,7 @@ impl Compiler<'_> {
             items = items.with(Item::Brightness);
         }
         if let Some(item) = item.filter(|item| !items.contains(*item)) {
-            return Err(Fault::new(at, format!("command {name:?} has no field for {item} in it")));
+            return Err(Mistake::new(at, format!("command {name:?} has no field for {item} in it")));
         }
         let to = self.role(at, frame.to.as_deref().unwrap_or("control"))?;
         Ok(Command { kind: self.kind(&to, frame.write), items, body, means, to, delay: frame.delay.0 })
@@ -213,19 +215,19 @@ impl Compiler<'_> {
         said.or_else(|| role.and_then(|role| role.write)).unwrap_or(super::WriteKind::Request)
     }
 
-    fn report(&self, report: &At<ReportDef>, asks: &mut Vec<Query>) -> Checked<StatusRule> {
+    fn report(&self, report: &Located<ReportDef>, asks: &mut Vec<Query>) -> Validated<StatusRule> {
         let (at, report) = (report.at, &report.value);
         let body = match (&report.frame, &report.codec) {
             (Some(frame), None) => self.body(frame.at, Some(&frame.value), None)?,
             (None, Some(codec)) => self.body(codec.at, None, Some(&codec.value))?,
-            _ => return Err(Fault::new(at, "a report needs either `frame` or `codec`")),
+            _ => return Err(Mistake::new(at, "a report needs either `frame` or `codec`")),
         };
         let ask = match &report.ask {
             None => None,
             Some(text) => Some(self.ask(text, &self.role(at, &report.ask_to)?, asks)?),
         };
         if ask.is_none() && report.on.is_empty() {
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 at,
                 "nothing says when this report comes: `ask` (the frame that asks for it), or `on` with \"read\", \"command\", \"change\" or \"maybe\"",
             ));
@@ -246,10 +248,10 @@ impl Compiler<'_> {
     }
 
     /// The number of a question: several reports may answer the same.
-    fn ask(&self, text: &At<String>, to: &str, asks: &mut Vec<Query>) -> Checked<usize> {
+    fn ask(&self, text: &Located<String>, to: &str, asks: &mut Vec<Query>) -> Validated<usize> {
         let template = self.template(text.at, &text.value)?;
         if template.fields().next().is_some() {
-            return Err(Fault::new(text.at, "a question has no fields in it"));
+            return Err(Mistake::new(text.at, "a question has no fields in it"));
         }
         if let Some(known) = asks.iter().position(|ask| ask.template == template && ask.to == to) {
             return Ok(known);
@@ -258,11 +260,11 @@ impl Compiler<'_> {
         Ok(asks.len().saturating_sub(1))
     }
 
-    fn adverts(&self) -> Checked<Vec<AdvertState>> {
-        let advert = |advert: &At<super::file::AdvertDef>| {
+    fn adverts(&self) -> Validated<Vec<AdvertState>> {
+        let advert = |advert: &Located<super::file::AdvertDef>| {
             let (at, advert) = (advert.at, &advert.value);
             if advert.company.is_some() == advert.service_data.is_some() {
-                return Err(Fault::new(at, "[[advert]] needs either `company` or `service_data`"));
+                return Err(Mistake::new(at, "[[advert]] needs either `company` or `service_data`"));
             }
             Ok(AdvertState {
                 company: advert.company,
@@ -281,14 +283,14 @@ impl Compiler<'_> {
         commands: &[Command],
         reports: &[StatusRule],
         adverts: &[AdvertState],
-    ) -> Checked {
+    ) -> Validated {
         let commanded = commands.iter().fold(Items::NONE, |all, command| all.or(command.items));
         let reported = reports.iter().fold(Items::NONE, |all, report| all.or(report.items()));
         let advertised = adverts.iter().fold(Items::NONE, |all, advert| all.or(advert.template.items()));
         let idle = self.can.declared.less(commanded.or(reported).or(advertised));
         match idle.iter().next() {
             None => Ok(()),
-            Some(item) => Err(Fault::new(
+            Some(item) => Err(Mistake::new(
                 abilities::place(&self.file.can, item),
                 format!("[can] has {item}, and no command sets it and no report tells it"),
             )),
@@ -298,17 +300,17 @@ impl Compiler<'_> {
     /// A frame that says always the same.
     fn fixed(
         &self,
-        frame: &At<String>,
+        frame: &Located<String>,
         to: &str,
         delay: Duration,
         wrapper: Option<Wrapper>,
-    ) -> Checked<Write> {
+    ) -> Validated<Write> {
         let to = self.role(frame.at, to)?;
         let bytes = self.template(frame.at, &frame.value)?;
         let nothing = Light::default();
         let bytes =
             bytes.write(&self.can, &Source::new(&nothing, false)).map_err(|Lack::Unknown(item)| {
-                Fault::new(frame.at, format!("nothing is known yet that {{{item}}} could be filled with"))
+                Mistake::new(frame.at, format!("nothing is known yet that {{{item}}} could be filled with"))
             })?;
         let bytes = match wrapper {
             None => bytes,
@@ -317,20 +319,20 @@ impl Compiler<'_> {
         Ok(Write { kind: self.kind(&to, None), role: to, bytes, delay })
     }
 
-    fn session(&self, session: &LinkRulesDef, wrapper: Option<Wrapper>) -> Checked<LinkRules> {
-        let write = |frame: &At<String>, to: &str, delay| self.fixed(frame, to, delay, wrapper);
+    fn session(&self, session: &LinkRulesDef, wrapper: Option<Wrapper>) -> Validated<LinkRules> {
+        let write = |frame: &Located<String>, to: &str, delay| self.fixed(frame, to, delay, wrapper);
         let first = session.first.iter().map(|first| write(&first.frame, &first.to, first.delay.0));
         let keep_alive = match &session.keep_alive {
             None => None,
             Some(keep) if keep.every.0.is_zero() => {
-                return Err(Fault::new(keep.frame.at, "keep_alive.every is zero"));
+                return Err(Mistake::new(keep.frame.at, "keep_alive.every is zero"));
             }
             Some(keep) => {
                 Some(KeepAlive { write: write(&keep.frame, &keep.to, Duration::ZERO)?, every: keep.every.0 })
             }
         };
         Ok(LinkRules {
-            first: first.collect::<Checked<_>>()?,
+            first: first.collect::<Validated<_>>()?,
             subscribe_first: session.subscribe_first,
             gap: session.gap.0,
             keep_alive,
@@ -340,7 +342,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn probe(&self) -> Checked<Option<Probe>> {
+    fn probe(&self) -> Validated<Option<Probe>> {
         let Some(probe) = &self.file.probe else { return Ok(None) };
         let (at, probe) = (probe.at, &probe.value);
         match (&probe.role, probe.at, &probe.text) {
@@ -351,7 +353,7 @@ impl Compiler<'_> {
             (None, Some(place), Some(text)) => {
                 Ok(Some(Probe::Text { at: place, text: text.clone(), score: probe.score }))
             }
-            _ => Err(Fault::new(
+            _ => Err(Mistake::new(
                 at,
                 "a probe reads a role of this family (`role`), or a place where a text has to be (`at` and `text`)",
             )),
@@ -360,9 +362,9 @@ impl Compiler<'_> {
 }
 
 /// What is to be checked of a file besides what its variants are made of.
-pub(crate) fn check(file: &File) -> Checked {
+pub(crate) fn check(file: &File) -> Validated {
     if file.profile.value != 1 {
-        return Err(Fault::new(
+        return Err(Mistake::new(
             file.profile.at,
             format!("this is format {}, and 1 is what this program reads", file.profile.value),
         ));
@@ -370,7 +372,7 @@ pub(crate) fn check(file: &File) -> Checked {
     name(&file.name)?;
     for variant in file.variant.keys() {
         let at = file.variant.get(variant).map_or(0, |variant| variant.at);
-        name(&At { at, value: variant.clone() })?;
+        name(&Located { at, value: variant.clone() })?;
     }
     for rule in &file.matches {
         let (at, rule) = (rule.at, &rule.value);
@@ -381,36 +383,36 @@ pub(crate) fn check(file: &File) -> Checked {
             rule.service_data.is_some(),
         ];
         if kinds.iter().filter(|there| **there).count() != 1 {
-            return Err(Fault::new(
+            return Err(Mistake::new(
                 at,
                 "[[match]] needs one of `name`, `service`, `company` and `service_data`",
             ));
         }
         if rule.data.is_some() && rule.company.is_none() && rule.service_data.is_none() {
-            return Err(Fault::new(at, "`data` goes with `company` or `service_data`"));
+            return Err(Mistake::new(at, "`data` goes with `company` or `service_data`"));
         }
         if !(1..=100).contains(&rule.score.value) {
-            return Err(Fault::new(rule.score.at, format!("score is {}, not 1 to 100", rule.score.value)));
+            return Err(Mistake::new(rule.score.at, format!("score is {}, not 1 to 100", rule.score.value)));
         }
         if let Some(variant) = &rule.variant
             && !file.variant.contains_key(&variant.value)
         {
-            return Err(Fault::new(variant.at, format!("there is no variant {:?}", variant.value)));
+            return Err(Mistake::new(variant.at, format!("there is no variant {:?}", variant.value)));
         }
     }
     Ok(())
 }
 
-pub(super) fn name(name: &At<String>) -> Checked {
+pub(super) fn name(name: &Located<String>) -> Validated {
     let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !name.value.is_empty() && name.value.chars().all(right) {
         return Ok(());
     }
-    Err(Fault::new(name.at, format!("{:?} is no name: small letters, digits and hyphens are", name.value)))
+    Err(Mistake::new(name.at, format!("{:?} is no name: small letters, digits and hyphens are", name.value)))
 }
 
 /// The variants by name, for messages.
-pub(crate) fn variant_names(variants: &BTreeMap<String, At<super::file::VariantDef>>) -> String {
+pub(crate) fn variant_names(variants: &BTreeMap<String, Located<super::file::VariantDef>>) -> String {
     let names: Vec<_> = variants.keys().map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -6,10 +6,10 @@ use core::fmt;
 
 use super::can::Grade;
 use super::compile;
-use super::error::{Fault, ProfileError};
 use super::file::File;
 use super::light::Item;
 use super::{Profile, Readback};
+use crate::file::ParseError;
 
 /// A family of bulbs: a profile file that was read. Its variants are compiled when they are asked for.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Family {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
     /// The file is wrong.
-    Invalid(ProfileError),
+    Invalid(ParseError),
     /// There is no such family.
     NoFamily {
         /// The name.
@@ -55,8 +55,8 @@ impl fmt::Display for LoadError {
 
 impl core::error::Error for LoadError {}
 
-impl From<ProfileError> for LoadError {
-    fn from(error: ProfileError) -> Self {
+impl From<ParseError> for LoadError {
+    fn from(error: ParseError) -> Self {
         Self::Invalid(error)
     }
 }
@@ -84,22 +84,22 @@ impl Family {
     /// Reads the text of a profile file.
     ///
     /// # Errors
-    /// [`ProfileError`] with the line. Mistakes in a variant show when that is compiled, see
+    /// [`ParseError`] with the line. Mistakes in a variant show when that is compiled, see
     /// [`check_variants`](Self::check_variants).
-    pub fn parse(text: &str) -> Result<Self, ProfileError> {
-        let file: File = crate::file::parse(text).map_err(|mistake| Fault::of(&mistake).within(text))?;
-        compile::check(&file).map_err(|fault| fault.within(text))?;
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let file: File = crate::file::parse(text)?;
+        compile::check(&file).map_err(|mistake| mistake.in_text(text))?;
         Ok(Self { file, text: text.into() })
     }
 
     /// Compiles the family and every variant, to find what is wrong with them.
     ///
     /// # Errors
-    /// [`ProfileError`] with the line.
-    pub fn check_variants(&self) -> Result<(), ProfileError> {
+    /// [`ParseError`] with the line.
+    pub fn check_variants(&self) -> Result<(), ParseError> {
         let variants = self.file.variant.keys().map(|name| Some(name.as_str()));
         for variant in core::iter::once(None).chain(variants) {
-            compile::compile(&self.file, variant).map_err(|fault| fault.within(&self.text))?;
+            compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text))?;
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Family {
                 }
             },
         };
-        compile::compile(&self.file, variant).map_err(|fault| fault.within(&self.text).into())
+        compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text).into())
     }
 }
 

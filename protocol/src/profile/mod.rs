@@ -46,11 +46,11 @@ mod template;
 mod text;
 mod virtual_bulb;
 
+pub use crate::file::ParseError;
 pub use bulb::{DecodedCommand, Occasion, StatusFrame};
 pub use can::Grade;
 pub use check::{Expect, OwnCheck};
 pub use encode::{Refusal, Sent};
-pub use error::ProfileError;
 pub use family::{Ability, Family, LoadError};
 pub use file::WriteKind;
 pub use frame::DecodeError;

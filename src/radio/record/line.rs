@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::keyed::keyed;
 use crate::radio::gatt::{Characteristic, Descriptor, Service};
 use crate::radio::{
     AdapterState, CharacteristicId, ConnectionParameters, DeviceDetails, DeviceId, GattTable, Properties,
@@ -304,10 +303,12 @@ impl Told {
             rssi: report.rssi,
             tx_power: report.tx_power,
             services: report.services.clone(),
-            manufacturer: keyed(
-                report.manufacturer.iter().map(|(id, data)| (Company(*id), Hex(data.clone()))),
-            ),
-            service_data: keyed(report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone())))),
+            manufacturer: report
+                .manufacturer
+                .iter()
+                .map(|(id, data)| (Company(*id), Hex(data.clone())))
+                .collect(),
+            service_data: report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone()))).collect(),
             connected: report.connected,
             heard: report.heard.map(|heard| (since(heard.first), since(heard.last))),
         }
@@ -324,8 +325,8 @@ impl Told {
             rssi: self.rssi,
             tx_power: self.tx_power,
             services: self.services.clone(),
-            manufacturer: keyed(self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone()))),
-            service_data: keyed(self.service_data.iter().map(|(id, data)| (*id, data.0.clone()))),
+            manufacturer: self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone())).collect(),
+            service_data: self.service_data.iter().map(|(id, data)| (*id, data.0.clone())).collect(),
             connected: self.connected,
             heard: self.heard.map(|(first, last)| SeenTimes { first: at(first), last: at(last) }),
         }

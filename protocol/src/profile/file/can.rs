@@ -6,7 +6,7 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use super::super::can::Grade;
-use super::At;
+use super::Located;
 
 /// What the lamp can do. What is left out it cannot.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -14,19 +14,19 @@ use super::At;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CanDef {
     /// Switch on and off
-    pub(crate) power: Option<At<PowerDef>>,
+    pub(crate) power: Option<Located<PowerDef>>,
     /// Brightness, percent
-    pub(crate) brightness: Option<At<BrightnessDef>>,
+    pub(crate) brightness: Option<Located<BrightnessDef>>,
     /// Colour
-    pub(crate) color: Option<At<ColorDef>>,
+    pub(crate) color: Option<Located<ColorDef>>,
     /// The level of the white channel, percent
-    pub(crate) white: Option<At<LevelDef>>,
+    pub(crate) white: Option<Located<LevelDef>>,
     /// The temperature of white
-    pub(crate) kelvin: Option<At<KelvinDef>>,
+    pub(crate) kelvin: Option<Located<KelvinDef>>,
     /// Effects
-    pub(crate) effect: Option<At<EffectDef>>,
+    pub(crate) effect: Option<Located<EffectDef>>,
     /// Speed of effects, percent, higher is faster
-    pub(crate) speed: Option<At<LevelDef>>,
+    pub(crate) speed: Option<Located<LevelDef>>,
 }
 
 /// The numbers for on and off.
@@ -102,7 +102,7 @@ pub(crate) struct KelvinDef {
     pub(crate) mired: bool,
     /// The colour to send along, by kelvin, as "ffcb8d"
     #[serde(default)]
-    pub(crate) tint: BTreeMap<String, At<String>>,
+    pub(crate) tint: BTreeMap<String, Located<String>>,
     /// How far this can be trusted
     pub(crate) grade: Option<Grade>,
 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::Deserialize;
 
 use super::super::text::Time;
-use super::{At, FirstDef};
+use super::{FirstDef, Located};
 
 /// A check of this family's own. It expects one of `reply`, `read` and `unchanged`.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,16 +15,16 @@ use super::{At, FirstDef};
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckDef {
     /// What it is called: small letters, digits and hyphens
-    pub(crate) name: At<String>,
+    pub(crate) name: Located<String>,
     /// What it expects, as one sentence without a full stop
     pub(crate) about: String,
     /// What is written, one frame after the other
     #[serde(default)]
     pub(crate) write: Vec<FirstDef>,
     /// The frame that has to come back by notification
-    pub(crate) reply: Option<At<String>>,
+    pub(crate) reply: Option<Located<String>>,
     /// The frame that has to be read afterwards
-    pub(crate) read: Option<At<String>>,
+    pub(crate) read: Option<Located<String>>,
     /// The writes may be refused, and change nothing; the link stays up
     #[serde(default)]
     pub(crate) unchanged: bool,

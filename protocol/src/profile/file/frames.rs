@@ -10,11 +10,11 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::super::text::Time;
-use super::{At, WriteKind};
+use super::{Located, WriteKind};
 
 /// One frame, or several of which the first that fits is taken.
 #[derive(Clone, Debug)]
-pub(crate) struct Frames(pub(crate) Vec<At<FrameDef>>);
+pub(crate) struct Frames(pub(crate) Vec<Located<FrameDef>>);
 
 /// A frame that is written: the template alone, or a table with more about it.
 #[derive(Clone, Debug)]
@@ -94,12 +94,12 @@ impl<'de> Deserialize<'de> for Frames {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Frames, E> {
                 let table = FrameTable { frame: Some(text.into()), ..FrameTable::default() };
-                Ok(Frames(alloc::vec![At { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
+                Ok(Frames(alloc::vec![Located { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Frames, A::Error> {
                 let table = FrameTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Frames(alloc::vec![At { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
+                Ok(Frames(alloc::vec![Located { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Frames, A::Error> {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 use super::can::Grade;
 use super::text::{CharacteristicPath, Hex, Pattern, Properties, Time, Uuid};
 
-pub(crate) use crate::file::At;
+pub(crate) use crate::file::Located;
 pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
 pub(crate) use check::CheckDef;
 pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
@@ -28,9 +28,9 @@ pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
 #[serde(deny_unknown_fields)]
 pub(crate) struct File {
     /// Version of the format: 1
-    pub(crate) profile: At<u32>,
+    pub(crate) profile: Located<u32>,
     /// The name on the command line: small letters, digits and hyphens
-    pub(crate) name: At<String>,
+    pub(crate) name: Located<String>,
     /// The family in a few words
     pub(crate) title: String,
     /// More about it, for people
@@ -42,41 +42,41 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) sources: Vec<String>,
     /// A named codec that wraps every frame: lednetwf
-    pub(crate) codec: Option<At<String>>,
+    pub(crate) codec: Option<Located<String>>,
     /// The length that `...` fills a frame up to, bytes
     pub(crate) frame_length: Option<usize>,
     /// What speaks for this family in an advertisement
     #[serde(default, rename = "match")]
-    pub(crate) matches: Vec<At<MatchDef>>,
+    pub(crate) matches: Vec<Located<MatchDef>>,
     /// What speaks for or against it in the GATT table
     #[serde(default)]
     pub(crate) gatt: GattDef,
     /// A harmless read that settles it
-    pub(crate) probe: Option<At<ProbeDef>>,
+    pub(crate) probe: Option<Located<ProbeDef>>,
     /// The characteristics by what they are for; `control` is written, `status` reports
-    pub(crate) role: BTreeMap<String, At<RoleDef>>,
+    pub(crate) role: BTreeMap<String, Located<RoleDef>>,
     /// How to deal with the link
     #[serde(default)]
     pub(crate) session: LinkRulesDef,
     /// What the lamp can do, and how values are numbered
     pub(crate) can: CanDef,
     /// The frames that are written
-    pub(crate) commands: BTreeMap<String, At<Frames>>,
+    pub(crate) commands: BTreeMap<String, Located<Frames>>,
     /// The frames that come back, tried in this order
     #[serde(default)]
-    pub(crate) report: Vec<At<ReportDef>>,
+    pub(crate) report: Vec<Located<ReportDef>>,
     /// The state within advertisements
     #[serde(default)]
-    pub(crate) advert: Vec<At<AdvertDef>>,
+    pub(crate) advert: Vec<Located<AdvertDef>>,
     /// How a virtual bulb of this family shows itself
     #[serde(default)]
     pub(crate) example: ExampleDef,
     /// What `bulbctl check` looks at besides
     #[serde(default)]
-    pub(crate) check: Vec<At<CheckDef>>,
+    pub(crate) check: Vec<Located<CheckDef>>,
     /// Models that differ
     #[serde(default)]
-    pub(crate) variant: BTreeMap<String, At<VariantDef>>,
+    pub(crate) variant: BTreeMap<String, Located<VariantDef>>,
 }
 
 /// Evidence in an advertisement. One of name, service, company or service_data.
@@ -95,9 +95,9 @@ pub(crate) struct MatchDef {
     /// How the data after the company or the service begins
     pub(crate) data: Option<Pattern>,
     /// How much it says, 1 to 100
-    pub(crate) score: At<u8>,
+    pub(crate) score: Located<u8>,
     /// The variant that it speaks for
-    pub(crate) variant: Option<At<String>>,
+    pub(crate) variant: Option<Located<String>>,
 }
 
 /// One company identifier, or a range of them.
@@ -216,7 +216,7 @@ pub(crate) struct LinkRulesDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct FirstDef {
     /// The frame
-    pub(crate) frame: At<String>,
+    pub(crate) frame: Located<String>,
     /// The role that it is written to
     #[serde(default = "control")]
     pub(crate) to: String,
@@ -231,7 +231,7 @@ pub(crate) struct FirstDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeepAliveDef {
     /// The frame
-    pub(crate) frame: At<String>,
+    pub(crate) frame: Located<String>,
     /// The role that it is written to
     #[serde(default = "control")]
     pub(crate) to: String,
@@ -253,14 +253,14 @@ fn status() -> String {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReportDef {
     /// The template
-    pub(crate) frame: Option<At<String>>,
+    pub(crate) frame: Option<Located<String>>,
     /// A named codec in place of a template: hue
-    pub(crate) codec: Option<At<String>>,
+    pub(crate) codec: Option<Located<String>>,
     /// The role that gives it
     #[serde(default = "status")]
     pub(crate) from: String,
     /// The frame that asks for it
-    pub(crate) ask: Option<At<String>>,
+    pub(crate) ask: Option<Located<String>>,
     /// The role that it is asked for by
     #[serde(default = "control")]
     pub(crate) ask_to: String,
@@ -296,7 +296,7 @@ pub(crate) struct AdvertDef {
     /// In service data of this service
     pub(crate) service_data: Option<Uuid>,
     /// The template, after the company or the service
-    pub(crate) frame: At<String>,
+    pub(crate) frame: Located<String>,
     /// Its colour is already dimmed by the brightness
     #[serde(default)]
     pub(crate) scaled: bool,
@@ -338,19 +338,19 @@ pub(crate) struct VariantDef {
     /// How far the facts can be trusted
     pub(crate) grade: Option<Grade>,
     /// What this model cannot do
-    pub(crate) without: Vec<At<String>>,
+    pub(crate) without: Vec<Located<String>>,
     /// Roles that differ
-    pub(crate) role: BTreeMap<String, At<RoleDef>>,
+    pub(crate) role: BTreeMap<String, Located<RoleDef>>,
     /// The whole session policy
     pub(crate) session: Option<LinkRulesDef>,
     /// Abilities that differ
     pub(crate) can: CanDef,
     /// Commands that differ
-    pub(crate) commands: BTreeMap<String, At<Frames>>,
+    pub(crate) commands: BTreeMap<String, Located<Frames>>,
     /// All reports
-    pub(crate) report: Option<Vec<At<ReportDef>>>,
+    pub(crate) report: Option<Vec<Located<ReportDef>>>,
     /// All state within advertisements
-    pub(crate) advert: Option<Vec<At<AdvertDef>>>,
+    pub(crate) advert: Option<Vec<Located<AdvertDef>>>,
     /// The whole example
     pub(crate) example: Option<ExampleDef>,
 }

@@ -5,9 +5,9 @@ use alloc::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::frames::FrameDef;
-use super::{At, Companies, FrameTable, Frames};
+use super::{Companies, FrameTable, Frames, Located};
 
-impl<T: JsonSchema> JsonSchema for At<T> {
+impl<T: JsonSchema> JsonSchema for Located<T> {
     fn inline_schema() -> bool {
         true
     }

@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::super::registry::Facts;
 use super::objects::{GattCharacteristic, GattService};
-use crate::keyed::keyed;
 use crate::radio::{Address, DeviceDetails, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
@@ -121,11 +120,11 @@ fn parse_all(uuids: &[String]) -> Vec<Uuid> {
 }
 
 fn by_company(data: &HashMap<u16, Variant<Box<dyn RefArg>>>) -> BTreeMap<u16, Vec<u8>> {
-    keyed(data.iter().filter_map(|(company, value)| Some((*company, bytes(value)?))))
+    data.iter().filter_map(|(company, value)| Some((*company, bytes(value)?))).collect()
 }
 
 fn by_service(data: &PropMap) -> BTreeMap<Uuid, Vec<u8>> {
-    keyed(data.iter().filter_map(|(service, value)| Some((service.parse().ok()?, bytes(value)?))))
+    data.iter().filter_map(|(service, value)| Some((service.parse().ok()?, bytes(value)?))).collect()
 }
 
 fn bytes(value: &Variant<Box<dyn RefArg>>) -> Option<Vec<u8>> {

@@ -12,7 +12,6 @@ use super::super::hub::Hub;
 use super::super::registry::{CAPACITY, Facts};
 use super::gatt::Undropped;
 use super::{address_of, id_of};
-use crate::keyed::keyed;
 use crate::radio::{AdapterState, DeviceId};
 
 /// How often at most the properties of one device are read: each time is a round trip on some platforms.
@@ -66,11 +65,11 @@ impl Feed {
                 self.news(id, Facts { rssi: Some(rssi), ..Facts::default() }).await;
             }
             CentralEvent::ManufacturerDataAdvertisement { id, manufacturer_data } => {
-                let manufacturer = Some(keyed(manufacturer_data));
+                let manufacturer = Some(manufacturer_data.into_iter().collect());
                 self.news(id, Facts { manufacturer, ..Facts::default() }).await;
             }
             CentralEvent::ServiceDataAdvertisement { id, service_data } => {
-                let service_data = Some(keyed(service_data));
+                let service_data = Some(service_data.into_iter().collect());
                 self.news(id, Facts { service_data, ..Facts::default() }).await;
             }
             CentralEvent::ServicesAdvertisement { id, services } => {

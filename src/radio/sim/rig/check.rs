@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use bulb_protocol::file::{self, At};
+use bulb_protocol::file::{self, Located};
 use bulb_protocol::profile::{self, Profile, VirtualBulb};
 use uuid::Uuid;
 
@@ -32,13 +32,11 @@ pub(super) struct Wrong(pub(super) usize, pub(super) String);
 /// # Errors
 /// [`Error::RigInvalid`] with the line and what was expected.
 pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
-    let invalid = |at: usize, what: &str| Error::RigInvalid {
-        path: path.to_owned(),
-        detail: format!("line {}: {what}", file::line(text, at)),
-    };
-    let file: File = file::parse(text).map_err(|mistake| invalid(mistake.at(), mistake.message()))?;
+    let invalid = |detail: String| Error::RigInvalid { path: path.to_owned(), detail };
+    let file: File = file::parse(text).map_err(|error| invalid(error.to_string()))?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    file.check(Profiles::new(folder)).map_err(|Wrong(at, what)| invalid(at, &what))
+    file.check(Profiles::new(folder))
+        .map_err(|Wrong(at, what)| invalid(format!("line {}: {what}", file::line(text, at))))
 }
 
 impl File {
@@ -48,7 +46,7 @@ impl File {
             return Err(Wrong(self.rig.at, what));
         }
         let mut addresses = BTreeSet::new();
-        let mut unique = |address: &At<Addr>| {
+        let mut unique = |address: &Located<Addr>| {
             let value = address.value.0;
             if addresses.insert(value) {
                 return Ok(value);
@@ -76,7 +74,7 @@ impl File {
 }
 
 /// A duration that must not be zero.
-fn positive(span: Option<At<Span>>) -> Result<Option<Duration>, Wrong> {
+fn positive(span: Option<Located<Span>>) -> Result<Option<Duration>, Wrong> {
     match span {
         Some(span) if span.value.0.is_zero() => {
             Err(Wrong(span.at, "this duration must not be zero".to_owned()))
@@ -232,7 +230,7 @@ fn tables(
 }
 
 /// Takes a key that goes with this fault, or refuses it beside another one.
-fn only<T>(wanted: bool, key: &str, found: Option<At<T>>, at: usize) -> Result<Option<T>, Wrong> {
+fn only<T>(wanted: bool, key: &str, found: Option<Located<T>>, at: usize) -> Result<Option<T>, Wrong> {
     match (wanted, found) {
         (true, None) => Err(Wrong(at, format!("this fault needs the key `{key}`"))),
         (false, Some(found)) => Err(Wrong(found.at, format!("the key `{key}` is of no use with this fault"))),
@@ -240,7 +238,7 @@ fn only<T>(wanted: bool, key: &str, found: Option<At<T>>, at: usize) -> Result<O
     }
 }
 
-fn check_fault(table: At<FaultTable>) -> Result<Fault, Wrong> {
+fn check_fault(table: Located<FaultTable>) -> Result<Fault, Wrong> {
     let at = table.at;
     let FaultTable { on, r#do, characteristic, count, after, att, bytes, r#for } = table.value;
     let what = r#do.value;
@@ -286,7 +284,7 @@ fn misfit(what: Do) -> String {
 }
 
 fn check_event<'a>(
-    table: At<EventTable>,
+    table: Located<EventTable>,
     board: impl Fn(Address) -> Option<&'a VirtualBulb>,
 ) -> Result<Event, Wrong> {
     let start = table.at;

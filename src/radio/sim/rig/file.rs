@@ -1,6 +1,6 @@
 //! A rig file as it stands: its tables and keys, as serde reads them. A key that is not here is refused.
 
-use bulb_protocol::file::At;
+use bulb_protocol::file::Located;
 use serde::Deserialize;
 
 use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
@@ -10,7 +10,7 @@ use super::{Defect, Point, Start};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub(super) rig: At<i64>,
+    pub(super) rig: Located<i64>,
     #[serde(default)]
     pub(super) about: String,
     #[serde(default)]
@@ -20,7 +20,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) bystander: Vec<BystanderTable>,
     #[serde(default)]
-    pub(super) event: Vec<At<EventTable>>,
+    pub(super) event: Vec<Located<EventTable>>,
     /// What `check` is to find; for tests.
     #[serde(rename = "expect")]
     pub(super) _expect: Option<ExpectTable>,
@@ -88,11 +88,11 @@ pub(super) struct ServiceData {
 #[serde(deny_unknown_fields)]
 pub(super) struct BystanderTable {
     pub(super) name: Option<String>,
-    pub(super) address: At<Addr>,
+    pub(super) address: Located<Addr>,
     #[serde(rename = "address_type")]
     pub(super) _address_type: Option<AddressType>,
     pub(super) rssi: Option<Rssi>,
-    pub(super) interval: Option<At<Span>>,
+    pub(super) interval: Option<Located<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
     pub(super) advertises: Option<Vec<Uid>>,
@@ -104,30 +104,30 @@ pub(super) struct BystanderTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulbTable {
-    pub(super) profile: Option<At<String>>,
+    pub(super) profile: Option<Located<String>>,
     pub(super) name: Option<String>,
-    pub(super) address: At<Addr>,
+    pub(super) address: Located<Addr>,
     #[serde(rename = "address_type")]
     pub(super) _address_type: Option<AddressType>,
     pub(super) rssi: Option<Rssi>,
-    pub(super) interval: Option<At<Span>>,
+    pub(super) interval: Option<Located<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,
     pub(super) advertises: Option<Vec<Uid>>,
     pub(super) manufacturer: Option<Manufacturer>,
     pub(super) service_data: Option<ServiceData>,
-    pub(super) power: Option<At<bool>>,
-    pub(super) brightness: Option<At<Level>>,
-    pub(super) color: Option<At<Color>>,
-    pub(super) white: Option<At<Level>>,
-    pub(super) kelvin: Option<At<Kelvin>>,
-    pub(super) effect: Option<At<String>>,
-    pub(super) speed: Option<At<Level>>,
+    pub(super) power: Option<Located<bool>>,
+    pub(super) brightness: Option<Located<Level>>,
+    pub(super) color: Option<Located<Color>>,
+    pub(super) white: Option<Located<Level>>,
+    pub(super) kelvin: Option<Located<Kelvin>>,
+    pub(super) effect: Option<Located<String>>,
+    pub(super) speed: Option<Located<Level>>,
     pub(super) battery: Option<Level>,
-    pub(super) battery_drain: Option<At<Span>>,
+    pub(super) battery_drain: Option<Located<Span>>,
     pub(super) status_latency: Option<Span>,
     pub(super) connect_latency: Option<Span>,
-    pub(super) idle_drop: Option<At<Span>>,
+    pub(super) idle_drop: Option<Located<Span>>,
     pub(super) mtu: Option<Mtu>,
     pub(super) needs_bonding: Option<bool>,
     #[serde(default)]
@@ -137,7 +137,7 @@ pub(super) struct BulbTable {
     #[serde(default)]
     pub(super) defects: Vec<Defect>,
     #[serde(default)]
-    pub(super) fault: Vec<At<FaultTable>>,
+    pub(super) fault: Vec<Located<FaultTable>>,
 }
 
 /// `device`.
@@ -197,14 +197,14 @@ pub(super) enum Do {
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultTable {
     pub(super) on: Point,
-    pub(super) r#do: At<Do>,
-    pub(super) characteristic: Option<At<Uid>>,
+    pub(super) r#do: Located<Do>,
+    pub(super) characteristic: Option<Located<Uid>>,
     pub(super) count: Option<u32>,
     #[serde(default)]
     pub(super) after: u32,
-    pub(super) att: Option<At<Att>>,
-    pub(super) bytes: Option<At<Bytes>>,
-    pub(super) r#for: Option<At<Span>>,
+    pub(super) att: Option<Located<Att>>,
+    pub(super) bytes: Option<Located<Bytes>>,
+    pub(super) r#for: Option<Located<Span>>,
 }
 
 /// `do` of an event.
@@ -232,14 +232,14 @@ pub(super) enum Switch {
 pub(super) struct EventTable {
     pub(super) at: Span,
     pub(super) adapter: Option<Switch>,
-    pub(super) bulb: Option<At<Addr>>,
+    pub(super) bulb: Option<Located<Addr>>,
     pub(super) r#do: Option<EventDo>,
-    pub(super) power: Option<At<bool>>,
-    pub(super) brightness: Option<At<Level>>,
-    pub(super) color: Option<At<Color>>,
-    pub(super) white: Option<At<Level>>,
-    pub(super) kelvin: Option<At<Kelvin>>,
-    pub(super) effect: Option<At<String>>,
-    pub(super) speed: Option<At<Level>>,
+    pub(super) power: Option<Located<bool>>,
+    pub(super) brightness: Option<Located<Level>>,
+    pub(super) color: Option<Located<Color>>,
+    pub(super) white: Option<Located<Level>>,
+    pub(super) kelvin: Option<Located<Kelvin>>,
+    pub(super) effect: Option<Located<String>>,
+    pub(super) speed: Option<Located<Level>>,
     pub(super) name: Option<String>,
 }

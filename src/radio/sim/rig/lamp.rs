@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::file::At;
+use bulb_protocol::file::Located;
 use bulb_protocol::profile::{self, Family, Light, LoadError, Profile, Refusal, builtin};
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ impl<'a> Profiles<'a> {
     }
 
     /// The profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`; the base protocol's where none is named.
-    pub(super) fn get(&mut self, name: Option<&At<String>>) -> Result<Profile, Wrong> {
+    pub(super) fn get(&mut self, name: Option<&Located<String>>) -> Result<Profile, Wrong> {
         let (text, at) = name.map_or((BASE, 0), |name| (name.value.as_str(), name.at));
         if let Some(known) = self.known.get(text) {
             return Ok(known.clone());
@@ -67,13 +67,13 @@ impl<'a> Profiles<'a> {
 
 /// What a rig says of a bulb's state.
 pub(super) struct Said {
-    power: Option<At<bool>>,
-    brightness: Option<At<Level>>,
-    color: Option<At<Color>>,
-    white: Option<At<Level>>,
-    kelvin: Option<At<Kelvin>>,
-    effect: Option<At<String>>,
-    speed: Option<At<Level>>,
+    power: Option<Located<bool>>,
+    brightness: Option<Located<Level>>,
+    color: Option<Located<Color>>,
+    white: Option<Located<Level>>,
+    kelvin: Option<Located<Kelvin>>,
+    effect: Option<Located<String>>,
+    speed: Option<Located<Level>>,
 }
 
 impl Said {
@@ -105,7 +105,7 @@ impl Said {
 
     /// Each part alone, and where it stands.
     fn parts(&self) -> impl Iterator<Item = (usize, Light)> {
-        let level = |level: &At<Level>| (level.at, Some(level.value.0));
+        let level = |level: &Located<Level>| (level.at, Some(level.value.0));
         let none = Light::default;
         let parts = [
             self.power.as_ref().map(|on| (on.at, Light { power: Some(on.value), ..none() })),

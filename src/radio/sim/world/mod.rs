@@ -8,7 +8,6 @@ use bulb_protocol::profile::Occasion;
 
 use super::rig::{Act, Point, Rig, Start, What};
 use super::store::SavedPeers;
-use crate::keyed::keyed;
 use crate::radio::{Address, CharacteristicId};
 use agenda::Agenda;
 use peer::Up;
@@ -65,7 +64,7 @@ impl World {
             adapter: rig.adapter == Start::On,
             scan: None,
             numbers: 0,
-            peers: keyed(rig.devices.into_iter().map(|device| (device.address, Peer::new(device)))),
+            peers: rig.devices.into_iter().map(|device| (device.address, Peer::new(device))).collect(),
             agenda,
             effects: Vec::new(),
         }
@@ -286,10 +285,13 @@ impl World {
 
     /// What is to be kept; counts as kept from then on.
     pub(super) fn save(&mut self) -> SavedPeers {
-        keyed(self.peers.iter_mut().map(|(address, peer)| {
-            peer.dirty = false;
-            (address.to_string(), peer.save())
-        }))
+        self.peers
+            .iter_mut()
+            .map(|(address, peer)| {
+                peer.dirty = false;
+                (address.to_string(), peer.save())
+            })
+            .collect()
     }
 
     /// Takes over what other commands did, where we have not done anything ourselves since.

@@ -7,7 +7,6 @@ use bulb_protocol::profile::{self, CharacteristicPath, Light, Occasion, Reaction
 use uuid::Uuid;
 
 use super::effect::LinkId;
-use crate::keyed::keyed;
 use crate::radio::gatt::uuid_text;
 use crate::radio::sim::rig::{Act, BATTERY_LEVEL, Bulb, Device, Point};
 use crate::radio::sim::store::{SavedLight, SavedPeer};
@@ -220,7 +219,7 @@ impl Peer {
 
     /// The manufacturer data that the system has heard.
     pub(crate) fn manufacturer(&self) -> BTreeMap<u16, Vec<u8>> {
-        let told = || self.advertised().map(|data| keyed(data.manufacturer));
+        let told = || self.advertised().map(|data| data.manufacturer.into_iter().collect());
         self.device.advert.manufacturer.clone().or_else(told).unwrap_or_default()
     }
 
@@ -228,7 +227,7 @@ impl Peer {
     pub(crate) fn service_data(&self) -> BTreeMap<Uuid, Vec<u8>> {
         let told = || {
             let data = self.advertised()?.service_data.into_iter();
-            Some(keyed(data.map(|(service, bytes)| (Uuid::from_u128(service.0), bytes))))
+            Some(data.map(|(service, bytes)| (Uuid::from_u128(service.0), bytes)).collect())
         };
         self.device.advert.service_data.clone().or_else(told).unwrap_or_default()
     }
@@ -282,7 +281,7 @@ impl Peer {
             told: self.known.light.as_ref().map(SavedLight::of),
             bonded: self.bonded,
             spoken_ms: self.link.as_ref().map(|up| millis(up.spoken)),
-            written: keyed(self.written.iter().map(|(id, value)| (key(*id), hex::encode(value)))),
+            written: self.written.iter().map(|(id, value)| (key(*id), hex::encode(value))).collect(),
             name: self.name.clone(),
             gone: self.gone,
             linked: self.link.is_some(),
@@ -315,7 +314,7 @@ impl Peer {
         self.bonded = saved.bonded;
         if let Some(bulb) = &self.device.bulb {
             let written = |id: &CharacteristicId| hex::decode(saved.written.get(&key(*id))?).ok();
-            self.written = keyed(bulb.values.keys().filter_map(|id| Some((*id, written(id)?))));
+            self.written = bulb.values.keys().filter_map(|id| Some((*id, written(id)?))).collect();
         }
         self.known.resolved |= saved.resolved;
         match (saved.light.as_ref().and_then(SavedLight::light), self.board()) {
