@@ -8,7 +8,7 @@ use bulbctl::Result;
 use bulbctl::bulb::{BulbState, Change, Families, Power, Session};
 use bulbctl::config::{Config, LONGEST};
 use bulbctl::fleet::Target;
-use bulbctl::output::{Body, DeviceRecord, StateRecord, json_line};
+use bulbctl::output::{DeviceRecord, Record, StateRecord, json_line};
 use bulbctl::radio::record::{self, Recording, redact};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, Link, Radio, SeenDevice};
@@ -90,7 +90,7 @@ pub(crate) fn target(words: &str, config: &Config) {
 /// One argument a line.
 pub(crate) fn arguments(bytes: &[u8]) {
     let words = std::iter::once("bulbctl").chain(text(bytes).lines());
-    if let Err(told) = cli::understand(words.map(Into::into)) {
+    if let Err(told) = cli::validate_arguments(words.map(Into::into)) {
         assert!(!told.is_empty());
     }
 }
@@ -170,7 +170,7 @@ pub(crate) fn advert(bytes: &[u8]) {
 
 /// What is told of a device is what it is made of, and whoever asks which family it is of gets an answer.
 pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
-    let record = json(&Body::Device(DeviceRecord::of(report, &FAMILIES)));
+    let record = json(&Record::Device(DeviceRecord::of(report, &FAMILIES)));
     assert_eq!(record["name"].as_str(), report.name.as_deref());
     assert_eq!(record["alias"].as_str(), report.alias.as_deref());
     assert_eq!(record["profile"].is_null(), FAMILIES.advertised(report).is_none());
@@ -182,7 +182,7 @@ pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
 }
 
 /// One line of JSON without anything that acts on a terminal, which says what it was made of.
-pub(crate) fn json(body: &Body) -> serde_json::Value {
+pub(crate) fn json(body: &Record) -> serde_json::Value {
     let line = json_line(body).unwrap();
     let acts = |c: char| {
         c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c)
@@ -223,7 +223,7 @@ async fn command(link: Arc<dyn Link>, report: &SeenDevice) -> Result<BulbState> 
     session.prepare(soon()).await?;
     let change = Change { power: Some(Power::On), ..Change::default() };
     let state = session.apply(&change, soon()).await?.state;
-    json(&Body::State(StateRecord::of("x", report, session.profile(), state)));
+    json(&Record::State(StateRecord::of("x", report, session.profile(), state)));
     // What is to happen by itself happens.
     sleep(Duration::from_secs(5)).await;
     session.read_state(soon()).await

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bulbctl::check::{Done, Outcome};
 use bulbctl::config::Config;
-use bulbctl::output::{Body, CheckRecord, ErrorRecord, junit};
+use bulbctl::output::{CheckRecord, ErrorRecord, Record, junit};
 use bulbctl::radio::record::{Recorder, Recording, open as replay, redact};
 use bulbctl::radio::sim::{SimOptions, open};
 use bulbctl::radio::{Address, DeviceId, Radio, SeenDevice};
@@ -175,7 +175,7 @@ fn junit_holds(report: &SeenDevice, frames: Vec<String>) {
     let failed = Outcome::Failed { expected: name.clone(), seen: name.clone() };
     let records = [failed, Outcome::Blocked(name.clone()), Outcome::Skipped(name.clone()), Outcome::Passed]
         .map(|outcome| CheckRecord::of(&name, report, "base", done(outcome)));
-    records.iter().for_each(|record| drop(holds::json(&Body::Check(Box::new(record.clone())))));
+    records.iter().for_each(|record| drop(holds::json(&Record::Check(Box::new(record.clone())))));
     let text = String::from_utf8(junit(&records).unwrap()).unwrap();
     // The characters that XML 1.0 has (2.2).
     let xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
@@ -293,7 +293,7 @@ impl Hostile {
 async fn talk(radio: &dyn Radio) -> SeenDevice {
     let (report, told) = holds::talk(radio).await.unwrap();
     if let Err(error) = told {
-        let told = holds::json(&Body::Error(ErrorRecord::of(&error, report.name.as_deref())));
+        let told = holds::json(&Record::Error(ErrorRecord::of(&error, report.name.as_deref())));
         assert_ne!(told["exit"], 1, "{told}");
     }
     report

@@ -32,4 +32,4 @@ pub use restore::Restorer;
 pub use roles::Roles;
 pub use session::{Outcome, Session};
 pub use state::{BulbState, Provenance};
-pub use survey::{Advertising, Said, device_information, listen};
+pub use survey::{Advertising, DeviceInformation, device_information, listen};

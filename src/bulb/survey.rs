@@ -102,7 +102,7 @@ pub async fn listen(
 
 /// What a characteristic of the device information service says, or why it says nothing.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct DeviceInformation {
     /// Which one.
     pub id: CharacteristicId,
     /// Its value.
@@ -113,7 +113,7 @@ pub struct Said {
 ///
 /// # Errors
 /// [`Error::LinkLost`]. What cannot be read is told in its place.
-pub async fn device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<Said>> {
+pub async fn device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<DeviceInformation>> {
     let mut said = Vec::new();
     for (id, _, characteristic) in link.table().all() {
         if id.service != uuid16(0x180A) || !characteristic.properties.read {
@@ -121,7 +121,7 @@ pub async fn device_information(link: &dyn Link, deadline: Deadline) -> Result<V
         }
         match link.read(id, deadline.within(PART_TIME)).await {
             Err(error @ Error::LinkLost { .. }) => return Err(error),
-            value => said.push(Said { id, value }),
+            value => said.push(DeviceInformation { id, value }),
         }
     }
     Ok(said)

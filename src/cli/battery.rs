@@ -4,20 +4,20 @@ use super::args::Bulbs;
 use super::context::Context;
 use crate::bulb::{reach, read_battery};
 use crate::error::Result;
-use crate::output::{BatteryRecord, Body};
+use crate::output::{BatteryRecord, Record};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context
         .each(
             &args.target,
             "reading",
-            async |radio, report, deadline| {
-                let battery = reach(radio.as_ref(), &report, deadline, async |link| {
-                    read_battery(link.as_ref(), &report.label(), deadline).await
+            async |radio, device, deadline| {
+                let battery = reach(radio.as_ref(), &device, deadline, async |link| {
+                    read_battery(link.as_ref(), &device.label(), deadline).await
                 });
-                Ok(BatteryRecord::of(&args.target, &report, battery.await?))
+                Ok(BatteryRecord::of(&args.target, &device, battery.await?))
             },
-            |record| context.reporter.record(&Body::Battery(record)),
+            |record| context.printer.record(&Record::Battery(record)),
         )
         .await
 }

@@ -12,7 +12,7 @@ use super::context::Context;
 use crate::bulb::Restorer;
 use crate::error::{Error, Result};
 use crate::measure::{Part, Plan, measure};
-use crate::output::{BenchRecord, Body, ComparisonRecord, Printer, SavedBench, json_line};
+use crate::output::{BenchRecord, ComparisonRecord, Printer, Record, SavedBench, json_line};
 
 #[derive(Debug, Args)]
 #[command(after_help = BENCH)]
@@ -59,12 +59,12 @@ pub(crate) enum BenchPart {
 }
 
 /// `bench --compare OLD NEW`: needs no radio.
-pub(crate) fn compare(args: &Bench, reporter: &Printer) -> Result<()> {
+pub(crate) fn compare(args: &Bench, printer: &Printer) -> Result<()> {
     let [old, new] = args.compare.as_slice() else {
         return Err(Error::Usage("bench needs a TARGET, or --compare with two measurements".to_owned()));
     };
     let (old, new) = (SavedBench::read(old)?, SavedBench::read(new)?);
-    reporter.record(&Body::Comparison(ComparisonRecord::of(&old, &new)))
+    printer.record(&Record::Comparison(ComparisonRecord::of(&old, &new)))
 }
 
 pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
@@ -79,7 +79,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
     if let Some((_, error)) = found.failures.pop() {
         return Err(error);
     }
-    let (Some(report), true) = (found.bulbs.pop(), found.bulbs.is_empty()) else {
+    let (Some(device), true) = (found.bulbs.pop(), found.bulbs.is_empty()) else {
         return Err(Error::Usage(
             "bench measures one bulb: others on the air would be in its figures".to_owned(),
         ));
@@ -92,28 +92,28 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
         timeout: context.timeout,
     };
     let radio = Arc::clone(context.radio().await?);
-    let undo = Restorer::new(Arc::clone(&radio), report.clone());
+    let undo = Restorer::new(Arc::clone(&radio), device.clone());
     let way_back = undo.clone();
     context.at_exit(async move {
         way_back.run().await;
     });
-    let label = report.label();
+    let label = device.label();
     let progress = context.progress(format!("measuring {label}"));
-    let measured = measure(&radio, &report, &context.families, &plan, &undo, |doing| {
+    let measured = measure(&radio, &device, &context.families, &plan, &undo, |doing| {
         tracing::info!("{label}: {doing}");
     });
     let measured = measured.await?;
     drop(progress);
-    let body = Body::Bench(Box::new(BenchRecord::of(text, &report, &radio.adapter(), &plan, &measured)));
+    let body = Record::Bench(Box::new(BenchRecord::of(text, &device, &radio.adapter(), &plan, &measured)));
     let line = json_line(&body)?;
     if let Some(path) = &args.save {
         write(path, format!("{line}\n").as_bytes())?;
     }
-    context.reporter.record(&body)?;
+    context.printer.record(&body)?;
     match old {
         Some(old) => {
             let new = SavedBench::parse(&line).map_err(Error::Internal)?;
-            context.reporter.record(&Body::Comparison(ComparisonRecord::of(&old, &new)))
+            context.printer.record(&Record::Comparison(ComparisonRecord::of(&old, &new)))
         }
         None => Ok(()),
     }

@@ -15,14 +15,14 @@ use crate::bulb::{Families, Roles, judge};
 use crate::capture::{self, Capture, Device, Place, What};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::output::{Body, CapturedRecord, FrameKind, FrameRecord, Printer};
+use crate::output::{CapturedRecord, FrameKind, FrameRecord, Printer, Record};
 
 /// The longest file that is read, bytes; it is held in memory as a whole.
 const LONGEST: u64 = 256 << 20;
 
 /// Prints all that passed, or what passed between the computer and one device. Of a damaged capture, what is before the
 /// damage comes first, and then the error.
-pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, reporter: &Printer) -> Result<()> {
+pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &Printer) -> Result<()> {
     let config = Config::load(global.config.as_deref())?;
     let families = families(global, &config)?;
     let path = file.display().to_string();
@@ -56,7 +56,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, reporter: 
             Some(Err(fault)) => record.malformed = Some(fault),
             None => {}
         }
-        reporter.record(&Body::Captured(Box::new(record)))?;
+        printer.record(&Record::Captured(Box::new(record)))?;
     }
     match capture.fault.clone() {
         Some(fault) => Err(invalid(fault)),
@@ -153,7 +153,7 @@ fn only(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord
 
 fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<FrameRecord, DecodeError> {
     let (kind, light) = match out {
-        false => (FrameKind::SeenDevice, profile.decode(role, bytes)?),
+        false => (FrameKind::Status, profile.decode(role, bytes)?),
         true => match profile.decode_command(role, bytes)? {
             DecodedCommand::Change(light) => (FrameKind::Command, light),
             DecodedCommand::Question(_) => (FrameKind::Query, Light::default()),

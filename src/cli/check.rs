@@ -14,18 +14,18 @@ use crate::bulb::{BASE, recognise};
 use crate::check::{self, CHECKS, Plan, Stand};
 use crate::error::{Error, Result};
 use crate::fleet::glob;
-use crate::output::{Body, CheckListing, CheckRecord, CheckSummary, Printer, junit};
+use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
 use crate::radio::{Deadline, Radio, SeenDevice};
 
 /// `check --list`, with the own checks of a profile that was named.
-pub(crate) fn list(args: &Check, global: &Global, reporter: &Printer) -> Result<()> {
+pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<()> {
     let plan = plan(args)?;
     let named = global.profile.as_deref().map(|text| profiles::all(global).load(text)).transpose()?;
     let own = named.iter().flat_map(|(_, profile)| CheckListing::own(profile));
     CheckListing::all()
         .chain(own)
         .filter(|one| plan.names(&one.check))
-        .try_for_each(|one| reporter.record(&Body::CheckListing(one)))
+        .try_for_each(|one| printer.record(&Record::CheckListing(one)))
 }
 
 fn plan(args: &Check) -> Result<Plan> {
@@ -58,24 +58,24 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     let mut records = Vec::new();
     for (name, error) in found.failures {
         exits.push(error.exit());
-        context.reporter.error(&error, (of > 1).then_some(&name))?;
+        context.printer.error(&error, (of > 1).then_some(&name))?;
     }
     let (mut failed, mut bulbs) = (0, 0);
     // One after the other: what is measured is not to depend on what else is on the air.
-    for report in found.bulbs {
-        let profile = match held_against(radio.as_ref(), &report, context).await {
+    for device in found.bulbs {
+        let profile = match held_against(radio.as_ref(), &device, context).await {
             Ok(profile) => profile,
             Err(error) if of == 1 => return Err(error),
             // What one bulb is not fit for says nothing of the others.
             Err(error) => {
                 exits.push(error.exit());
-                context.reporter.error(&error, Some(&report.label()))?;
+                context.printer.error(&error, Some(&device.label()))?;
                 continue;
             }
         };
         let mut stand = Stand::new(
             Arc::clone(&radio),
-            report.clone(),
+            device.clone(),
             Arc::clone(&context.families),
             Arc::clone(&profile),
         );
@@ -85,14 +85,14 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         });
         let name = profile.full_name();
         let summary = check::run(&mut stand, &plan, |done| {
-            let record = CheckRecord::of(text, &report, &name, done.clone());
+            let record = CheckRecord::of(text, &device, &name, done.clone());
             records.push(record.clone());
-            context.reporter.record(&Body::Check(Box::new(record)))
+            context.printer.record(&Record::Check(Box::new(record)))
         });
         let summary = summary.await?;
         bulbs += 1;
         failed += summary.failed + summary.blocked;
-        context.reporter.record(&Body::CheckSummary(CheckSummary::of(text, &report, &name, summary)))?;
+        context.printer.record(&Record::CheckSummary(CheckSummary::of(text, &device, &name, summary)))?;
     }
     let nowhere = args.only.iter().find(|text| {
         let glob = glob(text);
@@ -113,21 +113,21 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
 
 /// The family that a bulb is held against: the one that was named for it, or recognised. One that lacks what the family of
 /// its name has is held against that all the same, as this is what the suite is for.
-async fn held_against(radio: &dyn Radio, report: &SeenDevice, context: &Context<'_>) -> Result<Arc<Profile>> {
+async fn held_against(radio: &dyn Radio, device: &SeenDevice, context: &Context<'_>) -> Result<Arc<Profile>> {
     let families = &context.families;
-    if let Some(named) = families.named(report)? {
+    if let Some(named) = families.named(device)? {
         return Ok(named);
     }
     let deadline: Deadline = context.deadline();
-    let link = radio.connect(&report.id, deadline).await?;
-    match recognise(link.as_ref(), report, families, deadline).await {
+    let link = radio.connect(&device.id, deadline).await?;
+    match recognise(link.as_ref(), device, families, deadline).await {
         Ok(profile) => Ok(profile),
         Err(
             error @ (Error::Unrecognised { .. }
             | Error::NoService { .. }
             | Error::NoCharacteristic { .. }
             | Error::WrongProperties { .. }),
-        ) => match families.advertised(report) {
+        ) => match families.advertised(device) {
             Some(name) => families.load(&name).map(|(_, profile)| Arc::new(profile)),
             None if matches!(error, Error::Unrecognised { .. }) => Err(error),
             None => families.profile(BASE, None),

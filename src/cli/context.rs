@@ -36,7 +36,7 @@ const MOMENT: Duration = Duration::from_millis(400);
 
 /// What every verb needs.
 pub(crate) struct Context<'a> {
-    pub(crate) reporter: &'a Printer,
+    pub(crate) printer: &'a Printer,
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
     /// How many links are held at once, if somebody said.
@@ -52,7 +52,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Resolves flags, environment and configuration, in this order.
-    pub(crate) fn new(global: &Global, reporter: &'a Printer) -> Result<Self> {
+    pub(crate) fn new(global: &Global, printer: &'a Printer) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
         let families = families(global, &config)?;
         let adapter = match (&global.adapter, &config.adapter) {
@@ -61,7 +61,7 @@ impl<'a> Context<'a> {
             (None, None) => None,
         };
         Ok(Self {
-            reporter,
+            printer,
             families: Arc::new(families),
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             max_links: global.max_links.map(usize::from).or(config.max_links),
@@ -148,7 +148,7 @@ impl<'a> Context<'a> {
         let _progress = self.progress(format!("looking for {}", target.text()));
         let found = fleet::find(radio.as_ref(), target, deadline).await?;
         let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
-        self.reporter.align(labels.iter().map(String::as_str));
+        self.printer.align(labels.iter().map(String::as_str));
         Ok(found)
     }
 
@@ -172,12 +172,12 @@ impl<'a> Context<'a> {
         let limit = self.links(radio.as_ref());
         let progress = self.progress(format!("{doing} {}", target.text()));
         let operation =
-            |report| operation(Arc::clone(radio), report, if single { deadline } else { self.deadline() });
+            |device| operation(Arc::clone(radio), device, if single { deadline } else { self.deadline() });
         progress.follow(radio.as_ref(), &found.bulbs);
         fleet::each(found, limit, fleet::OnConnectFailure::RetryAlone, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
-                Err(error) => self.reporter.error(&error, Some(name)),
+                Err(error) => self.printer.error(&error, Some(name)),
             })
         })
         .await
@@ -190,7 +190,7 @@ impl<'a> Context<'a> {
 
     /// A spinner on stderr, if that is a terminal, once a moment has passed. Gone when it is dropped.
     pub(crate) fn progress(&self, text: String) -> Progress {
-        if !self.reporter.progress() {
+        if !self.printer.progress() {
             return Progress(None);
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
@@ -204,7 +204,7 @@ impl<'a> Context<'a> {
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(100));
         });
-        Progress(Some(Shown { bar, _timer: AbortOnDropHandle::new(timer), follower: OnceCell::new() }))
+        Progress(Some(Spinner { bar, _timer: AbortOnDropHandle::new(timer), follower: OnceCell::new() }))
     }
 }
 
@@ -228,9 +228,9 @@ async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> R
 }
 
 /// A spinner that goes when it is dropped.
-pub(crate) struct Progress(Option<Shown>);
+pub(crate) struct Progress(Option<Spinner>);
 
-struct Shown {
+struct Spinner {
     bar: ProgressBar,
     _timer: AbortOnDropHandle<()>,
     follower: OnceCell<AbortOnDropHandle<()>>,
@@ -247,9 +247,9 @@ impl Progress {
 
     /// Shows each further attempt to connect to one of these bulbs.
     fn follow(&self, radio: &dyn Radio, bulbs: &[SeenDevice]) {
-        let Some(Shown { bar, follower, .. }) = &self.0 else { return };
+        let Some(Spinner { bar, follower, .. }) = &self.0 else { return };
         let names: HashMap<DeviceId, String> =
-            bulbs.iter().map(|report| (report.id.clone(), report.label())).collect();
+            bulbs.iter().map(|device| (device.id.clone(), device.label())).collect();
         let (mut attempts, bar) = (radio.attempts(), bar.clone());
         let task = tokio::spawn(async move {
             loop {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use crate::error::Result;
-use crate::output::{Body, DoctorRecord};
+use crate::output::{DoctorRecord, Record};
 use crate::radio;
 
 /// Prints the page, and ends with the error that any other verb would end with.
@@ -11,6 +11,6 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         let _progress = context.progress("looking at the machine's Bluetooth".to_owned());
         radio::diagnose(context.adapter()).await
     };
-    context.reporter.record(&Body::Doctor(DoctorRecord::of(&diagnosis)))?;
+    context.printer.record(&Record::Doctor(DoctorRecord::of(&diagnosis)))?;
     diagnosis.fault.map_or(Ok(()), Err)
 }

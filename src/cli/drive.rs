@@ -9,7 +9,7 @@ use super::args::{Bulbs, Set};
 use super::context::Context;
 use crate::bulb::{Change, Power, Session, reach};
 use crate::error::{Error, Result};
-use crate::output::{Body, StateRecord};
+use crate::output::{Record, StateRecord};
 
 pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> Result<()> {
     run(&args.target, Change::power(power), None, context).await
@@ -33,12 +33,12 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
         .each(
             target,
             "setting",
-            async |radio, report, deadline| {
+            async |radio, device, deadline| {
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Worked out once: a toggle that is repeated would undo itself.
                 let mut wanted: Option<Light> = None;
-                let outcome = reach(radio.as_ref(), &report, deadline, async |link| {
-                    let mut session = Session::open(link, &report, &context.families, deadline).await?;
+                let outcome = reach(radio.as_ref(), &device, deadline, async |link| {
+                    let mut session = Session::open(link, &device, &context.families, deadline).await?;
                     let light = match &wanted {
                         Some(light) => light.clone(),
                         None => wanted.insert(session.wanted(&change, deadline).await?).clone(),
@@ -50,16 +50,16 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
                     Ok((outcome, session.profile().clone()))
                 });
                 let (outcome, profile) = outcome.await?;
-                Ok(StateRecord::after(target, &report, &profile, outcome))
+                Ok(StateRecord::after(target, &device, &profile, outcome))
             },
             |record| {
                 if dims && record.scaled && !said.replace(true) {
-                    context.reporter.note(&format!(
+                    context.printer.note(&format!(
                         "a {} has no brightness of its own: its colour is dimmed instead",
                         record.profile
                     ));
                 }
-                context.reporter.record(&Body::State(record))
+                context.printer.record(&Record::State(record))
             },
         )
         .await

@@ -9,16 +9,16 @@ use super::args::{Decode, Encode, Frame, FrameAction, Global};
 use super::{capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, Result};
-use crate::output::{Body, FrameKind, FrameRecord, Printer};
+use crate::output::{FrameKind, FrameRecord, Printer, Record};
 
 /// What a frame says where nothing is named.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
-pub(crate) fn run(args: &Frame, global: &Global, reporter: &Printer) -> Result<()> {
+pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()> {
     if let FrameAction::Decode(decode) = &args.action
         && let Some(file) = &decode.capture
     {
-        return capture::run(file, decode.device.as_deref(), global, reporter);
+        return capture::run(file, decode.device.as_deref(), global, printer);
     }
     // The base profile has a codec of its own, which firmware links too.
     let profile = match global.profile.as_deref().filter(|name| *name != BASE) {
@@ -26,13 +26,13 @@ pub(crate) fn run(args: &Frame, global: &Global, reporter: &Printer) -> Result<(
         Some(text) => Some(profiles::all(global).load(text)?.1),
     };
     match (&args.action, profile) {
-        (FrameAction::Encode(encode), Some(profile)) => self::encode(encode, &profile, reporter),
-        (FrameAction::Encode(encode), None) => base_encode(encode, reporter),
-        (FrameAction::Decode(decode), profile) => self::decode(decode, profile.as_ref(), reporter),
+        (FrameAction::Encode(encode), Some(profile)) => self::encode(encode, &profile, printer),
+        (FrameAction::Encode(encode), None) => base_encode(encode, printer),
+        (FrameAction::Decode(decode), profile) => self::decode(decode, profile.as_ref(), printer),
     }
 }
 
-fn base_encode(args: &Encode, reporter: &Printer) -> Result<()> {
+fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
     let change = args.light.change();
     for (asked, option) in [
         (change.white.is_some(), "--white"),
@@ -52,11 +52,11 @@ fn base_encode(args: &Encode, reporter: &Printer) -> Result<()> {
         brightness: asked.brightness.unwrap_or(DEFAULT.brightness),
         color: asked.color.unwrap_or(DEFAULT.color),
     };
-    reporter.record(&Body::Frame(FrameRecord::of(&base::encode(light), light, true)))
+    printer.record(&Record::Frame(FrameRecord::of(&base::encode(light), light, true)))
 }
 
 /// Prints the frames of what is named; of nothing, those that switch on.
-fn encode(args: &Encode, profile: &Profile, reporter: &Printer) -> Result<()> {
+fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
     let mut asked = args.light.change().wanted(None);
     if asked.items().is_empty() {
         asked.power = Some(true);
@@ -67,13 +67,13 @@ fn encode(args: &Encode, profile: &Profile, reporter: &Printer) -> Result<()> {
     for write in sent.writes {
         let (name, kind) = (profile.full_name(), FrameKind::Command);
         let record = FrameRecord::new(&write.bytes, &name, kind, Some(&write.role), &asked);
-        reporter.record(&Body::Frame(FrameRecord { encoded: true, ..record }))?;
+        printer.record(&Record::Frame(FrameRecord { encoded: true, ..record }))?;
     }
     Ok(())
 }
 
 /// Decodes each frame; the others go on when one is wrong.
-fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Printer) -> Result<()> {
+fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result<()> {
     let joined;
     let frames = match args.frames.as_slice() {
         // `decode 01 64 ff 00 00` is one frame whose bytes stand apart.
@@ -86,19 +86,19 @@ fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Printer) -> Resul
     if let [one] = frames
         && one != "-"
     {
-        return reporter.record(&Body::Frame(frame(one, args, profile)?));
+        return printer.record(&Record::Frame(frame(one, args, profile)?));
     }
-    let mut tally = Tally::default();
+    let mut tally = FrameResults::default();
     for text in frames {
         if text != "-" {
-            tally.add(text, frame(text, args, profile), reporter)?;
+            tally.add(text, frame(text, args, profile), printer)?;
             continue;
         }
         for line in std::io::stdin().lock().lines() {
             let line = line
                 .map_err(|error| Error::FileUnreadable { path: "-".to_owned(), detail: error.to_string() })?;
             if !line.trim().is_empty() {
-                tally.add(&line, frame(&line, args, profile), reporter)?;
+                tally.add(&line, frame(&line, args, profile), printer)?;
             }
         }
     }
@@ -107,19 +107,19 @@ fn decode(args: &Decode, profile: Option<&Profile>, reporter: &Printer) -> Resul
 
 /// How several frames went.
 #[derive(Default)]
-struct Tally {
+struct FrameResults {
     of: usize,
     exits: Vec<u8>,
 }
 
-impl Tally {
-    fn add(&mut self, text: &str, frame: Result<FrameRecord>, reporter: &Printer) -> Result<()> {
+impl FrameResults {
+    fn add(&mut self, text: &str, frame: Result<FrameRecord>, printer: &Printer) -> Result<()> {
         self.of += 1;
         match frame {
-            Ok(record) => reporter.record(&Body::Frame(record)),
+            Ok(record) => printer.record(&Record::Frame(record)),
             Err(error) => {
                 self.exits.push(error.exit());
-                reporter.error(&error, Some(text))
+                printer.error(&error, Some(text))
             }
         }
     }
@@ -165,12 +165,12 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
     let mut nearest: Option<DecodeError> = None;
     for role in roles {
         let found = match (profile.decode(role, bytes), profile.decode_command(role, bytes)) {
-            (Ok(light), _) => Some((FrameKind::SeenDevice, light)),
+            (Ok(light), _) => Some((FrameKind::Status, light)),
             (_, Ok(DecodedCommand::Change(light))) => Some((FrameKind::Command, light)),
             (_, Ok(DecodedCommand::Question(_))) => Some((FrameKind::Query, Light::default())),
             (_, Ok(DecodedCommand::Nothing)) => Some((FrameKind::Session, Light::default())),
-            (Err(report), Err(command)) => {
-                nearest = [nearest, Some(report), Some(command)]
+            (Err(device), Err(command)) => {
+                nearest = [nearest, Some(device), Some(command)]
                     .into_iter()
                     .flatten()
                     .max_by_key(DecodeError::nearness);

@@ -9,7 +9,7 @@ use super::profiles;
 use crate::error::{Error, Result};
 use crate::output::Printer;
 
-pub(crate) fn completions(args: &Completions, global: &Global, reporter: &Printer) -> Result<()> {
+pub(crate) fn completions(args: &Completions, global: &Global, printer: &Printer) -> Result<()> {
     let effects = effects(global);
     let named = |verb: clap::Command| {
         verb.mut_arg("effect", |effect| effect.value_parser(PossibleValuesParser::new(effects.clone())))
@@ -18,7 +18,7 @@ pub(crate) fn completions(args: &Completions, global: &Global, reporter: &Printe
     let mut commands = Cli::commands().mut_subcommand("set", named).mut_subcommand("frame", frame);
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut commands, "bulbctl", &mut script);
-    reporter.line(String::from_utf8_lossy(&script).trim_end())
+    printer.line(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// The effects that have names, of every family and its variants, the user's own among them.
@@ -33,7 +33,7 @@ fn effects(global: &Global) -> BTreeSet<String> {
     effects
 }
 
-pub(crate) fn man(args: &Man, reporter: &Printer) -> Result<()> {
+pub(crate) fn man(args: &Man, printer: &Printer) -> Result<()> {
     let mut command = Cli::commands();
     command.build();
     let page = match &args.verb {
@@ -45,5 +45,5 @@ pub(crate) fn man(args: &Man, reporter: &Printer) -> Result<()> {
     };
     let mut roff = Vec::new();
     clap_mangen::Man::new(page).render(&mut roff).map_err(|error| Error::Internal(error.to_string()))?;
-    reporter.line(String::from_utf8_lossy(&roff).trim_end())
+    printer.line(String::from_utf8_lossy(&roff).trim_end())
 }

@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::bulb::{self, Advertising, Families, reach, read_battery, weigh};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::output::{Body, InfoRecord, Inside};
+use crate::output::{ConnectedDetails, InfoRecord, Record};
 use crate::radio::{Deadline, Link, SeenDevice};
 
 pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
@@ -13,7 +13,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     let mut found = context.find(&target, context.deadline()).await?;
     let radio = context.radio().await?;
     // Before the first connect: a bulb with a link does not advertise, and a scan beside one costs both.
-    let heard = if found.bulbs.iter().any(|report| !report.connected) {
+    let heard = if found.bulbs.iter().any(|device| !device.connected) {
         let _progress = context.progress(format!("listening to {}", target.text()));
         bulb::listen(radio.as_ref(), &mut found.bulbs, args.listen).await?
     } else {
@@ -23,22 +23,22 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
         found,
         context.links(radio.as_ref()),
         fleet::OnConnectFailure::Failed,
-        async |report| {
+        async |device| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);
             let advertising =
-                if report.connected { None } else { Some(heard.get(&report.id).unwrap_or(&nothing)) };
-            let inside = reach(radio.as_ref(), &report, deadline, async |link| {
-                let inside = look(link.as_ref(), &report, &context.families, deadline).await?;
+                if device.connected { None } else { Some(heard.get(&device.id).unwrap_or(&nothing)) };
+            let inside = reach(radio.as_ref(), &device, deadline, async |link| {
+                let inside = look(link.as_ref(), &device, &context.families, deadline).await?;
                 // Last: a bulb may ask for other connection parameters once it is connected.
-                Ok((inside, radio.details(&report.id).await?))
+                Ok((inside, radio.details(&device.id).await?))
             });
             let (inside, details) = inside.await?;
-            Ok(InfoRecord::of(&args.target, &report, details, advertising, &inside))
+            Ok(InfoRecord::of(&args.target, &device, details, advertising, &inside))
         },
         |name, result| match result {
-            Ok(record) => context.reporter.record(&Body::Info(Box::new(record))),
-            Err(error) => context.reporter.error(&error, Some(name)),
+            Ok(record) => context.printer.record(&Record::Info(Box::new(record))),
+            Err(error) => context.printer.error(&error, Some(name)),
         },
     )
     .await
@@ -47,11 +47,11 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
 /// Looks at everything, and writes nothing.
 async fn look(
     link: &dyn Link,
-    report: &SeenDevice,
+    device: &SeenDevice,
     families: &Families,
     deadline: Deadline,
-) -> Result<Inside> {
-    let battery = match read_battery(link, &report.label(), deadline).await {
+) -> Result<ConnectedDetails> {
+    let battery = match read_battery(link, &device.label(), deadline).await {
         Ok(battery) => Some(battery),
         Err(error @ Error::LinkLost { .. }) => return Err(error),
         // A bulb on the mains has none.
@@ -62,7 +62,7 @@ async fn look(
         }
     };
     let said = bulb::device_information(link, deadline).await?;
-    let recognition = weigh(link, report, families, deadline, true).await?;
+    let recognition = weigh(link, device, families, deadline, true).await?;
     // Last: it may have been agreed on meanwhile.
-    Ok(Inside { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
+    Ok(ConnectedDetails { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
 }

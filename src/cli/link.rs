@@ -5,18 +5,18 @@ use super::context::Context;
 use crate::bulb::hold;
 use crate::error::Result;
 use crate::fleet;
-use crate::output::{Body, LinkKind, LinkRecord};
+use crate::output::{LinkKind, LinkRecord, Record};
 
 pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context
         .each(
             &args.target,
             "connecting to",
-            async |radio, report, deadline| {
-                hold(radio.as_ref(), &report, deadline).await?;
-                Ok(LinkRecord::of(&args.target, &report, LinkKind::Connected))
+            async |radio, device, deadline| {
+                hold(radio.as_ref(), &device, deadline).await?;
+                Ok(LinkRecord::of(&args.target, &device, LinkKind::Connected))
             },
-            |record| context.reporter.record(&Body::Link(record)),
+            |record| context.printer.record(&Record::Link(record)),
         )
         .await
 }
@@ -26,7 +26,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
     let target = context.target(&args.target)?;
     let radio = context.radio().await?;
     let many = target.single().is_none();
-    let mut found = fleet::find_known(radio.as_ref(), &target, |report| report.connected || !many).await?;
+    let mut found = fleet::find_known(radio.as_ref(), &target, |device| device.connected || !many).await?;
     if many {
         // Of a pattern or of all, those that are connected are meant; that there are none is what was asked for.
         found.failures.clear();
@@ -35,15 +35,15 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
         found,
         context.links(radio.as_ref()),
         fleet::OnConnectFailure::Failed,
-        async |report| {
-            if report.connected {
-                radio.connect(&report.id, context.deadline()).await?.disconnect().await?;
+        async |device| {
+            if device.connected {
+                radio.connect(&device.id, context.deadline()).await?.disconnect().await?;
             }
-            Ok(LinkRecord::of(&args.target, &report, LinkKind::Disconnected))
+            Ok(LinkRecord::of(&args.target, &device, LinkKind::Disconnected))
         },
         |name, result| match result {
-            Ok(record) => context.reporter.record(&Body::Link(record)),
-            Err(error) => context.reporter.error(&error, Some(name)),
+            Ok(record) => context.printer.record(&Record::Link(record)),
+            Err(error) => context.printer.error(&error, Some(name)),
         },
     )
     .await

@@ -41,15 +41,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };
-    let reporter = Printer::new(Settings {
+    let printer = Printer::new(Settings {
         json: cli.global.json,
         color: cli.global.color.unwrap_or_default().into(),
         quiet: cli.global.quiet,
     });
     context::start_log(&cli.global, matches!(cli.verb, Verb::Tui));
-    match start(cli, &reporter) {
+    match start(cli, &printer) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => finish(&error, &reporter),
+        Err(error) => finish(&error, &printer),
     }
 }
 
@@ -57,7 +57,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 ///
 /// # Errors
 /// What it would print instead: what is wrong, or the help that was asked for.
-pub fn understand(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
+pub fn validate_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     Cli::read(&arguments).map(drop).map_err(|error| error.render().to_string())
 }
@@ -67,11 +67,11 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = arguments.iter().any(|argument| argument == "--json")
         || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true");
     if error.use_stderr() && json {
-        let reporter = Printer::new(Settings { json, ..Settings::default() });
+        let printer = Printer::new(Settings { json, ..Settings::default() });
         let text = error.render().to_string();
         // The rest says how to get help, which is for people.
         let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &reporter);
+        return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &printer);
     }
     // A reader that closes the pipe ends the help, which is no failure.
     let _ = error.print();
@@ -79,38 +79,38 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 /// Prints the error that a command ended with.
-fn finish(error: &Error, reporter: &Printer) -> ExitCode {
+fn finish(error: &Error, printer: &Printer) -> ExitCode {
     let silent = match error {
         Error::OutputClosed => true,
         // The shell and the user know; a program that reads JSON is told.
-        Error::Interrupted => !reporter.json(),
+        Error::Interrupted => !printer.json(),
         _ => false,
     };
     if !silent {
         // Where it cannot be printed, the exit code still tells.
-        let _ = reporter.error(error, None);
+        let _ = printer.error(error, None);
     }
     ExitCode::from(error.exit())
 }
 
 /// Runs the verbs that need no radio at once, the others on a runtime.
-fn start(cli: Cli, reporter: &Printer) -> Result<()> {
+fn start(cli: Cli, printer: &Printer) -> Result<()> {
     match cli.verb {
-        Verb::Frame(args) => return frame::run(&args, &cli.global, reporter),
+        Verb::Frame(args) => return frame::run(&args, &cli.global, printer),
         Verb::Profiles(Profiles { action: ProfilesAction::List }) => {
-            return profiles::list(&cli.global, reporter);
+            return profiles::list(&cli.global, printer);
         }
         Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
-            return profiles::show(&args, &cli.global, reporter);
+            return profiles::show(&args, &cli.global, printer);
         }
-        Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, reporter),
-        Verb::Redact(args) => return redact::run(&args, reporter),
-        Verb::Check(args) if args.list => return check::list(&args, &cli.global, reporter),
-        Verb::Completions(args) => return generate::completions(&args, &cli.global, reporter),
-        Verb::Man(args) => return generate::man(&args, reporter),
+        Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, printer),
+        Verb::Redact(args) => return redact::run(&args, printer),
+        Verb::Check(args) if args.list => return check::list(&args, &cli.global, printer),
+        Verb::Completions(args) => return generate::completions(&args, &cli.global, printer),
+        Verb::Man(args) => return generate::man(&args, printer),
         _ => {}
     }
-    let context = Context::new(&cli.global, reporter)?;
+    let context = Context::new(&cli.global, printer)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

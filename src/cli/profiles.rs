@@ -5,7 +5,7 @@ use super::context::Context;
 use crate::bulb::{Families, reach, weigh};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::output::{Body, DetectRecord, Printer, ProfileRecord};
+use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
 
 /// The families, the user's own among them.
 pub(super) fn all(global: &Global) -> Families {
@@ -13,12 +13,12 @@ pub(super) fn all(global: &Global) -> Families {
 }
 
 /// `list`. A file of the user's that is wrong does not stop the others.
-pub(crate) fn list(global: &Global, reporter: &Printer) -> Result<()> {
+pub(crate) fn list(global: &Global, printer: &Printer) -> Result<()> {
     let families = all(global);
     for name in families.names() {
         match families.load(&name) {
             Ok((family, profile)) => {
-                reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, false)))?;
+                printer.record(&Record::Profile(ProfileRecord::of(&family, &profile, false)))?;
             }
             Err(error @ Error::ProfileInvalid { .. }) => tracing::warn!("{error}; passed over"),
             Err(error) => return Err(error),
@@ -28,9 +28,9 @@ pub(crate) fn list(global: &Global, reporter: &Printer) -> Result<()> {
 }
 
 /// `show`.
-pub(crate) fn show(args: &Show, global: &Global, reporter: &Printer) -> Result<()> {
+pub(crate) fn show(args: &Show, global: &Global, printer: &Printer) -> Result<()> {
     let (family, profile) = all(global).load(&args.name)?;
-    reporter.record(&Body::Profile(ProfileRecord::of(&family, &profile, true)))
+    printer.record(&Record::Profile(ProfileRecord::of(&family, &profile, true)))
 }
 
 /// `detect`: every family that anything speaks for. What is named with `--profile` or in the configuration does not count.
@@ -39,13 +39,13 @@ pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
         .each(
             &args.target,
             "recognising",
-            async |radio, report, deadline| {
-                let found = reach(radio.as_ref(), &report, deadline, async |link| {
-                    weigh(link.as_ref(), &report, &context.families, deadline, true).await
+            async |radio, device, deadline| {
+                let found = reach(radio.as_ref(), &device, deadline, async |link| {
+                    weigh(link.as_ref(), &device, &context.families, deadline, true).await
                 });
-                Ok(DetectRecord::of(&args.target, &report, &found.await?))
+                Ok(DetectRecord::of(&args.target, &device, &found.await?))
             },
-            |record| context.reporter.record(&Body::Detect(record)),
+            |record| context.printer.record(&Record::Detect(record)),
         )
         .await
 }

@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::output::Printer;
 use crate::radio::record::{self, Recording};
 
-pub(crate) fn run(args: &Redact, reporter: &Printer) -> Result<()> {
+pub(crate) fn run(args: &Redact, printer: &Printer) -> Result<()> {
     for line in record::redact(&Recording::load(&args.file)?)? {
-        reporter.line(&line)?;
+        printer.line(&line)?;
     }
     Ok(())
 }

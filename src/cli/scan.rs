@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 use crate::fleet::glob;
-use crate::output::{AdapterRecord, Body, Bulb, DeviceRecord, Live, Printer, ScanRecord, millis};
+use crate::output::{AdapterRecord, Bulb, DeviceRecord, Live, Printer, Record, ScanRecord, millis};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
 /// How long is scanned where nobody says.
@@ -33,12 +33,12 @@ const SEEN_MOST: usize = 10_000;
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let filter = Filter::new(args, context.families.clone());
     let radio = context.radio().await?.as_ref();
-    let mut view = View::new(args, filter, context.reporter);
+    let mut view = View::new(args, filter, context.printer);
     let mut adapter = radio.adapter_state();
     let mut reports = radio.seen_devices();
     if args.known {
-        for report in radio.known().await? {
-            view.take(report)?;
+        for device in radio.known().await? {
+            view.take(device)?;
         }
     }
     radio.start_scan().await?;
@@ -52,8 +52,8 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while !view.done() {
         tokio::select! {
-            report = reports.recv() => match report {
-                Ok(report) => view.take(report)?,
+            device = reports.recv() => match device {
+                Ok(device) => view.take(device)?,
                 // What was missed is repeated by the next report of each device.
                 Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
                 Err(RecvError::Closed) => return Err(Error::AdapterLost { adapter: radio.adapter().name }),
@@ -129,16 +129,16 @@ impl Filter {
         }
     }
 
-    fn matches(&self, report: &SeenDevice) -> bool {
-        let name = || report.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
+    fn matches(&self, device: &SeenDevice) -> bool {
+        let name = || device.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
         let address =
-            || report.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
-        (self.any || self.families.looks_like_a_bulb(report))
+            || device.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
+        (self.any || self.families.looks_like_a_bulb(device))
             && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name())))
             && (self.services.is_empty()
-                || self.services.iter().any(|service| report.services.contains(service)))
+                || self.services.iter().any(|service| device.services.contains(service)))
             && self.address.as_ref().is_none_or(|prefix| address().starts_with(prefix))
-            && self.min_rssi.is_none_or(|min| report.rssi.is_some_and(|rssi| rssi >= min))
+            && self.min_rssi.is_none_or(|min| device.rssi.is_some_and(|rssi| rssi >= min))
     }
 }
 
@@ -146,7 +146,7 @@ impl Filter {
 struct View<'a> {
     args: &'a Scan,
     filter: Filter,
-    reporter: &'a Printer,
+    printer: &'a Printer,
     live: Option<Live>,
     seen: BTreeSet<DeviceId>,
     found: BTreeMap<DeviceId, SeenDevice>,
@@ -156,12 +156,12 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(args: &'a Scan, filter: Filter, reporter: &'a Printer) -> Self {
-        let live = Live::new(reporter);
+    fn new(args: &'a Scan, filter: Filter, printer: &'a Printer) -> Self {
+        let live = Live::new(printer);
         Self {
             args,
             filter,
-            reporter,
+            printer,
             live,
             seen: BTreeSet::new(),
             found: BTreeMap::new(),
@@ -176,42 +176,42 @@ impl<'a> View<'a> {
         self.args.first && !self.found.is_empty()
     }
 
-    fn take(&mut self, report: SeenDevice) -> Result<()> {
+    fn take(&mut self, device: SeenDevice) -> Result<()> {
         if self.seen.len() < SEEN_MOST {
-            self.seen.insert(report.id.clone());
+            self.seen.insert(device.id.clone());
         }
-        if !self.filter.matches(&report) {
+        if !self.filter.matches(&device) {
             return Ok(());
         }
         self.changed = true;
-        let said = self.found.get_mut(&report.id);
+        let said = self.found.get_mut(&device.id);
         let nameless =
-            report.name.is_none() && report.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
+            device.name.is_none() && device.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
         match said {
-            _ if self.live.is_some() => self.keep(report),
-            Some(said) if !self.args.watch || !differs(said, &report) => said.heard = report.heard,
+            _ if self.live.is_some() => self.keep(device),
+            Some(said) if !self.args.watch || !differs(said, &device) => said.heard = device.heard,
             None if nameless => {
-                self.nameless.insert(report.id.clone(), report);
+                self.nameless.insert(device.id.clone(), device);
             }
-            _ => self.say(report)?,
+            _ => self.say(device)?,
         }
         Ok(())
     }
 
-    fn say(&mut self, report: SeenDevice) -> Result<()> {
-        self.nameless.remove(&report.id);
-        self.reporter.record(&Body::Device(DeviceRecord::of(&report, &self.filter.families)))?;
-        self.keep(report);
+    fn say(&mut self, device: SeenDevice) -> Result<()> {
+        self.nameless.remove(&device.id);
+        self.printer.record(&Record::Device(DeviceRecord::of(&device, &self.filter.families)))?;
+        self.keep(device);
         Ok(())
     }
 
     /// The one that was not heard for the longest makes room.
-    fn keep(&mut self, report: SeenDevice) {
-        self.found.insert(report.id.clone(), report);
+    fn keep(&mut self, device: SeenDevice) {
+        self.found.insert(device.id.clone(), device);
         if self.found.len() > SEEN_MOST {
-            let heard = |report: &SeenDevice| report.heard.map(|heard| heard.last);
+            let heard = |device: &SeenDevice| device.heard.map(|heard| heard.last);
             let oldest =
-                self.found.values().min_by_key(|report| heard(report)).map(|report| report.id.clone());
+                self.found.values().min_by_key(|device| heard(device)).map(|device| device.id.clone());
             oldest.and_then(|id| self.found.remove(&id));
         }
     }
@@ -219,15 +219,15 @@ impl<'a> View<'a> {
     /// Says the devices that have been waited for long enough, or all.
     fn say_nameless(&mut self, all: bool) -> Result<()> {
         let due =
-            |report: &SeenDevice| all || report.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
-        let due: Vec<SeenDevice> = self.nameless.values().filter(|report| due(report)).cloned().collect();
-        due.into_iter().try_for_each(|report| self.say(report))
+            |device: &SeenDevice| all || device.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
+        let due: Vec<SeenDevice> = self.nameless.values().filter(|device| due(device)).cloned().collect();
+        due.into_iter().try_for_each(|device| self.say(device))
     }
 
     fn adapter(&mut self, record: AdapterRecord) -> Result<()> {
         self.changed = true;
         if self.live.is_none() {
-            self.reporter.record(&Body::Adapter(record.clone()))?;
+            self.printer.record(&Record::Adapter(record.clone()))?;
         }
         self.adapter = Some(record);
         Ok(())
@@ -237,15 +237,15 @@ impl<'a> View<'a> {
         self.say_nameless(false)?;
         if self.args.watch {
             let gone =
-                |report: &SeenDevice| report.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
+                |device: &SeenDevice| device.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
-                std::mem::take(&mut self.found).into_iter().partition(|(_, report)| gone(report));
+                std::mem::take(&mut self.found).into_iter().partition(|(_, device)| gone(device));
             self.found = found;
             let lost: BTreeMap<DeviceId, SeenDevice> = lost;
-            for report in lost.values() {
+            for device in lost.values() {
                 self.changed = true;
                 if self.live.is_none() {
-                    self.reporter.record(&Body::Lost(Bulb::of(report)))?;
+                    self.printer.record(&Record::Lost(Bulb::of(device)))?;
                 }
             }
         }
@@ -260,9 +260,9 @@ impl<'a> View<'a> {
         self.changed = false;
         let Some(live) = &mut self.live else { return };
         let mut reports: Vec<&SeenDevice> = self.found.values().collect();
-        reports.sort_by_key(|report| (std::cmp::Reverse(report.rssi.map(|rssi| rssi / 8)), &report.id));
+        reports.sort_by_key(|device| (std::cmp::Reverse(device.rssi.map(|rssi| rssi / 8)), &device.id));
         let devices: Vec<DeviceRecord> =
-            reports.into_iter().map(|report| DeviceRecord::of(report, &self.filter.families)).collect();
+            reports.into_iter().map(|device| DeviceRecord::of(device, &self.filter.families)).collect();
         let below = match &self.adapter {
             Some(adapter) if adapter.state != "on" => {
                 format!("adapter {} is {}, waiting for it", adapter.adapter, adapter.state)
@@ -275,33 +275,33 @@ impl<'a> View<'a> {
                 self.seen.len()
             ),
         };
-        live.draw(self.reporter, &devices, &below);
+        live.draw(self.printer, &devices, &below);
     }
 
     fn end(&mut self, elapsed: Duration) -> Result<()> {
         self.say_nameless(!self.args.first)?;
         let (found, seen) = (self.found.len(), self.seen.len());
-        self.reporter.record(&Body::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
+        self.printer.record(&Record::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
         if found == 0 {
             return Err(Error::NothingFound { seen, waited: elapsed });
         }
-        if !self.args.any && self.reporter.live() && seen > found {
-            self.reporter.note(&format!("{found} of {seen} devices; --any shows all"));
+        if !self.args.any && self.printer.live() && seen > found {
+            self.printer.note(&format!("{found} of {seen} devices; --any shows all"));
         }
         Ok(())
     }
 }
 
 /// Whether a report says something that is worth a line of its own.
-fn differs(said: &SeenDevice, report: &SeenDevice) -> bool {
+fn differs(said: &SeenDevice, device: &SeenDevice) -> bool {
     let far = |a: i16, b: i16| a.abs_diff(b) >= RSSI_STEP;
-    let louder = match (said.rssi, report.rssi) {
+    let louder = match (said.rssi, device.rssi) {
         (Some(a), Some(b)) => far(a, b),
         (a, b) => a.is_some() != b.is_some(),
     };
     louder
-        || said.name != report.name
-        || said.services != report.services
-        || said.manufacturer != report.manufacturer
-        || said.connected != report.connected
+        || said.name != device.name
+        || said.services != device.services
+        || said.manufacturer != device.manufacturer
+        || said.connected != device.connected
 }

@@ -4,23 +4,23 @@ use super::args::Bulbs;
 use super::context::Context;
 use crate::bulb::{Session, reach};
 use crate::error::Result;
-use crate::output::{Body, StateRecord};
+use crate::output::{Record, StateRecord};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context
         .each(
             &args.target,
             "reading",
-            async |radio, report, deadline| {
-                let state = reach(radio.as_ref(), &report, deadline, async |link| {
-                    let mut session = Session::open(link, &report, &context.families, deadline).await?;
+            async |radio, device, deadline| {
+                let state = reach(radio.as_ref(), &device, deadline, async |link| {
+                    let mut session = Session::open(link, &device, &context.families, deadline).await?;
                     let state = session.read_state(deadline).await?;
-                    Ok((session.or_advertised(state, &report), session.profile().clone()))
+                    Ok((session.or_advertised(state, &device), session.profile().clone()))
                 });
                 let (state, profile) = state.await?;
-                Ok(StateRecord::of(&args.target, &report, &profile, state))
+                Ok(StateRecord::of(&args.target, &device, &profile, state))
             },
-            |record| context.reporter.record(&Body::State(record)),
+            |record| context.printer.record(&Record::State(record)),
         )
         .await
 }

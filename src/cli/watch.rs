@@ -14,7 +14,7 @@ use crate::bulb::{
 };
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::output::{Body, LinkKind, LinkRecord, StateRecord, millis};
+use crate::output::{LinkKind, LinkRecord, Record, StateRecord, millis};
 use crate::radio::SeenDevice;
 
 /// How much of what happens waits to be reported. While it is full the driver waits, and the radio keeps the newest.
@@ -26,8 +26,8 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
     // Each holds a link for as long as it is watched, so those that are too many cannot take turns.
     if let Some(limit) = context.max_links {
         let many = found.bulbs.split_off(limit.min(found.bulbs.len()));
-        found.failures.extend(many.into_iter().map(|report| {
-            let device = report.label();
+        found.failures.extend(many.into_iter().map(|device| {
+            let device = device.label();
             (device.clone(), Error::ConnectLimit { device, limit: Some(limit) })
         }));
     }
@@ -37,10 +37,10 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         // All at once: a bulb that waits for its turn would never be watched.
         usize::MAX,
         fleet::OnConnectFailure::Failed,
-        async |report| watcher.watch(report).await,
+        async |device| watcher.watch(device).await,
         |name, result| match result {
             Ok(()) => Ok(()),
-            Err(error) => context.reporter.error(&error, Some(name)),
+            Err(error) => context.printer.error(&error, Some(name)),
         },
     );
     let watching = async {
@@ -76,11 +76,11 @@ struct Watched {
 impl Watcher<'_> {
     /// Reports the state of one bulb and every change of it. A link that was lost is made again for as long as there is use in it;
     /// one that could not be made in the first place is not.
-    async fn watch(&self, report: SeenDevice) -> Result<()> {
+    async fn watch(&self, device: SeenDevice) -> Result<()> {
         let (out, mut happenings) = mpsc::channel(HAPPENINGS);
         let plan = DriverPlan {
             radio: Arc::clone(self.context.radio().await?),
-            report: report.clone(),
+            report: device.clone(),
             families: Arc::clone(&self.context.families),
             // Of its own: a bulb that does not answer must not hold the others up.
             gate: Arc::new(ConnectGate::default()),
@@ -94,28 +94,28 @@ impl Watcher<'_> {
             match happening {
                 DriverEvent::Recognised(driven) if !driven.tells() => {
                     return Err(Error::NeverTells {
-                        device: report.label(),
+                        device: device.label(),
                         profile: driven.0.full_name(),
                         operation: "be watched",
                     });
                 }
                 DriverEvent::Recognised(driven) => watched.driven = Some(driven),
-                DriverEvent::State(state, _) => self.state(&report, &mut watched, state)?,
-                DriverEvent::Trouble(error) => self.trouble(&report, &mut watched, error)?,
+                DriverEvent::State(state, _) => self.state(&device, &mut watched, state)?,
+                DriverEvent::Trouble(error) => self.trouble(&device, &mut watched, error)?,
                 DriverEvent::Link(LinkPhase::Down) => break,
-                DriverEvent::Link(phase) => self.link(&report, &mut watched, &phase)?,
+                DriverEvent::Link(phase) => self.link(&device, &mut watched, &phase)?,
                 _ => {}
             }
         }
         Err(watched.trouble.unwrap_or_else(|| Error::Internal("the watch has ended".to_owned())))
     }
 
-    fn state(&self, report: &SeenDevice, watched: &mut Watched, state: BulbState) -> Result<()> {
+    fn state(&self, device: &SeenDevice, watched: &mut Watched, state: BulbState) -> Result<()> {
         if let Some(driven) = &watched.driven
             && watched.said.as_ref() != Some(&state)
         {
-            let record = StateRecord::of(&self.args.target, report, &driven.0, state.clone());
-            self.context.reporter.record(&Body::State(record))?;
+            let record = StateRecord::of(&self.args.target, device, &driven.0, state.clone());
+            self.context.printer.record(&Record::State(record))?;
             watched.said = Some(state);
             self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
             if self.left.get() == Some(0) {
@@ -125,17 +125,17 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    fn trouble(&self, report: &SeenDevice, watched: &mut Watched, error: Error) -> Result<()> {
+    fn trouble(&self, device: &SeenDevice, watched: &mut Watched, error: Error) -> Result<()> {
         let up = watched.driven.is_some() && watched.gap.is_none();
         if up && !matches!(error, Error::LinkLost { .. }) {
             // A bulb that sends one wrong frame may send right ones after it.
-            self.context.reporter.error(&error, Some(&report.label()))?;
+            self.context.printer.error(&error, Some(&device.label()))?;
         }
         watched.trouble = Some(error);
         Ok(())
     }
 
-    fn link(&self, report: &SeenDevice, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
+    fn link(&self, device: &SeenDevice, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
         let cause = watched.trouble.as_ref().map(ToString::to_string);
         let (kind, attempt, gap) = match (phase, &mut watched.gap) {
             // One that was lost while it was made is made again within the time that it may take.
@@ -158,13 +158,13 @@ impl Watcher<'_> {
             _ => return Ok(()),
         };
         let gap_ms = gap.map(millis);
-        let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(&self.args.target, report, kind) };
+        let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(&self.args.target, device, kind) };
         let record = LinkRecord { cause: cause.filter(|_| kind != LinkKind::Connected), ..record };
-        self.context.reporter.record(&Body::Link(record))?;
+        self.context.printer.record(&Record::Link(record))?;
         match kind {
             LinkKind::Lost => {
                 watched.gap = Some((Instant::now(), 0));
-                self.state(report, watched, BulbState::unknown())?;
+                self.state(device, watched, BulbState::unknown())?;
             }
             LinkKind::Connected => watched.gap = None,
             _ => {}

@@ -69,8 +69,8 @@ impl TimesRecord {
     }
 
     /// The median, and where it may be.
-    fn median(&self) -> Option<Known> {
-        Some(Known {
+    fn median(&self) -> Option<Estimate> {
+        Some(Estimate {
             value: self.p50_ms?,
             low: self.p50_low_ms? - self.error_ms,
             high: self.p50_high_ms? + self.error_ms,
@@ -197,10 +197,10 @@ impl RateRecord {
     }
 
     /// The highest rate without loss, and where it may be.
-    fn highest(&self) -> Option<Known> {
+    fn highest(&self) -> Option<Estimate> {
         let value = self.highest_per_s.or(self.loss_from_per_s.map(|_| 0.0))?;
         let high = self.loss_from_per_s.unwrap_or(value * (1.0 + RATE_ERROR));
-        Some(Known { value, low: value * (1.0 - RATE_ERROR), high: high * (1.0 + RATE_ERROR) })
+        Some(Estimate { value, low: value * (1.0 - RATE_ERROR), high: high * (1.0 + RATE_ERROR) })
     }
 
     fn text(&self, out: &mut String) {
@@ -290,7 +290,7 @@ impl BenchRecord {
     #[must_use]
     pub fn of(
         target: &str,
-        report: &SeenDevice,
+        device: &SeenDevice,
         adapter: &AdapterInfo,
         plan: &Plan,
         measured: &Measured,
@@ -300,7 +300,7 @@ impl BenchRecord {
             measured.skipped.iter().map(|one| SkippedRecord { part: one.part, reason: one.reason.clone() });
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             adapter: adapter.name.clone(),
             profile: measured.profile.clone(),
             rounds: plan.rounds,
@@ -356,7 +356,7 @@ impl BenchRecord {
 
 /// A figure, and between what it may be.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+struct Estimate {
     value: f64,
     low: f64,
     high: f64,
@@ -404,7 +404,7 @@ impl SavedBench {
     }
 
     /// The figures by name, with their unit.
-    fn figures(&self) -> Vec<(String, &'static str, Known)> {
+    fn figures(&self) -> Vec<(String, &'static str, Estimate)> {
         let times = [
             ("connect", &self.connect),
             ("discovery", &self.discovery),
@@ -465,7 +465,7 @@ impl ComparisonRecord {
     #[must_use]
     pub fn of(old: &SavedBench, new: &SavedBench) -> Self {
         let (before, after) = (old.figures(), new.figures());
-        let find = |all: &[(String, &'static str, Known)], name: &str| {
+        let find = |all: &[(String, &'static str, Estimate)], name: &str| {
             all.iter().find(|(own, ..)| own == name).map(|(.., known)| *known)
         };
         let more = after.iter().filter(|(name, ..)| find(&before, name).is_none());

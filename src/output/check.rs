@@ -109,7 +109,7 @@ pub struct CheckListing {
 impl CheckRecord {
     /// The record of a check.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, profile: &str, done: Done) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, profile: &str, done: Done) -> Self {
         let (result, expected, seen, reason) = match done.outcome {
             Outcome::Passed => (CheckResult::Passed, None, None, None),
             Outcome::Failed { expected, seen } => (CheckResult::Failed, Some(expected), Some(seen), None),
@@ -119,7 +119,7 @@ impl CheckRecord {
         let wrong = matches!(result, CheckResult::Failed | CheckResult::Blocked);
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             profile: profile.to_owned(),
             check: done.name,
             result,
@@ -166,10 +166,10 @@ impl CheckRecord {
 impl CheckSummary {
     /// The record of the end.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, profile: &str, summary: Summary) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, profile: &str, summary: Summary) -> Self {
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             profile: profile.to_owned(),
             passed: summary.passed,
             failed: summary.failed,
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
 
     fn record(name: &str, outcome: Outcome) -> CheckRecord {
-        let report = SeenDevice {
+        let device = SeenDevice {
             id: crate::radio::DeviceId::new("C4:11:00:00:00:01"),
             address: None,
             name: Some(name.to_owned()),
@@ -347,7 +347,7 @@ mod tests {
             frames: vec!["write fff1 request 01".to_owned()],
             note: None,
         };
-        CheckRecord::of("x", &report, "base", done)
+        CheckRecord::of("x", &device, "base", done)
     }
 
     #[test]

@@ -52,10 +52,10 @@ pub struct EvidenceRecord {
 impl DetectRecord {
     /// The record of what was found.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, found: &Recognition) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, found: &Recognition) -> Self {
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             profile: found.winner().map(Candidate::name),
             candidates: found.candidates.iter().map(CandidateRecord::of).collect(),
         }

@@ -11,10 +11,11 @@ use super::text::{Layout, on_off, swatch};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameKind {
-    /// It is written, and changes the lamp.
+    /// It is written, and changes the bulb's state.
     Command,
-    /// The lamp sends it.
-    SeenDevice,
+    /// The bulb sends it.
+    #[serde(rename = "report")]
+    Status,
     /// It asks for a report.
     Query,
     /// It is written by the session's policy, and changes nothing.

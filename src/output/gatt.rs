@@ -65,7 +65,7 @@ pub struct ValueRecord {
 impl ValueRecord {
     /// The record of what passed.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, passed: &GattOutcome) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, passed: &GattOutcome) -> Self {
         let (operation, bytes, kind) = match &passed.deed {
             GattOperation::Read(bytes) => ("read", Some(bytes), None),
             GattOperation::Write(bytes, WriteKind::Request) => ("write", Some(bytes), Some("request")),
@@ -76,7 +76,7 @@ impl ValueRecord {
         };
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             operation,
             service: passed.id.service.to_string(),
             characteristic: passed.id.characteristic.to_string(),

@@ -8,7 +8,7 @@ use super::gatt::printable;
 use super::parameters::ParametersRecord;
 use super::records::{Bulb, millis};
 use super::text::{BOLD, DIM, Layout};
-use crate::bulb::{Advertising, Battery, Candidate, Recognition, Said, Source};
+use crate::bulb::{Advertising, Battery, Candidate, DeviceInformation, Recognition, Source};
 use crate::numbers;
 use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
 use crate::radio::{CharacteristicId, DeviceDetails, GattTable, SeenDevice};
@@ -17,7 +17,7 @@ use crate::sanitise::sanitise;
 /// A number and what it stands for.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct NamedRecord {
+pub struct AssignedNumberRecord {
     /// A 128-bit UUID, or a company identifier in hex.
     pub number: String,
     /// What is known by this number; null where nothing is.
@@ -39,11 +39,11 @@ pub struct AdvertRecord {
     /// The appearance, in hex.
     pub appearance: Option<String>,
     /// Services.
-    pub services: Vec<NamedRecord>,
+    pub services: Vec<AssignedNumberRecord>,
     /// Manufacturer data by company.
-    pub manufacturer: Vec<NamedRecord>,
+    pub manufacturer: Vec<AssignedNumberRecord>,
     /// Service data by service.
-    pub service_data: Vec<NamedRecord>,
+    pub service_data: Vec<AssignedNumberRecord>,
     /// How long was listened, milliseconds; null where the device had a link, and so did not advertise.
     pub listened_ms: Option<u64>,
     /// How many advertisements were heard meanwhile.
@@ -107,7 +107,7 @@ pub struct DescriptorRecord {
 /// What the device says of itself.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct SaidRecord {
+pub struct DeviceInformationRecord {
     /// The characteristic, as a 128-bit UUID.
     pub uuid: String,
     /// What it is.
@@ -146,7 +146,7 @@ pub struct InfoRecord {
     /// Where that is from.
     pub battery_source: Option<Source>,
     /// What it says of itself (service 180A).
-    pub device: Vec<SaidRecord>,
+    pub device: Vec<DeviceInformationRecord>,
     /// The profile that it is taken for, with its variant; null where the evidence does not decide.
     pub profile: Option<String>,
     /// The families that anything speaks for, the nearest first.
@@ -157,13 +157,13 @@ pub struct InfoRecord {
 
 /// What was found out over the link.
 #[derive(Clone, Debug)]
-pub struct Inside {
+pub struct ConnectedDetails {
     /// The table.
     pub table: GattTable,
     /// The MTU.
     pub mtu: Option<u16>,
     /// What it says of itself.
-    pub said: Vec<Said>,
+    pub said: Vec<DeviceInformation>,
     /// The battery level.
     pub battery: Option<Battery>,
     /// Which family it is of, and why.
@@ -175,23 +175,23 @@ impl InfoRecord {
     #[must_use]
     pub fn of(
         target: &str,
-        report: &SeenDevice,
+        device: &SeenDevice,
         details: DeviceDetails,
         advertising: Option<&Advertising>,
-        inside: &Inside,
+        inside: &ConnectedDetails,
     ) -> Self {
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
-            alias: report.alias.clone(),
+            bulb: Bulb::of(device),
+            alias: device.alias.clone(),
             address_type: details.address_type.clone(),
             bonded: details.bonded,
-            advertisement: AdvertRecord::of(report, &details, advertising),
+            advertisement: AdvertRecord::of(device, &details, advertising),
             mtu: inside.mtu,
             parameters: details.parameters.map(ParametersRecord::of),
             battery: inside.battery.map(|battery| battery.percent),
             battery_source: inside.battery.map(|battery| battery.source),
-            device: inside.said.iter().map(SaidRecord::of).collect(),
+            device: inside.said.iter().map(DeviceInformationRecord::of).collect(),
             profile: inside.recognition.winner().map(Candidate::name),
             candidates: inside.recognition.candidates.iter().map(CandidateRecord::of).collect(),
             services: services(&inside.table),
@@ -200,7 +200,7 @@ impl InfoRecord {
 
     /// What people read.
     pub(super) fn text(&self, layout: Layout) -> String {
-        let mut page = Page::new(layout);
+        let mut page = TextPage::new(layout);
         page.title(&sanitise(self.bulb.label()));
         let address = self.bulb.address.as_deref().unwrap_or(&self.bulb.id);
         let kind = self.address_type.as_ref().map_or_else(String::new, |kind| format!(" ({kind})"));
@@ -232,7 +232,7 @@ impl InfoRecord {
     }
 }
 
-fn candidate_rows(candidate: &CandidateRecord, page: &mut Page) {
+fn candidate_rows(candidate: &CandidateRecord, page: &mut TextPage) {
     for evidence in &candidate.evidence {
         page.row(&candidate.profile, &format!("+{} {}", evidence.score, sanitise(&evidence.text)));
     }
@@ -242,24 +242,24 @@ fn candidate_rows(candidate: &CandidateRecord, page: &mut Page) {
 }
 
 impl AdvertRecord {
-    fn of(report: &SeenDevice, details: &DeviceDetails, advertising: Option<&Advertising>) -> Self {
+    fn of(device: &SeenDevice, details: &DeviceDetails, advertising: Option<&Advertising>) -> Self {
         let interval = advertising.and_then(|heard| Some([heard.least()?, heard.median()?, heard.most()?]));
         Self {
-            rssi: report.rssi,
-            tx_power: report.tx_power,
+            rssi: device.rssi,
+            tx_power: device.tx_power,
             flags: details.flags.as_ref().map(hex::encode),
             appearance: details.appearance.map(|appearance| format!("{appearance:04x}")),
-            services: report.services.iter().map(|uuid| service_number(*uuid, None)).collect(),
-            manufacturer: report
+            services: device.services.iter().map(|uuid| service_number(*uuid, None)).collect(),
+            manufacturer: device
                 .manufacturer
                 .iter()
-                .map(|(company, data)| NamedRecord {
+                .map(|(company, data)| AssignedNumberRecord {
                     number: format!("{company:04x}"),
                     name: numbers::company(*company),
                     hex: Some(hex::encode(data)),
                 })
                 .collect(),
-            service_data: report
+            service_data: device
                 .service_data
                 .iter()
                 .map(|(uuid, data)| service_number(*uuid, Some(data)))
@@ -270,7 +270,7 @@ impl AdvertRecord {
         }
     }
 
-    fn print(&self, page: &mut Page) {
+    fn print(&self, page: &mut TextPage) {
         page.section("Advertisement");
         page.some("signal", self.rssi.map(|rssi| format!("{rssi} dBm")));
         page.some("tx power", self.tx_power.map(|power| format!("{power} dBm")));
@@ -303,12 +303,16 @@ impl AdvertRecord {
     }
 }
 
-fn service_number(uuid: Uuid, data: Option<&Vec<u8>>) -> NamedRecord {
-    NamedRecord { number: uuid.to_string(), name: numbers::service(uuid), hex: data.map(hex::encode) }
+fn service_number(uuid: Uuid, data: Option<&Vec<u8>>) -> AssignedNumberRecord {
+    AssignedNumberRecord {
+        number: uuid.to_string(),
+        name: numbers::service(uuid),
+        hex: data.map(hex::encode),
+    }
 }
 
-impl SaidRecord {
-    fn of(said: &Said) -> Self {
+impl DeviceInformationRecord {
+    fn of(said: &DeviceInformation) -> Self {
         let value = said.value.as_ref().ok();
         Self {
             uuid: said.id.characteristic.to_string(),
@@ -319,7 +323,7 @@ impl SaidRecord {
         }
     }
 
-    fn print(&self, page: &mut Page) {
+    fn print(&self, page: &mut TextPage) {
         let name = self
             .name
             .map_or_else(|| self.uuid.clone(), |name| name.trim_end_matches(" String").to_lowercase());
@@ -388,7 +392,7 @@ fn descriptor_record(descriptor: &Descriptor) -> DescriptorRecord {
 }
 
 impl ServiceRecord {
-    fn print(&self, page: &mut Page) {
+    fn print(&self, page: &mut TextPage) {
         let short = self.uuid.parse().map_or_else(|_| self.uuid.clone(), uuid_text);
         let mut line = named(&short, self.name);
         for (holds, what) in [
@@ -421,12 +425,12 @@ fn named(number: &str, name: Option<&str>) -> String {
 }
 
 /// A page of text that grows.
-struct Page {
+struct TextPage {
     text: String,
     terminal: bool,
 }
 
-impl Page {
+impl TextPage {
     fn new(layout: Layout) -> Self {
         Self { text: String::new(), terminal: layout.terminal }
     }

@@ -17,14 +17,14 @@ pub struct Live {
 impl Live {
     /// A table on stdout, if that is a terminal and text was asked for.
     #[must_use]
-    pub fn new(reporter: &Printer) -> Option<Self> {
+    pub fn new(printer: &Printer) -> Option<Self> {
         let term = Term::stdout();
-        reporter.live().then(|| Self { size: term.size(), term, drawn: 0 })
+        printer.live().then(|| Self { size: term.size(), term, drawn: 0 })
     }
 
     /// Draws the table anew: the devices, and a line below them that says what goes on. Rows that do not fit the
     /// terminal are counted instead of shown, as a row that has scrolled away cannot be drawn again.
-    pub fn draw(&mut self, reporter: &Printer, devices: &[DeviceRecord], below: &str) {
+    pub fn draw(&mut self, printer: &Printer, devices: &[DeviceRecord], below: &str) {
         let size = self.term.size();
         if size != self.size {
             // The terminal has wrapped the rows anew: which of its lines are ours cannot be told any more.
@@ -34,7 +34,7 @@ impl Live {
         let (height, width) = size;
         let room = usize::from(height).saturating_sub(2).max(1);
         let mut lines: Vec<String> =
-            devices.iter().take(room).map(|device| device_line(device, reporter.layout())).collect();
+            devices.iter().take(room).map(|device| device_line(device, printer.layout())).collect();
         if let Some(more @ 1..) = devices.len().checked_sub(room) {
             lines.pop();
             lines.push(format!("… and {} more", more + 1));
@@ -46,7 +46,7 @@ impl Live {
         self.drawn = lines.len();
         for line in lines {
             let line = console::truncate_str(&line, usize::from(width), "…");
-            if reporter.line(&line).is_err() {
+            if printer.line(&line).is_err() {
                 return;
             }
         }

@@ -27,15 +27,15 @@ pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Le
 pub use frame::{FrameKind, FrameRecord};
 pub use gatt::{ValueForm, ValueRecord};
 pub use info::{
-    AdvertRecord, CharacteristicRecord, DescriptorRecord, InfoRecord, Inside, NamedRecord, SaidRecord,
-    ServiceRecord,
+    AdvertRecord, AssignedNumberRecord, CharacteristicRecord, ConnectedDetails, DescriptorRecord,
+    DeviceInformationRecord, InfoRecord, ServiceRecord,
 };
 pub use live::Live;
 pub use parameters::ParametersRecord;
 pub use printer::{ColorChoice, Printer, Settings, json_line};
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use records::{
-    AdapterRecord, BatteryRecord, Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord,
+    AdapterRecord, BatteryRecord, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, Record,
     ScanRecord, StateRecord, millis,
 };
 

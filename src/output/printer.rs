@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use console::measure_text_width;
 
-use super::records::{Body, ErrorRecord, Line};
+use super::records::{ErrorRecord, Line, Record};
 use super::text::{Layout, line};
 use crate::error::{Error, Result};
 use crate::sanitise::{json_safe, sanitise};
@@ -90,13 +90,13 @@ impl Printer {
     ///
     /// # Errors
     /// [`Error::OutputClosed`] when the reader has gone, [`Error::Output`] when it cannot be written.
-    pub fn record(&self, body: &Body) -> Result<()> {
+    pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
             return self.line(&json_line(body)?);
         }
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
-            (Body::Error(_), Some(text)) => {
+            (Record::Error(_), Some(text)) => {
                 // Where stderr cannot be written, there is nobody to tell.
                 let _ = writeln!(anstream::stderr().lock(), "{text}");
                 Ok(())
@@ -110,7 +110,7 @@ impl Printer {
     /// # Errors
     /// As for [`record`](Self::record).
     pub fn error(&self, error: &Error, target: Option<&str>) -> Result<()> {
-        self.record(&Body::Error(ErrorRecord::of(error, target)))
+        self.record(&Record::Error(ErrorRecord::of(error, target)))
     }
 
     /// Prints a line to stdout and flushes it: a reader waits for it.
@@ -144,7 +144,7 @@ impl Printer {
 ///
 /// # Errors
 /// [`Error::Internal`] when it cannot be written as JSON, which no record is made for.
-pub fn json_line(body: &Body) -> Result<String> {
+pub fn json_line(body: &Record) -> Result<String> {
     let json = serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_safe(json))
 }

@@ -28,7 +28,7 @@ use crate::sanitise::sanitise;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Body {
+pub enum Record {
     /// A device that was seen.
     Device(DeviceRecord),
     /// A device that has not been heard for a while (`scan --watch`).
@@ -86,11 +86,11 @@ pub struct Bulb {
 impl Bulb {
     /// The bulb of a report.
     #[must_use]
-    pub fn of(report: &SeenDevice) -> Self {
+    pub fn of(device: &SeenDevice) -> Self {
         Self {
-            id: report.id.to_string(),
-            address: report.address.map(|address| address.to_string()),
-            name: report.name.clone(),
+            id: device.id.to_string(),
+            address: device.address.map(|address| address.to_string()),
+            name: device.name.clone(),
         }
     }
 
@@ -131,22 +131,22 @@ pub struct DeviceRecord {
 impl DeviceRecord {
     /// The record of a report.
     #[must_use]
-    pub fn of(report: &SeenDevice, families: &Families) -> Self {
+    pub fn of(device: &SeenDevice, families: &Families) -> Self {
         Self {
-            bulb: Bulb::of(report),
-            alias: report.alias.clone(),
-            rssi: report.rssi,
-            services: report.services.iter().map(ToString::to_string).collect(),
-            manufacturer: report
+            bulb: Bulb::of(device),
+            alias: device.alias.clone(),
+            rssi: device.rssi,
+            services: device.services.iter().map(ToString::to_string).collect(),
+            manufacturer: device
                 .manufacturer
                 .iter()
                 .map(|(id, data)| (format!("{id:04x}"), hex::encode(data)))
                 .collect(),
-            profile: families.advertised(report),
-            state: families.advertised_light(report).as_ref().map(LightRecord::of),
-            connected: report.connected,
-            first_seen: report.heard.map(|heard| wall(heard.first)),
-            last_seen: report.heard.map(|heard| wall(heard.last)),
+            profile: families.advertised(device),
+            state: families.advertised_light(device).as_ref().map(LightRecord::of),
+            connected: device.connected,
+            first_seen: device.heard.map(|heard| wall(heard.first)),
+            last_seen: device.heard.map(|heard| wall(heard.last)),
         }
     }
 }
@@ -259,14 +259,14 @@ pub struct StateRecord {
 impl StateRecord {
     /// The record of a state that was read or notified.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
             Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Item::name).collect(),
             _ => Vec::new(),
         };
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             profile: profile.full_name(),
             provenance: state.provenance,
             light: LightRecord::of(&state.light),
@@ -280,11 +280,11 @@ impl StateRecord {
 
     /// The record of a command's outcome.
     #[must_use]
-    pub fn after(target: &str, report: &SeenDevice, profile: &Profile, outcome: Outcome) -> Self {
+    pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: Outcome) -> Self {
         Self {
             confirmed: outcome.confirmed,
             commanded: true,
-            ..Self::of(target, report, profile, outcome.state)
+            ..Self::of(target, device, profile, outcome.state)
         }
     }
 }
@@ -307,10 +307,10 @@ pub struct BatteryRecord {
 impl BatteryRecord {
     /// The record of a level.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, battery: Battery) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, battery: Battery) -> Self {
         Self {
             target: target.to_owned(),
-            bulb: Bulb::of(report),
+            bulb: Bulb::of(device),
             percent: battery.percent,
             source: battery.source,
         }
@@ -354,9 +354,9 @@ pub struct LinkRecord {
 impl LinkRecord {
     /// The record of a link.
     #[must_use]
-    pub fn of(target: &str, report: &SeenDevice, state: LinkKind) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, state: LinkKind) -> Self {
         let (attempt, gap_ms, cause) = (None, None, None);
-        Self { target: target.to_owned(), bulb: Bulb::of(report), state, attempt, gap_ms, cause }
+        Self { target: target.to_owned(), bulb: Bulb::of(device), state, attempt, gap_ms, cause }
     }
 }
 
@@ -412,7 +412,7 @@ pub fn millis(duration: Duration) -> u64 {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Line<'a> {
     #[serde(flatten)]
-    body: &'a Body,
+    body: &'a Record,
     /// When it was reported (RFC 3339, UTC).
     #[serde(serialize_with = "now")]
     #[cfg_attr(test, schemars(with = "String"))]
@@ -420,7 +420,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(crate) const fn of(body: &'a Body) -> Self {
+    pub(crate) const fn of(body: &'a Record) -> Self {
         Self { body, at: () }
     }
 }

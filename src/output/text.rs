@@ -4,7 +4,9 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
 use console::{Alignment, pad_str};
 
-use super::records::{Body, Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, StateRecord};
+use super::records::{
+    Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, Record, StateRecord,
+};
 use crate::bulb::{Provenance, Source};
 use crate::sanitise::sanitise;
 
@@ -25,36 +27,36 @@ pub(crate) struct Layout {
 }
 
 /// The line of a record; nothing for records that only programs need.
-pub(crate) fn line(body: &Body, layout: Layout) -> Option<String> {
+pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
     let fields = match body {
-        Body::Device(device) => return Some(device_line(device, layout)),
-        Body::Lost(bulb) => vec![name(bulb, layout), "lost".to_owned()],
-        Body::Adapter(adapter) => {
+        Record::Device(device) => return Some(device_line(device, layout)),
+        Record::Lost(bulb) => vec![name(bulb, layout), "lost".to_owned()],
+        Record::Adapter(adapter) => {
             vec![format!("adapter {}", sanitise(&adapter.adapter)), adapter.state.to_owned()]
         }
-        Body::Scan(_) => return None,
-        Body::State(state) => state_fields(state, layout),
-        Body::Battery(battery) => {
+        Record::Scan(_) => return None,
+        Record::State(state) => state_fields(state, layout),
+        Record::Battery(battery) => {
             let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
             if battery.source == Source::Bluez {
                 fields.push("(as BlueZ remembers it)".to_owned());
             }
             fields
         }
-        Body::Link(link) => link_fields(link, layout),
-        Body::Frame(frame) => frame.fields(layout),
-        Body::Captured(captured) => captured.fields(layout),
-        Body::Info(info) => return Some(info.text(layout)),
-        Body::Bench(bench) => return Some(bench.text(layout)),
-        Body::Comparison(comparison) => return Some(comparison.text(layout)),
-        Body::Doctor(doctor) => return Some(doctor.text(layout)),
-        Body::Value(value) => value.fields(layout),
-        Body::Profile(profile) => return Some(profile.text(layout)),
-        Body::Detect(detect) => return Some(detect.text(layout)),
-        Body::Check(check) => return Some(check.text(layout)),
-        Body::CheckSummary(summary) => return Some(summary.text(layout)),
-        Body::CheckListing(listing) => return Some(listing.text(layout)),
-        Body::Error(error) => return Some(error_lines(error)),
+        Record::Link(link) => link_fields(link, layout),
+        Record::Frame(frame) => frame.fields(layout),
+        Record::Captured(captured) => captured.fields(layout),
+        Record::Info(info) => return Some(info.text(layout)),
+        Record::Bench(bench) => return Some(bench.text(layout)),
+        Record::Comparison(comparison) => return Some(comparison.text(layout)),
+        Record::Doctor(doctor) => return Some(doctor.text(layout)),
+        Record::Value(value) => value.fields(layout),
+        Record::Profile(profile) => return Some(profile.text(layout)),
+        Record::Detect(detect) => return Some(detect.text(layout)),
+        Record::Check(check) => return Some(check.text(layout)),
+        Record::CheckSummary(summary) => return Some(summary.text(layout)),
+        Record::CheckListing(listing) => return Some(listing.text(layout)),
+        Record::Error(error) => return Some(error_lines(error)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
 }

@@ -16,7 +16,7 @@ use super::frame;
 use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, reach, recognise};
 use crate::error::{Error, Result};
 use crate::fleet;
-use crate::output::{Body, FrameRecord, ValueForm, ValueRecord};
+use crate::output::{FrameRecord, Record, ValueForm, ValueRecord};
 use crate::radio::{Deadline, Link, SeenDevice};
 pub(crate) use args::Gatt;
 use args::{GattAction, GattRun, ValueOutput};
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
         GattAction::Run(run) => (&run.target, script::parse(&text_of(run)?)?, &run.output, false),
     };
     let keep_going = matches!(&args.action, GattAction::Run(run) if run.keep_going);
-    let runner = Runner {
+    let job = GattJob {
         target,
         steps,
         raw,
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
         },
         context,
     };
-    runner.run().await
+    job.run().await
 }
 
 fn text_of(run: &GattRun) -> Result<String> {
@@ -71,7 +71,7 @@ fn text_of(run: &GattRun) -> Result<String> {
 }
 
 /// What is to be done at each of the bulbs, and how it is shown.
-struct Runner<'a> {
+struct GattJob<'a> {
     target: &'a str,
     steps: Vec<Step>,
     form: ValueForm,
@@ -80,7 +80,7 @@ struct Runner<'a> {
     context: &'a Context<'a>,
 }
 
-impl Runner<'_> {
+impl GattJob<'_> {
     async fn run(&self) -> Result<()> {
         let target = self.context.target(self.target)?;
         let deadline = self.context.deadline();
@@ -96,58 +96,63 @@ impl Runner<'_> {
             found,
             self.context.links(radio.as_ref()),
             fleet::OnConnectFailure::Failed,
-            async |report| {
+            async |device| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
                 let mut done = 0;
-                reach(radio.as_ref(), &report, deadline, async |link| {
-                    let family = match self.form {
-                        ValueForm::Frame => Some(self.family(link.as_ref(), &report, deadline).await?),
+                reach(radio.as_ref(), &device, deadline, async |link| {
+                    let decoder = match self.form {
+                        ValueForm::Frame => Some(self.decoder(link.as_ref(), &device, deadline).await?),
                         _ => None,
                     };
-                    let bench = Bench { report: &report, runner: self, named, family };
-                    bench.run(RawGatt::new(link, report.label()), deadline, &mut done).await
+                    let bench = BulbJob { device: &device, job: self, named, decoder };
+                    bench.run(RawGatt::new(link, device.label()), deadline, &mut done).await
                 })
                 .await
             },
             |name, result| match result {
                 Ok(()) => Ok(()),
-                Err(error) => self.context.reporter.error(&error, Some(name)),
+                Err(error) => self.context.printer.error(&error, Some(name)),
             },
         )
         .await
     }
 }
 
-impl Runner<'_> {
-    async fn family(&self, link: &dyn Link, report: &SeenDevice, deadline: Deadline) -> Result<Family> {
-        let profile = recognise(link, report, &self.context.families, deadline).await?;
-        let roles = Roles::find(&profile, link.table(), &report.label())?;
-        Ok(Family { profile, roles })
+impl GattJob<'_> {
+    async fn decoder(
+        &self,
+        link: &dyn Link,
+        device: &SeenDevice,
+        deadline: Deadline,
+    ) -> Result<FrameDecoder> {
+        let profile = recognise(link, device, &self.context.families, deadline).await?;
+        let roles = Roles::find(&profile, link.table(), &device.label())?;
+        Ok(FrameDecoder { profile, roles })
     }
 }
 
 /// What frames mean at a bulb.
-struct Family {
+struct FrameDecoder {
     profile: Arc<Profile>,
     roles: Roles,
 }
 
 /// One bulb on the bench.
-struct Bench<'a> {
-    report: &'a SeenDevice,
-    runner: &'a Runner<'a>,
+struct BulbJob<'a> {
+    device: &'a SeenDevice,
+    job: &'a GattJob<'a>,
     named: bool,
     /// Where frames are to be decoded.
-    family: Option<Family>,
+    decoder: Option<FrameDecoder>,
 }
 
-impl Bench<'_> {
+impl BulbJob<'_> {
     /// Runs the steps from the first that has not been done. `deadline` is that of a single operation; those of a script
     /// have one each.
     async fn run(&self, mut raw: RawGatt, deadline: Deadline, done: &mut usize) -> Result<()> {
-        let steps = &self.runner.steps;
-        let context = self.runner.context;
+        let steps = &self.job.steps;
+        let context = self.job.context;
         let mut exits = Vec::new();
         while let Some(step) = steps.get(*done) {
             let deadline = if step.line.is_some() { context.deadline() } else { deadline };
@@ -160,10 +165,10 @@ impl Bench<'_> {
                 Err(error @ Error::LinkLost { .. }) if *done == 0 => return Err(error),
                 Err(error) => {
                     let place = format!("line {line}");
-                    let place = if self.named { format!("{}, {place}", self.report.label()) } else { place };
-                    context.reporter.error(&error, Some(&place))?;
+                    let place = if self.named { format!("{}, {place}", self.device.label()) } else { place };
+                    context.printer.error(&error, Some(&place))?;
                     exits.push(error.exit());
-                    if !self.runner.keep_going || matches!(error, Error::LinkLost { .. }) {
+                    if !self.job.keep_going || matches!(error, Error::LinkLost { .. }) {
                         return Err(Error::Partial {
                             failed: exits.len(),
                             of: steps.len(),
@@ -213,13 +218,13 @@ impl Bench<'_> {
                     Err(_) => return Ok(()),
                 },
                 (None, Some(_)) => {
-                    let device = self.report.label();
+                    let device = self.device.label();
                     let silent = |waited| Error::Silent {
                         device,
                         operation: format!("a subscription to {place}"),
                         waited,
                     };
-                    self.runner.context.deadline().run(raw.next(place), silent).await?
+                    self.job.context.deadline().run(raw.next(place), silent).await?
                 }
                 (None, None) => raw.next(place).await?,
             };
@@ -230,13 +235,13 @@ impl Bench<'_> {
     }
 
     fn show(&self, passed: &GattOutcome, step: &Step) -> Result<()> {
-        let mut record = ValueRecord::of(self.runner.target, self.report, passed);
-        let reporter = self.runner.context.reporter;
-        if self.runner.raw {
-            return reporter.raw(&record.bytes);
+        let mut record = ValueRecord::of(self.job.target, self.device, passed);
+        let printer = self.job.context.printer;
+        if self.job.raw {
+            return printer.raw(&record.bytes);
         }
         record.line = step.line;
-        record.form = self.runner.form;
+        record.form = self.job.form;
         record.named = self.named;
         let mut wrong = None;
         match self.meaning(passed, &record.bytes) {
@@ -245,16 +250,16 @@ impl Bench<'_> {
             _ => {}
         }
         // The bytes are worth seeing also where they mean nothing.
-        reporter.record(&Body::Value(record))?;
+        printer.record(&Record::Value(record))?;
         wrong.map_or(Ok(()), Err)
     }
 
     /// What a frame means, where the characteristic is one of the family's.
     fn meaning(&self, passed: &GattOutcome, bytes: &[u8]) -> Option<Result<FrameRecord>> {
-        let family = self.family.as_ref()?;
+        let decoder = self.decoder.as_ref()?;
         // The base profile has a codec of its own.
-        let profile = Some(family.profile.as_ref()).filter(|profile| profile.name != BASE);
-        let mut meanings = family.roles.of(passed.id).map(|role| frame::meaning(bytes, Some(role), profile));
+        let profile = Some(decoder.profile.as_ref()).filter(|profile| profile.name != BASE);
+        let mut meanings = decoder.roles.of(passed.id).map(|role| frame::meaning(bytes, Some(role), profile));
         let first = meanings.next()?;
         Some(if first.is_ok() { first } else { meanings.find(Result::is_ok).unwrap_or(first) })
     }
