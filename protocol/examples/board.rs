@@ -19,9 +19,9 @@ use std::error::Error;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 
+use bulb_protocol::gatt::{Properties, Uuid, parse_uuid, uuid_text};
 use bulb_protocol::profile::{
-    AdvertData, CharacteristicPath, Family, Light, Occasion, Profile, Properties, Reaction, Uuid,
-    VirtualBulb, builtin,
+    AdvertData, CharacteristicPath, Family, Light, Occasion, Profile, Reaction, VirtualBulb, builtin,
 };
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
@@ -165,17 +165,13 @@ fn build(
         None => profile.table(),
         Some(table) => table
             .iter()
-            .map(|(service, uuid)| Ok((service.parse()?, uuid.parse()?, Properties::default())))
+            .map(|(service, uuid)| Ok((uuid_of(service)?, uuid_of(uuid)?, Properties::default())))
             .collect::<Result<Vec<(Uuid, Uuid, Properties)>>>()?,
     };
     let spots: Vec<_> = table.iter().map(|(service, uuid, _)| (*service, *uuid)).collect();
     let shown: Vec<Value> = table
         .iter()
-        .map(|(service, uuid, properties)| {
-            let names = properties.to_string();
-            let names: Vec<&str> = names.split('|').collect();
-            json!([service.to_string(), uuid.to_string(), names])
-        })
+        .map(|(service, uuid, properties)| json!([uuid_text(*service), uuid_text(*uuid), properties]))
         .collect();
     let light = profile.starting(&state.light(&profile)?);
     let answer = json!({
@@ -191,10 +187,10 @@ fn build(
 }
 
 fn advert(data: &AdvertData) -> Value {
-    let services: Vec<String> = data.services.iter().map(Uuid::to_string).collect();
+    let services: Vec<String> = data.services.iter().copied().map(uuid_text).collect();
     let manufacturer: Vec<_> = data.manufacturer.iter().map(|(company, data)| (company, hex(data))).collect();
     let service_data: Vec<_> =
-        data.service_data.iter().map(|(service, data)| (service.to_string(), hex(data))).collect();
+        data.service_data.iter().map(|(service, data)| (uuid_text(*service), hex(data))).collect();
     json!({"name": data.name, "services": services, "manufacturer": manufacturer, "service_data": service_data})
 }
 
@@ -209,6 +205,10 @@ fn occasion_of(value: &Value) -> Result<Occasion<'static>> {
 
 fn place(text: &str) -> Result<CharacteristicPath> {
     Ok(text.parse()?)
+}
+
+fn uuid_of(text: &str) -> Result<Uuid> {
+    parse_uuid(text).ok_or_else(|| format!("{text:?} is no UUID").into())
 }
 
 fn color(text: &str) -> Result<Rgb> {

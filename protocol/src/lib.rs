@@ -7,6 +7,7 @@
 //!   typed so that a value out of range cannot be represented ([`Percent`]).
 //! - [`base`] turns it into the five bytes of the base protocol and back.
 //! - `profile`, with the feature `profiles` and an allocator, plays bulb families that are described by files.
+//! - `gatt`, with the same, has the values of GATT that profiles and radios share.
 //! - `file`, with the same, reads such files, and others that people write.
 //!
 //! No call in this crate panics, whatever bytes it is given.
@@ -19,6 +20,8 @@ extern crate alloc;
 pub mod base;
 #[cfg(feature = "profiles")]
 pub mod file;
+#[cfg(feature = "profiles")]
+pub mod gatt;
 #[cfg(feature = "profiles")]
 pub mod profile;
 mod value;

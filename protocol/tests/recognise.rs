@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use bulb_protocol::profile::{
-    Advert, AdvertData, ENOUGH, Family, Properties, Recognised, Uuid, Verdict, builtin, decide,
-};
+use bulb_protocol::gatt::{Properties, Uuid, uuid16};
+use bulb_protocol::profile::{Advert, AdvertData, ENOUGH, Family, Recognised, Verdict, builtin, decide};
 
 type Table = Vec<(Uuid, Uuid, Properties)>;
 
@@ -74,7 +73,7 @@ fn every_virtual_bulb_is_recognised() {
 fn a_base_bulb_needs_its_probe() {
     let families = builtin::families().unwrap();
     let mut data = named("Light-Desk");
-    data.services.push(Uuid::short(0xFFF0));
+    data.services.push(uuid16(0xFFF0));
     let found = with_table(&families, &data, &table_of("base"));
     assert_eq!(sure(&found), None);
     let base = found.iter().find(|one| one.family == "base").unwrap();
@@ -130,8 +129,7 @@ fn mix_ups() {
 fn what_else_uses_the_base_service() {
     let base = builtin::load("base", None).unwrap();
     let on = |characteristics: &[(u16, Properties)]| -> Table {
-        let place =
-            |(id, properties): &(u16, Properties)| (Uuid::short(0xFFF0), Uuid::short(*id), *properties);
+        let place = |(id, properties): &(u16, Properties)| (uuid16(0xFFF0), uuid16(*id), *properties);
         characteristics.iter().map(place).collect()
     };
     let (read, write, notify) = (Properties::READ, Properties::WRITE, Properties::NOTIFY);
@@ -142,7 +140,7 @@ fn what_else_uses_the_base_service() {
     tables.insert("roles swapped", on(&[(0xFFF1, notify), (0xFFF2, write)]));
     tables.insert("the demo, whose status does not notify", on(&[(0xFFF1, read.or(write)), (0xFFF2, read)]));
     let mut zengge = on(&[(0xFFF1, write), (0xFFF2, read.or(write).or(notify))]);
-    zengge.push((Uuid::short(0xFFE5), Uuid::short(0xFFE9), write));
+    zengge.push((uuid16(0xFFE5), uuid16(0xFFE9), write));
     tables.insert("ZJ-MBL", zengge);
     for (name, table) in tables {
         assert!(!fits(table), "{name}");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link};
+use crate::radio::{CharacteristicId, Deadline, Link, Properties};
 
 /// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
 const LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
@@ -44,7 +44,7 @@ pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> 
             "{device} has {levels} battery levels: the first is told; `gatt read` reads each of them"
         );
     }
-    if link.table().properties(LEVEL).is_some_and(|properties| properties.read) {
+    if link.table().properties(LEVEL).is_some_and(Properties::readable) {
         let value = link.read(LEVEL, deadline).await?;
         return match *value.as_slice() {
             [percent @ 0..=100] => Ok(Battery { percent, source: Source::Gatt }),

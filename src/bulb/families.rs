@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bulb_protocol::profile::{
-    Advert, ENOUGH, Family, LEAD, Light, LoadError, Profile, Recognised, Uuid, builtin,
-};
+use bulb_protocol::profile::{Advert, ENOUGH, Family, LEAD, Light, LoadError, Profile, Recognised, builtin};
 
 use crate::error::{Error, Result};
 use crate::radio::{Address, SeenDevice};
@@ -267,13 +265,12 @@ pub fn full_name(recognised: &Recognised) -> String {
 
 /// A report as the codec has it.
 fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
-    let services: Vec<Uuid> = report.services.iter().map(|uuid| Uuid(uuid.as_u128())).collect();
     let manufacturer: Vec<_> = report.manufacturer.iter().map(|(id, data)| (*id, data.as_slice())).collect();
     let service_data: Vec<_> =
-        report.service_data.iter().map(|(uuid, data)| (Uuid(uuid.as_u128()), data.as_slice())).collect();
+        report.service_data.iter().map(|(uuid, data)| (*uuid, data.as_slice())).collect();
     use_it(&Advert {
         name: report.name.as_deref(),
-        services: &services,
+        services: &report.services,
         manufacturer: &manufacturer,
         service_data: &service_data,
     })

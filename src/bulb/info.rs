@@ -1,7 +1,7 @@
 //! What a bulb says of itself: the device information service.
 
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link};
+use crate::radio::{CharacteristicId, Deadline, Link, Properties};
 
 /// Device information 0x180A (Bluetooth Assigned Numbers). Nothing where the bulb does not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub async fn read_device_info(link: &dyn Link, deadline: Deadline) -> Result<Dev
 
 async fn text(link: &dyn Link, characteristic: u16, deadline: Deadline) -> Result<Option<String>> {
     let id = CharacteristicId::short(0x180A, characteristic);
-    if !link.table().properties(id).is_some_and(|properties| properties.read) {
+    if !link.table().properties(id).is_some_and(Properties::readable) {
         return Ok(None);
     }
     match link.read(id, deadline).await {

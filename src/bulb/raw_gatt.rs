@@ -206,7 +206,7 @@ impl RawGatt {
     /// # Errors
     /// There is no such characteristic, it cannot be read, and what [`Link::read`] gives.
     pub async fn read(&self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
-        let (id, handle) = self.able(place, "be read", |found| found.properties.read)?;
+        let (id, handle) = self.able(place, "be read", |found| found.properties.readable())?;
         let value = self.link.read(id, deadline).await?;
         Ok(GattOutcome { id, handle, deed: GattOperation::Read(value) })
     }
@@ -230,12 +230,10 @@ impl RawGatt {
         };
         let (id, handle) = self.able(place, need, |found| {
             let properties = found.properties;
-            let auto = if properties.write { WriteKind::Request } else { WriteKind::Command };
+            let auto =
+                if properties.allows(WriteKind::Request) { WriteKind::Request } else { WriteKind::Command };
             kind = only.unwrap_or(auto);
-            match kind {
-                WriteKind::Request => properties.write,
-                WriteKind::Command => properties.write_without_response,
-            }
+            properties.allows(kind)
         })?;
         self.link.write(id, value, kind, deadline).await?;
         Ok(GattOutcome { id, handle, deed: GattOperation::Write(value.to_owned(), kind) })

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::profile::{CharacteristicPath, Evidence, Probe, Profile, Recognised, Verdict, decide};
-use uuid::Uuid;
 
 use super::families::{Families, full_name};
 use super::roles::{Roles, flat};
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, GattTable, Link, SeenDevice};
+use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Properties, SeenDevice};
 
 /// How long a read may take that is only evidence.
 const PROBE_TIME: Duration = Duration::from_secs(3);
@@ -192,7 +191,7 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
         }
         Some(Probe::Text { at, score, .. }) => (place(at, link.table()), *score),
     };
-    let Some(id) = id.filter(|id| link.table().properties(*id).is_some_and(|can| can.read)) else {
+    let Some(id) = id.filter(|id| link.table().properties(*id).is_some_and(Properties::readable)) else {
         return Ok(());
     };
     let late =
@@ -223,12 +222,11 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
 }
 
 fn place(place: &CharacteristicPath, table: &GattTable) -> Option<CharacteristicId> {
-    let characteristic = Uuid::from_u128(place.characteristic.0);
     let service = table.services.iter().find(|service| {
-        place.service.is_none_or(|own| Uuid::from_u128(own.0) == service.uuid)
-            && service.characteristics.iter().any(|c| c.uuid == characteristic)
+        place.service.is_none_or(|own| own == service.uuid)
+            && service.characteristics.iter().any(|c| c.uuid == place.characteristic)
     })?;
-    Some(CharacteristicId::new(service.uuid, characteristic))
+    Some(CharacteristicId::new(service.uuid, place.characteristic))
 }
 
 /// Why it is of no family: where one has the best claim by what is advertised, what the bulb lacks of it.

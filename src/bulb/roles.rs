@@ -1,6 +1,6 @@
 //! The characteristics of a profile's roles in a bulb's GATT table.
 
-use bulb_protocol::profile::{self, CharacteristicPath, Profile, Role};
+use bulb_protocol::profile::{CharacteristicPath, Profile, Role};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -23,11 +23,8 @@ impl Roles {
         for role in &profile.roles {
             match found.iter().find(|one| one.role == role.name) {
                 Some(one) => {
-                    let id = CharacteristicId::new(
-                        Uuid::from_u128(one.service.0),
-                        Uuid::from_u128(one.characteristic.0),
-                    );
-                    roles.push((role.name.clone(), id, table.properties(id).unwrap_or_default()));
+                    let id = CharacteristicId::new(one.service, one.characteristic);
+                    roles.push((role.name.clone(), id, one.properties));
                 }
                 None if role.optional => {}
                 None => return Err(missing(role, table, device)),
@@ -49,13 +46,13 @@ impl Roles {
 
     /// How a role is written: as its properties allow, and where they allow both, as the profile prefers.
     #[must_use]
-    pub fn write_kind(&self, role: &str, preferred: profile::WriteKind) -> WriteKind {
+    pub fn write_kind(&self, role: &str, preferred: WriteKind) -> WriteKind {
         let properties = self.0.iter().find(|(name, ..)| name == role).map(|(.., properties)| *properties);
         let properties = properties.unwrap_or_default();
-        match (properties.write, properties.write_without_response, preferred) {
-            (true, false, _) => WriteKind::Request,
-            (false, true, _) | (_, _, profile::WriteKind::Command) => WriteKind::Command,
-            _ => WriteKind::Request,
+        match (properties.allows(WriteKind::Request), properties.allows(WriteKind::Command)) {
+            (true, false) => WriteKind::Request,
+            (false, true) => WriteKind::Command,
+            _ => preferred,
         }
     }
 
@@ -66,38 +63,24 @@ impl Roles {
     }
 }
 
-/// A GATT table as the codec has it.
+/// Lists the (service, characteristic, properties) of a table, as [`Profile::fit`] takes them.
 #[must_use]
-pub(super) fn flat(table: &GattTable) -> Vec<(profile::Uuid, profile::Uuid, profile::Properties)> {
-    let bits = |properties: Properties| {
-        let bits = [
-            (properties.read, profile::Properties::READ),
-            (properties.write, profile::Properties::WRITE),
-            (properties.write_without_response, profile::Properties::WRITE_WITHOUT_RESPONSE),
-            (properties.notify, profile::Properties::NOTIFY),
-            (properties.indicate, profile::Properties::INDICATE),
-        ];
-        let there = bits.into_iter().filter_map(|(has, bit)| has.then_some(bit));
-        there.fold(profile::Properties::default(), profile::Properties::or)
-    };
-    let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-    let characteristics = table.services.iter().flat_map(|service| {
-        service.characteristics.iter().map(move |c| (uuid(service.uuid), uuid(c.uuid), bits(c.properties)))
-    });
+pub(super) fn flat(table: &GattTable) -> Vec<(Uuid, Uuid, Properties)> {
+    let characteristics = table
+        .services
+        .iter()
+        .flat_map(|service| service.characteristics.iter().map(|c| (service.uuid, c.uuid, c.properties)));
     characteristics.collect()
 }
 
 /// What is missing of a role, as exactly as can be said: its service, its characteristic, or what that has to be able to do.
 fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
-    let service_of = |place: &CharacteristicPath| place.service.map(|service| Uuid::from_u128(service.0));
     let within = |place: &CharacteristicPath| -> Vec<&Service> {
-        let own = service_of(place);
-        table.services.iter().filter(|service| own.is_none_or(|own| own == service.uuid)).collect()
+        table.services.iter().filter(|service| place.service.is_none_or(|own| own == service.uuid)).collect()
     };
-    let characteristic = |place: &CharacteristicPath| Uuid::from_u128(place.characteristic.0);
     for place in &role.at {
         let found = within(place).into_iter().flat_map(|service| &service.characteristics);
-        if let Some(found) = found.into_iter().find(|c| c.uuid == characteristic(place)) {
+        if let Some(found) = found.into_iter().find(|c| c.uuid == place.characteristic) {
             return Error::WrongProperties {
                 device: device.to_owned(),
                 role: role.name.as_str().into(),
@@ -107,13 +90,13 @@ fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
             };
         }
     }
-    let near = role.at.iter().find_map(|place| Some((place, *within(place).first()?, service_of(place)?)));
+    let near = role.at.iter().find_map(|place| Some((place, *within(place).first()?, place.service?)));
     let names = |services: &[Service]| list(services.iter().map(|service| uuid_text(service.uuid)));
     match (near, role.at.first()) {
         (Some((place, service, _)), _) => Error::NoCharacteristic {
             device: device.to_owned(),
             role: role.name.as_str().into(),
-            characteristic: uuid_text(characteristic(place)),
+            characteristic: uuid_text(place.characteristic),
             service: uuid_text(service.uuid),
             have: list(
                 service.characteristics.iter().map(|c| format!("{} ({})", uuid_text(c.uuid), c.properties)),
@@ -121,7 +104,7 @@ fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
         },
         (None, place) => Error::NoService {
             device: device.to_owned(),
-            service: place.and_then(service_of).map_or_else(|| "any".to_owned(), uuid_text),
+            service: place.and_then(|place| place.service).map_or_else(|| "any".to_owned(), uuid_text),
             have: names(&table.services),
         },
     }
@@ -129,24 +112,14 @@ fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
 
 /// What a role has to be able to do that its characteristic cannot.
 fn need(role: &Role, have: Properties) -> &'static str {
-    let any = |wanted: profile::Properties| {
-        let words = [
-            (profile::Properties::READ, have.read),
-            (profile::Properties::WRITE, have.write),
-            (profile::Properties::WRITE_WITHOUT_RESPONSE, have.write_without_response),
-            (profile::Properties::NOTIFY, have.notify),
-            (profile::Properties::INDICATE, have.indicate),
-        ];
-        words.into_iter().any(|(bit, has)| has && wanted.any_of(bit))
-    };
-    let lacks = role.properties.iter().find(|wanted| !any(**wanted)).copied().unwrap_or_default();
-    let (write, command) = (profile::Properties::WRITE, profile::Properties::WRITE_WITHOUT_RESPONSE);
-    match lacks {
-        lacks if lacks.any_of(profile::Properties::READ) => "be read",
-        lacks if lacks.any_of(write) && lacks.any_of(command) => "be written",
-        lacks if lacks.any_of(write) => "be written with an answer",
-        lacks if lacks.any_of(command) => "be written without an answer",
-        _ => "notify",
+    let lacks = role.properties.iter().find(|wanted| !have.any_of(**wanted)).copied().unwrap_or_default();
+    let (request, command) = (lacks.allows(WriteKind::Request), lacks.allows(WriteKind::Command));
+    match (request, command) {
+        _ if lacks.readable() => "be read",
+        (true, true) => "be written",
+        (true, false) => "be written with an answer",
+        (false, true) => "be written without an answer",
+        (false, false) => "notify",
     }
 }
 
@@ -162,15 +135,8 @@ mod tests {
     use super::*;
     use crate::radio::gatt::{Characteristic, uuid16};
 
-    const NONE: Properties = Properties {
-        read: false,
-        notify: false,
-        write: false,
-        write_without_response: false,
-        indicate: false,
-    };
-    const NOTIFIES: Properties = Properties { read: true, notify: true, ..NONE };
-    const WRITES: Properties = Properties { write: true, ..NONE };
+    const NOTIFIES: Properties = Properties::READ.or(Properties::NOTIFY);
+    const WRITES: Properties = Properties::WRITE;
 
     fn table(characteristics: &[(u16, Properties)]) -> GattTable {
         let characteristics =
@@ -192,7 +158,7 @@ mod tests {
         // ELK-BLEDOM, which has the same service; then swapped roles, and the demo firmware whose FFF2 does not notify.
         assert_eq!(code(table(&[(0xFFF3, WRITES), (0xFFF4, NOTIFIES)])), "profile.no_characteristic");
         assert_eq!(code(table(&[(0xFFF1, NOTIFIES), (0xFFF2, WRITES)])), "profile.wrong_properties");
-        let read = Properties { notify: false, ..NOTIFIES };
+        let read = Properties::READ;
         assert_eq!(code(table(&[(0xFFF1, WRITES), (0xFFF2, read)])), "profile.wrong_properties");
         assert_eq!(code(table(&[])), "profile.no_characteristic");
     }
@@ -207,13 +173,13 @@ mod tests {
 
     #[test]
     fn properties_decide_how_it_is_written_before_the_profile_does() {
-        let both = Properties { write_without_response: true, ..WRITES };
-        let command = Properties { write: false, ..both };
+        let command = Properties::WRITE_WITHOUT_RESPONSE;
+        let both = WRITES.or(command);
         for (properties, preferred, kind) in [
-            (both, profile::WriteKind::Request, WriteKind::Request),
-            (both, profile::WriteKind::Command, WriteKind::Command),
-            (WRITES, profile::WriteKind::Command, WriteKind::Request),
-            (command, profile::WriteKind::Request, WriteKind::Command),
+            (both, WriteKind::Request, WriteKind::Request),
+            (both, WriteKind::Command, WriteKind::Command),
+            (WRITES, WriteKind::Command, WriteKind::Request),
+            (command, WriteKind::Request, WriteKind::Command),
         ] {
             let roles = base(&table(&[(0xFFF1, properties), (0xFFF2, NOTIFIES)])).unwrap();
             assert_eq!(roles.write_kind("control", preferred), kind, "{properties}");

@@ -116,7 +116,7 @@ pub struct DeviceInformation {
 pub async fn device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<DeviceInformation>> {
     let mut said = Vec::new();
     for (id, _, characteristic) in link.table().all() {
-        if id.service != uuid16(0x180A) || !characteristic.properties.read {
+        if id.service != uuid16(0x180A) || !characteristic.properties.readable() {
             continue;
         }
         match link.read(id, deadline.within(PART_TIME)).await {

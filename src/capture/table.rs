@@ -35,15 +35,7 @@ impl Table {
     }
 
     pub(super) fn characteristic(&mut self, handle: u16, properties: u8, uuid: Uuid) {
-        let has = |bit: u8| properties & bit != 0;
-        let properties = Properties {
-            read: has(0x02),
-            write_without_response: has(0x04),
-            write: has(0x08),
-            notify: has(0x10),
-            indicate: has(0x20),
-        };
-        self.characteristics.insert(handle, (properties, uuid));
+        self.characteristics.insert(handle, (Properties::from_bits(properties), uuid));
     }
 
     pub(super) fn descriptor(&mut self, handle: u16, uuid: Uuid) {
@@ -108,7 +100,7 @@ impl Table {
     /// The Client Characteristic Configuration that nobody asked for: where a characteristic that notifies has room for one
     /// descriptor only, it can be no other (Vol 3, Part G, 3.3.3.3), and BlueZ 5.66 spares the question.
     fn undiscovered_cccd(&self, of: &Characteristic, last_of_service: Option<u16>) -> Option<Descriptor> {
-        let tells = of.properties.notify || of.properties.indicate;
+        let tells = of.properties.notifies();
         let handle = of.value_handle()?.checked_add(1)?;
         let next = self.characteristics.range(handle..).next().map(|(next, _)| *next);
         let alone = last_of_service == Some(handle) || next == handle.checked_add(1);

@@ -69,7 +69,7 @@ fn a_btmon_capture_gives_devices_tables_and_values() {
         assert!(ids.contains(&id), "{id} is not in {}", table.outline());
     }
     let status = table.characteristic(CharacteristicId::short(0xFFF0, 0xFFF2)).unwrap();
-    assert!(status.properties.read && status.properties.notify);
+    assert!(status.properties.readable() && status.properties.notifies());
     assert_eq!(status.descriptors.iter().map(|one| one.uuid).collect::<Vec<_>>(), [uuid16(0x2902)]);
     // Somebody else's headphones are heard, and nothing passes.
     let headphones = capture.devices.iter().position(|one| one.report.name.as_deref() == Some("Headphones"));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Light, Profile, WriteKind};
+use bulb_protocol::profile::{Light, Profile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
@@ -14,8 +14,8 @@ use super::stand::{ACK_TIME, REQUEST_TIME, SETTLE};
 use super::{Judge, Stand, Stop, Verdict, failed};
 use crate::bulb::read_battery;
 use crate::error::Error;
-use crate::radio::Deadline;
 use crate::radio::gatt::uuid_text;
+use crate::radio::{Deadline, WriteKind};
 
 /// How long a connect may take, its services included; BlueZ gives up after 25 s, people sooner.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -61,8 +61,8 @@ pub(super) fn name_and_services(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
         let wanted = stand.profile().example.services.clone();
         let missing: Vec<String> = wanted
             .iter()
-            .map(|service| uuid::Uuid::from_u128(service.0))
             .filter(|service| !report.services.contains(service))
+            .copied()
             .map(uuid_text)
             .collect();
         if missing.is_empty() {
@@ -92,7 +92,10 @@ pub(super) fn roles_and_properties(stand: &mut Stand) -> BoxFuture<'_, Verdict> 
             let Some(id) = roles.get(&role.name) else { continue };
             let properties = link.table().properties(id).unwrap_or_default();
             // What the family writes with an answer is written so that a refusal can be told.
-            if role.write == Some(WriteKind::Request) && properties.writable() && !properties.write {
+            if role.write == Some(WriteKind::Request)
+                && properties.writable()
+                && !properties.allows(WriteKind::Request)
+            {
                 let expected = format!("the {} characteristic {id} takes write requests", role.name);
                 return Err(failed(expected, format!("its properties are {properties}")));
             }

@@ -15,9 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Judge, Stop, failed};
 use crate::bulb::{Advertising, Families, RestorePlan, Restorer, Roles, connect};
 use crate::error::{Error, Result};
-use crate::radio::{
-    CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, SeenDevice, WriteKind,
-};
+use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, SeenDevice};
 
 /// How long a connect may take where it is not what is checked.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -288,7 +286,7 @@ impl Stand {
         let Some(id) = roles.get(&write.role) else { return Err(none()) };
         let kind = roles.write_kind(&write.role, write.kind);
         let link = Arc::clone(link);
-        let word = if kind == WriteKind::Request { "request" } else { "command" };
+        let word = kind.name();
         self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
         // Before the write: it may be carried out though it is given up.
         let first = self.undo.touch();

@@ -182,10 +182,7 @@ impl Stand {
         let id = self.roles.get(&write.role)?;
         let usual = self.roles.write_kind(&write.role, write.kind);
         let can = |kind: &WriteKind| {
-            self.link.table().properties(id).is_some_and(|properties| match kind {
-                WriteKind::Request => properties.write,
-                WriteKind::Command => properties.write_without_response,
-            })
+            self.link.table().properties(id).is_some_and(|properties| properties.allows(*kind))
         };
         Some((id, wanted.filter(can).unwrap_or(usual)))
     }

@@ -11,7 +11,7 @@ use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
 use crate::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Step, Witness};
-use crate::radio::{AdapterInfo, SeenDevice, WriteKind};
+use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
 
 /// How many bars a plot has.
@@ -178,16 +178,12 @@ pub struct RateRecord {
 
 impl RateRecord {
     fn of(rate: &Rate) -> Self {
-        let kind = match rate.kind {
-            WriteKind::Request => "request",
-            WriteKind::Command => "command",
-        };
         let witness = rate.witness.map(|witness| match witness {
             Witness::Notification => "notification",
             Witness::Readback => "readback",
         });
         Self {
-            kind: kind.to_owned(),
+            kind: rate.kind.name().to_owned(),
             witness: witness.map(str::to_owned),
             highest_per_s: rate.highest.map(tenth),
             loss_from_per_s: rate.loss_from.map(tenth),

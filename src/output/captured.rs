@@ -7,8 +7,8 @@ use super::records::{Bulb, stamp};
 use super::text::Layout;
 use crate::capture::{Event, Place, What};
 use crate::error::att_name;
+use crate::radio::SeenDevice;
 use crate::radio::gatt::{uuid_text, uuid16};
-use crate::radio::{SeenDevice, WriteKind};
 use crate::sanitise::sanitise;
 
 /// The Client Characteristic Configuration, by which a client subscribes.
@@ -109,7 +109,7 @@ impl CapturedRecord {
                 record.hex = Some(hex::encode(value));
             }
             What::Write(kind, value) => {
-                record.kind = Some(if *kind == WriteKind::Request { "request" } else { "command" });
+                record.kind = Some(kind.name());
                 record.hex = Some(hex::encode(value));
             }
             What::Notification(value) | What::Indication(value) => record.hex = Some(hex::encode(value)),

@@ -6,8 +6,8 @@ use super::frame::FrameRecord;
 use super::records::Bulb;
 use super::text::Layout;
 use crate::bulb::{GattOperation, GattOutcome};
+use crate::radio::SeenDevice;
 use crate::radio::gatt::uuid_text;
-use crate::radio::{SeenDevice, WriteKind};
 use crate::sanitise::sanitise;
 
 /// How values are shown to people.
@@ -68,8 +68,7 @@ impl ValueRecord {
     pub fn of(target: &str, device: &SeenDevice, passed: &GattOutcome) -> Self {
         let (operation, bytes, kind) = match &passed.deed {
             GattOperation::Read(bytes) => ("read", Some(bytes), None),
-            GattOperation::Write(bytes, WriteKind::Request) => ("write", Some(bytes), Some("request")),
-            GattOperation::Write(bytes, WriteKind::Command) => ("write", Some(bytes), Some("command")),
+            GattOperation::Write(bytes, kind) => ("write", Some(bytes), Some(kind.name())),
             GattOperation::Notification(bytes) => ("notification", Some(bytes), None),
             GattOperation::Subscribe => ("subscribe", None, None),
             GattOperation::Unsubscribe => ("unsubscribe", None, None),

@@ -3,80 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+pub use bulb_protocol::gatt::{Properties, WriteKind, parse_uuid, short_of, uuid_text, uuid16};
 use uuid::Uuid;
-
-/// The UUID that a 16-bit number stands for.
-#[must_use]
-pub const fn uuid16(short: u16) -> Uuid {
-    Uuid::from_u128(0x0000_0000_0000_1000_8000_0080_5f9b_34fb | (short as u128) << 96)
-}
-
-/// The 16-bit number that stands for this UUID, if one does.
-#[must_use]
-pub fn short_of(uuid: Uuid) -> Option<u16> {
-    let short = u16::try_from(uuid.as_u128() >> 96).ok()?;
-    (uuid16(short) == uuid).then_some(short)
-}
-
-/// Shows a UUID as people write it: `fff0` where it has a 16-bit number, in full otherwise.
-#[must_use]
-pub fn uuid_text(uuid: Uuid) -> String {
-    short_of(uuid).map_or_else(|| uuid.to_string(), |short| format!("{short:04x}"))
-}
-
-/// Reads a UUID as people write it: 4 hex digits, with 0x before them or not, or a whole one of 32 with dashes or without.
-#[must_use]
-pub fn parse_uuid(text: &str) -> Option<Uuid> {
-    let short = text.strip_prefix("0x").unwrap_or(text);
-    if short.len() == 4 && short.chars().all(|c| c.is_ascii_hexdigit()) {
-        return u16::from_str_radix(short, 16).ok().map(uuid16);
-    }
-    text.parse().ok()
-}
-
-/// What a characteristic can do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Properties {
-    /// Can be read.
-    pub read: bool,
-    /// Can be written with an answer.
-    pub write: bool,
-    /// Can be written without an answer.
-    pub write_without_response: bool,
-    /// Sends notifications.
-    pub notify: bool,
-    /// Sends indications.
-    pub indicate: bool,
-}
-
-impl Properties {
-    /// Whether it can be written at all.
-    #[must_use]
-    pub const fn writable(self) -> bool {
-        self.write || self.write_without_response
-    }
-
-    /// Whether it can be subscribed to.
-    #[must_use]
-    pub const fn notifies(self) -> bool {
-        self.notify || self.indicate
-    }
-}
-
-impl fmt::Display for Properties {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = [
-            (self.read, "read"),
-            (self.write, "write"),
-            (self.write_without_response, "write-without-response"),
-            (self.notify, "notify"),
-            (self.indicate, "indicate"),
-        ];
-        let names: Vec<&str> = named.into_iter().filter_map(|(has, name)| has.then_some(name)).collect();
-        f.write_str(if names.is_empty() { "none" } else { "" })?;
-        f.write_str(&names.join(", "))
-    }
-}
 
 /// Which characteristic: its UUID is unique within its service only, and on some boards not even there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,21 +180,6 @@ impl GattTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn short_numbers_stand_for_whole_uuids() {
-        assert_eq!(uuid16(0xFFF0).to_string(), "0000fff0-0000-1000-8000-00805f9b34fb");
-        assert_eq!(short_of(uuid16(0x180F)), Some(0x180F));
-        assert_eq!(uuid_text(uuid16(0xFFF1)), "fff1");
-    }
-
-    #[test]
-    fn a_uuid_that_merely_contains_fff0_is_another() {
-        let other = Uuid::from_u128(0xfff0_0000_0000_1000_8000_0080_5f9b_34fb_u128);
-        assert_eq!(short_of(other), None);
-        let vendor = Uuid::from_u128(0x0000_fff0_0000_1000_8000_0080_5f9b_34fc);
-        assert_eq!(short_of(vendor), None);
-    }
 
     #[test]
     fn of_characteristics_alike_each_can_be_named() {

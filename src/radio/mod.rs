@@ -49,7 +49,7 @@ pub mod trace;
 pub use address::{Address, DeviceId};
 pub use choice::{AdapterChoice, open};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
-pub use gatt::{CharacteristicId, GattTable, Properties};
+pub use gatt::{CharacteristicId, GattTable, Properties, WriteKind};
 pub use parameters::ConnectionParameters;
 pub use retry::{ATTEMPTS, ConnectRetry, spread};
 
@@ -195,15 +195,6 @@ pub enum LinkState {
     Up,
     /// Down, by ourselves or by the other side.
     Down,
-}
-
-/// With or without the bulb's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteKind {
-    /// A write request: the bulb answers, with an error if it refuses.
-    Request,
-    /// A write command: no answer.
-    Command,
 }
 
 /// The notifications of one characteristic, oldest first. Bounded: a reader that lags loses the oldest, and is told.

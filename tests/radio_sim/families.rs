@@ -10,7 +10,6 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use super::*;
 
@@ -26,9 +25,8 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
 });
 
 fn id_of(profile: &Profile, role: &str) -> CharacteristicId {
-    let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
     let at = profile.role(role).unwrap().at.iter().find(|at| at.service.is_some()).unwrap();
-    CharacteristicId::new(uuid(at.service.unwrap()), uuid(at.characteristic))
+    CharacteristicId::new(at.service.unwrap(), at.characteristic)
 }
 
 /// A lamp of a profile, with a link that is ready for commands.
@@ -74,7 +72,8 @@ impl<'a> Lamp<'a> {
     async fn write(&mut self, write: &Write) {
         let id = id_of(self.profile, &write.role);
         let properties = self.link.table().properties(id).unwrap();
-        let kind = if properties.write { WriteKind::Request } else { WriteKind::Command };
+        let kind =
+            if properties.allows(WriteKind::Request) { WriteKind::Request } else { WriteKind::Command };
         self.link.write(id, &write.bytes, kind, soon()).await.unwrap();
         self.sequence = self.sequence.wrapping_add(1);
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{DecodedCommand, Item, Light, Occasion, Profile, WriteKind, builtin};
+use bulb_protocol::gatt::{WriteKind, uuid_text};
+use bulb_protocol::profile::{DecodedCommand, Item, Light, Occasion, Profile, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde_json::Value;
 
@@ -151,7 +152,7 @@ fn seen(play: &Play) {
         assert_eq!(device["manufacturer"], serde_json::to_value(manufacturer).unwrap(), "{what}");
         let services = device["services"].as_array().unwrap();
         for service in &told.services {
-            let full = uuid::Uuid::from_u128(service.0).to_string();
+            let full = service.to_string();
             assert!(services.iter().any(|own| *own == full.as_str()), "{what}: {services:?}");
         }
     }
@@ -236,15 +237,12 @@ fn wanted(profile: &Profile, write: &bulb_protocol::profile::Write) -> String {
     let at = role.at.iter().find(|at| at.service.is_some()).unwrap();
     let table = profile.table();
     let (.., properties) = table.iter().find(|(_, uuid, _)| *uuid == at.characteristic).unwrap();
-    let kinds = [
-        (WriteKind::Request, bulb_protocol::profile::Properties::WRITE),
-        (WriteKind::Command, bulb_protocol::profile::Properties::WRITE_WITHOUT_RESPONSE),
-    ];
-    let possible = |kind: WriteKind| kinds.iter().any(|(own, bit)| *own == kind && properties.any_of(*bit));
-    let request =
-        if possible(write.kind) { write.kind == WriteKind::Request } else { possible(WriteKind::Request) };
+    let request = match properties.allows(write.kind) {
+        true => write.kind == WriteKind::Request,
+        false => properties.allows(WriteKind::Request),
+    };
     let kind = if request { "request" } else { "command" };
-    format!("write {} {kind} {}", at.characteristic, hex(profile, &write.bytes))
+    format!("write {} {kind} {}", uuid_text(at.characteristic), hex(profile, &write.bytes))
 }
 
 /// The bytes of a frame, without its number in families that count their frames.

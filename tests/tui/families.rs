@@ -12,7 +12,6 @@ use bulbctl::tui::{Depth, Effect, Event, RadioEvent};
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use insta::assert_snapshot;
 use ratatui::style::Color;
-use uuid::Uuid;
 
 use super::stage::{ON, Stage, id};
 
@@ -24,11 +23,10 @@ fn profile(name: &str) -> Arc<Profile> {
 /// What a lamp of this profile advertises in a state.
 fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> SeenDevice {
     let data = profile(name).advertise(state);
-    let uuid = |uuid: bulb_protocol::profile::Uuid| Uuid::from_u128(uuid.0);
     SeenDevice {
-        services: data.services.into_iter().map(uuid).collect(),
+        services: data.services,
         manufacturer: data.manufacturer.into_iter().collect(),
-        service_data: data.service_data.into_iter().map(|(own, data)| (uuid(own), data)).collect(),
+        service_data: data.service_data.into_iter().collect(),
         ..stage.report(number, data.name.as_deref().unwrap_or_default(), -50)
     }
 }

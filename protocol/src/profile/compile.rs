@@ -19,6 +19,7 @@ use super::template::Template;
 use super::{
     AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Role, StatusRule, Write,
 };
+use crate::gatt::WriteKind;
 
 /// The names that commands can have, and what each has to be able to say.
 const COMMANDS: [(&str, Option<Item>); 10] = [
@@ -137,7 +138,7 @@ impl Compiler<'_> {
             Ok(Role {
                 name: name.clone(),
                 at: role.value.at.clone(),
-                properties: role.value.properties.clone(),
+                properties: role.value.properties.iter().map(|any| any.0).collect(),
                 write: role.value.write,
                 optional: role.value.optional,
             })
@@ -210,9 +211,9 @@ impl Compiler<'_> {
     }
 
     /// How a role is written: as was said, as its properties allow, or without an answer.
-    fn kind(&self, role: &str, said: Option<super::WriteKind>) -> super::WriteKind {
+    fn kind(&self, role: &str, said: Option<WriteKind>) -> WriteKind {
         let role = self.file.role.get(role).map(|role| &role.value);
-        said.or_else(|| role.and_then(|role| role.write)).unwrap_or(super::WriteKind::Request)
+        said.or_else(|| role.and_then(|role| role.write)).unwrap_or(WriteKind::Request)
     }
 
     fn report(&self, report: &Located<ReportDef>, asks: &mut Vec<Query>) -> Validated<StatusRule> {
@@ -268,7 +269,7 @@ impl Compiler<'_> {
             }
             Ok(AdvertState {
                 company: advert.company,
-                service: advert.service_data,
+                service: advert.service_data.map(|service| service.0),
                 template: self.template(advert.frame.at, &advert.frame.value)?,
                 scaled: advert.scaled || self.can.scaled,
                 means: self.means(at, advert.means)?,

@@ -52,13 +52,13 @@ pub use can::Grade;
 pub use check::{Expect, OwnCheck};
 pub use encode::{Refusal, Sent};
 pub use family::{Ability, Family, LoadError};
-pub use file::WriteKind;
 pub use frame::DecodeError;
 pub use light::{Item, Items, Light, Mode};
 pub use recognise::{Advert, AdvertData, ENOUGH, Evidence, Fit, Found, LEAD, Recognised, Verdict, decide};
-pub use text::{CharacteristicPath, Properties, Uuid};
+pub use text::CharacteristicPath;
 pub use virtual_bulb::{Reaction, SentFrame, VirtualBulb};
 
+use crate::gatt::{Properties, Uuid, WriteKind};
 use can::Can;
 use codec::{Body, Wrapper};
 use file::{Companies, ExampleDef};
@@ -203,9 +203,9 @@ impl From<ExampleDef> for Example {
     fn from(example: ExampleDef) -> Self {
         Self {
             name: example.name,
-            services: example.services,
+            services: example.services.into_iter().map(|service| service.0).collect(),
             manufacturer: example.company.map(|company| (company, example.data.0)),
-            service_data: example.service.map(|service| (service, example.service_data.0)),
+            service_data: example.service.map(|service| (service.0, example.service_data.0)),
             manufacturer_name: example.manufacturer,
         }
     }

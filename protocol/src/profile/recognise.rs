@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use super::Profile;
 use super::family::Family;
 use super::file::MatchDef;
-use super::text::{CharacteristicPath, Properties, Uuid, glob};
+use super::text::{CharacteristicPath, glob};
+use crate::gatt::{Properties, Uuid, uuid_text, uuid16};
 
 /// What a bulb advertises.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,8 +134,9 @@ fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(
         return Some((0, letters, format!("name {name:?} is like {pattern}")));
     }
     if let Some(service) = rule.service {
+        let service = service.0;
         let there = advert.services.contains(&service);
-        return there.then(|| (1, 0, format!("service {service} is advertised")));
+        return there.then(|| (1, 0, format!("service {} is advertised", uuid_text(service))));
     }
     if let Some(companies) = rule.company {
         let (company, _) = advert
@@ -143,9 +145,9 @@ fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(
             .find(|(company, bytes)| (companies.0..=companies.1).contains(company) && data(bytes))?;
         return Some((2, exact, format!("manufacturer data of company {company:#06x}")));
     }
-    let service = rule.service_data?;
+    let service = rule.service_data?.0;
     advert.service_data.iter().find(|(own, bytes)| *own == service && data(bytes))?;
-    Some((3, exact, format!("service data of {service}")))
+    Some((3, exact, format!("service data of {}", uuid_text(service))))
 }
 
 /// A characteristic of a role, as it was found.
@@ -198,10 +200,12 @@ impl Profile {
                 }),
                 _ if role.optional => {}
                 (None, Some((_, characteristic, properties))) => {
-                    let need: Vec<_> = role.properties.iter().map(ToString::to_string).collect();
+                    let one_of = |any: &Properties| any.names().collect::<Vec<_>>().join("|");
+                    let need: Vec<_> = role.properties.iter().map(one_of).collect();
                     fit.problems.push(format!(
-                        "{} characteristic {characteristic} has {properties}, and {} are needed",
+                        "{} characteristic {} has {properties}, and {} are needed",
                         role.name,
+                        uuid_text(*characteristic),
                         need.join(", ")
                     ));
                 }
@@ -228,12 +232,12 @@ impl Profile {
             let own = role.at.iter().find(|place| place.service.is_some()).or(role.at.first());
             let Some(place) = own else { continue };
             // One of any service is put beside another role.
-            let service = place.service.or_else(anywhere).unwrap_or(Uuid::short(0xFFF0));
+            let service = place.service.or_else(anywhere).unwrap_or(uuid16(0xFFF0));
             let chosen = |any: &Properties| match any.any_of(Properties::NOTIFY) {
-                true => Properties(any.0 & !Properties::INDICATE.0),
+                true => any.without(Properties::INDICATE),
                 false => *any,
             };
-            let properties = role.properties.iter().map(chosen).fold(Properties::default(), Properties::or);
+            let properties: Properties = role.properties.iter().map(chosen).collect();
             let known = table.iter_mut().find(|(s, c, _)| *s == service && *c == place.characteristic);
             match known {
                 Some((.., all)) => *all = all.or(properties),

@@ -1,7 +1,7 @@
 //! Small texts in profile files: UUIDs, places in a GATT table, properties, times, patterns of bytes.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
@@ -10,52 +10,18 @@ use core::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use super::template::byte;
+use crate::gatt::{Properties, Uuid, parse_uuid, uuid_text};
 
-/// A Bluetooth UUID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uuid(pub u128);
+/// A UUID in a file, in any form that [`parse_uuid`] takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UuidText(pub(crate) Uuid);
 
-impl Uuid {
-    /// The UUID that a 16-bit number stands for.
-    #[must_use]
-    pub const fn short(number: u16) -> Self {
-        Self(0x0000_0000_0000_1000_8000_0080_5f9b_34fb | (number as u128) << 96)
-    }
-}
-
-impl FromStr for Uuid {
+impl FromStr for UuidText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits: String = text.chars().filter(|c| *c != '-').collect();
-        let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let number = u128::from_str_radix(&digits, 16).ok().filter(|_| hex);
-        match (digits.len(), number) {
-            (4, Some(number)) => u16::try_from(number).map(Self::short).map_err(|error| error.to_string()),
-            (32, Some(number)) => Ok(Self(number)),
-            _ => Err(format!("`{text}` is no UUID, which is 4 hex digits (fff0) or 32")),
-        }
-    }
-}
-
-impl fmt::Display for Uuid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let top = self.0 >> 96;
-        if let Ok(short) = u16::try_from(top)
-            && Self::short(short) == *self
-        {
-            return write!(f, "{short:04x}");
-        }
-        let part = |shift: u32, digits: u32| (self.0 >> shift) & ((1 << (4 * digits)) - 1);
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            part(96, 8),
-            part(80, 4),
-            part(64, 4),
-            part(48, 4),
-            part(0, 12)
-        )
+        let uuid = parse_uuid(text);
+        uuid.map(Self).ok_or_else(|| format!("`{text}` is no UUID, which is 4 hex digits (fff0) or 32"))
     }
 }
 
@@ -75,80 +41,36 @@ impl FromStr for CharacteristicPath {
         let (service, characteristic) = text.split_once('/').ok_or_else(|| {
             format!("`{text}` is no place: SERVICE/CHARACTERISTIC is needed, as fff0/fff1, or */fff1 for any service")
         })?;
-        let service = if service == "*" { None } else { Some(service.parse()?) };
-        Ok(Self { service, characteristic: characteristic.parse()? })
+        let uuid = |text: &str| text.parse().map(|UuidText(uuid)| uuid);
+        let service = if service == "*" { None } else { Some(uuid(service)?) };
+        Ok(Self { service, characteristic: uuid(characteristic)? })
     }
 }
 
 impl fmt::Display for CharacteristicPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.service {
-            Some(service) => write!(f, "{service}/{}", self.characteristic),
-            None => write!(f, "*/{}", self.characteristic),
+            Some(service) => write!(f, "{}/{}", uuid_text(service), uuid_text(self.characteristic)),
+            None => write!(f, "*/{}", uuid_text(self.characteristic)),
         }
     }
 }
 
-/// What a characteristic can do, as the bits of the Bluetooth specification (Vol 3, Part G, 3.3.1.1).
+/// Properties of which a role needs one: `read`, `write|write-without-response`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Properties(pub u8);
+pub(crate) struct OneOf(pub(crate) Properties);
 
-impl Properties {
-    /// Can be read.
-    pub const READ: Self = Self(0x02);
-    /// Can be written without an answer.
-    pub const WRITE_WITHOUT_RESPONSE: Self = Self(0x04);
-    /// Can be written with an answer.
-    pub const WRITE: Self = Self(0x08);
-    /// Sends notifications.
-    pub const NOTIFY: Self = Self(0x10);
-    /// Sends indications.
-    pub const INDICATE: Self = Self(0x20);
-
-    const NAMES: [(&'static str, Self); 5] = [
-        ("read", Self::READ),
-        ("write", Self::WRITE),
-        ("write-without-response", Self::WRITE_WITHOUT_RESPONSE),
-        ("notify", Self::NOTIFY),
-        ("indicate", Self::INDICATE),
-    ];
-
-    /// Whether it has any of the others.
-    #[must_use]
-    pub const fn any_of(self, others: Self) -> bool {
-        self.0 & others.0 != 0
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-impl FromStr for Properties {
+impl FromStr for OneOf {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut all = Self::default();
-        for word in text.split('|') {
-            let known = Self::NAMES.iter().find(|(name, _)| *name == word.trim());
-            let (_, bit) = known.ok_or_else(|| {
-                let names: Vec<_> = Self::NAMES.iter().map(|(name, _)| *name).collect();
-                format!("`{word}` is no property; there are {}, and a|b for one of two", names.join(", "))
-            })?;
-            all = all.or(*bit);
-        }
-        Ok(all)
-    }
-}
-
-impl fmt::Display for Properties {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> =
-            Self::NAMES.iter().filter(|(_, bit)| self.any_of(*bit)).map(|(name, _)| *name).collect();
-        f.write_str(if names.is_empty() { "none" } else { "" })?;
-        f.write_str(&names.join("|"))
+        let one = |word: &str| {
+            Properties::named(word.trim()).ok_or_else(|| {
+                let names = Properties::NAMES.join(", ");
+                format!("`{word}` is no property; there are {names}, and a|b for one of two")
+            })
+        };
+        text.split('|').map(one).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -279,22 +201,11 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(Uuid, CharacteristicPath, Properties, Time, Pattern, Hex);
+from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, Hex);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn uuids() {
-        let text = "00010203-0405-0607-0809-0a0b0c0d2b11";
-        assert_eq!(text.parse::<Uuid>().unwrap().to_string(), text);
-        assert_eq!("FFF0".parse::<Uuid>().unwrap(), Uuid::short(0xFFF0));
-        assert_eq!(Uuid::short(0xFFF0).to_string(), "fff0");
-        for text in ["", "fff", "+ff0", "0000fff0-0000-1000-8000-00805f9b34f"] {
-            assert!(text.parse::<Uuid>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn globs() {

@@ -9,8 +9,9 @@ use super::Profile;
 use super::bulb::{DecodedCommand, Occasion, StatusFrame};
 use super::light::{Item, Light, Mode};
 use super::recognise::AdvertData;
-use super::text::{CharacteristicPath, Uuid};
+use super::text::CharacteristicPath;
 use crate::Percent;
+use crate::gatt::Uuid;
 
 /// ATT errors of a request that is refused (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1): one for frames of a wrong length,
 /// and the first of those that are the firmware's own.

@@ -158,21 +158,11 @@ struct CharacteristicLine {
     uuid: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     handle: Option<u16>,
-    properties: Vec<Property>,
+    properties: Properties,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     flags: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     descriptors: Vec<(Uuid, Option<u16>)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Property {
-    Read,
-    Write,
-    WriteWithoutResponse,
-    Notify,
-    Indicate,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -375,21 +365,12 @@ pub(super) fn micros(time: Duration) -> u64 {
 
 /// The table, for a recording.
 pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
-    let characteristic = |found: &Characteristic| {
-        let has = [
-            (found.properties.read, Property::Read),
-            (found.properties.write, Property::Write),
-            (found.properties.write_without_response, Property::WriteWithoutResponse),
-            (found.properties.notify, Property::Notify),
-            (found.properties.indicate, Property::Indicate),
-        ];
-        CharacteristicLine {
-            uuid: found.uuid,
-            handle: found.handle,
-            properties: has.into_iter().filter_map(|(has, property)| has.then_some(property)).collect(),
-            flags: found.flags.clone(),
-            descriptors: found.descriptors.iter().map(|one| (one.uuid, one.handle)).collect(),
-        }
+    let characteristic = |found: &Characteristic| CharacteristicLine {
+        uuid: found.uuid,
+        handle: found.handle,
+        properties: found.properties,
+        flags: found.flags.clone(),
+        descriptors: found.descriptors.iter().map(|one| (one.uuid, one.handle)).collect(),
     };
     let service = |service: &Service| ServiceLine {
         uuid: service.uuid,
@@ -402,21 +383,12 @@ pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
 
 /// The table of a recording.
 pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
-    let characteristic = |line: &CharacteristicLine| {
-        let has = |property| line.properties.contains(&property);
-        Characteristic {
-            uuid: line.uuid,
-            properties: Properties {
-                read: has(Property::Read),
-                write: has(Property::Write),
-                write_without_response: has(Property::WriteWithoutResponse),
-                notify: has(Property::Notify),
-                indicate: has(Property::Indicate),
-            },
-            handle: line.handle,
-            flags: line.flags.clone(),
-            descriptors: line.descriptors.iter().map(|&(uuid, handle)| Descriptor { uuid, handle }).collect(),
-        }
+    let characteristic = |line: &CharacteristicLine| Characteristic {
+        uuid: line.uuid,
+        properties: line.properties,
+        handle: line.handle,
+        flags: line.flags.clone(),
+        descriptors: line.descriptors.iter().map(|&(uuid, handle)| Descriptor { uuid, handle }).collect(),
     };
     let service = |line: &ServiceLine| Service {
         uuid: line.uuid,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::world::{By, Happening, millis};
-use crate::radio::{Address, WriteKind};
+use crate::radio::Address;
 
 /// A log file that is appended to.
 #[derive(Debug)]
@@ -73,19 +73,13 @@ fn line(what: &Happening) -> Line {
             Line { event: "disconnect", by: Some(by), ..blank }
         }
         Happening::Read(id) => Line { event: "read", characteristic: Some(id.to_string()), ..blank },
-        Happening::Write(id, kind, value) => {
-            let kind = match kind {
-                WriteKind::Request => "request",
-                WriteKind::Command => "command",
-            };
-            Line {
-                event: "write",
-                characteristic: Some(id.to_string()),
-                kind: Some(kind),
-                hex: Some(hex::encode(value)),
-                ..blank
-            }
-        }
+        Happening::Write(id, kind, value) => Line {
+            event: "write",
+            characteristic: Some(id.to_string()),
+            kind: Some(kind.name()),
+            hex: Some(hex::encode(value)),
+            ..blank
+        },
         Happening::Subscribe(id) => {
             Line { event: "subscribe", characteristic: Some(id.to_string()), ..blank }
         }

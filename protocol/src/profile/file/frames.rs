@@ -10,7 +10,8 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::super::text::Time;
-use super::{Located, WriteKind};
+use super::Located;
+use crate::gatt::WriteKind;
 
 /// One frame, or several of which the first that fits is taken.
 #[derive(Clone, Debug)]

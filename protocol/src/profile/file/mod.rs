@@ -15,7 +15,8 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::can::Grade;
-use super::text::{CharacteristicPath, Hex, Pattern, Properties, Time, Uuid};
+use super::text::{CharacteristicPath, Hex, OneOf, Pattern, Time, UuidText};
+use crate::gatt::WriteKind;
 
 pub(crate) use crate::file::Located;
 pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
@@ -87,11 +88,11 @@ pub(crate) struct MatchDef {
     /// The name, with * and ?; case and trailing spaces do not count
     pub(crate) name: Option<String>,
     /// An advertised service
-    pub(crate) service: Option<Uuid>,
+    pub(crate) service: Option<UuidText>,
     /// A company identifier, or the first and the last of several
     pub(crate) company: Option<Companies>,
     /// Service data of this service
-    pub(crate) service_data: Option<Uuid>,
+    pub(crate) service_data: Option<UuidText>,
     /// How the data after the company or the service begins
     pub(crate) data: Option<Pattern>,
     /// How much it says, 1 to 100
@@ -170,23 +171,12 @@ pub(crate) struct RoleDef {
     pub(crate) at: Vec<CharacteristicPath>,
     /// The properties that it must have, each as `read` or, for one of several, `write|write-without-response`
     #[serde(default)]
-    pub(crate) properties: Vec<Properties>,
+    pub(crate) properties: Vec<OneOf>,
     /// How it is written where the bulb allows both
     pub(crate) write: Option<WriteKind>,
     /// Whether bulbs of this family may lack it
     #[serde(default)]
     pub(crate) optional: bool,
-}
-
-/// With or without the bulb's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum WriteKind {
-    /// A write request: the bulb answers.
-    Request,
-    /// A write command: no answer.
-    Command,
 }
 
 /// How to deal with the link.
@@ -294,7 +284,7 @@ pub(crate) struct AdvertDef {
     /// In manufacturer data of this company, or of these
     pub(crate) company: Option<Companies>,
     /// In service data of this service
-    pub(crate) service_data: Option<Uuid>,
+    pub(crate) service_data: Option<UuidText>,
     /// The template, after the company or the service
     pub(crate) frame: Located<String>,
     /// Its colour is already dimmed by the brightness
@@ -313,13 +303,13 @@ pub(crate) struct ExampleDef {
     /// The advertised name
     pub(crate) name: Option<String>,
     /// Advertised services
-    pub(crate) services: Vec<Uuid>,
+    pub(crate) services: Vec<UuidText>,
     /// The company of its manufacturer data
     pub(crate) company: Option<u16>,
     /// Its manufacturer data, where that holds no state
     pub(crate) data: Hex,
     /// The service of its service data
-    pub(crate) service: Option<Uuid>,
+    pub(crate) service: Option<UuidText>,
     /// Its service data, where that holds no state
     pub(crate) service_data: Hex,
     /// The manufacturer in its device information

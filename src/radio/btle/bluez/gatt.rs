@@ -92,11 +92,7 @@ impl Gatt for BusGatt {
         kind: WriteKind,
     ) -> Result<(), PlatformError> {
         let path = self.path(characteristic)?;
-        let kind = match kind {
-            WriteKind::Request => "request",
-            WriteKind::Command => "command",
-        };
-        let options = PropMap::from([("type".to_owned(), Variant(Box::new(kind.to_owned()) as _))]);
+        let options = PropMap::from([("type".to_owned(), Variant(Box::new(kind.name().to_owned()) as _))]);
         Ok(self.bus.call(&path, CHARACTERISTIC, "WriteValue", (value, options)).await?)
     }
 

@@ -102,7 +102,7 @@ impl GattObjects {
             uuid: found.uuid,
             properties: properties_of(&found.flags),
             handle: handle_of(path),
-            flags: found.flags.iter().filter(|flag| !PROPERTIES.contains(&flag.as_str())).cloned().collect(),
+            flags: found.flags.iter().filter(|flag| Properties::named(flag).is_none()).cloned().collect(),
             descriptors: below(&self.descriptors, path).map(descriptor).collect(),
         }
     }
@@ -120,13 +120,8 @@ fn below<'a, T>(map: &'a BTreeMap<String, T>, path: &str) -> impl Iterator<Item 
     map.range(start.clone()..).take_while(move |(path, _)| path.starts_with(&start))
 }
 
-/// The flags that have a place of their own in [`Properties`]; there are more, and later versions add some.
-const PROPERTIES: [&str; 5] = ["read", "write", "write-without-response", "notify", "indicate"];
-
 fn properties_of(flags: &[String]) -> Properties {
-    let [read, write, write_without_response, notify, indicate] =
-        PROPERTIES.map(|name| flags.iter().any(|flag| flag == name));
-    Properties { read, write, write_without_response, notify, indicate }
+    flags.iter().filter_map(|flag| Properties::named(flag)).collect()
 }
 
 #[cfg(test)]
@@ -170,7 +165,7 @@ mod tests {
         let light = table.service(uuid16(0xFFF0)).unwrap();
         assert_eq!(light.characteristics[0].uuid, uuid16(0xFFF1));
         let status = table.properties(STATUS).unwrap();
-        assert_eq!(status, Properties { read: true, notify: true, ..Properties::default() });
+        assert_eq!(status, Properties::READ.or(Properties::NOTIFY));
         assert_eq!(paths[&STATUS], format!("{BULB}/service0010/char0013"));
         let status = table.characteristic(STATUS).unwrap();
         assert_eq!(

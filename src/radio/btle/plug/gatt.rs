@@ -6,9 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
-use btleplug::api::{
-    CharPropFlags, Characteristic, Descriptor, Peripheral as _, Service, ValueNotification, WriteType,
-};
+use btleplug::api::{Characteristic, Descriptor, Peripheral as _, Service, ValueNotification, WriteType};
 use btleplug::platform::Peripheral;
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -187,14 +185,8 @@ fn table_of(services: &BTreeSet<Service>) -> GattTable {
 }
 
 fn characteristic_of(characteristic: &Characteristic) -> gatt::Characteristic {
-    let has = |flag| characteristic.properties.contains(flag);
-    let properties = Properties {
-        read: has(CharPropFlags::READ),
-        write: has(CharPropFlags::WRITE),
-        write_without_response: has(CharPropFlags::WRITE_WITHOUT_RESPONSE),
-        notify: has(CharPropFlags::NOTIFY),
-        indicate: has(CharPropFlags::INDICATE),
-    };
+    // btleplug's flags are the bits of the specification too.
+    let properties = Properties::from_bits(characteristic.properties.bits());
     let descriptor = |descriptor: &Descriptor| gatt::Descriptor { uuid: descriptor.uuid, handle: None };
     gatt::Characteristic {
         descriptors: characteristic.descriptors.iter().map(descriptor).collect(),

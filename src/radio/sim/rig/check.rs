@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulb_protocol::file::{self, Located};
-use bulb_protocol::profile::{self, Profile, VirtualBulb};
+use bulb_protocol::profile::{Profile, VirtualBulb};
 use uuid::Uuid;
 
 use super::file::{
     BulbTable, BystanderTable, Do, EventDo, EventTable, FaultTable, File, Information, Manufacturer, NameIn,
-    Property, ServiceData, ServiceTable, Switch,
+    ServiceData, ServiceTable, Switch,
 };
 use super::lamp::{self, Profiles, Said};
 use super::text::{Addr, Span, Uid};
@@ -128,7 +128,7 @@ impl BulbTable {
         let profile = profiles.get(self.profile.as_ref())?;
         let light = Said::of_bulb(&mut self).start(&profile)?;
         let example = profile.advertise(&light);
-        let services = || example.services.iter().map(|service| Uuid::from_u128(service.0)).collect();
+        let services = || example.services.clone();
         let advert = Advert {
             name: self.name.or(example.name.clone()),
             name_in_response: matches!(self.name_in, NameIn::ScanResponse),
@@ -145,10 +145,10 @@ impl BulbTable {
             device = Some(Information { manufacturer: Some(name.clone()), ..Information::default() });
         }
         let Tables { table, values } = tables(self.service, &profile, battery.is_some(), device);
-        let spots = table.services.iter().flat_map(|service| {
-            let protocol = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-            service.characteristics.iter().map(move |own| (protocol(service.uuid), protocol(own.uuid)))
-        });
+        let spots = table
+            .services
+            .iter()
+            .flat_map(|service| service.characteristics.iter().map(|own| (service.uuid, own.uuid)));
         let spots: Vec<_> = spots.collect();
         let keep_alive = profile.session.keep_alive.as_ref();
         let bulb = Bulb {
@@ -170,22 +170,8 @@ impl BulbTable {
     }
 }
 
-fn properties(list: &[Property]) -> Properties {
-    let mut properties = Properties::default();
-    for property in list {
-        match property {
-            Property::Read => properties.read = true,
-            Property::Write => properties.write = true,
-            Property::WriteWithoutResponse => properties.write_without_response = true,
-            Property::Notify => properties.notify = true,
-            Property::Indicate => properties.indicate = true,
-        }
-    }
-    properties
-}
-
-fn valued(uuid: Uuid, list: &[Property], value: Vec<u8>) -> Valued {
-    Valued { characteristic: Characteristic::new(uuid, properties(list)), value }
+fn valued(uuid: Uuid, properties: Properties, value: Vec<u8>) -> Valued {
+    Valued { characteristic: Characteristic::new(uuid, properties), value }
 }
 
 /// The whole GATT table of a bulb.
@@ -202,14 +188,14 @@ fn tables(
             for ServiceTable { uuid, characteristic } in services {
                 let characteristics = characteristic.into_iter().map(|table| {
                     let value = table.value.map(|value| value.0).unwrap_or_default();
-                    valued(table.uuid.0, &table.properties, value)
+                    valued(table.uuid.0, table.properties, value)
                 });
                 tables.add(uuid.0, characteristics.collect());
             }
         }
     }
     if battery {
-        let level = valued(BATTERY_LEVEL.characteristic, &[Property::Read, Property::Notify], vec![]);
+        let level = valued(BATTERY_LEVEL.characteristic, Properties::READ.or(Properties::NOTIFY), vec![]);
         tables.add(BATTERY_LEVEL.service, vec![level]);
     }
     if let Some(device) = device {
@@ -222,7 +208,7 @@ fn tables(
             (0x2A25, device.serial),
         ];
         let characteristics = texts.into_iter().filter_map(|(short, text)| {
-            text.map(|text| valued(uuid16(short), &[Property::Read], text.into_bytes()))
+            text.map(|text| valued(uuid16(short), Properties::READ, text.into_bytes()))
         });
         tables.add(uuid16(0x180A), characteristics.collect());
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
 use super::{Defect, Point, Start};
+use crate::radio::Properties;
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -165,19 +166,8 @@ pub(super) struct ServiceTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct CharacteristicTable {
     pub(super) uuid: Uid,
-    pub(super) properties: Vec<Property>,
+    pub(super) properties: Properties,
     pub(super) value: Option<Bytes>,
-}
-
-/// An item of `properties`.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Property {
-    Read,
-    Write,
-    WriteWithoutResponse,
-    Notify,
-    Indicate,
 }
 
 /// `do` of a fault.

@@ -5,14 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use bulb_protocol::file::Located;
-use bulb_protocol::profile::{self, Family, Light, LoadError, Profile, Refusal, builtin};
+use bulb_protocol::profile::{Family, Light, LoadError, Profile, Refusal, builtin};
 use uuid::Uuid;
 
 use super::Valued;
 use super::check::Wrong;
 use super::file::{BulbTable, EventTable};
 use super::text::{Color, Kelvin, Level};
-use crate::radio::Properties;
 use crate::radio::gatt::Characteristic;
 
 /// What a bulb plays of which the rig does not say it.
@@ -150,8 +149,7 @@ type Group = (Uuid, Vec<Valued>);
 pub(super) fn table(profile: &Profile) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (service, uuid, properties) in profile.table() {
-        let service = Uuid::from_u128(service.0);
-        let characteristic = Characteristic::new(Uuid::from_u128(uuid.0), from_bits(properties));
+        let characteristic = Characteristic::new(uuid, properties);
         let valued = Valued { characteristic, value: Vec::new() };
         match groups.iter_mut().find(|(known, _)| *known == service) {
             Some((_, list)) => list.push(valued),
@@ -159,15 +157,4 @@ pub(super) fn table(profile: &Profile) -> Vec<Group> {
         }
     }
     groups
-}
-
-fn from_bits(bits: profile::Properties) -> Properties {
-    let has = |bit: profile::Properties| bits.any_of(bit);
-    Properties {
-        read: has(profile::Properties::READ),
-        write: has(profile::Properties::WRITE),
-        write_without_response: has(profile::Properties::WRITE_WITHOUT_RESPONSE),
-        notify: has(profile::Properties::NOTIFY),
-        indicate: has(profile::Properties::INDICATE),
-    }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::radio::Address;
-use crate::radio::gatt::uuid16;
+use crate::radio::gatt::parse_uuid;
 
 /// The longest duration that is taken: a year. It keeps sums of them far from overflowing.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -50,12 +50,8 @@ impl TryFrom<String> for Uid {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let hex = text.chars().all(|c| c.is_ascii_hexdigit());
-        let uuid = match text.len() {
-            4 if hex => u16::from_str_radix(&text, 16).ok().map(uuid16),
-            32 if hex => u128::from_str_radix(&text, 16).ok().map(Uuid::from_u128),
-            _ => None,
-        };
+        // One spelling, as the rig's other player takes it.
+        let uuid = parse_uuid(&text).filter(|_| text.chars().all(|c| c.is_ascii_hexdigit()));
         uuid.map(Self).ok_or_else(|| expected("a UUID of 4 or 32 hex digits", &text))
     }
 }
@@ -202,6 +198,7 @@ fn expected(what: &str, found: impl Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::radio::gatt::uuid16;
 
     #[test]
     fn reads_the_forms_of_the_specification_and_no_others() {

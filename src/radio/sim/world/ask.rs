@@ -58,7 +58,7 @@ impl World {
     pub(crate) fn read(&mut self, link: LinkId, id: CharacteristicId, now: Duration) -> Turn {
         self.log(link, Happening::Read(id));
         self.turn(link, Point::Read, Some(id), now, |peer| {
-            if !peer.properties(id).read {
+            if !peer.properties(id).readable() {
                 Answer::Error(READ_NOT_PERMITTED)
             } else if peer.is_closed(id) {
                 Answer::Error(INSUFFICIENT_AUTHENTICATION)
@@ -162,12 +162,7 @@ impl World {
 /// # Errors
 /// The ATT error that it answers a request with.
 fn verdict(peer: &Peer, id: CharacteristicId, value: &[u8], kind: WriteKind) -> Result<(), u8> {
-    let properties = peer.properties(id);
-    let permitted = match kind {
-        WriteKind::Request => properties.write,
-        WriteKind::Command => properties.write_without_response,
-    };
-    if !permitted {
+    if !peer.properties(id).allows(kind) {
         return Err(WRITE_NOT_PERMITTED);
     }
     if peer.is_closed(id) {

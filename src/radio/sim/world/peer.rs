@@ -225,10 +225,7 @@ impl Peer {
 
     /// The service data that the system has heard.
     pub(crate) fn service_data(&self) -> BTreeMap<Uuid, Vec<u8>> {
-        let told = || {
-            let data = self.advertised()?.service_data.into_iter();
-            Some(data.map(|(service, bytes)| (Uuid::from_u128(service.0), bytes)).collect())
-        };
+        let told = || Some(self.advertised()?.service_data.into_iter().collect());
         self.device.advert.service_data.clone().or_else(told).unwrap_or_default()
     }
 
@@ -329,17 +326,13 @@ impl Peer {
 
 /// A characteristic as profiles have it; none for the second of its UUID, which plays no role.
 fn place(id: CharacteristicId) -> Option<CharacteristicPath> {
-    let uuid = |uuid: Uuid| profile::Uuid(uuid.as_u128());
-    (id.nth == 0).then(|| CharacteristicPath {
-        service: Some(uuid(id.service)),
-        characteristic: uuid(id.characteristic),
-    })
+    (id.nth == 0)
+        .then_some(CharacteristicPath { service: Some(id.service), characteristic: id.characteristic })
 }
 
 /// A characteristic of a profile as radios have it.
 fn id_of(at: CharacteristicPath) -> Option<CharacteristicId> {
-    let uuid = |uuid: profile::Uuid| Uuid::from_u128(uuid.0);
-    Some(CharacteristicId::new(uuid(at.service?), uuid(at.characteristic)))
+    Some(CharacteristicId::new(at.service?, at.characteristic))
 }
 
 /// How a characteristic is called in the world file.
