@@ -1,12 +1,14 @@
 //! The controls of bulbs: which of them a profile gives, and what their values are.
 
-use bulb_protocol::profile::{Item, Light, Profile};
+use std::collections::HashMap;
+
+use bulb_protocol::profile::{Item, Items, Light, Profile};
 use bulb_protocol::{Percent, Rgb};
 
 use super::device::Device;
+use super::effects::EffectList;
 use super::model::Model;
 use crate::bulb::Change;
-use crate::radio::DeviceId;
 
 /// Kelvin are set in steps of so many: fewer nobody sees.
 const KELVIN_STEP: u16 = 50;
@@ -105,42 +107,38 @@ impl Control {
     }
 }
 
-/// The controls that a device offers: those of the profile that drives it or that its advertisements speak for. None as long as
-/// nothing is known of it, and once it turned out to be nothing that can be driven.
-pub(crate) fn controls(device: &Device) -> Vec<Control> {
-    let Some(profile) = device.can.as_deref().filter(|_| device.refusal.is_none()) else {
-        return Vec::new();
-    };
-    let can = profile.settable();
-    Control::ALL.into_iter().filter(|control| can.contains(control.item())).collect()
+/// The items that can be set on a device: those of the profile that drives it or that its advertisements match. Empty while
+/// the profile is unknown, and after the device turned out not to be a bulb.
+fn settable(device: &Device) -> Items {
+    let profile = device.can.as_deref().filter(|_| device.refusal.is_none());
+    profile.map_or(Items::NONE, Profile::settable)
 }
 
 /// The controls of the pane: those of the selected bulb, or, while some are marked, what any of these can do.
 pub(crate) fn offered(model: &Model) -> Vec<Control> {
-    if model.marked.is_empty() {
-        return model.current().map(controls).unwrap_or_default();
-    }
-    let marked = model.marked.iter().filter_map(|id| model.devices.get(id));
-    let any: Vec<Control> = marked.flat_map(controls).collect();
-    Control::ALL.into_iter().filter(|control| any.contains(control)).collect()
+    let any = model.targets().fold(Items::NONE, |any, device| any.or(settable(device)));
+    Control::ALL.into_iter().filter(|control| any.contains(control.item())).collect()
 }
 
 /// Whether the device has this control.
 pub(crate) fn offers(device: &Device, control: Control) -> bool {
-    let can = device.can.as_deref().filter(|_| device.refusal.is_none());
-    can.is_some_and(|profile| profile.settable().contains(control.item()))
+    settable(device).contains(control.item())
 }
 
 /// The bulb whose value a control shows: the selected one, or the first of those that changes go to; one that has the control
 /// before one that lacks it, and one whose link is up before one whose is not.
 pub(crate) fn leader(model: &Model, control: Control) -> Option<&Device> {
-    let targets = model.targets();
-    let selected = model.selected.as_ref().filter(|id| targets.contains(id));
-    let all = || selected.into_iter().chain(&targets).filter_map(|id| model.devices.get(id));
-    all()
-        .find(|device| device.up() && offers(device, control))
-        .or_else(|| all().find(|device| device.up()))
-        .or_else(|| all().find(|device| offers(device, control)))
+    let selected = model.current().filter(|device| model.is_target(device));
+    let (mut up, mut able) = (None, None);
+    for device in selected.into_iter().chain(model.targets()) {
+        let (is_up, is_able) = (device.up(), offers(device, control));
+        if is_up && is_able {
+            return Some(device);
+        }
+        up = up.or(is_up.then_some(device));
+        able = able.or(is_able.then_some(device));
+    }
+    up.or(able)
 }
 
 /// The value of a slider; nothing for controls that are none, and while it is unknown.
@@ -237,42 +235,24 @@ pub(crate) fn takes(device: &Device, control: Control) -> bool {
     !matches!(profile.encode(&change, &known, 0), Err(Refusal::WrongMode { .. }))
 }
 
-/// The effects of a profile: those with names, then those that go by their number.
-pub(crate) fn effects_of(profile: &Profile) -> impl Iterator<Item = String> {
-    let numbered = profile.numbered_effects().map(|(first, last)| first..=last);
-    profile
-        .effects()
-        .map(str::to_owned)
-        .chain(numbered.into_iter().flatten().map(|number| number.to_string()))
+/// The effects of the bulbs that changes go to.
+pub(crate) fn effects(model: &Model) -> EffectList<'_> {
+    // Several bulbs of one family share a profile.
+    let mut profiles: HashMap<*const Profile, (&Profile, usize)> = HashMap::new();
+    let mut order = Vec::new();
+    let targets = model.targets().filter(|device| offers(device, Control::Effect));
+    for profile in targets.filter_map(|device| device.can.as_deref()) {
+        let key = std::ptr::from_ref(profile);
+        let (_, bulbs) = profiles.entry(key).or_insert_with(|| {
+            order.push(key);
+            (profile, 0)
+        });
+        *bulbs += 1;
+    }
+    EffectList::merge(order.iter().filter_map(|key| profiles.get(key).copied()))
 }
 
-/// The effects of the bulbs that changes go to, and how many of these have each.
-pub(crate) fn effects(model: &Model) -> Vec<(String, usize)> {
-    let mut all: Vec<(String, usize)> = Vec::new();
-    let mut profiles: Vec<(&Profile, usize)> = Vec::new();
-    let ids: Vec<DeviceId> = model.targets();
-    for device in ids.iter().filter_map(|id| model.devices.get(id)).filter(|d| offers(d, Control::Effect)) {
-        let Some(profile) = device.can.as_deref() else { continue };
-        // Several bulbs of one family have the same.
-        match profiles.iter_mut().find(|(known, _)| std::ptr::eq(*known, profile)) {
-            Some((_, count)) => *count += 1,
-            None => profiles.push((profile, 1)),
-        }
-    }
-    for (profile, count) in profiles {
-        for effect in effects_of(profile) {
-            match all.iter_mut().find(|(known, _)| *known == effect) {
-                Some((_, have)) => *have += count,
-                None => all.push((effect, count)),
-            }
-        }
-    }
-    all
-}
-
-/// The effects that the list of them shows.
-pub(crate) fn effects_shown(model: &Model) -> Vec<(String, usize)> {
-    let mut all = effects(model);
-    all.retain(|(name, _)| name.contains(&model.effect_filter));
-    all
+/// The effects that pass the filter of their list.
+pub(crate) fn effects_shown(model: &Model) -> EffectList<'_> {
+    effects(model).filter(&model.effect_filter)
 }

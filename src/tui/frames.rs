@@ -24,14 +24,13 @@ pub(crate) struct Row {
     pub(crate) meaning: Result<String, String>,
     /// Its line in a file.
     pub(crate) line: String,
+    /// The text that filters look at, in lower case. Made once, as a filter is applied to all rows with each picture.
+    searched: String,
 }
 
 impl Row {
     fn matches(&self, filter: &str) -> bool {
-        filter.is_empty()
-            || [&self.name, &self.characteristic, &self.hex, &self.line]
-                .iter()
-                .any(|text| text.to_lowercase().contains(filter))
+        filter.is_empty() || self.searched.contains(filter)
     }
 }
 
@@ -54,15 +53,18 @@ impl FrameLog {
     /// Takes a frame in; `name` is what its bulb is called.
     pub(crate) fn push(&mut self, frame: &TracedFrame, at: Duration, name: &str) {
         let time = humantime::format_rfc3339_millis(frame.time);
+        let (characteristic, hex) = (frame.characteristic.to_string(), frame.hex());
+        let line = format!("{time}  {frame}");
         let row = Row {
             number: self.next,
             at,
             out: frame.operation.is_out(),
             name: name.to_owned(),
-            characteristic: frame.characteristic.to_string(),
-            hex: frame.hex(),
+            searched: [name, &characteristic, &hex, &line].join("\n").to_lowercase(),
+            characteristic,
+            hex,
             meaning: frame.meaning().unwrap_or_else(|| Ok(String::new())),
-            line: format!("{time}  {frame}"),
+            line,
         };
         self.next += 1;
         // What is looked at stays where it is.

@@ -7,6 +7,7 @@
 mod control;
 mod desk;
 mod device;
+mod effects;
 mod event;
 mod frames;
 mod hsv;

@@ -277,13 +277,19 @@ impl Model {
         self.order.iter().position(|id| id == selected)
     }
 
-    /// What changes go to: the marked devices, or else the selected one.
-    pub(crate) fn targets(&self) -> Vec<DeviceId> {
-        if self.marked.is_empty() {
-            self.selected.iter().cloned().collect()
-        } else {
-            self.marked.iter().cloned().collect()
-        }
+    /// The devices that changes go to: the marked ones, or else the selected one.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Device> {
+        self.target_ids().filter_map(|id| self.devices.get(id))
+    }
+
+    pub(crate) fn target_ids(&self) -> impl Iterator<Item = &DeviceId> {
+        let selected = self.selected.as_ref().filter(|_| self.marked.is_empty());
+        self.marked.iter().chain(selected)
+    }
+
+    /// Whether changes go to this device.
+    pub(crate) fn is_target(&self, device: &Device) -> bool {
+        self.marked.is_empty() || self.marked.contains(device.id())
     }
 
     pub(crate) fn areas(&self) -> Areas {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt as _};
 use tokio::time::{Instant, sleep_until, timeout};
 #[cfg(debug_assertions)]
 use tokio_util::task::AbortOnDropHandle;
@@ -45,11 +45,16 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
     result
 }
 
+/// A closed terminal sends SIGHUP only to the processes that it controls, so the desk also looks for itself.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How many events are taken in before the next picture.
 const AT_ONCE: usize = 64;
 
 /// What happens next.
 enum Next {
+    /// It is time to look whether the terminal is still there.
+    Check,
     Input(Option<io::Result<Input>>),
     Event(Event),
     /// It is time for a picture.
@@ -62,6 +67,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     let mut signals = Signals::new()?;
     let mut drawn: Option<Instant> = None;
     let mut due = false;
+    let mut check = Instant::now() + CHECK_INTERVAL;
     #[cfg(debug_assertions)]
     let _panics = panic_on_purpose();
     loop {
@@ -73,7 +79,8 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             due = false;
         }
         let next = tokio::select! {
-            input = inputs.next() => Next::Input(input),
+            input = next_input(&mut inputs) => Next::Input(input),
+            () = sleep_until(check) => Next::Check,
             event = desk.next() => Next::Event(event?),
             line = screen::next_line() => Next::Event(Event::Radio(RadioEvent::Log(line))),
             signal = signals.next() => Next::Signal(signal),
@@ -81,6 +88,13 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
         };
         match next {
             Next::Picture => {}
+            Next::Check => {
+                if screen::is_gone() {
+                    return Err(Error::Interrupted);
+                }
+                check = Instant::now() + CHECK_INTERVAL;
+            }
+            Next::Signal(Signalled::Quit) => return Err(Error::Interrupted),
             Next::Signal(Signalled::Resumed) => {
                 // It shows something else now.
                 screen.forget()?;
@@ -117,9 +131,18 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     }
 }
 
+/// Waits for input. None if the terminal is gone: crossterm reads a closed terminal in an endless loop.
+async fn next_input(inputs: &mut EventStream) -> Option<io::Result<Input>> {
+    poll_fn(|context| if screen::is_gone() { Poll::Ready(None) } else { inputs.poll_next_unpin(context) })
+        .await
+}
+
 /// What was typed already. With this task's own waker: the stream wakes only the first that it was polled with.
 async fn ready(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
     poll_fn(|context| {
+        if screen::is_gone() {
+            return Poll::Ready(Some(None));
+        }
         Poll::Ready(match inputs.poll_next_unpin(context) {
             Poll::Ready(input) => Some(input),
             Poll::Pending => None,
@@ -139,6 +162,15 @@ fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
     }
 }
 
+/// As above, later: `BULBCTL_TUI_PANIC=paste` panics when text is pasted.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "on purpose")]
+fn panic_on_paste(event: &Event) {
+    if matches!(event, Event::Paste(_)) && std::env::var("BULBCTL_TUI_PANIC").is_ok_and(|at| at == "paste") {
+        panic!("on purpose");
+    }
+}
+
 /// Takes an event in, and does what is the terminal's to do.
 async fn handle(
     desk: &mut Desk,
@@ -146,6 +178,8 @@ async fn handle(
     signals: &mut Signals,
     event: Event,
 ) -> Result<ControlFlow<()>> {
+    #[cfg(debug_assertions)]
+    panic_on_paste(&event);
     match desk.take(event) {
         Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
         Some(Effect::Interrupt) => return Err(Error::Interrupted),
@@ -226,6 +260,8 @@ fn stop(_stopped: Stopped) -> Result<bool> {
 
 /// A signal that is the terminal's to care for.
 enum Signalled {
+    /// Somebody wants us to end: SIGQUIT.
+    Quit,
     /// Somebody wants us to stop.
     Stop,
     /// We were stopped, and go on.
@@ -235,6 +271,7 @@ enum Signalled {
 /// The signals that stop a process and let it go on.
 #[cfg(unix)]
 struct Signals {
+    quit: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     resumed: tokio::signal::unix::Signal,
 }
@@ -247,11 +284,12 @@ impl Signals {
         let listen = |which: Signal| {
             signal(SignalKind::from_raw(which.as_raw())).map_err(|error| Error::Internal(error.to_string()))
         };
-        Ok(Self { stop: listen(Signal::TSTP)?, resumed: listen(Signal::CONT)? })
+        Ok(Self { quit: listen(Signal::QUIT)?, stop: listen(Signal::TSTP)?, resumed: listen(Signal::CONT)? })
     }
 
     async fn next(&mut self) -> Signalled {
         tokio::select! {
+            Some(()) = self.quit.recv() => Signalled::Quit,
             Some(()) = self.stop.recv() => Signalled::Stop,
             Some(()) = self.resumed.recv() => Signalled::Resumed,
             else => std::future::pending().await,

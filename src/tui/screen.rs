@@ -64,20 +64,36 @@ impl Write for LogWriter {
         if OURS.load(Ordering::SeqCst) && io::stderr().is_terminal() {
             let text = String::from_utf8_lossy(bytes);
             text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| keep(line.trim().to_owned()));
-            Ok(bytes.len())
         } else {
-            io::stderr().write(bytes)
+            // An error here would be reported on stderr, and that would panic: stderr may be the terminal that was closed.
+            let _ = io::stderr().write_all(bytes);
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
+    }
+}
+
+/// Standard output while the terminal is ours. Afterwards it drops what is written: ratatui's `Terminal` shows the cursor when it
+/// is dropped, and panics if neither stdout nor stderr can be written.
+struct TerminalOutput(Stdout);
+
+impl Write for TerminalOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if OURS.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if OURS.load(Ordering::SeqCst) { self.0.flush() } else { Ok(()) }
     }
 }
 
 /// The terminal while it is ours. Dropping it gives the terminal back.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<TerminalOutput>>,
     hook: Option<Hook>,
     pictures: u64,
 }
@@ -96,7 +112,7 @@ impl Screen {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(|info| keep(info.to_string())));
         let mut screen = Self {
-            terminal: Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?,
+            terminal: Terminal::new(CrosstermBackend::new(TerminalOutput(stdout()))).map_err(failed)?,
             hook: Some(hook),
             pictures: 0,
         };
@@ -163,6 +179,11 @@ pub(super) fn last_panic() -> String {
     waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())
 }
 
+/// Whether the terminal was closed, or its connection was lost.
+pub(super) fn is_gone() -> bool {
+    !stdin().is_terminal()
+}
+
 fn failed(error: io::Error) -> Error {
-    Error::Output(format!("the terminal: {error}"))
+    if is_gone() { Error::Interrupted } else { Error::Output(format!("the terminal: {error}")) }
 }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub(crate) struct Terminal {
     shown: Arc<(Mutex<Parser>, Condvar)>,
     before: Termios,
     patience: Duration,
+    closing: Arc<AtomicBool>,
 }
 
 impl Terminal {
@@ -39,15 +41,19 @@ impl Terminal {
         let child = command.env("TERM", "xterm-256color").spawn_borrowed(&pts).unwrap();
         let pty = Arc::new(pty);
         let shown = Arc::new((Mutex::new(Parser::new(cells(rows), cells(columns), 0)), Condvar::new()));
-        let (source, parsed) = (pty.clone(), shown.clone());
+        let closing = Arc::new(AtomicBool::new(false));
+        let (source, parsed, stop) = (pty.clone(), shown.clone(), closing.clone());
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = (&*source).read(&mut bytes) {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
                 parsed.0.lock().unwrap().process(&bytes[..count]);
                 parsed.1.notify_all();
             }
         });
-        Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, patience }
+        Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, patience, closing }
     }
 
     /// Waits until the screen is as wanted.
@@ -108,6 +114,19 @@ impl Terminal {
         self.until("the terminal as it was", given_back);
         assert_eq!(format!("{after:?}"), format!("{:?}", self.before));
         (status.code(), self.contents())
+    }
+
+    /// Closes the terminal while the program runs, as closing its window does. Gives the exit code.
+    #[allow(dead_code, reason = "not every test that uses this file closes the terminal")]
+    pub(crate) fn hang_up(mut self) -> Option<i32> {
+        self.closing.store(true, Ordering::SeqCst);
+        // The reader has to let go of the terminal first. A new size makes the program draw, which wakes it.
+        self.pty.resize(Size::new(23, 79)).unwrap();
+        self.reader.take().map(JoinHandle::join).unwrap().unwrap();
+        // Every handle of the controlling side is closed with this one.
+        let (other, _) = open().unwrap();
+        self.pty = Arc::new(other);
+        self.wait().code()
     }
 
     fn wait(&mut self) -> ExitStatus {

@@ -309,7 +309,10 @@ fn effects_that_have_numbers_only_are_listed_too() {
     stage.hold(1, "sp110e", BulbState::reported(Light { effect: Some("7".to_owned()), ..Light::from(ON) }));
     stage.keys("2v/12");
     let screen = stage.screen();
-    assert!(screen.contains("number 12 ") && screen.contains("number 112"), "{screen}");
+    assert!(
+        screen.contains("number 12 ") && screen.contains("number 120") && !screen.contains("number 112"),
+        "{screen}"
+    );
     stage.press(KeyCode::Enter);
     assert_eq!(stage.changes(), [shown("12")]);
 }

@@ -1,7 +1,8 @@
 //! The real program in a pseudo-terminal, on the sim radio.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -110,21 +111,91 @@ fn keys_are_taken_when_nothing_else_happens() {
     assert_eq!(terminal.end(), (Some(0), String::new()));
 }
 
+/// A program in a terminal whose bulb is connected, and the log of the virtual radio.
+fn connected(dir: &TempDir, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> (Terminal, PathBuf) {
+    let log = dir.path().join("log");
+    let _ = std::fs::remove_file(&log);
+    let env = [env, &[("BULBCTL_SIM_LOG", log.to_str().unwrap()), ("BULBCTL", BULBCTL)]].concat();
+    let terminal = run(dir, program, arguments, &env);
+    terminal.until_shown(&["Light-Desk"]);
+    terminal.keys("\r");
+    terminal.until_shown(&["● connected"]);
+    (terminal, log)
+}
+
+/// Waits until every link in the log of the virtual radio was closed.
+fn assert_closed(log: &Path) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(log).unwrap();
+        let count = |event: &str| text.matches(&format!("\"event\":\"{event}\"")).count();
+        let (made, closed) = (count("connect"), count("disconnect"));
+        if made > 0 && made == closed {
+            return;
+        }
+        assert!(Instant::now() < end, "{made} links were made, {closed} were closed: {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn every_signal_gives_the_terminal_back() {
     let dir = TempDir::new().unwrap();
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        let terminal = tui(&dir, &[]);
-        terminal.until_shown(&["Light-Desk"]);
-        terminal.keys("\r");
-        terminal.until_shown(&["● connected"]);
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT, Signal::QUIT] {
+        let (terminal, log) = connected(&dir, BULBCTL, &["tui"], &[]);
         terminal.signal(signal);
         assert_eq!(terminal.end(), (Some(130), String::new()), "{signal:?}");
+        assert_closed(&log);
     }
     let terminal = tui(&dir, &[]);
     terminal.until_shown(&["Light-Desk"]);
     terminal.keys("\u{3}");
     assert_eq!(terminal.end(), (Some(130), String::new()));
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it_and_its_links() {
+    let dir = TempDir::new().unwrap();
+    for arguments in [&["tui"][..], &["-v", "tui"]] {
+        let (terminal, log) = connected(&dir, BULBCTL, arguments, &[]);
+        assert_eq!(terminal.hang_up(), Some(130), "{arguments:?}");
+        assert_closed(&log);
+    }
+    // A process that the terminal does not control gets no SIGHUP. The file shows its exit code.
+    let script = "trap '' HUP; setsid -w \"$BULBCTL\" tui; echo $? >~/code";
+    let (terminal, log) = connected(&dir, "sh", &["-c", script], &[]);
+    terminal.hang_up();
+    assert_closed(&log);
+    assert_eq!(std::fs::read_to_string(dir.path().join("code")).unwrap(), "130\n");
+}
+
+#[test]
+fn stderr_that_cannot_be_written_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let script = "exec \"$BULBCTL\" -v tui 2>/dev/full";
+    let (terminal, log) = connected(&dir, "sh", &["-c", script], &[]);
+    terminal.keys("q");
+    assert_eq!(terminal.end(), (Some(0), String::new()));
+    assert_closed(&log);
+    let (terminal, log) = connected(&dir, "sh", &["-c", script], &[("BULBCTL_TUI_PANIC", "paste")]);
+    terminal.keys("\u{1b}[200~x\u{1b}[201~");
+    assert_eq!(terminal.end(), (Some(1), String::new()));
+    assert_closed(&log);
+}
+
+#[test]
+fn a_list_of_all_numbered_effects_opens_at_once() {
+    let dir = TempDir::new().unwrap();
+    let terminal = tui(&dir, &[("BULBCTL_ADAPTER", "sim:families")]);
+    terminal.until_shown(&["Govee", "scanning"]);
+    terminal.keys("/01:05\r\r");
+    terminal.until_shown(&["● connected", "reported"]);
+    terminal.keys("v");
+    terminal.until_shown(&[" Effects "]);
+    terminal.keys("G");
+    terminal.until_shown(&["number 65535"]);
+    terminal.keys("qq");
+    assert_eq!(terminal.end(), (Some(0), String::new()));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::super::model::{Model, Pane, Popup, RECENT, Sort, Typing};
 use super::{select, to_detail, typing};
 use crate::bulb::{BulbState, Change, Power};
 use crate::error::Error;
+use crate::radio::DeviceId;
 
 /// The palette: white as lamps have it, warm to cold, then around the circle of colours.
 pub(crate) const PRESETS: [(&str, Rgb); 12] = [
@@ -30,7 +31,7 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
 /// Sends a change to the bulbs that changes go to; says what hinders it. What a bulb's profile cannot do is not sent to it: it
 /// has its own mark and message, and the others go on.
 pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>) {
-    let targets = model.targets();
+    let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     let (mut down, mut name) = (0, String::new());
     let mut refused = Vec::new();
     for id in &targets {
@@ -126,13 +127,13 @@ pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>)
 fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     let all = control::effects(model);
     let shown = leader(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
-    let place = shown.and_then(|shown| all.iter().position(|(name, _)| *name == shown));
+    let place = shown.and_then(|shown| all.position(&shown));
     let next = match place {
         Some(place) => place.saturating_add_signed(isize::try_from(by).unwrap_or_default()),
         None => 0,
     };
     if let Some((name, _)) = all.get(next.min(all.len().saturating_sub(1))) {
-        effect(model, name.clone(), effects);
+        effect(model, name, effects);
     }
 }
 
@@ -152,14 +153,15 @@ pub(super) fn open_effects(model: &mut Model) {
     if !up {
         return send(model, Change::default(), &mut Vec::new());
     }
+    let row = shown.and_then(|shown| all.position(&shown)).unwrap_or_default();
     model.effect_filter.clear();
     super::open(model, Popup::Effects);
-    model.popup_row = all.iter().position(|(name, _)| Some(name) == shown.as_ref()).unwrap_or_default();
+    model.popup_row = row;
 }
 
 /// Has the bulbs show the effect that is selected in the list.
 pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
-    let chosen = control::effects_shown(model).into_iter().nth(model.popup_row);
+    let chosen = control::effects_shown(model).get(model.popup_row);
     if let Some((name, _)) = chosen {
         effect(model, name, effects);
     }
@@ -176,20 +178,19 @@ pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
 
 /// Switches off if any of the bulbs is on, else on.
 pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
-    let targets = model.targets();
-    let lights = targets.iter().filter_map(|id| model.devices.get(id)?.light());
+    let lights = model.targets().filter_map(Device::light);
     let power = match lights.filter_map(|light| light.power).max() {
         Some(true) => Power::Off,
         Some(false) => Power::On,
         // What it was before is not known; the bulb is asked. One that never tells is on after this, and off after the next.
-        None if targets.iter().filter_map(|id| model.devices.get(id)).all(Device::tells) => Power::Toggle,
+        None if model.targets().all(Device::tells) => Power::Toggle,
         None => Power::On,
     };
     send(model, Change::power(power), effects);
 }
 
 pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
-    let targets = model.targets();
+    let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     if targets.is_empty() {
         return model.note("no bulb is selected");
     }
@@ -215,19 +216,13 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 pub(super) fn disconnect(model: &mut Model, effects: &mut Vec<Effect>) {
-    for id in model.targets() {
-        if model.devices.get(&id).is_some_and(Device::wanted) {
-            effects.push(Effect::Disconnect(id));
-        }
-    }
+    let held = model.targets().filter(|device| device.wanted());
+    effects.extend(held.map(|device| Effect::Disconnect(device.id().clone())));
 }
 
 pub(super) fn hurry(model: &mut Model, effects: &mut Vec<Effect>) {
-    for id in model.targets() {
-        if model.devices.get(&id).is_some_and(|device| matches!(device.link, Link::Waiting(_))) {
-            effects.push(Effect::Hurry(id));
-        }
-    }
+    let waiting = model.targets().filter(|device| matches!(device.link, Link::Waiting(_)));
+    effects.extend(waiting.map(|device| Effect::Hurry(device.id().clone())));
 }
 
 pub(super) fn mark(model: &mut Model) {
@@ -282,7 +277,7 @@ pub(super) fn next_order(model: &mut Model) {
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.current() else { return };
     let offered = offered(model);
-    let up = model.targets().iter().filter_map(|id| model.devices.get(id)).any(Device::up) || device.up();
+    let up = model.targets().any(Device::up) || device.up();
     let place = offered.iter().position(|control| *control == model.control).unwrap_or_default();
     let last = offered.len().saturating_sub(1);
     let go = |index: usize| offered.get(index).copied().unwrap_or_default();
@@ -347,9 +342,9 @@ fn extreme(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
         }
         Control::Effect => {
             let all = control::effects(model);
-            let end = if to_most { all.last() } else { all.first() };
-            if let Some((name, _)) = end {
-                effect(model, name.clone(), effects);
+            let end = if to_most { all.len().saturating_sub(1) } else { 0 };
+            if let Some((name, _)) = all.get(end) {
+                effect(model, name, effects);
             }
         }
         Control::Power | Control::Color => {}

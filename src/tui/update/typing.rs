@@ -43,8 +43,7 @@ pub(super) fn start_kelvin(model: &mut Model) {
 }
 
 fn start_for(model: &mut Model, what: Typing, control: Control) {
-    let targets = model.targets();
-    let up = || targets.iter().filter_map(|id| model.devices.get(id)).filter(|device| device.up());
+    let up = || model.targets().filter(|device| device.up());
     let able = up().any(|device| control::offers(device, control));
     let change = match control {
         // The refusal says what each of them can do.

@@ -8,6 +8,7 @@ use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::control::{Control, effects_shown, leader};
+use super::super::device::Device;
 use super::super::keys::{Place, TABLE};
 use super::super::layout::inner;
 use super::super::model::{Model, Popup, Weight};
@@ -38,7 +39,8 @@ pub(crate) fn last_row(model: &Model) -> usize {
         None => 0,
         Some(Popup::Groups) => model.groups.len().saturating_sub(1),
         Some(Popup::Effects) => effects_shown(model).len().saturating_sub(1),
-        Some(popup) => lines(model, popup).len().saturating_sub(usize::from(height(model))),
+        Some(Popup::Help) => help(model).len().saturating_sub(usize::from(height(model))),
+        Some(Popup::Messages) => messages(model).len().saturating_sub(usize::from(height(model))),
     }
 }
 
@@ -58,10 +60,7 @@ pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
         block = block.title_bottom(Line::styled(format!(" {place} of {count} "), dim()).right_aligned());
     }
     frame.render_widget(block, area);
-    let scroll = scroll(model, popup);
-    let lines: Vec<Line<'_>> =
-        lines(model, popup).into_iter().skip(scroll).take(usize::from(height(model))).collect();
-    frame.render_widget(Paragraph::new(lines), inner(area));
+    frame.render_widget(Paragraph::new(lines(model, popup)), inner(area));
 }
 
 /// How many rows are above the window: a list keeps its selected row in it, a text is scrolled.
@@ -81,17 +80,19 @@ pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
     (rows.contains(at) && row < count).then_some(row)
 }
 
+/// The lines in the window. Lists, which can be long, make only the rows that are in it.
 fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
+    let (first, count) = (scroll(model, popup), usize::from(height(model)));
     match popup {
-        Popup::Help => help(model),
-        Popup::Messages => messages(model),
-        Popup::Groups => groups(model),
-        Popup::Effects => effects(model),
+        Popup::Help => help(model).into_iter().skip(first).take(count).collect(),
+        Popup::Messages => messages(model).into_iter().skip(first).take(count).collect(),
+        Popup::Groups => groups(model, first, count),
+        Popup::Effects => effects(model, first, count),
     }
 }
 
 /// The effects that bulbs here can show, the present one marked.
-fn effects(model: &Model) -> Vec<Line<'static>> {
+fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     let shown = effects_shown(model);
     if shown.is_empty() {
         return vec![Line::styled(format!(" No effect has {:?} in its name.", model.effect_filter), dim())];
@@ -99,8 +100,9 @@ fn effects(model: &Model) -> Vec<Line<'static>> {
     let light = leader(model, Control::Effect).and_then(|device| device.light());
     let runs =
         light.filter(|light| light.mode == Some(Mode::Effect)).and_then(|light| light.effect.as_deref());
-    let bulbs = model.targets().len();
-    let row = |(index, (name, have)): (usize, (String, usize))| {
+    let bulbs = model.target_ids().count();
+    let row = |index: usize| {
+        let (name, have) = shown.get(index)?;
         let sign = if runs == Some(name.as_str()) { "●" } else { " " };
         let few = if have < bulbs { format!("  {have} of {bulbs} bulbs") } else { String::new() };
         let label = if name.bytes().all(|c| c.is_ascii_digit()) { format!("number {name}") } else { name };
@@ -109,9 +111,9 @@ fn effects(model: &Model) -> Vec<Line<'static>> {
             Span::raw(fit(&label, 24)),
             Span::styled(few, dim()),
         ]);
-        if index == model.popup_row { line.style(cursor()) } else { line }
+        Some(if index == model.popup_row { line.style(cursor()) } else { line })
     };
-    shown.into_iter().enumerate().map(row).collect()
+    (first..).take(count).map_while(row).collect()
 }
 
 /// The key table, a heading a place.
@@ -183,7 +185,7 @@ fn messages(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-fn groups(model: &Model) -> Vec<Line<'static>> {
+fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     if model.groups.is_empty() {
         let text = " There are no groups. They are defined in the [groups] table of the configuration file.";
         let width = usize::from(inner(area(model)).width);
@@ -192,13 +194,19 @@ fn groups(model: &Model) -> Vec<Line<'static>> {
     let width = usize::from(inner(area(model)).width).saturating_sub(24);
     let row = |(index, group): (usize, &super::super::model::Group)| {
         let wanted = group.target.wanted();
-        let members: Vec<&str> = model
-            .devices
-            .values()
-            .filter(|device| wanted.iter().any(|wanted| wanted.matches(&device.report)))
-            .map(|device| device.label())
-            .collect();
-        let members = if members.is_empty() { "nobody heard".to_owned() } else { members.join(", ") };
+        let mut members = String::new();
+        let is_member = |device: &&Device| wanted.iter().any(|wanted| wanted.matches(&device.report));
+        for device in model.devices.values().filter(is_member) {
+            let separator = if members.is_empty() { "" } else { ", " };
+            members.extend([separator, device.label()]);
+            // What does not fit is cut off anyway.
+            if members.width() > width {
+                break;
+            }
+        }
+        if members.is_empty() {
+            members.push_str("nobody heard");
+        }
         let name = super::super::text::plain(&group.name);
         let line = Line::from(vec![
             Span::raw(format!(" @{} ", fit(&name, 20))),
@@ -206,5 +214,5 @@ fn groups(model: &Model) -> Vec<Line<'static>> {
         ]);
         if index == model.popup_row { line.style(cursor()) } else { line }
     };
-    model.groups.iter().enumerate().map(row).collect()
+    model.groups.iter().enumerate().skip(first).take(count).map(row).collect()
 }
