@@ -79,9 +79,9 @@ pub(crate) fn target_and_config(bytes: &[u8]) {
 pub(crate) fn target(words: &str, config: &Config) {
     match Target::parse(words, config, &FAMILIES) {
         Ok(target) => {
-            assert!(!target.wanted().is_empty());
+            assert!(!target.selectors().is_empty());
             assert_eq!(target.text(), words);
-            target.wanted().iter().for_each(|wanted| assert!(!wanted.text().is_empty()));
+            target.selectors().iter().for_each(|wanted| assert!(!wanted.text().is_empty()));
         }
         Err(error) => assert_eq!(error.exit(), 2, "{error}"),
     }
@@ -122,7 +122,7 @@ pub(crate) fn capture(bytes: &[u8]) {
     let Ok(capture) = captures::read(bytes) else { return };
     assert!(capture.events.len() <= bytes.len() / 2 && capture.devices.len() <= bytes.len() / 8);
     for device in &capture.devices {
-        assert!(device.places(false).len() + device.places(true).len() <= bytes.len());
+        assert!(device.attributes(false).len() + device.attributes(true).len() <= bytes.len());
     }
     capture.devices.iter().take(2).for_each(|device| drop(report(&device.report)));
     if let Some(fault) = capture.fault {
@@ -174,10 +174,10 @@ pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
     assert_eq!(record["name"].as_str(), report.name.as_deref());
     assert_eq!(record["alias"].as_str(), report.alias.as_deref());
     assert_eq!(record["profile"].is_null(), FAMILIES.advertised(report).is_none());
-    let _ = (FAMILIES.looks_like_a_bulb(report), FAMILIES.weigh(report));
+    let _ = (FAMILIES.looks_like_a_bulb(report), FAMILIES.score_advertisement(report));
     let _ = (FAMILIES.advertised_profile(report), FAMILIES.advertised_light(report));
     let all = Target::parse("all,*,Light-*,C4:11:00:00:00:01,x", &Config::default(), &FAMILIES);
-    all.unwrap().wanted().iter().for_each(|wanted| _ = wanted.matches(report));
+    all.unwrap().selectors().iter().for_each(|wanted| _ = wanted.matches(report));
     record
 }
 

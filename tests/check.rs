@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulbctl::bulb::Families;
-use bulbctl::check::{self, CHECKS, Done, Outcome, Plan, Stand, Summary};
+use bulbctl::check::{self, Board, CHECKS, CheckPlan, FinishedCheck, Outcome, Summary};
 use bulbctl::radio::sim::{SimOptions, open};
 use bulbctl::radio::{Radio, SeenDevice};
 
@@ -56,16 +56,16 @@ async fn first_heard(radio: &dyn Radio) -> SeenDevice {
 }
 
 /// Runs all checks on the bulb of a rig.
-async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, SeenDevice) {
+async fn run(rig: &Path, profile: &str) -> (Vec<FinishedCheck>, Summary, SeenDevice) {
     let dir = tempfile::tempdir().unwrap();
     let radio = open(Some(rig), SimOptions { dir: Some(dir.path().to_owned()), log: None }).await.unwrap();
     let report = first_heard(radio.as_ref()).await;
-    let families = Arc::new(Families::default().choosing(profile).unwrap());
-    let profile = families.named(&report).unwrap().unwrap();
-    let mut stand = Stand::new(Arc::clone(&radio), report.clone(), families, profile);
-    let plan = Plan { only: Vec::new(), flashing: true, long: Some(Duration::from_secs(120)) };
+    let families = Arc::new(Families::default().with_profile(profile).unwrap());
+    let profile = families.configured_profile(&report).unwrap().unwrap();
+    let mut board = Board::new(Arc::clone(&radio), report.clone(), families, profile);
+    let plan = CheckPlan { only: Vec::new(), flashing: true, long: Some(Duration::from_secs(120)) };
     let mut all = Vec::new();
-    let summary = check::run(&mut stand, &plan, |done| {
+    let summary = check::run(&mut board, &plan, |done| {
         all.push(done.clone());
         Ok(())
     });
@@ -74,7 +74,7 @@ async fn run(rig: &Path, profile: &str) -> (Vec<Done>, Summary, SeenDevice) {
     (all, summary, report)
 }
 
-fn found(all: &[Done], summary: &Summary) -> Expect {
+fn found(all: &[FinishedCheck], summary: &Summary) -> Expect {
     let names = |matches: fn(&Outcome) -> bool| {
         all.iter().filter(|done| matches(&done.outcome)).map(|done| done.name.clone()).collect()
     };
@@ -171,9 +171,9 @@ impl Matrix {
         );
         for check in CHECKS {
             let class = match check.class {
-                check::Class::Safe => "always",
-                check::Class::Flashing => "`--flashing`",
-                check::Class::Long => "`--long`",
+                check::Category::Safe => "always",
+                check::Category::Flashing => "`--flashing`",
+                check::Category::Long => "`--long`",
             };
             writeln!(text, "| `{}` | {class} | {} | {} |", check.name, check.about, check.look).unwrap();
         }

@@ -40,7 +40,7 @@ struct Held {
 
 impl Held {
     async fn hold(faults: &str) -> Self {
-        let base = Families::default().choosing("base").unwrap();
+        let base = Families::default().with_profile("base").unwrap();
         Self::hold_one(&format!("{BULB}{faults}"), base).await
     }
 
@@ -54,7 +54,7 @@ impl Held {
         Self::hold_with(text, families, DriverMode::Desk).await
     }
 
-    async fn hold_with(text: &str, families: Families, around: DriverMode) -> Self {
+    async fn hold_with(text: &str, families: Families, mode: DriverMode) -> Self {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
         std::fs::write(&rig, text).unwrap();
@@ -75,7 +75,7 @@ impl Held {
             families: Arc::new(families),
             gate: Arc::new(ConnectGate::default()),
             timeout: Duration::from_secs(10),
-            around,
+            mode,
         };
         Self { driver: Driver::start(plan, sender), happenings, dir }
     }
@@ -223,7 +223,7 @@ async fn the_pauses_grow_until_somebody_is_in_a_hurry() {
     let most = [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     assert!(pauses.iter().zip(most).all(|(pause, most)| (most * 0.75..=most).contains(pause)), "{pauses:?}");
     let start = Instant::now();
-    bulb.driver.hurry();
+    bulb.driver.retry_now();
     assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(8)));
     assert!(start.elapsed() < Duration::from_secs(1));
 }
@@ -308,8 +308,8 @@ async fn writes_keep_the_distance_that_the_lamp_wants() {
 async fn alone_it_finds_a_bulb_again_that_the_system_has_forgotten() {
     // Away for a minute: nobody remembers it by then, and nobody scans but the driver.
     let gone = "[[event]]\nat = \"20s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"\n[[event]]\nat = \"80s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"appear\"\n";
-    let base = Families::default().choosing("base").unwrap();
-    let mut bulb = Held::hold_with(&format!("{BULB}{gone}"), base, DriverMode::Nothing).await;
+    let base = Families::default().with_profile("base").unwrap();
+    let mut bulb = Held::hold_with(&format!("{BULB}{gone}"), base, DriverMode::Standalone).await;
     bulb.until_reported(START, 0).await;
     bulb.until(lost).await;
     let start = Instant::now();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use bulbctl::check::{Done, Outcome};
+use bulbctl::check::{FinishedCheck, Outcome};
 use bulbctl::config::Config;
 use bulbctl::output::{CheckRecord, ErrorRecord, Record, junit};
 use bulbctl::radio::record::{Recorder, Recording, open as replay, redact};
@@ -163,7 +163,7 @@ fn report() -> impl Strategy<Value = SeenDevice> {
 
 fn junit_holds(report: &SeenDevice, frames: Vec<String>) {
     let name = report.name.clone().unwrap_or_default();
-    let done = |outcome| Done {
+    let done = |outcome| FinishedCheck {
         name: "command-on".to_owned(),
         about: "on is reported".to_owned(),
         look: "the handler".to_owned(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bulb_protocol::Percent;
 use bulbctl::bulb::{Families, Restorer, Session};
-use bulbctl::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Witness, measure};
+use bulbctl::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate, Series, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
@@ -58,9 +58,9 @@ impl Bench {
         Self { radio: Arc::new(Losing { radio: bench.radio.clone(), gap }), ..bench }
     }
 
-    async fn measure(&self, plan: Plan) -> Result<Measured> {
-        let undo = Restorer::new(Arc::clone(&self.radio), self.report.clone());
-        measure(&self.radio, &self.report, &Families::default(), &plan, &undo, |_| ()).await
+    async fn measure(&self, plan: BenchPlan) -> Result<Measured> {
+        let restorer = Restorer::new(Arc::clone(&self.radio), self.report.clone());
+        measure(&self.radio, &self.report, &Families::default(), &plan, &restorer, |_| ()).await
     }
 
     /// The brightness that the bulb has.
@@ -72,9 +72,9 @@ impl Bench {
     }
 }
 
-fn plan(parts: &[Part]) -> Plan {
+fn plan(parts: &[Part]) -> BenchPlan {
     let timeout = Duration::from_secs(10);
-    Plan { rounds: 20, warm_up: 2, parts: parts.to_vec(), brightness: None, timeout }
+    BenchPlan { rounds: 20, warm_up: 2, parts: parts.to_vec(), brightness: None, timeout }
 }
 
 /// Every round gave so much, within the stated error.
@@ -129,7 +129,7 @@ async fn loss_begins_where_the_lamp_loses() {
         assert_eq!(measured.rates.len(), 2);
         for rate in &measured.rates {
             begins_at(rate, 1.0 / lamp.as_secs_f64());
-            assert_eq!(rate.witness, Some(Witness::Notification));
+            assert_eq!(rate.witness, Some(LossEvidence::Notification));
         }
         assert_eq!((measured.restored, bench.brightness().await), (Some(true), Some(Percent::clamped(80))));
     }
@@ -151,7 +151,7 @@ async fn a_lamp_that_only_answers_questions_is_asked_for_the_last_write() {
     let measured = bench.measure(plan(&[Part::Latency, Part::Rate])).await.unwrap();
     assert!(!measured.rates.is_empty());
     for rate in &measured.rates {
-        assert_eq!(rate.witness, Some(Witness::Readback));
+        assert_eq!(rate.witness, Some(LossEvidence::Readback));
         begins_at(rate, 50.0);
     }
     assert_eq!((&measured.notification, measured.restored), (&None, Some(true)));
@@ -187,7 +187,7 @@ async fn a_lamp_that_never_tells_is_left_alone_unless_a_brightness_is_named() {
     let skipped: Vec<Part> = measured.skipped.iter().map(|one| one.part).collect();
     assert_eq!((skipped, measured.restored), (vec![Part::Latency, Part::Rate], None));
     assert!(measured.rates.is_empty() && measured.skipped[0].reason.contains("--brightness"));
-    let named = Plan { brightness: Some(Percent::clamped(40)), ..plan(&[Part::Latency, Part::Rate]) };
+    let named = BenchPlan { brightness: Some(Percent::clamped(40)), ..plan(&[Part::Latency, Part::Rate]) };
     let measured = bench.measure(named).await.unwrap();
     // What it takes can be told, not what becomes of it.
     let rate = &measured.rates[0];
@@ -224,20 +224,20 @@ async fn rounds_that_fail_are_counted_and_a_bulb_that_is_dead_is_an_error() {
     assert_eq!(error.code(), "connect.timeout");
 }
 
-/// Whoever drops the measurement runs the undo, and the bulb is as it was.
+/// Whoever drops the measurement runs the restorer, and the bulb is as it was.
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_measurement_is_undone() {
     let bench = Bench::new(&base("")).await;
     for after in [150, 171, 400, 405, 2000, 3000] {
-        let undo = Restorer::new(Arc::clone(&bench.radio), bench.report.clone());
+        let restorer = Restorer::new(Arc::clone(&bench.radio), bench.report.clone());
         let families = Families::default();
         let only = plan(&[Part::Latency, Part::Rate]);
-        let running = measure(&bench.radio, &bench.report, &families, &only, &undo, |_| ());
+        let running = measure(&bench.radio, &bench.report, &families, &only, &restorer, |_| ());
         let cut = tokio::time::timeout(Duration::from_millis(after), running).await;
         assert!(cut.is_err(), "{after} ms is not in the middle");
-        assert_ne!(undo.run().await, Some(false));
+        assert_ne!(restorer.run().await, Some(false));
         assert_eq!(bench.brightness().await, Some(Percent::clamped(80)), "after {after} ms");
-        assert_eq!(undo.run().await, None);
+        assert_eq!(restorer.run().await, None);
     }
 }
 

@@ -14,14 +14,14 @@ pub struct Battery {
     /// Percent, 0 to 100.
     pub percent: u8,
     /// Where it is from.
-    pub source: Source,
+    pub source: BatterySource,
 }
 
 /// Where a battery level is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum BatterySource {
     /// Read from the bulb just now.
     Gatt,
     /// What BlueZ remembers: it keeps the battery service for itself.
@@ -47,12 +47,12 @@ pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> 
     if link.table().properties(LEVEL).is_some_and(Properties::readable) {
         let value = link.read(LEVEL, deadline).await?;
         return match *value.as_slice() {
-            [percent @ 0..=100] => Ok(Battery { percent, source: Source::Gatt }),
+            [percent @ 0..=100] => Ok(Battery { percent, source: BatterySource::Gatt }),
             _ => Err(Error::MalformedBattery { device: device.to_owned(), hex: hex::encode(value) }),
         };
     }
     match link.system_battery().await? {
-        Some(percent) => Ok(Battery { percent, source: Source::Bluez }),
+        Some(percent) => Ok(Battery { percent, source: BatterySource::Bluez }),
         None => Err(Error::NoBattery { device: device.to_owned() }),
     }
 }

@@ -11,10 +11,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::battery::{Battery, read_battery};
 use super::change::{Change, Power};
+use super::connect::{ENDING_TIME, ended, rediscover};
 use super::connect_gate::ConnectGate;
 use super::families::Families;
 use super::info::{DeviceInfo, read_device_info};
-use super::reach::{ENDING_TIME, ended, find_again};
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, Result};
@@ -81,8 +81,8 @@ pub struct DrivenProfile(pub Arc<Profile>);
 impl DrivenProfile {
     /// Whether the bulb tells its state over a link.
     #[must_use]
-    pub fn tells(&self) -> bool {
-        super::session::tells(&self.0)
+    pub fn reports_state(&self) -> bool {
+        super::session::reports_state(&self.0)
     }
 }
 
@@ -92,14 +92,14 @@ impl PartialEq for DrivenProfile {
     }
 }
 
-/// What there is around a driver.
+/// Who uses a driver, and so how much it does by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverMode {
     /// A desk, which scans, and wants to know all that there is to know of the bulb.
     Desk,
     /// Nothing: the driver scans itself for a bulb that does not connect any more, follows the state alone, and leaves a link up
     /// that was up before it came.
-    Nothing,
+    Standalone,
 }
 
 /// What a driver is made of.
@@ -115,28 +115,28 @@ pub struct DriverPlan {
     pub gate: Arc<ConnectGate>,
     /// How long an operation may take.
     pub timeout: Duration,
-    /// What there is around it.
-    pub around: DriverMode,
+    /// Who uses the driver.
+    pub mode: DriverMode,
 }
 
 /// Holds a bulb: connects, reconnects with growing pauses, follows its state, and writes the newest change whenever the bulb has
 /// taken the one before. Dropping it closes the link.
 #[derive(Debug)]
 pub struct Driver {
-    slot: Arc<Slot>,
+    pending: Arc<PendingChange>,
     stop: CancellationToken,
     _task: AbortOnDropHandle<()>,
 }
 
 /// The place of the newest change: one that is not yet under way is merged with its successor.
 #[derive(Debug, Default)]
-struct Slot {
+struct PendingChange {
     next: Mutex<Option<(Change, u64)>>,
     filled: Notify,
-    hurry: Notify,
+    retry_now: Notify,
 }
 
-impl Slot {
+impl PendingChange {
     fn take(&self) -> Option<(Change, u64)> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -147,30 +147,37 @@ impl Driver {
     /// wait.
     #[must_use]
     pub fn start(plan: DriverPlan, out: mpsc::Sender<(DeviceId, DriverEvent)>) -> Self {
-        let slot = Arc::new(Slot::default());
+        let pending = Arc::new(PendingChange::default());
         let stop = CancellationToken::new();
-        let holder =
-            Holder { plan, slot: slot.clone(), out, link: None, token: 0, attempt: 0, missed: false };
-        let task = tokio::spawn(holder.run(stop.clone()));
-        Self { slot, stop, _task: AbortOnDropHandle::new(task) }
+        let driver = DriverTask {
+            plan,
+            pending: pending.clone(),
+            out,
+            link: None,
+            token: 0,
+            attempt: 0,
+            missed: false,
+        };
+        let task = tokio::spawn(driver.run(stop.clone()));
+        Self { pending, stop, _task: AbortOnDropHandle::new(task) }
     }
 
     /// Asks for a change. It is merged with one that still waits, so that a slider sends no more than the bulb takes and
     /// the last value always arrives. States that take it into account carry a token of at least `token`.
     pub fn change(&self, change: Change, token: u64) {
-        let mut next = self.slot.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = self.pending.next.lock().unwrap_or_else(PoisonError::into_inner);
         let merged = match next.take() {
             Some((before, _)) => before.then(change),
             None => change,
         };
         *next = Some((merged, token));
         drop(next);
-        self.slot.filled.notify_one();
+        self.pending.filled.notify_one();
     }
 
     /// Tries again at once, without waiting for the end of the pause.
-    pub fn hurry(&self) {
-        self.slot.hurry.notify_one();
+    pub fn retry_now(&self) {
+        self.pending.retry_now.notify_one();
     }
 
     /// Gives the bulb up. [`LinkPhase::Down`] says when that is done; keep the driver until then.
@@ -180,9 +187,9 @@ impl Driver {
 }
 
 /// The task of a driver.
-struct Holder {
+struct DriverTask {
     plan: DriverPlan,
-    slot: Arc<Slot>,
+    pending: Arc<PendingChange>,
     out: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// The link, to be closed when the user says so even if it was up before we came.
     link: Option<Arc<dyn Link>>,
@@ -193,7 +200,7 @@ struct Holder {
     missed: bool,
 }
 
-impl Holder {
+impl DriverTask {
     async fn run(mut self, stop: CancellationToken) {
         let outcome = stop.run_until_cancelled(self.hold()).await;
         if let Some(link) = self.link.take() {
@@ -244,7 +251,7 @@ impl Holder {
                 continue;
             }
             // A change that was meant for a bulb in reach must not switch it minutes later.
-            if let Some((_, token)) = self.slot.take() {
+            if let Some((_, token)) = self.pending.take() {
                 self.token = token;
             }
             if hopeless(&error) {
@@ -256,11 +263,11 @@ impl Holder {
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let DriverPlan { radio, report, families, gate, timeout, around } = &self.plan;
+        let DriverPlan { radio, report, families, gate, timeout, mode } = &self.plan;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
-        if std::mem::replace(&mut self.missed, true) && *around == DriverMode::Nothing {
-            find_again(radio.as_ref(), report, deadline).await?;
+        if std::mem::replace(&mut self.missed, true) && *mode == DriverMode::Standalone {
+            rediscover(radio.as_ref(), report, deadline).await?;
         }
         let link = radio.connect(&report.id, deadline).await?;
         self.missed = false;
@@ -281,7 +288,7 @@ impl Holder {
         Ok(session)
     }
 
-    /// The pause before the next attempt; shorter if somebody is in a hurry or the adapter comes back.
+    /// The pause before the next attempt; shorter if somebody is in a retry_now or the adapter comes back.
     async fn wait(&self) {
         let index = usize::try_from(self.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let last = BACK_OFF.len() - 1;
@@ -293,7 +300,7 @@ impl Holder {
         let was_on = *adapter.borrow_and_update() == AdapterState::On;
         tokio::select! {
             () = sleep_until(until) => {}
-            () = self.slot.hurry.notified() => {}
+            () = self.pending.retry_now.notified() => {}
             () = back(&mut adapter), if !was_on => {}
         }
     }
@@ -307,8 +314,8 @@ impl Holder {
         loop {
             tokio::select! {
                 biased;
-                () = self.slot.filled.notified() => {
-                    if let Some((change, token)) = self.slot.take()
+                () = self.pending.filled.notified() => {
+                    if let Some((change, token)) = self.pending.take()
                         && let Err(error) = self.apply(&mut session, change, token).await
                     {
                         return error;
@@ -323,7 +330,7 @@ impl Holder {
                     let operation = "use".to_owned();
                     return Error::LinkLost { device: device.clone(), operation };
                 }
-                () = &mut beside, if self.plan.around == DriverMode::Desk => {}
+                () = &mut beside, if self.plan.mode == DriverMode::Desk => {}
             }
         }
     }

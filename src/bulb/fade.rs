@@ -6,7 +6,7 @@ use bulb_protocol::profile::{Item, Light, Mode, Profile};
 use bulb_protocol::{Percent, Rgb};
 use tokio::time::{Instant, sleep_until};
 
-use super::session::{Outcome, Session};
+use super::session::{CommandOutcome, Session};
 use crate::error::{Error, Result};
 use crate::radio::Deadline;
 
@@ -29,8 +29,13 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NeverTells`] for families without a state to start from, and what [`command`](Self::command) gives.
-    pub async fn fade(&mut self, wanted: &Light, over: Duration, deadline: Deadline) -> Result<Outcome> {
-        if !self.tells() {
+    pub async fn fade(
+        &mut self,
+        wanted: &Light,
+        over: Duration,
+        deadline: Deadline,
+    ) -> Result<CommandOutcome> {
+        if !self.reports_state() {
             return Err(Error::NeverTells {
                 device: self.device.clone(),
                 profile: self.profile.full_name(),

@@ -40,14 +40,14 @@ impl Families {
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn choosing(mut self, text: &str) -> Result<Self> {
+    pub fn with_profile(mut self, text: &str) -> Result<Self> {
         self.chosen = Some(Arc::new(self.load(text)?.1));
         Ok(self)
     }
 
     /// With profiles for single bulbs, each named by its address, identifier or name.
     #[must_use]
-    pub fn keeping(mut self, kept: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub fn with_bulb_profiles(mut self, kept: impl IntoIterator<Item = (String, String)>) -> Self {
         self.kept.extend(kept);
         self
     }
@@ -127,11 +127,11 @@ impl Families {
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn named(&self, report: &SeenDevice) -> Result<Option<Arc<Profile>>> {
+    pub fn configured_profile(&self, report: &SeenDevice) -> Result<Option<Arc<Profile>>> {
         if let Some(chosen) = &self.chosen {
             return Ok(Some(Arc::clone(chosen)));
         }
-        let Some((_, text)) = self.kept.iter().find(|(bulb, _)| is_called(report, bulb)) else {
+        let Some((_, text)) = self.kept.iter().find(|(bulb, _)| is_named(report, bulb)) else {
             return Ok(None);
         };
         let known = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned();
@@ -145,7 +145,7 @@ impl Families {
 
     /// What speaks for each family in what a bulb advertises.
     #[must_use]
-    pub fn weigh(&self, report: &SeenDevice) -> Vec<Recognised> {
+    pub fn score_advertisement(&self, report: &SeenDevice) -> Vec<Recognised> {
         with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
     }
 
@@ -153,10 +153,10 @@ impl Families {
     #[must_use]
     pub fn advertised(&self, report: &SeenDevice) -> Option<String> {
         // What is wrong with a named one is said when it is to drive the bulb.
-        if let Ok(Some(named)) = self.named(report) {
+        if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named.full_name());
         }
-        let all = self.weigh(report);
+        let all = self.score_advertisement(report);
         let first = all.iter().max_by_key(|one| one.score)?;
         let rival = all.iter().filter(|one| one.family != first.family).map(|one| one.score).max();
         let enough = first.score >= if first.family == BASE { LEAD } else { HINT.min(ENOUGH) };
@@ -175,14 +175,14 @@ impl Families {
             return true;
         }
         // A name that two families share is one of either.
-        self.weigh(report).iter().any(|one| one.score >= ENOUGH)
+        self.score_advertisement(report).iter().any(|one| one.score >= ENOUGH)
     }
 
     /// The profile that an advertisement speaks for, or that was named for this bulb.
     #[must_use]
     pub fn advertised_profile(&self, report: &SeenDevice) -> Option<Arc<Profile>> {
         // What is wrong with a named one is said when it is to drive the bulb.
-        if let Ok(Some(named)) = self.named(report) {
+        if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named);
         }
         let name = self.advertised(report)?;
@@ -278,7 +278,7 @@ fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) ->
 
 /// Whether this is the device's address, identifier or name. Some bulbs pad their names with spaces or NULs.
 #[must_use]
-pub fn is_called(report: &SeenDevice, text: &str) -> bool {
+pub fn is_named(report: &SeenDevice, text: &str) -> bool {
     let names = [report.name.as_deref(), report.alias.as_deref()];
     text.parse::<Address>().is_ok_and(|address| report.address == Some(address))
         || report.id.as_str() == text

@@ -1,7 +1,9 @@
 //! One bulb: recognise it, connect, read its state, command it, have the command confirmed.
 
+mod advertising;
 mod battery;
 mod change;
+mod connect;
 mod connect_gate;
 mod driver;
 mod fade;
@@ -9,27 +11,25 @@ pub mod families;
 mod info;
 mod paced_writer;
 mod raw_gatt;
-mod reach;
 mod recognise;
 mod restore;
 mod roles;
 mod session;
 mod state;
 mod status;
-mod survey;
 
-pub use battery::{Battery, Source, read_battery};
+pub use advertising::{Advertising, DeviceInformation, listen_to_advertisements, read_device_information};
+pub use battery::{Battery, BatterySource, read_battery};
 pub use change::{Change, Power};
+pub use connect::{connect, connect_and_keep, rediscover, with_link};
 pub use connect_gate::{ConnectGate, ConnectTurn};
 pub use driver::{DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase};
 pub use families::{BASE, Families};
 pub use info::{DeviceInfo, read_device_info};
 pub use raw_gatt::{CharacteristicRef, GattOperation, GattOutcome, RawGatt, WriteChoice};
-pub use reach::{connect, find_again, hold, reach};
-pub use recognise::{Candidate, Recognition, judge, recognise, weigh};
+pub use recognise::{Candidate, Recognition, collect_evidence, recognise, recognise_offline};
 pub(crate) use restore::RestorePlan;
 pub use restore::Restorer;
 pub use roles::Roles;
-pub use session::{Outcome, Session};
+pub use session::{CommandOutcome, Session};
 pub use state::{BulbState, Provenance};
-pub use survey::{Advertising, DeviceInformation, device_information, listen};

@@ -149,7 +149,7 @@ pub struct GattOutcome {
     /// The handle of its value, where the platform tells.
     pub handle: Option<u16>,
     /// What was done.
-    pub deed: GattOperation,
+    pub operation: GattOperation,
 }
 
 /// What can be done at a characteristic.
@@ -208,7 +208,7 @@ impl RawGatt {
     pub async fn read(&self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "be read", |found| found.properties.readable())?;
         let value = self.link.read(id, deadline).await?;
-        Ok(GattOutcome { id, handle, deed: GattOperation::Read(value) })
+        Ok(GattOutcome { id, handle, operation: GattOperation::Read(value) })
     }
 
     /// Writes a value.
@@ -236,7 +236,7 @@ impl RawGatt {
             properties.allows(kind)
         })?;
         self.link.write(id, value, kind, deadline).await?;
-        Ok(GattOutcome { id, handle, deed: GattOperation::Write(value.to_owned(), kind) })
+        Ok(GattOutcome { id, handle, operation: GattOperation::Write(value.to_owned(), kind) })
     }
 
     /// Subscribes; once. What comes from then on waits for [`next`](Self::next), the newest 64.
@@ -248,7 +248,7 @@ impl RawGatt {
         if !self.streams.contains_key(&id) {
             self.streams.insert(id, self.link.subscribe(id, deadline).await?);
         }
-        Ok(GattOutcome { id, handle, deed: GattOperation::Subscribe })
+        Ok(GattOutcome { id, handle, operation: GattOperation::Subscribe })
     }
 
     /// Ends a subscription; without one, nothing.
@@ -263,7 +263,7 @@ impl RawGatt {
         let (id, handle) = self.able(place, "notify", |_| true)?;
         self.streams.remove(&id);
         self.link.unsubscribe(id, deadline).await?;
-        Ok(GattOutcome { id, handle, deed: GattOperation::Unsubscribe })
+        Ok(GattOutcome { id, handle, operation: GattOperation::Unsubscribe })
     }
 
     /// Waits for the next value that comes by itself where it was subscribed to. Without end: put a deadline over it, or
@@ -278,7 +278,9 @@ impl RawGatt {
         };
         loop {
             match stream.recv().await {
-                Ok(value) => return Ok(GattOutcome { id, handle, deed: GattOperation::Notification(value) }),
+                Ok(value) => {
+                    return Ok(GattOutcome { id, handle, operation: GattOperation::Notification(value) });
+                }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::warn!("{}: {missed} notifications missed", self.device);
                 }

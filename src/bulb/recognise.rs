@@ -72,12 +72,12 @@ pub async fn recognise(
     deadline: Deadline,
 ) -> Result<Arc<Profile>> {
     let device = report.label();
-    let profile = match families.named(report)? {
+    let profile = match families.configured_profile(report)? {
         Some(named) => named,
         None => match by_advert(link.table(), report, families)? {
             Some(profile) => profile,
             None => {
-                let found = weigh(link, report, families, deadline, false).await?;
+                let found = collect_evidence(link, report, families, deadline, false).await?;
                 match found.winner() {
                     Some(winner) => Arc::clone(&winner.profile),
                     None => return Err(undecided(&found, link.table(), &device)),
@@ -94,7 +94,7 @@ pub async fn recognise(
 
 /// The cheap way: the advertisement settles it, and the table does not say otherwise.
 fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Result<Option<Arc<Profile>>> {
-    let all = families.weigh(report);
+    let all = families.score_advertisement(report);
     let Verdict::Sure(one) = decide(&all) else { return Ok(None) };
     let profile = families.profile(&one.family, one.variant.as_deref())?;
     // A model that cannot be driven need not have what the others have.
@@ -107,7 +107,7 @@ fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Res
 ///
 /// # Errors
 /// [`Error::LinkLost`]. What cannot be read is no evidence.
-pub async fn weigh(
+pub async fn collect_evidence(
     link: &dyn Link,
     report: &SeenDevice,
     families: &Families,
@@ -131,9 +131,13 @@ pub async fn weigh(
 /// The family that an advertisement and a table speak for where there is no link to ask, as in a capture; none where they do
 /// not decide. A table that is empty was not seen, and speaks neither for nor against any.
 #[must_use]
-pub fn judge(table: &GattTable, report: &SeenDevice, families: &Families) -> Option<Arc<Profile>> {
+pub fn recognise_offline(
+    table: &GattTable,
+    report: &SeenDevice,
+    families: &Families,
+) -> Option<Arc<Profile>> {
     if table.services.is_empty() {
-        let all = families.weigh(report);
+        let all = families.score_advertisement(report);
         let Verdict::Sure(one) = decide(&all) else { return None };
         return families.profile(&one.family, one.variant.as_deref()).ok();
     }
@@ -146,7 +150,7 @@ pub fn judge(table: &GattTable, report: &SeenDevice, families: &Families) -> Opt
 fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Candidate> {
     let table = flat(table);
     let mut all = Vec::new();
-    for recognised in families.weigh(report) {
+    for recognised in families.score_advertisement(report) {
         let Ok(profile) = families.profile(&recognised.family, recognised.variant.as_deref()) else {
             continue;
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bulb_protocol::profile::{Item, Light, Profile};
 use tokio::time::{sleep, timeout};
 
-use super::reach::connect;
+use super::connect::connect;
 use super::session::{ACK_TIME, Session};
 use crate::error::Result;
 use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};

@@ -25,7 +25,7 @@ const AGAIN: Duration = Duration::from_millis(300);
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
+pub struct CommandOutcome {
     /// The state as far as it is known now.
     pub state: BulbState,
     /// Whether the bulb reports what was asked for; nothing where it never reports that.
@@ -136,8 +136,8 @@ impl Session {
 
     /// Whether the bulb tells its state over a link.
     #[must_use]
-    pub fn tells(&self) -> bool {
-        tells(&self.profile)
+    pub fn reports_state(&self) -> bool {
+        reports_state(&self.profile)
     }
 
     /// Writes now and then what the family wants to keep its link, until the session ends.
@@ -175,7 +175,7 @@ impl Session {
         let known = self.known.power;
         self.check(&change.wanted(known.or(Some(false))))?;
         if change.power == Some(Power::Toggle) {
-            if self.tells() && !self.informed {
+            if self.reports_state() && !self.informed {
                 self.prepare(deadline).await?;
                 self.read_state(deadline).await?;
             }
@@ -194,7 +194,7 @@ impl Session {
     ///
     /// # Errors
     /// What these give.
-    pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<Outcome> {
+    pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<CommandOutcome> {
         let wanted = self.wanted(change, deadline).await?;
         self.command(&wanted, deadline).await
     }
@@ -204,7 +204,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::NotEncodable`], and what subscribing, reading and writing give. A command that is not confirmed is no error.
-    pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<Outcome> {
+    pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<CommandOutcome> {
         self.check(wanted)?;
         self.prepare(deadline).await?;
         self.inform(wanted, deadline).await?;
@@ -215,9 +215,9 @@ impl Session {
 
     /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
     /// that part.
-    async fn complete(&mut self, mut outcome: Outcome, deadline: Deadline) -> Result<Outcome> {
+    async fn complete(&mut self, mut outcome: CommandOutcome, deadline: Deadline) -> Result<CommandOutcome> {
         let usual = Items::NONE.with(Item::Power).with(Item::Brightness).and(self.profile.reported());
-        if self.tells() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
+        if self.reports_state() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
             let mode = self.known.mode;
             match self.fetch(deadline.within(ACK_TIME)).await {
                 Ok(_) => {
@@ -236,7 +236,7 @@ impl Session {
 
     /// Reads the state, if what is to be written depends on it.
     pub(super) async fn inform(&mut self, wanted: &Light, deadline: Deadline) -> Result<()> {
-        if !self.informed && self.tells() && !stands_alone(&self.profile, wanted) {
+        if !self.informed && self.reports_state() && !stands_alone(&self.profile, wanted) {
             self.read_state(deadline).await?;
         }
         Ok(())
@@ -267,11 +267,11 @@ impl Session {
     }
 
     /// Waits until the bulb reports what was written, or asks it.
-    pub(super) async fn confirm(&mut self, asked: Items, deadline: Deadline) -> Result<Outcome> {
+    pub(super) async fn confirm(&mut self, asked: Items, deadline: Deadline) -> Result<CommandOutcome> {
         let way = self.profile.readback();
         let asked = asked.and(self.profile.reported());
-        if asked.is_empty() || !self.tells() {
-            return Ok(Outcome { state: self.state(), confirmed: None });
+        if asked.is_empty() || !self.reports_state() {
+            return Ok(CommandOutcome { state: self.state(), confirmed: None });
         }
         let assumed = self.known.clone();
         let mut heard = Light::default();
@@ -302,11 +302,11 @@ impl Session {
     }
 
     /// How a command ended of which this was heard.
-    fn outcome(&mut self, assumed: &Light, heard: Option<Light>, confirmed: bool) -> Outcome {
+    fn outcome(&mut self, assumed: &Light, heard: Option<Light>, confirmed: bool) -> CommandOutcome {
         let Some(heard) = heard else {
             let state =
                 BulbState { provenance: Provenance::Assumed, ..BulbState::assumed(self.known.clone()) };
-            return Outcome { state, confirmed: Some(false) };
+            return CommandOutcome { state, confirmed: Some(false) };
         };
         if confirmed {
             // What the wire cannot tell apart agrees: what was asked for is what it is.
@@ -316,7 +316,7 @@ impl Session {
             self.known.merge(&own.only(all.less(self.profile.disagrees(all, &own, &heard))));
             self.known.mode = mode;
         }
-        Outcome { state: self.state(), confirmed: Some(confirmed) }
+        CommandOutcome { state: self.state(), confirmed: Some(confirmed) }
     }
 }
 
@@ -344,7 +344,7 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
 }
 
 /// Whether bulbs of this profile tell their state over a link.
-pub(super) fn tells(profile: &Profile) -> bool {
+pub(super) fn reports_state(profile: &Profile) -> bool {
     let Readback { read, command, change, ask, advert: _ } = profile.readback();
     read || command || change || ask
 }

@@ -89,7 +89,7 @@ impl Session {
     /// # Errors
     /// [`Error::MalformedStatus`], [`Error::Silent`], and what reading and writing give.
     pub async fn read_state(&mut self, deadline: Deadline) -> Result<BulbState> {
-        if self.tells() {
+        if self.reports_state() {
             self.fetch(deadline).await?;
         }
         Ok(self.state())

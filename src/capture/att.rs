@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::advert::uuid;
 use super::hci::Bytes;
 use super::table::Table;
-use super::{DEVICE_NAME, Event, What};
+use super::{DEVICE_NAME, Event, EventKind};
 use crate::radio::WriteKind;
 use crate::radio::gatt::uuid16;
 
@@ -29,7 +29,7 @@ pub(super) struct Context {
 
 /// What was asked last, and is to be answered.
 #[derive(Clone, Copy, Debug)]
-enum Asked {
+enum Request {
     Mtu(u16),
     Information,
     Service(Uuid),
@@ -43,7 +43,7 @@ enum Asked {
 /// One side that asks.
 #[derive(Debug, Default)]
 struct Client {
-    asked: Option<Asked>,
+    asked: Option<Request>,
     /// A long value that is being written.
     prepared: Option<(u16, Vec<u8>)>,
 }
@@ -65,10 +65,10 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn put(&mut self, handle: Option<u16>, what: What) {
+    fn put(&mut self, handle: Option<u16>, kind: EventKind) {
         let Context { since, time, sent } = self.context;
         let (device, local) = (self.device, self.local);
-        self.events.push(Event { since, time, device, sent, local, handle, what });
+        self.events.push(Event { since, time, device, sent, local, handle, kind });
     }
 }
 
@@ -121,42 +121,42 @@ impl Client {
     fn request(&mut self, code: u8, mut bytes: Bytes<'_>, step: &mut Step<'_>) -> Option<()> {
         // A request that cannot be read is not answered by what comes next for the one before.
         if !matches!(code, 0x1e | 0x52 | 0xd2) {
-            self.asked = Some(Asked::Other);
+            self.asked = Some(Request::Other);
         }
         match code {
-            0x02 => self.asked = Some(Asked::Mtu(bytes.u16()?)),
-            0x04 => self.asked = Some(Asked::Information),
+            0x02 => self.asked = Some(Request::Mtu(bytes.u16()?)),
+            0x04 => self.asked = Some(Request::Information),
             0x06 => {
                 bytes.take(4)?;
                 let kind = bytes.u16()?;
                 let found = uuid(bytes.0).filter(|_| uuid16(kind) == PRIMARY)?;
-                self.asked = Some(Asked::Service(found));
+                self.asked = Some(Request::Service(found));
             }
             0x08 | 0x10 => {
                 bytes.take(4)?;
                 let kind = uuid(bytes.0)?;
-                self.asked = Some(if code == 0x08 { Asked::Type(kind) } else { Asked::Group(kind) });
+                self.asked = Some(if code == 0x08 { Request::Type(kind) } else { Request::Group(kind) });
             }
-            0x0a => self.asked = Some(Asked::Read(bytes.u16()?, 0)),
-            0x0c => self.asked = Some(Asked::Read(bytes.u16()?, bytes.u16()?)),
+            0x0a => self.asked = Some(Request::Read(bytes.u16()?, 0)),
+            0x0c => self.asked = Some(Request::Read(bytes.u16()?, bytes.u16()?)),
             0x12 => {
                 let handle = bytes.u16()?;
-                self.asked = Some(Asked::Write(handle));
-                step.put(Some(handle), What::Write(WriteKind::Request, bytes.0.to_vec()));
+                self.asked = Some(Request::Write(handle));
+                step.put(Some(handle), EventKind::Write(WriteKind::Request, bytes.0.to_vec()));
             }
             0x52 => {
                 let handle = bytes.u16()?;
-                step.put(Some(handle), What::Write(WriteKind::Command, bytes.0.to_vec()));
+                step.put(Some(handle), EventKind::Write(WriteKind::Command, bytes.0.to_vec()));
             }
             0xd2 => {
                 let handle = bytes.u16()?;
                 // The signature is no part of the value.
                 let value = bytes.take(bytes.0.len().checked_sub(12)?)?;
-                step.put(Some(handle), What::Write(WriteKind::Command, value.to_vec()));
+                step.put(Some(handle), EventKind::Write(WriteKind::Command, value.to_vec()));
             }
             0x16 => {
                 let (handle, offset) = (bytes.u16()?, usize::from(bytes.u16()?));
-                self.asked = Some(Asked::Write(handle));
+                self.asked = Some(Request::Write(handle));
                 let fresh = self.prepared.take().filter(|(own, _)| *own == handle && offset > 0);
                 let (_, mut value) = fresh.unwrap_or((handle, Vec::new()));
                 if value.len() == offset && offset + bytes.0.len() <= LONGEST_VALUE {
@@ -167,8 +167,8 @@ impl Client {
             0x18 => {
                 let prepared = self.prepared.take();
                 let (handle, value) = prepared.filter(|_| bytes.u8() == Some(1))?;
-                self.asked = Some(Asked::Write(handle));
-                step.put(Some(handle), What::Write(WriteKind::Request, value));
+                self.asked = Some(Request::Write(handle));
+                step.put(Some(handle), EventKind::Write(WriteKind::Request, value));
             }
             _ => {}
         }
@@ -183,12 +183,12 @@ impl Client {
         step: &mut Step<'_>,
     ) -> Option<()> {
         match code {
-            0x1b => step.put(Some(bytes.u16()?), What::Notification(bytes.0.to_vec())),
-            0x1d => step.put(Some(bytes.u16()?), What::Indication(bytes.0.to_vec())),
+            0x1b => step.put(Some(bytes.u16()?), EventKind::Notification(bytes.0.to_vec())),
+            0x1d => step.put(Some(bytes.u16()?), EventKind::Indication(bytes.0.to_vec())),
             0x23 => {
                 while let (Some(handle), Some(length)) = (bytes.u16(), bytes.u16()) {
                     let value = bytes.take(length.into())?;
-                    step.put(Some(handle), What::Notification(value.to_vec()));
+                    step.put(Some(handle), EventKind::Notification(value.to_vec()));
                 }
             }
             _ => self.answer(code, bytes, table, step)?,
@@ -208,29 +208,29 @@ impl Client {
                 bytes.take(3)?;
                 let error = bytes.u8()?;
                 match asked {
-                    Asked::Read(handle, _) => step.put(Some(handle), What::ReadRefused(error)),
-                    Asked::Write(handle) => step.put(Some(handle), What::WriteRefused(error)),
+                    Request::Read(handle, _) => step.put(Some(handle), EventKind::ReadRefused(error)),
+                    Request::Write(handle) => step.put(Some(handle), EventKind::WriteRefused(error)),
                     // How every discovery ends.
                     _ => {}
                 }
             }
-            (0x03, Asked::Mtu(asked)) => {
+            (0x03, Request::Mtu(asked)) => {
                 let agreed = asked.min(bytes.u16()?).max(LEAST_MTU);
-                step.put(None, What::Mtu(agreed));
+                step.put(None, EventKind::Mtu(agreed));
             }
-            (0x05, Asked::Information) => {
+            (0x05, Request::Information) => {
                 let length = if bytes.u8()? == 1 { 2 } else { 16 };
                 while let (Some(handle), Some(kind)) = (bytes.u16(), bytes.take(length)) {
                     table.descriptor(handle, uuid(kind)?);
                 }
             }
-            (0x07, Asked::Service(uuid)) => {
+            (0x07, Request::Service(uuid)) => {
                 while let (Some(first), Some(last)) = (bytes.u16(), bytes.u16()) {
                     table.service(first, last, uuid, false);
                 }
             }
-            (0x09, Asked::Type(kind)) => read_by_type(kind, bytes, table, step)?,
-            (0x11, Asked::Group(kind)) if kind == PRIMARY || kind == SECONDARY => {
+            (0x09, Request::Type(kind)) => read_by_type(kind, bytes, table, step)?,
+            (0x11, Request::Group(kind)) if kind == PRIMARY || kind == SECONDARY => {
                 let length = usize::from(bytes.u8()?).checked_sub(4)?;
                 while let (Some(first), Some(last), Some(found)) =
                     (bytes.u16(), bytes.u16(), bytes.take(length))
@@ -238,7 +238,7 @@ impl Client {
                     table.service(first, last, uuid(found)?, kind == SECONDARY);
                 }
             }
-            (0x0b | 0x0d, Asked::Read(handle, offset)) => read(handle, offset, bytes.0, table, step),
+            (0x0b | 0x0d, Request::Read(handle, offset)) => read(handle, offset, bytes.0, table, step),
             _ => {}
         }
         Some(())
@@ -272,5 +272,5 @@ fn read(handle: u16, offset: u16, value: &[u8], table: &mut Table, step: &mut St
     {
         table.device_name.insert(handle, text.to_owned());
     }
-    step.put(Some(handle), What::Read(offset, value.to_vec()));
+    step.put(Some(handle), EventKind::Read(offset, value.to_vec()));
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::att::{Att, Context};
 use super::snoop::{LinkType, Record};
-use super::{Capture, DEVICE_NAME, Device, Event, What, advert};
+use super::{Capture, DEVICE_NAME, Device, Event, EventKind, advert};
 use crate::radio::Address;
 
 /// The L2CAP channel of ATT.
@@ -118,7 +118,7 @@ impl Reader {
             0x05 => {
                 let (status, handle, reason) = (bytes.u8()?, bytes.u16()?, bytes.u8()?);
                 let link = (status == 0).then(|| self.links.remove(&(adapter, handle & 0xfff)))??;
-                self.put(link.device, context, What::Disconnected(reason));
+                self.put(link.device, context, EventKind::Disconnected(reason));
             }
             0x3e => match bytes.u8()? {
                 // Connection complete, and its enhanced kinds, which begin alike.
@@ -138,7 +138,7 @@ impl Reader {
         if status == 0 {
             let device = self.device(address);
             self.links.insert((adapter, handle & 0xfff), Link::new(device));
-            self.put(device, context, What::Connected);
+            self.put(device, context, EventKind::Connected);
         }
         Some(())
     }
@@ -184,9 +184,9 @@ impl Reader {
         })
     }
 
-    fn put(&mut self, device: usize, context: Context, what: What) {
+    fn put(&mut self, device: usize, context: Context, kind: EventKind) {
         let Context { since, time, .. } = context;
-        let event = Event { since, time, device, sent: false, local: false, handle: None, what };
+        let event = Event { since, time, device, sent: false, local: false, handle: None, kind };
         self.capture.events.push(event);
     }
 

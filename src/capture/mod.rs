@@ -23,7 +23,7 @@ mod table;
 mod tests;
 
 pub use snoop::CaptureError;
-pub use table::Place;
+pub use table::AttributeRef;
 
 use table::Table;
 
@@ -80,8 +80,8 @@ impl Device {
 
     /// Where handles are, by this table.
     #[must_use]
-    pub fn places(&self, local: bool) -> BTreeMap<u16, Place> {
-        self.own(local).places()
+    pub fn attributes(&self, local: bool) -> BTreeMap<u16, AttributeRef> {
+        self.own(local).attributes()
     }
 }
 
@@ -101,12 +101,12 @@ pub struct Event {
     /// The attribute.
     pub handle: Option<u16>,
     /// What.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// What passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EventKind {
     /// The link came up.
     Connected,
     /// The link went down, with the controller's reason (Vol 1, Part F).

@@ -22,7 +22,7 @@ pub(super) struct Table {
 
 /// Where a handle is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct AttributeRef {
     /// The characteristic. Its service is nil where it was not discovered.
     pub id: CharacteristicId,
     /// The descriptor of it, if the handle is not that of its value.
@@ -110,14 +110,15 @@ impl Table {
     }
 
     /// Where each handle is.
-    pub(super) fn places(&self) -> BTreeMap<u16, Place> {
+    pub(super) fn attributes(&self) -> BTreeMap<u16, AttributeRef> {
         let table = self.gatt();
         let mut places = BTreeMap::new();
         for (id, _, characteristic) in table.all() {
-            places
-                .extend(characteristic.value_handle().map(|handle| (handle, Place { id, descriptor: None })));
+            places.extend(
+                characteristic.value_handle().map(|handle| (handle, AttributeRef { id, descriptor: None })),
+            );
             for descriptor in &characteristic.descriptors {
-                let place = Place { id, descriptor: Some(descriptor.uuid) };
+                let place = AttributeRef { id, descriptor: Some(descriptor.uuid) };
                 places.extend(descriptor.handle.map(|handle| (handle, place)));
             }
         }

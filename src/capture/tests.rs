@@ -45,8 +45,8 @@ fn as_uart(monitor: &[u8]) -> Vec<u8> {
     log
 }
 
-fn whats(capture: &Capture) -> Vec<What> {
-    capture.events.iter().map(|event| event.what.clone()).collect()
+fn kinds(capture: &Capture) -> Vec<EventKind> {
+    capture.events.iter().map(|event| event.kind.clone()).collect()
 }
 
 /// The lamp C4:5C:00:00:20:01 connects as link 0x40.
@@ -80,9 +80,10 @@ fn a_btmon_capture_gives_devices_tables_and_values() {
 fn androids_kind_of_file_says_the_same() {
     let (monitor, uart) = (read(WHOLE).unwrap(), read(&as_uart(WHOLE)).unwrap());
     assert!(monitor.events.len() > 40);
-    assert_eq!(whats(&monitor), whats(&uart));
-    let places = |capture: &Capture| capture.devices.iter().map(|one| one.places(false)).collect::<Vec<_>>();
-    assert_eq!(places(&monitor), places(&uart));
+    assert_eq!(kinds(&monitor), kinds(&uart));
+    let attributes =
+        |capture: &Capture| capture.devices.iter().map(|one| one.attributes(false)).collect::<Vec<_>>();
+    assert_eq!(attributes(&monitor), attributes(&uart));
 }
 
 #[test]
@@ -95,7 +96,9 @@ fn a_link_that_was_up_before_has_frames_and_no_device() {
         .collect();
     assert_eq!(ids.len(), 1);
     assert!(ids.first().unwrap().starts_with("link "), "{ids:?}");
-    assert!(whats(&capture).contains(&What::Write(WriteKind::Request, hex::decode("003c00ff00").unwrap())));
+    assert!(
+        kinds(&capture).contains(&EventKind::Write(WriteKind::Request, hex::decode("003c00ff00").unwrap()))
+    );
 }
 
 #[test]
@@ -113,11 +116,11 @@ fn pieces_of_a_frame_are_put_together_each_way_for_itself() {
     ]))
     .unwrap();
     assert_eq!(
-        whats(&capture),
+        kinds(&capture),
         [
-            What::Connected,
-            What::Write(WriteKind::Command, vec![1, 2, 3, 4]),
-            What::Notification(vec![0xaa, 0xbb, 0xcc, 0xdd, 0xee]),
+            EventKind::Connected,
+            EventKind::Write(WriteKind::Command, vec![1, 2, 3, 4]),
+            EventKind::Notification(vec![0xaa, 0xbb, 0xcc, 0xdd, 0xee]),
         ]
     );
     assert_eq!(capture.events[2].since, 4000);
@@ -149,14 +152,14 @@ fn answers_belong_to_what_was_asked_by_the_same_side() {
     ]))
     .unwrap();
     assert_eq!(
-        whats(&capture),
+        kinds(&capture),
         [
-            What::Connected,
-            What::Mtu(100),
-            What::Mtu(247),
-            What::ReadRefused(2),
-            What::Write(WriteKind::Request, vec![1, 2, 3]),
-            What::Disconnected(0x13),
+            EventKind::Connected,
+            EventKind::Mtu(100),
+            EventKind::Mtu(247),
+            EventKind::ReadRefused(2),
+            EventKind::Write(WriteKind::Request, vec![1, 2, 3]),
+            EventKind::Disconnected(0x13),
         ]
     );
     assert_eq!(
@@ -178,7 +181,7 @@ fn every_kind_of_advertisement_and_connection_is_read() {
     assert_eq!((lamp.name.as_deref(), lamp.rssi), (Some("Lamp"), Some(-56)));
     assert_eq!(lamp.services, [uuid16(0xFFF0)]);
     assert_eq!(lamp.manufacturer.get(&0x57), Some(&vec![1, 2]));
-    assert_eq!(whats(&capture), [What::Connected]);
+    assert_eq!(kinds(&capture), [EventKind::Connected]);
     assert_eq!(capture.devices.len(), 1);
 }
 
@@ -188,7 +191,7 @@ fn packets_of_which_a_part_is_missing_are_counted_and_passed_over() {
     let place = log.len() - 12 - 24;
     log[place + 3] = 14;
     let capture = read(&log).unwrap();
-    assert_eq!((whats(&capture), capture.cut), (vec![What::Connected], 1));
+    assert_eq!((kinds(&capture), capture.cut), (vec![EventKind::Connected], 1));
 }
 
 #[test]
@@ -243,7 +246,7 @@ fn hostile_captures_are_read_to_where_they_are_wrong() {
             Ok(capture) => {
                 assert!(capture.events.len() <= bytes.len() / 2 && capture.devices.len() <= bytes.len() / 8);
                 for device in &capture.devices {
-                    assert!(device.places(false).len() + device.places(true).len() <= bytes.len());
+                    assert!(device.attributes(false).len() + device.attributes(true).len() <= bytes.len());
                 }
                 match capture.fault {
                     Some(fault) => {

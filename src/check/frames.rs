@@ -8,10 +8,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use super::light::keeping;
+use super::board::{ACK_TIME, SETTLE};
+use super::light::require_unchanged;
 use super::link::notifies;
-use super::stand::{ACK_TIME, SETTLE};
-use super::{Judge, Stand, Stop, Verdict, failed};
+use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 
 /// How much sooner than the answer a notification is too early. Less may come of the ways of the system.
 const EARLY: Duration = Duration::from_millis(20);
@@ -30,21 +30,21 @@ fn off() -> Light {
     Light { power: Some(false), ..Light::default() }
 }
 
-async fn listening(stand: &mut Stand) -> Verdict {
-    stand.base(true).await?;
-    match stand.listens() {
+async fn listening(board: &mut Board) -> RunResult {
+    board.prepare(true).await?;
+    match board.listens() {
         true => Ok(()),
-        false => Err(Stop::Blocked("it cannot be subscribed to, see subscribes".to_owned())),
+        false => Err(NotPassed::Blocked("it cannot be subscribed to, see subscribes".to_owned())),
     }
 }
 
-pub(super) fn answers_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn answers_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.base(true).await?;
+        board.prepare(true).await?;
         let start = Instant::now();
-        stand.send(&off()).await.shall("the command is accepted")?;
+        board.send(&off()).await.or_failed("the command is accepted")?;
         let took = start.elapsed();
-        stand.note = Some(format!("{} ms", took.as_millis()));
+        board.note = Some(format!("{} ms", took.as_millis()));
         sleep(SETTLE).await;
         match took <= ACK_TIME {
             true => Ok(()),
@@ -57,24 +57,24 @@ pub(super) fn answers_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     .boxed()
 }
 
-pub(super) fn notifies_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn notifies_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        listening(stand).await?;
-        stand.send(&off()).await.shall("the command is accepted")?;
+        listening(board).await?;
+        board.send(&off()).await.or_failed("the command is accepted")?;
         let start = Instant::now();
         let expected = "a frame of its family is notified within 1 s";
         let mut seen = "nothing was notified".to_owned();
         loop {
             let left = ACK_TIME.saturating_sub(start.elapsed());
-            let Some(notified) = stand.next(left).await? else { break };
-            if stand.understand(&notified).is_some() {
-                stand.note = Some(format!("{} ms", notified.at.duration_since(start).as_millis()));
+            let Some(notified) = board.next(left).await? else { break };
+            if board.understand(&notified).is_some() {
+                board.note = Some(format!("{} ms", notified.at.duration_since(start).as_millis()));
                 return Ok(());
             }
             seen = format!("{} {} was notified", notified.id, hex::encode(&notified.bytes));
         }
         // One that is late is not to be taken for that of the next check.
-        if let Some(late) = stand.next(ACK_TIME * 4).await? {
+        if let Some(late) = board.next(ACK_TIME * 4).await? {
             seen = format!(
                 "{seen}; {} after {} ms",
                 hex::encode(&late.bytes),
@@ -86,15 +86,15 @@ pub(super) fn notifies_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     .boxed()
 }
 
-pub(super) fn notified_is_read(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn notified_is_read(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        listening(stand).await?;
-        stand.send(&off()).await.shall("the command is accepted")?;
-        let Some(told) = stand.listen(ACK_TIME, |light| !light.items().is_empty()).await? else {
-            return Err(Stop::Blocked("no report was notified, see notifies-in-time".to_owned()));
+        listening(board).await?;
+        board.send(&off()).await.or_failed("the command is accepted")?;
+        let Some(told) = board.listen(ACK_TIME, |light| !light.items().is_empty()).await? else {
+            return Err(NotPassed::Blocked("no report was notified, see notifies-in-time".to_owned()));
         };
-        let read = stand.read_all().await.need("see state-readable")?;
-        keeping(stand, &told, &read, told.items(), "what is read is what was notified")
+        let read = board.read_all().await.or_blocked("see state-readable")?;
+        require_unchanged(board, &told, &read, told.items(), "what is read is what was notified")
     }
     .boxed()
 }
@@ -104,10 +104,11 @@ pub(super) fn reads(profile: &Profile) -> Option<String> {
     notifies_commands(profile).or_else(|| (!reads).then(|| "its state cannot be read".to_owned()))
 }
 
-pub(super) fn answer_first(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn answer_first(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        listening(stand).await?;
-        let (answered, notified) = stand.race(&off()).await.shall("the command is accepted")?;
+        listening(board).await?;
+        let (answered, notified) =
+            board.write_and_watch(&off()).await.or_failed("the command is accepted")?;
         sleep(SETTLE).await;
         let Some((at, frame)) = notified else { return Ok(()) };
         let early = answered.saturating_duration_since(at);
@@ -120,42 +121,44 @@ pub(super) fn answer_first(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     .boxed()
 }
 
-pub(super) fn burst(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let gap = stand.profile().session.gap;
-        stand.base(true).await?;
-        let before = stand.observe(None).await?;
+        let gap = board.profile().session.gap;
+        board.prepare(true).await?;
+        let before = board.current_state(None).await?;
         let start = Instant::now();
         let mut slowest = Duration::ZERO;
         for round in 0..ROUNDS {
             // The same last command, once alone and once after all the others, has to come to the same.
             let last = dimmed(39 - round);
-            let alone = stand.command(&last).await?;
+            let alone = board.command(&last).await?;
             if let (0, Some(before), Some(alone)) = (round, &before, &alone)
-                && stand.profile().disagrees(last.items(), before, alone).is_empty()
+                && board.profile().disagrees(last.items(), before, alone).is_empty()
             {
-                return Err(Stop::Blocked("a change of brightness is not carried out".to_owned()));
+                return Err(NotPassed::Blocked("a change of brightness is not carried out".to_owned()));
             }
             sleep(SETTLE).await;
             for number in 0..ROUND {
                 let begun = Instant::now();
                 let level = if number + 1 == ROUND { last.clone() } else { dimmed(10 + number) };
-                stand.send(&level).await.shall("every write of the burst is accepted")?;
+                board.send(&level).await.or_failed("every write of the burst is accepted")?;
                 slowest = slowest.max(begun.elapsed());
                 if slowest > ACK_TIME + gap {
-                    return Err(Stop::Blocked("its answers are too slow, see answers-in-time".to_owned()));
+                    return Err(NotPassed::Blocked(
+                        "its answers are too slow, see answers-in-time".to_owned(),
+                    ));
                 }
             }
             sleep(SETTLE).await;
-            let notified = stand.newest();
-            let after = stand.observe(notified).await?;
+            let notified = board.latest_status();
+            let after = board.current_state(notified).await?;
             if let (Some(alone), Some(after)) = (alone, after) {
                 let items = alone.items();
                 let what = format!("the last of {ROUND} writes in a row arrives");
-                keeping(stand, &alone, &after, items, &what)?;
+                require_unchanged(board, &alone, &after, items, &what)?;
             }
         }
-        stand.note = Some(format!("200 writes in {} ms", start.elapsed().as_millis()));
+        board.note = Some(format!("200 writes in {} ms", start.elapsed().as_millis()));
         Ok(())
     }
     .boxed()
@@ -166,23 +169,23 @@ fn dimmed(percent: u8) -> Light {
 }
 
 /// Twenty switches in a row: it ends as the last one says.
-pub(super) fn switching(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn switching(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.base(false).await?;
+        board.prepare(false).await?;
         for number in 0..ROUND {
             let begun = Instant::now();
             let wanted = Light { power: Some(number % 2 == 1), ..Light::default() };
-            stand.send(&wanted).await.shall("every switch is accepted")?;
-            if begun.elapsed() > ACK_TIME + stand.profile().session.gap * 2 {
-                return Err(Stop::Blocked("its answers are too slow, see answers-in-time".to_owned()));
+            board.send(&wanted).await.or_failed("every switch is accepted")?;
+            if begun.elapsed() > ACK_TIME + board.profile().session.gap * 2 {
+                return Err(NotPassed::Blocked("its answers are too slow, see answers-in-time".to_owned()));
             }
         }
         sleep(SETTLE).await;
-        let notified = stand.newest();
-        let Some(after) = stand.observe(notified).await? else { return Ok(()) };
-        let told = stand.known.clone();
+        let notified = board.latest_status();
+        let Some(after) = board.current_state(notified).await? else { return Ok(()) };
+        let told = board.known.clone();
         let power = Items::NONE.with(Item::Power);
-        keeping(stand, &told, &after, power, "after twenty switches it is as the last one says")
+        require_unchanged(board, &told, &after, power, "after twenty switches it is as the last one says")
     }
     .boxed()
 }

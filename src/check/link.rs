@@ -9,9 +9,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
-use super::light::keeping;
-use super::stand::{ACK_TIME, REQUEST_TIME, SETTLE};
-use super::{Judge, Stand, Stop, Verdict, failed};
+use super::board::{ACK_TIME, REQUEST_TIME, SETTLE};
+use super::light::require_unchanged;
+use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 use crate::bulb::read_battery;
 use crate::error::Error;
 use crate::radio::gatt::uuid_text;
@@ -22,16 +22,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How often a bulb has to serve another connect.
 const AGAIN: usize = 2;
 
-pub(super) const fn never_lacks(_: &Profile) -> Option<String> {
+pub(super) const fn never_skipped(_: &Profile) -> Option<String> {
     None
 }
 
-pub(super) fn advertises(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn advertises(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        match stand.heard().await? {
+        match board.heard().await? {
             Some((_, advertising)) => {
                 let median = advertising.median().map(|gap| format!(", every {} ms", gap.as_millis()));
-                stand.note = Some(format!("heard {} times{}", advertising.heard, median.unwrap_or_default()));
+                board.note = Some(format!("heard {} times{}", advertising.heard, median.unwrap_or_default()));
                 Ok(())
             }
             None => Err(failed("it is heard within 7 s", "nothing of it was heard")),
@@ -40,25 +40,25 @@ pub(super) fn advertises(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     .boxed()
 }
 
-pub(super) fn name_and_services(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn name_and_services(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let Some((report, _)) = stand.heard().await? else {
-            return Err(Stop::Blocked("nothing of it was heard, see advertises".to_owned()));
+        let Some((report, _)) = board.heard().await? else {
+            return Err(NotPassed::Blocked("nothing of it was heard, see advertises".to_owned()));
         };
         let name = report.name.as_deref().map(|name| name.trim_matches([' ', '\0'])).unwrap_or_default();
         if name.is_empty() {
             return Err(failed("it advertises its name", "no name"));
         }
         // The family that was named for this bulb speaks for any advertisement.
-        let weighed = stand.families.weigh(&report);
-        let own = weighed.iter().find(|one| one.family == stand.profile().name);
+        let weighed = board.families.score_advertisement(&report);
+        let own = weighed.iter().find(|one| one.family == board.profile().name);
         let lower = name.to_lowercase();
         let known = own.is_some_and(|own| own.score > 0) || lower.contains("light") || lower.contains("bulb");
         if !known {
             let expected = "its name contains Light or Bulb, or is one of its family's";
             return Err(failed(expected, format!("the name {name:?}")));
         }
-        let wanted = stand.profile().example.services.clone();
+        let wanted = board.profile().example.services.clone();
         let missing: Vec<String> = wanted
             .iter()
             .filter(|service| !report.services.contains(service))
@@ -75,20 +75,21 @@ pub(super) fn name_and_services(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
     .boxed()
 }
 
-pub(super) fn connects_in_time(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn connects_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let took = stand.connect(CONNECT).await.shall("a link with its services within 5 s")?;
-        stand.note = Some(format!("{} ms", took.as_millis()));
+        let took = board.connect(CONNECT).await.or_failed("a link with its services within 5 s")?;
+        board.note = Some(format!("{} ms", took.as_millis()));
         Ok(())
     }
     .boxed()
 }
 
-pub(super) fn roles_and_properties(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn roles_and_properties(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let roles = stand.roles().await?.shall("every characteristic of its family, with its properties")?;
-        let link = stand.link().await?;
-        for role in &stand.profile().roles {
+        let roles =
+            board.roles().await?.or_failed("every characteristic of its family, with its properties")?;
+        let link = board.link().await?;
+        for role in &board.profile().roles {
             let Some(id) = roles.get(&role.name) else { continue };
             let properties = link.table().properties(id).unwrap_or_default();
             // What the family writes with an answer is written so that a refusal can be told.
@@ -105,9 +106,9 @@ pub(super) fn roles_and_properties(stand: &mut Stand) -> BoxFuture<'_, Verdict> 
     .boxed()
 }
 
-pub(super) fn no_duplicates(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn no_duplicates(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let link = stand.link().await?;
+        let link = board.link().await?;
         let mut seen = BTreeSet::new();
         let mut twice = BTreeSet::new();
         for service in &link.table().services {
@@ -141,17 +142,17 @@ pub(super) fn reads_its_state(profile: &Profile) -> Option<String> {
     (!way.read && !way.ask).then(|| "its family cannot be asked for its state".to_owned())
 }
 
-pub(super) fn state_readable(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn state_readable(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.ready().await?;
-        if !stand.profile().readback().read {
-            return match stand.observe(None).await {
+        board.ready().await?;
+        if !board.profile().readback().read {
+            return match board.current_state(None).await {
                 Ok(_) => Ok(()),
-                Err(Stop::Blocked(seen)) => Err(failed("it answers the question for its state", seen)),
+                Err(NotPassed::Blocked(seen)) => Err(failed("it answers the question for its state", seen)),
                 Err(stop) => Err(stop),
             };
         }
-        stand.read_all().await.shall("a frame of its family")?;
+        board.read_all().await.or_failed("a frame of its family")?;
         Ok(())
     }
     .boxed()
@@ -162,88 +163,90 @@ pub(super) fn notifies(profile: &Profile) -> Option<String> {
     silent.then(|| "its family notifies nothing".to_owned())
 }
 
-pub(super) fn subscribes(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn subscribes(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.ready().await?;
-        match stand.deaf() {
+        board.ready().await?;
+        match board.subscribe_error() {
             Some(error) => Err(failed("its subscription is accepted", error.to_string())),
-            None if stand.listens() => Ok(()),
-            None => Err(Stop::Skipped("its optional characteristics that notify are not there".to_owned())),
+            None if board.listens() => Ok(()),
+            None => {
+                Err(NotPassed::Skipped("its optional characteristics that notify are not there".to_owned()))
+            }
         }
     }
     .boxed()
 }
 
-pub(super) fn battery_in_range(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn battery_in_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let link = stand.link().await?;
-        match read_battery(link.as_ref(), &stand.device(), Deadline::after(REQUEST_TIME)).await {
+        let link = board.link().await?;
+        match read_battery(link.as_ref(), &board.device(), Deadline::after(REQUEST_TIME)).await {
             Ok(battery) => {
-                stand.note = Some(format!("{} %", battery.percent));
+                board.note = Some(format!("{} %", battery.percent));
                 Ok(())
             }
-            Err(Error::NoBattery { .. }) => Err(Stop::Skipped("it has no battery service".to_owned())),
-            result => result.shall("one byte, 0 to 100").map(drop),
+            Err(Error::NoBattery { .. }) => Err(NotPassed::Skipped("it has no battery service".to_owned())),
+            result => result.or_failed("one byte, 0 to 100").map(drop),
         }
     }
     .boxed()
 }
 
-pub(super) fn reconnect_keeps_state(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn reconnect_keeps_state(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.base(true).await?;
-        let Some(before) = stand.observe(None).await? else {
-            return Err(Stop::Skipped("its family tells its state only when it changes".to_owned()));
+        board.prepare(true).await?;
+        let Some(before) = board.current_state(None).await? else {
+            return Err(NotPassed::Skipped("its family tells its state only when it changes".to_owned()));
         };
-        stand.drop_link().await;
-        stand.ready().await?;
-        let after = stand.observe(None).await?.unwrap_or_default();
-        keeping(stand, &before, &after, before.items(), "after another connect, what it was before")
+        board.drop_link().await;
+        board.ready().await?;
+        let after = board.current_state(None).await?.unwrap_or_default();
+        require_unchanged(board, &before, &after, before.items(), "after another connect, what it was before")
     }
     .boxed()
 }
 
-pub(super) fn second_connect(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn second_connect(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.link().await?;
+        board.link().await?;
         for number in 1..=AGAIN {
-            let result = stand.connect(REQUEST_TIME * 2).await;
-            result.shall(&format!("connect number {} is served as the first one was", number + 1))?;
+            let result = board.connect(REQUEST_TIME * 2).await;
+            result.or_failed(&format!("connect number {} is served as the first one was", number + 1))?;
         }
         Ok(())
     }
     .boxed()
 }
 
-pub(super) fn idle(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
+pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        stand.base(false).await?;
-        let profile = Arc::clone(stand.profile());
+        board.prepare(false).await?;
+        let profile = Arc::clone(board.profile());
         let on = Light { power: Some(true), ..Light::default() };
-        stand.send(&on).await.need("it refuses commands")?;
+        board.send(&on).await.or_blocked("it refuses commands")?;
         // What it does not do before the pause, it need not do after it.
-        let told = stand.listen(ACK_TIME, |light| !light.items().is_empty()).await?.is_some();
-        let end = tokio::time::Instant::now() + stand.alone;
-        let minutes = format!("the link is up after {} s without a command", stand.alone.as_secs());
+        let told = board.listen(ACK_TIME, |light| !light.items().is_empty()).await?.is_some();
+        let end = tokio::time::Instant::now() + board.idle_time;
+        let minutes = format!("the link is up after {} s without a command", board.idle_time.as_secs());
         // What its family wants to be written to keep the link is written.
         if let Some(keep) = profile.session.keep_alive.clone() {
             while tokio::time::Instant::now() + keep.every < end {
                 sleep(keep.every).await;
-                stand.write(&keep.write, Deadline::after(REQUEST_TIME)).await.shall(&minutes)?;
+                board.write(&keep.write, Deadline::after(REQUEST_TIME)).await.or_failed(&minutes)?;
             }
         }
         tokio::time::sleep_until(end).await;
-        if !stand.is_up() {
+        if !board.is_up() {
             return Err(failed(minutes, "the link was lost"));
         }
-        stand.drain();
+        board.drain();
         let off = Light { power: Some(false), ..Light::default() };
-        stand.send(&off).await.shall("a command is accepted after that")?;
+        board.send(&off).await.or_failed("a command is accepted after that")?;
         if !told {
             return Ok(());
         }
         // How soon is for notifies-in-time to say.
-        let heard = stand.next(ACK_TIME * 4).await?;
+        let heard = board.next(ACK_TIME * 4).await?;
         sleep(SETTLE).await;
         match heard {
             Some(_) => Ok(()),

@@ -8,34 +8,34 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
-use super::light::keeping;
-use super::stand::{REQUEST_TIME, SETTLE};
-use super::{Stand, Stop, Verdict, failed};
+use super::board::{REQUEST_TIME, SETTLE};
+use super::light::require_unchanged;
+use super::{Board, NotPassed, RunResult, failed};
 use crate::error::Error;
 use crate::radio::Deadline;
 
-/// How a frame is spoilt.
+/// How a frame is frames.
 #[derive(Clone, Copy)]
-enum Spoilt {
+enum Malformation {
     Short,
     Long,
     OutOfRange,
 }
 
-pub(super) fn short(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
-    refuses(stand, Spoilt::Short).boxed()
+pub(super) fn short(board: &mut Board) -> BoxFuture<'_, RunResult> {
+    refuses(board, Malformation::Short).boxed()
 }
 
-pub(super) fn long(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
-    refuses(stand, Spoilt::Long).boxed()
+pub(super) fn long(board: &mut Board) -> BoxFuture<'_, RunResult> {
+    refuses(board, Malformation::Long).boxed()
 }
 
-pub(super) fn out_of_range(stand: &mut Stand) -> BoxFuture<'_, Verdict> {
-    refuses(stand, Spoilt::OutOfRange).boxed()
+pub(super) fn out_of_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
+    refuses(board, Malformation::OutOfRange).boxed()
 }
 
 /// The frames of a profile for two states that differ in everything.
-fn frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
+fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
     let can = profile.settable();
     let of = |power: bool, brightness: u8, color: Rgb| {
         use bulb_protocol::profile::Item;
@@ -59,22 +59,22 @@ fn frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
 }
 
 /// Frames that its family does not know: never another opcode, only fewer bytes, more, or another value.
-fn spoil(profile: &Profile, how: Spoilt) -> Vec<Write> {
-    let mut spoilt = Vec::new();
-    for (write, twin) in frames(profile) {
+fn malformed_frames(profile: &Profile, how: Malformation) -> Vec<Write> {
+    let mut frames = Vec::new();
+    for (write, twin) in valid_frames(profile) {
         let with = |bytes: Vec<u8>| Write { bytes, ..write.clone() };
         match how {
-            Spoilt::Short => {
+            Malformation::Short => {
                 let mut bytes = write.bytes.clone();
                 bytes.pop();
-                spoilt.push(with(bytes));
+                frames.push(with(bytes));
             }
-            Spoilt::Long => {
+            Malformation::Long => {
                 let mut bytes = write.bytes.clone();
                 bytes.push(0);
-                spoilt.push(with(bytes));
+                frames.push(with(bytes));
             }
-            Spoilt::OutOfRange => {
+            Malformation::OutOfRange => {
                 let Some(twin) = twin else { continue };
                 let varies = write.bytes.iter().zip(&twin).enumerate().filter(|(_, (a, b))| a != b);
                 for (place, _) in varies {
@@ -82,59 +82,59 @@ fn spoil(profile: &Profile, how: Spoilt) -> Vec<Write> {
                     if let Some(byte) = bytes.get_mut(place) {
                         *byte = 0xFF;
                     }
-                    spoilt.push(with(bytes));
+                    frames.push(with(bytes));
                 }
             }
         }
     }
-    spoilt.retain(|write| profile.decode_command(&write.role, &write.bytes).is_err());
-    spoilt
+    frames.retain(|write| profile.decode_command(&write.role, &write.bytes).is_err());
+    frames
 }
 
-pub(super) fn lacks_short(profile: &Profile) -> Option<String> {
-    lacks(profile, Spoilt::Short)
+pub(super) fn skip_without_short(profile: &Profile) -> Option<String> {
+    lacks(profile, Malformation::Short)
 }
 
-pub(super) fn lacks_long(profile: &Profile) -> Option<String> {
-    lacks(profile, Spoilt::Long)
+pub(super) fn skip_without_long(profile: &Profile) -> Option<String> {
+    lacks(profile, Malformation::Long)
 }
 
-pub(super) fn lacks_out_of_range(profile: &Profile) -> Option<String> {
-    lacks(profile, Spoilt::OutOfRange)
+pub(super) fn skip_without_out_of_range(profile: &Profile) -> Option<String> {
+    lacks(profile, Malformation::OutOfRange)
 }
 
-fn lacks(profile: &Profile, how: Spoilt) -> Option<String> {
-    spoil(profile, how).is_empty().then(|| "its family has no such frames".to_owned())
+fn lacks(profile: &Profile, how: Malformation) -> Option<String> {
+    malformed_frames(profile, how).is_empty().then(|| "its family has no such frames".to_owned())
 }
 
-async fn refuses(stand: &mut Stand, how: Spoilt) -> Verdict {
-    let profile = Arc::clone(stand.profile());
-    for write in spoil(&profile, how) {
-        stand.base(true).await?;
+async fn refuses(board: &mut Board, how: Malformation) -> RunResult {
+    let profile = Arc::clone(board.profile());
+    for write in malformed_frames(&profile, how) {
+        board.prepare(true).await?;
         let unchanged = format!("{} changes nothing, and the link stays up", hex::encode(&write.bytes));
-        changes_nothing(stand, std::slice::from_ref(&write), &unchanged).await?;
+        changes_nothing(board, std::slice::from_ref(&write), &unchanged).await?;
     }
     Ok(())
 }
 
 /// Writes what may be refused, and is to have no effect.
-pub(super) async fn changes_nothing(stand: &mut Stand, writes: &[Write], expected: &str) -> Verdict {
-    let before = stand.observe(None).await?;
+pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expected: &str) -> RunResult {
+    let before = board.current_state(None).await?;
     for write in writes {
-        match stand.write(write, Deadline::after(REQUEST_TIME)).await {
+        match board.write(write, Deadline::after(REQUEST_TIME)).await {
             Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
-            Err(error) if matches!(error.exit(), 4 | 5) => return Err(Stop::Broken(error)),
+            Err(error) if matches!(error.exit(), 4 | 5) => return Err(NotPassed::RadioUnusable(error)),
             Err(error) => return Err(failed(expected, error.to_string())),
         }
     }
     sleep(SETTLE).await;
-    if !stand.is_up() {
+    if !board.is_up() {
         return Err(failed(expected, "the link was lost"));
     }
-    stand.drain();
-    let after = stand.observe(None).await?;
+    board.drain();
+    let after = board.current_state(None).await?;
     match (before, after) {
-        (Some(before), Some(after)) => keeping(stand, &before, &after, before.items(), expected),
+        (Some(before), Some(after)) => require_unchanged(board, &before, &after, before.items(), expected),
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The conformance suite: what a bulb of a family has to do, one named check each.
 //!
-//! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Stand`], which brings the bulb to what each check needs,
+//! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Board`], which brings the bulb to what each check needs,
 //! keeps what passed, and puts the bulb back into the state that it was found in ([`Restorer`](crate::bulb::Undo)).
 
 use std::sync::Arc;
@@ -14,21 +14,21 @@ use bulb_protocol::profile::Profile;
 
 use crate::error::{Error, Result};
 
+mod board;
 mod frames;
 mod light;
 mod link;
 mod malformed;
-mod own;
-mod stand;
+mod profile_checks;
 mod table;
 
-pub use own::{own_class, own_look, own_name};
-pub use stand::Stand;
+pub use board::Board;
+pub use profile_checks::{profile_check_category, profile_check_hint, profile_check_name};
 pub use table::CHECKS;
 
 /// When a check is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum Category {
     /// Always.
     Safe,
     /// Where flashing light was allowed.
@@ -45,11 +45,11 @@ pub struct Check {
     /// What it expects, as one sentence without a full stop.
     pub about: &'static str,
     /// When it is run.
-    pub class: Class,
+    pub class: Category,
     /// Why a bulb of this family does not have it; nothing where it does.
     pub lacks: fn(&Profile) -> Option<String>,
     /// How it is run. Everything that it needs it brings about itself.
-    pub run: for<'a> fn(&'a mut Stand) -> BoxFuture<'a, Verdict>,
+    pub run: for<'a> fn(&'a mut Board) -> BoxFuture<'a, RunResult>,
     /// How long it may take, besides the time of a long one.
     pub time: Duration,
     /// Where to look in the firmware when it fails.
@@ -58,7 +58,7 @@ pub struct Check {
 
 /// How a check ends before it has passed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Stop {
+pub enum NotPassed {
     /// The bulb does otherwise than it should.
     Failed {
         /// What was expected.
@@ -71,11 +71,11 @@ pub enum Stop {
     /// It is of no use here; why.
     Skipped(String),
     /// The radio itself is of no use any more.
-    Broken(Error),
+    RadioUnusable(Error),
 }
 
 /// How a check ends.
-pub type Verdict = Result<(), Stop>;
+pub type RunResult = Result<(), NotPassed>;
 
 /// What became of a check.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +97,7 @@ pub enum Outcome {
 
 /// A check that is over.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub struct FinishedCheck {
     /// Its name.
     pub name: String,
     /// What it expects.
@@ -116,7 +116,7 @@ pub struct Done {
 
 /// Which checks are run.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct CheckPlan {
     /// Only those whose names match one of these; all where there are none.
     pub only: Vec<WildMatch>,
     /// Those that flash, too.
@@ -125,7 +125,7 @@ pub struct Plan {
     pub long: Option<Duration>,
 }
 
-impl Plan {
+impl CheckPlan {
     /// Whether a check was asked for by its name.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
@@ -133,10 +133,10 @@ impl Plan {
     }
 
     /// Why a check of this class is left out, if it is.
-    fn leaves_out(&self, class: Class) -> Option<&'static str> {
+    fn leaves_out(&self, class: Category) -> Option<&'static str> {
         match class {
-            Class::Flashing if !self.flashing => Some("it flashes; --flashing runs it"),
-            Class::Long if self.long.is_none() => Some("it takes minutes; --long runs it"),
+            Category::Flashing if !self.flashing => Some("it flashes; --flashing runs it"),
+            Category::Long if self.long.is_none() => Some("it takes minutes; --long runs it"),
             _ => None,
         }
     }
@@ -165,35 +165,43 @@ pub struct Summary {
 /// # Errors
 /// What `told` gives, and the error that leaves the radio itself without use. What is wrong with the bulb is no error.
 pub async fn run(
-    stand: &mut Stand,
-    plan: &Plan,
-    mut told: impl FnMut(&Done) -> Result<()>,
+    board: &mut Board,
+    plan: &CheckPlan,
+    mut told: impl FnMut(&FinishedCheck) -> Result<()>,
 ) -> Result<Summary> {
     let start = Instant::now();
     let mut summary = Summary::default();
-    stand.alone = plan.long.unwrap_or_default();
+    board.idle_time = plan.long.unwrap_or_default();
     for check in CHECKS.iter().filter(|check| plan.names(check.name)) {
-        let time = check.time + if check.class == Class::Long { stand.alone } else { Duration::ZERO };
+        let time = check.time + if check.class == Category::Long { board.idle_time } else { Duration::ZERO };
         let row = Row { name: check.name, about: check.about, class: check.class, look: check.look, time };
-        let lacks = (check.lacks)(stand.profile());
-        summary.count(&row.run(stand, plan, lacks, |stand| (check.run)(stand)).await?, &mut told)?;
+        let lacks = (check.lacks)(board.profile());
+        summary.count(&row.run(board, plan, lacks, |board| (check.run)(board)).await?, &mut told)?;
     }
-    let profile = Arc::clone(stand.profile());
+    let profile = Arc::clone(board.profile());
     for check in &profile.checks {
-        let name = own_name(&profile, check);
+        let name = profile_check_name(&profile, check);
         if plan.names(&name) {
-            let (about, look, own) = (&*check.about, own_look(check), check.clone());
-            let row = Row { name: &name, about, class: own_class(check), look, time: table::TIME };
-            summary.count(&row.run(stand, plan, None, |stand| own::run(stand, own)).await?, &mut told)?;
+            let (about, look, own) = (&*check.about, profile_check_hint(check), check.clone());
+            let row =
+                Row { name: &name, about, class: profile_check_category(check), look, time: table::TIME };
+            summary.count(
+                &row.run(board, plan, None, |board| profile_checks::run(board, own)).await?,
+                &mut told,
+            )?;
         }
     }
-    summary.restored = stand.undo().run().await;
+    summary.restored = board.restorer().run().await;
     summary.took = start.elapsed();
     Ok(summary)
 }
 
 impl Summary {
-    fn count(&mut self, done: &Done, told: &mut impl FnMut(&Done) -> Result<()>) -> Result<()> {
+    fn count(
+        &mut self,
+        done: &FinishedCheck,
+        told: &mut impl FnMut(&FinishedCheck) -> Result<()>,
+    ) -> Result<()> {
         match done.outcome {
             Outcome::Passed => self.passed += 1,
             Outcome::Failed { .. } => self.failed += 1,
@@ -208,7 +216,7 @@ impl Summary {
 struct Row<'a> {
     name: &'a str,
     about: &'a str,
-    class: Class,
+    class: Category,
     look: &'a str,
     time: Duration,
 }
@@ -217,21 +225,21 @@ impl Row<'_> {
     /// Runs it within its time.
     async fn run<'s>(
         &self,
-        stand: &'s mut Stand,
-        plan: &Plan,
+        board: &'s mut Board,
+        plan: &CheckPlan,
         lacks: Option<String>,
-        run: impl for<'a> FnOnce(&'a mut Stand) -> BoxFuture<'a, Verdict>,
-    ) -> Result<Done> {
+        run: impl for<'a> FnOnce(&'a mut Board) -> BoxFuture<'a, RunResult>,
+    ) -> Result<FinishedCheck> {
         let start = Instant::now();
-        stand.begin();
+        board.begin();
         let left_out = plan.leaves_out(self.class).map(str::to_owned);
         let verdict = match left_out.or(lacks) {
-            Some(why) => Err(Stop::Skipped(why)),
-            None => match timeout(self.time, run(stand)).await {
+            Some(why) => Err(NotPassed::Skipped(why)),
+            None => match timeout(self.time, run(board)).await {
                 Ok(verdict) => verdict,
                 Err(_) => {
                     // Whatever hangs there is not to be in the way of the next one.
-                    stand.drop_link().await;
+                    board.drop_link().await;
                     let seen = format!("it was not over after {} s", self.time.as_secs());
                     Err(failed(self.about, seen))
                 }
@@ -239,13 +247,13 @@ impl Row<'_> {
         };
         let outcome = match verdict {
             Ok(()) => Outcome::Passed,
-            Err(Stop::Failed { expected, seen }) => Outcome::Failed { expected, seen },
-            Err(Stop::Blocked(what)) => Outcome::Blocked(what),
-            Err(Stop::Skipped(why)) => Outcome::Skipped(why),
-            Err(Stop::Broken(error)) => return Err(error),
+            Err(NotPassed::Failed { expected, seen }) => Outcome::Failed { expected, seen },
+            Err(NotPassed::Blocked(what)) => Outcome::Blocked(what),
+            Err(NotPassed::Skipped(why)) => Outcome::Skipped(why),
+            Err(NotPassed::RadioUnusable(error)) => return Err(error),
         };
-        let (frames, note) = stand.end();
-        Ok(Done {
+        let (frames, note) = board.end();
+        Ok(FinishedCheck {
             name: self.name.to_owned(),
             about: self.about.to_owned(),
             look: self.look.to_owned(),
@@ -258,29 +266,29 @@ impl Row<'_> {
 }
 
 /// What an error of the radio or the bulb means for a check.
-trait Judge<T> {
+trait OrNotPassed<T> {
     /// The bulb should have done it.
-    fn shall(self, what: &str) -> Result<T, Stop>;
+    fn or_failed(self, what: &str) -> Result<T, NotPassed>;
     /// It has to work for the check, and is what another check is for.
-    fn need(self, what: &str) -> Result<T, Stop>;
+    fn or_blocked(self, what: &str) -> Result<T, NotPassed>;
 }
 
-impl<T> Judge<T> for Result<T> {
-    fn shall(self, what: &str) -> Result<T, Stop> {
+impl<T> OrNotPassed<T> for Result<T> {
+    fn or_failed(self, what: &str) -> Result<T, NotPassed> {
         self.map_err(|error| match error.exit() {
-            4 | 5 => Stop::Broken(error),
+            4 | 5 => NotPassed::RadioUnusable(error),
             _ => failed(what, error.to_string()),
         })
     }
 
-    fn need(self, what: &str) -> Result<T, Stop> {
+    fn or_blocked(self, what: &str) -> Result<T, NotPassed> {
         self.map_err(|error| match error.exit() {
-            4 | 5 => Stop::Broken(error),
-            _ => Stop::Blocked(format!("{what}: {error}")),
+            4 | 5 => NotPassed::RadioUnusable(error),
+            _ => NotPassed::Blocked(format!("{what}: {error}")),
         })
     }
 }
 
-fn failed(expected: impl Into<String>, seen: impl Into<String>) -> Stop {
-    Stop::Failed { expected: expected.into(), seen: seen.into() }
+fn failed(expected: impl Into<String>, seen: impl Into<String>) -> NotPassed {
+    NotPassed::Failed { expected: expected.into(), seen: seen.into() }
 }

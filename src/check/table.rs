@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::Class::{Flashing, Long, Safe};
+use super::Category::{Flashing, Long, Safe};
 use super::{Check, frames, light, link, malformed};
 
 /// What most may take: a connect, and some commands that are never reported.
@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
         "advertises",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::advertises,
         "it advertises while it has no link",
         "start advertising at power-up, and again in the handler of a disconnect"
@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
         "name-and-services",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::name_and_services,
         "its advertisement has its name, and the services that its family advertises",
         "the advertising data and the scan response: 31 bytes each, and what does not fit is left out by many stacks"
@@ -50,7 +50,7 @@ pub const CHECKS: &[Check] = &[
         "connects-in-time",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::connects_in_time,
         "a link with its services within 5 s",
         "the advertising interval (more than 1 s is slow to connect), and what is done in the handler of a connect"
@@ -59,7 +59,7 @@ pub const CHECKS: &[Check] = &[
         "roles-and-properties",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::roles_and_properties,
         "the characteristics of its family, with the properties that they have to have",
         "the UUIDs and the property bits in the GATT table; after a change of these, the computer may remember the old table"
@@ -68,7 +68,7 @@ pub const CHECKS: &[Check] = &[
         "no-duplicates",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::no_duplicates,
         "every service, and every characteristic within its service, is there once",
         "the code that registers the GATT table: it may run twice, as after a reset of the stack"
@@ -104,7 +104,7 @@ pub const CHECKS: &[Check] = &[
         "answers-in-time",
         Safe,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         frames::answers_in_time,
         "a write is answered within 1 s",
         "what the write handler does before it returns: the lamp is to be driven, and flash written, outside of it"
@@ -131,7 +131,7 @@ pub const CHECKS: &[Check] = &[
         "battery-in-range",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::battery_in_range,
         "its battery level is one byte, 0 to 100",
         "the conversion from millivolts to percent, and what is told before the first measurement"
@@ -140,7 +140,7 @@ pub const CHECKS: &[Check] = &[
         "command-on",
         Safe,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         light::command_on,
         "on is carried out and reported",
         "the write handler of the control characteristic, and the order of power and state"
@@ -149,7 +149,7 @@ pub const CHECKS: &[Check] = &[
         "command-off",
         Safe,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         light::command_off,
         "off is carried out and reported",
         "the write handler of the control characteristic, and the order of power and state"
@@ -158,7 +158,7 @@ pub const CHECKS: &[Check] = &[
         "brightness-0",
         Safe,
         TIME,
-        light::lacks_brightness::<0>,
+        light::skip_without_brightness::<0>,
         light::brightness::<0>,
         "brightness 0 % is reported, and the bulb stays on",
         "a brightness of zero that is taken for off"
@@ -167,7 +167,7 @@ pub const CHECKS: &[Check] = &[
         "brightness-1",
         Safe,
         TIME,
-        light::lacks_brightness::<1>,
+        light::skip_without_brightness::<1>,
         light::brightness::<1>,
         "brightness 1 % is reported",
         "rounding and the scale: percent, not 0 to 255; a threshold below which nothing lights"
@@ -176,7 +176,7 @@ pub const CHECKS: &[Check] = &[
         "brightness-50",
         Safe,
         TIME,
-        light::lacks_brightness::<50>,
+        light::skip_without_brightness::<50>,
         light::brightness::<50>,
         "brightness 50 % is reported",
         "the scale: percent, not 0 to 255; a gamma curve that is reported in place of the value"
@@ -185,7 +185,7 @@ pub const CHECKS: &[Check] = &[
         "brightness-100",
         Safe,
         TIME,
-        light::lacks_brightness::<100>,
+        light::skip_without_brightness::<100>,
         light::brightness::<100>,
         "brightness 100 % is reported",
         "the scale, and an overflow at its end"
@@ -194,7 +194,7 @@ pub const CHECKS: &[Check] = &[
         "color-red",
         Safe,
         TIME,
-        light::lacks_color,
+        light::skip_without_color,
         light::color::<0xFF_0000>,
         "red is reported as red",
         "the order of the colour bytes, in the command and in the report"
@@ -203,7 +203,7 @@ pub const CHECKS: &[Check] = &[
         "color-green",
         Safe,
         TIME,
-        light::lacks_color,
+        light::skip_without_color,
         light::color::<0x00_FF00>,
         "green is reported as green",
         "the order of the colour bytes, in the command and in the report"
@@ -212,7 +212,7 @@ pub const CHECKS: &[Check] = &[
         "color-blue",
         Safe,
         TIME,
-        light::lacks_color,
+        light::skip_without_color,
         light::color::<0x00_00FF>,
         "blue is reported as blue",
         "the order of the colour bytes, in the command and in the report"
@@ -221,7 +221,7 @@ pub const CHECKS: &[Check] = &[
         "color-white",
         Safe,
         TIME,
-        light::lacks_color,
+        light::skip_without_color,
         light::color::<0xFF_FFFF>,
         "white is reported as white",
         "a limit of the current that is reported in place of the colour"
@@ -230,7 +230,7 @@ pub const CHECKS: &[Check] = &[
         "color-corners",
         Safe,
         TIME,
-        light::lacks_color,
+        light::skip_without_color,
         light::corners,
         "mixed colours, black, and what is right beside black and white are reported as they are",
         "the width of the colour registers, rounding, and black that is taken for off"
@@ -239,7 +239,7 @@ pub const CHECKS: &[Check] = &[
         "white",
         Safe,
         TIME,
-        light::lacks_white,
+        light::skip_without_white,
         light::white,
         "the least and the greatest white are reported",
         "the scale of the white channel"
@@ -248,7 +248,7 @@ pub const CHECKS: &[Check] = &[
         "kelvin",
         Safe,
         TIME,
-        light::lacks_kelvin,
+        light::skip_without_kelvin,
         light::kelvin,
         "the warmest and the coldest white are reported",
         "the scale and the limits of the colour temperature"
@@ -257,7 +257,7 @@ pub const CHECKS: &[Check] = &[
         "keeps-the-rest",
         Safe,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         light::keeps_the_rest,
         "a command changes what it names, and nothing else",
         "what is reset when the lamp goes off or on, and what a command overwrites"
@@ -266,7 +266,7 @@ pub const CHECKS: &[Check] = &[
         "malformed-short",
         Safe,
         TIME,
-        malformed::lacks_short,
+        malformed::skip_without_short,
         malformed::short,
         "a frame that is too short changes nothing, and the link stays up",
         "the length has to be looked at before any byte is"
@@ -275,7 +275,7 @@ pub const CHECKS: &[Check] = &[
         "malformed-long",
         Safe,
         TIME,
-        malformed::lacks_long,
+        malformed::skip_without_long,
         malformed::long,
         "a frame that is too long changes nothing, and the link stays up",
         "the length has to be looked at, and the size of the buffer that is copied into"
@@ -284,7 +284,7 @@ pub const CHECKS: &[Check] = &[
         "malformed-out-of-range",
         Safe,
         TIME,
-        malformed::lacks_out_of_range,
+        malformed::skip_without_out_of_range,
         malformed::out_of_range,
         "a frame with a value out of its range changes nothing, and the link stays up",
         "all values have to be looked at before any is taken over"
@@ -293,7 +293,7 @@ pub const CHECKS: &[Check] = &[
         "burst",
         Safe,
         MANY,
-        light::lacks_brightness::<20>,
+        light::skip_without_brightness::<20>,
         frames::burst,
         "of two hundred writes in a row, at the pace of its family, none is lost",
         "a queue of commands that is too short, or a write handler that passes over what comes while it is busy"
@@ -302,7 +302,7 @@ pub const CHECKS: &[Check] = &[
         "flash-power",
         Flashing,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         frames::switching,
         "after twenty switches in a row it is as the last one says",
         "a queue of commands that is too short, or a timer that switches late"
@@ -311,7 +311,7 @@ pub const CHECKS: &[Check] = &[
         "effects",
         Flashing,
         MANY,
-        light::lacks_effects,
+        light::skip_without_effects,
         light::effects,
         "every effect is carried out and reported",
         "the table of effects, and its numbers"
@@ -320,7 +320,7 @@ pub const CHECKS: &[Check] = &[
         "idle",
         Long,
         TIME,
-        light::lacks_power,
+        light::skip_without_power,
         link::idle,
         "the link outlasts a pause, and a command after it is carried out and reported",
         "supervision timeout, sleep modes, and timers that stop notifying or hang up"
@@ -338,7 +338,7 @@ pub const CHECKS: &[Check] = &[
         "second-connect",
         Safe,
         TIME,
-        link::never_lacks,
+        link::never_skipped,
         link::second_connect,
         "after a disconnect, the next connect is served as the first one was",
         "what is freed when a link ends, and that advertising starts again"

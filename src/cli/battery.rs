@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::{reach, read_battery};
+use crate::bulb::{read_battery, with_link};
 use crate::error::Result;
 use crate::output::{BatteryRecord, Record};
 
@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "reading",
             async |radio, device, deadline| {
-                let battery = reach(radio.as_ref(), &device, deadline, async |link| {
+                let battery = with_link(radio.as_ref(), &device, deadline, async |link| {
                     read_battery(link.as_ref(), &device.label(), deadline).await
                 });
                 Ok(BatteryRecord::of(&args.target, &device, battery.await?))

@@ -11,7 +11,7 @@ use super::check::write;
 use super::context::Context;
 use crate::bulb::Restorer;
 use crate::error::{Error, Result};
-use crate::measure::{Part, Plan, measure};
+use crate::measure::{BenchPlan, Part, measure};
 use crate::output::{BenchRecord, ComparisonRecord, Printer, Record, SavedBench, json_line};
 
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
             "bench measures one bulb: others on the air would be in its figures".to_owned(),
         ));
     };
-    let plan = Plan {
+    let plan = BenchPlan {
         rounds: args.rounds,
         warm_up: args.warm_up,
         parts: parts(&args.only),
@@ -92,14 +92,14 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
         timeout: context.timeout,
     };
     let radio = Arc::clone(context.radio().await?);
-    let undo = Restorer::new(Arc::clone(&radio), device.clone());
-    let way_back = undo.clone();
+    let restorer = Restorer::new(Arc::clone(&radio), device.clone());
+    let way_back = restorer.clone();
     context.at_exit(async move {
         way_back.run().await;
     });
     let label = device.label();
     let progress = context.progress(format!("measuring {label}"));
-    let measured = measure(&radio, &device, &context.families, &plan, &undo, |doing| {
+    let measured = measure(&radio, &device, &context.families, &plan, &restorer, |doing| {
         tracing::info!("{label}: {doing}");
     });
     let measured = measured.await?;

@@ -10,9 +10,9 @@ use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
 
 use super::args::Global;
 use super::context::families;
-use crate::bulb::families::is_called;
-use crate::bulb::{Families, Roles, judge};
-use crate::capture::{self, Capture, Device, Place, What};
+use crate::bulb::families::is_named;
+use crate::bulb::{Families, Roles, recognise_offline};
+use crate::capture::{self, AttributeRef, Capture, Device, EventKind};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{CapturedRecord, FrameKind, FrameRecord, Printer, Record};
@@ -38,7 +38,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
     let mut any = false;
     for event in &capture.events {
         let Some(found) = capture.devices.get(event.device) else { continue };
-        if device.is_some_and(|wanted| !is_called(&found.report, wanted)) {
+        if device.is_some_and(|wanted| !is_named(&found.report, wanted)) {
             continue;
         }
         any = true;
@@ -51,7 +51,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
         };
         let place = event.handle.and_then(|handle| reader.places.get(&handle));
         let mut record = CapturedRecord::of(event, &found.report, place);
-        match reader.meaning(place, &event.what) {
+        match reader.meaning(place, &event.kind) {
             Some(Ok(frame)) => record.frame = Some(frame),
             Some(Err(fault)) => record.malformed = Some(fault),
             None => {}
@@ -97,7 +97,7 @@ fn nothing(path: String, device: Option<&str>, capture: &Capture) -> Error {
 
 /// Knows what frames of one table mean.
 struct Reader {
-    places: BTreeMap<u16, Place>,
+    places: BTreeMap<u16, AttributeRef>,
     profile: Option<Arc<Profile>>,
     roles: Roles,
 }
@@ -105,24 +105,26 @@ struct Reader {
 impl Reader {
     fn of(device: &Device, local: bool, families: &Families) -> Result<Self> {
         let table = device.table(local);
-        let named = families.named(&device.report)?;
+        let named = families.configured_profile(&device.report)?;
         // What a device advertises says nothing of the computer's own table.
         let profile = match (named, local) {
             (Some(named), _) => Some(named),
-            (None, false) => judge(&table, &device.report, families),
+            (None, false) => recognise_offline(&table, &device.report, families),
             (None, true) => None,
         };
         let roles =
             profile.as_ref().and_then(|profile| Roles::find(profile, &table, "").ok()).unwrap_or_default();
-        Ok(Self { places: device.places(local), profile, roles })
+        Ok(Self { places: device.attributes(local), profile, roles })
     }
 
     /// What a value means; nothing where nobody knows.
-    fn meaning(&self, place: Option<&Place>, what: &What) -> Option<Result<FrameRecord, String>> {
+    fn meaning(&self, place: Option<&AttributeRef>, what: &EventKind) -> Option<Result<FrameRecord, String>> {
         let profile = self.profile.as_ref()?;
         let (out, bytes) = match what {
-            What::Write(_, bytes) => (true, bytes),
-            What::Read(0, bytes) | What::Notification(bytes) | What::Indication(bytes) => (false, bytes),
+            EventKind::Write(_, bytes) => (true, bytes),
+            EventKind::Read(0, bytes) | EventKind::Notification(bytes) | EventKind::Indication(bytes) => {
+                (false, bytes)
+            }
             _ => return None,
         };
         let Some(place) = place else { return only(profile, out, bytes) };

@@ -11,7 +11,7 @@ use super::args::{Check, Global};
 use super::context::Context;
 use super::profiles;
 use crate::bulb::{BASE, recognise};
-use crate::check::{self, CHECKS, Plan, Stand};
+use crate::check::{self, Board, CHECKS, CheckPlan};
 use crate::error::{Error, Result};
 use crate::fleet::glob;
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
@@ -28,7 +28,7 @@ pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<(
         .try_for_each(|one| printer.record(&Record::CheckListing(one)))
 }
 
-fn plan(args: &Check) -> Result<Plan> {
+fn plan(args: &Check) -> Result<CheckPlan> {
     let only: Vec<_> = args.only.iter().map(|text| glob(text)).collect();
     for (glob, text) in only.iter().zip(&args.only) {
         // One with a dot is of some profile's own: whether there is one, is seen when the profile is known.
@@ -36,7 +36,7 @@ fn plan(args: &Check) -> Result<Plan> {
             return Err(no_check(text));
         }
     }
-    Ok(Plan { only, flashing: args.flashing, long: args.long })
+    Ok(CheckPlan { only, flashing: args.flashing, long: args.long })
 }
 
 fn no_check(text: &str) -> Error {
@@ -73,18 +73,18 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
                 continue;
             }
         };
-        let mut stand = Stand::new(
+        let mut board = Board::new(
             Arc::clone(&radio),
             device.clone(),
             Arc::clone(&context.families),
             Arc::clone(&profile),
         );
-        let undo = stand.undo().clone();
+        let restorer = board.restorer().clone();
         context.at_exit(async move {
-            undo.run().await;
+            restorer.run().await;
         });
         let name = profile.full_name();
-        let summary = check::run(&mut stand, &plan, |done| {
+        let summary = check::run(&mut board, &plan, |done| {
             let record = CheckRecord::of(text, &device, &name, done.clone());
             records.push(record.clone());
             context.printer.record(&Record::Check(Box::new(record)))
@@ -115,7 +115,7 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
 /// its name has is held against that all the same, as this is what the suite is for.
 async fn held_against(radio: &dyn Radio, device: &SeenDevice, context: &Context<'_>) -> Result<Arc<Profile>> {
     let families = &context.families;
-    if let Some(named) = families.named(device)? {
+    if let Some(named) = families.configured_profile(device)? {
         return Ok(named);
     }
     let deadline: Deadline = context.deadline();

@@ -174,7 +174,7 @@ impl<'a> Context<'a> {
         let operation =
             |device| operation(Arc::clone(radio), device, if single { deadline } else { self.deadline() });
         progress.follow(radio.as_ref(), &found.bulbs);
-        fleet::each(found, limit, fleet::OnConnectFailure::RetryAlone, operation, |name, result| {
+        fleet::run_each(found, limit, fleet::OnConnectFailure::RetryAlone, operation, |name, result| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.printer.error(&error, Some(name)),
@@ -211,9 +211,9 @@ impl<'a> Context<'a> {
 /// The families that there are, and what was named for all bulbs or for some.
 pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     let families = Families::new(Config::profiles_folder(global.config.as_deref()));
-    let families = families.keeping(config.kept_profiles());
+    let families = families.with_bulb_profiles(config.kept_profiles());
     match &global.profile {
-        Some(text) => families.choosing(text),
+        Some(text) => families.with_profile(text),
         None => Ok(families),
     }
 }

@@ -7,7 +7,7 @@ use bulb_protocol::profile::Light;
 
 use super::args::{Bulbs, Set};
 use super::context::Context;
-use crate::bulb::{Change, Power, Session, reach};
+use crate::bulb::{Change, Power, Session, with_link};
 use crate::error::{Error, Result};
 use crate::output::{Record, StateRecord};
 
@@ -37,7 +37,7 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Worked out once: a toggle that is repeated would undo itself.
                 let mut wanted: Option<Light> = None;
-                let outcome = reach(radio.as_ref(), &device, deadline, async |link| {
+                let outcome = with_link(radio.as_ref(), &device, deadline, async |link| {
                     let mut session = Session::open(link, &device, &context.families, deadline).await?;
                     let light = match &wanted {
                         Some(light) => light.clone(),

@@ -2,7 +2,7 @@
 
 use super::args::Info;
 use super::context::Context;
-use crate::bulb::{self, Advertising, Families, reach, read_battery, weigh};
+use crate::bulb::{self, Advertising, Families, collect_evidence, read_battery, with_link};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::output::{ConnectedDetails, InfoRecord, Record};
@@ -15,11 +15,11 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     // Before the first connect: a bulb with a link does not advertise, and a scan beside one costs both.
     let heard = if found.bulbs.iter().any(|device| !device.connected) {
         let _progress = context.progress(format!("listening to {}", target.text()));
-        bulb::listen(radio.as_ref(), &mut found.bulbs, args.listen).await?
+        bulb::listen_to_advertisements(radio.as_ref(), &mut found.bulbs, args.listen).await?
     } else {
         Default::default()
     };
-    fleet::each(
+    fleet::run_each(
         found,
         context.links(radio.as_ref()),
         fleet::OnConnectFailure::Failed,
@@ -28,7 +28,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
             let nothing = Advertising::silent(args.listen);
             let advertising =
                 if device.connected { None } else { Some(heard.get(&device.id).unwrap_or(&nothing)) };
-            let inside = reach(radio.as_ref(), &device, deadline, async |link| {
+            let inside = with_link(radio.as_ref(), &device, deadline, async |link| {
                 let inside = look(link.as_ref(), &device, &context.families, deadline).await?;
                 // Last: a bulb may ask for other connection parameters once it is connected.
                 Ok((inside, radio.details(&device.id).await?))
@@ -61,8 +61,8 @@ async fn look(
             None
         }
     };
-    let said = bulb::device_information(link, deadline).await?;
-    let recognition = weigh(link, device, families, deadline, true).await?;
+    let said = bulb::read_device_information(link, deadline).await?;
+    let recognition = collect_evidence(link, device, families, deadline, true).await?;
     // Last: it may have been agreed on meanwhile.
     Ok(ConnectedDetails { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
 }

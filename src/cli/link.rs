@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::hold;
+use crate::bulb::connect_and_keep;
 use crate::error::Result;
 use crate::fleet;
 use crate::output::{LinkKind, LinkRecord, Record};
@@ -13,7 +13,7 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "connecting to",
             async |radio, device, deadline| {
-                hold(radio.as_ref(), &device, deadline).await?;
+                connect_and_keep(radio.as_ref(), &device, deadline).await?;
                 Ok(LinkRecord::of(&args.target, &device, LinkKind::Connected))
             },
             |record| context.printer.record(&Record::Link(record)),
@@ -31,7 +31,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
         // Of a pattern or of all, those that are connected are meant; that there are none is what was asked for.
         found.failures.clear();
     }
-    fleet::each(
+    fleet::run_each(
         found,
         context.links(radio.as_ref()),
         fleet::OnConnectFailure::Failed,

@@ -2,7 +2,7 @@
 
 use super::args::{Bulbs, Global, Show};
 use super::context::Context;
-use crate::bulb::{Families, reach, weigh};
+use crate::bulb::{Families, collect_evidence, with_link};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
@@ -40,8 +40,8 @@ pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             &args.target,
             "recognising",
             async |radio, device, deadline| {
-                let found = reach(radio.as_ref(), &device, deadline, async |link| {
-                    weigh(link.as_ref(), &device, &context.families, deadline, true).await
+                let found = with_link(radio.as_ref(), &device, deadline, async |link| {
+                    collect_evidence(link.as_ref(), &device, &context.families, deadline, true).await
                 });
                 Ok(DetectRecord::of(&args.target, &device, &found.await?))
             },

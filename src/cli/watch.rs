@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         }));
     }
     let watcher = Watcher { args, context, left: Cell::new(args.count), enough: CancellationToken::new() };
-    let watching = fleet::each(
+    let watching = fleet::run_each(
         found,
         // All at once: a bulb that waits for its turn would never be watched.
         usize::MAX,
@@ -85,14 +85,14 @@ impl Watcher<'_> {
             // Of its own: a bulb that does not answer must not hold the others up.
             gate: Arc::new(ConnectGate::default()),
             timeout: self.context.timeout,
-            around: DriverMode::Nothing,
+            mode: DriverMode::Standalone,
         };
         let _driver = Driver::start(plan, out);
         let mut watched =
             Watched { since: Instant::now(), driven: None, said: None, trouble: None, gap: None };
         while let Some((_, happening)) = happenings.recv().await {
             match happening {
-                DriverEvent::Recognised(driven) if !driven.tells() => {
+                DriverEvent::Recognised(driven) if !driven.reports_state() => {
                     return Err(Error::NeverTells {
                         device: device.label(),
                         profile: driven.0.full_name(),

@@ -34,7 +34,7 @@ pub async fn find_known(
     target: &Target,
     among: impl Fn(&SeenDevice) -> bool,
 ) -> Result<Found> {
-    powered(radio)?;
+    require_powered(radio)?;
     let mut devices = Devices::default();
     devices.add(radio.known().await?.into_iter().filter(among));
     Ok(devices.resolve(target, Duration::ZERO))
@@ -46,11 +46,11 @@ pub async fn find_known(
 /// # Errors
 /// What the radio gives. That a bulb was not found is a failure in the result.
 pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Result<Found> {
-    powered(radio)?;
+    require_powered(radio)?;
     let start = Instant::now();
     let mut devices = Devices::default();
     devices.add(radio.known().await?.into_iter());
-    let open_end = target.wanted().iter().any(Selector::many);
+    let open_end = target.selectors().iter().any(Selector::many);
     if open_end || !devices.has_all(target) {
         let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };
         tracing::info!("scanning for {}", target.text());
@@ -66,7 +66,7 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
 }
 
 /// What the system knows of bulbs is of no use while the adapter is off.
-fn powered(radio: &dyn Radio) -> Result<()> {
+fn require_powered(radio: &dyn Radio) -> Result<()> {
     let adapter = radio.adapter().name;
     match *radio.adapter_state().borrow() {
         AdapterState::On => Ok(()),
@@ -103,7 +103,7 @@ async fn collect(
                 let complete = devices.has_all(target);
                 devices.add(std::iter::once(report));
                 if !open_end && devices.has_all(target) && !complete {
-                    if !target.wanted().iter().any(|wanted| matches!(wanted, Selector::Exact(_))) {
+                    if !target.selectors().iter().any(|wanted| matches!(wanted, Selector::Exact(_))) {
                         return Ok(());
                     }
                     end = end.min(Instant::now() + NAMESAKE_WINDOW);
@@ -123,14 +123,14 @@ impl Devices {
     }
 
     fn has_all(&self, target: &Target) -> bool {
-        target.wanted().iter().all(|wanted| self.0.values().any(|report| wanted.matches(report)))
+        target.selectors().iter().all(|wanted| self.0.values().any(|report| wanted.matches(report)))
     }
 
     fn resolve(mut self, target: &Target, waited: Duration) -> Found {
         let seen = self.0.len();
         let mut found = Found { bulbs: Vec::new(), failures: Vec::new() };
         let mut taken: Vec<DeviceId> = Vec::new();
-        for wanted in target.wanted() {
+        for wanted in target.selectors() {
             let ids: Vec<DeviceId> = self
                 .0
                 .values()

@@ -5,5 +5,5 @@ mod run;
 mod target;
 
 pub use find::{Found, find, find_known};
-pub use run::{OnConnectFailure, each};
+pub use run::{OnConnectFailure, run_each};
 pub use target::{Selector, Target, glob};

@@ -23,7 +23,7 @@ pub enum OnConnectFailure {
 /// # Errors
 /// For a single bulb its own error, which `done` is not told of. For several, [`Error::Partial`] if any failed:
 /// each has been told to `done`.
-pub async fn each<T, F>(
+pub async fn run_each<T, F>(
     found: Found,
     limit: usize,
     missed: OnConnectFailure,

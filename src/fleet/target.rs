@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wildmatch::WildMatch;
 
 use crate::bulb::Families;
-use crate::bulb::families::is_called;
+use crate::bulb::families::is_named;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::radio::{Address, SeenDevice};
@@ -50,7 +50,7 @@ impl Selector {
     pub fn matches(&self, report: &SeenDevice) -> bool {
         match self {
             Self::Address(address) => report.address == Some(*address),
-            Self::Exact(text) => is_called(report, text),
+            Self::Exact(text) => is_named(report, text),
             Self::Glob(_, glob) => names(report).any(|name| glob.matches(name)),
             Self::All(families) => families.looks_like_a_bulb(report),
         }
@@ -110,7 +110,7 @@ impl Target {
 
     /// What to look for.
     #[must_use]
-    pub fn wanted(&self) -> &[Selector] {
+    pub fn selectors(&self) -> &[Selector] {
         &self.wanted
     }
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn texts(target: &str) -> Vec<String> {
-        parse(target).unwrap().wanted().iter().map(Selector::text).collect()
+        parse(target).unwrap().selectors().iter().map(Selector::text).collect()
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
             (0..40).map(|n| format!("g{n} = [\"@g{}\", \"@g{}\"]\n", n + 1, n + 1)).collect();
         let config = Config::parse(&format!("[groups]\n{groups}g40 = [\"Lamp\"]"), "test").unwrap();
         let target = Target::parse("@g0", &config, &Arc::default()).unwrap();
-        assert_eq!(target.wanted().iter().map(Selector::text).collect::<Vec<_>>(), ["Lamp"]);
+        assert_eq!(target.selectors().iter().map(Selector::text).collect::<Vec<_>>(), ["Lamp"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Measured, Part, Plan, Series, is_of_a_round};
+use super::{BenchPlan, Measured, Part, Series, is_of_a_round};
 use crate::error::Result;
 use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
 
@@ -35,7 +35,7 @@ pub(super) async fn fresh(radio: &dyn Radio, device: &DeviceId, time: Duration) 
 pub(super) async fn rounds(
     radio: &dyn Radio,
     first: Arc<dyn Link>,
-    plan: &Plan,
+    plan: &BenchPlan,
     measured: &mut Measured,
 ) -> Result<Arc<dyn Link>> {
     let wanted = |part| plan.has(part);

@@ -6,8 +6,8 @@ use bulb_protocol::Percent;
 use bulb_protocol::profile::Write;
 use tokio::time::{Instant, sleep};
 
-use super::stand::Stand;
-use super::{Measured, Part, Plan, Series, is_of_a_round};
+use super::bench_bulb::BenchBulb;
+use super::{BenchPlan, Measured, Part, Series, is_of_a_round};
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, WriteKind};
 
@@ -25,20 +25,20 @@ struct Round {
 }
 
 /// Measures rounds of one write each.
-pub(super) async fn rounds(stand: &mut Stand, plan: &Plan, measured: &mut Measured) -> Result<()> {
+pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mut Measured) -> Result<()> {
     let (mut notifications, mut answers) = (Series::default(), Series::default());
-    let asks = asks(stand)?;
-    if !stand.notifies() && !asks {
+    let asks = asks(bulb)?;
+    if !bulb.notifies() && !asks {
         measured.skip(Part::Latency, "it is written to without an answer, and does not notify");
         return Ok(());
     }
     let mut in_a_row = 0;
     for (round, counts) in plan.all_rounds() {
-        let (brightness, writes) = stand.command(round % 2 == 0)?;
-        stand.forget();
-        match once(stand, brightness, &writes, Deadline::after(plan.timeout)).await {
+        let (brightness, writes) = bulb.command(round % 2 == 0)?;
+        bulb.forget();
+        match once(bulb, brightness, &writes, Deadline::after(plan.timeout)).await {
             Ok(Round { notified, answered }) => {
-                if stand.notifies() {
+                if bulb.notifies() {
                     notifications.enter(counts, notified);
                 }
                 if asks {
@@ -48,7 +48,7 @@ pub(super) async fn rounds(stand: &mut Stand, plan: &Plan, measured: &mut Measur
             }
             Err(error) if is_of_a_round(&error) => {
                 tracing::info!("{error}");
-                notifications.enter(counts && stand.notifies(), None);
+                notifications.enter(counts && bulb.notifies(), None);
                 answers.enter(counts && asks, None);
                 in_a_row += 1;
             }
@@ -62,46 +62,51 @@ pub(super) async fn rounds(stand: &mut Stand, plan: &Plan, measured: &mut Measur
             break;
         }
         let uneven = PAUSE * (round * 7 % 10) / 10;
-        sleep(stand.profile.session.gap + uneven).await;
+        sleep(bulb.profile.session.gap + uneven).await;
     }
-    measured.notification = Some(notifications).filter(|_| stand.notifies());
+    measured.notification = Some(notifications).filter(|_| bulb.notifies());
     measured.answer = Some(answers).filter(|_| asks);
     Ok(())
 }
 
 /// Whether commands are usually written with an answer.
-fn asks(stand: &mut Stand) -> Result<bool> {
-    let (_, writes) = stand.command(false)?;
-    let kind = |write: &Write| stand.kind(write, None).map(|(_, kind)| kind);
+fn asks(bulb: &mut BenchBulb) -> Result<bool> {
+    let (_, writes) = bulb.command(false)?;
+    let kind = |write: &Write| bulb.kind(write, None).map(|(_, kind)| kind);
     Ok(writes.last().and_then(kind) == Some(WriteKind::Request))
 }
 
 /// Writes, and waits for the answer and for the notification at once: either may come first.
-async fn once(stand: &mut Stand, brightness: Percent, writes: &[Write], deadline: Deadline) -> Result<Round> {
+async fn once(
+    bulb: &mut BenchBulb,
+    brightness: Percent,
+    writes: &[Write],
+    deadline: Deadline,
+) -> Result<Round> {
     let Some((last, first)) = writes.split_last() else {
         return Ok(Round { notified: None, answered: None });
     };
     for write in first {
-        if let Some((id, kind)) = stand.kind(write, None) {
-            stand.link.write(id, &write.bytes, kind, deadline).await?;
+        if let Some((id, kind)) = bulb.kind(write, None) {
+            bulb.link.write(id, &write.bytes, kind, deadline).await?;
             sleep(write.delay).await;
         }
     }
-    let Some((id, kind)) = stand.kind(last, None) else {
+    let Some((id, kind)) = bulb.kind(last, None) else {
         return Ok(Round { notified: None, answered: None });
     };
-    let link = std::sync::Arc::clone(&stand.link);
+    let link = std::sync::Arc::clone(&bulb.link);
     let start = Instant::now();
     let answer = async {
         link.write(id, &last.bytes, kind, deadline).await?;
         Ok(Some(start.elapsed()).filter(|_| kind == WriteKind::Request))
     };
     let notification = async {
-        if !stand.notifies() {
+        if !bulb.notifies() {
             return Ok(None);
         }
         let heard = async {
-            while !stand.next_report(brightness).await?.1 {}
+            while !bulb.next_report(brightness).await?.1 {}
             Ok::<_, Error>(start.elapsed())
         };
         tokio::time::timeout(ACK_TIME, heard).await.map_or(Ok(None), |heard| heard.map(Some))

@@ -4,11 +4,11 @@
 //! The brightness moves by one percent (by more where that makes no difference to the lamp), and the state that was found is written back at the end, also after an interrupt
 //! ([`Restorer`]).
 
+mod bench_bulb;
 mod connect;
 mod latency;
 mod rate;
 mod series;
-mod stand;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub enum Part {
 
 /// What is to be measured, and how often.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct BenchPlan {
     /// How many rounds count.
     pub rounds: u32,
     /// How many rounds go before these, and do not count.
@@ -51,7 +51,7 @@ pub struct Plan {
     pub timeout: Duration,
 }
 
-impl Plan {
+impl BenchPlan {
     fn has(&self, part: Part) -> bool {
         self.parts.contains(&part)
     }
@@ -65,7 +65,7 @@ impl Plan {
 
 /// How the writes of a step went.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct RateStep {
     /// How many writes a second were wanted.
     pub wanted: f64,
     /// How many there were.
@@ -82,7 +82,7 @@ pub struct Step {
     pub link_lost: bool,
 }
 
-impl Step {
+impl RateStep {
     /// Whether something did not arrive; nothing where that cannot be told.
     #[must_use]
     pub fn loses(&self) -> Option<bool> {
@@ -102,7 +102,7 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Witness {
+pub enum LossEvidence {
     /// The bulb notifies each command: they are counted.
     Notification,
     /// The last command is asked for or read after each burst.
@@ -115,7 +115,7 @@ pub struct Rate {
     /// With or without an answer.
     pub kind: WriteKind,
     /// What tells of loss; nothing where the family never tells.
-    pub witness: Option<Witness>,
+    pub witness: Option<LossEvidence>,
     /// The highest rate at which nothing was lost, or that the link took where loss cannot be told.
     pub highest: Option<f64>,
     /// The lowest rate at which something was lost, twice in a row.
@@ -123,7 +123,7 @@ pub struct Rate {
     /// Whether the link took no more.
     pub saturated: bool,
     /// What was tried, in this order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RateStep>,
 }
 
 /// Something that was not measured.
@@ -166,7 +166,7 @@ impl Measured {
     }
 }
 
-/// Measures a bulb. `undo` is what an interrupted caller has to run; `progress` is told what is done.
+/// Measures a bulb. `restorer` is what an interrupted caller has to run; `progress` is told what is done.
 ///
 /// # Errors
 /// What connecting, recognising and writing give where nothing can be measured at all. What fails in single rounds is counted.
@@ -174,8 +174,8 @@ pub async fn measure(
     radio: &Arc<dyn Radio>,
     report: &SeenDevice,
     families: &Families,
-    plan: &Plan,
-    undo: &Restorer,
+    plan: &BenchPlan,
+    restorer: &Restorer,
     progress: impl Fn(&str),
 ) -> Result<Measured> {
     let mut measured = Measured::default();
@@ -185,8 +185,8 @@ pub async fn measure(
         link = connect::rounds(radio.as_ref(), link, plan, &mut measured).await?;
     }
     if plan.has(Part::Latency) || plan.has(Part::Rate) {
-        over_one_link(link, report, families, plan, undo, &progress, &mut measured).await?;
-        measured.restored = undo.run().await;
+        over_one_link(link, report, families, plan, restorer, &progress, &mut measured).await?;
+        measured.restored = restorer.run().await;
     } else {
         measured.mtu = link.mtu();
     }
@@ -200,14 +200,14 @@ async fn over_one_link(
     link: Arc<dyn crate::radio::Link>,
     report: &SeenDevice,
     families: &Families,
-    plan: &Plan,
-    undo: &Restorer,
+    plan: &BenchPlan,
+    restorer: &Restorer,
     progress: &impl Fn(&str),
     measured: &mut Measured,
 ) -> Result<()> {
-    let (mut stand, reason) = stand::Stand::open(link, report, families, plan, undo).await?;
-    measured.profile = Some(stand.profile.full_name());
-    measured.mtu = stand.link.mtu();
+    let (mut bulb, reason) = bench_bulb::BenchBulb::open(link, report, families, plan, restorer).await?;
+    measured.profile = Some(bulb.profile.full_name());
+    measured.mtu = bulb.link.mtu();
     if let Some(reason) = reason {
         for part in [Part::Latency, Part::Rate].into_iter().filter(|part| plan.has(*part)) {
             measured.skip(part, reason.clone());
@@ -216,13 +216,13 @@ async fn over_one_link(
     }
     if plan.has(Part::Latency) {
         progress("writing and waiting for the answer");
-        latency::rounds(&mut stand, plan, measured).await?;
+        latency::rounds(&mut bulb, plan, measured).await?;
     }
     // Again: it may be agreed on only after the first exchange.
-    measured.mtu = stand.link.mtu();
+    measured.mtu = bulb.link.mtu();
     if plan.has(Part::Rate) {
         progress("writing at rising rates");
-        rate::climb(&mut stand, measured).await?;
+        rate::climb(&mut bulb, measured).await?;
     }
     Ok(())
 }

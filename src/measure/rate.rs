@@ -7,8 +7,8 @@ use bulb_protocol::Percent;
 use bulb_protocol::profile::Write;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::stand::Stand;
-use super::{Measured, Part, Rate, Step, Witness};
+use super::bench_bulb::BenchBulb;
+use super::{LossEvidence, Measured, Part, Rate, RateStep};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
 
@@ -29,13 +29,13 @@ const REST: Duration = Duration::from_millis(200);
 const ASK_TIME: Duration = Duration::from_secs(2);
 
 /// Measures each kind of write that the bulb takes.
-pub(super) async fn climb(stand: &mut Stand, measured: &mut Measured) -> Result<()> {
-    let kinds = stand.kinds()?;
+pub(super) async fn climb(bulb: &mut BenchBulb, measured: &mut Measured) -> Result<()> {
+    let kinds = bulb.kinds()?;
     if kinds.is_empty() {
         measured.skip(Part::Rate, "its commands cannot be written");
     }
     for kind in kinds {
-        let rate = one_kind(stand, kind).await?;
+        let rate = one_kind(bulb, kind).await?;
         let lost = rate.steps.iter().any(|step| step.link_lost);
         measured.rates.push(rate);
         if lost {
@@ -46,22 +46,22 @@ pub(super) async fn climb(stand: &mut Stand, measured: &mut Measured) -> Result<
     Ok(())
 }
 
-async fn one_kind(stand: &mut Stand, kind: WriteKind) -> Result<Rate> {
-    let way = stand.profile.readback();
-    let witness = match (stand.notifies(), way.read || way.ask) {
-        (true, _) => Some(Witness::Notification),
-        (false, true) => Some(Witness::Readback),
+async fn one_kind(bulb: &mut BenchBulb, kind: WriteKind) -> Result<Rate> {
+    let way = bulb.profile.readback();
+    let witness = match (bulb.notifies(), way.read || way.ask) {
+        (true, _) => Some(LossEvidence::Notification),
+        (false, true) => Some(LossEvidence::Readback),
         (false, false) => None,
     };
     let mut rate =
         Rate { kind, witness, highest: None, loss_from: None, saturated: false, steps: Vec::new() };
     let mut good: Option<f64> = None;
     for wanted in LADDER {
-        let last = twice(stand, kind, wanted, &mut rate).await?;
+        let last = twice(bulb, kind, wanted, &mut rate).await?;
         if last.loses() == Some(true) {
             rate.loss_from = Some(last.reached);
             if !last.link_lost {
-                narrow(stand, kind, good, wanted, &mut rate).await?;
+                narrow(bulb, kind, good, wanted, &mut rate).await?;
             }
             break;
         }
@@ -77,7 +77,7 @@ async fn one_kind(stand: &mut Stand, kind: WriteKind) -> Result<Rate> {
 
 /// Looks between the last good rate and the first bad one.
 async fn narrow(
-    stand: &mut Stand,
+    bulb: &mut BenchBulb,
     kind: WriteKind,
     good: Option<f64>,
     bad: f64,
@@ -87,7 +87,7 @@ async fn narrow(
     let mut bad = bad;
     for _ in 0..HALVINGS {
         let wanted = f64::midpoint(good, bad);
-        let last = twice(stand, kind, wanted, rate).await?;
+        let last = twice(bulb, kind, wanted, rate).await?;
         if last.loses() == Some(true) {
             bad = wanted;
             rate.loss_from = Some(last.reached);
@@ -103,11 +103,11 @@ async fn narrow(
 }
 
 /// A step, and where it loses something, once more: a single loss may be the air's. Gives the last.
-async fn twice(stand: &mut Stand, kind: WriteKind, wanted: f64, rate: &mut Rate) -> Result<Step> {
-    let mut step = burst(stand, kind, wanted, rate.witness).await?;
+async fn twice(bulb: &mut BenchBulb, kind: WriteKind, wanted: f64, rate: &mut Rate) -> Result<RateStep> {
+    let mut step = burst(bulb, kind, wanted, rate.witness).await?;
     rate.steps.push(step);
     if step.loses() == Some(true) && !step.link_lost {
-        step = burst(stand, kind, wanted, rate.witness).await?;
+        step = burst(bulb, kind, wanted, rate.witness).await?;
         rate.steps.push(step);
     }
     Ok(step)
@@ -166,37 +166,42 @@ impl Burst {
 }
 
 /// Writes at a rate, and counts what arrives.
-async fn burst(stand: &mut Stand, kind: WriteKind, wanted: f64, witness: Option<Witness>) -> Result<Step> {
-    let rest = REST.max(stand.profile.session.gap);
+async fn burst(
+    bulb: &mut BenchBulb,
+    kind: WriteKind,
+    wanted: f64,
+    witness: Option<LossEvidence>,
+) -> Result<RateStep> {
+    let rest = REST.max(bulb.profile.session.gap);
     sleep(rest).await;
-    if witness == Some(Witness::Readback) {
+    if witness == Some(LossEvidence::Readback) {
         // A burst that is lost as a whole must not end with what was there before.
-        let (_, first) = prepare(stand, kind, 1.0, 1)?;
+        let (_, first) = prepare(bulb, kind, 1.0, 1)?;
         first.run().await?;
         sleep(rest).await;
     }
-    stand.forget();
+    bulb.forget();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the ladder's rates are small"
     )]
     let number = ((wanted / 4.0) as u32).clamp(FEWEST, MOST) & !1;
-    let (end, burst) = prepare(stand, kind, wanted, number)?;
-    let (written, reports) = count(stand, burst, end).await?;
+    let (end, burst) = prepare(bulb, kind, wanted, number)?;
+    let (written, reports) = count(bulb, burst, end).await?;
     let spaces = f64::from(written.sent.saturating_sub(1).max(1));
-    let mut step = Step {
+    let mut step = RateStep {
         wanted,
         reached: (spaces / written.took.as_secs_f64().max(0.001)).min(wanted),
         sent: written.sent,
         refused: written.refused,
-        confirmed: (witness == Some(Witness::Notification)).then_some(reports.min(written.sent)),
+        confirmed: (witness == Some(LossEvidence::Notification)).then_some(reports.min(written.sent)),
         last_arrived: None,
         link_lost: written.lost,
     };
-    if witness == Some(Witness::Readback) && !written.lost {
+    if witness == Some(LossEvidence::Readback) && !written.lost {
         sleep(TAIL).await;
-        match stand.is_at(end, Deadline::after(ASK_TIME)).await {
+        match bulb.is_at(end, Deadline::after(ASK_TIME)).await {
             Ok(there) => step.last_arrived = Some(there),
             Err(Error::LinkLost { .. }) => step.link_lost = true,
             Err(error) => return Err(error),
@@ -207,28 +212,28 @@ async fn burst(stand: &mut Stand, kind: WriteKind, wanted: f64, witness: Option<
 
 /// The commands of a burst, to and fro, and the brightness that it ends with: the first one if there is one command, the other
 /// if their number is even.
-fn prepare(stand: &mut Stand, kind: WriteKind, rate: f64, count: u32) -> Result<(Percent, Burst)> {
+fn prepare(bulb: &mut BenchBulb, kind: WriteKind, rate: f64, count: u32) -> Result<(Percent, Burst)> {
     let mut commands = Vec::new();
     let mut end = Percent::MIN;
     for number in 0..count {
-        let (brightness, writes) = stand.command(number % 2 == 1)?;
+        let (brightness, writes) = bulb.command(number % 2 == 1)?;
         end = brightness;
-        let with_kind = |write: Write| stand.kind(&write, Some(kind)).map(|(id, kind)| (id, kind, write));
+        let with_kind = |write: Write| bulb.kind(&write, Some(kind)).map(|(id, kind)| (id, kind, write));
         commands.push(writes.into_iter().filter_map(with_kind).collect());
     }
-    let burst = Burst { link: Arc::clone(&stand.link), commands, every: Duration::from_secs_f64(1.0 / rate) };
+    let burst = Burst { link: Arc::clone(&bulb.link), commands, every: Duration::from_secs_f64(1.0 / rate) };
     Ok((end, burst))
 }
 
 /// Runs a burst and counts what the bulb reports, until all is there or nothing comes any more.
-async fn count(stand: &mut Stand, burst: Burst, end: Percent) -> Result<(Written, u32)> {
+async fn count(bulb: &mut BenchBulb, burst: Burst, end: Percent) -> Result<(Written, u32)> {
     let running = burst.run();
     tokio::pin!(running);
     let mut written: Option<Written> = None;
     let mut reports: u32 = 0;
     let mut until = Instant::now();
     loop {
-        if let Some(done) = written.take_if(|done| done.lost || !stand.notifies() || reports >= done.sent) {
+        if let Some(done) = written.take_if(|done| done.lost || !bulb.notifies() || reports >= done.sent) {
             return Ok((done, reports));
         }
         let over = written.is_some();
@@ -237,7 +242,7 @@ async fn count(stand: &mut Stand, burst: Burst, end: Percent) -> Result<(Written
                 written = Some(done?);
                 until = Instant::now() + TAIL;
             }
-            report = stand.next_report(end) => match report {
+            report = bulb.next_report(end) => match report {
                 Ok((more, _)) => {
                     reports = reports.saturating_add(more);
                     until = Instant::now() + TAIL;

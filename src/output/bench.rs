@@ -10,7 +10,7 @@ use super::parameters::ParametersRecord;
 use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
-use crate::measure::{CLOCK_ERROR, Measured, Part, Plan, Rate, Series, Step, Witness};
+use crate::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate, RateStep, Series};
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
 
@@ -144,7 +144,7 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    fn of(step: &Step) -> Self {
+    fn of(step: &RateStep) -> Self {
         Self {
             wanted_per_s: tenth(step.wanted),
             per_s: tenth(step.reached),
@@ -179,8 +179,8 @@ pub struct RateRecord {
 impl RateRecord {
     fn of(rate: &Rate) -> Self {
         let witness = rate.witness.map(|witness| match witness {
-            Witness::Notification => "notification",
-            Witness::Readback => "readback",
+            LossEvidence::Notification => "notification",
+            LossEvidence::Readback => "readback",
         });
         Self {
             kind: rate.kind.name().to_owned(),
@@ -288,7 +288,7 @@ impl BenchRecord {
         target: &str,
         device: &SeenDevice,
         adapter: &AdapterInfo,
-        plan: &Plan,
+        plan: &BenchPlan,
         measured: &Measured,
     ) -> Self {
         let times = |series: &Option<Series>| series.as_ref().map(TimesRecord::of);

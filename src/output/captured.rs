@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::frame::FrameRecord;
 use super::records::{Bulb, stamp};
 use super::text::Layout;
-use crate::capture::{Event, Place, What};
+use crate::capture::{AttributeRef, Event, EventKind};
 use crate::error::att_name;
 use crate::radio::SeenDevice;
 use crate::radio::gatt::{uuid_text, uuid16};
@@ -61,7 +61,7 @@ pub struct CapturedRecord {
 impl CapturedRecord {
     /// The record of an event, at its place if that is known.
     #[must_use]
-    pub fn of(event: &Event, device: &SeenDevice, place: Option<&Place>) -> Self {
+    pub fn of(event: &Event, device: &SeenDevice, place: Option<&AttributeRef>) -> Self {
         let descriptor = place.and_then(|place| place.descriptor);
         let subscription = descriptor == Some(uuid16(SUBSCRIPTION));
         let mut record = Self {
@@ -87,32 +87,36 @@ impl CapturedRecord {
             malformed: None,
             short: short(event.handle, place),
         };
-        record.operation = match &event.what {
-            What::Connected => "connected",
-            What::Disconnected(_) => "disconnected",
-            What::Mtu(_) => "mtu",
-            What::Read(..) | What::ReadRefused(_) => "read",
-            What::Write(_, value) if subscription && value.first() == Some(&0) => "unsubscribe",
-            What::Write(..) if subscription => "subscribe",
-            What::Write(..) | What::WriteRefused(_) => "write",
-            What::Notification(_) => "notification",
-            What::Indication(_) => "indication",
+        record.operation = match &event.kind {
+            EventKind::Connected => "connected",
+            EventKind::Disconnected(_) => "disconnected",
+            EventKind::Mtu(_) => "mtu",
+            EventKind::Read(..) | EventKind::ReadRefused(_) => "read",
+            EventKind::Write(_, value) if subscription && value.first() == Some(&0) => "unsubscribe",
+            EventKind::Write(..) if subscription => "subscribe",
+            EventKind::Write(..) | EventKind::WriteRefused(_) => "write",
+            EventKind::Notification(_) => "notification",
+            EventKind::Indication(_) => "indication",
         };
-        match &event.what {
-            What::Connected => {}
-            What::Disconnected(reason) | What::ReadRefused(reason) | What::WriteRefused(reason) => {
+        match &event.kind {
+            EventKind::Connected => {}
+            EventKind::Disconnected(reason)
+            | EventKind::ReadRefused(reason)
+            | EventKind::WriteRefused(reason) => {
                 record.reason = Some(*reason);
             }
-            What::Mtu(mtu) => record.mtu = Some(*mtu),
-            What::Read(offset, value) => {
+            EventKind::Mtu(mtu) => record.mtu = Some(*mtu),
+            EventKind::Read(offset, value) => {
                 record.offset = Some(*offset);
                 record.hex = Some(hex::encode(value));
             }
-            What::Write(kind, value) => {
+            EventKind::Write(kind, value) => {
                 record.kind = Some(kind.name());
                 record.hex = Some(hex::encode(value));
             }
-            What::Notification(value) | What::Indication(value) => record.hex = Some(hex::encode(value)),
+            EventKind::Notification(value) | EventKind::Indication(value) => {
+                record.hex = Some(hex::encode(value))
+            }
         }
         record
     }
@@ -157,11 +161,11 @@ impl CapturedRecord {
 }
 
 /// `fff1`, `fff1/2901`, or `handle 12` where the capture does not say what it is.
-fn short(handle: Option<u16>, place: Option<&Place>) -> String {
+fn short(handle: Option<u16>, place: Option<&AttributeRef>) -> String {
     match place {
-        Some(Place { id, descriptor: None }) => id.to_string(),
-        Some(Place { id, descriptor: Some(uuid) }) if *uuid == uuid16(SUBSCRIPTION) => id.to_string(),
-        Some(Place { id, descriptor: Some(uuid) }) => format!("{id}/{}", uuid_text(*uuid)),
+        Some(AttributeRef { id, descriptor: None }) => id.to_string(),
+        Some(AttributeRef { id, descriptor: Some(uuid) }) if *uuid == uuid16(SUBSCRIPTION) => id.to_string(),
+        Some(AttributeRef { id, descriptor: Some(uuid) }) => format!("{id}/{}", uuid_text(*uuid)),
         None => format!("handle {}", handle.unwrap_or_default()),
     }
 }

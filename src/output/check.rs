@@ -9,7 +9,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::records::{Bulb, millis};
 use super::text::{DIM, Layout};
-use crate::check::{CHECKS, Class, Done, Outcome, Summary, own_class, own_look, own_name};
+use crate::check::{
+    CHECKS, Category, FinishedCheck, Outcome, Summary, profile_check_category, profile_check_hint,
+    profile_check_name,
+};
 use crate::error::{Error, Result};
 use crate::radio::SeenDevice;
 use crate::sanitise::sanitise;
@@ -109,7 +112,7 @@ pub struct CheckListing {
 impl CheckRecord {
     /// The record of a check.
     #[must_use]
-    pub fn of(target: &str, device: &SeenDevice, profile: &str, done: Done) -> Self {
+    pub fn of(target: &str, device: &SeenDevice, profile: &str, done: FinishedCheck) -> Self {
         let (result, expected, seen, reason) = match done.outcome {
             Outcome::Passed => (CheckResult::Passed, None, None, None),
             Outcome::Failed { expected, seen } => (CheckResult::Failed, Some(expected), Some(seen), None),
@@ -207,15 +210,20 @@ impl CheckListing {
     /// The checks that a profile brings with it.
     pub fn own(profile: &Profile) -> impl Iterator<Item = Self> {
         profile.checks.iter().map(|check| {
-            Self::new(&own_name(profile, check), &check.about, own_class(check), own_look(check))
+            Self::new(
+                &profile_check_name(profile, check),
+                &check.about,
+                profile_check_category(check),
+                profile_check_hint(check),
+            )
         })
     }
 
-    fn new(check: &str, about: &str, class: Class, look: &str) -> Self {
+    fn new(check: &str, about: &str, class: Category, look: &str) -> Self {
         let class = match class {
-            Class::Safe => "safe",
-            Class::Flashing => "flashing",
-            Class::Long => "long",
+            Category::Safe => "safe",
+            Category::Flashing => "flashing",
+            Category::Long => "long",
         };
         Self { check: check.to_owned(), about: about.to_owned(), class, look: look.to_owned() }
     }
@@ -338,7 +346,7 @@ mod tests {
             connected: false,
             heard: None,
         };
-        let done = Done {
+        let done = FinishedCheck {
             name: "command-on".to_owned(),
             about: "on is reported".to_owned(),
             look: "the handler".to_owned(),

@@ -66,7 +66,7 @@ impl ValueRecord {
     /// The record of what passed.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, passed: &GattOutcome) -> Self {
-        let (operation, bytes, kind) = match &passed.deed {
+        let (operation, bytes, kind) = match &passed.operation {
             GattOperation::Read(bytes) => ("read", Some(bytes), None),
             GattOperation::Write(bytes, kind) => ("write", Some(bytes), Some(kind.name())),
             GattOperation::Notification(bytes) => ("notification", Some(bytes), None),

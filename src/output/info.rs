@@ -8,7 +8,7 @@ use super::gatt::printable;
 use super::parameters::ParametersRecord;
 use super::records::{Bulb, millis};
 use super::text::{BOLD, DIM, Layout};
-use crate::bulb::{Advertising, Battery, Candidate, DeviceInformation, Recognition, Source};
+use crate::bulb::{Advertising, Battery, BatterySource, Candidate, DeviceInformation, Recognition};
 use crate::numbers;
 use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
 use crate::radio::{CharacteristicId, DeviceDetails, GattTable, SeenDevice};
@@ -144,7 +144,7 @@ pub struct InfoRecord {
     /// The battery level, percent.
     pub battery: Option<u8>,
     /// Where that is from.
-    pub battery_source: Option<Source>,
+    pub battery_source: Option<BatterySource>,
     /// What it says of itself (service 180A).
     pub device: Vec<DeviceInformationRecord>,
     /// The profile that it is taken for, with its variant; null where the evidence does not decide.
@@ -210,7 +210,7 @@ impl InfoRecord {
         page.some("mtu", self.mtu.map(|mtu| format!("{mtu} bytes, {} of a value", mtu.saturating_sub(3))));
         page.some("connection", self.parameters.as_ref().map(ToString::to_string));
         let remembered =
-            if self.battery_source == Some(Source::Bluez) { " (as BlueZ remembers it)" } else { "" };
+            if self.battery_source == Some(BatterySource::Bluez) { " (as BlueZ remembers it)" } else { "" };
         page.some("battery", self.battery.map(|percent| format!("{percent} %{remembered}")));
         self.advertisement.print(&mut page);
         if !self.device.is_empty() {

@@ -19,7 +19,7 @@ use super::profile::ProfileRecord;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::{Light, Profile, Readback};
 
-use crate::bulb::{Battery, BulbState, Families, Outcome, Provenance, Source};
+use crate::bulb::{Battery, BatterySource, BulbState, CommandOutcome, Families, Provenance};
 use crate::error::Error;
 use crate::radio::{AdapterState, SeenDevice};
 use crate::sanitise::sanitise;
@@ -280,7 +280,7 @@ impl StateRecord {
 
     /// The record of a command's outcome.
     #[must_use]
-    pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: Outcome) -> Self {
+    pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: CommandOutcome) -> Self {
         Self {
             confirmed: outcome.confirmed,
             commanded: true,
@@ -301,7 +301,7 @@ pub struct BatteryRecord {
     /// Percent.
     pub percent: u8,
     /// Where it is from.
-    pub source: Source,
+    pub source: BatterySource,
 }
 
 impl BatteryRecord {

@@ -7,7 +7,7 @@ use console::{Alignment, pad_str};
 use super::records::{
     Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, Record, StateRecord,
 };
-use crate::bulb::{Provenance, Source};
+use crate::bulb::{BatterySource, Provenance};
 use crate::sanitise::sanitise;
 
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -38,7 +38,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::State(state) => state_fields(state, layout),
         Record::Battery(battery) => {
             let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
-            if battery.source == Source::Bluez {
+            if battery.source == BatterySource::Bluez {
                 fields.push("(as BlueZ remembers it)".to_owned());
             }
             fields

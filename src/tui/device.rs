@@ -163,11 +163,11 @@ impl Device {
     fn recognise(&mut self, report: &SeenDevice, families: &Families) -> bool {
         let before = (self.bulb, self.family());
         self.bulb = families.looks_like_a_bulb(report);
-        self.weighed = families.weigh(report);
+        self.weighed = families.score_advertisement(report);
         self.weighed.retain(|one| one.score > 0);
         self.weighed.sort_by_key(|one| std::cmp::Reverse(one.score));
         if !self.driven {
-            self.named = families.named(report).is_ok_and(|named| named.is_some());
+            self.named = families.configured_profile(report).is_ok_and(|named| named.is_some());
             self.can = families.advertised_profile(report).or(self.can.take());
         }
         (self.bulb, self.family()) != before

@@ -152,7 +152,7 @@ impl Shift {
                     let state = *adapter.borrow_and_update();
                     self.tell(RadioEvent::Adapter(state)).await?;
                     if state == AdapterState::On {
-                        self.drivers.values().for_each(Driver::hurry);
+                        self.drivers.values().for_each(Driver::retry_now);
                     }
                 }
                 () = until(self.due) => self.flush().await?,
@@ -214,7 +214,7 @@ impl Shift {
             }
             Effect::Hurry(id) => {
                 if let Some(driver) = self.drivers.get(&id) {
-                    driver.hurry();
+                    driver.retry_now();
                 }
             }
             Effect::Change(id, change, token) => {
@@ -242,7 +242,7 @@ impl Shift {
             families: self.families.clone(),
             gate: self.gate.clone(),
             timeout: self.timeout,
-            around: DriverMode::Desk,
+            mode: DriverMode::Desk,
         };
         self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::Light;
 use bulbctl::bulb::{
-    BulbState, Change, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase,
-    Outcome, Power, Provenance, Session, reach,
+    BulbState, Change, CommandOutcome, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families,
+    LinkPhase, Power, Provenance, Session, with_link,
 };
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId, Radio, SeenDevice};
@@ -153,7 +153,7 @@ impl World {
         let (tells, happenings) = mpsc::channel(64);
         Self {
             radio,
-            families: Arc::new(Families::default().choosing("base").unwrap()),
+            families: Arc::new(Families::default().with_profile("base").unwrap()),
             reports: found,
             bulbs: Default::default(),
             tells,
@@ -184,7 +184,7 @@ impl World {
             Step::Toggle(bulb) => self.change(bulb, Change::power(Power::Toggle), None),
             Step::Hurry(bulb) => {
                 if let Some(driver) = &self.bulbs[bulb].driver {
-                    driver.hurry();
+                    driver.retry_now();
                 }
             }
             Step::Command(bulb, percent) => self.command(bulb, percent, TIMEOUT * 3).await?,
@@ -206,7 +206,7 @@ impl World {
             families: self.families.clone(),
             gate: Arc::new(ConnectGate::default()),
             timeout: TIMEOUT,
-            around: if desk { DriverMode::Desk } else { DriverMode::Nothing },
+            mode: if desk { DriverMode::Desk } else { DriverMode::Standalone },
         };
         self.bulbs[bulb].driver = Some(Driver::start(plan, self.tells.clone()));
     }
@@ -242,7 +242,7 @@ impl World {
         let command = async move {
             let deadline = Deadline::after(TIMEOUT);
             let wanted = Light { brightness: Some(Percent::clamped(percent)), ..Light::default() };
-            reach(radio.as_ref(), &report, deadline, async |link| {
+            with_link(radio.as_ref(), &report, deadline, async |link| {
                 let mut session = Session::open(link, &report, &families, deadline).await?;
                 session.command(&wanted, deadline).await
             })
@@ -251,7 +251,7 @@ impl World {
         let mut command = Box::pin(timeout(limit, command));
         // Two who change one bulb at once: the last of them wins, whichever that is.
         self.bulbs[bulb].last = None;
-        let done: Option<Result<Outcome>> = loop {
+        let done: Option<Result<CommandOutcome>> = loop {
             tokio::select! {
                 done = &mut command => break done.ok(),
                 Some((id, happening)) = self.happenings.recv() => self.happened(&id, happening)?,
@@ -372,7 +372,7 @@ impl World {
     async fn read(&self, bulb: usize) -> Result<BulbState> {
         let deadline = Deadline::after(TIMEOUT);
         let report = &self.reports[bulb];
-        reach(self.radio.as_ref(), report, deadline, async |link| {
+        with_link(self.radio.as_ref(), report, deadline, async |link| {
             Session::open(link, report, &self.families, deadline).await?.read_state(deadline).await
         })
         .await

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::Error;
-use bulbctl::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, LinkPhase, Source};
+use bulbctl::bulb::{Battery, BatterySource, BulbState, DeviceInfo, DriverEvent, LinkPhase};
 use bulbctl::radio::trace::{AttOperation, TracedFrame};
 use bulbctl::radio::{AdapterState, CharacteristicId, WriteKind};
 use bulbctl::tui::{Depth, Event, RadioEvent};
@@ -18,7 +18,7 @@ use super::stage::{ON, Stage, id};
 fn busy(width: u16, height: u16) -> Stage {
     let mut stage = Stage::office(width, height);
     stage.up(1, ON);
-    stage.bulb(1, DriverEvent::Battery(Some(Battery { percent: 87, source: Source::Gatt })));
+    stage.bulb(1, DriverEvent::Battery(Some(Battery { percent: 87, source: BatterySource::Gatt })));
     let text = |text: &str| Some(text.to_owned());
     stage.bulb(
         1,
@@ -31,7 +31,7 @@ fn busy(width: u16, height: u16) -> Stage {
         }),
     );
     stage.up(2, LightState { power: false, ..ON });
-    stage.bulb(2, DriverEvent::Battery(Some(Battery { percent: 9, source: Source::Bluez })));
+    stage.bulb(2, DriverEvent::Battery(Some(Battery { percent: 9, source: BatterySource::Bluez })));
     stage.bulb(3, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(8))));
     frames(&mut stage);
     stage

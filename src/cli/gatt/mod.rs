@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::context::Context;
 use super::frame;
-use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, reach, recognise};
+use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, recognise, with_link};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::output::{FrameRecord, Record, ValueForm, ValueRecord};
@@ -92,7 +92,7 @@ impl GattJob<'_> {
             ));
         }
         let radio = self.context.radio().await?;
-        fleet::each(
+        fleet::run_each(
             found,
             self.context.links(radio.as_ref()),
             fleet::OnConnectFailure::Failed,
@@ -100,7 +100,7 @@ impl GattJob<'_> {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // What has been done is not done again, should the link that was there turn out to be about to end.
                 let mut done = 0;
-                reach(radio.as_ref(), &device, deadline, async |link| {
+                with_link(radio.as_ref(), &device, deadline, async |link| {
                     let decoder = match self.form {
                         ValueForm::Frame => Some(self.decoder(link.as_ref(), &device, deadline).await?),
                         _ => None,

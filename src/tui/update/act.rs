@@ -247,7 +247,7 @@ pub(super) fn mark_all(model: &mut Model) {
 /// Marks the bulbs of the group that is selected in the window.
 pub(super) fn mark_group(model: &mut Model) {
     let Some(group) = model.groups.get(model.popup_row) else { return };
-    let wanted = group.target.wanted();
+    let wanted = group.target.selectors();
     let members = model.devices.values().filter(|device| wanted.iter().any(|w| w.matches(&device.report)));
     model.marked = members.map(|device| device.id().clone()).collect();
     let (name, count) = (group.name.clone(), model.marked.len());

@@ -15,7 +15,7 @@ use super::super::paint::{Depth, bold, dim, glow};
 use super::super::text::{cut, fit, plain, wrap};
 use super::list::{bars, history};
 use super::pane;
-use crate::bulb::{Provenance, Source};
+use crate::bulb::{BatterySource, Provenance};
 
 /// Columns of the lamp.
 const LAMP: usize = 12;
@@ -226,7 +226,7 @@ impl DetailWriter<'_> {
             Some(Some(battery)) => {
                 let full = usize::from(battery.percent).div_ceil(10);
                 let style = if battery.percent <= 15 { self.depth().bad() } else { self.depth().good() };
-                let source = if battery.source == Source::Bluez { "  as BlueZ has it" } else { "" };
+                let source = if battery.source == BatterySource::Bluez { "  as BlueZ has it" } else { "" };
                 vec![
                     Span::styled("▰".repeat(full), style),
                     Span::styled("▱".repeat(10_usize.saturating_sub(full)), dim()),

@@ -193,7 +193,7 @@ fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     }
     let width = usize::from(inner(area(model)).width).saturating_sub(24);
     let row = |(index, group): (usize, &super::super::model::Group)| {
-        let wanted = group.target.wanted();
+        let wanted = group.target.selectors();
         let mut members = String::new();
         let is_member = |device: &&Device| wanted.iter().any(|wanted| wanted.matches(&device.report));
         for device in model.devices.values().filter(is_member) {

@@ -70,7 +70,7 @@ impl Advertising {
 ///
 /// # Errors
 /// What starting and ending a scan gives.
-pub async fn listen(
+pub async fn listen_to_advertisements(
     radio: &dyn Radio,
     devices: &mut [SeenDevice],
     during: Duration,
@@ -113,7 +113,7 @@ pub struct DeviceInformation {
 ///
 /// # Errors
 /// [`Error::LinkLost`]. What cannot be read is told in its place.
-pub async fn device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<DeviceInformation>> {
+pub async fn read_device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<DeviceInformation>> {
     let mut said = Vec::new();
     for (id, _, characteristic) in link.table().all() {
         if id.service != uuid16(0x180A) || !characteristic.properties.readable() {

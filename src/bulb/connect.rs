@@ -18,12 +18,12 @@ const SCAN_TIME: Duration = Duration::from_secs(1);
 /// Connects; a bulb that the system has forgotten since it was found is looked for again.
 ///
 /// # Errors
-/// What [`Radio::connect`] and [`find_again`] give.
+/// What [`Radio::connect`] and [`rediscover`] give.
 pub async fn connect(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<Arc<dyn Link>> {
     match radio.connect(&report.id, deadline).await {
         Err(error @ Error::ConnectFailed { .. }) if is_forgotten(radio, &report.id).await => {
             tracing::info!("{error}; looking for it again");
-            find_again(radio, report, deadline).await?;
+            rediscover(radio, report, deadline).await?;
             radio.connect(&report.id, deadline).await
         }
         result => result,
@@ -39,7 +39,7 @@ async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
 ///
 /// # Errors
 /// What [`connect`] and the operation give.
-pub async fn reach<T>(
+pub async fn with_link<T>(
     radio: &dyn Radio,
     report: &SeenDevice,
     deadline: Deadline,
@@ -69,7 +69,7 @@ pub(super) async fn ended(link: &dyn Link) -> bool {
 ///
 /// # Errors
 /// [`Error::ConnectTimeout`], [`Error::AdapterLost`], and what scanning gives.
-pub async fn find_again(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
+pub async fn rediscover(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
     if radio.known().await?.iter().any(|known| known.id == report.id && known.connected) {
         // Another program holds it, so it does not advertise; its link can be shared.
         return Ok(());
@@ -117,7 +117,7 @@ pub async fn find_again(radio: &dyn Radio, report: &SeenDevice, deadline: Deadli
 ///
 /// # Errors
 /// What [`connect`] gives.
-pub async fn hold(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
+pub async fn connect_and_keep(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
     let mut link = connect(radio, report, deadline).await?;
     if link.was_up() && ended(link.as_ref()).await {
         link = connect(radio, report, deadline).await?;
@@ -166,7 +166,7 @@ mod tests {
         let refused = radio.connect(&report.id, Deadline::after(TIME)).await.unwrap_err();
         assert_eq!((refused.code(), start.elapsed()), ("connect.failed", Duration::ZERO), "{refused}");
         let table =
-            reach(radio.as_ref(), &report, Deadline::after(TIME), async |link| Ok(link.table().clone()));
+            with_link(radio.as_ref(), &report, Deadline::after(TIME), async |link| Ok(link.table().clone()));
         assert!(!table.await.unwrap().services.is_empty());
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         // The link is gone, so the bulb would be heard.
@@ -189,7 +189,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_the_system_knows_is_not_looked_for() {
         let (radio, report, _dir) = forgotten("[[bulb.fault]]\non = \"connect\"\ndo = \"drop\"\n").await;
-        find_again(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap();
+        rediscover(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap();
         let last_heard = async || radio.known().await.unwrap()[0].heard.unwrap().last;
         let before = last_heard().await;
         let error = connect(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap_err();

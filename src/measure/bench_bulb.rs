@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Plan;
+use super::BenchPlan;
 use crate::bulb::{Families, RestorePlan, Restorer, Roles, Session};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, Notifications, SeenDevice, WriteKind};
@@ -17,7 +17,7 @@ use crate::radio::{CharacteristicId, Deadline, Link, Notifications, SeenDevice, 
 const FURTHEST: u8 = 10;
 
 /// A bulb whose brightness can be moved to and fro.
-pub(super) struct Stand {
+pub(super) struct BenchBulb {
     pub(super) link: Arc<dyn Link>,
     pub(super) session: Session,
     pub(super) profile: Arc<Profile>,
@@ -31,14 +31,14 @@ pub(super) struct Stand {
     device: String,
 }
 
-impl Stand {
+impl BenchBulb {
     /// Recognises the bulb and reads its state; or says why it cannot be written to.
     pub(super) async fn open(
         link: Arc<dyn Link>,
         report: &SeenDevice,
         families: &Families,
-        plan: &Plan,
-        undo: &Restorer,
+        plan: &BenchPlan,
+        restorer: &Restorer,
     ) -> Result<(Self, Option<String>)> {
         let deadline = Deadline::after(plan.timeout);
         let mut session = Session::open(Arc::clone(&link), report, families, deadline).await?;
@@ -55,7 +55,7 @@ impl Stand {
             }
         };
         let found = session.or_advertised(state, report).light().cloned();
-        let mut stand = Self {
+        let mut bulb = Self {
             link,
             session,
             roles,
@@ -67,16 +67,16 @@ impl Stand {
             profile,
         };
         let reported = found.as_ref().and_then(|light| light.brightness);
-        let reason = stand.choose(plan, reported);
+        let reason = bulb.choose(plan, reported);
         if reason.is_none() {
-            stand.listen(deadline).await?;
-            stand.note_the_way_back(undo, reported);
+            bulb.listen(deadline).await?;
+            bulb.note_the_way_back(restorer, reported);
         }
-        Ok((stand, reason))
+        Ok((bulb, reason))
     }
 
     /// Chooses what to write; or says why nothing can be.
-    fn choose(&mut self, plan: &Plan, reported: Option<Percent>) -> Option<String> {
+    fn choose(&mut self, plan: &BenchPlan, reported: Option<Percent>) -> Option<String> {
         if !self.profile.settable().contains(Item::Brightness) {
             return Some(format!("the brightness of {} cannot be set", self.profile.full_name()));
         }
@@ -136,16 +136,16 @@ impl Stand {
     }
 
     /// From now on the bulb is touched.
-    fn note_the_way_back(&self, undo: &Restorer, reported: Option<Percent>) {
+    fn note_the_way_back(&self, restorer: &Restorer, reported: Option<Percent>) {
         let back = Light { brightness: Some(reported.unwrap_or(self.base())), ..Light::default() };
-        undo.note(RestorePlan {
+        restorer.note(RestorePlan {
             profile: Arc::clone(&self.profile),
             known: self.known.clone(),
             back,
             found: reported.is_some(),
         });
-        undo.link(Some(Arc::clone(&self.link)));
-        undo.touch();
+        restorer.link(Some(Arc::clone(&self.link)));
+        restorer.touch();
     }
 
     fn refused(&self, refusal: Refusal) -> Error {

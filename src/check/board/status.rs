@@ -9,14 +9,17 @@ use futures::future::select_all;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, timeout};
 
-use super::super::{Stop, failed};
-use super::{ACK_TIME, Notified, REQUEST_TIME, Stand, Up};
+use super::super::{NotPassed, failed};
+use super::{ACK_TIME, Board, Notified, REQUEST_TIME, Up};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline};
 
-impl Stand {
+impl Board {
     /// What the bulb says when it is read or asked. Where that cannot be understood, what it notified has to do.
-    pub(in super::super) async fn observe(&mut self, notified: Option<Light>) -> Result<Option<Light>, Stop> {
+    pub(in super::super) async fn current_state(
+        &mut self,
+        notified: Option<Light>,
+    ) -> Result<Option<Light>, NotPassed> {
         let way = self.profile.readback();
         let told = if way.read {
             self.read_all().await
@@ -32,9 +35,9 @@ impl Stand {
             (Err(error @ Error::LinkLost { .. }), _) => Err(failed("the link stays up", error.to_string())),
             (Err(_), Some(light)) => Ok(Some(light)),
             (Err(_), None) if self.told.is_some() => Ok(self.told.clone()),
-            (Err(error), None) if error.exit() == 4 => Err(Stop::Broken(error)),
+            (Err(error), None) if error.exit() == 4 => Err(NotPassed::RadioUnusable(error)),
             (Err(error), None) => {
-                Err(Stop::Blocked(format!("its state cannot be known, see state-readable: {error}")))
+                Err(NotPassed::Blocked(format!("its state cannot be known, see state-readable: {error}")))
             }
         }
     }
@@ -105,7 +108,7 @@ impl Stand {
         &mut self,
         time: Duration,
         enough: impl Fn(&Light) -> bool,
-    ) -> Result<Option<Light>, Stop> {
+    ) -> Result<Option<Light>, NotPassed> {
         let end = Instant::now() + time;
         let mut told: Option<Light> = None;
         while !told.as_ref().is_some_and(&enough) {
@@ -122,7 +125,7 @@ impl Stand {
     }
 
     /// The next notification within this time.
-    pub(in super::super) async fn next(&mut self, time: Duration) -> Result<Option<Notified>, Stop> {
+    pub(in super::super) async fn next(&mut self, time: Duration) -> Result<Option<Notified>, NotPassed> {
         let end = Instant::now() + time;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -161,7 +164,7 @@ impl Stand {
     }
 
     /// The newest report that was notified so far; the others are passed over.
-    pub(in super::super) fn newest(&mut self) -> Option<Light> {
+    pub(in super::super) fn latest_status(&mut self) -> Option<Light> {
         let frames = self.drain();
         frames.iter().rev().find_map(|frame| self.understand(frame))
     }

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Judge, Stop, failed};
+use super::{NotPassed, OrNotPassed, failed};
 use crate::bulb::{Advertising, Families, RestorePlan, Restorer, Roles, connect};
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, SeenDevice};
@@ -35,17 +35,17 @@ const FRAMES: usize = 24;
 const DIM: Percent = Percent::clamped(30);
 const TINT: Rgb = Rgb::new(200, 120, 40);
 
-mod says;
+mod status;
 
 /// A bulb under test.
 #[derive(Debug)]
-pub struct Stand {
+pub struct Board {
     radio: Arc<dyn Radio>,
     pub(super) report: SeenDevice,
     pub(super) families: Arc<Families>,
     profile: Arc<Profile>,
     up: Option<Up>,
-    undo: Restorer,
+    restorer: Restorer,
     /// What it was told last, as far as that went.
     pub(super) known: Light,
     /// What it notified since it was brought to what a check starts from.
@@ -54,7 +54,7 @@ pub struct Stand {
     frames: VecDeque<String>,
     pub(super) note: Option<String>,
     /// How long long checks leave it alone.
-    pub(super) alone: Duration,
+    pub(super) idle_time: Duration,
     heard: Option<Option<(SeenDevice, Advertising)>>,
 }
 
@@ -66,7 +66,7 @@ struct Up {
     ready: bool,
     ears: Vec<(CharacteristicId, Notifications)>,
     /// Why a subscription failed.
-    deaf: Option<Error>,
+    subscribe_error: Option<Error>,
 }
 
 /// What was notified.
@@ -77,7 +77,7 @@ pub(super) struct Notified {
     pub(super) at: Instant,
 }
 
-impl Stand {
+impl Board {
     /// A bulb, and the family that it has to be like.
     #[must_use]
     pub fn new(
@@ -86,7 +86,7 @@ impl Stand {
         families: Arc<Families>,
         profile: Arc<Profile>,
     ) -> Self {
-        let undo = Restorer::new(Arc::clone(&radio), report.clone());
+        let restorer = Restorer::new(Arc::clone(&radio), report.clone());
         let known = profile.starting(&Light::default());
         Self {
             radio,
@@ -94,13 +94,13 @@ impl Stand {
             families,
             profile,
             up: None,
-            undo,
+            restorer,
             known,
             told: None,
             sequence: 0,
             frames: VecDeque::new(),
             note: None,
-            alone: Duration::ZERO,
+            idle_time: Duration::ZERO,
             heard: None,
         }
     }
@@ -113,8 +113,8 @@ impl Stand {
 
     /// The way back to the state that the bulb was found in.
     #[must_use]
-    pub const fn undo(&self) -> &Restorer {
-        &self.undo
+    pub const fn restorer(&self) -> &Restorer {
+        &self.restorer
     }
 
     pub(super) fn begin(&mut self) {
@@ -143,12 +143,12 @@ impl Stand {
     // -- advertisement and link --------------------------------------------------------------------------------------
 
     /// What the bulb advertises; nothing where it was not heard. Listened to once.
-    pub(super) async fn heard(&mut self) -> Result<Option<(SeenDevice, Advertising)>, Stop> {
+    pub(super) async fn heard(&mut self) -> Result<Option<(SeenDevice, Advertising)>, NotPassed> {
         if let Some(heard) = &self.heard {
             return Ok(heard.clone());
         }
         if self.report.connected {
-            return Err(Stop::Skipped(
+            return Err(NotPassed::Skipped(
                 "it had a link before, and a bulb with a link does not advertise".to_owned(),
             ));
         }
@@ -156,7 +156,9 @@ impl Stand {
         let mut heard = None;
         for time in LISTEN {
             let mut device = [self.report.clone()];
-            let found = crate::bulb::listen(self.radio.as_ref(), &mut device, time).await.need("no scan")?;
+            let found = crate::bulb::listen_to_advertisements(self.radio.as_ref(), &mut device, time)
+                .await
+                .or_blocked("no scan")?;
             let [device] = device;
             if let Some(advertising) = found.get(&device.id) {
                 let whole = device.name.is_some();
@@ -173,7 +175,7 @@ impl Stand {
     /// Ends the link, and waits for its end.
     pub(super) async fn drop_link(&mut self) {
         let Some(up) = self.up.take() else { return };
-        self.undo.link(None);
+        self.restorer.link(None);
         let mut state = up.link.state();
         // A link that cannot be ended is seen by what comes next.
         if up.link.disconnect().await.is_ok() {
@@ -194,49 +196,49 @@ impl Stand {
         // After a pause, the system may have forgotten it.
         let link = connect(self.radio.as_ref(), &self.report, Deadline::after(time)).await?;
         let roles = Roles::find(&self.profile, link.table(), &self.device());
-        self.undo.link(Some(Arc::clone(&link)));
-        self.up = Some(Up { link, roles, ready: false, ears: Vec::new(), deaf: None });
+        self.restorer.link(Some(Arc::clone(&link)));
+        self.up = Some(Up { link, roles, ready: false, ears: Vec::new(), subscribe_error: None });
         Ok(start.elapsed())
     }
 
     /// The link; a new one where it is down.
-    pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, Stop> {
+    pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, NotPassed> {
         if !self.is_up() {
-            self.connect(CONNECT_TIME).await.need("there is no link")?;
+            self.connect(CONNECT_TIME).await.or_blocked("there is no link")?;
         }
-        let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
+        let up = self.up.as_ref().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))?;
         Ok(Arc::clone(&up.link))
     }
 
     /// The characteristics, as they were found.
-    pub(super) async fn roles(&mut self) -> Result<Result<Roles>, Stop> {
+    pub(super) async fn roles(&mut self) -> Result<Result<Roles>, NotPassed> {
         self.link().await?;
-        let up = self.up.as_ref().ok_or_else(|| Stop::Blocked("there is no link".to_owned()))?;
+        let up = self.up.as_ref().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))?;
         Ok(up.roles.clone())
     }
 
     /// A link over which the bulb can be commanded: characteristics found, subscribed where that works, greeted.
-    pub(super) async fn ready(&mut self) -> Result<Roles, Stop> {
-        let roles = self.roles().await?.need("see roles-and-properties")?;
+    pub(super) async fn ready(&mut self) -> Result<Roles, NotPassed> {
+        let roles = self.roles().await?.or_blocked("see roles-and-properties")?;
         if self.up.as_ref().is_some_and(|up| up.ready) {
             return Ok(roles);
         }
         let link = self.link().await?;
         let deadline = Deadline::after(REQUEST_TIME);
         if self.profile.session.needs_bonding {
-            link.bond(deadline).await.need("it cannot be paired with")?;
+            link.bond(deadline).await.or_blocked("it cannot be paired with")?;
         }
-        let deaf = self.subscribe().await.err();
+        let subscribe_error = self.subscribe().await.err();
         if let Some(up) = &mut self.up {
-            up.deaf = deaf;
+            up.subscribe_error = subscribe_error;
             up.ready = true;
         }
         let profile = Arc::clone(&self.profile);
         for write in &profile.session.first {
-            self.write(write, deadline).await.need("its greeting was refused")?;
+            self.write(write, deadline).await.or_blocked("its greeting was refused")?;
         }
-        if let Ok(Some(found)) = self.observe(None).await {
-            self.undo.note(RestorePlan::to(found.clone(), Arc::clone(&self.profile)));
+        if let Ok(Some(found)) = self.current_state(None).await {
+            self.restorer.note(RestorePlan::to(found.clone(), Arc::clone(&self.profile)));
         }
         Ok(roles)
     }
@@ -257,8 +259,8 @@ impl Stand {
     }
 
     /// Why it cannot be listened to, if so.
-    pub(super) fn deaf(&self) -> Option<&Error> {
-        self.up.as_ref()?.deaf.as_ref()
+    pub(super) fn subscribe_error(&self) -> Option<&Error> {
+        self.up.as_ref()?.subscribe_error.as_ref()
     }
 
     /// Whether anything is subscribed to.
@@ -289,10 +291,10 @@ impl Stand {
         let word = kind.name();
         self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
         // Before the write: it may be carried out though it is given up.
-        let first = self.undo.touch();
+        let first = self.restorer.touch();
         let result = link.write(id, &write.bytes, kind, deadline).await;
         if let (true, Err(Error::Refused { .. })) = (first, &result) {
-            self.undo.untouched();
+            self.restorer.untouched();
         }
         result
     }
@@ -314,7 +316,10 @@ impl Stand {
 
     /// Writes the first frame of what is wanted, and says when it was answered, and when the first notification came in the
     /// meantime, if one did.
-    pub(super) async fn race(&mut self, wanted: &Light) -> Result<(Instant, Option<(Instant, Vec<u8>)>)> {
+    pub(super) async fn write_and_watch(
+        &mut self,
+        wanted: &Light,
+    ) -> Result<(Instant, Option<(Instant, Vec<u8>)>)> {
         let sent = self
             .profile
             .encode(wanted, &self.known, self.sequence)
@@ -341,12 +346,12 @@ impl Stand {
     }
 
     /// What checks start from: dim, of a colour of its own, on or off. Not looked at: the checks do.
-    pub(super) async fn base(&mut self, power: bool) -> Result<(), Stop> {
-        self.start_from(power).await?.need("it refuses commands, see command-on and command-off")
+    pub(super) async fn prepare(&mut self, power: bool) -> Result<(), NotPassed> {
+        self.write_start_state(power).await?.or_blocked("it refuses commands, see command-on and command-off")
     }
 
     /// As [`base`](Self::base), for who looks at what becomes of that command too.
-    pub(super) async fn start_from(&mut self, power: bool) -> Result<Result<()>, Stop> {
+    pub(super) async fn write_start_state(&mut self, power: bool) -> Result<Result<()>, NotPassed> {
         self.ready().await?;
         self.told = None;
         let can = self.profile.settable();
@@ -367,9 +372,9 @@ impl Stand {
     }
 
     /// Commands, and gives what the bulb says afterwards; nothing where its family never tells.
-    pub(super) async fn command(&mut self, wanted: &Light) -> Result<Option<Light>, Stop> {
+    pub(super) async fn command(&mut self, wanted: &Light) -> Result<Option<Light>, NotPassed> {
         self.drain();
-        self.send(wanted).await.shall("the command is accepted")?;
+        self.send(wanted).await.or_failed("the command is accepted")?;
         let asked = wanted.items();
         let (profile, assumed) = (Arc::clone(&self.profile), self.known.clone());
         let agrees = |light: &Light| {
@@ -377,11 +382,16 @@ impl Stand {
                 && profile.disagrees(asked, &assumed, light).is_empty()
         };
         let notified = self.listen(ACK_TIME, agrees).await?;
-        self.observe(notified).await
+        self.current_state(notified).await
     }
 
     /// Commands, and has the bulb say that it is so: what is asked for, and `keeping` what it was.
-    pub(super) async fn obeys(&mut self, wanted: &Light, what: &str, keeping: Items) -> Result<(), Stop> {
+    pub(super) async fn command_and_verify(
+        &mut self,
+        wanted: &Light,
+        what: &str,
+        keeping: Items,
+    ) -> Result<(), NotPassed> {
         let Some(said) = self.command(wanted).await? else {
             self.note = Some("written and accepted; this family never tells".to_owned());
             return Ok(());
