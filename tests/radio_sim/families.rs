@@ -1,4 +1,4 @@
-//! Every family and variant on the sim radio: what a virtual lamp holds and reports after a command is the command.
+//! Every family and variant on the sim radio: what a virtual bulb holds and seen after a command is the command.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -29,10 +29,10 @@ fn id_of(profile: &Profile, role: &str) -> CharacteristicId {
     CharacteristicId::new(at.service.unwrap(), at.characteristic)
 }
 
-/// A lamp of a profile, with a link that is ready for commands.
-struct Lamp<'a> {
+/// A bulb of a profile, with a link that is ready for commands.
+struct Bulb<'a> {
     profile: &'a Profile,
-    place: CharacteristicPath,
+    rig: TestRig,
     radio: Arc<dyn Radio>,
     link: Arc<dyn Link>,
     streams: Vec<(String, Notifications)>,
@@ -40,13 +40,10 @@ struct Lamp<'a> {
     sequence: u8,
 }
 
-impl<'a> Lamp<'a> {
+impl<'a> Bulb<'a> {
     async fn open(profile: &'a Profile) -> Self {
-        let place = CharacteristicPath::with_bulb(&format!(
-            "profile = \"{}\"\npairing = true\n",
-            profile.full_name()
-        ));
-        let radio = place.open().await;
+        let rig = TestRig::with_bulb(&format!("profile = \"{}\"\npairing = true\n", profile.full_name()));
+        let radio = rig.open().await;
         heard(radio.as_ref()).await;
         let link = radio.connect(&light(), soon()).await.unwrap();
         if profile.session.needs_bonding {
@@ -58,15 +55,15 @@ impl<'a> Lamp<'a> {
             streams.push((role.name.clone(), stream));
         }
         let known = profile.starting(&Light::default());
-        let mut lamp = Self { profile, place, radio, link, streams, known, sequence: 0 };
+        let mut bulb = Self { profile, rig, radio, link, streams, known, sequence: 0 };
         for write in &profile.session.first {
-            lamp.write(write).await;
+            bulb.write(write).await;
         }
         // What the first writes had it do is no concern of ours.
         sleep(ms(100)).await;
-        lamp.notified();
-        lamp.known = lamp.held().await;
-        lamp
+        bulb.notified();
+        bulb.known = bulb.held().await;
+        bulb
     }
 
     async fn write(&mut self, write: &Write) {
@@ -93,8 +90,8 @@ impl<'a> Lamp<'a> {
         lights
     }
 
-    /// Commands a change, and gives all that the lamp says of itself afterwards. None if the family cannot do it in the mode
-    /// that the lamp is in.
+    /// Commands a change, and gives all that the bulb says of itself afterwards. None if the family cannot do it in the mode
+    /// that the bulb is in.
     async fn command(&mut self, change: &Light) -> Option<(Light, Vec<Light>)> {
         let sent = match self.profile.encode(change, &self.known, self.sequence) {
             Ok(sent) => sent,
@@ -124,13 +121,13 @@ impl<'a> Lamp<'a> {
     /// The state that the world keeps of it.
     async fn held(&self) -> Light {
         sleep(ms(100)).await;
-        let dir = self.place.dir.path().join("world");
+        let dir = self.rig.dir.path().join("world");
         let file = fs::read_dir(dir)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .find(|path| path.extension().is_some_and(|extension| extension == "json"));
         let world: serde_json::Value = serde_json::from_slice(&fs::read(file.unwrap()).unwrap()).unwrap();
-        let held = &world["peers"][LIGHT]["light"];
+        let held = &world["devices"][LIGHT]["light"];
         let byte = |value: &serde_json::Value| Some(u8::try_from(value.as_u64()?).unwrap());
         let percent = |key: &str| byte(&held[key]).map(|value| Percent::new(value).unwrap());
         let color = held["color"].as_array().map(|rgb| {
@@ -150,7 +147,7 @@ impl<'a> Lamp<'a> {
         }
     }
 
-    /// Commands a change and asserts that the lamp obeys.
+    /// Commands a change and asserts that the bulb obeys.
     async fn obeys(&mut self, change: &Light) {
         let name = self.profile.full_name();
         let Some((assumed, said)) = self.command(change).await else { return };
@@ -163,7 +160,7 @@ impl<'a> Lamp<'a> {
         if name == "playbulb" && (black || assumed.power == Some(false)) {
             asked = if black { Items::NONE } else { Items::NONE.with(Item::Power) };
         }
-        // Where brightness is scaled colour, the lamp keeps the product; in an effect that says nothing of either.
+        // Where brightness is scaled colour, the bulb keeps the product; in an effect that says nothing of either.
         let product = self.profile.scales_brightness() && held.mode == Some(Mode::Effect);
         let kept = if product { asked.without(Item::Brightness) } else { asked };
         for (what, light, asked) in
@@ -175,7 +172,7 @@ impl<'a> Lamp<'a> {
                 "{name}: told {change:?}, it {what} {light:?}, not {assumed:?}: {differ} differ"
             );
         }
-        // Power is told whatever the lamp shines with, and a colour while it shines.
+        // Power is told whatever the bulb shines with, and a colour while it shines.
         let told = said.iter().fold(Items::NONE, |all, light| all.or(light.items()));
         let mut due = Items::NONE.with(Item::Power);
         if assumed.power == Some(true) && assumed.mode == Some(Mode::Color) && !black {
@@ -233,18 +230,18 @@ fn numbers(profile: &Profile, item: Item) -> Vec<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_lamp_does_every_thing_that_it_can() {
+async fn every_bulb_does_every_thing_that_it_can() {
     let mut done = 0;
     for profile in PROFILES.iter() {
-        let mut lamp = Lamp::open(profile).await;
-        lamp.obeys(&Light { power: Some(true), ..Light::default() }).await;
+        let mut bulb = Bulb::open(profile).await;
+        bulb.obeys(&Light { power: Some(true), ..Light::default() }).await;
         for item in profile.settable().iter() {
             for number in numbers(profile, item) {
-                lamp.obeys(&change(profile, item, number)).await;
+                bulb.obeys(&change(profile, item, number)).await;
                 done += 1;
             }
         }
-        lamp.close().await;
+        bulb.close().await;
     }
     assert!(done > 600, "{done}");
 }
@@ -254,7 +251,7 @@ proptest! {
 
     /// Several changes in a row, each of several items, from whatever state the one before has left.
     #[test]
-    fn every_lamp_follows_any_changes(
+    fn every_bulb_follows_any_changes(
         which in any::<usize>(),
         turns in vec((any::<u8>(), any::<[u32; 7]>()), 1..6),
     ) {
@@ -265,7 +262,7 @@ proptest! {
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut lamp = Lamp::open(profile).await;
+            let mut bulb = Bulb::open(profile).await;
             for (items, numbers) in turns {
                 let mut whole = Light::default();
                 let chosen = Item::ALL.into_iter().enumerate().filter(|(at, item)| {
@@ -278,9 +275,9 @@ proptest! {
                     }
                 }
                 whole.mode = None;
-                lamp.obeys(&whole).await;
+                bulb.obeys(&whole).await;
             }
-            lamp.close().await;
+            bulb.close().await;
         });
     }
 }
@@ -289,56 +286,49 @@ const MELK_ON: [u8; 9] = [0x7E, 0x00, 0x04, 0x01, 0x00, 0x00, 0x00, 0x00, 0xEF];
 const ELK: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF3);
 
 #[tokio::test(start_paused = true)]
-async fn a_lamp_that_wants_to_be_greeted_passes_over_what_comes_before() {
+async fn a_bulb_that_wants_to_be_greeted_passes_over_what_comes_before() {
     let melk = builtin::load("elk", Some("melk")).unwrap();
-    let place = CharacteristicPath::with_bulb("profile = \"elk:melk\"");
-    let radio = place.open().await;
+    let rig = TestRig::with_bulb("profile = \"elk:melk\"");
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let link = radio.connect(&light(), soon()).await.unwrap();
-    let mut lamp = Lamp {
-        profile: &melk,
-        place,
-        radio,
-        link,
-        streams: Vec::new(),
-        known: Light::default(),
-        sequence: 0,
-    };
+    let mut bulb =
+        Bulb { profile: &melk, rig, radio, link, streams: Vec::new(), known: Light::default(), sequence: 0 };
     let on = |link: Arc<dyn Link>| async move {
         link.write(ELK, &MELK_ON, WriteKind::Command, soon()).await.unwrap();
     };
-    on(lamp.link.clone()).await;
-    assert_eq!(lamp.held().await.power, Some(false));
+    on(bulb.link.clone()).await;
+    assert_eq!(bulb.held().await.power, Some(false));
     for write in &melk.session.first {
-        on(lamp.link.clone()).await;
-        assert_eq!(lamp.held().await.power, Some(false));
-        lamp.write(write).await;
+        on(bulb.link.clone()).await;
+        assert_eq!(bulb.held().await.power, Some(false));
+        bulb.write(write).await;
     }
-    on(lamp.link.clone()).await;
-    assert_eq!(lamp.held().await.power, Some(true));
+    on(bulb.link.clone()).await;
+    assert_eq!(bulb.held().await.power, Some(true));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lamp_that_hears_nothing_for_too_long_ends_the_link() {
+async fn a_bulb_that_hears_nothing_for_too_long_ends_the_link() {
     let govee = builtin::load("govee", Some("h6127")).unwrap();
-    let mut lamp = Lamp::open(&govee).await;
+    let mut bulb = Bulb::open(&govee).await;
     let keep = govee.session.keep_alive.clone().unwrap();
     for _ in 0..10 {
         sleep(keep.every).await;
-        lamp.write(&keep.write).await;
+        bulb.write(&keep.write).await;
     }
-    assert_eq!(*lamp.link.state().borrow(), LinkState::Up);
+    assert_eq!(*bulb.link.state().borrow(), LinkState::Up);
     sleep(ms(9_900)).await;
-    assert_eq!(*lamp.link.state().borrow(), LinkState::Up);
+    assert_eq!(*bulb.link.state().borrow(), LinkState::Up);
     sleep(ms(200)).await;
-    assert_eq!(*lamp.link.state().borrow(), LinkState::Down);
+    assert_eq!(*bulb.link.state().borrow(), LinkState::Down);
     // A link that is left to the next command is no exception.
-    let place = CharacteristicPath::with_bulb("idle_drop = \"3s\"");
-    let (radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("idle_drop = \"3s\"");
+    let (radio, link) = connected(&rig).await;
     link.keep();
     radio.close().await;
     drop((radio, link));
-    let radio = place.open().await;
+    let radio = rig.open().await;
     sleep(ms(3_100)).await;
     assert!(!radio.known().await.unwrap()[0].connected);
 }
@@ -346,11 +336,11 @@ async fn a_lamp_that_hears_nothing_for_too_long_ends_the_link() {
 const HUE_POWER: &str = "932c32bd-0002-47a2-835a-a8d455b859dd";
 
 #[tokio::test(start_paused = true)]
-async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
+async fn a_bulb_that_wants_a_bond_takes_nothing_without() {
     let hue = builtin::load("hue", None).unwrap();
     let power = id_of(&hue, "control");
     assert_eq!(power.characteristic.to_string(), HUE_POWER);
-    let shy = CharacteristicPath::with_bulb("profile = \"hue\"");
+    let shy = TestRig::with_bulb("profile = \"hue\"");
     let (_radio, link) = connected(&shy).await;
     for _ in 0..2 {
         assert_eq!(code(link.read(power, soon()).await), "bulb.needs_pairing");
@@ -358,7 +348,7 @@ async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
         assert_eq!(code(link.subscribe(power, soon()).await), "bulb.needs_pairing");
         assert_eq!(code(link.bond(soon()).await), "bulb.needs_pairing");
     }
-    let open = CharacteristicPath::with_bulb("profile = \"hue\"\npairing = true\n");
+    let open = TestRig::with_bulb("profile = \"hue\"\npairing = true\n");
     let (radio, link) = connected(&open).await;
     assert_eq!(code(link.read(power, soon()).await), "bulb.needs_pairing");
     link.bond(soon()).await.unwrap();
@@ -373,12 +363,11 @@ async fn a_lamp_that_wants_a_bond_takes_nothing_without() {
 #[tokio::test(start_paused = true)]
 async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
     let switchbot = builtin::load("switchbot", None).unwrap();
-    let place =
-        CharacteristicPath::with_bulb("profile = \"switchbot\"\nbrightness = 20\ncolor = \"#ff0000\"\n");
-    let radio = place.open().await;
-    let advertised = |report: &bulbctl::radio::SeenDevice| {
+    let rig = TestRig::with_bulb("profile = \"switchbot\"\nbrightness = 20\ncolor = \"#ff0000\"\n");
+    let radio = rig.open().await;
+    let advertised = |device: &bulbctl::radio::SeenDevice| {
         let data: Vec<_> =
-            report.manufacturer.iter().map(|(company, data)| (*company, data.as_slice())).collect();
+            device.manufacturer.iter().map(|(company, data)| (*company, data.as_slice())).collect();
         let advert = profile::Advert { manufacturer: &data, ..profile::Advert::default() };
         let light = switchbot.decode_advert(&advert).unwrap();
         (light.power, light.brightness.map(Percent::get))
@@ -393,7 +382,7 @@ async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
     assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(false), Some(20)));
     radio.close().await;
     drop((radio, link));
-    let radio = place.open().await;
+    let radio = rig.open().await;
     assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(false), Some(20)));
     heard(radio.as_ref()).await;
     assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(true), Some(20)));
@@ -403,8 +392,8 @@ async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
 async fn a_notification_is_cut_at_the_mtu() {
     let lednetwf = builtin::load("lednetwf", None).unwrap();
     for (mtu, most) in [(185, 182), (24, 21)] {
-        let place = CharacteristicPath::with_bulb(&format!("profile = \"lednetwf\"\nmtu = {mtu}\n"));
-        let (_radio, link) = connected(&place).await;
+        let rig = TestRig::with_bulb(&format!("profile = \"lednetwf\"\nmtu = {mtu}\n"));
+        let (_radio, link) = connected(&rig).await;
         assert_eq!(link.mtu(), Some(mtu));
         let mut status = link.subscribe(id_of(&lednetwf, "status"), soon()).await.unwrap();
         let query = &lednetwf.queries(0)[0];
@@ -440,11 +429,11 @@ frame = "AA {power} {brightness} {sum}"
 [example]
 name = "DESK-1"
 "#;
-    let place = CharacteristicPath::new(&format!(
+    let rig = TestRig::new(&format!(
         "[[bulb]]\nprofile = \"./my-board.toml\"\naddress = \"{LIGHT}\"\nbrightness = 100\n"
     ));
-    fs::write(place.dir.path().join("my-board.toml"), board).unwrap();
-    let (radio, link) = connected(&place).await;
+    fs::write(rig.dir.path().join("my-board.toml"), board).unwrap();
+    let (radio, link) = connected(&rig).await;
     assert_eq!(radio.known().await.unwrap()[0].name.as_deref(), Some("DESK-1"));
     let control = CharacteristicId::short(0xFFF0, 0xFFF7);
     let status = CharacteristicId::short(0xFFF0, 0xFFF8);

@@ -4,12 +4,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-fn fault(on: &str, what: &str) -> CharacteristicPath {
-    CharacteristicPath::with_bulb(&format!("[[bulb.fault]]\non = \"{on}\"\n{what}"))
+fn fault(on: &str, what: &str) -> TestRig {
+    TestRig::with_bulb(&format!("[[bulb.fault]]\non = \"{on}\"\n{what}"))
 }
 
-async fn connect(place: &CharacteristicPath) -> (Result<Arc<dyn Link>>, Duration) {
-    let radio = place.open().await;
+async fn connect(rig: &TestRig) -> (Result<Arc<dyn Link>>, Duration) {
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let start = Instant::now();
     let result = radio.connect(&light(), soon()).await;
@@ -19,14 +19,14 @@ async fn connect(place: &CharacteristicPath) -> (Result<Arc<dyn Link>>, Duration
 #[tokio::test(start_paused = true)]
 async fn a_bulb_that_drops_the_connection_is_tried_four_times() {
     for point in ["connect", "discover"] {
-        let place = fault(point, "do = \"drop\"");
-        let (result, waited) = connect(&place).await;
+        let rig = fault(point, "do = \"drop\"");
+        let (result, waited) = connect(&rig).await;
         assert_eq!(code(result), "connect.failed", "{point}");
         // Four times 60 ms, and 150, 300 and 600 ms between, or up to a quarter less.
         assert!((ms(4 * 60 + 787)..=ms(4 * 60 + 1050)).contains(&waited), "{point}: {waited:?}");
-        assert_eq!(place.log(), ["connect", "disconnect bulb"].repeat(4), "{point}");
-        let place = fault(point, "do = \"drop\"\ncount = 3");
-        assert!(connect(&place).await.0.is_ok(), "{point}");
+        assert_eq!(rig.log(), ["connect", "disconnect bulb"].repeat(4), "{point}");
+        let rig = fault(point, "do = \"drop\"\ncount = 3");
+        assert!(connect(&rig).await.0.is_ok(), "{point}");
     }
 }
 
@@ -41,33 +41,33 @@ async fn attempts_end_with_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bulb_that_never_answers_a_connect() {
-    let place = fault("connect", "do = \"silent\"");
-    let (result, waited) = connect(&place).await;
+    let rig = fault("connect", "do = \"silent\"");
+    let (result, waited) = connect(&rig).await;
     let error = result.unwrap_err();
     assert!(
         matches!(&error, Error::ConnectTimeout { device, rssi: Some(-63..=-57), .. } if device == "Light"),
         "{error}"
     );
     assert_eq!(waited, ms(5000));
-    assert_eq!(place.log(), Vec::<String>::new());
+    assert_eq!(rig.log(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_bulb_that_never_resolves_its_services_is_let_go() {
-    let place = fault("discover", "do = \"silent\"");
-    let (result, waited) = connect(&place).await;
+    let rig = fault("discover", "do = \"silent\"");
+    let (result, waited) = connect(&rig).await;
     assert_eq!((code(result), waited), ("discover.timeout", ms(5000)));
-    assert_eq!(place.log(), ["connect", "disconnect central"]);
+    assert_eq!(rig.log(), ["connect", "disconnect central"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connect_that_is_given_up_leaves_nothing_behind() {
     for (point, log) in [("connect", &[][..]), ("discover", &["connect", "disconnect central"])] {
-        let place = fault(point, "do = \"silent\"\ncount = 1");
-        let radio = place.open().await;
+        let rig = fault(point, "do = \"silent\"\ncount = 1");
+        let radio = rig.open().await;
         heard(radio.as_ref()).await;
         assert!(timeout(ms(500), radio.connect(&light(), soon())).await.is_err());
-        assert_eq!(place.log(), log, "{point}");
+        assert_eq!(rig.log(), log, "{point}");
         assert!(!radio.known().await.unwrap()[0].connected, "{point}");
         radio.connect(&light(), soon()).await.unwrap();
     }
@@ -95,19 +95,19 @@ async fn services_may_take_as_long_as_there_is_time() {
         assert_eq!(start.elapsed(), ms(seconds * 1000 + 60));
         assert_eq!(link.read(STATUS, soon()).await.unwrap(), START);
     }
-    let place = fault("discover", "do = \"delay\"\nfor = \"31s\"");
-    let radio = place.open().await;
+    let rig = fault("discover", "do = \"delay\"\nfor = \"31s\"");
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let result = radio.connect(&light(), Deadline::after(ms(30_000))).await;
     assert_eq!(code(result), "discover.timeout");
-    assert_eq!(place.log(), ["connect", "disconnect central"]);
+    assert_eq!(rig.log(), ["connect", "disconnect central"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
     let rig = "[[bulb]]\naddress = \"C4:11:00:00:00:01\"\n[[bystander]]\naddress = \"C4:11:00:00:00:F1\"\n\
                [[event]]\nat = \"1500ms\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"";
-    let radio = CharacteristicPath::new(rig).open().await;
+    let radio = TestRig::new(rig).open().await;
     assert_eq!(code(radio.connect(&light(), soon()).await), "connect.failed");
     heard(radio.as_ref()).await;
     let stranger = DeviceId::new("C4:11:00:00:00:F1");
@@ -122,8 +122,8 @@ async fn nobody_connects_to_a_stranger_or_to_a_bulb_that_has_gone() {
 async fn a_bulb_that_comes_back_in_time_is_connected() {
     let event =
         |at: &str, what: &str| format!("[[event]]\nat = \"{at}\"\nbulb = \"{LIGHT}\"\ndo = \"{what}\"\n");
-    let place = CharacteristicPath::with_bulb(&[event("1100ms", "vanish"), event("3s", "appear")].concat());
-    let (result, waited) = connect(&place).await;
+    let rig = TestRig::with_bulb(&[event("1100ms", "vanish"), event("3s", "appear")].concat());
+    let (result, waited) = connect(&rig).await;
     assert!(result.is_ok());
     assert!((ms(1850)..ms(2050)).contains(&waited), "{waited:?}");
 }
@@ -131,8 +131,8 @@ async fn a_bulb_that_comes_back_in_time_is_connected() {
 #[tokio::test(start_paused = true)]
 async fn two_who_connect_at_once_share_the_link() {
     for point in ["connect", "discover"] {
-        let place = fault(point, "do = \"delay\"\nfor = \"100ms\"\ncount = 1");
-        let radio = place.open().await;
+        let rig = fault(point, "do = \"delay\"\nfor = \"100ms\"\ncount = 1");
+        let radio = rig.open().await;
         heard(radio.as_ref()).await;
         let id = light();
         let (first, second) = tokio::join!(radio.connect(&id, soon()), radio.connect(&id, soon()));
@@ -141,14 +141,14 @@ async fn two_who_connect_at_once_share_the_link() {
         drop(first);
         assert_eq!(second.read(STATUS, soon()).await.unwrap(), START);
         drop(second);
-        assert_eq!(place.log(), ["connect", "read fff2", "disconnect central"]);
+        assert_eq!(rig.log(), ["connect", "read fff2", "disconnect central"]);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_link_that_is_held_is_not_resolved_again() {
-    let place = fault("discover", "do = \"silent\"\ncount = 1");
-    let radio = place.open().await;
+    let rig = fault("discover", "do = \"silent\"\ncount = 1");
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     assert_eq!(code(radio.connect(&light(), Deadline::after(ms(200))).await), "discover.timeout");
     radio.connect(&light(), soon()).await.unwrap().keep();
@@ -159,10 +159,10 @@ async fn a_link_that_is_held_is_not_resolved_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_adapter_that_goes_off_ends_a_connect() {
-    let place = CharacteristicPath::with_bulb(
+    let rig = TestRig::with_bulb(
         "[[bulb.fault]]\non = \"connect\"\ndo = \"silent\"\n[[event]]\nat = \"2s\"\nadapter = \"off\"",
     );
-    let (result, waited) = connect(&place).await;
+    let (result, waited) = connect(&rig).await;
     assert_eq!(code(result), "adapter.lost");
     assert!(waited < ms(1000));
 }
@@ -189,14 +189,14 @@ async fn faults_of_each_operation() {
             ("do = \"error\"\natt = 0x05", "bulb.needs_pairing", after(0)),
             ("do = \"error\"\natt = 0x06", "bulb.unsupported", after(0)),
         ] {
-            let place = fault(point, what);
-            let (_radio, link) = connected(&place).await;
+            let rig = fault(point, what);
+            let (_radio, link) = connected(&rig).await;
             let start = Instant::now();
             assert_eq!(code(operate(link.as_ref(), point).await), expected, "{point} {what}");
             assert_eq!(start.elapsed(), waited, "{point} {what}");
         }
-        let place = fault(point, "do = \"delay\"\nfor = \"2s\"");
-        let (_radio, link) = connected(&place).await;
+        let rig = fault(point, "do = \"delay\"\nfor = \"2s\"");
+        let (_radio, link) = connected(&rig).await;
         let start = Instant::now();
         operate(link.as_ref(), point).await.unwrap();
         assert_eq!(start.elapsed(), after(2), "{point}");
@@ -205,8 +205,8 @@ async fn faults_of_each_operation() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_failed_gives_nothing_and_can_be_tried_again() {
-    let place = fault("subscribe", "do = \"error\"\natt = 0x0e\ncount = 1");
-    let (_radio, link) = connected(&place).await;
+    let rig = fault("subscribe", "do = \"error\"\natt = 0x0e\ncount = 1");
+    let (_radio, link) = connected(&rig).await;
     assert_eq!(code(link.subscribe(STATUS, soon()).await), "bulb.refused");
     write(link.as_ref(), &RED).await.unwrap();
     sleep(ms(100)).await;
@@ -217,22 +217,22 @@ async fn a_subscription_that_failed_gives_nothing_and_can_be_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn faults_of_notifications_and_replies() {
-    let place = fault("notify", "do = \"reply\"\nbytes = \"0164ff00\"\ncount = 1");
-    let (_radio, link) = connected(&place).await;
+    let rig = fault("notify", "do = \"reply\"\nbytes = \"0164ff00\"\ncount = 1");
+    let (_radio, link) = connected(&rig).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     write(link.as_ref(), &RED).await.unwrap();
     assert_eq!(status.recv().await.unwrap(), [1, 0x64, 255, 0]);
     write(link.as_ref(), &RED).await.unwrap();
     assert_eq!(status.recv().await.unwrap(), RED);
 
-    let place = fault("notify", "do = \"drop\"");
-    let (_radio, link) = connected(&place).await;
+    let rig = fault("notify", "do = \"drop\"");
+    let (_radio, link) = connected(&rig).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     write(link.as_ref(), &RED).await.unwrap();
     assert!(status.recv().await.is_err());
     assert_eq!(code(link.read(STATUS, soon()).await), "link.lost");
 
-    let place = fault("read", "do = \"reply\"\nbytes = \"ff\"\ncharacteristic = \"fff2\"");
-    let (_radio, link) = connected(&place).await;
+    let rig = fault("read", "do = \"reply\"\nbytes = \"ff\"\ncharacteristic = \"fff2\"");
+    let (_radio, link) = connected(&rig).await;
     assert_eq!(link.read(STATUS, soon()).await.unwrap(), [0xff]);
 }

@@ -8,10 +8,10 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn connecting_takes_its_time_and_gives_the_table() {
-    let place = CharacteristicPath::with_bulb(
+    let rig = TestRig::with_bulb(
         "connect_latency = \"150ms\"\nbattery = 9\ndevice = { model = \"BW-1\", serial = \"0001\" }",
     );
-    let radio = place.open().await;
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let start = Instant::now();
     let link = radio.connect(&light(), soon()).await.unwrap();
@@ -47,8 +47,8 @@ async fn connecting_takes_its_time_and_gives_the_table() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_is_notified_and_logged_byte_for_byte() {
-    let place = CharacteristicPath::with_bulb("");
-    let (_radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("");
+    let (_radio, link) = connected(&rig).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     let start = Instant::now();
     write(link.as_ref(), &RED).await.unwrap();
@@ -66,7 +66,7 @@ async fn a_command_is_notified_and_logged_byte_for_byte() {
     link.disconnect().await.unwrap();
     link.disconnect().await.unwrap();
     assert_eq!(
-        place.log(),
+        rig.log(),
         [
             "connect",
             "subscribe fff2",
@@ -84,8 +84,8 @@ async fn a_command_is_notified_and_logged_byte_for_byte() {
 
 #[tokio::test(start_paused = true)]
 async fn wrong_requests_are_refused_as_a_real_stack_does() {
-    let place = CharacteristicPath::with_bulb("");
-    let (_radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("");
+    let (_radio, link) = connected(&rig).await;
     let refused = |error: Error| match error {
         Error::Refused { att, .. } => att,
         other => panic!("{other}"),
@@ -104,8 +104,8 @@ async fn wrong_requests_are_refused_as_a_real_stack_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_ends_with_its_last_handle_and_with_the_radio() {
-    let place = CharacteristicPath::with_bulb("");
-    let (radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("");
+    let (radio, link) = connected(&rig).await;
     let other = radio.connect(&light(), soon()).await.unwrap();
     let mut state = link.state();
     drop(link);
@@ -115,20 +115,20 @@ async fn a_link_ends_with_its_last_handle_and_with_the_radio() {
     let link = radio.connect(&light(), soon()).await.unwrap();
     radio.close().await;
     assert_eq!(*link.state().borrow(), LinkState::Down);
-    assert_eq!(place.log(), ["connect", "disconnect central", "connect", "disconnect central"]);
+    assert_eq!(rig.log(), ["connect", "disconnect central", "connect", "disconnect central"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kept_link_is_there_for_the_next_command() {
-    let place = CharacteristicPath::with_bulb("");
-    let (radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("");
+    let (radio, link) = connected(&rig).await;
     link.subscribe(STATUS, soon()).await.unwrap();
     link.keep();
     drop(link);
     radio.close().await;
     drop(radio);
     for _ in 0..2 {
-        let radio = place.open().await;
+        let radio = rig.open().await;
         let known = radio.known().await.unwrap();
         assert!(known[0].connected);
         let start = Instant::now();
@@ -138,23 +138,23 @@ async fn a_kept_link_is_there_for_the_next_command() {
         drop(link);
         radio.close().await;
     }
-    let radio = place.open().await;
+    let radio = rig.open().await;
     radio.connect(&light(), soon()).await.unwrap().disconnect().await.unwrap();
     radio.close().await;
-    assert!(!place.open().await.known().await.unwrap()[0].connected);
+    assert!(!rig.open().await.known().await.unwrap()[0].connected);
     assert_eq!(
-        place.log(),
+        rig.log(),
         ["connect", "subscribe fff2", "unsubscribe fff2", "read fff2", "read fff2", "disconnect central"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_link_is_noticed_at_once() {
-    let place = CharacteristicPath::with_bulb(
+    let rig = TestRig::with_bulb(
         "[[bulb.fault]]\non = \"read\"\ndo = \"silent\"\n\
          [[event]]\nat = \"3s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"drop\"",
     );
-    let (radio, link) = connected(&place).await;
+    let (radio, link) = connected(&rig).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     let mut state = link.state();
     let far = Deadline::after(Duration::from_secs(60));
@@ -169,14 +169,13 @@ async fn a_lost_link_is_noticed_at_once() {
     drop(link);
     // And there is another one at once.
     radio.connect(&light(), soon()).await.unwrap();
-    assert_eq!(place.log()[..4], ["connect", "subscribe fff2", "read fff2", "disconnect bulb"]);
+    assert_eq!(rig.log()[..4], ["connect", "subscribe fff2", "read fff2", "disconnect bulb"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn operations_take_turns() {
-    let place =
-        CharacteristicPath::with_bulb("[[bulb.fault]]\non = \"write\"\ndo = \"delay\"\nfor = \"100ms\"");
-    let (_radio, link) = connected(&place).await;
+    let rig = TestRig::with_bulb("[[bulb.fault]]\non = \"write\"\ndo = \"delay\"\nfor = \"100ms\"");
+    let (_radio, link) = connected(&rig).await;
     let start = Instant::now();
     let (first, second) = tokio::join!(write(link.as_ref(), &RED), write(link.as_ref(), &START));
     assert!(first.is_ok() && second.is_ok());
@@ -188,11 +187,11 @@ async fn operations_take_turns() {
 
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_does_is_notified() {
-    let place = CharacteristicPath::with_bulb(
+    let rig = TestRig::with_bulb(
         "battery = 50\nbattery_drain = \"2s\"\n\
          [[event]]\nat = \"3s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"set\"\nbrightness = 7",
     );
-    let (_radio, link) = connected(&place).await;
+    let (_radio, link) = connected(&rig).await;
     let mut status = link.subscribe(STATUS, soon()).await.unwrap();
     let mut battery = link.subscribe(BATTERY, soon()).await.unwrap();
     assert_eq!(battery.recv().await.unwrap(), [49]);
@@ -205,8 +204,8 @@ async fn a_hundred_bulbs_at_once() {
     let address = |n: u32| format!("C4:11:00:00:01:{n:02X}");
     let rig: String =
         (0..100).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
-    let place = CharacteristicPath::new(&rig);
-    let radio = place.open().await;
+    let rig = TestRig::new(&rig);
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let start = Instant::now();
     let all = (0..100).map(|n| {
@@ -228,8 +227,8 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
     let address = |n: u32| format!("C4:11:00:00:02:{n:02X}");
     let rig: String =
         (0..60).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
-    let place = CharacteristicPath::new(&rig);
-    let radio = place.open().await;
+    let rig = TestRig::new(&rig);
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let mut rounds = Vec::new();
     for _ in 0..10 {
@@ -243,5 +242,5 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
         rounds.push(start.elapsed());
     }
     assert!(rounds.iter().all(|round| *round == rounds[0]), "{rounds:?}");
-    assert!(radio.known().await.unwrap().iter().all(|report| !report.connected));
+    assert!(radio.known().await.unwrap().iter().all(|device| !device.connected));
 }

@@ -38,12 +38,12 @@ fn light() -> DeviceId {
 }
 
 /// A rig, a world and an air log of the test's own.
-struct CharacteristicPath {
+struct TestRig {
     dir: tempfile::TempDir,
-    rig: PathBuf,
+    path: PathBuf,
 }
 
-impl CharacteristicPath {
+impl TestRig {
     /// A rig with one bulb that has what the text says besides.
     fn with_bulb(more: &str) -> Self {
         Self::new(&format!("[[bulb]]\nname = \"Light\"\naddress = \"{LIGHT}\"\n{more}"))
@@ -53,7 +53,7 @@ impl CharacteristicPath {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rig.toml");
         std::fs::write(&path, format!("rig = 1\n{rig}")).unwrap();
-        Self { dir, rig: path }
+        Self { dir, path }
     }
 
     fn log_path(&self) -> PathBuf {
@@ -62,7 +62,7 @@ impl CharacteristicPath {
 
     async fn try_open(&self) -> Result<Arc<dyn Radio>> {
         let options = SimOptions { dir: Some(self.dir.path().join("world")), log: Some(self.log_path()) };
-        open(Some(&self.rig), options).await
+        open(Some(&self.path), options).await
     }
 
     async fn open(&self) -> Arc<dyn Radio> {
@@ -94,8 +94,8 @@ async fn heard(radio: &dyn Radio) {
 }
 
 /// Opens the radio, hears the bulb, and connects to it.
-async fn connected(place: &CharacteristicPath) -> (Arc<dyn Radio>, Arc<dyn Link>) {
-    let radio = place.open().await;
+async fn connected(rig: &TestRig) -> (Arc<dyn Radio>, Arc<dyn Link>) {
+    let radio = rig.open().await;
     heard(radio.as_ref()).await;
     let link = radio.connect(&light(), soon()).await.unwrap();
     (radio, link)

@@ -1,4 +1,4 @@
-//! From a device to a link: a few attempts within one deadline, each taken back when it is given up.
+//! Connecting: a few attempts within one deadline. An attempt that is given up leaves nothing behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,51 +7,53 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
 
 use super::ADAPTER;
-use super::air::Air;
 use super::link::SimLink;
-use super::world::{Answer, Attempt, By, LinkId, Turn};
+use super::simulation::Simulation;
+use super::world::{ConnectOutcome, DelayedResponse, DisconnectedBy, LinkId, Response};
 use crate::error::{Error, Result};
 use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
 
-/// How one attempt failed.
-enum Failure {
-    /// Another may succeed.
-    Again(&'static str),
-    /// No other will.
-    Final(Error),
+enum AttemptError {
+    /// Another attempt may succeed. The reason is for messages.
+    Retry(&'static str),
+    /// No other attempt can succeed.
+    Fatal(Error),
 }
 
-/// One connect.
 struct Connect<'a> {
-    air: &'a Arc<Air>,
+    simulation: &'a Arc<Simulation>,
     address: Address,
     label: String,
     rssi: Option<i16>,
     deadline: Deadline,
-    /// How the attempt before failed.
-    last: Option<&'static str>,
+    /// Why the previous attempt failed.
+    last_reason: Option<&'static str>,
 }
 
-/// Connects, and resolves the services.
-pub(super) async fn connect(air: &Arc<Air>, device: &DeviceId, deadline: Deadline) -> Result<Arc<SimLink>> {
+/// Connects to a device and resolves its services.
+pub(super) async fn connect(
+    simulation: &Arc<Simulation>,
+    device: &DeviceId,
+    deadline: Deadline,
+) -> Result<Arc<SimLink>> {
     let unknown =
         || Error::ConnectFailed { device: device.to_string(), reason: retry::UNKNOWN.to_owned(), rssi: None };
     let address: Address = device.as_str().parse().map_err(|_| unknown())?;
-    let (label, rssi) = air
-        .act(|world, _| world.peer(address).map(|peer| (peer.label(), peer.known.rssi)))
+    let (label, rssi) = simulation
+        .with_world(|world, _| world.device(address).map(|device| (device.label(), device.known.rssi)))
         .ok_or_else(unknown)?;
-    let mut connect = Connect { air, address, label, rssi, deadline, last: None };
+    let mut connect = Connect { simulation, address, label, rssi, deadline, last_reason: None };
     let mut reason = "";
     for number in 1..=ATTEMPTS {
         if number > 1 {
             connect.back_off(device, number, reason).await?;
-            connect.last = Some(reason);
+            connect.last_reason = Some(reason);
         }
-        match connect.once(device).await {
+        match connect.attempt(device).await {
             Ok(link) => return Ok(link),
-            Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Again(again)) => reason = again,
+            Err(AttemptError::Fatal(error)) => return Err(error),
+            Err(AttemptError::Retry(retry)) => reason = retry,
         }
     }
     Err(connect.failed(reason))
@@ -62,12 +64,12 @@ impl Connect<'_> {
         Error::ConnectFailed { device: self.label.clone(), reason: reason.to_owned(), rssi: self.rssi }
     }
 
-    fn late(&self, waited: Duration) -> Failure {
-        Failure::Final(Error::ConnectTimeout {
+    fn timeout(&self, waited: Duration) -> AttemptError {
+        AttemptError::Fatal(Error::ConnectTimeout {
             device: self.label.clone(),
             waited,
             rssi: self.rssi,
-            last: self.last.map(str::to_owned),
+            last: self.last_reason.map(str::to_owned),
         })
     }
 
@@ -76,46 +78,48 @@ impl Connect<'_> {
         if self.deadline.remaining() <= pause {
             return Err(self.failed(reason));
         }
-        self.air.attempts.tell(device, &self.label, number, reason);
+        self.simulation.attempts.tell(device, &self.label, number, reason);
         sleep(pause).await;
         Ok(())
     }
 
-    async fn once(&self, device: &DeviceId) -> Result<Arc<SimLink>, Failure> {
-        if let Some(ours) = self.air.handle(self.address) {
-            return ours.ok_or(Failure::Again("its link is just beginning or ending"));
+    async fn attempt(&self, device: &DeviceId) -> Result<Arc<SimLink>, AttemptError> {
+        if let Some(ours) = self.simulation.handle(self.address) {
+            return ours.ok_or(AttemptError::Retry("its link is just beginning or ending"));
         }
-        let attempt = self.air.act(|world, now| world.connect(self.address, now));
-        let _begun;
-        let (id, was_up, resolved) = match attempt {
-            Attempt::AdapterOff => {
-                return Err(Failure::Final(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
+        let outcome = self.simulation.with_world(|world, now| world.begin_connect(self.address, now));
+        let _guard;
+        let (id, was_up, resolved) = match outcome {
+            ConnectOutcome::AdapterOff => {
+                return Err(AttemptError::Fatal(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
             }
-            Attempt::Unknown => return Err(Failure::Final(self.failed(retry::UNKNOWN))),
-            Attempt::Busy => return Err(Failure::Again("another attempt is under way")),
-            Attempt::Up { link, resolved } => (link, true, resolved),
-            attempt @ (Attempt::Away { .. } | Attempt::Silent | Attempt::Coming { .. }) => {
-                _begun = Begun { air: self.air, address: self.address };
-                (self.rise(attempt).await?, false, false)
+            ConnectOutcome::Unknown => return Err(AttemptError::Fatal(self.failed(retry::UNKNOWN))),
+            ConnectOutcome::InProgress => return Err(AttemptError::Retry("another attempt is under way")),
+            ConnectOutcome::Connected { link, resolved } => (link, true, resolved),
+            outcome @ (ConnectOutcome::NotAdvertising { .. }
+            | ConnectOutcome::Silent
+            | ConnectOutcome::Connects { .. }) => {
+                _guard = ConnectGuard { simulation: self.simulation, address: self.address };
+                (self.wait_until_up(outcome).await?, false, false)
             }
         };
-        let mut half = Half { air: self.air, id, armed: !was_up };
-        let state = self.air.attach(id, !was_up);
+        let mut unfinished = UnfinishedLink { simulation: self.simulation, id, armed: !was_up };
+        let state = self.simulation.attach(id, !was_up);
         let up = Instant::now();
         if !resolved {
             self.resolve(id, state.clone()).await?;
         }
-        half.armed = false;
+        unfinished.armed = false;
         let (table, mtu) = self
-            .air
-            .act(|world, _| {
-                world.resolved(id);
-                let bulb = world.peer(self.address).and_then(|peer| peer.bulb());
+            .simulation
+            .with_world(|world, _| {
+                world.services_resolved(id);
+                let bulb = world.device(self.address).and_then(|device| device.bulb());
                 bulb.map(|bulb| (bulb.table.clone(), bulb.mtu))
             })
             .unzip();
         let link = Arc::new(SimLink {
-            air: self.air.clone(),
+            simulation: self.simulation.clone(),
             id,
             device: device.clone(),
             label: self.label.clone(),
@@ -124,91 +128,96 @@ impl Connect<'_> {
             mtu,
             discovery: (!was_up).then(|| up.elapsed()),
             state,
-            turn: Mutex::new(()),
+            request_lock: Mutex::new(()),
         });
-        self.air.enter(&link);
+        self.simulation.set_handle(&link);
         Ok(link)
     }
 
-    /// Waits until the link is up; for ever where that never comes.
-    async fn rise(&self, mut attempt: Attempt) -> Result<LinkId, Failure> {
-        let mut adapter = self.air.adapter();
-        let rising = async {
+    /// Waits until the link is up, if need be until the deadline.
+    async fn wait_until_up(&self, mut outcome: ConnectOutcome) -> Result<LinkId, AttemptError> {
+        let mut adapter = self.simulation.adapter();
+        let link_up = async {
             let drops = loop {
-                match attempt {
-                    Attempt::Coming { after, drops } => {
-                        sleep(after).await;
+                match outcome {
+                    ConnectOutcome::Connects { delay, drops } => {
+                        sleep(delay).await;
                         break drops;
                     }
-                    Attempt::Away { interval } => sleep(interval).await,
+                    ConnectOutcome::NotAdvertising { interval } => sleep(interval).await,
                     _ => std::future::pending().await,
                 }
-                attempt = self.air.act(|world, _| world.attempt(self.address));
+                outcome = self.simulation.with_world(|world, _| world.try_connect(self.address));
             };
-            let link = self.air.act(|world, now| {
-                let link = world.connected(self.address, now)?;
+            let link = self.simulation.with_world(|world, now| {
+                let link = world.link_up(self.address, now)?;
                 if drops {
-                    world.end(link, By::Bulb, now);
+                    world.disconnect(link, DisconnectedBy::Bulb, now);
                 }
                 Some(link).filter(|_| !drops)
             });
-            link.ok_or(Failure::Again("the bulb dropped the connection"))
+            link.ok_or(AttemptError::Retry("the bulb dropped the connection"))
         };
         tokio::select! {
             biased;
             _ = adapter.wait_for(|state| *state != AdapterState::On) => {
-                Err(Failure::Final(Error::AdapterLost { adapter: ADAPTER.to_owned() }))
+                Err(AttemptError::Fatal(Error::AdapterLost { adapter: ADAPTER.to_owned() }))
             }
-            link = self.deadline.run(rising, |waited| self.late(waited)) => link,
+            link = self.deadline.run(link_up, |waited| self.timeout(waited)) => link,
         }
     }
 
-    /// Waits until the services are resolved, or the link is lost.
-    async fn resolve(&self, id: LinkId, mut state: watch::Receiver<LinkState>) -> Result<(), Failure> {
+    /// Waits until the services are resolved or the link drops.
+    async fn resolve(&self, id: LinkId, mut state: watch::Receiver<LinkState>) -> Result<(), AttemptError> {
         let resolving = async {
-            let Turn { after, answer } = self.air.act(|world, now| world.discover(id, now));
-            sleep(after).await;
-            match answer {
-                Answer::Done => Ok(()),
+            let DelayedResponse { delay, response } =
+                self.simulation.with_world(|world, now| world.discover(id, now));
+            sleep(delay).await;
+            match response {
+                Response::Done => Ok(()),
                 _ => std::future::pending().await,
             }
         };
-        let late = |waited| {
-            Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi })
+        let timeout = |waited| {
+            AttemptError::Fatal(Error::DiscoverTimeout {
+                device: self.label.clone(),
+                waited,
+                rssi: self.rssi,
+            })
         };
         tokio::select! {
             biased;
             _ = state.wait_for(|state| *state == LinkState::Down) => {
-                Err(Failure::Again("the bulb dropped the connection before its services were resolved"))
+                Err(AttemptError::Retry("the bulb dropped the connection before its services were resolved"))
             }
-            done = self.deadline.run(resolving, late) => done,
+            done = self.deadline.run(resolving, timeout) => done,
         }
     }
 }
 
-/// A connect that has begun; over when this goes.
-struct Begun<'a> {
-    air: &'a Arc<Air>,
+/// Ends the connect when it is dropped.
+struct ConnectGuard<'a> {
+    simulation: &'a Arc<Simulation>,
     address: Address,
 }
 
-impl Drop for Begun<'_> {
+impl Drop for ConnectGuard<'_> {
     fn drop(&mut self) {
-        self.air.act(|world, _| world.connect_over(self.address));
+        self.simulation.with_world(|world, _| world.end_connect(self.address));
     }
 }
 
-/// A link that is of no use yet; ended when this goes, unless it has become of use.
-struct Half<'a> {
-    air: &'a Arc<Air>,
+/// Ends the link when it is dropped, while `armed`.
+struct UnfinishedLink<'a> {
+    simulation: &'a Arc<Simulation>,
     id: LinkId,
     armed: bool,
 }
 
-impl Drop for Half<'_> {
+impl Drop for UnfinishedLink<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.air.act(|world, now| world.end(self.id, By::Central, now));
+            self.simulation.with_world(|world, now| world.disconnect(self.id, DisconnectedBy::Central, now));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One link to a virtual bulb: its operations, one at a time, each with a deadline, and each aware that the link may go.
+//! A link to a virtual bulb. Its operations run one at a time, and each ends at its deadline or when the link drops.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::sleep;
 
-use super::air::Air;
-use super::world::{Answer, By, LinkId, Turn, World};
+use super::simulation::Simulation;
+use super::world::{DelayedResponse, DisconnectedBy, LinkId, Response, World};
 use crate::error::{Error, Result};
 use crate::radio::{
     CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, Properties, WriteKind,
@@ -18,20 +18,20 @@ use crate::radio::{
 /// A link whose services are resolved.
 #[derive(Debug)]
 pub(super) struct SimLink {
-    pub(super) air: Arc<Air>,
+    pub(super) simulation: Arc<Simulation>,
     pub(super) id: LinkId,
     pub(super) device: DeviceId,
-    /// What to call the bulb.
+    /// The bulb's name in messages.
     pub(super) label: String,
     pub(super) was_up: bool,
     pub(super) table: GattTable,
-    /// The ATT MTU, bytes.
+    /// The ATT MTU in bytes.
     pub(super) mtu: Option<u16>,
-    /// How long finding the services took.
+    /// How long the discovery of services took.
     pub(super) discovery: Option<Duration>,
     pub(super) state: watch::Receiver<LinkState>,
-    /// Whose turn it is: ATT has one request under way at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
-    pub(super) turn: Mutex<()>,
+    /// ATT allows one request at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
+    pub(super) request_lock: Mutex<()>,
 }
 
 impl SimLink {
@@ -39,43 +39,43 @@ impl SimLink {
         self.id
     }
 
-    /// Asks something of the bulb, and waits for the answer.
-    async fn ask(
+    /// Sends a request to the bulb and waits for the response.
+    async fn request(
         &self,
         doing: &str,
         deadline: Deadline,
-        begin: impl FnOnce(&mut World, Duration) -> Turn + Send,
+        begin: impl FnOnce(&mut World, Duration) -> DelayedResponse + Send,
     ) -> Result<Vec<u8>> {
         let lost = || Error::LinkLost { device: self.label.clone(), operation: doing.to_owned() };
         let mut state = self.state.clone();
         if *state.borrow() == LinkState::Down {
             return Err(lost());
         }
-        let in_turn = async {
-            let _turn = self.turn.lock().await;
-            let Turn { after, answer } = self.air.act(begin);
-            if !after.is_zero() {
-                sleep(after).await;
+        let exchange = async {
+            let _lock = self.request_lock.lock().await;
+            let DelayedResponse { delay, response } = self.simulation.with_world(begin);
+            if !delay.is_zero() {
+                sleep(delay).await;
             }
-            match answer {
-                Answer::Done => Ok(Vec::new()),
-                Answer::Value(value) => Ok(value),
-                Answer::Error(att) => Err(self.refused(att, doing)),
-                Answer::Silent => pending().await,
+            match response {
+                Response::Done => Ok(Vec::new()),
+                Response::Value(value) => Ok(value),
+                Response::AttError(att) => Err(self.att_error(att, doing)),
+                Response::Silent => pending().await,
             }
         };
         let silent =
             |waited| Error::Silent { device: self.label.clone(), operation: doing.to_owned(), waited };
         tokio::select! {
             biased;
-            // An error means that the sender is gone, and the link with it.
+            // `wait_for` fails if the sender is gone, and the link with it.
             _ = state.wait_for(|state| *state == LinkState::Down) => Err(lost()),
-            answer = deadline.run(in_turn, silent) => answer,
+            answer = deadline.run(exchange, silent) => answer,
         }
     }
 
-    /// What an ATT error means; as BlueZ tells them apart.
-    fn refused(&self, att: u8, doing: &str) -> Error {
+    /// The error for an ATT error code, as BlueZ distinguishes them.
+    fn att_error(&self, att: u8, doing: &str) -> Error {
         let (device, operation) = (self.label.clone(), doing.to_owned());
         match att {
             0x05 | 0x0c | 0x0f => Error::NeedsPairing { device, operation },
@@ -114,7 +114,7 @@ impl Link for SimLink {
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         self.properties(characteristic)?;
         let begin = |world: &mut World, now| world.read(self.id, characteristic, now);
-        self.ask(&format!("read {characteristic}"), deadline, begin).await
+        self.request(&format!("read {characteristic}"), deadline, begin).await
     }
 
     async fn write(
@@ -126,7 +126,7 @@ impl Link for SimLink {
     ) -> Result<()> {
         self.properties(characteristic)?;
         let begin = |world: &mut World, now| world.write(self.id, characteristic, value, kind, now);
-        self.ask(&format!("write {characteristic}"), deadline, begin).await?;
+        self.request(&format!("write {characteristic}"), deadline, begin).await?;
         Ok(())
     }
 
@@ -135,20 +135,20 @@ impl Link for SimLink {
         if !self.properties(characteristic)?.notifies() {
             return Err(Error::Unsupported { device: self.label.clone(), operation: doing });
         }
-        let stream = self.air.open_stream(self.id, characteristic);
-        self.ask(&doing, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
-        self.air.act(|world, now| world.subscribed(self.id, characteristic, now));
+        let stream = self.simulation.open_stream(self.id, characteristic);
+        self.request(&doing, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
+        self.simulation.with_world(|world, now| world.subscribed(self.id, characteristic, now));
         Ok(stream)
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, _deadline: Deadline) -> Result<()> {
-        if self.air.end_stream(self.id, characteristic) {
-            self.air.act(|world, _| world.unsubscribe(self.id, characteristic));
+        if self.simulation.end_stream(self.id, characteristic) {
+            self.simulation.with_world(|world, _| world.unsubscribe(self.id, characteristic));
         }
         Ok(())
     }
 
-    /// Nothing: this system leaves the battery service where it is.
+    /// None: this system leaves the battery service in the GATT table.
     async fn system_battery(&self) -> Result<Option<u8>> {
         Ok(None)
     }
@@ -162,7 +162,7 @@ impl Link for SimLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        match self.ask("pair", deadline, |world, _| world.bond(self.id)).await {
+        match self.request("pair", deadline, |world, _| world.bond(self.id)).await {
             Err(Error::NeedsPairing { device, .. }) => Err(Error::PairingFailed {
                 device,
                 detail: "it did not agree to be paired".to_owned(),
@@ -173,21 +173,21 @@ impl Link for SimLink {
     }
 
     fn keep(&self) {
-        self.air.keep_up(self.id);
+        self.simulation.disown(self.id);
     }
 
     async fn disconnect(&self) -> Result<()> {
-        self.air.act(|world, now| world.end(self.id, By::Central, now));
+        self.simulation.with_world(|world, now| world.disconnect(self.id, DisconnectedBy::Central, now));
         Ok(())
     }
 }
 
 impl Drop for SimLink {
     fn drop(&mut self) {
-        if self.air.ends_with_us(self.id) {
-            self.air.act(|world, now| world.end(self.id, By::Central, now));
+        if self.simulation.owns(self.id) {
+            self.simulation.with_world(|world, now| world.disconnect(self.id, DisconnectedBy::Central, now));
         } else {
-            self.air.detach(self.id);
+            self.simulation.detach(self.id);
         }
     }
 }

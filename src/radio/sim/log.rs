@@ -1,4 +1,4 @@
-//! The air log: what happened at the bulbs, one JSON object a line. fixtures/rigs/README.md specifies it.
+//! The air log: a JSON line for each event at a bulb. fixtures/rigs/README.md specifies it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,14 +7,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::world::{By, Happening, millis};
+use super::world::{DisconnectedBy, LogEvent, millis};
 use crate::radio::Address;
 
-/// A log file that is appended to.
 #[derive(Debug)]
 pub(super) struct Log {
     file: File,
-    /// How old the log was when it was opened.
+    /// The age of the log when it was opened.
     age: Duration,
 }
 
@@ -34,7 +33,7 @@ struct Line {
 }
 
 impl Log {
-    /// Opens a log, or goes on with one. A log that cannot be written is said once, and done without.
+    /// Opens or continues a log. If it cannot be written, warns once and returns `None`.
     pub(super) fn open(path: &Path) -> Option<Self> {
         let open = || -> io::Result<Self> {
             let file = File::options().create(true).append(true).open(path)?;
@@ -45,10 +44,10 @@ impl Log {
             .ok()
     }
 
-    /// Writes a line, in one piece, so that commands that run at once do not mix theirs.
-    pub(super) fn write(&mut self, since_opening: Duration, bulb: Address, what: &Happening) {
+    /// Writes a line with a single call, so that commands running at the same time do not mix their lines.
+    pub(super) fn write(&mut self, since_opening: Duration, bulb: Address, event: &LogEvent) {
         let ms = millis(self.age + since_opening);
-        let line = Line { ms, bulb: bulb.to_string(), ..line(what) };
+        let line = Line { ms, bulb: bulb.to_string(), ..line(event) };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line)
@@ -59,34 +58,32 @@ impl Log {
     }
 }
 
-fn line(what: &Happening) -> Line {
+fn line(event: &LogEvent) -> Line {
     let blank =
         Line { ms: 0, bulb: String::new(), event: "", by: None, characteristic: None, kind: None, hex: None };
-    match what {
-        Happening::Connect => Line { event: "connect", ..blank },
-        Happening::Pair => Line { event: "pair", ..blank },
-        Happening::Disconnect(by) => {
+    match event {
+        LogEvent::Connect => Line { event: "connect", ..blank },
+        LogEvent::Pair => Line { event: "pair", ..blank },
+        LogEvent::Disconnect(by) => {
             let by = match by {
-                By::Central => "central",
-                By::Bulb => "bulb",
+                DisconnectedBy::Central => "central",
+                DisconnectedBy::Bulb => "bulb",
             };
             Line { event: "disconnect", by: Some(by), ..blank }
         }
-        Happening::Read(id) => Line { event: "read", characteristic: Some(id.to_string()), ..blank },
-        Happening::Write(id, kind, value) => Line {
+        LogEvent::Read(id) => Line { event: "read", characteristic: Some(id.to_string()), ..blank },
+        LogEvent::Write(id, kind, value) => Line {
             event: "write",
             characteristic: Some(id.to_string()),
             kind: Some(kind.name()),
             hex: Some(hex::encode(value)),
             ..blank
         },
-        Happening::Subscribe(id) => {
-            Line { event: "subscribe", characteristic: Some(id.to_string()), ..blank }
-        }
-        Happening::Unsubscribe(id) => {
+        LogEvent::Subscribe(id) => Line { event: "subscribe", characteristic: Some(id.to_string()), ..blank },
+        LogEvent::Unsubscribe(id) => {
             Line { event: "unsubscribe", characteristic: Some(id.to_string()), ..blank }
         }
-        Happening::Notify(id, value) => Line {
+        LogEvent::Notify(id, value) => Line {
             event: "notify",
             characteristic: Some(id.to_string()),
             hex: Some(hex::encode(value)),
@@ -95,7 +92,7 @@ fn line(what: &Happening) -> Line {
     }
 }
 
-/// How old a log is: what its last line says, and the time since that was written.
+/// The age of a log: the time of its last line plus the time since it was written.
 fn age(path: &Path) -> io::Result<Duration> {
     #[derive(Deserialize)]
     struct Last {

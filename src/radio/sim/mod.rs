@@ -1,10 +1,10 @@
-//! The virtual radio: bulbs that a rig file describes, for trying everything without hardware and for tests.
+//! The virtual radio: plays the bulbs of a rig file, for trying bulbctl without hardware and for tests.
 //!
-//! - `rig` is what the file says; fixtures/rigs/README.md specifies it.
-//! - `world` is what is the case: a state machine without clock and I/O.
-//! - `air` has the clock: it carries out what happens in the world, and owns our side of the links.
-//! - `connect` and `link` are what a central sees.
-//! - `store` keeps the world between commands, each of which is a process of its own; `log` is the air log.
+//! - `rig` reads rig files; fixtures/rigs/README.md specifies them.
+//! - `world` is the state of all devices, without a clock and I/O.
+//! - `simulation` runs a world on a clock.
+//! - `connect` and `link` are the central's side.
+//! - `store` saves the world between commands, each of which is a process. `log` writes the air log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,38 +16,37 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceId, Link, Radio, SeenDevice};
 use crate::error::{Error, Result};
-use air::Air;
-use rig::Start;
-use world::By;
+use rig::InitialAdapter;
+use simulation::Simulation;
+use world::DisconnectedBy;
 
-mod air;
 mod connect;
 mod link;
 mod log;
 mod rig;
+mod simulation;
 mod store;
 mod world;
 
-/// The rig that is played where none is named.
+/// The default rig.
 const DESK: &str = include_str!("../../../fixtures/rigs/desk.toml");
-/// The built-in rig of the families that people own, and what it is called.
+/// The built-in rig with a bulb of each family, and its name.
 const FAMILIES: &str = include_str!("../../../fixtures/rigs/families.toml");
 const FAMILIES_NAME: &str = "families";
 
-/// The name of the virtual adapter.
 const ADAPTER: &str = "sim";
 
-/// Where the virtual radio keeps things.
+/// Files of the virtual radio.
 #[derive(Clone, Debug, Default)]
 pub struct SimOptions {
-    /// Where the world is kept between commands; absent for the user's state directory.
+    /// The folder of the world file. `None` for the user's state directory.
     pub dir: Option<PathBuf>,
-    /// Where the air log goes; absent for none. Appended to.
+    /// The air log, which is appended to. `None` for no log.
     pub log: Option<PathBuf>,
 }
 
 impl SimOptions {
-    /// From `BULBCTL_SIM_DIR` and `BULBCTL_SIM_LOG`.
+    /// Reads `BULBCTL_SIM_DIR` and `BULBCTL_SIM_LOG`.
     #[must_use]
     pub fn from_env() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -55,11 +54,10 @@ impl SimOptions {
     }
 }
 
-/// Opens the virtual radio: a rig file's, that of the built-in rig, or that of the other one, which is called `families`.
+/// Opens the virtual radio with a rig file, the default rig, or the built-in rig called `families`.
 ///
 /// # Errors
-/// [`Error::FileUnreadable`], [`Error::RigInvalid`], and what a real radio gives where the rig says that Bluetooth is
-/// unusable.
+/// [`Error::FileUnreadable`], [`Error::RigInvalid`], or a real radio's error if the rig says that Bluetooth is unusable.
 pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = match rig {
         None => (DESK.to_owned(), "desk.toml".to_owned()),
@@ -69,17 +67,18 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
     open_text(&text, &path, options)
 }
 
-/// As [`open`], of a rig's text. `path` is what it is called, and its folder is where profile files of the rig are.
+/// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files
+/// that the rig names.
 ///
 /// # Errors
-/// [`Error::RigInvalid`], and what a real radio gives where the rig says that Bluetooth is unusable.
+/// [`Error::RigInvalid`], or a real radio's error if the rig says that Bluetooth is unusable.
 pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let rig = rig::parse(text, path)?;
     tracing::debug!("rig {path}: {}", rig.about);
-    usable(rig.adapter)?;
+    check_usable(rig.adapter)?;
     let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());
     let log = options.log.as_deref().and_then(log::Log::open);
-    Ok(Arc::new(SimRadio::new(Arc::new(Air::new(rig, store, log)))))
+    Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)))))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -89,42 +88,44 @@ fn read(path: &Path) -> Result<String> {
     })
 }
 
-/// What a real radio says where Bluetooth is unusable, in the words that BlueZ and D-Bus have for it.
-fn usable(start: Start) -> Result<()> {
-    Err(match start {
-        Start::On | Start::Off => return Ok(()),
-        Start::Blocked => Error::AdapterBlocked { adapter: ADAPTER.to_owned(), hard: false },
-        Start::Absent => Error::AdapterNone,
-        Start::NoService => Error::ServiceDown,
-        Start::NoBus => Error::NoBus {
+/// Returns a real radio's error if Bluetooth is unusable, with the details that BlueZ and D-Bus give.
+fn check_usable(adapter: InitialAdapter) -> Result<()> {
+    Err(match adapter {
+        InitialAdapter::On | InitialAdapter::Off => return Ok(()),
+        InitialAdapter::Blocked => Error::AdapterBlocked { adapter: ADAPTER.to_owned(), hard: false },
+        InitialAdapter::Absent => Error::AdapterNone,
+        InitialAdapter::NoService => Error::ServiceDown,
+        InitialAdapter::NoBus => Error::NoBus {
             detail: "Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory"
                 .to_owned(),
         },
-        Start::Denied => Error::Denied { detail: "Rejected send message, 2 matched rules".to_owned() },
+        InitialAdapter::Denied => {
+            Error::Denied { detail: "Rejected send message, 2 matched rules".to_owned() }
+        }
     })
 }
 
-/// The virtual radio. Its tasks end with it.
+/// The virtual radio. Dropping it ends its tasks.
 #[derive(Debug)]
 struct SimRadio {
-    air: Arc<Air>,
-    _clock: AbortOnDropHandle<()>,
-    _keeper: AbortOnDropHandle<()>,
+    simulation: Arc<Simulation>,
+    _schedule: AbortOnDropHandle<()>,
+    _sync: AbortOnDropHandle<()>,
 }
 
 impl SimRadio {
-    fn new(air: Arc<Air>) -> Self {
-        let (clock, keeper) = (air.clone(), air.clone());
+    fn new(simulation: Arc<Simulation>) -> Self {
+        let (schedule, sync) = (simulation.clone(), simulation.clone());
         Self {
-            air,
-            _clock: AbortOnDropHandle::new(tokio::spawn(async move { clock.run().await })),
-            _keeper: AbortOnDropHandle::new(tokio::spawn(async move { keeper.keep().await })),
+            simulation,
+            _schedule: AbortOnDropHandle::new(tokio::spawn(async move { schedule.run().await })),
+            _sync: AbortOnDropHandle::new(tokio::spawn(async move { sync.run_sync().await })),
         }
     }
 
     fn end_links(&self) {
-        for link in self.air.ours() {
-            self.air.act(|world, now| world.end(link, By::Central, now));
+        for link in self.simulation.owned_links() {
+            self.simulation.with_world(|world, now| world.disconnect(link, DisconnectedBy::Central, now));
         }
     }
 }
@@ -135,25 +136,25 @@ impl Radio for SimRadio {
         AdapterInfo { name: ADAPTER.to_owned(), address: None }
     }
 
-    /// The virtual controller has a slot for every bulb of the rig.
+    /// Unlimited: a rig may have any number of bulbs.
     fn link_limit(&self) -> usize {
         usize::MAX
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-        self.air.adapter()
+        self.simulation.adapter()
     }
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
-        self.air.seen_devices()
+        self.simulation.seen_devices()
     }
 
     fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
-        self.air.attempts.subscribe()
+        self.simulation.attempts.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {
-        let on = self.air.act(|world, now| {
+        let on = self.simulation.with_world(|world, now| {
             world.start_scan(now);
             world.adapter_on()
         });
@@ -161,28 +162,28 @@ impl Radio for SimRadio {
     }
 
     async fn stop_scan(&self) -> Result<()> {
-        self.air.act(|world, _| world.stop_scan());
+        self.simulation.with_world(|world, _| world.stop_scan());
         Ok(())
     }
 
     async fn known(&self) -> Result<Vec<SeenDevice>> {
-        Ok(self.air.known())
+        Ok(self.simulation.known())
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        Ok(connect::connect(&self.air, device, deadline).await?)
+        Ok(connect::connect(&self.simulation, device, deadline).await?)
     }
 
     async fn close(&self) {
-        self.air.act(|world, _| world.stop_scan());
+        self.simulation.with_world(|world, _| world.stop_scan());
         self.end_links();
-        self.air.flush().await;
+        self.simulation.sync().await;
     }
 }
 
 impl Drop for SimRadio {
     fn drop(&mut self) {
         self.end_links();
-        self.air.flush_now();
+        self.simulation.sync_now();
     }
 }

@@ -1,7 +1,7 @@
-//! The world file: what a world is like, kept from one command to the next, and shared by commands that run at once.
+//! The world file: saves a world between commands, and shares it among commands that run at the same time.
 //!
-//! Each rig has a file of its own, named by a hash of the rig's text: a rig that is edited begins a new world. Files are
-//! small and written seldom, so that reading and writing them in place costs the runtime nothing that matters.
+//! Each rig has its own file, named by a hash of the rig's text. An edited rig starts with a new world. The files are
+//! small and rarely written, so blocking reads and writes are fine.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,47 +18,44 @@ use tokio::time::sleep;
 
 use super::world::millis;
 
-/// The format of world files. One of another format is passed over.
-const FORMAT: u32 = 2;
-/// How often, and how many times, another command's lock is waited for. It holds it for about a millisecond; one
-/// that was stopped meanwhile must not stop us.
+/// The format of world files. Files of another format are ignored.
+const FORMAT: u32 = 3;
+/// The interval and the number of attempts to take the lock. A command holds it for about a millisecond. One that is
+/// stopped while it holds the lock must not block the others.
 const LOCK_EVERY: Duration = Duration::from_millis(2);
 const LOCK_TRIES: u32 = 100;
 
-/// What is kept of all devices, by address.
-pub(super) type SavedPeers = BTreeMap<String, SavedPeer>;
+/// The saved devices, by address.
+pub(super) type SavedDevices = BTreeMap<String, SavedDevice>;
 
-/// What is kept of a device. Times are ages of the world.
+/// The saved part of a device. Times are ages of the world.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct SavedPeer {
-    /// The bulb's state.
+pub(super) struct SavedDevice {
     pub(super) light: Option<SavedLight>,
-    /// The state of which its last advertisement told.
-    pub(super) told: Option<SavedLight>,
-    /// It is bonded with the system.
+    /// The state in its last advertisement.
+    pub(super) advertised_light: Option<SavedLight>,
     pub(super) bonded: bool,
-    /// When something was written over its link last, or that came up.
-    pub(super) spoken_ms: Option<u64>,
-    /// What was written to other characteristics, in hex.
+    /// The time of the last write over its link, or of the connect.
+    pub(super) last_activity_ms: Option<u64>,
+    /// The values written to characteristics without a role, in hex.
     pub(super) written: BTreeMap<String, String>,
-    /// The name that it advertises.
+    /// The advertised name.
     pub(super) name: Option<String>,
     /// It does not advertise.
-    pub(super) gone: bool,
+    pub(super) vanished: bool,
     /// The system holds a link to it.
     pub(super) linked: bool,
-    /// How often each fault has acted.
-    pub(super) used: Vec<u32>,
-    /// The name that the system knows.
+    /// How often each fault has been counted.
+    pub(super) fault_counts: Vec<u32>,
+    /// The name that was heard last.
     pub(super) known_name: Option<String>,
-    /// When it was last heard.
     pub(super) heard_ms: Option<u64>,
-    /// Whether the system knows its services.
+    /// The system knows its services.
     pub(super) resolved: bool,
 }
 
-/// A bulb's state as it is kept.
+/// The saved state of a bulb.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedLight {
     power: Option<bool>,
@@ -85,7 +82,7 @@ impl SavedLight {
         }
     }
 
-    /// The state that was kept; none if it has a mode that is not known.
+    /// The state, or `None` if its mode is unknown.
     pub(super) fn light(&self) -> Option<Light> {
         let known = |name: &String| {
             [Mode::Color, Mode::White, Mode::Effect].into_iter().find(|mode| mode.name() == name)
@@ -107,51 +104,47 @@ impl SavedLight {
     }
 }
 
-/// A world file.
+/// The contents of a world file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     format: u32,
-    /// The rig's own line for people.
     about: String,
-    /// The age of the world when this was written.
+    /// The age of the world when the file was written.
     age_ms: u64,
-    /// When this was written, in milliseconds since 1970.
+    /// When the file was written, in milliseconds since 1970.
     written_ms: u64,
-    /// The devices.
-    pub(super) peers: SavedPeers,
+    pub(super) devices: SavedDevices,
 }
 
 impl Saved {
-    /// The age of the world now: as of the writing, and what has passed since by the wall clock.
+    /// The age of the world now: the saved age plus the time since then by the wall clock.
     pub(super) fn age(&self) -> Duration {
         Duration::from_millis(self.age_ms.saturating_add(wall_ms().saturating_sub(self.written_ms)))
     }
 }
 
-/// Where a world is kept.
+/// The place of one rig's world file.
 #[derive(Debug)]
 pub(super) struct Store {
-    /// Absent where there is no home to keep it in.
+    /// `None` if the user has no home directory.
     path: Option<PathBuf>,
     about: String,
     warned: AtomicBool,
 }
 
-/// The right to read and write a world file, for as long as it lives.
+/// Holds the lock of a world file until it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn(
-    #[expect(dead_code, reason = "held, not looked at: the lock goes with the file")] Option<File>,
-);
+pub(super) struct StoreLock(#[expect(dead_code, reason = "closing the file releases the lock")] Option<File>);
 
 impl Store {
-    /// The place of this rig's world: in `dir`, or else in the user's state directory.
+    /// Creates the store of a rig's world in `dir`, by default the user's state directory.
     pub(super) fn new(dir: Option<PathBuf>, rig: &str, about: String) -> Self {
         let dir = dir.or_else(state_dir);
         let path = dir.map(|dir| dir.join(format!("{:016x}.json", hash(rig))));
         Self { path, about, warned: AtomicBool::new(false) }
     }
 
-    /// What the file has; nothing if it is missing or broken.
+    /// Reads the file. Returns `None` if it is missing or broken.
     pub(super) fn load(&self) -> Option<Saved> {
         let path = self.path.as_deref()?;
         let text = match fs::read(path) {
@@ -166,28 +159,28 @@ impl Store {
             Ok(Saved { format, .. }) if format != FORMAT => None,
             Ok(saved) => Some(saved),
             Err(error) => {
-                tracing::info!("{} is broken ({error}), so the world begins anew", path.display());
+                tracing::info!("{} is broken ({error}); starting with a new world", path.display());
                 None
             }
         }
     }
 
-    /// Waits until no other command reads and writes the file. Without the right to it after a while too: a world that
-    /// forgets is better than one that hangs.
-    pub(super) async fn turn(&self) -> Turn {
-        let Some(file) = self.lock_file() else { return Turn(None) };
+    /// Waits until no other command holds the lock. Gives up after 200 ms and goes on without it: better to lose a
+    /// change than to hang.
+    pub(super) async fn lock(&self) -> StoreLock {
+        let Some(file) = self.lock_file() else { return StoreLock(None) };
         for _ in 0..LOCK_TRIES {
             if file.try_lock().is_ok() {
-                return Turn(Some(file));
+                return StoreLock(Some(file));
             }
             sleep(LOCK_EVERY).await;
         }
-        Turn(None)
+        StoreLock(None)
     }
 
-    /// As [`turn`](Self::turn), without waiting.
-    pub(super) fn turn_now(&self) -> Turn {
-        Turn(self.lock_file().filter(|file| file.try_lock().is_ok()))
+    /// The same as [`lock`](Self::lock), without waiting.
+    pub(super) fn try_lock(&self) -> StoreLock {
+        StoreLock(self.lock_file().filter(|file| file.try_lock().is_ok()))
     }
 
     fn lock_file(&self) -> Option<File> {
@@ -201,15 +194,15 @@ impl Store {
         open().map_err(|error| self.warn("write", path, &error)).ok()
     }
 
-    /// Writes the file: another one beside it, which then takes its place.
-    pub(super) fn save(&self, age: Duration, peers: &SavedPeers, _turn: &Turn) {
+    /// Writes the file to a temporary name and renames it.
+    pub(super) fn save(&self, age: Duration, devices: &SavedDevices, _lock: &StoreLock) {
         let Some(path) = self.path.as_deref() else { return };
         let saved = Saved {
             format: FORMAT,
             about: self.about.clone(),
             age_ms: millis(age),
             written_ms: wall_ms(),
-            peers: peers.clone(),
+            devices: devices.clone(),
         };
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
         let written = serde_json::to_vec(&saved)
@@ -217,7 +210,7 @@ impl Store {
             .and_then(|text| fs::write(&temporary, text))
             .and_then(|()| fs::rename(&temporary, path));
         if let Err(error) = written {
-            // It may not be there, and cannot be helped if it is.
+            // Best effort: it may not exist.
             let _ = fs::remove_file(&temporary);
             self.warn("write", path, &error);
         }
@@ -226,7 +219,7 @@ impl Store {
     fn warn(&self, what: &str, path: &Path, error: &io::Error) {
         if !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "the virtual bulbs forget everything after this command: cannot {what} {}: {error}",
+                "cannot {what} {}: {error}. The virtual bulbs will forget their state after this command",
                 path.display()
             );
         }

@@ -1,13 +1,12 @@
-//! A rig file as it stands: its tables and keys, as serde reads them. A key that is not here is refused.
+//! The tables and keys of a rig file, as serde reads them. Unknown keys are errors.
 
 use bulb_protocol::file::Located;
 use serde::Deserialize;
 
 use super::text::{Addr, Att, Bytes, Color, Company, Kelvin, Level, Mtu, Rssi, Span, Uid};
-use super::{Defect, Point, Start};
+use super::{AddressType, Defect, FaultTrigger, InitialAdapter};
 use crate::radio::Properties;
 
-/// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -22,7 +21,7 @@ pub(super) struct File {
     pub(super) bystander: Vec<BystanderTable>,
     #[serde(default)]
     pub(super) event: Vec<Located<EventTable>>,
-    /// What `check` is to find; for tests.
+    /// The expected results of `bulbctl check`, for tests.
     #[serde(rename = "expect")]
     pub(super) _expect: Option<ExpectTable>,
 }
@@ -46,7 +45,7 @@ pub(super) struct ExpectTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct AdapterTable {
     #[serde(default)]
-    pub(super) state: Start,
+    pub(super) state: InitialAdapter,
 }
 
 /// `name_in`.
@@ -56,14 +55,6 @@ pub(super) enum NameIn {
     #[default]
     Advertisement,
     ScanResponse,
-}
-
-/// Which kind of address it is. The sim radio takes both alike.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum AddressType {
-    Public,
-    Random,
 }
 
 /// `manufacturer`.
@@ -90,8 +81,8 @@ pub(super) struct ServiceData {
 pub(super) struct BystanderTable {
     pub(super) name: Option<String>,
     pub(super) address: Located<Addr>,
-    #[serde(rename = "address_type")]
-    pub(super) _address_type: Option<AddressType>,
+    #[serde(default)]
+    pub(super) address_type: AddressType,
     pub(super) rssi: Option<Rssi>,
     pub(super) interval: Option<Located<Span>>,
     #[serde(default)]
@@ -108,8 +99,8 @@ pub(super) struct BulbTable {
     pub(super) profile: Option<Located<String>>,
     pub(super) name: Option<String>,
     pub(super) address: Located<Addr>,
-    #[serde(rename = "address_type")]
-    pub(super) _address_type: Option<AddressType>,
+    #[serde(default)]
+    pub(super) address_type: AddressType,
     pub(super) rssi: Option<Rssi>,
     pub(super) interval: Option<Located<Span>>,
     #[serde(default)]
@@ -173,7 +164,7 @@ pub(super) struct CharacteristicTable {
 /// `do` of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Do {
+pub(super) enum FaultKind {
     Drop,
     Silent,
     Error,
@@ -186,8 +177,8 @@ pub(super) enum Do {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultTable {
-    pub(super) on: Point,
-    pub(super) r#do: Located<Do>,
+    pub(super) on: FaultTrigger,
+    pub(super) r#do: Located<FaultKind>,
     pub(super) characteristic: Option<Located<Uid>>,
     pub(super) count: Option<u32>,
     #[serde(default)]
@@ -200,7 +191,7 @@ pub(super) struct FaultTable {
 /// `do` of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum EventDo {
+pub(super) enum BulbEventKind {
     Set,
     Drop,
     Vanish,
@@ -211,7 +202,7 @@ pub(super) enum EventDo {
 /// `adapter` of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Switch {
+pub(super) enum OnOff {
     On,
     Off,
 }
@@ -221,9 +212,9 @@ pub(super) enum Switch {
 #[serde(deny_unknown_fields)]
 pub(super) struct EventTable {
     pub(super) at: Span,
-    pub(super) adapter: Option<Switch>,
+    pub(super) adapter: Option<OnOff>,
     pub(super) bulb: Option<Located<Addr>>,
-    pub(super) r#do: Option<EventDo>,
+    pub(super) r#do: Option<BulbEventKind>,
     pub(super) power: Option<Located<bool>>,
     pub(super) brightness: Option<Located<Level>>,
     pub(super) color: Option<Located<Color>>,

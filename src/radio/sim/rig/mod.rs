@@ -1,4 +1,5 @@
-//! What a rig says, as values that cannot be wrong. [`parse`] reads them from the file.
+//! A rig: virtual bulbs, the bystanders around them, and the events that happen on their own. [`parse`] reads it from a
+//! file and validates it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,36 +11,32 @@ use uuid::Uuid;
 use crate::radio::gatt::Characteristic;
 use crate::radio::{Address, CharacteristicId, GattTable, gatt};
 
-mod check;
 mod file;
-mod lamp;
+mod profile;
 mod text;
+mod validate;
 
-pub(super) use check::parse;
+pub(super) use validate::parse;
 
-/// Virtual bulbs, what else is in the air, and what happens by itself.
 #[derive(Debug)]
 pub(super) struct Rig {
     /// One line for people.
     pub(super) about: String,
-    /// How Bluetooth is when the radio is opened.
-    pub(super) adapter: Start,
+    pub(super) adapter: InitialAdapter,
     /// Bulbs and bystanders.
-    pub(super) devices: Vec<Device>,
-    /// What happens by itself, in the order of the file.
+    pub(super) devices: Vec<DeviceSpec>,
+    /// In the order of the file.
     pub(super) events: Vec<Event>,
-    /// The texts of the profile files that it names, one after the other.
+    /// The texts of the profile files that the rig names, one after the other.
     pub(super) profiles: String,
 }
 
-/// How Bluetooth is when the radio is opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+/// The state of Bluetooth when the radio is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Start {
-    /// Powered.
+pub(super) enum InitialAdapter {
     #[default]
     On,
-    /// Not powered.
     Off,
     /// Blocked by rfkill.
     Blocked,
@@ -47,79 +44,81 @@ pub(super) enum Start {
     Absent,
     /// The Bluetooth service does not run.
     NoService,
-    /// There is no message bus to reach it through.
+    /// There is no D-Bus.
     NoBus,
-    /// The user may not.
+    /// The user lacks the permission.
     Denied,
 }
 
-/// What advertises.
+/// A device that advertises.
 #[derive(Debug)]
-pub(super) struct Device {
-    /// Its address, which no other one has.
+pub(super) struct DeviceSpec {
+    /// Unique in the rig.
     pub(super) address: Address,
-    /// What it sends while it has no link.
+    /// The sim radio treats both types the same.
+    #[expect(dead_code, reason = "for the real stack")]
+    pub(super) address_type: AddressType,
     pub(super) advert: Advert,
-    /// What it is besides, unless it is a bystander, to which nobody can connect.
-    pub(super) bulb: Option<Bulb>,
+    /// `None` for a bystander, to which nobody can connect.
+    pub(super) bulb: Option<BulbSpec>,
 }
 
-/// An advertisement.
+#[derive(Clone, Copy, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AddressType {
+    #[default]
+    Public,
+    Random,
+}
+
 #[derive(Debug)]
 pub(super) struct Advert {
-    /// The name, if it has one.
     pub(super) name: Option<String>,
-    /// Whether the name comes in the scan response only.
+    /// The name comes in the scan response only.
     pub(super) name_in_response: bool,
-    /// Signal strength, dBm, -127 to 20.
+    /// Signal strength in dBm, -127 to 20.
     pub(super) rssi: i16,
-    /// From one to the next; never zero.
+    /// The advertising interval, never zero.
     pub(super) interval: Duration,
-    /// Services.
     pub(super) services: Vec<Uuid>,
-    /// Manufacturer data by company identifier; the family's, with the state in it, where the rig has none.
+    /// By company identifier. `None` for the profile's manufacturer data, which contains the state.
     pub(super) manufacturer: Option<BTreeMap<u16, Vec<u8>>>,
-    /// Service data by service; as manufacturer data.
+    /// By service. `None` for the profile's service data, which contains the state.
     pub(super) service_data: Option<BTreeMap<Uuid, Vec<u8>>>,
 }
 
-/// A bulb behind an advertisement.
 #[derive(Debug)]
-pub(super) struct Bulb {
-    /// What it plays, in the state that it starts with.
-    pub(super) board: VirtualBulb,
-    /// Its battery, if it has one.
+pub(super) struct BulbSpec {
+    /// The bulb in its present state.
+    pub(super) virtual_bulb: VirtualBulb,
     pub(super) battery: Option<Battery>,
-    /// From a command to its status notification.
+    /// The time from a command to its status notification.
     pub(super) status_latency: Duration,
-    /// What a connect takes.
+    /// The time that a connect takes.
     pub(super) connect_latency: Duration,
-    /// All services, those of battery and device information among them.
+    /// All services, including battery and device information.
     pub(super) table: GattTable,
-    /// The bulb ends a link to which nothing was written for so long.
+    /// The bulb ends a link after this time without a write.
     pub(super) idle_drop: Option<Duration>,
-    /// The ATT MTU of its links, bytes.
+    /// The ATT MTU of its links in bytes.
     pub(super) mtu: u16,
-    /// It takes nothing from a computer that it is not bonded with.
+    /// Its family's characteristics are closed to centrals without a bond.
     pub(super) needs_bonding: bool,
-    /// It agrees to be bonded with.
+    /// It agrees to bond.
     pub(super) pairing: bool,
-    /// What a read returns, for characteristics that are neither the family's own nor the battery level.
+    /// The values of characteristics that are neither the family's nor the battery level.
     pub(super) values: BTreeMap<CharacteristicId, Vec<u8>>,
-    /// The state that it starts with.
+    /// The initial state.
     pub(super) start: Light,
-    /// What is wrong with its firmware.
     pub(super) defects: Vec<Defect>,
-    /// How it misbehaves.
     pub(super) faults: Vec<Fault>,
 }
 
-/// A battery.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Battery {
-    /// The level that it starts with.
+    /// The initial level.
     pub(super) level: Percent,
-    /// How long it takes to lose one percent; never zero.
+    /// The time in which it loses one percent, never zero.
     pub(super) drain: Option<Duration>,
 }
 
@@ -130,7 +129,7 @@ impl Battery {
         u8::try_from(lost).map_or(0, |lost| self.level.get().saturating_sub(lost))
     }
 
-    /// The age of the world at which the level will be another one.
+    /// The age of the world at which the level changes next.
     pub(super) fn next_change(&self, age: Duration) -> Option<Duration> {
         let drain = self.drain.filter(|_| self.level_at(age) > 0)?;
         let gone = u32::try_from(age.as_nanos() / drain.as_nanos().max(1)).ok()?;
@@ -138,144 +137,131 @@ impl Battery {
     }
 }
 
-/// A fault.
+/// An injected fault.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
-    /// Where it acts.
-    pub(super) point: Point,
-    /// What it does there.
-    pub(super) act: Act,
-    /// The only characteristic where it acts.
+    pub(super) trigger: FaultTrigger,
+    pub(super) action: FaultAction,
+    /// The characteristic at which it acts. `None` for any.
     pub(super) characteristic: Option<Uuid>,
-    /// How many times it acts in the life of the world; always, if it does not say.
+    /// How many times it acts in the life of the world. `None` for always.
     pub(super) count: Option<u32>,
-    /// How many times it lets pass first.
+    /// How many times it does not act before that.
     pub(super) after: u32,
 }
 
-/// Where a fault acts.
+/// The operation at which a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Point {
-    /// While the link comes up.
+pub(super) enum FaultTrigger {
     Connect,
-    /// While the services are resolved.
     Discover,
-    /// At a read.
     Read,
-    /// At a write.
     Write,
-    /// At a subscription.
     Subscribe,
-    /// At a notification.
     Notify,
 }
 
-/// What a fault does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum FaultAction {
     /// The bulb ends the link.
     Drop,
-    /// It never answers.
+    /// The bulb never responds.
     Silent,
-    /// It answers with this ATT error.
+    /// The bulb responds with this ATT error.
     Error(u8),
-    /// It sends these bytes in place of the right ones.
+    /// The bulb sends these bytes instead of the correct ones.
     Reply(Vec<u8>),
-    /// It does the same, so much later.
+    /// The bulb acts and responds as usual, but later.
     Delay(Duration),
-    /// The frame is dropped without a word.
+    /// The frame is lost. A write request gets its response all the same.
     Lose,
 }
 
-/// What can be wrong with a board's firmware that no single fault says.
+/// A firmware defect that no single fault can express.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Defect {
-    /// It reports red as blue and blue as red.
+    /// Swaps red and blue in its status.
     SwapsRedAndBlue,
-    /// It reports brightness as 0 to 255, in frames of the base protocol.
+    /// Reports brightness as 0 to 255, in frames of the base protocol.
     #[serde(rename = "brightness-255")]
     Brightness255,
-    /// What it reports has a byte less.
+    /// Its status frames lack the last byte.
     ShortReports,
-    /// What it reports has a byte more.
+    /// Its status frames have one byte too many.
     LongReports,
-    /// It reports the state from before the newest command.
+    /// Reports the state from before the newest command.
     OneBehind,
-    /// Brightness 0 switches it off.
+    /// Turns off at brightness 0.
     ZeroIsOff,
-    /// Black switches it off.
+    /// Turns off at black.
     BlackIsOff,
-    /// It forgets its colour when it is switched off.
+    /// Turns white when it is turned off.
     OffForgetsColor,
-    /// It cannot be switched off.
+    /// Cannot be turned off.
     StaysOn,
-    /// It takes frames of any length and any values, in the way of the base protocol.
+    /// Accepts frames of any length with any values, in the base protocol.
     TakesMalformed,
-    /// It ends the link at a frame that it does not know.
+    /// Ends the link when it gets an unknown frame.
     HangsUpOnMalformed,
-    /// It answers a write 200 ms after it has carried it out.
+    /// Responds to a write 200 ms after carrying it out.
     AnswersLate,
-    /// It loses a write that comes less than 20 ms after another.
+    /// Loses a write that comes less than 20 ms after another.
     LosesQuickWrites,
-    /// It notifies nothing from a minute after the link came up.
+    /// Sends no notifications from one minute after the connect.
     MuteAfterAMinute,
-    /// It is as it was at first whenever a link ends.
+    /// Returns to its initial state when a link ends.
     ForgetsOnDisconnect,
 }
 
-/// Something that happens by itself.
+/// An event that happens on its own.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
-    /// When, counted from the opening of the radio.
+    /// The time since the radio was opened.
     pub(super) at: Duration,
-    /// What.
-    pub(super) what: What,
+    pub(super) kind: EventKind,
 }
 
-/// What happens by itself.
 #[derive(Clone, Debug)]
-pub(super) enum What {
+pub(super) enum EventKind {
     /// The adapter is switched on or off.
-    Adapter(bool),
-    /// Something with one bulb.
-    Bulb(Address, Deed),
+    AdapterPowered(bool),
+    Bulb(Address, BulbEvent),
 }
 
-/// What happens to a bulb by itself.
 #[derive(Clone, Debug)]
-pub(super) enum Deed {
-    /// Somebody else changes it.
+pub(super) enum BulbEvent {
+    /// Someone else changes its state.
     Set(Light),
-    /// It ends the link.
+    /// The bulb ends its link.
     Drop,
-    /// It stops advertising, and ends the link.
+    /// The bulb stops advertising and ends its link.
     Vanish,
-    /// It advertises again.
+    /// The bulb advertises again.
     Appear,
-    /// It advertises another name.
+    /// The bulb advertises this name.
     Rename(String),
 }
 
 /// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
 pub(super) const BATTERY_LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
 
-/// A characteristic with what a read of it returns.
-pub(super) struct Valued {
+/// A characteristic and its value.
+pub(super) struct CharacteristicValue {
     pub(super) characteristic: Characteristic,
     pub(super) value: Vec<u8>,
 }
 
-/// Collects a table and the values in it.
+/// Builds a GATT table and the values in it.
 #[derive(Default)]
-pub(super) struct Tables {
+pub(super) struct TableBuilder {
     pub(super) table: GattTable,
     pub(super) values: BTreeMap<CharacteristicId, Vec<u8>>,
 }
 
-impl Tables {
-    pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<Valued>) {
+impl TableBuilder {
+    pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<CharacteristicValue>) {
         let (characteristics, values): (Vec<_>, Vec<_>) =
             characteristics.into_iter().map(|valued| (valued.characteristic, valued.value)).unzip();
         let before = self.table.all().count();

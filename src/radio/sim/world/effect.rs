@@ -1,41 +1,39 @@
-//! What a world is asked and answers, and what it has carried out.
+//! The results of calls to the world: responses, connect outcomes, and effects for the caller to carry out.
 
 use std::time::Duration;
 
 use crate::radio::{Address, CharacteristicId, WriteKind};
 
-/// Which link.
+/// Identifies one link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LinkId {
-    /// The bulb.
     pub(crate) address: Address,
-    /// Its number; no two links have the same one.
+    /// Unique among all links of a world.
     pub(crate) number: u64,
 }
 
-/// What is to be carried out outside of the world.
+/// Something for the caller to carry out.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// There is news of a device.
+    /// Report this device: something about it is new.
     SeenDevice(Address),
-    /// A notification was sent.
+    /// Deliver a notification.
     Notify(LinkId, CharacteristicId, Vec<u8>),
-    /// A link is gone.
-    Down(LinkId),
-    /// The adapter is powered now, or is not.
-    Adapter(bool),
-    /// Something for the air log.
-    Log(Address, Happening),
-    /// Something changed that is to be kept.
-    Keep,
+    LinkDown(LinkId),
+    /// The adapter was switched on or off.
+    AdapterPowered(bool),
+    /// Write a line to the air log.
+    Log(Address, LogEvent),
+    /// Save the world: something changed.
+    Save,
 }
 
-/// What the air log has.
+/// An event of the air log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Happening {
+pub(crate) enum LogEvent {
     Connect,
     Pair,
-    Disconnect(By),
+    Disconnect(DisconnectedBy),
     Read(CharacteristicId),
     Write(CharacteristicId, WriteKind, Vec<u8>),
     Subscribe(CharacteristicId),
@@ -43,56 +41,59 @@ pub(crate) enum Happening {
     Notify(CharacteristicId, Vec<u8>),
 }
 
-/// Who ended a link.
+/// The side that ended a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum DisconnectedBy {
     Central,
     Bulb,
 }
 
-/// What a bulb answers.
+/// A bulb's response to a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// Yes.
+pub(crate) enum Response {
     Done,
-    /// A value that was read.
+    /// The value that was read.
     Value(Vec<u8>),
-    /// An ATT error.
-    Error(u8),
-    /// Nothing. The link may be gone by then, which is told by itself.
+    AttError(u8),
+    /// No response. If the link is down too, [`Effect::LinkDown`] says so.
     Silent,
 }
 
-/// What a bulb answers, and when.
+/// A response, and when it arrives.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Turn {
-    /// How much later.
-    pub(crate) after: Duration,
-    /// What.
-    pub(crate) answer: Answer,
+pub(crate) struct DelayedResponse {
+    pub(crate) delay: Duration,
+    pub(crate) response: Response,
 }
 
-impl Turn {
-    pub(super) const fn now(answer: Answer) -> Self {
-        Self { after: Duration::ZERO, answer }
+impl DelayedResponse {
+    pub(super) const fn now(response: Response) -> Self {
+        Self { delay: Duration::ZERO, response }
     }
 }
 
-/// What becomes of an attempt to connect.
+/// The outcome of an attempt to connect.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// The adapter is off.
+pub(crate) enum ConnectOutcome {
     AdapterOff,
     /// The system does not know the device.
     Unknown,
     /// Another attempt is under way.
-    Busy,
-    /// There is a link, and its services are known or not.
-    Up { link: LinkId, resolved: bool },
-    /// The link comes up so much later, and lasts or does not.
-    Coming { after: Duration, drops: bool },
-    /// The bulb does not advertise, so that nothing comes of it before it does, which may be so much later.
-    Away { interval: Duration },
-    /// It never comes up.
+    InProgress,
+    /// The link is up already. `resolved` says whether its services are known.
+    Connected {
+        link: LinkId,
+        resolved: bool,
+    },
+    /// The link comes up after `delay`. With `drops`, the bulb ends it at once.
+    Connects {
+        delay: Duration,
+        drops: bool,
+    },
+    /// The bulb does not advertise. Try again after its advertising interval.
+    NotAdvertising {
+        interval: Duration,
+    },
+    /// The link never comes up.
     Silent,
 }

@@ -1,329 +1,333 @@
-//! The virtual world: bulbs, bystanders, the adapter, and time. It has no clock and does no I/O: it is told what the
-//! central does and how old the world is by then, answers, and leaves [`Effect`]s to be carried out.
+//! The virtual world: bulbs, bystanders, the adapter, and time.
+//!
+//! It has no clock and does no I/O. Each call gives the age of the world, and leaves [`Effect`]s for the caller to carry
+//! out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bulb_protocol::profile::Occasion;
 
-use super::rig::{Act, Point, Rig, Start, What};
-use super::store::SavedPeers;
+use super::rig::{EventKind, FaultAction, FaultTrigger, InitialAdapter, Rig};
+use super::store::SavedDevices;
 use crate::radio::{Address, CharacteristicId};
-use agenda::Agenda;
-use peer::Up;
+use schedule::Schedule;
 
-mod agenda;
-mod ask;
-mod course;
-mod defect;
+mod defects;
+mod device;
 mod effect;
-mod peer;
+mod events;
+mod notifications;
+mod requests;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub(super) use effect::{Answer, Attempt, By, Effect, Happening, LinkId, Turn};
-pub(super) use peer::{Peer, millis};
+pub(super) use device::{OpenLink, SimDevice, millis};
+pub(super) use effect::{
+    ConnectOutcome, DelayedResponse, DisconnectedBy, Effect, LinkId, LogEvent, Response,
+};
 
-/// How long after an advertisement its scan response comes.
-const RESPONSE_AFTER: Duration = Duration::from_millis(1);
+/// The time from an advertisement to its scan response.
+const SCAN_RESPONSE_DELAY: Duration = Duration::from_millis(1);
 
 /// All devices within reach, and the adapter.
 #[derive(Debug)]
 pub(super) struct World {
-    adapter: bool,
-    /// The number of the scan that runs.
+    adapter_on: bool,
+    /// The number of the running scan.
     scan: Option<u64>,
-    /// Numbers scans and links.
-    numbers: u64,
-    peers: BTreeMap<Address, Peer>,
-    agenda: Agenda<Due>,
+    /// The last number given to a scan or a link.
+    last_number: u64,
+    devices: BTreeMap<Address, SimDevice>,
+    schedule: Schedule<ScheduledEvent>,
     effects: Vec<Effect>,
 }
 
-/// What comes by itself.
+/// An event in the schedule. A scan is named by its number, so that events of an earlier scan do nothing.
 #[derive(Debug)]
-enum Due {
-    Advert(Address, u64),
-    Response(Address, u64),
-    Take(LinkId, CharacteristicId, Vec<u8>),
-    Tell(LinkId, Occasion<'static>),
-    Idle(LinkId),
-    Battery(LinkId),
-    Send(LinkId, CharacteristicId, Vec<u8>),
-    Event(What),
+enum ScheduledEvent {
+    Advertise(Address, u64),
+    ScanResponse(Address, u64),
+    ProcessWrite(LinkId, CharacteristicId, Vec<u8>),
+    SendStatus(LinkId, Occasion<'static>),
+    IdleCheck(LinkId),
+    BatteryChange(LinkId),
+    SendNotification(LinkId, CharacteristicId, Vec<u8>),
+    Rig(EventKind),
 }
 
 impl World {
-    /// A world as the rig describes it, at this age. Its events are counted from there.
+    /// Creates the world of a rig at this age. The rig's events count from here.
     pub(super) fn new(rig: Rig, now: Duration) -> Self {
-        let mut agenda = Agenda::default();
+        let mut schedule = Schedule::default();
         for event in rig.events {
-            agenda.enter(now + event.at, Due::Event(event.what));
+            schedule.add(now + event.at, ScheduledEvent::Rig(event.kind));
         }
         Self {
-            adapter: rig.adapter == Start::On,
+            adapter_on: rig.adapter == InitialAdapter::On,
             scan: None,
-            numbers: 0,
-            peers: rig.devices.into_iter().map(|device| (device.address, Peer::new(device))).collect(),
-            agenda,
+            last_number: 0,
+            devices: rig.devices.into_iter().map(|spec| (spec.address, SimDevice::new(spec))).collect(),
+            schedule,
             effects: Vec::new(),
         }
     }
 
-    /// What has to be carried out since this was last asked.
+    /// Takes the effects since the last call.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
 
     pub(super) fn adapter_on(&self) -> bool {
-        self.adapter
+        self.adapter_on
     }
 
-    pub(super) fn peer(&self, address: Address) -> Option<&Peer> {
-        self.peers.get(&address)
+    pub(super) fn device(&self, address: Address) -> Option<&SimDevice> {
+        self.devices.get(&address)
     }
 
     /// The devices that the system knows.
-    pub(super) fn known(&self, now: Duration) -> impl Iterator<Item = &Peer> {
-        self.peers.values().filter(move |peer| peer.is_known(now))
+    pub(super) fn known(&self, now: Duration) -> impl Iterator<Item = &SimDevice> {
+        self.devices.values().filter(move |device| device.is_known(now))
     }
 
-    /// Whether any link is up.
-    pub(super) fn any_link(&self) -> bool {
-        self.peers.values().any(|peer| peer.link.is_some())
+    pub(super) fn has_links(&self) -> bool {
+        self.devices.values().any(|device| device.link.is_some())
     }
 
-    /// When something will happen by itself.
+    /// When the next event is due.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        self.agenda.next()
+        self.schedule.next_due()
     }
 
-    /// Has everything happen that is due by now.
+    /// Runs all events that are due.
     pub(super) fn advance(&mut self, now: Duration) {
-        while let Some(due) = self.agenda.take(now) {
-            match due {
-                Due::Advert(address, scan) => self.advertise(address, scan, now),
-                Due::Response(address, scan) => self.respond(address, scan, now),
-                Due::Take(link, id, value) => self.take(link, id, value, now),
-                Due::Tell(link, occasion) => self.tell(link, occasion, now),
-                Due::Idle(link) => self.idle(link, now),
-                Due::Battery(link) => self.battery(link, now),
-                Due::Send(link, id, value) => self.send(link, id, value),
-                Due::Event(what) => self.happen(what, now),
+        while let Some(event) = self.schedule.pop_due(now) {
+            match event {
+                ScheduledEvent::Advertise(address, scan) => self.advertise(address, scan, now),
+                ScheduledEvent::ScanResponse(address, scan) => self.scan_response(address, scan, now),
+                ScheduledEvent::ProcessWrite(link, id, value) => self.process_write(link, id, &value, now),
+                ScheduledEvent::SendStatus(link, occasion) => self.send_status(link, occasion, now),
+                ScheduledEvent::IdleCheck(link) => self.idle_check(link, now),
+                ScheduledEvent::BatteryChange(link) => self.battery_change(link, now),
+                ScheduledEvent::SendNotification(link, id, value) => self.send(link, id, value),
+                ScheduledEvent::Rig(event) => self.apply_event(event, now),
             }
         }
     }
 
     // -- scanning ----------------------------------------------------------------------------------------------
 
-    /// Starts to scan; nothing if that runs already, or the adapter is off.
+    /// Starts a scan, unless one is running or the adapter is off.
     pub(super) fn start_scan(&mut self, now: Duration) {
-        if !self.adapter || self.scan.is_some() {
+        if !self.adapter_on || self.scan.is_some() {
             return;
         }
-        let scan = self.number();
+        let scan = self.next_number();
         self.scan = Some(scan);
-        for (address, peer) in &mut self.peers {
-            peer.known.rssi = None;
-            self.agenda.enter(now + peer.phase(), Due::Advert(*address, scan));
+        for (address, device) in &mut self.devices {
+            device.known.rssi = None;
+            let at = now + device.first_advert_delay();
+            self.schedule.add(at, ScheduledEvent::Advertise(*address, scan));
         }
     }
 
-    /// Ends the scan.
     pub(super) fn stop_scan(&mut self) {
         if self.scan.take().is_some() {
-            // What was heard is worth keeping once, not at every advertisement.
-            self.effects.push(Effect::Keep);
+            // Saved once a scan, not with every advertisement.
+            self.effects.push(Effect::Save);
         }
     }
 
-    fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
+    fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
     }
 
     fn advertise(&mut self, address: Address, scan: u64, now: Duration) {
-        let Some(peer) = self.peers.get_mut(&address).filter(|_| self.scan == Some(scan)) else { return };
-        if peer.advertises() {
-            peer.measure();
-            peer.hear(now, !peer.device.advert.name_in_response);
-            if peer.device.advert.name_in_response {
-                self.agenda.enter(now + RESPONSE_AFTER, Due::Response(address, scan));
+        let Some(device) = self.devices.get_mut(&address).filter(|_| self.scan == Some(scan)) else { return };
+        if device.advertises() {
+            device.measure_rssi();
+            device.hear(now, !device.spec.advert.name_in_response);
+            if device.spec.advert.name_in_response {
+                let at = now + SCAN_RESPONSE_DELAY;
+                self.schedule.add(at, ScheduledEvent::ScanResponse(address, scan));
             }
             self.effects.push(Effect::SeenDevice(address));
         }
-        self.agenda.enter(now + peer.pause(), Due::Advert(address, scan));
+        let at = now + device.next_advert_delay();
+        self.schedule.add(at, ScheduledEvent::Advertise(address, scan));
     }
 
-    fn respond(&mut self, address: Address, scan: u64, now: Duration) {
-        let Some(peer) = self.peers.get_mut(&address).filter(|_| self.scan == Some(scan)) else { return };
-        if peer.advertises() {
-            peer.hear(now, true);
+    fn scan_response(&mut self, address: Address, scan: u64, now: Duration) {
+        let Some(device) = self.devices.get_mut(&address).filter(|_| self.scan == Some(scan)) else { return };
+        if device.advertises() {
+            device.hear(now, true);
             self.effects.push(Effect::SeenDevice(address));
         }
     }
 
     // -- links -------------------------------------------------------------------------------------------------
 
-    /// Begins to connect. What has begun is over with [`connect_over`](Self::connect_over), whatever came of it.
-    pub(super) fn connect(&mut self, address: Address, now: Duration) -> Attempt {
-        if !self.adapter {
-            return Attempt::AdapterOff;
+    /// Begins to connect. Call [`end_connect`](Self::end_connect) when the attempt is over, whatever its outcome.
+    pub(super) fn begin_connect(&mut self, address: Address, now: Duration) -> ConnectOutcome {
+        if !self.adapter_on {
+            return ConnectOutcome::AdapterOff;
         }
-        let Some(peer) = self.peers.get_mut(&address).filter(|peer| peer.is_known(now)) else {
-            return Attempt::Unknown;
+        let Some(device) = self.devices.get_mut(&address).filter(|device| device.is_known(now)) else {
+            return ConnectOutcome::Unknown;
         };
-        if peer.connecting {
-            return Attempt::Busy;
+        if device.connecting {
+            return ConnectOutcome::InProgress;
         }
-        if let Some(link) = peer.link_id() {
-            return Attempt::Up { link, resolved: peer.known.resolved };
+        if let Some(link) = device.link_id() {
+            return ConnectOutcome::Connected { link, resolved: device.known.resolved };
         }
-        peer.connecting = true;
-        self.attempt(address)
+        device.connecting = true;
+        self.try_connect(address)
     }
 
-    /// Asks the bulb for the link.
-    pub(super) fn attempt(&mut self, address: Address) -> Attempt {
-        let Some(peer) = self.peers.get_mut(&address) else { return Attempt::Unknown };
-        if peer.gone {
-            return Attempt::Away { interval: peer.device.advert.interval };
+    /// Sends a connection request to the bulb.
+    pub(super) fn try_connect(&mut self, address: Address) -> ConnectOutcome {
+        let Some(device) = self.devices.get_mut(&address) else { return ConnectOutcome::Unknown };
+        if device.vanished {
+            return ConnectOutcome::NotAdvertising { interval: device.spec.advert.interval };
         }
-        let Some(bulb) = peer.bulb() else { return Attempt::Silent };
+        let Some(bulb) = device.bulb() else { return ConnectOutcome::Silent };
         let latency = bulb.connect_latency;
-        let act = peer.strike(Point::Connect, None);
-        self.keep_counts(address);
-        match act {
-            Some(Act::Silent) => Attempt::Silent,
-            Some(Act::Delay(delay)) => Attempt::Coming { after: latency + delay, drops: false },
-            act => Attempt::Coming { after: latency, drops: act.is_some() },
+        let fault = device.trigger_fault(FaultTrigger::Connect, None);
+        self.save_fault_counts(address);
+        match fault {
+            Some(FaultAction::Silent) => ConnectOutcome::Silent,
+            Some(FaultAction::Delay(delay)) => {
+                ConnectOutcome::Connects { delay: latency + delay, drops: false }
+            }
+            fault => ConnectOutcome::Connects { delay: latency, drops: fault.is_some() },
         }
     }
 
-    /// The connect has come to a link that is of use, or was given up.
-    pub(super) fn connect_over(&mut self, address: Address) {
-        if let Some(peer) = self.peers.get_mut(&address) {
-            peer.connecting = false;
+    /// Ends an attempt to connect: it gave a usable link, or was given up.
+    pub(super) fn end_connect(&mut self, address: Address) {
+        if let Some(device) = self.devices.get_mut(&address) {
+            device.connecting = false;
         }
     }
 
-    /// The link is up. Nothing if the adapter or the bulb has gone meanwhile.
-    pub(super) fn connected(&mut self, address: Address, now: Duration) -> Option<LinkId> {
-        let number = self.number();
-        let peer = self.peers.get_mut(&address)?;
-        if !self.adapter || peer.gone || peer.link.is_some() {
+    /// Brings the link up. Returns `None` if the adapter or the bulb has gone in the meantime.
+    pub(super) fn link_up(&mut self, address: Address, now: Duration) -> Option<LinkId> {
+        let number = self.next_number();
+        let device = self.devices.get_mut(&address)?;
+        if !self.adapter_on || device.vanished || device.link.is_some() {
             return None;
         }
-        peer.link = Some(Up::new(number, now, now));
-        if let Some(board) = peer.board() {
-            board.connected(false);
+        device.link = Some(OpenLink::new(number, now, now));
+        if let Some(bulb) = device.virtual_bulb() {
+            bulb.connected(false);
         }
-        peer.dirty = true;
+        device.unsaved = true;
         self.effects.extend([
-            Effect::Log(address, Happening::Connect),
+            Effect::Log(address, LogEvent::Connect),
             Effect::SeenDevice(address),
-            Effect::Keep,
+            Effect::Save,
         ]);
         let link = LinkId { address, number };
-        self.expect_silence(link);
+        self.schedule_idle_check(link);
         Some(link)
     }
 
-    /// The services are resolved.
-    pub(super) fn resolved(&mut self, link: LinkId) {
-        if let Some(peer) = self.linked(link)
-            && !peer.known.resolved
+    pub(super) fn services_resolved(&mut self, link: LinkId) {
+        if let Some(device) = self.linked(link)
+            && !device.known.resolved
         {
-            peer.known.resolved = true;
-            peer.dirty = true;
-            self.effects.push(Effect::Keep);
+            device.known.resolved = true;
+            device.unsaved = true;
+            self.effects.push(Effect::Save);
         }
     }
 
-    /// Ends a link; nothing if it is down already.
-    pub(super) fn end(&mut self, link: LinkId, by: By, now: Duration) {
-        self.log(link, Happening::Disconnect(by));
-        self.down(link, now);
+    /// Ends a link. Does nothing if it is down already.
+    pub(super) fn disconnect(&mut self, link: LinkId, by: DisconnectedBy, now: Duration) {
+        self.log(link, LogEvent::Disconnect(by));
+        self.link_down(link, now);
     }
 
-    /// Ends every link from our side.
-    pub(super) fn end_all(&mut self, now: Duration) {
-        let links: Vec<LinkId> = self.peers.values().filter_map(Peer::link_id).collect();
+    /// Ends all links from the central's side.
+    pub(super) fn disconnect_all(&mut self, now: Duration) {
+        let links: Vec<LinkId> = self.devices.values().filter_map(SimDevice::link_id).collect();
         for link in links {
-            self.end(link, By::Central, now);
+            self.disconnect(link, DisconnectedBy::Central, now);
         }
     }
 
-    fn down(&mut self, link: LinkId, now: Duration) {
-        if let Some(peer) = self.linked(link) {
-            peer.link = None;
-            peer.forget();
-            peer.known.heard = Some(now);
-            peer.dirty = true;
-            self.effects.extend([Effect::Down(link), Effect::SeenDevice(link.address), Effect::Keep]);
+    fn link_down(&mut self, link: LinkId, now: Duration) {
+        if let Some(device) = self.linked(link) {
+            device.link = None;
+            device.reset_after_disconnect();
+            device.known.heard = Some(now);
+            device.unsaved = true;
+            self.effects.extend([Effect::LinkDown(link), Effect::SeenDevice(link.address), Effect::Save]);
         }
     }
 
-    /// The bulb, if this link to it is up.
-    fn linked(&mut self, link: LinkId) -> Option<&mut Peer> {
-        self.peers.get_mut(&link.address).filter(|peer| peer.link_id() == Some(link))
+    /// The device at the other end of a link, if the link is up.
+    fn linked(&mut self, link: LinkId) -> Option<&mut SimDevice> {
+        self.devices.get_mut(&link.address).filter(|device| device.link_id() == Some(link))
     }
 
     fn is_subscribed(&mut self, link: LinkId, id: CharacteristicId) -> bool {
-        let up = self.linked(link).and_then(|peer| peer.link.as_ref());
-        up.is_some_and(|up| up.subscribed.contains(&id))
+        let open = self.linked(link).and_then(|device| device.link.as_ref());
+        open.is_some_and(|open| open.subscribed.contains(&id))
     }
 
-    /// Something for the air log, if the link is up.
-    fn log(&mut self, link: LinkId, what: Happening) {
+    /// Adds an event to the air log, if the link is up.
+    fn log(&mut self, link: LinkId, event: LogEvent) {
         if self.linked(link).is_some() {
-            self.effects.push(Effect::Log(link.address, what));
+            self.effects.push(Effect::Log(link.address, event));
         }
     }
 
-    // -- what is kept between commands -----------------------------------------------------------------------------
+    // -- saving between commands -------------------------------------------------------------------------------
 
-    /// What is to be kept; counts as kept from then on.
-    pub(super) fn save(&mut self) -> SavedPeers {
-        self.peers
-            .iter_mut()
-            .map(|(address, peer)| {
-                peer.dirty = false;
-                (address.to_string(), peer.save())
-            })
-            .collect()
+    /// Returns what is saved between commands, and marks it as saved.
+    pub(super) fn save(&mut self) -> SavedDevices {
+        let saved = self.devices.iter_mut().map(|(address, device)| {
+            device.unsaved = false;
+            (address.to_string(), device.save())
+        });
+        saved.collect()
     }
 
-    /// Takes over what other commands did, where we have not done anything ourselves since.
-    pub(super) fn adopt(&mut self, saved: &SavedPeers, now: Duration) {
-        let addresses: Vec<Address> = self.peers.keys().copied().collect();
+    /// Merges what other commands saved. A device that this command changed since its last save keeps its own state.
+    pub(super) fn merge_saved(&mut self, saved: &SavedDevices, now: Duration) {
+        let addresses: Vec<Address> = self.devices.keys().copied().collect();
         for address in addresses {
             let Some(theirs) = saved.get(&address.to_string()) else { continue };
-            let number = self.number();
-            let Some(peer) = self.peers.get_mut(&address) else { continue };
-            let ours = peer.dirty;
-            let changed = peer.adopt(theirs);
-            match peer.link_id() {
-                None if theirs.linked && !ours && peer.bulb().is_some() => {
-                    let spoken = theirs.spoken_ms.map_or(now, Duration::from_millis);
-                    peer.link = Some(Up::new(number, now, spoken));
-                    if let Some(board) = peer.board() {
-                        board.connected(true);
+            let number = self.next_number();
+            let Some(device) = self.devices.get_mut(&address) else { continue };
+            let unsaved = device.unsaved;
+            let changed = device.merge_saved(theirs);
+            match device.link_id() {
+                None if theirs.linked && !unsaved && device.bulb().is_some() => {
+                    let last_activity = theirs.last_activity_ms.map_or(now, Duration::from_millis);
+                    device.link = Some(OpenLink::new(number, now, last_activity));
+                    if let Some(bulb) = device.virtual_bulb() {
+                        bulb.connected(true);
                     }
                     self.effects.push(Effect::SeenDevice(address));
-                    self.expect_silence(LinkId { address, number });
+                    self.schedule_idle_check(LinkId { address, number });
                 }
-                Some(link) if !theirs.linked && !ours => {
-                    self.down(link, now);
-                    // Nothing that the file does not have.
-                    if let Some(peer) = self.peers.get_mut(&address) {
-                        peer.dirty = false;
+                Some(link) if !theirs.linked && !unsaved => {
+                    self.link_down(link, now);
+                    // The file says so already.
+                    if let Some(device) = self.devices.get_mut(&address) {
+                        device.unsaved = false;
                     }
                 }
                 _ => {}
             }
             if changed {
-                self.tell_change(address, now);
+                self.send_change(address, now);
             }
         }
     }

@@ -25,16 +25,16 @@ fn world(more: &str) -> World {
         "rig = 1\n[[bulb]]\nname = \"Light\"\naddress = \"{BULB}\"\nbattery = 50\nbattery_drain = \"1s\"\n{more}"
     );
     let mut world = World::new(parse(&text, "test").unwrap(), Duration::ZERO);
-    world.peers.get_mut(&address()).unwrap().hear(Duration::ZERO, true);
+    world.devices.get_mut(&address()).unwrap().hear(Duration::ZERO, true);
     world
 }
 
 /// The same with a link, and the status subscribed.
 fn linked(more: &str) -> (World, LinkId) {
     let mut world = world(more);
-    world.connect(address(), Duration::ZERO);
-    let link = world.connected(address(), Duration::ZERO).unwrap();
-    world.connect_over(address());
+    world.begin_connect(address(), Duration::ZERO);
+    let link = world.link_up(address(), Duration::ZERO).unwrap();
+    world.end_connect(address());
     world.subscribed(link, STATUS, Duration::ZERO);
     world.effects();
     (world, link)
@@ -45,14 +45,14 @@ fn fault(on: &str, what: &str) -> String {
 }
 
 fn is_up(world: &World) -> bool {
-    world.peer(address()).unwrap().link.is_some()
+    world.device(address()).unwrap().link.is_some()
 }
 
 fn frame(world: &World) -> Vec<u8> {
-    world.peer(address()).unwrap().value(STATUS, Duration::ZERO)
+    world.device(address()).unwrap().value(STATUS, Duration::ZERO)
 }
 
-fn request(world: &mut World, link: LinkId) -> Turn {
+fn request(world: &mut World, link: LinkId) -> DelayedResponse {
     world.write(link, CONTROL, &RED, WriteKind::Request, Duration::ZERO)
 }
 
@@ -68,7 +68,7 @@ fn notified(world: &mut World, at: Duration) -> Vec<Vec<u8>> {
 #[test]
 fn a_command_is_obeyed_at_once_and_notified_after_the_latency() {
     let (mut world, link) = linked("");
-    assert_eq!(request(&mut world, link), Turn::now(Answer::Done));
+    assert_eq!(request(&mut world, link), DelayedResponse::now(Response::Done));
     assert_eq!(frame(&world), RED);
     assert_eq!(notified(&mut world, LATENCY - ms(1)), Vec::<Vec<u8>>::new());
     assert_eq!(notified(&mut world, LATENCY), [RED]);
@@ -92,9 +92,9 @@ fn a_wrong_command_is_refused_or_passed_over() {
         (&[2, 100, 255, 0, 0], 0x80),
         (&[1, 101, 255, 0, 0], 0x80),
     ] {
-        let answer = |world: &mut World, kind| world.write(link, CONTROL, value, kind, ms(1)).answer;
-        assert_eq!(answer(&mut world, WriteKind::Request), Answer::Error(att), "{value:?}");
-        assert_eq!(answer(&mut world, WriteKind::Command), Answer::Done, "{value:?}");
+        let response = |world: &mut World, kind| world.write(link, CONTROL, value, kind, ms(1)).response;
+        assert_eq!(response(&mut world, WriteKind::Request), Response::AttError(att), "{value:?}");
+        assert_eq!(response(&mut world, WriteKind::Command), Response::Done, "{value:?}");
     }
     assert_eq!(frame(&world), START);
     assert_eq!(notified(&mut world, ms(1000)), Vec::<Vec<u8>>::new());
@@ -118,59 +118,68 @@ value = "2a"
 #[test]
 fn properties_are_held() {
     let (mut world, link) = linked(PROPERTIES);
-    assert_eq!(request(&mut world, link).answer, Answer::Error(0x03));
-    assert_eq!(world.read(link, STATUS, ms(1)).answer, Answer::Error(0x02));
+    assert_eq!(request(&mut world, link).response, Response::AttError(0x03));
+    assert_eq!(world.read(link, STATUS, ms(1)).response, Response::AttError(0x02));
     let other = CharacteristicId::short(0xfff0, 0xfff3);
-    assert_eq!(world.read(link, other, ms(1)).answer, Answer::Value(vec![0x2a]));
+    assert_eq!(world.read(link, other, ms(1)).response, Response::Value(vec![0x2a]));
     // A write command that the characteristic does not take is sent, and comes to nothing.
-    assert_eq!(world.write(link, other, &[7], WriteKind::Command, ms(1)).answer, Answer::Done);
-    assert_eq!(world.read(link, other, ms(1)).answer, Answer::Value(vec![0x2a]));
-    assert_eq!(world.write(link, other, &[7], WriteKind::Request, ms(1)).answer, Answer::Done);
-    assert_eq!(world.read(link, other, ms(1)).answer, Answer::Value(vec![7]));
-    assert_eq!(world.write(link, CONTROL, &RED, WriteKind::Command, ms(1)).answer, Answer::Done);
+    assert_eq!(world.write(link, other, &[7], WriteKind::Command, ms(1)).response, Response::Done);
+    assert_eq!(world.read(link, other, ms(1)).response, Response::Value(vec![0x2a]));
+    assert_eq!(world.write(link, other, &[7], WriteKind::Request, ms(1)).response, Response::Done);
+    assert_eq!(world.read(link, other, ms(1)).response, Response::Value(vec![7]));
+    assert_eq!(world.write(link, CONTROL, &RED, WriteKind::Command, ms(1)).response, Response::Done);
     assert_eq!(frame(&world), RED);
 }
 
 #[test]
 fn faults_of_connect() {
-    let attempt = |what: &str| world(&fault("connect", what)).connect(address(), Duration::ZERO);
-    let after = ms(60);
-    assert_eq!(attempt("do = \"drop\"\ncount = 0"), Attempt::Coming { after, drops: false });
-    assert_eq!(attempt("do = \"drop\""), Attempt::Coming { after, drops: true });
-    assert_eq!(attempt("do = \"silent\""), Attempt::Silent);
-    let after = ms(560);
-    assert_eq!(attempt("do = \"delay\"\nfor = \"500ms\""), Attempt::Coming { after, drops: false });
+    let attempt = |what: &str| world(&fault("connect", what)).begin_connect(address(), Duration::ZERO);
+    let delay = ms(60);
+    assert_eq!(attempt("do = \"drop\"\ncount = 0"), ConnectOutcome::Connects { delay, drops: false });
+    assert_eq!(attempt("do = \"drop\""), ConnectOutcome::Connects { delay, drops: true });
+    assert_eq!(attempt("do = \"silent\""), ConnectOutcome::Silent);
+    let delay = ms(560);
+    assert_eq!(attempt("do = \"delay\"\nfor = \"500ms\""), ConnectOutcome::Connects { delay, drops: false });
 }
 
-/// What becomes of an operation with each fault that fits: its answer, and whether the link is up afterwards.
-fn check(point: &str, right: &Answer, fits: &[&str], operation: impl Fn(&mut World, LinkId) -> Turn) {
+/// What becomes of an operation with each fault that fits: its response, and whether the link is up afterwards.
+fn check(
+    point: &str,
+    right: &Response,
+    fits: &[&str],
+    operation: impl Fn(&mut World, LinkId) -> DelayedResponse,
+) {
     for what in fits {
-        let (text, turn, up) = match *what {
-            "drop" => ("do = \"drop\"", Turn::now(Answer::Silent), false),
-            "silent" => ("do = \"silent\"", Turn::now(Answer::Silent), true),
-            "error" => ("do = \"error\"\natt = 0x0e", Turn::now(Answer::Error(0x0e)), true),
-            "reply" => ("do = \"reply\"\nbytes = \"0165\"", Turn::now(Answer::Value(vec![1, 0x65])), true),
+        let (text, response, up) = match *what {
+            "drop" => ("do = \"drop\"", DelayedResponse::now(Response::Silent), false),
+            "silent" => ("do = \"silent\"", DelayedResponse::now(Response::Silent), true),
+            "error" => ("do = \"error\"\natt = 0x0e", DelayedResponse::now(Response::AttError(0x0e)), true),
+            "reply" => (
+                "do = \"reply\"\nbytes = \"0165\"",
+                DelayedResponse::now(Response::Value(vec![1, 0x65])),
+                true,
+            ),
             _ => {
                 let (mut world, link) = linked(&fault(point, "do = \"delay\"\nfor = \"1s\""));
-                let turn = operation(&mut world, link);
-                assert_eq!(turn.after, ms(1000), "{point} delay");
-                assert_eq!(&turn.answer, right, "{point} delay");
+                let response = operation(&mut world, link);
+                assert_eq!(response.delay, ms(1000), "{point} delay");
+                assert_eq!(&response.response, right, "{point} delay");
                 continue;
             }
         };
         let (mut world, link) = linked(&fault(point, text));
-        assert_eq!(operation(&mut world, link), turn, "{point} {what}");
+        assert_eq!(operation(&mut world, link), response, "{point} {what}");
         assert_eq!(is_up(&world), up, "{point} {what}");
         assert_eq!(frame(&world), START, "{point} {what}");
         // Once, and for another characteristic.
         let (mut world, link) = linked(&fault(point, &format!("{text}\ncount = 1")));
-        assert_eq!(operation(&mut world, link), turn, "{point} {what} once");
+        assert_eq!(operation(&mut world, link), response, "{point} {what} once");
         if up {
-            assert_eq!(&operation(&mut world, link).answer, right, "{point} {what} twice");
+            assert_eq!(&operation(&mut world, link).response, right, "{point} {what} twice");
         }
         if point != "discover" {
             let (mut world, link) = linked(&fault(point, &format!("{text}\ncharacteristic = \"2a00\"")));
-            assert_eq!(&operation(&mut world, link).answer, right, "{point} {what} elsewhere");
+            assert_eq!(&operation(&mut world, link).response, right, "{point} {what} elsewhere");
         }
     }
 }
@@ -178,13 +187,13 @@ fn check(point: &str, right: &Answer, fits: &[&str], operation: impl Fn(&mut Wor
 #[test]
 fn faults_of_operations() {
     let now = ms(1);
-    check("discover", &Answer::Done, &["drop", "silent", "delay"], |world, link| world.discover(link, now));
-    let right = Answer::Value(START.to_vec());
+    check("discover", &Response::Done, &["drop", "silent", "delay"], |world, link| world.discover(link, now));
+    let right = Response::Value(START.to_vec());
     check("read", &right, &["drop", "silent", "error", "reply", "delay"], |world, link| {
         world.read(link, STATUS, now)
     });
-    check("write", &Answer::Done, &["drop", "silent", "error", "delay"], request);
-    check("subscribe", &Answer::Done, &["drop", "silent", "error", "delay"], |world, link| {
+    check("write", &Response::Done, &["drop", "silent", "error", "delay"], request);
+    check("subscribe", &Response::Done, &["drop", "silent", "error", "delay"], |world, link| {
         world.subscribe(link, BATTERY_LEVEL, now)
     });
 }
@@ -192,16 +201,19 @@ fn faults_of_operations() {
 #[test]
 fn a_lost_write_is_answered_and_not_obeyed() {
     let (mut world, link) = linked(&fault("write", "do = \"lose\"\ncount = 1"));
-    assert_eq!(request(&mut world, link), Turn::now(Answer::Done));
+    assert_eq!(request(&mut world, link), DelayedResponse::now(Response::Done));
     assert_eq!(frame(&world), START);
-    assert_eq!(request(&mut world, link), Turn::now(Answer::Done));
+    assert_eq!(request(&mut world, link), DelayedResponse::now(Response::Done));
     assert_eq!(frame(&world), RED);
 }
 
 #[test]
 fn a_delayed_write_is_obeyed_later_even_if_nobody_waits() {
     let (mut world, link) = linked(&fault("write", "do = \"delay\"\nfor = \"1s\""));
-    assert_eq!(world.write(link, CONTROL, &RED, WriteKind::Command, Duration::ZERO), Turn::now(Answer::Done));
+    assert_eq!(
+        world.write(link, CONTROL, &RED, WriteKind::Command, Duration::ZERO),
+        DelayedResponse::now(Response::Done)
+    );
     world.advance(ms(999));
     assert_eq!(frame(&world), START);
     assert_eq!(notified(&mut world, ms(1000)), Vec::<Vec<u8>>::new());
@@ -215,8 +227,8 @@ fn a_write_command_meets_the_same_faults_and_tells_nobody() {
         [("do = \"drop\"", false), ("do = \"silent\"", true), ("do = \"error\"\natt = 14", true)]
     {
         let (mut world, link) = linked(&fault("write", what));
-        let turn = world.write(link, CONTROL, &RED, WriteKind::Command, Duration::ZERO);
-        assert_eq!((turn, is_up(&world)), (Turn::now(Answer::Done), up), "{what}");
+        let response = world.write(link, CONTROL, &RED, WriteKind::Command, Duration::ZERO);
+        assert_eq!((response, is_up(&world)), (DelayedResponse::now(Response::Done), up), "{what}");
         assert_eq!(frame(&world), START, "{what}");
     }
 }
@@ -246,12 +258,12 @@ fn of_several_faults_the_first_with_a_count_left_acts_alone() {
         fault("read", "do = \"error\"\natt = 3\ncount = 2"),
     ];
     let (mut world, link) = linked(&faults.concat());
-    let mut read = |id| world.read(link, id, Duration::ZERO).answer;
-    assert_eq!(read(STATUS), Answer::Error(1));
-    assert_eq!(read(STATUS), Answer::Error(3));
-    assert_eq!(read(BATTERY_LEVEL), Answer::Error(2));
-    assert_eq!(read(BATTERY_LEVEL), Answer::Error(3));
-    assert_eq!(read(BATTERY_LEVEL), Answer::Value(vec![50]));
+    let mut read = |id| world.read(link, id, Duration::ZERO).response;
+    assert_eq!(read(STATUS), Response::AttError(1));
+    assert_eq!(read(STATUS), Response::AttError(3));
+    assert_eq!(read(BATTERY_LEVEL), Response::AttError(2));
+    assert_eq!(read(BATTERY_LEVEL), Response::AttError(3));
+    assert_eq!(read(BATTERY_LEVEL), Response::Value(vec![50]));
 }
 
 #[test]
@@ -263,7 +275,7 @@ fn the_battery_tells_each_percent_that_it_loses() {
     assert_eq!(notified(&mut world, ms(2000)), [[48]]);
     world.unsubscribe(link, BATTERY_LEVEL);
     assert_eq!(notified(&mut world, ms(3000)), Vec::<Vec<u8>>::new());
-    assert_eq!(world.read(link, BATTERY_LEVEL, ms(3000)).answer, Answer::Value(vec![47]));
+    assert_eq!(world.read(link, BATTERY_LEVEL, ms(3000)).response, Response::Value(vec![47]));
 }
 
 #[test]
@@ -279,10 +291,13 @@ fn a_bulb_with_a_link_or_gone_does_not_advertise() {
     };
     let (mut world, link) = linked("[[event]]\nat = \"1s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"vanish\"");
     assert!(!heard(&mut world, Duration::ZERO));
-    world.end(link, By::Central, ms(400));
+    world.disconnect(link, DisconnectedBy::Central, ms(400));
     assert!(heard(&mut world, ms(400)));
     assert!(!heard(&mut world, ms(1000)));
-    assert_eq!(world.connect(address(), ms(1300)), Attempt::Away { interval: ms(100) });
+    assert_eq!(
+        world.begin_connect(address(), ms(1300)),
+        ConnectOutcome::NotAdvertising { interval: ms(100) }
+    );
 }
 
 #[test]
@@ -290,10 +305,10 @@ fn the_system_forgets_a_device_thirty_seconds_after_it_was_last_heard_or_linked(
     let mut heard = world("");
     assert_eq!(heard.known(ms(30_000)).count(), 1);
     assert_eq!(heard.known(ms(30_001)).count(), 0);
-    assert_eq!(heard.connect(address(), ms(30_001)), Attempt::Unknown);
+    assert_eq!(heard.begin_connect(address(), ms(30_001)), ConnectOutcome::Unknown);
     let (mut world, link) = linked("");
     assert_eq!(world.known(ms(90_000)).count(), 1);
-    world.end(link, By::Bulb, ms(90_000));
+    world.disconnect(link, DisconnectedBy::Bulb, ms(90_000));
     assert_eq!(world.known(ms(120_000)).count(), 1);
     assert_eq!(world.known(ms(120_001)).count(), 0);
 }
@@ -312,15 +327,15 @@ fn events_happen_to_bulbs_and_the_adapter() {
     let (mut world, _) = linked(&events.concat());
     assert_eq!(notified(&mut world, ms(1000)), [[1, 50, 0, 0, 255]]);
     world.advance(ms(2000));
-    assert_eq!(world.peer(address()).unwrap().name.as_deref(), Some("Bulb"));
+    assert_eq!(world.device(address()).unwrap().name.as_deref(), Some("Bulb"));
     assert!(is_up(&world));
     world.advance(ms(3000));
     assert!(!is_up(&world));
     world.advance(ms(4000));
-    assert_eq!(world.connect(address(), ms(4000)), Attempt::AdapterOff);
+    assert_eq!(world.begin_connect(address(), ms(4000)), ConnectOutcome::AdapterOff);
     world.advance(ms(5000));
-    assert!(world.effects().contains(&Effect::Adapter(true)));
-    assert!(matches!(world.connect(address(), ms(5000)), Attempt::Coming { .. }));
+    assert!(world.effects().contains(&Effect::AdapterPowered(true)));
+    assert!(matches!(world.begin_connect(address(), ms(5000)), ConnectOutcome::Connects { .. }));
 }
 
 #[test]
@@ -330,9 +345,9 @@ fn an_adapter_that_is_switched_off_drops_everything() {
     world.advance(ms(1000));
     assert!(!is_up(&world));
     let effects = world.effects();
-    assert!(effects.contains(&Effect::Adapter(false)));
-    assert!(effects.contains(&Effect::Down(link)));
-    assert!(effects.contains(&Effect::Log(address(), Happening::Disconnect(By::Central))));
+    assert!(effects.contains(&Effect::AdapterPowered(false)));
+    assert!(effects.contains(&Effect::LinkDown(link)));
+    assert!(effects.contains(&Effect::Log(address(), LogEvent::Disconnect(DisconnectedBy::Central))));
     // Nothing more is advertised.
     world.advance(ms(5000));
     assert_eq!(world.effects(), []);
@@ -344,16 +359,16 @@ fn what_is_saved_is_taken_over() {
     request(&mut old, link);
     old.read(link, STATUS, Duration::ZERO);
     let mut new = world(&fault("read", "do = \"silent\"\ncount = 1"));
-    new.adopt(&old.save(), ms(1));
+    new.merge_saved(&old.save(), ms(1));
     assert_eq!(frame(&new), RED);
-    let Attempt::Up { link, resolved: false } = new.connect(address(), ms(1)) else {
+    let ConnectOutcome::Connected { link, resolved: false } = new.begin_connect(address(), ms(1)) else {
         panic!("the link is held")
     };
-    assert!(matches!(new.read(link, STATUS, ms(1)).answer, Answer::Value(_)));
+    assert!(matches!(new.read(link, STATUS, ms(1)).response, Response::Value(_)));
     // And the link's end, too.
-    old.end_all(ms(2));
+    old.disconnect_all(ms(2));
     new.save();
-    new.adopt(&old.save(), ms(2));
+    new.merge_saved(&old.save(), ms(2));
     assert!(!is_up(&new));
 }
 
@@ -363,6 +378,6 @@ fn what_another_command_did_does_not_undo_what_we_did() {
     ours.save();
     let stale = ours.save();
     request(&mut ours, link);
-    ours.adopt(&stale, ms(1));
+    ours.merge_saved(&stale, ms(1));
     assert_eq!(frame(&ours), RED);
 }

@@ -1,4 +1,4 @@
-//! What a bulb of a rig plays: its profile, what the rig says of its state, and its own part of the GATT table.
+//! The parts of a bulb that depend on its profile: the profile itself, the initial state, and the default GATT table.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,40 +8,39 @@ use bulb_protocol::file::Located;
 use bulb_protocol::profile::{Family, Light, LoadError, Profile, Refusal, builtin};
 use uuid::Uuid;
 
-use super::Valued;
-use super::check::Wrong;
+use super::CharacteristicValue;
 use super::file::{BulbTable, EventTable};
 use super::text::{Color, Kelvin, Level};
+use super::validate::RigError;
 use crate::radio::gatt::Characteristic;
 
-/// What a bulb plays of which the rig does not say it.
-const BASE: &str = "base";
+const DEFAULT_PROFILE: &str = "base";
 
-/// The profiles of a rig, each read once.
-pub(super) struct Profiles<'a> {
-    /// The rig's folder, from which profile files are named.
+/// Loads the profiles of a rig, each once.
+pub(super) struct ProfileLoader<'a> {
+    /// The rig's folder. Names of profile files are relative to it.
     folder: &'a Path,
     known: BTreeMap<String, Profile>,
     texts: String,
 }
 
-impl<'a> Profiles<'a> {
+impl<'a> ProfileLoader<'a> {
     pub(super) fn new(folder: &'a Path) -> Self {
         Self { folder, known: BTreeMap::new(), texts: String::new() }
     }
 
-    /// The texts of all files that were read.
+    /// The texts of all files that were read, one after the other.
     pub(super) fn texts(self) -> String {
         self.texts
     }
 
-    /// The profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`; the base protocol's where none is named.
-    pub(super) fn get(&mut self, name: Option<&Located<String>>) -> Result<Profile, Wrong> {
-        let (text, at) = name.map_or((BASE, 0), |name| (name.value.as_str(), name.at));
+    /// The profile `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`; by default that of the base protocol.
+    pub(super) fn get(&mut self, name: Option<&Located<String>>) -> Result<Profile, RigError> {
+        let (text, at) = name.map_or((DEFAULT_PROFILE, 0), |name| (name.value.as_str(), name.at));
         if let Some(known) = self.known.get(text) {
             return Ok(known.clone());
         }
-        let profile = self.load(text).map_err(|what| Wrong(at, what))?;
+        let profile = self.load(text).map_err(|what| RigError(at, what))?;
         self.known.insert(text.to_owned(), profile.clone());
         Ok(profile)
     }
@@ -56,16 +55,16 @@ impl<'a> Profiles<'a> {
             return builtin::load(name, variant.as_deref()).map_err(|error| error.to_string());
         };
         let content = fs::read_to_string(self.folder.join(&file))
-            .map_err(|error| format!("the profile {file} cannot be read: {error}"))?;
+            .map_err(|error| format!("cannot read the profile {file}: {error}"))?;
         let family = Family::parse(&content).map_err(LoadError::from);
         let profile = family.and_then(|family| family.profile(variant));
         self.texts.push_str(&content);
-        profile.map_err(|error| format!("the profile {file} is wrong: {error}"))
+        profile.map_err(|error| format!("invalid profile {file}: {error}"))
     }
 }
 
-/// What a rig says of a bulb's state.
-pub(super) struct Said {
+/// The keys of a bulb or an event that set the light's state.
+pub(super) struct LightKeys {
     power: Option<Located<bool>>,
     brightness: Option<Located<Level>>,
     color: Option<Located<Color>>,
@@ -75,8 +74,8 @@ pub(super) struct Said {
     speed: Option<Located<Level>>,
 }
 
-impl Said {
-    /// Takes it out of a bulb's table.
+impl LightKeys {
+    /// Takes the keys out of a bulb's table.
     pub(super) fn of_bulb(table: &mut BulbTable) -> Self {
         Self {
             power: table.power.take(),
@@ -89,7 +88,7 @@ impl Said {
         }
     }
 
-    /// Takes it out of an event's table.
+    /// Takes the keys out of an event's table.
     pub(super) fn of_event(table: &mut EventTable) -> Self {
         Self {
             power: table.power.take(),
@@ -102,7 +101,7 @@ impl Said {
         }
     }
 
-    /// Each part alone, and where it stands.
+    /// The keys one by one, each with its offset in the file.
     fn parts(&self) -> impl Iterator<Item = (usize, Light)> {
         let level = |level: &Located<Level>| (level.at, Some(level.value.0));
         let none = Light::default;
@@ -124,33 +123,37 @@ impl Said {
         self.parts().next().is_none()
     }
 
-    /// All of it, if a bulb of this profile can be so.
-    pub(super) fn change(&self, profile: &Profile) -> Result<Light, Wrong> {
+    /// All keys together.
+    ///
+    /// # Errors
+    /// A bulb of this profile cannot have such a state.
+    pub(super) fn change(&self, profile: &Profile) -> Result<Light, RigError> {
         let mut change = Light::default();
         for (at, part) in self.parts() {
-            let refused = |refusal: Refusal| Wrong(at, format!("profile {}: {refusal}", profile.full_name()));
+            let refused =
+                |refusal: Refusal| RigError(at, format!("profile {}: {refusal}", profile.full_name()));
             profile.check(&part).map_err(refused)?;
             change.merge(&part);
         }
-        // The mode is that of all parts together, not of the one that came last.
+        // The mode follows from all keys together, not from the last one.
         Ok(Light { mode: None, ..change })
     }
 
-    /// The state that a bulb of this profile starts with.
-    pub(super) fn start(&self, profile: &Profile) -> Result<Light, Wrong> {
+    /// The initial state of a bulb of this profile.
+    pub(super) fn start(&self, profile: &Profile) -> Result<Light, RigError> {
         Ok(profile.starting(&self.change(profile)?))
     }
 }
 
-/// A service and its characteristics, as a rig has them.
-type Group = (Uuid, Vec<Valued>);
+/// A service and its characteristics.
+type Group = (Uuid, Vec<CharacteristicValue>);
 
-/// The services of a family, with every role.
-pub(super) fn table(profile: &Profile) -> Vec<Group> {
+/// The services of a family, with a characteristic for every role.
+pub(super) fn default_table(profile: &Profile) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (service, uuid, properties) in profile.table() {
         let characteristic = Characteristic::new(uuid, properties);
-        let valued = Valued { characteristic, value: Vec::new() };
+        let valued = CharacteristicValue { characteristic, value: Vec::new() };
         match groups.iter_mut().find(|(known, _)| *known == service) {
             Some((_, list)) => list.push(valued),
             None => groups.push((service, vec![valued])),
