@@ -59,10 +59,10 @@ fn the_guide_to_profiles() {
     table_up_to_date(name, &table());
 }
 
-/// The short table in README.md, a row a family.
+/// The short table in docs/families.md, a row a family.
 #[test]
-fn the_table_of_bulbs_in_the_readme() {
-    table_up_to_date("README.md", &short_table());
+fn the_table_of_families() {
+    table_up_to_date("docs/families.md", &short_table());
 }
 
 /// What stands between the markers of a document is this table.
@@ -78,7 +78,7 @@ fn table_up_to_date(name: &str, table: &str) {
 fn short_table() -> String {
     let items = [Item::Power, Item::Brightness, Item::Color, Item::White, Item::Kelvin, Item::Effect];
     let mut table = String::from(
-        "| bulbs | `--profile` | power | brightness | color | white | kelvin | effects | tells its state |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| bulbs | `--profile` | power | brightness | color | white | kelvin | effects | reports its state |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for family in builtin::families().unwrap() {
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();

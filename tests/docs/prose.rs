@@ -1,0 +1,92 @@
+//! Checks links and layout of the pages.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use super::{pages, read, root};
+
+/// The longest line of prose, in characters.
+const WIDTH: usize = 100;
+/// The most words that README.md may have.
+const README_WORDS: usize = 1200;
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = read(&page);
+        for link in links(&text) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => page.clone(),
+                path => page.parent().unwrap().join(path),
+            };
+            let found = root().join(&target).exists()
+                && (heading.is_empty() || headings(&read(&target)).contains(heading));
+            if !found {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn prose_wraps() {
+    let mut long = Vec::new();
+    for page in pages() {
+        for (number, line) in prose(&read(&page)) {
+            // A single word cannot be wrapped.
+            if line.chars().count() > WIDTH && line.trim().contains(' ') && !line.starts_with('|') {
+                long.push(format!("{}:{number}: {} characters", page.display(), line.chars().count()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "lines over {WIDTH} characters:\n{}", long.join("\n"));
+}
+
+#[test]
+fn the_readme_is_short() {
+    let words = read(Path::new("README.md")).split_whitespace().count();
+    assert!(words <= README_WORDS, "README.md has {words} words, more than {README_WORDS}");
+}
+
+/// The lines outside of code blocks, with their numbers.
+fn prose(page: &str) -> Vec<(usize, &str)> {
+    let mut code = false;
+    let mut prose = Vec::new();
+    for (index, line) in page.lines().enumerate() {
+        if line.trim_start().starts_with("```") {
+            code = !code;
+        } else if !code {
+            prose.push((index + 1, line));
+        }
+    }
+    prose
+}
+
+/// What the page links to, other than sites.
+fn links(page: &str) -> Vec<&str> {
+    let mut links = Vec::new();
+    for (_, line) in prose(page) {
+        for rest in line.split("](").skip(1) {
+            let link = rest.split(')').next().unwrap_or_default();
+            if !link.contains("://") {
+                links.push(link);
+            }
+        }
+    }
+    links
+}
+
+/// The names of the page's headings, as links spell them.
+fn headings(page: &str) -> HashSet<String> {
+    prose(page)
+        .into_iter()
+        .filter(|(_, line)| line.starts_with('#'))
+        .map(|(_, line)| {
+            let kept = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            kept.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+        })
+        .collect()
+}
