@@ -1,7 +1,7 @@
 //! Runs the commands in the pages and compares their output.
 //!
 //! Every block marked `console` is run; `console,ignore` is not. A line that starts with `$ ` is a `bulbctl` command, without
-//! pipes. The lines below it are its output. `...` on a line stands for any lines, and `$ echo $?` gives the exit code of the
+//! pipes. The lines below it are its output. `...` stands for any lines, or for the rest of a line, and `$ echo $?` gives the exit code of the
 //! command before it. Values that differ from run to run (times, signal strengths) may differ from those on the page.
 //!
 //! Each page has its own virtual bulbs, which keep their state from block to block. A page `NAME.md` runs in the folder
@@ -142,7 +142,10 @@ fn marked_block(block: &[&str]) -> String {
 }
 
 fn mark_varying(line: &str) -> String {
-    let mut line = line.to_owned();
+    let mut line = match line.strip_suffix("...") {
+        Some(begin) if !begin.is_empty() => format!("{begin}[..]"),
+        _ => line.to_owned(),
+    };
     for pattern in VARYING.iter() {
         line = pattern.replace_all(&line, "[..]").into_owned();
     }

@@ -168,7 +168,7 @@ fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String
             tally.differ,
         );
     }
-    text += "\nWhat differs, and why:\n\n";
-    text += &differences.list();
+    text += "\nThe differences, and why:\n\n";
+    text += &differences.table();
     text
 }

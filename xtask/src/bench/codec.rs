@@ -54,8 +54,8 @@ pub(super) fn instructions() -> Result<String> {
         let of_calls = repetitions(&[name], Count::Instructions)?.saturating_sub(of_loop);
         table += &format!("| {what} | {} |\n", of_calls.div_ceil(TIMES));
     }
-    table += "\nNone of them allocates: without its features the crate has neither std nor alloc, which `cargo xtask test` proves.\n\n";
-    table += "The families, from their profile files: a colour (where it has none, brightness or power) and the report of a lamp; instructions, and allocations in brackets.\n\n";
+    table += "\nNone of them allocates. Without its features the crate uses neither std nor alloc, and\n`cargo xtask test` proves it.\n\n";
+    table += "The families, from their profile files. The command is a colour; for families without colours it is\nbrightness or power. Instructions, with allocations in brackets:\n\n";
     table += "| profile | `encode` a command | `hear` it, as the bulb | `decode` a report |\n|---|---:|---:|---:|\n";
     for profile in PROFILES {
         table += &format!(

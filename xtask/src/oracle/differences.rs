@@ -67,12 +67,12 @@ impl Differences {
         Ok(())
     }
 
-    /// As a list in Markdown.
-    pub(super) fn list(&self) -> String {
-        let mut text = String::new();
+    /// The differences as a table in Markdown.
+    pub(super) fn table(&self) -> String {
+        let mut text = String::from("| library | profile | cases | different | why |\n|---|---|---|---:|---|\n");
         for entry in &self.difference {
             let Difference { library, profile, cases, count, why, .. } = entry;
-            let _ = writeln!(text, "- {library}, `{profile}`, {count} of `{cases}`: {why}");
+            let _ = writeln!(text, "| {library} | `{profile}` | `{cases}` | {count} | {why} |");
         }
         text
     }
