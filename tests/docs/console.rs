@@ -1,8 +1,8 @@
 //! Runs the commands in the pages and compares their output.
 //!
-//! Every block marked `console` is run; `console,ignore` is not. A line that starts with `$ ` is a `bulbctl` command, without
-//! pipes. The lines below it are its output. `...` stands for any lines, or for the rest of a line, and `$ echo $?` gives the exit code of the
-//! command before it. Values that differ from run to run (times, signal strengths) may differ from those on the page.
+//! Every block marked `console` is run. A line that starts with `$ ` is a `bulbctl` command, without pipes. The lines below
+//! it are its output. `...` stands for any lines, or for the rest of a line, and `$ echo $?` shows the exit code of the command
+//! before it. Values that differ from run to run (times, signal strengths) may differ from those on the page.
 //!
 //! Each page has its own virtual bulbs, which keep their state from block to block. A page `NAME.md` runs in the folder
 //! `NAME.in` beside it, if there is one; otherwise at the root of the repository.

@@ -32,6 +32,19 @@ fn every_relative_link_leads_somewhere() {
 }
 
 #[test]
+fn paths_in_the_map_exist() {
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = read(Path::new(page));
+        let prose = prose(&text).into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        for path in prose.split('`').skip(1).step_by(2) {
+            let is_path = path.ends_with(".rs") || path.ends_with('/');
+            let exists = ["", "src"].iter().any(|folder| root().join(folder).join(path).exists());
+            assert!(!is_path || exists, "{page} names {path}, which is not there");
+        }
+    }
+}
+
+#[test]
 fn prose_wraps() {
     let mut long = Vec::new();
     for page in pages() {

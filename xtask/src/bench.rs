@@ -83,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for &part in parts {
         let name = part.name();
         let table = part.measure().with_context(|| format!("bench {name}"))?;
-        let text = format!("{}\n\n`cargo xtask bench {name}`, on {machine}.\n", table.trim_end());
+        let text = format!("{}\n\n`cargo xtask bench {name}`\non {machine}.\n", table.trim_end());
         println!("{text}");
         if options.write {
             write(name, &text)?;

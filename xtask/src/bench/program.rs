@@ -87,8 +87,9 @@ fn fleet_in(folder: &Path, bulbctl: &Path) -> Result<String> {
             writeln!(table, "| {bulbs} virtual bulb{plural} | {how} | {median} | {slowest} |")?;
         }
     }
-    let note = "the scan included, which for `all` takes its whole window and for addresses ends with the last one heard";
-    Ok(table + &format!("\n{FLEET_RUNS} runs each, {note}.\n"))
+    let note =
+        "each with its scan. For `all` that takes its full time; for addresses it ends with the\nlast bulb";
+    Ok(table + &format!("\n{FLEET_RUNS} runs, {note}.\n"))
 }
 
 fn address(index: usize) -> String {

@@ -69,7 +69,8 @@ impl Differences {
 
     /// The differences as a table in Markdown.
     pub(super) fn table(&self) -> String {
-        let mut text = String::from("| library | profile | cases | different | why |\n|---|---|---|---:|---|\n");
+        let mut text =
+            String::from("| library | profile | cases | different | why |\n|---|---|---|---:|---|\n");
         for entry in &self.difference {
             let Difference { library, profile, cases, count, why, .. } = entry;
             let _ = writeln!(text, "| {library} | `{profile}` | `{cases}` | {count} | {why} |");
