@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use bulb_protocol::text::trim_padding;
+
 /// Whether a character acts on a terminal or on the direction of text rather than being shown: control characters (C0,
 /// DEL, C1), bidirectional overrides and isolates, line and paragraph separators, and the byte-order mark.
 fn acts(c: char) -> bool {
@@ -14,7 +16,7 @@ fn acts(c: char) -> bool {
 /// `\u{1b}`.
 #[must_use]
 pub fn sanitise(text: &str) -> Cow<'_, str> {
-    escaped(text.trim_matches([' ', '\0']))
+    escaped(trim_padding(text))
 }
 
 /// The same with the padding kept.

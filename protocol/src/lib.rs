@@ -8,6 +8,7 @@
 //! - [`base`] turns it into the five bytes of the base protocol and back.
 //! - `profile`, with the feature `profiles` and an allocator, plays bulb families that are described by files.
 //! - `gatt`, with the same, has the values of GATT that profiles and radios share.
+//! - `text`, with the same, has the rules for durations, name patterns and padding.
 //! - `file`, with the same, reads such files, and others that people write.
 //!
 //! No call in this crate panics, whatever bytes it is given.
@@ -24,6 +25,8 @@ pub mod file;
 pub mod gatt;
 #[cfg(feature = "profiles")]
 pub mod profile;
+#[cfg(feature = "profiles")]
+pub mod text;
 mod value;
 
 pub use value::{LightState, OutOfRange, Percent, Rgb};

@@ -276,11 +276,10 @@ fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) ->
     })
 }
 
-/// Whether this is the device's address, identifier or name. Some bulbs pad their names with spaces or NULs.
+/// Whether this is the device's address, identifier, name or alias. Case matters in the last three.
 #[must_use]
 pub fn is_named(report: &SeenDevice, text: &str) -> bool {
-    let names = [report.name.as_deref(), report.alias.as_deref()];
     text.parse::<Address>().is_ok_and(|address| report.address == Some(address))
         || report.id.as_str() == text
-        || names.into_iter().flatten().any(|name| name.trim_matches([' ', '\0']) == text)
+        || report.names().any(|name| name == text)
 }

@@ -1,5 +1,7 @@
 //! What a bulb says of itself: the device information service.
 
+use bulb_protocol::text::trim_padding;
+
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, Properties};
 
@@ -40,7 +42,7 @@ async fn text(link: &dyn Link, characteristic: u16, deadline: Deadline) -> Resul
     match link.read(id, deadline).await {
         Ok(value) => {
             let text = String::from_utf8_lossy(&value);
-            let text = text.trim_matches([' ', '\0']);
+            let text = trim_padding(&text);
             Ok((!text.is_empty()).then(|| text.to_owned()))
         }
         Err(error @ Error::LinkLost { .. }) => Err(error),

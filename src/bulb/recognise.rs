@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::profile::{CharacteristicPath, Evidence, Probe, Profile, Recognised, Verdict, decide};
+use bulb_protocol::text::trim_padding;
 
 use super::families::{Families, full_name};
 use super::roles::{Roles, flat};
@@ -216,7 +217,7 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
         },
         Some(Probe::Text { text, .. }) => {
             let read = String::from_utf8_lossy(&value);
-            if read.trim_matches([' ', '\0']) == text {
+            if trim_padding(&read) == text {
                 candidate.add(format!("{id} reads {text:?}"), score);
             }
         }

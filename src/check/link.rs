@@ -45,7 +45,7 @@ pub(super) fn name_and_services(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let Some((report, _)) = board.heard().await? else {
             return Err(NotPassed::Blocked("nothing of it was heard, see advertises".to_owned()));
         };
-        let name = report.name.as_deref().map(|name| name.trim_matches([' ', '\0'])).unwrap_or_default();
+        let name = report.trimmed_name().unwrap_or_default();
         if name.is_empty() {
             return Err(failed("it advertises its name", "no name"));
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout};
-use wildmatch::WildMatch;
 
 use bulb_protocol::profile::Profile;
+use bulb_protocol::text::glob;
 
 use crate::error::{Error, Result};
 
@@ -118,7 +118,7 @@ pub struct FinishedCheck {
 #[derive(Clone, Debug, Default)]
 pub struct CheckPlan {
     /// Only those whose names match one of these; all where there are none.
-    pub only: Vec<WildMatch>,
+    pub only: Vec<String>,
     /// Those that flash, too.
     pub flashing: bool,
     /// Those that take long too, and how long the bulb is left alone in them.
@@ -129,7 +129,7 @@ impl CheckPlan {
     /// Whether a check was asked for by its name.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|glob| glob.matches(name))
+        self.only.is_empty() || self.only.iter().any(|pattern| glob(pattern, name))
     }
 
     /// Why a check of this class is left out, if it is.

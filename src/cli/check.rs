@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bulb_protocol::profile::Profile;
+use bulb_protocol::text::glob;
 
 use super::args::{Check, Global};
 use super::context::Context;
@@ -13,7 +14,6 @@ use super::profiles;
 use crate::bulb::{BASE, recognise};
 use crate::check::{self, Board, CHECKS, CheckPlan};
 use crate::error::{Error, Result};
-use crate::fleet::glob;
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
 use crate::radio::{Deadline, Radio, SeenDevice};
 
@@ -29,14 +29,13 @@ pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<(
 }
 
 fn plan(args: &Check) -> Result<CheckPlan> {
-    let only: Vec<_> = args.only.iter().map(|text| glob(text)).collect();
-    for (glob, text) in only.iter().zip(&args.only) {
+    for text in &args.only {
         // One with a dot is of some profile's own: whether there is one, is seen when the profile is known.
-        if !text.contains('.') && !CHECKS.iter().any(|check| glob.matches(check.name)) {
+        if !text.contains('.') && !CHECKS.iter().any(|check| glob(text, check.name)) {
             return Err(no_check(text));
         }
     }
-    Ok(CheckPlan { only, flashing: args.flashing, long: args.long })
+    Ok(CheckPlan { only: args.only.clone(), flashing: args.flashing, long: args.long })
 }
 
 fn no_check(text: &str) -> Error {
@@ -94,10 +93,8 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         failed += summary.failed + summary.blocked;
         context.printer.record(&Record::CheckSummary(CheckSummary::of(text, &device, &name, summary)))?;
     }
-    let nowhere = args.only.iter().find(|text| {
-        let glob = glob(text);
-        bulbs > 0 && !records.iter().any(|record| glob.matches(&record.check))
-    });
+    let nowhere =
+        args.only.iter().find(|text| bulbs > 0 && !records.iter().any(|record| glob(text, &record.check)));
     if let Some(text) = nowhere {
         return Err(no_check(text));
     }

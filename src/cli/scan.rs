@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulb_protocol::text::glob;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
-use wildmatch::WildMatch;
 
 use super::args::Scan;
 use super::context::Context;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
-use crate::fleet::glob;
 use crate::output::{AdapterRecord, Bulb, DeviceRecord, Live, Printer, Record, ScanRecord, millis};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
@@ -108,7 +107,7 @@ async fn adapter_changed(
 /// Which devices are reported.
 struct Filter {
     any: bool,
-    names: Vec<WildMatch>,
+    names: Vec<String>,
     services: Vec<uuid::Uuid>,
     address: Option<String>,
     min_rssi: Option<i16>,
@@ -121,7 +120,7 @@ impl Filter {
         Self {
             // A filter on what a device is, or is called, stands in for the default one.
             any: args.any || !args.name.is_empty() || !args.service.is_empty() || args.address.is_some(),
-            names: args.name.iter().map(|name| glob(name)).collect(),
+            names: args.name.clone(),
             services: args.service.clone(),
             address: args.address.as_deref().map(plain),
             min_rssi: args.min_rssi,
@@ -130,11 +129,11 @@ impl Filter {
     }
 
     fn matches(&self, device: &SeenDevice) -> bool {
-        let name = || device.name.as_deref().unwrap_or_default().trim_matches([' ', '\0']);
+        let name = || device.trimmed_name().unwrap_or_default();
         let address =
             || device.address.map(|address| address.to_string().replace(':', "")).unwrap_or_default();
         (self.any || self.families.looks_like_a_bulb(device))
-            && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name())))
+            && (self.names.is_empty() || self.names.iter().any(|pattern| glob(pattern, name())))
             && (self.services.is_empty()
                 || self.services.iter().any(|service| device.services.contains(service)))
             && self.address.as_ref().is_none_or(|prefix| address().starts_with(prefix))

@@ -6,4 +6,4 @@ mod target;
 
 pub use find::{Found, find, find_known};
 pub use run::{OnConnectFailure, run_each};
-pub use target::{Selector, Target, glob};
+pub use target::{Selector, Target};

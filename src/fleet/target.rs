@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use wildmatch::WildMatch;
+use bulb_protocol::text::glob;
 
 use crate::bulb::Families;
 use crate::bulb::families::is_named;
@@ -18,8 +18,8 @@ pub enum Selector {
     Address(Address),
     /// The one device of this name or platform identifier.
     Exact(String),
-    /// Every device whose name matches.
-    Glob(String, WildMatch),
+    /// Every device whose name matches, in upper or lower case.
+    Glob(String),
     /// Every bulb of these families.
     All(Arc<Families>),
 }
@@ -34,7 +34,7 @@ impl Selector {
             return Self::Address(address);
         }
         if text.contains(['*', '?']) {
-            return Self::Glob(text.to_owned(), glob(text));
+            return Self::Glob(text.to_owned());
         }
         Self::Exact(text.to_owned())
     }
@@ -51,7 +51,7 @@ impl Selector {
         match self {
             Self::Address(address) => report.address == Some(*address),
             Self::Exact(text) => is_named(report, text),
-            Self::Glob(_, glob) => names(report).any(|name| glob.matches(name)),
+            Self::Glob(pattern) => report.names().any(|name| glob(pattern, name)),
             Self::All(families) => families.looks_like_a_bulb(report),
         }
     }
@@ -61,22 +61,10 @@ impl Selector {
     pub fn text(&self) -> String {
         match self {
             Self::Address(address) => address.to_string(),
-            Self::Exact(text) | Self::Glob(text, _) => text.clone(),
+            Self::Exact(text) | Self::Glob(text) => text.clone(),
             Self::All(_) => "all".to_owned(),
         }
     }
-}
-
-/// Compiles a name pattern: `*` stands for anything, `?` for one character, and case does not matter.
-#[must_use]
-pub fn glob(text: &str) -> WildMatch {
-    WildMatch::new_case_insensitive(text)
-}
-
-/// The names that a device answers to: some bulbs pad theirs with spaces or NULs.
-fn names(report: &SeenDevice) -> impl Iterator<Item = &str> {
-    let names = [report.name.as_deref(), report.alias.as_deref()];
-    names.into_iter().flatten().map(|name| name.trim_matches([' ', '\0']))
 }
 
 /// What a target means: the things to look for, in the order they were named, each once.

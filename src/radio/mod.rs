@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bulb_protocol::text::trim_padding;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -366,12 +367,21 @@ pub trait Link: fmt::Debug + Send + Sync {
 }
 
 impl SeenDevice {
-    /// What to call the device when speaking of it: its name, the user's alias, or its identifier. As it came, not
-    /// sanitised.
+    /// What to call the device when speaking of it: its name, the user's alias, or its identifier. Not sanitised.
     #[must_use]
     pub fn label(&self) -> String {
-        let says = |name: &&String| !name.trim_matches([' ', '\0']).is_empty();
-        let name = self.name.as_ref().filter(says).or(self.alias.as_ref().filter(says));
-        name.cloned().unwrap_or_else(|| self.id.to_string())
+        self.names().next().map_or_else(|| self.id.to_string(), str::to_owned)
+    }
+
+    /// The advertised name without padding, if anything is left of it.
+    #[must_use]
+    pub fn trimmed_name(&self) -> Option<&str> {
+        self.name.as_deref().map(trim_padding).filter(|name| !name.is_empty())
+    }
+
+    /// The names that the device answers to: its own, then the user's alias. Without padding, never empty.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let alias = self.alias.as_deref().map(trim_padding).filter(|alias| !alias.is_empty());
+        self.trimmed_name().into_iter().chain(alias)
     }
 }

@@ -174,7 +174,7 @@ impl Device {
     }
 
     fn describe(&mut self, report: SeenDevice) {
-        self.name = plain(report.name.as_deref().or(report.alias.as_deref()).unwrap_or_default());
+        self.name = plain(report.names().next().unwrap_or_default());
         // A bulb that we hold tells itself, if anything does.
         if !self.up()
             && let Some(profile) = self.can.as_deref().filter(|profile| profile.readback().advert)

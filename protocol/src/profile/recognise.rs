@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use super::Profile;
 use super::family::Family;
 use super::file::MatchDef;
-use super::text::{CharacteristicPath, glob};
+use super::text::CharacteristicPath;
 use crate::gatt::{Properties, Uuid, uuid_text, uuid16};
+use crate::text::{glob, trim_padding};
 
 /// What a bulb advertises.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +93,7 @@ impl Family {
     /// with more letters counts, of two data the one with more bits. The variant is that of the best that names one.
     #[must_use]
     pub fn recognise(&self, advert: &Advert<'_>) -> Recognised {
-        let name = advert.name.map(|name| name.trim_end_matches(|c: char| c == '\0' || c.is_whitespace()));
+        let name = advert.name.map(trim_padding);
         // By kind: name, service, manufacturer data, service data.
         let mut best: [Option<(usize, &MatchDef, String)>; 4] = [const { None }; 4];
         // What was sent for programs says more about the model than a name.

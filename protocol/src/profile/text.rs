@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::template::byte;
 use crate::gatt::{Properties, Uuid, parse_uuid, uuid_text};
+use crate::text::parse_duration;
 
 /// A UUID in a file, in any form that [`parse_uuid`] takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,20 +83,8 @@ impl FromStr for Time {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit {
-            "ms" => 1,
-            "s" => 1_000,
-            "m" => 60_000,
-            _ => 0,
-        };
-        // A day is more than any lamp needs, and far from overflow.
-        let number = number.parse().ok().filter(|number: &u64| *number <= 86_400_000);
-        match number.map(|number| number * unit) {
-            Some(millis) if unit != 0 => Ok(Self(Duration::from_millis(millis))),
-            _ => Err(format!("`{text}` is no time, which is written as 200ms, 1s or 2m")),
-        }
+        let time = parse_duration(text);
+        time.map(Self).ok_or_else(|| format!("`{text}` is no time, which is written as 200ms, 1s or 2m"))
     }
 }
 
@@ -152,33 +141,6 @@ impl FromStr for Hex {
     }
 }
 
-/// Whether a name matches a pattern of `*` (any run) and `?` (any one), without regard to the case of ASCII letters.
-pub(crate) fn glob(pattern: &str, name: &str) -> bool {
-    let (mut pattern, mut name) = (pattern.chars(), name.chars());
-    // Where to go on when what follows the last `*` does not fit: one further in the name.
-    let mut again: Option<(core::str::Chars<'_>, core::str::Chars<'_>)> = None;
-    loop {
-        let (before_pattern, before_name) = (pattern.clone(), name.clone());
-        match (pattern.next(), name.next()) {
-            (None, None) => return true,
-            (Some('*'), _) => {
-                again = Some((pattern.clone(), before_name.clone()));
-                name = before_name;
-            }
-            (Some(want), Some(have)) if want == '?' || want.eq_ignore_ascii_case(&have) => {}
-            _ => {
-                drop(before_pattern);
-                let Some((after_star, mut rest)) = again.take() else { return false };
-                if rest.next().is_none() {
-                    return false;
-                }
-                (pattern, name) = (after_star.clone(), rest.clone());
-                again = Some((after_star, rest));
-            }
-        }
-    }
-}
-
 macro_rules! from_text {
     ($($type:ty),*) => {$(
         impl<'de> Deserialize<'de> for $type {
@@ -206,40 +168,6 @@ from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, Hex);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn globs() {
-        for (pattern, name) in [
-            ("ELK-*", "elk-bledom"),
-            ("*_H6113*", "Govee_H6113_1A2B"),
-            ("LEDnetWF??001D*", "LEDnetWF02001D112233"),
-            ("*Light*", "My light"),
-            ("*", ""),
-            ("a*b*c", "a-b-b-c"),
-            ("灯*", "灯泡"),
-        ] {
-            assert!(glob(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [
-            ("ELK-*", "MELK-1"),
-            ("a*b", "a-c"),
-            ("", "a"),
-            ("a?", "a"),
-            ("LEDnet*", "LED"),
-            ("a*b*c", "a-b-b"),
-        ] {
-            assert!(!glob(pattern, name), "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn times() {
-        assert_eq!("200ms".parse(), Ok(Time(Duration::from_millis(200))));
-        assert_eq!("2m".parse(), Ok(Time(Duration::from_secs(120))));
-        for text in ["", "1", "s", "-1s", "1h", "99999999999s"] {
-            assert!(text.parse::<Time>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn patterns() {
