@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulb_protocol::gatt::uuid_text;
 use bulb_protocol::profile::{CharacteristicPath, Evidence, Probe, Profile, Recognised, Verdict, decide};
 use bulb_protocol::text::trim_padding;
 
@@ -159,7 +160,7 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
         let mut candidate =
             Candidate { advert: recognised.score, recognised, against: fit.problems, profile };
         if candidate.against.is_empty() {
-            let roles: Vec<_> = fit.roles.iter().map(|role| role.characteristic.to_string()).collect();
+            let roles: Vec<_> = fit.roles.iter().map(|role| uuid_text(role.characteristic)).collect();
             let score = candidate.profile.gatt_score;
             candidate.add(format!("it has {}, as {} has", roles.join(", "), candidate.name()), score);
         }
