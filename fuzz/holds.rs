@@ -57,7 +57,7 @@ pub(crate) fn config(bytes: &[u8]) {
             assert_eq!(config.kept_profiles().count(), config.profiles.len());
         }
         Err(error) => {
-            assert_eq!((error.code(), error.exit()), ("config.invalid", 2), "{error}");
+            assert_eq!((error.code(), error.exit_code()), ("config.invalid", 2), "{error}");
             assert!(error.to_string().contains("the-file"), "{error}");
         }
     }
@@ -83,7 +83,7 @@ pub(crate) fn target(words: &str, config: &Config) {
             assert_eq!(target.text(), words);
             target.selectors().iter().for_each(|wanted| assert!(!wanted.text().is_empty()));
         }
-        Err(error) => assert_eq!(error.exit(), 2, "{error}"),
+        Err(error) => assert_eq!(error.exit_code(), 2, "{error}"),
     }
 }
 
@@ -104,13 +104,13 @@ pub(crate) fn rig(bytes: &[u8]) {
             Ok(radio) => {
                 let talked = talk(radio.as_ref()).await;
                 if let Some((_, Err(error))) = talked {
-                    assert_ne!(error.exit(), 1, "{error}");
+                    assert_ne!(error.exit_code(), 1, "{error}");
                 }
             }
             Err(error) if error.code() == "rig.invalid" => {
                 assert!(error.to_string().contains("the-rig"), "{error}");
             }
-            Err(error) => assert!([4, 5].contains(&error.exit()), "{error}"),
+            Err(error) => assert!([4, 5].contains(&error.exit_code()), "{error}"),
         }
     });
 }

@@ -31,12 +31,12 @@ fn invalid_files_say_where_and_why() {
         let text = error.to_string();
         assert!(text.contains(expected.trim_end_matches('\n')), "{}: {text}", file.display());
         assert!(text.contains(&file.display().to_string()), "{text}");
-        assert_eq!(error.exit(), 2, "{text}");
+        assert_eq!(error.exit_code(), 2, "{text}");
     }
 }
 
 #[test]
 fn a_file_that_was_named_must_be_there() {
     let error = Config::load(Some(Path::new("/nowhere/bulbctl.toml"))).unwrap_err();
-    assert_eq!((error.code(), error.exit()), ("usage.file", 2));
+    assert_eq!((error.code(), error.exit_code()), ("usage.file", 2));
 }

@@ -48,12 +48,12 @@ async fn invalid_rigs_say_where_and_why() {
         let expected = fs::read_to_string(file.with_extension("txt")).unwrap();
         assert!(text.ends_with(expected.trim_end_matches('\n')), "{}: {text}", file.display());
         assert!(text.contains(&file.display().to_string()), "{text}");
-        assert_eq!(error.exit(), 2, "{text}");
+        assert_eq!(error.exit_code(), 2, "{text}");
     }
 }
 
 #[tokio::test]
 async fn a_rig_that_was_named_must_be_there() {
     let error = open(Some(Path::new("/nowhere/rig.toml")), SimOptions::default()).await.unwrap_err();
-    assert_eq!((error.code(), error.exit()), ("usage.file", 2));
+    assert_eq!((error.code(), error.exit_code()), ("usage.file", 2));
 }

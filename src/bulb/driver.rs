@@ -17,7 +17,7 @@ use super::families::Families;
 use super::info::{DeviceInfo, read_device_info};
 use super::session::Session;
 use super::state::BulbState;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice, spread};
 
 /// The pauses before a lost link is tried again, at the most; the last one stays.
@@ -207,7 +207,7 @@ impl DriverTask {
             let deadline = Deadline::after(DISCONNECT_TIME);
             let late = |waited| Error::Silent {
                 device: self.plan.report.label(),
-                operation: "the disconnect".to_owned(),
+                operation: Operation::Disconnect,
                 waited,
             };
             if let Err(error) = deadline.run(link.disconnect(), late).await {
@@ -327,8 +327,7 @@ impl DriverTask {
                     Err(error) => return error,
                 },
                 () = until_down(&mut down) => {
-                    let operation = "use".to_owned();
-                    return Error::LinkLost { device: device.clone(), operation };
+                    return Error::LinkLost { device: device.clone(), operation: Operation::Idle };
                 }
                 () = &mut beside, if self.plan.mode == DriverMode::Desk => {}
             }
@@ -422,5 +421,6 @@ async fn back(adapter: &mut watch::Receiver<AdapterState>) {
 
 /// Whether trying again cannot help: it is not a bulb that can be driven, or the user may not.
 fn hopeless(error: &Error) -> bool {
-    matches!(error.exit(), 5 | 7) || matches!(error, Error::NeedsPairing { .. } | Error::PairingFailed { .. })
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotDrivable)
+        || matches!(error, Error::NeedsPairing { .. } | Error::PairingFailed { .. })
 }

@@ -7,7 +7,7 @@ use bulb_protocol::{Percent, Rgb};
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{CommandOutcome, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::Deadline;
 
 /// The least time between two steps: 20 a second look smooth, and are what lamps take.
@@ -28,7 +28,7 @@ impl Session {
     /// as a colour has none while the lamp shows white, is there at once.
     ///
     /// # Errors
-    /// [`Error::NeverTells`] for families without a state to start from, and what [`command`](Self::command) gives.
+    /// [`Error::WriteOnly`] for families without a state to start from, and what [`command`](Self::command) gives.
     pub async fn fade(
         &mut self,
         wanted: &Light,
@@ -36,10 +36,10 @@ impl Session {
         deadline: Deadline,
     ) -> Result<CommandOutcome> {
         if !self.reports_state() {
-            return Err(Error::NeverTells {
+            return Err(Error::WriteOnly {
                 device: self.device.clone(),
                 profile: self.profile.full_name(),
-                operation: "fade",
+                operation: Operation::Fade,
             });
         }
         // What the lamp cannot do is refused before anything is asked of it.

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::roles::Roles;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{Deadline, Link};
 
 /// How long a write that keeps a link alive may take.
@@ -34,10 +34,7 @@ impl PacedWriter {
     pub(super) async fn write(&self, write: &Write, deadline: Deadline) -> Result<()> {
         let Some(id) = self.roles.get(&write.role) else {
             // An optional characteristic, which this model lacks.
-            return Err(Error::Unsupported {
-                device: self.device.to_string(),
-                operation: format!("write its {} characteristic, which it lacks", write.role),
-            });
+            return Err(Error::RoleMissing { device: self.device.to_string(), role: write.role.to_string() });
         };
         let kind = self.roles.write_kind(&write.role, write.kind);
         let waiting = async {
@@ -46,7 +43,7 @@ impl PacedWriter {
         };
         let late = |waited| Error::Silent {
             device: self.device.to_string(),
-            operation: format!("write {id}"),
+            operation: Operation::write(id),
             waited,
         };
         deadline.run(waiting, late).await?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::{Characteristic, parse_uuid, uuid_text};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Notifications, WriteKind};
 
@@ -196,7 +196,7 @@ impl RawGatt {
         Err(Error::PropertyMissing {
             device: self.device.clone(),
             characteristic: place.to_string(),
-            need,
+            need: need.to_owned(),
             have: found.properties.to_string(),
         })
     }
@@ -285,7 +285,7 @@ impl RawGatt {
                     tracing::warn!("{}: {missed} notifications missed", self.device);
                 }
                 Err(RecvError::Closed) => {
-                    let operation = format!("waiting for a notification of {place}");
+                    let operation = Operation::WaitForNotification(place.to_string());
                     return Err(Error::LinkLost { device: self.device.clone(), operation });
                 }
             }

@@ -11,7 +11,7 @@ use bulb_protocol::text::trim_padding;
 
 use super::families::{Families, full_name};
 use super::roles::{Roles, flat};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Properties, SeenDevice};
 
 /// How long a read may take that is only evidence.
@@ -201,7 +201,7 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
         return Ok(());
     };
     let late =
-        |waited| Error::Silent { device: link.device().to_string(), operation: "a read".to_owned(), waited };
+        |waited| Error::Silent { device: link.device().to_string(), operation: Operation::read(id), waited };
     let within = deadline.within(PROBE_TIME);
     let value = match within.run(link.read(id, within), late).await {
         Ok(value) => value,
@@ -251,15 +251,15 @@ fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
         .take(NAMED)
         .map(|one| {
             let against = one.against.first().map_or_else(String::new, |why| format!(", but {why}"));
-            format!("{} {}{against}", one.name(), one.recognised.score)
+            format!("{}, score {}{against}", one.name(), one.recognised.score)
         })
         .collect();
     Error::Unrecognised {
         device: device.to_owned(),
         found: table.outline(),
         nearest: match nearest.join("; ") {
-            none if none.is_empty() => "nothing speaks for any".to_owned(),
-            some => format!("nearest: {some}"),
+            none if none.is_empty() => "no profile matches".to_owned(),
+            some => format!("closest match: {some}"),
         },
     }
 }

@@ -85,7 +85,7 @@ fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
                 device: device.to_owned(),
                 role: role.name.as_str().into(),
                 characteristic: uuid_text(found.uuid),
-                need: need(role, found.properties),
+                need: need(role, found.properties).to_owned(),
                 have: found.properties.to_string(),
             };
         }

@@ -14,7 +14,7 @@ use super::recognise::recognise;
 use super::roles::Roles;
 use super::state::{BulbState, Provenance};
 use super::status::{Subscription, reader};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{Deadline, Link, SeenDevice};
 
 /// How long a bulb has to report what it was commanded. Bulbs answer within some tens of milliseconds; over a busy
@@ -170,7 +170,7 @@ impl Session {
     /// session.
     ///
     /// # Errors
-    /// [`Error::NeverTells`], [`Error::NotEncodable`], and what [`read_state`](Self::read_state) gives.
+    /// [`Error::WriteOnly`], [`Error::NotEncodable`], and what [`read_state`](Self::read_state) gives.
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
         self.check(&change.wanted(known.or(Some(false))))?;
@@ -180,10 +180,10 @@ impl Session {
                 self.read_state(deadline).await?;
             }
             if self.known.power.is_none() {
-                return Err(Error::NeverTells {
+                return Err(Error::WriteOnly {
                     device: self.device.clone(),
                     profile: self.profile.full_name(),
-                    operation: "toggle",
+                    operation: Operation::Toggle,
                 });
             }
         }

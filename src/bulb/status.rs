@@ -13,7 +13,7 @@ use super::families::light_of;
 use super::roles::Roles;
 use super::session::{ACK_TIME, Session};
 use super::state::BulbState;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline, FrameDecoder, Notifications, SeenDevice};
 
 /// How often a family is asked that tells nothing by itself.
@@ -173,11 +173,7 @@ impl Session {
     }
 
     fn silent(&self) -> Error {
-        Error::Silent {
-            device: self.device.clone(),
-            operation: "the question for its state".to_owned(),
-            waited: ACK_TIME,
-        }
+        Error::Silent { device: self.device.clone(), operation: Operation::RequestStatus, waited: ACK_TIME }
     }
 
     /// Takes in what the bulb says by itself until that is enough, or the time is over.
@@ -262,7 +258,7 @@ impl Session {
                 Err(RecvError::Closed) => {
                     return Err(Error::LinkLost {
                         device: self.device.clone(),
-                        operation: "waiting for a status".to_owned(),
+                        operation: Operation::WaitForStatus,
                     });
                 }
             }
@@ -286,7 +282,7 @@ impl Session {
     }
 
     fn malformed(&self, fault: DecodeError) -> Error {
-        Error::MalformedStatus { device: self.device.clone(), fault: Box::new(fault) }
+        Error::MalformedStatus { device: self.device.clone(), error: Box::new(fault) }
     }
 
     fn take(&mut self, light: &Light) {

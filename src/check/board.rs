@@ -280,10 +280,7 @@ impl Board {
     /// Writes a frame as its family does.
     async fn put(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
         let device = self.device();
-        let none = || Error::Unsupported {
-            device,
-            operation: format!("write its {} characteristic, which it lacks", write.role),
-        };
+        let none = || Error::RoleMissing { device, role: write.role.to_string() };
         let Some(Up { link, roles: Ok(roles), .. }) = &self.up else { return Err(none()) };
         let Some(id) = roles.get(&write.role) else { return Err(none()) };
         let kind = roles.write_kind(&write.role, write.kind);

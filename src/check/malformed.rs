@@ -123,7 +123,7 @@ pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expecte
     for write in writes {
         match board.write(write, Deadline::after(REQUEST_TIME)).await {
             Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
-            Err(error) if matches!(error.exit(), 4 | 5) => return Err(NotPassed::RadioUnusable(error)),
+            Err(error) if error.kind().is_local() => return Err(NotPassed::RadioUnusable(error)),
             Err(error) => return Err(failed(expected, error.to_string())),
         }
     }

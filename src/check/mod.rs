@@ -275,16 +275,16 @@ trait OrNotPassed<T> {
 
 impl<T> OrNotPassed<T> for Result<T> {
     fn or_failed(self, what: &str) -> Result<T, NotPassed> {
-        self.map_err(|error| match error.exit() {
-            4 | 5 => NotPassed::RadioUnusable(error),
-            _ => failed(what, error.to_string()),
+        self.map_err(|error| match error {
+            error if error.kind().is_local() => NotPassed::RadioUnusable(error),
+            error => failed(what, error.to_string()),
         })
     }
 
     fn or_blocked(self, what: &str) -> Result<T, NotPassed> {
-        self.map_err(|error| match error.exit() {
-            4 | 5 => NotPassed::RadioUnusable(error),
-            _ => NotPassed::Blocked(format!("{what}: {error}")),
+        self.map_err(|error| match error {
+            error if error.kind().is_local() => NotPassed::RadioUnusable(error),
+            error => NotPassed::Blocked(format!("{what}: {error}")),
         })
     }
 }

@@ -53,10 +53,10 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     let found = context.find(&target, context.deadline()).await?;
     let of = found.bulbs.len() + found.failures.len();
     let radio = Arc::clone(context.radio().await?);
-    let mut exits = Vec::new();
+    let mut kinds = Vec::new();
     let mut records = Vec::new();
     for (name, error) in found.failures {
-        exits.push(error.exit());
+        kinds.push(error.kind());
         context.printer.error(&error, (of > 1).then_some(&name))?;
     }
     let (mut failed, mut bulbs) = (0, 0);
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
             Err(error) if of == 1 => return Err(error),
             // What one bulb is not fit for says nothing of the others.
             Err(error) => {
-                exits.push(error.exit());
+                kinds.push(error.kind());
                 context.printer.error(&error, Some(&device.label()))?;
                 continue;
             }
@@ -101,7 +101,7 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     if let Some(path) = &args.report {
         write(path, &junit(&records)?)?;
     }
-    match Error::partial(&exits, of) {
+    match Error::partial(&kinds, of) {
         Some(error) => Err(error),
         None if failed > 0 => Err(Error::CheckFailed { failed, bulbs }),
         None => Ok(()),

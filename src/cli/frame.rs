@@ -8,7 +8,7 @@ use bulb_protocol::{LightState, Percent, Rgb, base};
 use super::args::{Decode, Encode, Frame, FrameAction, Global};
 use super::{capture, profiles};
 use crate::bulb::BASE;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::output::{FrameKind, FrameRecord, Printer, Record};
 
 /// What a frame says where nothing is named.
@@ -109,7 +109,7 @@ fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result
 #[derive(Default)]
 struct FrameResults {
     of: usize,
-    exits: Vec<u8>,
+    kinds: Vec<ErrorKind>,
 }
 
 impl FrameResults {
@@ -118,14 +118,14 @@ impl FrameResults {
         match frame {
             Ok(record) => printer.record(&Record::Frame(record)),
             Err(error) => {
-                self.exits.push(error.exit());
+                self.kinds.push(error.kind());
                 printer.error(&error, Some(text))
             }
         }
     }
 
     fn end(self) -> Result<()> {
-        Error::partial(&self.exits, self.of).map_or(Ok(()), Err)
+        Error::partial(&self.kinds, self.of).map_or(Ok(()), Err)
     }
 }
 

@@ -90,7 +90,7 @@ fn finish(error: &Error, printer: &Printer) -> ExitCode {
         // Where it cannot be printed, the exit code still tells.
         let _ = printer.error(error, None);
     }
-    ExitCode::from(error.exit())
+    ExitCode::from(error.exit_code())
 }
 
 /// Runs the verbs that need no radio at once, the others on a runtime.

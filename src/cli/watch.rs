@@ -12,7 +12,7 @@ use super::context::Context;
 use crate::bulb::{
     BulbState, ConnectGate, DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::fleet;
 use crate::output::{LinkKind, LinkRecord, Record, StateRecord, millis};
 use crate::radio::SeenDevice;
@@ -93,10 +93,10 @@ impl Watcher<'_> {
         while let Some((_, happening)) = happenings.recv().await {
             match happening {
                 DriverEvent::Recognised(driven) if !driven.reports_state() => {
-                    return Err(Error::NeverTells {
+                    return Err(Error::WriteOnly {
                         device: device.label(),
                         profile: driven.0.full_name(),
-                        operation: "be watched",
+                        operation: Operation::Watch,
                     });
                 }
                 DriverEvent::Recognised(driven) => watched.driven = Some(driven),

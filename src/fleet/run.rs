@@ -35,11 +35,11 @@ where
 {
     let again = missed == OnConnectFailure::RetryAlone;
     let of = found.bulbs.len() + found.failures.len();
-    let mut exits = Vec::new();
+    let mut kinds = Vec::new();
     let mut tell = |name: &str, result: Result<T>| match result {
         Err(error) if of == 1 => Err(error),
         Err(error) => {
-            exits.push(error.exit());
+            kinds.push(error.kind());
             done(name, Err(error))
         }
         Ok(value) => done(name, Ok(value)),
@@ -70,7 +70,7 @@ where
             tell(&name, Err(error))?;
         }
     }
-    Error::partial(&exits, of).map_or(Ok(()), Err)
+    Error::partial(&kinds, of).map_or(Ok(()), Err)
 }
 
 /// Whether there was a link to the bulb by the time of this error.

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn refuses_nothing_and_unknown_groups() {
         for text in ["", ",", "@cellar"] {
-            assert_eq!(parse(text).unwrap_err().exit(), 2, "{text}");
+            assert_eq!(parse(text).unwrap_err().exit_code(), 2, "{text}");
         }
     }
 }

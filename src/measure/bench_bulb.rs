@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::BenchPlan;
 use crate::bulb::{Families, RestorePlan, Restorer, Roles, Session};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, Notifications, SeenDevice, WriteKind};
 
 /// The furthest that the brightness moves, percent: lamps with 16 levels do not tell one percent from another.
@@ -256,6 +256,6 @@ impl BenchBulb {
     }
 
     fn lost(&self) -> Error {
-        Error::LinkLost { device: self.device.clone(), operation: "waiting for a status".to_owned() }
+        Error::LinkLost { device: self.device.clone(), operation: Operation::WaitForStatus }
     }
 }

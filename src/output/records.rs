@@ -384,7 +384,7 @@ impl ErrorRecord {
             code: error.code(),
             message: error.to_string(),
             hint: error.hint(),
-            exit: error.exit(),
+            exit: error.exit_code(),
             target: target.map(str::to_owned),
         }
     }

@@ -269,7 +269,7 @@ impl Device {
             DriverEvent::Info(info) => self.info = Some(info.clone()),
             DriverEvent::Trouble(error) => {
                 // It is not a bulb, or not one of what it was taken for.
-                if error.exit() == 7 {
+                if error.kind() == crate::error::ErrorKind::NotDrivable {
                     let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));
                     self.refusal = Some((error.code(), plain(&format!("{error}{hint}"))));
                 }

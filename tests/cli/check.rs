@@ -99,7 +99,7 @@ fn a_profile_brings_checks_of_its_own() {
         ]
     );
     let failed: Vec<_> = records(&output).into_iter().filter(|record| record["result"] == "failed").collect();
-    for (failed, words) in failed.iter().zip(["refused to write", "it was notified: ", "it was read: "]) {
+    for (failed, words) in failed.iter().zip(["refused a write to ", "it was notified: ", "it was read: "]) {
         let seen = failed["seen"].as_str().unwrap();
         assert!(seen.contains(words) && failed["expected"].is_string(), "{failed}");
     }

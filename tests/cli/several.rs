@@ -129,7 +129,7 @@ fn links_are_bounded() {
     assert_eq!(code(&output), 0);
     let errors = of_type(&output, "error");
     assert_eq!(errors[0]["code"], "connect.limit");
-    assert!(errors[0]["message"].as_str().unwrap().contains("no more than 1 links"), "{errors:?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("--max-links allows 1"), "{errors:?}");
     // Commands take turns instead.
     assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "1"])), 0);
     assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "0"])), 2);

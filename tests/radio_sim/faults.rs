@@ -80,7 +80,7 @@ async fn slow_connects() {
         assert!(result.is_ok());
         assert_eq!(waited, ms(2060), "{point}");
         let (result, waited) = connect(&fault(point, "do = \"delay\"\nfor = \"6s\"")).await;
-        assert_eq!(result.unwrap_err().exit(), 6, "{point}");
+        assert_eq!(result.unwrap_err().exit_code(), 6, "{point}");
         assert_eq!(waited, ms(5000), "{point}");
     }
 }

@@ -160,7 +160,11 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     let off = Change::power(Power::Off);
     assert_eq!(stage.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
     stage.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
-    let refused = bulbctl::Error::Refused { device: "Light-Shelf".into(), operation: "x".into(), att: 0x80 };
+    let refused = bulbctl::Error::Refused {
+        device: "Light-Shelf".into(),
+        operation: bulbctl::error::Operation::write("fff1"),
+        att: 0x80,
+    };
     stage.bulb(2, DriverEvent::Trouble(refused));
     let screen = stage.screen();
     assert!(screen.contains("✓ Light-Desk") && screen.contains("✗ Light-Shelf"), "{screen}");

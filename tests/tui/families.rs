@@ -133,7 +133,8 @@ fn lamp(kind: &str, width: u16, height: u16) -> Stage {
                 DriverEvent::Trouble(Error::Unrecognised {
                     device: "Bulb X1".to_owned(),
                     found: "fff0 (fff5, fff7)".to_owned(),
-                    nearest: "nearest: base 15, but it has no control characteristic fff0/fff1".to_owned(),
+                    nearest: "closest match: base, score 15, but it has no control characteristic fff0/fff1"
+                        .to_owned(),
                 }),
             );
             stage.bulb(1, DriverEvent::Link(LinkPhase::Down));

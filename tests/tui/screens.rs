@@ -185,8 +185,11 @@ fn every_state_of_a_bulb() {
     stage.keys(" ");
     stage.bulb(1, DriverEvent::Unconfirmed);
     look(&stage, "not confirmed");
-    let refused =
-        Error::Refused { device: "Light-Desk".to_owned(), operation: "a write".to_owned(), att: 0x0e };
+    let refused = Error::Refused {
+        device: "Light-Desk".to_owned(),
+        operation: bulbctl::error::Operation::write("fff1"),
+        att: 0x0e,
+    };
     stage.keys(" ");
     stage.bulb(1, DriverEvent::Trouble(refused));
     stage.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 3));
@@ -197,7 +200,8 @@ fn every_state_of_a_bulb() {
     let black = LightState { color: Rgb::new(0, 0, 0), brightness: Percent::MIN, ..ON };
     stage.bulb(1, DriverEvent::State(BulbState::reported(black), 3));
     look(&stage, "on, and black");
-    let lost = Error::LinkLost { device: "Light-Desk".to_owned(), operation: "use".to_owned() };
+    let lost =
+        Error::LinkLost { device: "Light-Desk".to_owned(), operation: bulbctl::error::Operation::Idle };
     stage.bulb(1, DriverEvent::Trouble(lost));
     stage.bulb(1, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(4))));
     look(&stage, "lost");

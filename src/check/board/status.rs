@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::{NotPassed, failed};
 use super::{ACK_TIME, Board, Notified, REQUEST_TIME, Up};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline};
 
 impl Board {
@@ -35,7 +35,9 @@ impl Board {
             (Err(error @ Error::LinkLost { .. }), _) => Err(failed("the link stays up", error.to_string())),
             (Err(_), Some(light)) => Ok(Some(light)),
             (Err(_), None) if self.told.is_some() => Ok(self.told.clone()),
-            (Err(error), None) if error.exit() == 4 => Err(NotPassed::RadioUnusable(error)),
+            (Err(error), None) if error.kind() == ErrorKind::BluetoothUnusable => {
+                Err(NotPassed::RadioUnusable(error))
+            }
             (Err(error), None) => {
                 Err(NotPassed::Blocked(format!("its state cannot be known, see state-readable: {error}")))
             }
@@ -57,7 +59,7 @@ impl Board {
             let value = self.read(&role.name).await?;
             let light = profile
                 .decode(&role.name, &value)
-                .map_err(|fault| Error::MalformedStatus { device: self.device(), fault: Box::new(fault) })?;
+                .map_err(|error| Error::MalformedStatus { device: self.device(), error: Box::new(error) })?;
             told.merge(&light);
         }
         Ok(told)
@@ -70,10 +72,7 @@ impl Board {
 
     /// Reads one role.
     pub(in super::super) async fn read(&mut self, role: &str) -> Result<Vec<u8>> {
-        let lacks = || Error::Unsupported {
-            device: self.device(),
-            operation: format!("read its {role} characteristic, which it lacks"),
-        };
+        let lacks = || Error::RoleMissing { device: self.device(), role: role.to_owned() };
         let (id, up) = self.place(role).zip(self.up.as_ref()).ok_or_else(lacks)?;
         let link = Arc::clone(&up.link);
         let value = link.read(id, Deadline::after(REQUEST_TIME)).await?;
@@ -92,12 +91,12 @@ impl Board {
         let reported = profile.reported();
         let whole = |light: &Light| light.items() == reported;
         let device = self.device();
-        let lost = |_| Error::LinkLost { device, operation: "waiting for an answer".to_owned() };
+        let lost = |_| Error::LinkLost { device, operation: Operation::RequestStatus };
         match self.listen(ACK_TIME, whole).await.map_err(lost)? {
             Some(light) => Ok(light),
             None => Err(Error::Silent {
                 device: self.device(),
-                operation: "the question for its state".to_owned(),
+                operation: Operation::RequestStatus,
                 waited: ACK_TIME,
             }),
         }

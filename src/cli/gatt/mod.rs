@@ -153,7 +153,7 @@ impl BulbJob<'_> {
     async fn run(&self, mut raw: RawGatt, deadline: Deadline, done: &mut usize) -> Result<()> {
         let steps = &self.job.steps;
         let context = self.job.context;
-        let mut exits = Vec::new();
+        let mut kinds = Vec::new();
         while let Some(step) = steps.get(*done) {
             let deadline = if step.line.is_some() { context.deadline() } else { deadline };
             let result = self.step(&mut raw, step, deadline).await;
@@ -167,19 +167,19 @@ impl BulbJob<'_> {
                     let place = format!("line {line}");
                     let place = if self.named { format!("{}, {place}", self.device.label()) } else { place };
                     context.printer.error(&error, Some(&place))?;
-                    exits.push(error.exit());
+                    kinds.push(error.kind());
                     if !self.job.keep_going || matches!(error, Error::LinkLost { .. }) {
                         return Err(Error::Partial {
-                            failed: exits.len(),
+                            failed: kinds.len(),
                             of: steps.len(),
-                            exit: error.exit(),
+                            kind: error.kind(),
                         });
                     }
                 }
             }
             *done += 1;
         }
-        Error::partial(&exits, steps.len()).map_or(Ok(()), Err)
+        Error::partial(&kinds, steps.len()).map_or(Ok(()), Err)
     }
 
     async fn step(&self, raw: &mut RawGatt, step: &Step, deadline: Deadline) -> Result<()> {
@@ -221,7 +221,7 @@ impl BulbJob<'_> {
                     let device = self.device.label();
                     let silent = |waited| Error::Silent {
                         device,
-                        operation: format!("a subscription to {place}"),
+                        operation: crate::error::Operation::WaitForNotification(place.to_string()),
                         waited,
                     };
                     self.job.context.deadline().run(raw.next(place), silent).await?

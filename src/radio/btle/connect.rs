@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::link::{BtleLink, Tools};
-use super::platform_error::{Context, LOST_EARLY, Meaning, Operation, PlatformError};
+use super::platform_error::{Context, LOST_EARLY, Meaning, PlatformError};
 use super::registry::Phase;
 use super::system::Gatt;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::uuid16;
 use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{Deadline, DeviceId, GattTable};
@@ -112,10 +112,9 @@ impl Attempt<'_> {
             adapter: &self.tools.adapter,
             device: &self.label,
             rssi: self.rssi(),
-            doing: "connect",
             waited: self.deadline.waited(),
         };
-        fault.error(Operation::Connect, context)
+        fault.error(&Operation::Connect, context)
     }
 
     /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
@@ -237,7 +236,7 @@ impl Attempt<'_> {
             }
         };
         let Err(fault) = self.deadline.run(race, late).await? else { return Ok(()) };
-        let meaning = fault.meaning(Operation::Connect);
+        let meaning = fault.meaning(&Operation::Connect);
         if meaning == Meaning::Done {
             return Ok(());
         }
@@ -294,7 +293,7 @@ impl Attempt<'_> {
                     return Err(Failure::Bare);
                 }
                 Ok(table) if over || !is_bare(&table) => return Ok((gatt, table)),
-                Err(fault) if over || fault.meaning(Operation::Ask) != Meaning::Gone => {
+                Err(fault) if over || fault.meaning(&Operation::QueryService) != Meaning::Gone => {
                     return Err(self.unless_gone(&fault));
                 }
                 _ => tracing::debug!("{}: no services yet", self.label),
@@ -305,7 +304,7 @@ impl Attempt<'_> {
 
     /// A device that vanishes while its table is fetched has dropped the link.
     fn unless_gone(&self, fault: &PlatformError) -> Failure {
-        match fault.meaning(Operation::Ask) {
+        match fault.meaning(&Operation::QueryService) {
             Meaning::Gone => Failure::Again(fault.clone()),
             _ => Failure::Final(self.error(fault)),
         }

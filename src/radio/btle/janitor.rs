@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::platform_error::{Meaning, Operation};
+use super::platform_error::Meaning;
 use super::system::System;
+use crate::error::Operation;
 use crate::radio::DeviceId;
 
 /// How long the sending of one disconnect may take. It is one round trip over the local bus.
@@ -70,7 +71,7 @@ async fn work(system: Arc<dyn System>, mut jobs: mpsc::UnboundedReceiver<Job>) {
 async fn disconnect(system: Arc<dyn System>, device: DeviceId) {
     match timeout(SEND_TIME, system.disconnect(&device)).await {
         Ok(Ok(())) => tracing::debug!("{device}: disconnect sent"),
-        Ok(Err(fault)) if fault.meaning(Operation::Disconnect) == Meaning::Done => {}
+        Ok(Err(fault)) if fault.meaning(&Operation::Disconnect) == Meaning::Done => {}
         Ok(Err(fault)) => tracing::debug!("{device}: disconnect failed: {}", fault.text()),
         Err(_) => tracing::debug!("{device}: disconnect could not be sent within {SEND_TIME:?}"),
     }

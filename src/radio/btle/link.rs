@@ -11,10 +11,10 @@ use tokio::time::timeout;
 use super::choose::Block;
 use super::hub::Hub;
 use super::janitor::{Janitor, SEND_TIME};
-use super::platform_error::{Context, Meaning, Operation, PlatformError};
+use super::platform_error::{Context, Meaning, PlatformError};
 use super::system::{Gatt, Listener, System};
 use super::values::Values;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{
     AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
 };
@@ -122,12 +122,11 @@ impl BtleLink {
     /// Has something done when it is its turn, unless the deadline or the end of the link comes first.
     async fn ask<T>(
         &self,
-        operation: Operation,
-        doing: &str,
+        operation: &Operation,
         deadline: Deadline,
         work: impl Future<Output = Result<T, PlatformError>>,
     ) -> Result<T> {
-        let lost = || Error::LinkLost { device: self.label.clone(), operation: doing.to_owned() };
+        let lost = || Error::LinkLost { device: self.label.clone(), operation: operation.clone() };
         if !self.is_up() {
             return Err(lost());
         }
@@ -136,7 +135,7 @@ impl BtleLink {
             Ok(work.await)
         };
         let silent =
-            |waited| Error::Silent { device: self.label.clone(), operation: doing.to_owned(), waited };
+            |waited| Error::Silent { device: self.label.clone(), operation: operation.clone(), waited };
         let answer = tokio::select! {
             biased;
             answer = deadline.run(in_turn, silent) => answer?,
@@ -145,12 +144,12 @@ impl BtleLink {
         match answer {
             Ok(done) => Ok(done),
             Err(fault) if self.comes_of_loss(&fault, operation).await => Err(lost()),
-            Err(fault) => Err(fault.error(operation, self.context(doing, deadline))),
+            Err(fault) => Err(fault.error(operation, self.context(deadline))),
         }
     }
 
     /// Whether a refusal comes of the end of the link, which may be told a moment later.
-    async fn comes_of_loss(&self, fault: &PlatformError, operation: Operation) -> bool {
+    async fn comes_of_loss(&self, fault: &PlatformError, operation: &Operation) -> bool {
         match fault.meaning(operation) {
             // "Unlikely error", or none at all, is what a request gets that the end of the link cut off.
             Meaning::Att(0x00 | 0x0e) | Meaning::NotSent | Meaning::Unknown | Meaning::NoAnswer => {
@@ -163,14 +162,8 @@ impl BtleLink {
         }
     }
 
-    fn context<'a>(&'a self, doing: &'a str, deadline: Deadline) -> Context<'a> {
-        Context {
-            adapter: &self.tools.adapter,
-            device: &self.label,
-            rssi: None,
-            doing,
-            waited: deadline.waited(),
-        }
+    fn context(&self, deadline: Deadline) -> Context<'_> {
+        Context { adapter: &self.tools.adapter, device: &self.label, rssi: None, waited: deadline.waited() }
     }
 
     fn check_known(&self, characteristic: CharacteristicId) -> Result<()> {
@@ -214,7 +207,7 @@ impl Link for BtleLink {
             }
             Ok(value)
         };
-        self.ask(Operation::Gatt, &format!("read {characteristic}"), deadline, work).await
+        self.ask(&Operation::read(characteristic), deadline, work).await
     }
 
     async fn write(
@@ -226,11 +219,12 @@ impl Link for BtleLink {
     ) -> Result<()> {
         self.check_known(characteristic)?;
         let work = self.gatt.write(characteristic, value, kind);
-        self.ask(Operation::Gatt, &format!("write {characteristic}"), deadline, work).await
+        self.ask(&Operation::write(characteristic), deadline, work).await
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
         self.check_known(characteristic)?;
+        let operation = Operation::subscribe(characteristic);
         let work = async {
             // The stream first: the first value may come before the answer.
             let listener: Arc<dyn Listener> = self.values.clone();
@@ -238,27 +232,27 @@ impl Link for BtleLink {
             let fresh = Fresh::open(&self.values, characteristic);
             if fresh.new
                 && let Err(fault) = self.gatt.subscribe(characteristic).await
-                && fault.meaning(Operation::Subscribe) != Meaning::Done
+                && fault.meaning(&operation) != Meaning::Done
             {
                 return Err(fault);
             }
             Ok(fresh.keep())
         };
-        self.ask(Operation::Subscribe, &format!("subscribe to {characteristic}"), deadline, work).await
+        self.ask(&operation, deadline, work).await
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
         if !self.is_up() || !self.values.end(characteristic) {
             return Ok(());
         }
+        let operation = Operation::unsubscribe(characteristic);
         let work = async {
             match self.gatt.unsubscribe(characteristic).await {
-                Err(fault) if fault.meaning(Operation::Unsubscribe) != Meaning::Done => Err(fault),
+                Err(fault) if fault.meaning(&operation) != Meaning::Done => Err(fault),
                 _ => Ok(()),
             }
         };
-        let doing = format!("end the subscription to {characteristic}");
-        match self.ask(Operation::Unsubscribe, &doing, deadline, work).await {
+        match self.ask(&operation, deadline, work).await {
             Err(Error::LinkLost { .. }) => Ok(()),
             result => result,
         }
@@ -270,7 +264,7 @@ impl Link for BtleLink {
         deadline
             .run(self.tools.system.battery(&self.device), late)
             .await
-            .map_err(|fault| fault.error(Operation::Ask, self.context("battery", deadline)))
+            .map_err(|fault| fault.error(&Operation::QueryService, self.context(deadline)))
     }
 
     fn mtu(&self) -> Option<u16> {
@@ -284,11 +278,11 @@ impl Link for BtleLink {
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let work = async {
             match self.tools.system.pair(&self.device).await {
-                Err(fault) if fault.meaning(Operation::Pair) != Meaning::Done => Err(fault),
+                Err(fault) if fault.meaning(&Operation::Pair) != Meaning::Done => Err(fault),
                 _ => Ok(()),
             }
         };
-        self.ask(Operation::Pair, "pairing", deadline, work).await
+        self.ask(&Operation::Pair, deadline, work).await
     }
 
     fn keep(&self) {

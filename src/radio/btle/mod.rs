@@ -19,7 +19,7 @@ use super::{
     AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
     SeenDevice,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 
 #[cfg(target_os = "linux")]
 mod bluez;
@@ -38,7 +38,7 @@ mod values;
 use hub::Hub;
 use janitor::Janitor;
 use link::Tools;
-use platform_error::{Context, Operation, PlatformError};
+use platform_error::{Context, PlatformError};
 use scan::Scan;
 use system::System;
 
@@ -110,8 +110,8 @@ fn silent() -> Error {
 }
 
 fn open_error(fault: &PlatformError) -> Error {
-    let context = Context { adapter: "", device: "", rssi: None, doing: "open", waited: OPEN_TIME };
-    fault.error(Operation::Ask, context)
+    let context = Context { adapter: "", device: "", rssi: None, waited: OPEN_TIME };
+    fault.error(&Operation::QueryService, context)
 }
 
 #[derive(Debug)]

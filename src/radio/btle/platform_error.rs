@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::radio::retry;
 
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
@@ -23,29 +23,6 @@ pub(super) struct PlatformError {
     pub(super) name: String,
     /// The text.
     pub(super) message: String,
-}
-
-/// What was asked of the system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    /// Reaching the service, and asking what it knows.
-    Ask,
-    /// Starting a scan.
-    Scan,
-    /// Ending a scan.
-    StopScan,
-    /// Connecting, up to the services.
-    Connect,
-    /// Disconnecting.
-    Disconnect,
-    /// Reading, writing.
-    Gatt,
-    /// Subscribing.
-    Subscribe,
-    /// Ending a subscription.
-    Unsubscribe,
-    /// Bonding.
-    Pair,
 }
 
 /// What a refusal means.
@@ -102,8 +79,6 @@ pub(super) struct Context<'a> {
     pub(super) device: &'a str,
     /// Its signal when it was last heard, dBm.
     pub(super) rssi: Option<i16>,
-    /// What was asked of the device: `write fff1`.
-    pub(super) doing: &'a str,
     /// How long was waited.
     pub(super) waited: Duration,
 }
@@ -119,7 +94,7 @@ impl PlatformError {
     }
 
     /// What it means when it answers this operation.
-    pub(super) fn meaning(&self, operation: Operation) -> Meaning {
+    pub(super) fn meaning(&self, operation: &Operation) -> Meaning {
         if let Some(kind) = self.name.strip_prefix(FREEDESKTOP) {
             of_the_bus(kind, &self.message, operation)
         } else if let Some(kind) = self.name.strip_prefix(BLUEZ) {
@@ -132,11 +107,10 @@ impl PlatformError {
     }
 
     /// The error to show for it.
-    pub(super) fn error(&self, operation: Operation, context: Context<'_>) -> Error {
+    pub(super) fn error(&self, operation: &Operation, context: Context<'_>) -> Error {
         let detail = self.text();
         let device = context.device.to_owned();
         let adapter = context.adapter.to_owned();
-        let doing = context.doing.to_owned();
         match self.meaning(operation) {
             Meaning::NoBus => Error::NoBus { detail },
             Meaning::ServiceDown => Error::ServiceDown,
@@ -148,23 +122,21 @@ impl PlatformError {
             Meaning::Unresolved => {
                 Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
             }
-            Meaning::Att(att) => Error::Refused { device, operation: doing, att },
+            Meaning::Att(att) => Error::Refused { device, operation: operation.clone(), att },
             Meaning::Held => Error::Held { device, detail },
-            Meaning::Pairing if operation == Operation::Pair => pairing_error(self, device),
-            Meaning::Pairing if operation != Operation::Connect => {
-                Error::NeedsPairing { device, operation: doing }
+            Meaning::Pairing if *operation == Operation::Pair => pairing_error(self, device),
+            Meaning::Pairing if *operation != Operation::Connect => {
+                Error::NeedsPairing { device, operation: operation.clone() }
             }
-            Meaning::Unsupported if operation != Operation::Connect => {
-                Error::Unsupported { device, operation: doing }
+            Meaning::Unsupported if *operation != Operation::Connect => {
+                Error::Unsupported { device, operation: operation.clone() }
             }
-            Meaning::NotSent => Error::Unsupported { device, operation: format!("{doing}: {detail}") },
+            Meaning::NotSent => Error::NotSent { device, operation: operation.clone(), detail },
             meaning => match operation {
-                Operation::Scan | Operation::StopScan => scan_error(&meaning, adapter, detail),
+                Operation::StartScan | Operation::StopScan => scan_error(&meaning, adapter, detail),
                 Operation::Connect => connect_error(self, &meaning, context),
-                Operation::Ask | Operation::Disconnect => ask_error(&meaning, detail),
-                Operation::Gatt | Operation::Subscribe | Operation::Unsubscribe | Operation::Pair => {
-                    gatt_error(&meaning, context, detail)
-                }
+                Operation::QueryService | Operation::Disconnect => ask_error(&meaning, detail),
+                operation => gatt_error(&meaning, operation.clone(), context, detail),
             },
         }
     }
@@ -254,18 +226,17 @@ fn pairing_error(fault: &PlatformError, device: String) -> Error {
     Error::PairingFailed { device, detail: format!("{words} ({})", fault.text()), how: None }
 }
 
-fn gatt_error(meaning: &Meaning, context: Context<'_>, detail: String) -> Error {
+fn gatt_error(meaning: &Meaning, operation: Operation, context: Context<'_>, detail: String) -> Error {
     let device = context.device.to_owned();
-    let operation = context.doing.to_owned();
     match meaning {
         Meaning::NoLink | Meaning::Gone => Error::LinkLost { device, operation },
         Meaning::NoAnswer => Error::Silent { device, operation, waited: context.waited },
-        _ => Error::Internal(format!("{operation} failed: {detail}")),
+        _ => Error::Internal(format!("{} failed: {detail}", operation.gerund())),
     }
 }
 
 /// Errors of the bus itself, or of the service in the bus's own terms.
-fn of_the_bus(kind: &str, message: &str, operation: Operation) -> Meaning {
+fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> Meaning {
     match kind {
         "ServiceUnknown" | "NameHasNoOwner" => Meaning::ServiceDown,
         "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => Meaning::Denied,
@@ -275,7 +246,7 @@ fn of_the_bus(kind: &str, message: &str, operation: Operation) -> Meaning {
         "NoReply" if message.contains("disconnected from message bus") => Meaning::ServiceDown,
         "NoReply" | "Timeout" | "TimedOut" => Meaning::NoAnswer,
         "UnknownObject" | "UnknownMethod" | "UnknownInterface" => match operation {
-            Operation::Disconnect | Operation::Unsubscribe => Meaning::Done,
+            Operation::Disconnect | Operation::Unsubscribe(_) => Meaning::Done,
             _ => Meaning::Gone,
         },
         _ if kind.starts_with("Spawn.") => Meaning::ServiceDown,
@@ -283,31 +254,37 @@ fn of_the_bus(kind: &str, message: &str, operation: Operation) -> Meaning {
     }
 }
 
-fn of_bluez(kind: &str, message: &str, operation: Operation) -> Meaning {
-    use Operation::{Connect, Disconnect, Gatt, Pair, Scan, StopScan, Subscribe, Unsubscribe};
+fn of_bluez(kind: &str, message: &str, operation: &Operation) -> Meaning {
+    use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     match (kind, message, operation) {
         // An adapter that was switched off has stopped scanning by itself.
-        ("NotReady", _, StopScan | Disconnect | Unsubscribe) => Meaning::Done,
+        ("NotReady", _, StopScan | Disconnect | Unsubscribe(_)) => Meaning::Done,
         ("NotReady", ..) => Meaning::Off,
         // Before 5.65 a power-on that rfkill prevents was `Busy`, without a text.
-        ("Blocked", ..) | ("Busy", _, Scan) => Meaning::Blocked,
+        ("Blocked", ..) | ("Busy", _, StartScan) => Meaning::Blocked,
         // One notify session a program: it has outlived a lost link.
-        ("InProgress" | "AlreadyExists", _, Subscribe) => Meaning::Done,
-        ("InProgress" | "Busy", _, Scan | StopScan | Connect) => Meaning::Again,
+        ("InProgress" | "AlreadyExists", _, Subscribe(_)) => Meaning::Done,
+        ("InProgress" | "Busy", _, StartScan | StopScan | Connect) => Meaning::Again,
         ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => Meaning::Done,
         // One pairing at a time, whoever has begun it.
         ("InProgress", _, Pair) => Meaning::Held,
         ("ConnectionAttemptFailed", _, Pair) => Meaning::NoLink,
-        ("NotConnected", _, Disconnect | Unsubscribe) => Meaning::Done,
+        ("NotConnected", _, Disconnect | Unsubscribe(_)) => Meaning::Done,
         ("NotConnected", _, Connect) => Meaning::Again,
         ("NotConnected", ..) => Meaning::NoLink,
         ("NotPermitted", "Read not permitted", _) => Meaning::Att(0x02),
         ("NotPermitted", "Write not permitted", _) => Meaning::Att(0x03),
         ("NotPermitted", "Not paired", _) => Meaning::Pairing,
-        ("NotPermitted", _, Gatt | Subscribe | Unsubscribe) if message.contains("acquired") => Meaning::Held,
-        ("NotAuthorized", _, Gatt | Subscribe | Unsubscribe) => Meaning::Att(0x08),
+        ("NotPermitted", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_))
+            if message.contains("acquired") =>
+        {
+            Meaning::Held
+        }
+        ("NotAuthorized", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_)) => Meaning::Att(0x08),
         ("NotAuthorized", ..) => Meaning::Denied,
-        ("NotSupported", _, Gatt | Subscribe | Unsubscribe | Connect) => Meaning::Unsupported,
+        ("NotSupported", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_) | Connect) => {
+            Meaning::Unsupported
+        }
         ("InvalidArguments", "Invalid offset", _) => Meaning::Att(0x07),
         ("InvalidArguments", "Invalid Length", _) => Meaning::Att(0x0d),
         (
@@ -329,24 +306,24 @@ const CLASSIC: Meaning = Meaning::Hopeless(
 );
 
 /// `org.bluez.Error.Failed` is told apart by its message only.
-fn failed(message: &str, operation: Operation) -> Meaning {
-    use Operation::{Connect, Disconnect, Scan, StopScan, Subscribe, Unsubscribe};
+fn failed(message: &str, operation: &Operation) -> Meaning {
+    use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     if let Some(code) = message.strip_prefix("Operation failed with ATT error: 0x") {
         return att(code);
     }
     match (message, operation) {
         ("No discovery started", _) => Meaning::Done,
         ("No notify session started", _) => Meaning::Done,
-        ("Not connected" | "Not Connected", Disconnect | Unsubscribe) => Meaning::Done,
+        ("Not connected" | "Not Connected", Disconnect | Unsubscribe(_)) => Meaning::Done,
         (
             "Not connected" | "Not Connected" | "No ATT transport",
-            Operation::Gatt | Operation::Pair | Subscribe,
+            Read(_) | Write(_) | Pair | Subscribe(_),
         ) => Meaning::NoLink,
         ("Failed to initiate write" | "Failed to send read request", _) => Meaning::NotSent,
-        (_, Subscribe) if message.starts_with("Failed ") => Meaning::NotSent,
+        (_, Subscribe(_)) if message.starts_with("Failed ") => Meaning::NotSent,
         (_, Connect) => cannot_connect(message),
         // The kernel refuses for the moment: an errno in words.
-        (_, Scan | StopScan) => Meaning::Again,
+        (_, StartScan | StopScan) => Meaning::Again,
         _ => Meaning::Unknown,
     }
 }
@@ -377,9 +354,9 @@ fn att(code: &str) -> Meaning {
     u8::from_str_radix(digits, 16).map_or(Meaning::Unknown, Meaning::Att)
 }
 
-fn of_btleplug(kind: &str, operation: Operation) -> Meaning {
+fn of_btleplug(kind: &str, operation: &Operation) -> Meaning {
     match (kind, operation) {
-        ("NotConnected", Operation::Disconnect | Operation::Unsubscribe) => Meaning::Done,
+        ("NotConnected", Operation::Disconnect | Operation::Unsubscribe(_)) => Meaning::Done,
         ("NotConnected", Operation::Connect) => Meaning::Again,
         ("NotConnected", _) => Meaning::NoLink,
         ("PermissionDenied", _) => Meaning::Denied,

@@ -9,8 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::choose::Block;
 use super::hub::Hub;
 use super::link::Tools;
-use super::platform_error::{Context, Meaning, Operation, PlatformError};
-use crate::error::{Error, Result};
+use super::platform_error::{Context, Meaning, PlatformError};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterState, Deadline};
 
 /// How long the start or the end of a scan may take. BlueZ answers when the controller has.
@@ -52,7 +52,7 @@ impl Scan {
         // Before it is asked for: the first reports come before the answer.
         self.tools.hub.set_scanning(true);
         let mut starting = Starting { hub: &self.tools.hub, started: false };
-        self.ask(Operation::Scan).await?;
+        self.ask(&Operation::StartScan).await?;
         starting.started = true;
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Scan {
         if !self.tools.hub.scanning() {
             return Ok(());
         }
-        self.ask(Operation::StopScan).await?;
+        self.ask(&Operation::StopScan).await?;
         self.tools.hub.set_scanning(false);
         Ok(())
     }
@@ -77,8 +77,8 @@ impl Scan {
             if silent && self.tools.hub.adapter_now() == AdapterState::On {
                 tracing::info!("nothing was heard for {SILENCE:?}: the scan is started anew");
                 self.tools.hub.set_scanning(true);
-                for operation in [Operation::StopScan, Operation::Scan] {
-                    if let Err(error) = self.ask(operation).await {
+                for operation in [Operation::StopScan, Operation::StartScan] {
+                    if let Err(error) = self.ask(&operation).await {
                         tracing::info!("the scan: {error}");
                     }
                 }
@@ -87,7 +87,7 @@ impl Scan {
     }
 
     /// Starts or ends the scan, again while the adapter is busy.
-    async fn ask(&self, operation: Operation) -> Result<()> {
+    async fn ask(&self, operation: &Operation) -> Result<()> {
         let patience = Deadline::after(BUSY_TIME);
         let mut pause = SCAN_PAUSE;
         loop {
@@ -112,21 +112,16 @@ impl Scan {
             tracing::info!("the adapter is busy: {}", fault.text());
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
-            if operation == Operation::Scan {
+            if *operation == Operation::StartScan {
                 // It may be a scan of our own that a start given up half-way has left.
                 let _ = timeout(SCAN_PAUSE, self.tools.system.stop_scan()).await;
             }
         }
     }
 
-    async fn scan_error(&self, fault: &PlatformError, operation: Operation, deadline: Deadline) -> Error {
-        let context = Context {
-            adapter: &self.tools.adapter,
-            device: "",
-            rssi: None,
-            doing: "scan",
-            waited: deadline.waited(),
-        };
+    async fn scan_error(&self, fault: &PlatformError, operation: &Operation, deadline: Deadline) -> Error {
+        let context =
+            Context { adapter: &self.tools.adapter, device: "", rssi: None, waited: deadline.waited() };
         match fault.error(operation, context) {
             // What holds it off, the system's switches tell better than the refusal.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {

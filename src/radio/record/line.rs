@@ -14,7 +14,7 @@ use crate::radio::{
     SeenDevice, SeenTimes, WriteKind,
 };
 
-use super::fault::Fault;
+use crate::error::Error;
 
 /// The version of the format that is written and read.
 pub(super) const VERSION: u32 = 1;
@@ -54,7 +54,7 @@ pub(super) enum What {
         answer: Answer,
     },
     /// A call ended badly.
-    Failed { n: u32, code: String, error: Fault },
+    Failed { n: u32, code: String, error: Error },
     /// Nobody waits for the answer any more.
     Dropped { n: u32 },
     /// A device was heard, or its link changed.

@@ -23,7 +23,6 @@ use crate::error::{Error, Result};
 use crate::sanitise::json_safe;
 use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
 
-mod fault;
 mod line;
 mod read;
 mod redact;
@@ -215,7 +214,7 @@ impl Pending {
         let n = self.n;
         self.tape.put(match &result {
             Ok(value) => What::Done { n, answer: answer(value) },
-            Err(error) => What::Failed { n, code: error.code().to_owned(), error: error.into() },
+            Err(error) => What::Failed { n, code: error.code().to_owned(), error: error.to_recorded() },
         });
         result
     }

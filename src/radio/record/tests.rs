@@ -40,7 +40,7 @@ async fn session(radio: &dyn Radio) -> Vec<String> {
     see(format!("{:?}", link.read(STATUS, soon()).await));
     // A failure has to be the same, with its hint and exit code.
     let failure = link.read(NOWHERE, soon()).await.unwrap_err();
-    see(format!("{failure} {} {} {:?}", failure.code(), failure.exit(), failure.hint()));
+    see(format!("{failure} {} {} {:?}", failure.code(), failure.exit_code(), failure.hint()));
     see(format!("{:?}", link.disconnect().await));
     let down = link.state().wait_for(|state| *state == LinkState::Down).await.map(|state| *state);
     see(format!("{down:?}"));

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::simulation::Simulation;
 use super::world::{DelayedResponse, DisconnectedBy, LinkId, Response, World};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{
     CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, Properties, WriteKind,
 };
@@ -42,11 +42,11 @@ impl SimLink {
     /// Sends a request to the bulb and waits for the response.
     async fn request(
         &self,
-        doing: &str,
+        operation: Operation,
         deadline: Deadline,
         begin: impl FnOnce(&mut World, Duration) -> DelayedResponse + Send,
     ) -> Result<Vec<u8>> {
-        let lost = || Error::LinkLost { device: self.label.clone(), operation: doing.to_owned() };
+        let lost = || Error::LinkLost { device: self.label.clone(), operation: operation.clone() };
         let mut state = self.state.clone();
         if *state.borrow() == LinkState::Down {
             return Err(lost());
@@ -60,12 +60,12 @@ impl SimLink {
             match response {
                 Response::Done => Ok(Vec::new()),
                 Response::Value(value) => Ok(value),
-                Response::AttError(att) => Err(self.att_error(att, doing)),
+                Response::AttError(att) => Err(self.att_error(att, operation.clone())),
                 Response::Silent => pending().await,
             }
         };
         let silent =
-            |waited| Error::Silent { device: self.label.clone(), operation: doing.to_owned(), waited };
+            |waited| Error::Silent { device: self.label.clone(), operation: operation.clone(), waited };
         tokio::select! {
             biased;
             // `wait_for` fails if the sender is gone, and the link with it.
@@ -75,8 +75,8 @@ impl SimLink {
     }
 
     /// The error for an ATT error code, as BlueZ distinguishes them.
-    fn att_error(&self, att: u8, doing: &str) -> Error {
-        let (device, operation) = (self.label.clone(), doing.to_owned());
+    fn att_error(&self, att: u8, operation: Operation) -> Error {
+        let device = self.label.clone();
         match att {
             0x05 | 0x0c | 0x0f => Error::NeedsPairing { device, operation },
             0x06 => Error::Unsupported { device, operation },
@@ -114,7 +114,7 @@ impl Link for SimLink {
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         self.properties(characteristic)?;
         let begin = |world: &mut World, now| world.read(self.id, characteristic, now);
-        self.request(&format!("read {characteristic}"), deadline, begin).await
+        self.request(Operation::read(characteristic), deadline, begin).await
     }
 
     async fn write(
@@ -126,17 +126,17 @@ impl Link for SimLink {
     ) -> Result<()> {
         self.properties(characteristic)?;
         let begin = |world: &mut World, now| world.write(self.id, characteristic, value, kind, now);
-        self.request(&format!("write {characteristic}"), deadline, begin).await?;
+        self.request(Operation::write(characteristic), deadline, begin).await?;
         Ok(())
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        let doing = format!("subscribe to {characteristic}");
+        let operation = Operation::subscribe(characteristic);
         if !self.properties(characteristic)?.notifies() {
-            return Err(Error::Unsupported { device: self.label.clone(), operation: doing });
+            return Err(Error::Unsupported { device: self.label.clone(), operation });
         }
         let stream = self.simulation.open_stream(self.id, characteristic);
-        self.request(&doing, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
+        self.request(operation, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
         self.simulation.with_world(|world, now| world.subscribed(self.id, characteristic, now));
         Ok(stream)
     }
@@ -162,7 +162,7 @@ impl Link for SimLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        match self.request("pair", deadline, |world, _| world.bond(self.id)).await {
+        match self.request(Operation::Pair, deadline, |world, _| world.bond(self.id)).await {
             Err(Error::NeedsPairing { device, .. }) => Err(Error::PairingFailed {
                 device,
                 detail: "it did not agree to be paired".to_owned(),

@@ -6,6 +6,7 @@ use super::super::device::Device;
 use super::super::event::{Effect, RadioEvent, ScanPhase};
 use super::super::model::{FADE, GONE, Message, Model, Weight};
 use crate::bulb::{DriverEvent, LinkPhase};
+use crate::error::ErrorKind;
 use crate::output::sanitise;
 use crate::radio::trace::TracedFrame;
 use crate::radio::{DeviceId, SeenDevice};
@@ -18,7 +19,7 @@ pub(super) fn take(model: &mut Model, word: RadioEvent, effects: &mut Vec<Effect
             effects.push(Effect::Scan(model.scan_wanted));
         }
         // A rig that cannot be read stays so.
-        RadioEvent::Closed(error) if error.exit() == 2 => effects.push(Effect::Fail(error)),
+        RadioEvent::Closed(error) if error.kind() == ErrorKind::Usage => effects.push(Effect::Fail(error)),
         RadioEvent::Closed(error) => {
             model.banner = Some(error);
             model.changed();

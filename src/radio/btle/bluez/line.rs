@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::super::hub::{Hub, lock};
-use super::super::platform_error::{Meaning, Operation, PlatformError};
+use super::super::platform_error::{Meaning, PlatformError};
 use super::bus::Bus;
 use super::listen::Listening;
 use super::parse::Objects;
+use crate::error::Operation;
 
 /// The pause before the bus is looked for again: the first, and the longest. A bus that is started anew is back within a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -62,7 +63,7 @@ async fn once(listening: &Arc<Listening>) -> Result<(Bus, Option<Objects>), Plat
     match bus.subscribe().await?.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, Some(objects))),
         // It ends with the bus, and is started anew after it: that is heard.
-        Err(fault) if fault.meaning(Operation::Ask) == Meaning::ServiceDown => Ok((bus, None)),
+        Err(fault) if fault.meaning(&Operation::QueryService) == Meaning::ServiceDown => Ok((bus, None)),
         Err(fault) => Err(fault),
     }
 }

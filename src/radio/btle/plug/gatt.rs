@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::hub::lock;
-use super::super::platform_error::{Meaning, Operation, PlatformError};
+use super::super::platform_error::{Meaning, PlatformError};
 use super::super::system::{Gatt, Listener};
+use crate::error::Operation;
 use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
 
 type To = Arc<Mutex<Option<Weak<dyn Listener>>>>;
@@ -136,9 +137,10 @@ impl Gatt for PlugGatt {
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError> {
+        let operation = Operation::unsubscribe(characteristic);
         let characteristic = self.characteristic(characteristic)?;
         match self.peripheral.unsubscribe(&characteristic).await.map_err(PlatformError::from) {
-            Err(fault) if fault.meaning(Operation::Unsubscribe) == Meaning::Done => Ok(()),
+            Err(fault) if fault.meaning(&operation) == Meaning::Done => Ok(()),
             result => result,
         }
     }

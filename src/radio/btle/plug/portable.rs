@@ -8,14 +8,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::choose::{Block, choose};
 use super::super::hub::Hub;
-use super::super::platform_error::{Operation, PlatformError};
+use super::super::platform_error::PlatformError;
 use super::super::registry::Facts;
 use super::super::system::{Gatt, System};
 use super::super::{Opened, open_error};
 use super::feed::{Feed, adapter_state, read};
 use super::gatt::Undropped;
 use super::{Plug, adapters, candidate, id_of, manager};
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterFacts, DeviceId, Diagnosis};
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl System for Portable {
         let result = gatt.peripheral.connect().await.map_err(PlatformError::from);
         let up = match &result {
             Ok(()) => true,
-            Err(fault) => fault.meaning(Operation::Connect) == super::super::platform_error::Meaning::Done,
+            Err(fault) => fault.meaning(&Operation::Connect) == super::super::platform_error::Meaning::Done,
         };
         if up {
             let link = Facts { connected: Some(true), resolved: Some(true), ..Facts::default() };

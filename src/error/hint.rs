@@ -1,0 +1,91 @@
+//! What the user can do about an error.
+
+use super::Error;
+
+impl Error {
+    /// One thing that the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoTerminal => "in scripts and pipes, use `bulbctl scan --json` or another command",
+            Self::TargetNotFound { .. } | Self::NothingFound { .. } => {
+                "check that it is powered, in reach and not connected to a phone or another computer; \
+                 `bulbctl scan --any` lists every device in reach"
+            }
+            Self::TargetAmbiguous { .. } => "use the address of one, or 'NAME*' for all of them",
+            Self::GroupUnknown { .. } => "define groups in the [groups] table of the configuration file",
+            Self::ProfileInvalid { .. } => "see docs/PROFILES.md for the format of profile files",
+            Self::RecordingInvalid { .. } => "see docs/RECORDINGS.md for the format of recordings",
+            Self::NotRecorded { .. } => "replay the command and the arguments that were recorded",
+            Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
+            Self::AdapterNone => "plug one in, or try virtual bulbs with `--adapter sim`",
+            Self::AdapterUnknown { .. } => {
+                "leave out --adapter to use the first powered adapter, or use `--adapter sim`"
+            }
+            Self::AdapterOff { .. } => {
+                "turn Bluetooth on (`bluetoothctl power on`), or use virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterBlocked { hard: false, .. } => {
+                "unblock it with `rfkill unblock bluetooth`, or use virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterBlocked { hard: true, .. } => {
+                "use the computer's wireless switch or key, or virtual bulbs with `--adapter sim`"
+            }
+            Self::AdapterLost { .. } => "turn it on or plug it in, and repeat the command",
+            Self::ServiceDown => {
+                "start it with `systemctl start bluetooth`, or use virtual bulbs with `--adapter sim`"
+            }
+            Self::NoBus { .. } => {
+                "in a container, mount /run/dbus/system_bus_socket; WSL has no Bluetooth; `--adapter sim` works anywhere"
+            }
+            Self::ServiceSilent { .. } => "restart it with `systemctl restart bluetooth`",
+            Self::ScanBusy { .. } => {
+                "try again in a moment: another program may be starting or stopping a scan"
+            }
+            Self::Denied { .. } => {
+                "join the bluetooth group (`usermod -aG bluetooth $USER`, then log in again); `--adapter sim` needs no permission"
+            }
+            Self::ConnectFailed { .. } => {
+                "move closer and try again; check that no phone is connected to the bulb"
+            }
+            Self::ConnectTimeout { .. } => {
+                "move closer, check that no phone is connected to the bulb, or allow more time with --timeout"
+            }
+            Self::ConnectLimit { limit: None, .. } => {
+                "drop a link with `bulbctl disconnect`, use fewer at once with --max-links, or add a second adapter"
+            }
+            Self::ConnectLimit { limit: Some(_), .. } => "raise --max-links, or name fewer bulbs",
+            Self::DiscoverTimeout { .. } => "restart the bulb, or allow more time with --timeout",
+            Self::NoService { .. } | Self::NoCharacteristic { .. } | Self::WrongProperties { .. } => {
+                "the bulb may be of another family; if its firmware changed, remove the table that the system remembers \
+                 with `bluetoothctl remove ADDRESS`"
+            }
+            Self::CharacteristicUnknown { .. } | Self::PropertyMissing { .. } => {
+                "`bulbctl info TARGET` shows the GATT table"
+            }
+            Self::CharacteristicAmbiguous { .. } => "use one of these in place of the UUID",
+            Self::Refused { att: 0x01, .. } => {
+                "remove the table that the system remembers with `bluetoothctl remove ADDRESS`"
+            }
+            Self::Refused { att: 0x80..=0x9f, .. } => "see the documentation of the firmware for this code",
+            Self::Unrecognised { .. } => {
+                "`bulbctl profiles detect TARGET` shows the evidence; if you know the family, name it with --profile or in \
+                 the [profiles] table of the configuration"
+            }
+            Self::MtuTooSmall { .. } => "try again, or use another adapter",
+            Self::PairingFailed { how: Some(how), .. } => {
+                return Some(format!("make it ready for pairing first: {how}"));
+            }
+            Self::PairingFailed { how: None, .. } => {
+                "make it ready for pairing first, as described in its manual"
+            }
+            Self::WriteOnly { .. } => "give the full state instead: `bulbctl on`, `off` or `set`",
+            Self::NeedsPairing { .. } => "pair it with `bluetoothctl pair ADDRESS`",
+            Self::Held { .. } => "end the other program",
+            Self::Silent { .. } => "restart the bulb, or allow more time with --timeout",
+            Self::LinkLost { .. } => "move closer and try again",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
