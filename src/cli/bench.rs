@@ -17,39 +17,38 @@ use crate::output::{BenchRecord, ComparisonRecord, Printer, Record, SavedBench, 
 #[derive(Debug, Args)]
 #[command(after_help = BENCH)]
 pub(crate) struct Bench {
-    /// Which bulb
+    /// Bulb to measure: an address, a name or an alias
     #[arg(required_unless_present = "compare")]
     pub(crate) target: Option<String>,
-    /// How many rounds count
+    /// Number of measured rounds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rounds: u32,
-    /// How many rounds go before these, and do not count
+    /// Number of rounds before these that are not measured
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub(crate) warm_up: u32,
-    /// Only these: connect, discovery, latency, rate; several with commas
+    /// Only measure connect, discovery, latency or rate; several with commas
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', hide_possible_values = true)]
     pub(crate) only: Vec<BenchPart>,
-    /// The brightness to measure around, for lamps that do not tell theirs: these stay there [default: what it reports]
+    /// Brightness to measure around [default: the reported one]. A bulb that reports none stays at it
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(crate) brightness: Option<Percent>,
-    /// Write the measurement into this file, for --compare
+    /// Save the measurement to this file, for --compare
     #[arg(long, value_name = "FILE", requires = "target", value_hint = ValueHint::FilePath)]
     pub(crate) save: Option<PathBuf>,
-    /// Compare with this measurement; without a TARGET, two that were saved
+    /// Compare with a saved measurement; without TARGET, compare two saved ones
     #[arg(long, value_names = ["OLD", "NEW"], num_args = 1..=2, value_hint = ValueHint::FilePath)]
     pub(crate) compare: Vec<PathBuf>,
 }
 
 const BENCH: &str = "\
-The brightness moves by one percent, or by what the lamp tells apart, and is put back
-at the end. Writes come faster and faster until the lamp loses some, or the link takes no more.
+bench changes the brightness by one percent, or by the smallest step of the bulb, and restores it at the
+end. It writes faster and faster until the bulb loses writes or the link is saturated.
 
 Examples:
-  bulbctl bench Light-Desk --save before.json       then flash the new firmware
+  bulbctl bench Light-Desk --save before.json       before you flash new firmware
   bulbctl bench Light-Desk --compare before.json
   bulbctl bench --compare before.json after.json";
 
-/// What `bench` can measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchPart {
     Connect,
@@ -58,10 +57,10 @@ pub(crate) enum BenchPart {
     Rate,
 }
 
-/// `bench --compare OLD NEW`: needs no radio.
+/// `bench --compare OLD NEW`, without a radio.
 pub(crate) fn compare(args: &Bench, printer: &Printer) -> Result<()> {
     let [old, new] = args.compare.as_slice() else {
-        return Err(Error::Usage("bench needs a TARGET, or --compare with two measurements".to_owned()));
+        return Err(Error::Usage("bench needs a TARGET, or --compare with two files".to_owned()));
     };
     let (old, new) = (SavedBench::read(old)?, SavedBench::read(new)?);
     printer.record(&Record::Comparison(ComparisonRecord::of(&old, &new)))
@@ -71,7 +70,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
     let old = match args.compare.as_slice() {
         [] => None,
         [old] => Some(SavedBench::read(old)?),
-        _ => return Err(Error::Usage("a TARGET is compared with one measurement, not with two".to_owned())),
+        _ => return Err(Error::Usage("with a TARGET, give --compare one file".to_owned())),
     };
     let text = args.target.as_deref().unwrap_or_default();
     let target = context.target(text)?;
@@ -81,7 +80,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
     }
     let (Some(device), true) = (found.bulbs.pop(), found.bulbs.is_empty()) else {
         return Err(Error::Usage(
-            "bench measures one bulb: others on the air would be in its figures".to_owned(),
+            "bench measures one bulb at a time: traffic of others would distort the results".to_owned(),
         ));
     };
     let plan = BenchPlan {
@@ -119,7 +118,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
     }
 }
 
-/// What is to be measured; all where nothing is named.
+/// All parts if `only` is empty.
 fn parts(only: &[BenchPart]) -> Vec<Part> {
     if only.is_empty() {
         return vec![Part::Connect, Part::Discovery, Part::Latency, Part::Rate];

@@ -98,7 +98,7 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     if let Some(text) = nowhere {
         return Err(no_check(text));
     }
-    if let Some(path) = &args.report {
+    if let Some(path) = &args.junit {
         write(path, &junit(&records)?)?;
     }
     match Error::partial(&kinds, of) {

@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 
 use clap::builder::PossibleValuesParser;
 
-use super::args::{Cli, Completions, Global, Man};
+use super::args::{Completions, Global, Man};
+use super::parse::{self, each_command};
 use super::profiles;
 use crate::error::{Error, Result};
 use crate::output::Printer;
 
 pub(crate) fn completions(args: &Completions, global: &Global, printer: &Printer) -> Result<()> {
     let effects = effects(global);
-    let named = |verb: clap::Command| {
-        verb.mut_arg("effect", |effect| effect.value_parser(PossibleValuesParser::new(effects.clone())))
-    };
-    let frame = |frame: clap::Command| frame.mut_subcommand("encode", named);
-    let mut commands = Cli::commands().mut_subcommand("set", named).mut_subcommand("frame", frame);
+    let mut commands = each_command(parse::command(), &|verb| {
+        let has_effects = verb.get_arguments().any(|argument| argument.get_id() == "effect");
+        let names = || PossibleValuesParser::new(effects.clone());
+        if has_effects { verb.mut_arg("effect", |effect| effect.value_parser(names())) } else { verb }
+    });
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut commands, "bulbctl", &mut script);
     printer.line(String::from_utf8_lossy(&script).trim_end())
@@ -34,7 +35,7 @@ fn effects(global: &Global) -> BTreeSet<String> {
 }
 
 pub(crate) fn man(args: &Man, printer: &Printer) -> Result<()> {
-    let mut command = Cli::commands();
+    let mut command = parse::command();
     command.build();
     let page = match &args.verb {
         None => command,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::args::{Cli, duration, percent};
+use super::args::{duration, percent};
+use super::parse::Cli;
 use crate::config::LONGEST;
 
 /// What people write for a time, and what is near to it.
@@ -37,6 +38,8 @@ fn word() -> impl Strategy<Value = String> {
         "--adapter",
         "sim",
         "--color",
+        "--color-output",
+        "never",
         "--fade",
         "--brightness",
         "--",
@@ -70,7 +73,7 @@ proptest! {
     #[test]
     fn a_command_line_is_taken_or_refused(words in proptest::collection::vec(word(), 0..8)) {
         let arguments: Vec<OsString> = std::iter::once("bulbctl".to_owned()).chain(words).map(OsString::from).collect();
-        if let Err(error) = Cli::read(&arguments) {
+        if let Err(error) = Cli::parse(&arguments) {
             prop_assert!(!error.render().to_string().is_empty());
         }
     }

@@ -15,6 +15,7 @@ mod generate;
 mod hostile;
 mod info;
 mod link;
+mod parse;
 mod profiles;
 mod redact;
 mod scan;
@@ -23,57 +24,62 @@ mod tui;
 mod watch;
 
 use std::ffi::OsString;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::bulb::Power;
 use crate::error::{Error, Result};
 use crate::output::{Printer, Settings};
-use args::{Cli, Profiles, ProfilesAction, Verb};
+use args::{Global, Profiles, ProfilesAction, Verb};
 use context::Context;
+use parse::Cli;
 
-/// How long the clean-up may take on the way out.
+/// Time limit of the clean-up.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
-/// Runs the program with these arguments, and gives its exit code. All errors have been printed by then.
+/// Runs the program and returns its exit code. Errors have been printed.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let cli = match Cli::read(&arguments) {
+    let Cli { global, verb } = match Cli::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
     };
     let printer = Printer::new(Settings {
-        json: cli.global.json,
-        color: cli.global.color.unwrap_or_default().into(),
-        quiet: cli.global.quiet,
+        json: global.json,
+        color: global.color_output.unwrap_or_default().into(),
+        quiet: global.quiet,
     });
-    context::start_log(&cli.global, matches!(cli.verb, Verb::Tui));
-    match start(cli, &printer) {
+    context::start_log(&global, matches!(verb, Verb::Tui));
+    match run(verb, &global, &printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => finish(&error, &printer),
     }
 }
 
-/// Whether the program would run with these arguments; nothing is run.
+/// Parses these arguments without running anything.
 ///
 /// # Errors
-/// What it would print instead: what is wrong, or the help that was asked for.
+/// What the program would print instead: what is wrong, or the help that was asked for.
 pub fn validate_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    Cli::read(&arguments).map(drop).map_err(|error| error.render().to_string())
+    Cli::parse(&arguments).map(drop).map_err(|error| error.render().to_string())
 }
 
-/// Says what was wrong with the arguments, or prints the help that was asked for.
+/// Prints what is wrong with the arguments, or the help that was asked for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    let json = arguments.iter().any(|argument| argument == "--json")
-        || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true");
-    if error.use_stderr() && json {
-        let printer = Printer::new(Settings { json, ..Settings::default() });
+    let json = error.use_stderr()
+        && (arguments.iter().any(|argument| argument == "--json")
+            || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true"));
+    let color = parse::color_of_usage_error(arguments).unwrap_or_default().into();
+    let printer = Printer::new(Settings { json, color, ..Settings::default() });
+    if json {
         let text = error.render().to_string();
-        // The rest says how to get help, which is for people.
+        // The rest tells people how to get help.
         let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &printer);
     }
-    // A reader that closes the pipe ends the help, which is no failure.
+    // A reader that closes the pipe is no failure.
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
@@ -82,35 +88,74 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 fn finish(error: &Error, printer: &Printer) -> ExitCode {
     let silent = match error {
         Error::OutputClosed => true,
-        // The shell and the user know; a program that reads JSON is told.
+        // Users know that they pressed Ctrl-C; programs that read JSON do not.
         Error::Interrupted => !printer.json(),
         _ => false,
     };
     if !silent {
-        // Where it cannot be printed, the exit code still tells.
+        // If it cannot be printed, the exit code still tells.
         let _ = printer.error(error, None);
     }
     ExitCode::from(error.exit_code())
 }
 
-/// Runs the verbs that need no radio at once, the others on a runtime.
-fn start(cli: Cli, printer: &Printer) -> Result<()> {
-    match cli.verb {
-        Verb::Frame(args) => return frame::run(&args, &cli.global, printer),
-        Verb::Profiles(Profiles { action: ProfilesAction::List }) => {
-            return profiles::list(&cli.global, printer);
+/// Runs a verb: one that needs a radio on a runtime, any other at once.
+fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
+    match verb {
+        Verb::Scan(args) => on_radio(global, printer, async |context| scan::run(&args, context).await),
+        Verb::On(args) => {
+            on_radio(global, printer, async |context| drive::power(&args, Power::On, context).await)
         }
-        Verb::Profiles(Profiles { action: ProfilesAction::Show(args) }) => {
-            return profiles::show(&args, &cli.global, printer);
+        Verb::Off(args) => {
+            on_radio(global, printer, async |context| drive::power(&args, Power::Off, context).await)
         }
-        Verb::Bench(args) if args.target.is_none() => return bench::compare(&args, printer),
-        Verb::Redact(args) => return redact::run(&args, printer),
-        Verb::Check(args) if args.list => return check::list(&args, &cli.global, printer),
-        Verb::Completions(args) => return generate::completions(&args, &cli.global, printer),
-        Verb::Man(args) => return generate::man(&args, printer),
-        _ => {}
+        Verb::Toggle(args) => {
+            on_radio(global, printer, async |context| drive::power(&args, Power::Toggle, context).await)
+        }
+        Verb::Set(args) => on_radio(global, printer, async |context| drive::set(&args, context).await),
+        Verb::Status(args) => on_radio(global, printer, async |context| status::run(&args, context).await),
+        Verb::Watch(args) => on_radio(global, printer, async |context| watch::run(&args, context).await),
+        Verb::Battery(args) => on_radio(global, printer, async |context| battery::run(&args, context).await),
+        Verb::Connect(args) => on_radio(global, printer, async |context| link::connect(&args, context).await),
+        Verb::Disconnect(args) => {
+            on_radio(global, printer, async |context| link::disconnect(&args, context).await)
+        }
+        Verb::Info(args) => on_radio(global, printer, async |context| info::run(&args, context).await),
+        Verb::Gatt(args) => on_radio(global, printer, async |context| gatt::run(&args, context).await),
+        Verb::Bench(args) if args.target.is_none() => bench::compare(&args, printer),
+        Verb::Bench(args) => on_radio(global, printer, async |context| bench::run(&args, context).await),
+        Verb::Check(args) if args.list => check::list(&args, global, printer),
+        Verb::Check(args) => on_radio(global, printer, async |context| check::run(&args, context).await),
+        Verb::Doctor => on_radio(global, printer, async |context| doctor::run(context).await),
+        Verb::Tui => on_radio(global, printer, async |context| tui::run(context).await),
+        Verb::Frame(args) => frame::run(&args, global, printer),
+        Verb::Profiles(Profiles { action }) => match action {
+            ProfilesAction::List => profiles::list(global, printer),
+            ProfilesAction::Show(args) => profiles::show(&args, global, printer),
+            ProfilesAction::Detect(args) => {
+                on_radio(global, printer, async |context| profiles::detect(&args, context).await)
+            }
+        },
+        Verb::Redact(args) => redact::run(&args, printer),
+        Verb::Completions(args) => generate::completions(&args, global, printer),
+        Verb::Man(args) => generate::man(&args, printer),
     }
-    let context = Context::new(&cli.global, printer)?;
+}
+
+fn on_radio(
+    global: &Global,
+    printer: &Printer,
+    verb: impl AsyncFnOnce(&Context<'_>) -> Result<()>,
+) -> Result<()> {
+    let context = Context::new(global, printer)?;
+    until_interrupted(&context, Box::pin(verb(&context)))
+}
+
+/// Runs a verb until it ends or the user interrupts it, then cleans up.
+fn until_interrupted(
+    context: &Context<'_>,
+    verb: Pin<Box<dyn Future<Output = Result<()>> + '_>>,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -118,56 +163,29 @@ fn start(cli: Cli, printer: &Printer) -> Result<()> {
         .map_err(|error| Error::Internal(error.to_string()))?;
     let result = runtime.block_on(async {
         let result = tokio::select! {
-            // First, so that whatever the verb does, there is somebody who hears the signal.
+            // Polled first, so that signals are caught before the verb does anything.
             biased;
             result = interrupted() => result,
-            result = run(cli.verb, &context) => result,
+            result = verb => result,
         };
         tokio::select! {
             () = context.close() => {}
-            () = tokio::time::sleep(CLOSE_TIME) => tracing::warn!("clean-up did not end within {CLOSE_TIME:?}"),
-            // The second interrupt skips the clean-up.
+            () = tokio::time::sleep(CLOSE_TIME) => tracing::warn!("clean-up took longer than {CLOSE_TIME:?}"),
+            // A second interrupt skips the clean-up.
             _ = interrupted() => {}
         }
-        // The verb's own failure says more than that of its recording.
+        // If both failed, the verb's error says more than that of its recording.
         match (result, context.end_recording().await) {
             (Ok(()), recorded) => recorded,
             (failed, _) => failed,
         }
     });
-    // A blocking call of the platform's must not hold the process.
+    // A blocking call of the platform must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(50));
     result
 }
 
-async fn run(verb: Verb, context: &Context<'_>) -> Result<()> {
-    match verb {
-        Verb::Scan(args) => scan::run(&args, context).await,
-        Verb::On(args) => drive::power(&args, crate::bulb::Power::On, context).await,
-        Verb::Off(args) => drive::power(&args, crate::bulb::Power::Off, context).await,
-        Verb::Toggle(args) => drive::power(&args, crate::bulb::Power::Toggle, context).await,
-        Verb::Set(args) => drive::set(&args, context).await,
-        Verb::Status(args) => status::run(&args, context).await,
-        Verb::Watch(args) => watch::run(&args, context).await,
-        Verb::Battery(args) => battery::run(&args, context).await,
-        Verb::Connect(args) => link::connect(&args, context).await,
-        Verb::Disconnect(args) => link::disconnect(&args, context).await,
-        Verb::Info(args) => info::run(&args, context).await,
-        Verb::Gatt(args) => gatt::run(&args, context).await,
-        Verb::Bench(args) => bench::run(&args, context).await,
-        Verb::Check(args) => check::run(&args, context).await,
-        Verb::Doctor => doctor::run(context).await,
-        Verb::Tui => tui::run(context).await,
-        Verb::Profiles(Profiles { action: ProfilesAction::Detect(args) }) => {
-            profiles::detect(&args, context).await
-        }
-        Verb::Frame(_) | Verb::Profiles(_) | Verb::Completions(_) | Verb::Man(_) | Verb::Redact(_) => Ok(()),
-        // Were replaced by what they run.
-        Verb::Record(_) | Verb::Replay(_) => Ok(()),
-    }
-}
-
-/// Waits until the user or the system asks us to end.
+/// Waits for a signal that ends the program.
 #[cfg(unix)]
 async fn interrupted() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -183,7 +201,7 @@ async fn interrupted() -> Result<()> {
     Err(Error::Interrupted)
 }
 
-/// Waits until the user asks us to end.
+/// Waits for Ctrl-C.
 #[cfg(not(unix))]
 async fn interrupted() -> Result<()> {
     tokio::signal::ctrl_c().await.map_err(|error| Error::Internal(error.to_string()))?;

@@ -202,7 +202,7 @@ fn values_are_written_from_files_and_pipes() {
     assert_eq!(code(&output), 0, "{output:?}");
     assert_eq!(stdout(&board(&machine, &["gatt", "read", "Light-Board", "fff2"])), "000b040506\n");
     let output = fed(&machine, &[0; 600], &["gatt", "write", "Light-Board", "fff1", "-"]);
-    assert!(stderr(&output).contains("at most 512 bytes") && code(&output) == 2, "{output:?}");
+    assert!(stderr(&output).contains("longer than 512 bytes") && code(&output) == 2, "{output:?}");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_script_with_a_mistake_is_not_begun() {
         fed(&machine, b"write fff1 0100ffffff\nreed fff2\n", &["gatt", "run", "Light-Board", "-", "--json"]);
     let error = of_type(&output, "error").pop().unwrap();
     assert!(
-        error["message"].as_str().unwrap().starts_with("line 2: \"reed fff2\" is no operation"),
+        error["message"].as_str().unwrap().starts_with("line 2: unknown operation \"reed fff2\""),
         "{error}"
     );
     assert_eq!((records(&output).len(), code(&output)), (1, 2));

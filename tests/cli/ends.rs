@@ -48,7 +48,7 @@ const VERBS: [(&[&str], &[Phase]); 18] = [
     (&["gatt", "write", "Light-1", "fff1", "0164ffffff"], ALL),
     (&["gatt", "notify", "Light-1", "fff2"], &[Scanning, Connecting, Discovering, Working, Idle]),
     (&["bench", "Light-1"], ALL),
-    (&["check", "Light-1", "--report", "REPORT"], ALL),
+    (&["check", "Light-1", "--junit", "REPORT"], ALL),
     (&["profiles", "detect", "Light-1"], ALL),
 ];
 
@@ -305,7 +305,7 @@ fn a_full_disk_is_told_and_leaves_no_link() {
 fn a_file_that_cannot_be_written_is_told_and_is_never_half() {
     let machine = Machine::new();
     let rig = Idle.rig();
-    let only = ["check", "Light-1", "--only", "command-on", "--json", "--report"];
+    let only = ["check", "Light-1", "--only", "command-on", "--json", "--junit"];
     // Never at a device itself: what replaces files would replace that.
     let full = machine.path().join("full");
     std::os::unix::fs::symlink("/dev/full", &full).unwrap();

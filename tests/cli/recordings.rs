@@ -62,8 +62,17 @@ fn record_and_replay_are_verbs_too() {
     let error = records(&stdout(&other)).remove(0);
     assert_eq!(error["code"], "recording.no_answer");
     assert!(error["message"].as_str().unwrap().contains("after line "), "{error}");
-    let nested = machine.run(&["replay", file, "record", file, "scan"]);
-    assert_eq!(nested.status.code(), Some(2));
+    for wrong in [
+        &["replay", file, "record", file, "scan"][..],
+        &["--adapter", "sim", "replay", file, "scan"],
+        &["--adapter", "sim", "--record", file, "record", file, "scan"],
+        &["replay", file],
+    ] {
+        assert_eq!(machine.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    // A setting in the environment is no contradiction, and options may stand anywhere.
+    let replayed = machine.sim(&["replay", "-q", file, "set", "Light-Desk", "--brightness", "7", "--json"]);
+    assert_eq!(records(&stdout(&replayed))[0]["brightness"], 7, "{}", stderr(&replayed));
 }
 
 #[test]

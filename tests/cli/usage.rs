@@ -16,9 +16,9 @@ fn bad_values_name_the_value_and_what_is_accepted() {
         (&["set", "x"], &["--brightness", "--color"]),
         (&["set"], &["TARGET"]),
         (&["scan", "--min-rssi", "500"], &["500", "-127"]),
-        (&["scan", "--service", "fff"], &["fff", "4 hex digits"]),
+        (&["scan", "--service", "fff"], &["fff", "4 or 32 hex digits"]),
         (&["scan", "--duration", "5"], &["'5'", "500ms"]),
-        (&["scan", "--duration", "0s"], &["longer than nothing"]),
+        (&["scan", "--duration", "0s"], &["longer than zero"]),
         (&["on", "x", "--timeout", "soon"], &["soon", "500ms"]),
         (&["on", "x", "--profile", "acme"], &["acme", "base"]),
         (&["on", "x", "--config", "/nowhere.toml"], &["/nowhere.toml"]),
@@ -78,15 +78,49 @@ fn global_flags_stand_before_and_after_the_verb_and_in_the_environment() {
 }
 
 #[test]
-fn the_two_meanings_of_color_do_not_touch() {
+fn color_output_colours_the_output_and_color_the_bulb() {
     let machine = Machine::new();
-    let red = machine.run(&["--color", "always", "frame", "encode", "--color", "red"]);
+    let red = machine.run(&["frame", "encode", "--color", "red", "--color-output", "always"]);
     assert_eq!((code(&red), stdout(&red).as_str()), (0, "0164ff0000\n"));
-    // Behind a verb without a colour of its own it says when to colour the output.
-    let bad = machine.run(&["frame", "decode", "01", "--color", "always"]);
-    assert!(stderr(&bad).contains("\u{1b}["), "{}", stderr(&bad));
-    let plain = machine.run(&["frame", "decode", "01"]);
-    assert!(!stderr(&plain).contains('\u{1b}'), "{}", stderr(&plain));
+    let colored = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = machine.bulbctl(arguments).envs(variables.iter().copied()).output().unwrap();
+        assert_ne!(code(&output), 0, "{arguments:?}");
+        stderr(&output).contains("\u{1b}[")
+    };
+    let decode = ["frame", "decode", "01"];
+    assert!(!colored(&decode, &[]));
+    for always in [
+        &["--color-output", "always", "frame", "decode", "01"][..],
+        &["frame", "decode", "01", "--color-output=always"],
+        // The old spelling.
+        &["--color", "always", "frame", "decode", "01"],
+        &["frame", "--color", "always", "decode", "01"],
+        &["frame", "decode", "01", "--color", "always"],
+        &["--color", "always", "frame", "encode", "--color", "red", "--kelvin", "9"],
+        // What cannot be parsed.
+        &["frobnicate", "--color-output", "always"],
+        &["set", "x", "--brightness", "101", "--color-output=always"],
+    ] {
+        assert!(colored(always, &[]), "{always:?}");
+        assert!(colored(always, &[("BULBCTL_COLOR_OUTPUT", "never")]), "{always:?}");
+    }
+    assert!(colored(&decode, &[("BULBCTL_COLOR", "always")]));
+    assert!(colored(&decode, &[("BULBCTL_COLOR", "never"), ("BULBCTL_COLOR_OUTPUT", "always")]));
+    let mistaken = machine.run(&["frame", "encode", "--color", "never"]);
+    assert_eq!(code(&mistaken), 2);
+    assert!(stderr(&mistaken).contains("use --color-output never"), "{}", stderr(&mistaken));
+    assert!(!stdout(&machine.run(&["scan", "--help"])).contains("--color "));
+}
+
+#[test]
+fn help_and_manual_list_every_exit_code() {
+    let machine = Machine::new();
+    for arguments in [&["--help"][..], &["man"]] {
+        let text = stdout(&machine.run(arguments));
+        for exit in ["11 the link dropped", "12 check found failures", "130 interrupted"] {
+            assert!(text.contains(exit), "{exit}: {text}");
+        }
+    }
 }
 
 #[test]

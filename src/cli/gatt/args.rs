@@ -10,37 +10,43 @@ use crate::bulb::{CharacteristicRef, WriteChoice};
 use crate::radio::WriteKind;
 
 #[derive(Debug, Args)]
-#[command(after_help = PLACES)]
+#[command(after_help = CHAR_FORMS)]
 pub(crate) struct Gatt {
     #[command(subcommand)]
     pub(crate) action: GattAction,
 }
 
-const PLACES: &str = "\
-CHAR is a UUID of 4 or 32 hex digits (fff1), SERVICE/UUID where several services have it, UUID#2 for the
-second of that UUID, or a handle: @0x0011. `bulbctl info TARGET` shows the table.";
+const CHAR_FORMS: &str = "\
+CHAR is one of:
+  fff1         a UUID of 4 or 32 hex digits
+  fff0/fff1    SERVICE/UUID, if several services have this UUID
+  fff1#2       the second characteristic with this UUID
+  @0x0011      a handle
+`bulbctl info TARGET` shows the GATT table.";
 
-/// How a script for `gatt run` looks.
 const SCRIPT: &str = "\
-A script has one operation a line; lines that begin with # mean nothing:
+A script has one operation per line. Lines that start with # are comments.
   read fff2
-  subscribe fff2                     keeps what is notified from here on for notify
-  write fff1 0164ff0000 command      hex, or a \"text\"; request, command or auto (the default)
-  notify fff2 count=1 for=2s         takes notifications: so many [default: 1], or for so long
+  subscribe fff2                     keep notifications for a later notify
+  write fff1 0164ff0000 command      hex or \"text\"; request, command or auto (the default)
+  notify fff2 count=1 for=2s         print notifications: this many [default: 1], or for this time
   unsubscribe fff2
   wait 200ms
---timeout holds for each operation.";
+--timeout applies to each operation.
+
+Example:
+  bulbctl gatt run Light-Desk script.txt";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GattAction {
-    /// Read a value
-    #[command(after_help = PLACES)]
+    /// Read a characteristic
+    #[command(after_help = CHAR_FORMS)]
     Read(GattRead),
-    /// Write a value
-    #[command(after_help = PLACES)]
+    /// Write a characteristic
+    #[command(after_help = CHAR_FORMS)]
     Write(GattWrite),
-    /// Print what a characteristic notifies or indicates
-    #[command(after_help = PLACES)]
+    /// Print notifications and indications
+    #[command(after_help = CHAR_FORMS)]
     Notify(GattNotify),
     /// Run several operations over one link
     #[command(after_help = SCRIPT)]
@@ -53,42 +59,42 @@ pub(crate) struct ValueOutput {
     /// Print values as text
     #[arg(long = "text", id = "as_text")]
     pub(crate) text: bool,
-    /// Print what values mean in the bulb's profile
+    /// Decode values as frames of the bulb's family
     #[arg(long, conflicts_with = "as_text")]
     pub(crate) decode: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GattRead {
-    /// Which bulbs
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
-    /// The characteristic
+    /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
     #[command(flatten)]
     pub(crate) output: ValueOutput,
-    /// Print the bytes as they are, for a pipe
+    /// Print the raw bytes
     #[arg(long, conflicts_with_all = ["as_text", "decode", "json"])]
     pub(crate) raw: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GattWrite {
-    /// Which bulbs
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
-    /// The characteristic
+    /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
-    /// The bytes in hex, with or without colons and 0x; - takes them as they are from stdin
+    /// Bytes in hex, with or without colons and 0x; - reads raw bytes from stdin
     #[arg(value_name = "HEX")]
     pub(crate) value: Option<String>,
     /// Write this text
     #[arg(long, value_name = "TEXT", conflicts_with = "value", allow_hyphen_values = true)]
     pub(crate) text: Option<String>,
-    /// Write what is in this file
+    /// Write the contents of this file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["value", "text"], value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
-    /// With the bulb's answer or without; auto is with it where the characteristic allows
+    /// Write request, write command (no response), or a request if the characteristic allows it
     #[arg(
         long,
         value_enum,
@@ -99,14 +105,14 @@ pub(crate) struct GattWrite {
     pub(crate) op: WriteOp,
 }
 
-/// How to write.
+/// Kind of write.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum WriteOp {
-    /// With the bulb's answer
+    /// With a response
     Request,
-    /// Without an answer
+    /// Without a response
     Command,
-    /// What the characteristic allows
+    /// A request if the characteristic allows it
     #[default]
     Auto,
 }
@@ -123,32 +129,32 @@ impl From<WriteOp> for WriteChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct GattNotify {
-    /// Which bulbs
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
-    /// The characteristic
+    /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
-    /// End after so many; each has to come within --timeout
+    /// Stop after this many; each must arrive within --timeout
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
-    /// End after so long, whatever has come
+    /// Stop after this time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
     pub(crate) output: ValueOutput,
-    /// Print the bytes as they are, for a pipe
+    /// Print the raw bytes
     #[arg(long, conflicts_with_all = ["as_text", "decode", "json"])]
     pub(crate) raw: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct GattRun {
-    /// Which bulbs
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
-    /// The script; - reads it from stdin
+    /// Script file; - reads stdin
     #[arg(value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub(crate) script: String,
-    /// Go on after an operation that failed
+    /// Continue after a failed operation
     #[arg(long)]
     pub(crate) keep_going: bool,
     #[command(flatten)]

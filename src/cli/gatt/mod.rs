@@ -1,4 +1,4 @@
-//! `gatt`: single characteristics read, written and listened to, as they are.
+//! `gatt`: raw access to characteristics.
 
 mod args;
 mod payload;
@@ -22,7 +22,7 @@ pub(crate) use args::Gatt;
 use args::{GattAction, GattRun, ValueOutput};
 use script::{Operation, Step};
 
-/// The longest script that is read, bytes.
+/// Longest script in bytes.
 const LONGEST_SCRIPT: u64 = 1 << 20;
 
 pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
@@ -70,7 +70,7 @@ fn text_of(run: &GattRun) -> Result<String> {
     read.map_err(|error| Error::FileUnreadable { path: run.script.clone(), detail: error.to_string() })
 }
 
-/// What is to be done at each of the bulbs, and how it is shown.
+/// The operations to run on each bulb, and how to print their results.
 struct GattJob<'a> {
     target: &'a str,
     steps: Vec<Step>,
@@ -88,7 +88,7 @@ impl GattJob<'_> {
         let named = found.bulbs.len() + found.failures.len() > 1;
         if named && self.raw {
             return Err(Error::Usage(
-                "--raw is for one bulb: the bytes of several could not be told apart".to_owned(),
+                "--raw works with one bulb only: you could not tell the bytes of several apart".to_owned(),
             ));
         }
         let radio = self.context.radio().await?;
@@ -98,7 +98,7 @@ impl GattJob<'_> {
             fleet::OnConnectFailure::Failed,
             async |device| {
                 let deadline = if named { self.context.deadline() } else { deadline };
-                // What has been done is not done again, should the link that was there turn out to be about to end.
+                // Operations that succeeded are not repeated if a link that the system held drops and is replaced.
                 let mut done = 0;
                 with_link(radio.as_ref(), &device, deadline, async |link| {
                     let decoder = match self.form {
@@ -132,24 +132,23 @@ impl GattJob<'_> {
     }
 }
 
-/// What frames mean at a bulb.
+/// Decodes the frames of one bulb.
 struct FrameDecoder {
     profile: Arc<Profile>,
     roles: Roles,
 }
 
-/// One bulb on the bench.
+/// A job on one bulb.
 struct BulbJob<'a> {
     device: &'a SeenDevice,
     job: &'a GattJob<'a>,
     named: bool,
-    /// Where frames are to be decoded.
+    /// Only with `--decode`.
     decoder: Option<FrameDecoder>,
 }
 
 impl BulbJob<'_> {
-    /// Runs the steps from the first that has not been done. `deadline` is that of a single operation; those of a script
-    /// have one each.
+    /// Runs the steps from index `done` on. `deadline` applies to a single operation; each step of a script has its own.
     async fn run(&self, mut raw: RawGatt, deadline: Deadline, done: &mut usize) -> Result<()> {
         let steps = &self.job.steps;
         let context = self.job.context;
@@ -161,7 +160,7 @@ impl BulbJob<'_> {
             match result {
                 Ok(()) => {}
                 Err(error @ (Error::OutputClosed | Error::Output(_))) => return Err(error),
-                // The link is made anew, if it was not ours; else nothing more can be done over it.
+                // The caller may connect again.
                 Err(error @ Error::LinkLost { .. }) if *done == 0 => return Err(error),
                 Err(error) => {
                     let place = format!("line {line}");
@@ -200,7 +199,7 @@ impl BulbJob<'_> {
         self.show(&passed, step)
     }
 
-    /// Shows what comes by itself: so many, each within the time that an operation may take, or all that comes for so long.
+    /// Prints `count` notifications, each within the time limit of an operation, or all that arrive within `during`.
     async fn notifications(
         &self,
         raw: &mut RawGatt,
@@ -249,15 +248,15 @@ impl BulbJob<'_> {
             Some(Err(error)) if record.hex.is_some() => wrong = Some(error),
             _ => {}
         }
-        // The bytes are worth seeing also where they mean nothing.
+        // Bytes that are not a frame are worth seeing, too.
         printer.record(&Record::Value(record))?;
         wrong.map_or(Ok(()), Err)
     }
 
-    /// What a frame means, where the characteristic is one of the family's.
+    /// Decodes a frame, if the characteristic has a role in the family.
     fn meaning(&self, passed: &GattOutcome, bytes: &[u8]) -> Option<Result<FrameRecord>> {
         let decoder = self.decoder.as_ref()?;
-        // The base profile has a codec of its own.
+        // The base profile has its own codec.
         let profile = Some(decoder.profile.as_ref()).filter(|profile| profile.name != BASE);
         let mut meanings = decoder.roles.of(passed.id).map(|role| frame::meaning(bytes, Some(role), profile));
         let first = meanings.next()?;

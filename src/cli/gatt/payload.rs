@@ -1,4 +1,4 @@
-//! What is written: hex, text, a file, or stdin.
+//! The bytes of `gatt write`: from hex, text, a file or stdin.
 
 use std::fs;
 use std::io::Read;
@@ -6,18 +6,15 @@ use std::io::Read;
 use super::args::GattWrite;
 use crate::error::{Error, Result};
 
-/// The longest value that an attribute has (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
+/// Longest attribute value in bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
 const LONGEST: usize = 512;
 
-/// The bytes that the arguments ask for.
-///
-/// # Errors
-/// [`Error::Usage`] with the place of what is wrong, [`Error::FileUnreadable`].
+/// The bytes to write.
 pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {
     let bytes = match (&args.value, &args.text, &args.file) {
         (Some(stdin), ..) if stdin == "-" => {
             let mut bytes = Vec::new();
-            // One more than fits is enough to know that it does not.
+            // One byte too many is enough to reject the input.
             let read = std::io::stdin().lock().take(LONGEST as u64 + 1).read_to_end(&mut bytes);
             read.map_err(|error| unreadable("-", &error))?;
             check(bytes)
@@ -27,9 +24,7 @@ pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {
         (.., Some(file)) => {
             check(fs::read(file).map_err(|error| unreadable(&file.display().to_string(), &error))?)
         }
-        (None, None, None) => {
-            Err("what is to be written is missing: HEX, --text, --file, or - for stdin".to_owned())
-        }
+        (None, None, None) => Err("give the value to write: HEX, --text, --file, or - for stdin".to_owned()),
     };
     bytes.map_err(Error::Usage)
 }
@@ -38,8 +33,8 @@ fn unreadable(path: &str, error: &std::io::Error) -> Error {
     Error::FileUnreadable { path: path.to_owned(), detail: error.to_string() }
 }
 
-/// The bytes of hex as people write it (`0164`, `01 64`, `01:64`, `0x01, 0x64`), or which of them is none. Half a byte is
-/// one too: bytes that slip by half of one would be a frame that nobody asked for.
+/// Parses hex as people write it: `0164`, `01 64`, `01:64`, `0x01, 0x64`. A single digit is an error, because it would shift all
+/// digits after it.
 pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for part in text.split([' ', ':', ',', '-', '\t']).map(|part| part.strip_prefix("0x").unwrap_or(part)) {
@@ -56,10 +51,10 @@ pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
     check(bytes)
 }
 
-/// The same bytes, if they are not too many.
+/// Rejects values that are too long.
 pub(super) fn check(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if bytes.len() > LONGEST {
-        return Err(format!("a value has at most {LONGEST} bytes"));
+        return Err(format!("the value is longer than {LONGEST} bytes"));
     }
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! What is done over one link: the operations of `gatt`, and the script that lists them.
+//! The operations of `gatt` and the scripts that list them.
 
 use std::time::Duration;
 
@@ -8,14 +8,13 @@ use crate::bulb::{CharacteristicRef, WriteChoice};
 use crate::error::{Error, Result};
 use crate::radio::WriteKind;
 
-/// One operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Read(CharacteristicRef),
     Write(CharacteristicRef, Vec<u8>, WriteChoice),
     Subscribe(CharacteristicRef),
     Unsubscribe(CharacteristicRef),
-    /// So many notifications, or all that come in this time; both, whichever is over first.
+    /// Ends after `count` notifications or after `during`, whichever comes first.
     Notify {
         place: CharacteristicRef,
         count: Option<u64>,
@@ -24,17 +23,17 @@ pub(super) enum Operation {
     Wait(Duration),
 }
 
-/// One operation, and the line of the script that it is from.
+/// One operation, with its line if it comes from a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) line: Option<usize>,
     pub(super) operation: Operation,
 }
 
-/// Reads a script: an operation a line. Empty lines, and what follows a `#` at the start of a line, mean nothing.
+/// Parses a script with one operation per line. Skips empty lines and lines that start with `#`.
 ///
 /// # Errors
-/// [`Error::Usage`] with the line, what is wrong there, and what was expected.
+/// [`Error::Usage`] with the line number.
 pub(super) fn parse(text: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -44,11 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>> {
             steps.push(Step { line: Some(number), operation });
         }
     }
-    if steps.is_empty() {
-        Err(Error::Usage("the script has no operation in it".to_owned()))
-    } else {
-        Ok(steps)
-    }
+    if steps.is_empty() { Err(Error::Usage("the script has no operations".to_owned())) } else { Ok(steps) }
 }
 
 fn operation(line: &str) -> Result<Operation, String> {
@@ -61,7 +56,7 @@ fn operation(line: &str) -> Result<Operation, String> {
                 [] => WriteChoice::Auto,
                 [word] => choice(word)?,
                 [_, more, ..] => {
-                    return Err(format!("{more:?} is one word too many: a value is written without spaces"));
+                    return Err(format!("unexpected {more:?}: write the value without spaces"));
                 }
             };
             Ok(Operation::Write(place.parse()?, value_of(value)?, choice))
@@ -71,8 +66,8 @@ fn operation(line: &str) -> Result<Operation, String> {
         ["notify", place, rest @ ..] => notify(place.parse()?, rest),
         ["wait", time] => Ok(Operation::Wait(duration(time)?)),
         _ => Err(format!(
-            "{line:?} is no operation: read CHAR, write CHAR VALUE [request|command], subscribe CHAR, unsubscribe CHAR, notify CHAR \
-             [count=N] [for=TIME] and wait TIME are"
+            "unknown operation {line:?}; use read CHAR, write CHAR VALUE [request|command], subscribe CHAR, unsubscribe CHAR, \
+             notify CHAR [count=N] [for=TIME] or wait TIME"
         )),
     }
 }
@@ -83,13 +78,13 @@ fn notify(place: CharacteristicRef, words: &[&str]) -> Result<Operation, String>
         match word.split_once('=') {
             Some(("count", number)) => {
                 let number = number.parse().ok().filter(|number| *number > 0);
-                count = Some(number.ok_or_else(|| format!("{word:?}: a number from 1 is needed"))?);
+                count = Some(number.ok_or_else(|| format!("{word:?}: the count must be at least 1"))?);
             }
             Some(("for", time)) => during = Some(duration(time)?),
-            _ => return Err(format!("{word:?} is neither count=N nor for=TIME")),
+            _ => return Err(format!("{word:?} is not count=N or for=TIME")),
         }
     }
-    // Without end, a script would have none.
+    // Without a limit, a script would never end.
     let count = if count.is_none() && during.is_none() { Some(1) } else { count };
     Ok(Operation::Notify { place, count, during })
 }
@@ -99,7 +94,7 @@ fn choice(word: &str) -> Result<WriteChoice, String> {
         "auto" => Ok(WriteChoice::Auto),
         "request" => Ok(WriteChoice::Only(WriteKind::Request)),
         "command" => Ok(WriteChoice::Only(WriteKind::Command)),
-        _ => Err(format!("{word:?} is neither request, command nor auto")),
+        _ => Err(format!("{word:?} is not request, command or auto")),
     }
 }
 
@@ -110,15 +105,14 @@ fn value_of(word: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The words of a line. A text in double quotes is one word, and keeps the first quote as its mark.
+/// Splits a line into words. A text in double quotes is one word and keeps its first quote as a marker.
 fn words(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while !rest.is_empty() {
         let (word, after) = match rest.strip_prefix('"') {
             Some(text) => {
-                let (text, after) =
-                    text.split_once('"').ok_or("a text that begins with \" has to end with one")?;
+                let (text, after) = text.split_once('"').ok_or("missing closing \"")?;
                 (format!("\"{text}"), after)
             }
             None => {
@@ -167,17 +161,17 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (script, want) in [
-            ("read fff2\nreed fff2", "line 2: \"reed fff2\" is no operation"),
-            ("read", "line 1: \"read\" is no operation"),
+            ("read fff2\nreed fff2", "line 2: unknown operation \"reed fff2\""),
+            ("read", "line 1: unknown operation \"read\""),
             ("read xyz", "line 1: \"xyz\" is no characteristic"),
             ("write fff1 01zz", "line 1: \"01zz\" is not hex: byte 2 is \"zz\""),
-            ("write fff1 01 64 ff", "line 1: \"ff\" is one word too many"),
-            ("write fff1 01 maybe", "line 1: \"maybe\" is neither request"),
-            ("write fff1 \"open", "line 1: a text that begins"),
-            ("notify fff2 count=0", "line 1: \"count=0\": a number from 1"),
-            ("notify fff2 often", "line 1: \"often\" is neither count=N"),
-            ("wait 5", "line 1: a time is a number with its unit"),
-            ("# nothing\n", "the script has no operation in it"),
+            ("write fff1 01 64 ff", "line 1: unexpected \"ff\""),
+            ("write fff1 01 maybe", "line 1: \"maybe\" is not request"),
+            ("write fff1 \"open", "line 1: missing closing"),
+            ("notify fff2 count=0", "line 1: \"count=0\": the count must be at least 1"),
+            ("notify fff2 often", "line 1: \"often\" is not count=N"),
+            ("wait 5", "line 1: a time needs a number and a unit"),
+            ("# nothing\n", "the script has no operations"),
         ] {
             let error = parse(script).unwrap_err();
             assert_eq!(error.code(), "usage");

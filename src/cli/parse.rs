@@ -1,0 +1,102 @@
+//! From the words of the command line to a verb and its settings.
+
+use std::ffi::OsString;
+
+use clap::builder::EnumValueParser;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
+
+use super::args::{Arguments, Global, Verb, VerbOrRecording, When};
+use crate::radio::AdapterChoice;
+
+/// The id and the variable of `--color auto|always|never`, the old name of `--color-output`.
+const OLD_COLOR: &str = "old_color";
+const OLD_COLOR_ENV: &str = "BULBCTL_COLOR";
+
+/// A verb and the global options.
+#[derive(Debug)]
+pub(crate) struct Cli {
+    pub(crate) global: Global,
+    pub(crate) verb: Verb,
+}
+
+impl Cli {
+    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = command().try_get_matches_from(arguments)?;
+        let color_output = color_output(&matches);
+        let adapter_typed = matches.value_source("adapter") == Some(ValueSource::CommandLine);
+        let record_typed = matches.value_source("record") == Some(ValueSource::CommandLine);
+        let Arguments { mut global, verb } = Arguments::from_arg_matches_mut(&mut matches)?;
+        global.color_output = color_output;
+        let conflict =
+            |text: &str| Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.to_owned()));
+        let verb = match verb {
+            VerbOrRecording::Verb(verb) => verb,
+            VerbOrRecording::Record(_) if record_typed => {
+                return conflict("use either `record FILE` or --record FILE, not both");
+            }
+            VerbOrRecording::Record(recording) => {
+                global.record = Some(recording.file);
+                recording.verb
+            }
+            VerbOrRecording::Replay(_) if adapter_typed => {
+                return conflict("`replay FILE` plays a recording; it cannot be combined with --adapter");
+            }
+            VerbOrRecording::Replay(recording) => {
+                global.adapter = Some(AdapterChoice::Replay(recording.file));
+                recording.verb
+            }
+        };
+        Ok(Self { global, verb })
+    }
+}
+
+/// The whole command line as clap sees it: the argument types, and a hidden `--color auto|always|never` for every verb that has no
+/// `--color` for bulbs.
+pub(crate) fn command() -> Command {
+    let old_color = Arg::new(OLD_COLOR).long("color").value_parser(EnumValueParser::<When>::new()).hide(true);
+    let command = each_command(Arguments::command(), &|verb| {
+        let taken = verb.get_arguments().any(|argument| argument.get_long() == Some("color"));
+        if taken { verb } else { verb.arg(old_color.clone()) }
+    });
+    command.mut_arg(OLD_COLOR, |argument| argument.env(OLD_COLOR_ENV))
+}
+
+/// Changes a command and all of its subcommands.
+pub(crate) fn each_command(command: Command, change: &dyn Fn(Command) -> Command) -> Command {
+    change(command.mut_subcommands(|verb| each_command(verb, change)))
+}
+
+/// What was typed counts more than the environment, and the new spelling more than the old one.
+fn color_output(matches: &ArgMatches) -> Option<When> {
+    let set = |id: &str| matches.get_one(id).copied();
+    typed(matches, "color_output")
+        .or_else(|| old_color_typed(matches))
+        .or_else(|| set("color_output"))
+        .or_else(|| set(OLD_COLOR))
+}
+
+/// The innermost `--color auto|always|never`.
+fn old_color_typed(matches: &ArgMatches) -> Option<When> {
+    let inner = matches.subcommand().and_then(|(_, verb)| old_color_typed(verb));
+    inner.or_else(|| typed(matches, OLD_COLOR))
+}
+
+fn typed(matches: &ArgMatches, id: &str) -> Option<When> {
+    let known = matches.try_contains_id(id).unwrap_or(false);
+    let typed = known && matches.value_source(id) == Some(ValueSource::CommandLine);
+    typed.then(|| matches.get_one(id).copied()).flatten()
+}
+
+/// When to colour the complaint about a command line that cannot be parsed.
+pub(crate) fn color_of_usage_error(arguments: &[OsString]) -> Option<When> {
+    let words = arguments.iter().filter_map(|argument| argument.to_str()).flat_map(|word| word.split('='));
+    let words: Vec<&str> = words.collect();
+    let typed = words.windows(2).rev().find_map(|pair| match pair {
+        ["--color-output" | "--color", when] => When::from_str(when, false).ok(),
+        _ => None,
+    });
+    let set = |name: &str| std::env::var(name).ok().and_then(|when| When::from_str(&when, false).ok());
+    typed.or_else(|| set("BULBCTL_COLOR_OUTPUT")).or_else(|| set(OLD_COLOR_ENV))
+}
