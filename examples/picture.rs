@@ -64,7 +64,7 @@ async fn session() -> Result<Buffer> {
         families: Arc::default(),
     };
     let mut desk = Desk::open(setup, options);
-    desk.pass(Duration::from_secs(4)).await?;
+    desk.run_for(Duration::from_secs(4)).await?;
     type Step<'a> = (&'a [KeyCode], u64);
     let steps: [Step<'_>; 9] = [
         // Connect three of the four.
@@ -81,10 +81,10 @@ async fn session() -> Result<Buffer> {
     ];
     for (keys, pause) in steps {
         for &key in keys {
-            let _ = desk.take(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
-            desk.pass(Duration::from_millis(60)).await?;
+            let _ = desk.handle(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
+            desk.run_for(Duration::from_millis(60)).await?;
         }
-        desk.pass(Duration::from_millis(pause)).await?;
+        desk.run_for(Duration::from_millis(pause)).await?;
     }
     let mut terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1))
         .map_err(|error| Error::Internal(error.to_string()))?;

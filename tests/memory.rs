@@ -162,7 +162,7 @@ fn desk_among(reach: Reach) -> Desk {
 }
 
 fn press(desk: &mut Desk, key: char) {
-    let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
+    let _ = desk.handle(Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
 }
 
 /// What is allocated, bytes.
@@ -178,7 +178,7 @@ async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
     let mut terminal = Terminal::new(TestBackend::new(100, 40)).unwrap();
     let mut sizes = Vec::new();
     while start.elapsed() < time {
-        desk.pass(Duration::from_secs(1)).await.unwrap();
+        desk.run_for(Duration::from_secs(1)).await.unwrap();
         terminal.draw(|frame| view(&desk.model, frame)).unwrap();
         if start.elapsed().as_secs().is_multiple_of(60) {
             sizes.push(Size { at: start.elapsed(), live: live(), devices: desk.model.listed().len() });
@@ -222,7 +222,7 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
         let end = start + Duration::from_secs(second);
         let mut pieces = 0;
         while let Ok(event) = tokio::time::timeout_at(end, desk.next()).await {
-            let _ = desk.take(event.unwrap());
+            let _ = desk.handle(event.unwrap());
             pieces += 1;
         }
         // Ten batches, two ticks, and a word or two.
@@ -242,7 +242,7 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
     loop {
         let event = desk.next().await.unwrap();
         let answer = matches!(event, Event::Radio(RadioEvent::Scan(_)));
-        let _ = desk.take(event);
+        let _ = desk.handle(event);
         pieces += 1;
         if answer {
             break;

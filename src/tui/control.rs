@@ -110,28 +110,28 @@ impl Control {
 /// The items that can be set on a device: those of the profile that drives it or that its advertisements match. Empty while
 /// the profile is unknown, and after the device turned out not to be a bulb.
 fn settable(device: &Device) -> Items {
-    let profile = device.can.as_deref().filter(|_| device.refusal.is_none());
+    let profile = device.profile.as_deref().filter(|_| device.refusal.is_none());
     profile.map_or(Items::NONE, Profile::settable)
 }
 
 /// The controls of the pane: those of the selected bulb, or, while some are marked, what any of these can do.
-pub(crate) fn offered(model: &Model) -> Vec<Control> {
+pub(crate) fn visible_controls(model: &Model) -> Vec<Control> {
     let any = model.targets().fold(Items::NONE, |any, device| any.or(settable(device)));
     Control::ALL.into_iter().filter(|control| any.contains(control.item())).collect()
 }
 
 /// Whether the device has this control.
-pub(crate) fn offers(device: &Device, control: Control) -> bool {
+pub(crate) fn has_control(device: &Device, control: Control) -> bool {
     settable(device).contains(control.item())
 }
 
 /// The bulb whose value a control shows: the selected one, or the first of those that changes go to; one that has the control
 /// before one that lacks it, and one whose link is up before one whose is not.
-pub(crate) fn leader(model: &Model, control: Control) -> Option<&Device> {
-    let selected = model.current().filter(|device| model.is_target(device));
+pub(crate) fn shown_bulb(model: &Model, control: Control) -> Option<&Device> {
+    let selected = model.selected_device().filter(|device| model.is_target(device));
     let (mut up, mut able) = (None, None);
     for device in selected.into_iter().chain(model.targets()) {
-        let (is_up, is_able) = (device.up(), offers(device, control));
+        let (is_up, is_able) = (device.is_connected(), has_control(device, control));
         if is_up && is_able {
             return Some(device);
         }
@@ -144,7 +144,7 @@ pub(crate) fn leader(model: &Model, control: Control) -> Option<&Device> {
 /// The value of a slider; nothing for controls that are none, and while it is unknown.
 pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     let light = device.light()?;
-    let tint = || light.color.map(|color| device.tint.of(color));
+    let tint = || light.color.map(|color| device.hue_saturation.for_color(color));
     let percent = |percent: Option<Percent>| percent.map(|percent| u16::from(percent.get()));
     match control {
         Control::Brightness => percent(light.brightness),
@@ -162,7 +162,7 @@ pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
 
 /// The least and the most that a slider of this bulb can be.
 pub(crate) fn range(device: &Device, control: Control) -> (u16, u16) {
-    let own = device.can.as_deref().and_then(|profile| profile.range(control.item()));
+    let own = device.profile.as_deref().and_then(|profile| profile.range(control.item()));
     match control {
         Control::Hue => (0, 359),
         Control::Saturation => (0, 100),
@@ -175,17 +175,17 @@ pub(crate) fn range(device: &Device, control: Control) -> (u16, u16) {
 }
 
 /// From where a slider starts whose value is not known: white, at full brightness, neither warm nor cold, neither fast nor slow.
-pub(crate) fn start(device: &Device, control: Control) -> u16 {
+pub(crate) fn default_value(device: &Device, control: Control) -> u16 {
     let (least, most) = range(device, control);
     match control {
         Control::Hue | Control::Saturation => 0,
-        Control::Kelvin | Control::Speed => on_step(control, least.midpoint(most), (least, most)),
+        Control::Kelvin | Control::Speed => round_to_step(control, least.midpoint(most), (least, most)),
         _ => most,
     }
 }
 
 /// The nearest value that the control's steps give within its range; both ends can be set whatever the steps are.
-pub(crate) fn on_step(control: Control, value: u16, (least, most): (u16, u16)) -> u16 {
+pub(crate) fn round_to_step(control: Control, value: u16, (least, most): (u16, u16)) -> u16 {
     if value <= least || value >= most {
         return value.clamp(least, most);
     }
@@ -195,11 +195,11 @@ pub(crate) fn on_step(control: Control, value: u16, (least, most): (u16, u16)) -
 }
 
 /// The change that brings a slider to a value; remembers the tint that was meant.
-pub(crate) fn to_value(device: &mut Device, control: Control, value: u16) -> Option<Change> {
+pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Option<Change> {
     let color = device.light().and_then(|light| light.color).unwrap_or(Rgb::WHITE);
     let byte = u8::try_from(value).unwrap_or(u8::MAX);
     let percent = Some(Percent::clamped(byte));
-    let tint = device.tint.of(color);
+    let tint = device.hue_saturation.for_color(color);
     let colored = |color| Some(Change { color: Some(color), ..Change::default() });
     match control {
         Control::Brightness => Some(Change { brightness: percent, ..Change::default() }),
@@ -210,21 +210,21 @@ pub(crate) fn to_value(device: &mut Device, control: Control, value: u16) -> Opt
         Control::Green => colored(Rgb { green: byte, ..color }),
         Control::Blue => colored(Rgb { blue: byte, ..color }),
         Control::Hue => {
-            device.tint = tint;
-            colored(device.tint.apply(value, tint.saturation, color))
+            device.hue_saturation = tint;
+            colored(device.hue_saturation.apply(value, tint.saturation, color))
         }
         Control::Saturation => {
-            device.tint = tint;
-            colored(device.tint.apply(tint.hue, byte, color))
+            device.hue_saturation = tint;
+            colored(device.hue_saturation.apply(tint.hue, byte, color))
         }
         Control::Power | Control::Effect | Control::Color | Control::Presets | Control::Recent => None,
     }
 }
 
 /// Whether the control can be used as the lamp is at present: some lamps take a speed only while they show an effect.
-pub(crate) fn takes(device: &Device, control: Control) -> bool {
+pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
     use bulb_protocol::profile::Refusal;
-    let Some(profile) = device.can.as_deref() else { return false };
+    let Some(profile) = device.profile.as_deref() else { return false };
     let middle = Some(Percent::clamped(50));
     let change = match control {
         Control::Brightness => Light { brightness: middle, ..Light::default() },
@@ -240,8 +240,8 @@ pub(crate) fn effects(model: &Model) -> EffectList<'_> {
     // Several bulbs of one family share a profile.
     let mut profiles: HashMap<*const Profile, (&Profile, usize)> = HashMap::new();
     let mut order = Vec::new();
-    let targets = model.targets().filter(|device| offers(device, Control::Effect));
-    for profile in targets.filter_map(|device| device.can.as_deref()) {
+    let targets = model.targets().filter(|device| has_control(device, Control::Effect));
+    for profile in targets.filter_map(|device| device.profile.as_deref()) {
         let key = std::ptr::from_ref(profile);
         let (_, bulbs) = profiles.entry(key).or_insert_with(|| {
             order.push(key);

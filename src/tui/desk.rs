@@ -11,12 +11,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::event::{Effect, Event, RadioEvent};
 use super::model::{Model, Options};
-use super::operator::{Opener, Operator};
+use super::radio_worker::{Opener, RadioWorker};
 use super::update::update;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 
-/// How many words and effects wait for the other side.
+/// How many radio_events and effects wait for the other side.
 const QUEUE: usize = 64;
 /// How long the radio side may take to end.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
@@ -45,38 +45,39 @@ pub struct Desk {
     /// What is on it.
     pub model: Model,
     start: Instant,
-    words: mpsc::Receiver<RadioEvent>,
+    radio_events: mpsc::Receiver<RadioEvent>,
     effects: mpsc::Sender<Effect>,
     /// What the radio side has not taken yet. Fed by a person's keys alone.
     backlog: VecDeque<Effect>,
-    operator: AbortOnDropHandle<()>,
+    worker: AbortOnDropHandle<()>,
 }
 
 impl Desk {
     /// Opens the desk and starts its radio side.
     #[must_use]
     pub fn open(setup: Setup, options: Options) -> Self {
-        let (words_in, words) = mpsc::channel(QUEUE);
+        let (radio_events_in, radio_events) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::channel(QUEUE);
         let Setup { open, families, timeout } = setup;
-        let operator = Operator { open, families, timeout, effects: effects_out, words: words_in };
+        let worker =
+            RadioWorker { open, families, timeout, effects: effects_out, radio_events: radio_events_in };
         Self {
             start: options.start,
             model: Model::new(options),
-            words,
+            radio_events,
             effects,
             backlog: VecDeque::new(),
-            operator: AbortOnDropHandle::new(tokio::spawn(operator.run())),
+            worker: AbortOnDropHandle::new(tokio::spawn(worker.run())),
         }
     }
 
     /// Takes an event in; gives what is the terminal's to do.
-    pub fn take(&mut self, event: Event) -> Option<Effect> {
-        let mut own = None;
+    pub fn handle(&mut self, event: Event) -> Option<Effect> {
+        let mut terminal_effect = None;
         for effect in update(&mut self.model, event, self.start.elapsed()) {
             match effect {
                 Effect::Redraw | Effect::Suspend | Effect::Quit | Effect::Interrupt | Effect::Fail(_) => {
-                    own = Some(effect)
+                    terminal_effect = Some(effect)
                 }
                 _ => self.backlog.push_back(effect),
             }
@@ -88,10 +89,10 @@ impl Desk {
                 break;
             }
         }
-        own
+        terminal_effect
     }
 
-    /// Waits for the next word of the radio side, or tick of the clock. May be dropped and called again.
+    /// Waits for the next event of the radio side, or tick of the clock. May be dropped and called again.
     ///
     /// # Errors
     /// [`Error::Internal`] if the radio side has ended, which it does only by a panic.
@@ -103,34 +104,34 @@ impl Desk {
                     let (Ok(permit), Some(effect)) = (permit, self.backlog.pop_front()) else { return Err(ended()) };
                     permit.send(effect);
                 }
-                word = self.words.recv() => return word.map(Event::Radio).ok_or_else(ended),
-                () = at(tick) => return Ok(Event::Tick),
+                event = self.radio_events.recv() => return event.map(Event::Radio).ok_or_else(ended),
+                () = sleep_until_tick(tick) => return Ok(Event::Tick),
             }
         }
     }
 
     /// What the radio side has said already, so that a picture shows all of it.
-    pub fn ready(&mut self) -> Option<Event> {
-        self.words.try_recv().ok().map(Event::Radio)
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.radio_events.try_recv().ok().map(Event::Radio)
     }
 
     /// Lets so much time pass, without a terminal.
     ///
     /// # Errors
     /// As for [`next`](Desk::next).
-    pub async fn pass(&mut self, time: Duration) -> Result<()> {
+    pub async fn run_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Ok(event) = tokio::time::timeout_at(end, self.next()).await {
-            let _ = self.take(event?);
+            let _ = self.handle(event?);
         }
         Ok(())
     }
 
     /// Ends the radio side, which gives up all links.
     pub async fn close(self) {
-        let Self { words, effects, operator, .. } = self;
-        drop((words, effects));
-        let _ = timeout(CLOSE_TIME, operator).await;
+        let Self { radio_events, effects, worker, .. } = self;
+        drop((radio_events, effects));
+        let _ = timeout(CLOSE_TIME, worker).await;
     }
 }
 
@@ -138,7 +139,7 @@ fn ended() -> Error {
     Error::Internal("the radio side has ended".to_owned())
 }
 
-async fn at(moment: Option<Instant>) {
+async fn sleep_until_tick(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

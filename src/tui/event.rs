@@ -35,7 +35,7 @@ pub enum ScanPhase {
     /// It runs.
     On,
     /// It rests while a connect is made.
-    Resting,
+    Paused,
     /// It is wanted and cannot run at present.
     Failed,
 }
@@ -44,25 +44,25 @@ pub enum ScanPhase {
 #[derive(Clone, Debug)]
 pub enum RadioEvent {
     /// The radio is open; the adapter's name, and its state.
-    Open(String, AdapterState),
+    Opened(String, AdapterState),
     /// The radio cannot be opened at present; it is tried again.
-    Closed(Error),
+    OpenFailed(Error),
     /// The adapter's state changed.
     Adapter(AdapterState),
     /// The scan's state changed.
     Scan(ScanPhase),
     /// Devices were heard, each once with the newest that is known.
-    Reports(Vec<SeenDevice>),
+    DevicesSeen(Vec<SeenDevice>),
     /// Frames passed; and how many were missed before them.
     Frames(Vec<TracedFrame>, u64),
     /// Something happened to a bulb that we hold.
-    Bulb(DeviceId, DriverEvent),
+    Driver(DeviceId, DriverEvent),
     /// Something failed.
-    Trouble(Error),
+    Failed(Error),
     /// The program, or a library, says something.
     Log(String),
     /// Frames were written to a file: how many, and where.
-    Saved(usize, PathBuf),
+    FramesSaved(usize, PathBuf),
 }
 
 /// What is to be done.
@@ -75,7 +75,7 @@ pub enum Effect {
     /// Give a bulb up.
     Disconnect(DeviceId),
     /// Try to connect now, without waiting any longer.
-    Hurry(DeviceId),
+    RetryNow(DeviceId),
     /// Change a bulb; states that take the change into account carry at least the token.
     Change(DeviceId, Change, u64),
     /// Write these lines to a new file.

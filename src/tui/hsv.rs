@@ -3,33 +3,33 @@
 use bulb_protocol::Rgb;
 use csscolorparser::Color;
 
-use super::paint::to_u8;
+use super::style::to_u8;
 
 /// Hue (degrees, 0 to 359) and saturation (percent, 0 to 100) of a colour. A grey has no hue, and black no saturation either: what
-/// was set is remembered for as long as the colour stays the one that it gave.
+/// was set is remembered for as long as the colour stays the one that it source.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Tint {
+pub(crate) struct HueSaturation {
     pub(crate) hue: u16,
     pub(crate) saturation: u8,
-    gave: Option<Rgb>,
+    source: Option<Rgb>,
 }
 
-impl Tint {
+impl HueSaturation {
     /// The tint of a colour, which keeps what was set if it is that colour, and the hue if it has none of its own.
-    pub(crate) fn of(self, color: Rgb) -> Self {
-        if self.gave == Some(color) {
+    pub(crate) fn for_color(self, color: Rgb) -> Self {
+        if self.source == Some(color) {
             return self;
         }
         let [hue, saturation, value, _] = css(color).to_hsva();
         let hue = if saturation > 0.0 && value > 0.0 { whole(hue) % 360 } else { self.hue };
-        Self { hue, saturation: to_u8(saturation * 100.0), gave: Some(color) }
+        Self { hue, saturation: to_u8(saturation * 100.0), source: Some(color) }
     }
 
     /// The colour of this hue and saturation that is as light as the given one; a black one is lit, as it could show no hue.
     pub(crate) fn apply(&mut self, hue: u16, saturation: u8, like: Rgb) -> Rgb {
         let value = like.red.max(like.green).max(like.blue);
         let color = rgb(hue, saturation, if value == 0 { 255 } else { value });
-        *self = Self { hue, saturation, gave: Some(color) };
+        *self = Self { hue, saturation, source: Some(color) };
         color
     }
 }
@@ -61,22 +61,22 @@ mod tests {
 
     #[test]
     fn a_hue_can_be_walked_through_a_degree_at_a_time() {
-        let mut tint = Tint::default();
+        let mut tint = HueSaturation::default();
         let mut color = Rgb::new(3, 0, 0);
         for hue in (0..360).chain(0..10) {
-            tint = tint.of(color);
+            tint = tint.for_color(color);
             color = tint.apply(hue, 100, color);
-            tint = tint.of(color);
+            tint = tint.for_color(color);
             assert_eq!((tint.hue, tint.saturation), (hue, 100));
         }
     }
 
     #[test]
     fn a_grey_keeps_the_hue_that_it_came_from() {
-        let tint = Tint::default().of(Rgb::new(0, 0, 255));
+        let tint = HueSaturation::default().for_color(Rgb::new(0, 0, 255));
         assert_eq!((tint.hue, tint.saturation), (240, 100));
-        let grey = tint.of(Rgb::new(9, 9, 9));
+        let grey = tint.for_color(Rgb::new(9, 9, 9));
         assert_eq!((grey.hue, grey.saturation), (240, 0));
-        assert_eq!(Tint::default().apply(120, 100, Rgb::new(0, 0, 0)), Rgb::new(0, 255, 0));
+        assert_eq!(HueSaturation::default().apply(120, 100, Rgb::new(0, 0, 0)), Rgb::new(0, 255, 0));
     }
 }

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a key works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+pub enum KeyContext {
     /// Everywhere, also while text is typed.
     Always,
     /// In every pane.
@@ -18,10 +18,10 @@ pub enum Place {
     /// In a window over the panes.
     Popup,
     /// While text is typed. Other keys edit it.
-    Typing,
+    Prompt,
 }
 
-impl Place {
+impl KeyContext {
     /// The heading of its keys in the help.
     pub(crate) const fn title(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Place {
             Self::Detail => "The selected bulb",
             Self::Frames => "Frames",
             Self::Popup => "In a window like this",
-            Self::Typing => "While typing",
+            Self::Prompt => "While typing",
         }
     }
 }
@@ -53,7 +53,7 @@ pub enum Action {
     ToDetail,
     ToFrames,
     Scan,
-    Any,
+    ToggleShowAll,
     Sort,
     Filter,
     Toggle,
@@ -66,19 +66,19 @@ pub enum Action {
     MarkAll,
     Connect,
     Disconnect,
-    Hurry,
+    RetryNow,
     Up,
     Down,
     PageUp,
     PageDown,
     First,
     Last,
-    Less,
-    More,
-    MuchLess,
-    MuchMore,
-    Least,
-    Most,
+    Decrease,
+    Increase,
+    DecreaseMuch,
+    IncreaseMuch,
+    Minimum,
+    Maximum,
     Activate,
     Pause,
     Save,
@@ -99,7 +99,7 @@ impl Key {
         Self { code, modifiers }
     }
 
-    /// The key of an event. Shift is in the character already, where there is one.
+    /// The key of an event. OpenRadio is in the character already, where there is one.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
         let mut modifiers =
@@ -122,7 +122,7 @@ impl Key {
             KeyCode::Enter => "Enter".to_owned(),
             KeyCode::Esc => "Esc".to_owned(),
             KeyCode::Tab => "Tab".to_owned(),
-            KeyCode::BackTab => "Shift-Tab".to_owned(),
+            KeyCode::BackTab => "OpenRadio-Tab".to_owned(),
             KeyCode::Up => "↑".to_owned(),
             KeyCode::Down => "↓".to_owned(),
             KeyCode::Left => "←".to_owned(),
@@ -134,7 +134,7 @@ impl Key {
             other => other.to_string(),
         };
         let control = if self.modifiers.contains(KeyModifiers::CONTROL) { "Ctrl-" } else { "" };
-        let shift = if self.modifiers.contains(KeyModifiers::SHIFT) { "Shift-" } else { "" };
+        let shift = if self.modifiers.contains(KeyModifiers::SHIFT) { "OpenRadio-" } else { "" };
         format!("{control}{shift}{name}")
     }
 }
@@ -143,7 +143,7 @@ impl Key {
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
     /// Where it works.
-    pub place: Place,
+    pub context: KeyContext,
     /// The keys, any of which does it.
     pub keys: &'static [Key],
     /// What it does.
@@ -171,13 +171,13 @@ const fn shift(code: KeyCode) -> Key {
 }
 
 const fn row(
-    place: Place,
+    context: KeyContext,
     keys: &'static [Key],
     action: Action,
     hint: &'static str,
     help: &'static str,
 ) -> Binding {
-    Binding { place, keys, action, help, hint }
+    Binding { context, keys, action, help, hint }
 }
 
 const UP: &[Key] = &[k(KeyCode::Up), c('k')];
@@ -189,7 +189,7 @@ const LAST: &[Key] = &[k(KeyCode::End), c('G')];
 const ENTER: &[Key] = &[k(KeyCode::Enter)];
 
 use Action as A;
-use Place as P;
+use KeyContext as P;
 
 /// The table. The first rows of a place are the first in its hints.
 #[rustfmt::skip]
@@ -207,12 +207,12 @@ pub const TABLE: &[Binding] = &[
     row(P::Detail, ENTER, A::Activate, "do", "switch, type a value, take a colour; connect a bulb that is not"),
     row(P::Detail, UP, A::Up, "", "the control above"),
     row(P::Detail, DOWN, A::Down, "", "the control below"),
-    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Less, "less", "less; one to the left"),
-    row(P::Detail, &[k(KeyCode::Right), c('l')], A::More, "more", "more; one to the right"),
-    row(P::Detail, &[shift(KeyCode::Left), k(KeyCode::PageDown), c('H')], A::MuchLess, "", "much less"),
-    row(P::Detail, &[shift(KeyCode::Right), k(KeyCode::PageUp), c('L')], A::MuchMore, "", "much more"),
-    row(P::Detail, FIRST, A::Least, "", "the least"),
-    row(P::Detail, LAST, A::Most, "", "the most"),
+    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Decrease, "less", "less; one to the left"),
+    row(P::Detail, &[k(KeyCode::Right), c('l')], A::Increase, "more", "more; one to the right"),
+    row(P::Detail, &[shift(KeyCode::Left), k(KeyCode::PageDown), c('H')], A::DecreaseMuch, "", "much less"),
+    row(P::Detail, &[shift(KeyCode::Right), k(KeyCode::PageUp), c('L')], A::IncreaseMuch, "", "much more"),
+    row(P::Detail, FIRST, A::Minimum, "", "the least"),
+    row(P::Detail, LAST, A::Maximum, "", "the most"),
 
     row(P::Frames, &[c('p')], A::Pause, "pause", "hold the log still, or let it go on"),
     row(P::Frames, &[c('/')], A::Filter, "filter", "show only frames with this in their line"),
@@ -232,12 +232,12 @@ pub const TABLE: &[Binding] = &[
     row(P::Panes, &[c('t')], A::TypeKelvin, "kelvin", "type the temperature of white in kelvin"),
     row(P::Panes, &[c('v')], A::Effects, "effects", "the list of effects"),
     row(P::Panes, &[c('d')], A::Disconnect, "", "disconnect, or stop trying to connect"),
-    row(P::Panes, &[c('r')], A::Hurry, "", "try to connect again now"),
+    row(P::Panes, &[c('r')], A::RetryNow, "", "try to connect again now"),
     row(P::Panes, &[c('m')], A::Mark, "mark", "mark: changes go to all marked bulbs, to each as far as it can"),
     row(P::Panes, &[c('M')], A::MarkAll, "", "mark all that are listed, or none"),
     row(P::Panes, &[c('@')], A::Groups, "", "mark the bulbs of a group"),
     row(P::Panes, &[c('s')], A::Scan, "", "start or stop the scan"),
-    row(P::Panes, &[c('a')], A::Any, "", "show every device, or only bulbs"),
+    row(P::Panes, &[c('a')], A::ToggleShowAll, "", "show every device, or only bulbs"),
     row(P::Panes, &[c('o')], A::Sort, "", "order by signal, name or address"),
     row(P::Panes, &[c('e')], A::Messages, "", "the messages so far"),
     row(P::Panes, &[k(KeyCode::Tab)], A::NextPane, "pane", "the next pane"),
@@ -259,10 +259,10 @@ pub const TABLE: &[Binding] = &[
     row(P::Popup, ENTER, A::Accept, "choose", "take what is selected"),
     row(P::Popup, &[k(KeyCode::Esc), c('q'), c('?')], A::Cancel, "close", "close"),
 
-    row(P::Typing, ENTER, A::Accept, "take", "take what was typed"),
-    row(P::Typing, &[k(KeyCode::Up)], A::Up, "", "the effect above, in their list"),
-    row(P::Typing, &[k(KeyCode::Down)], A::Down, "", "the effect below, in their list"),
-    row(P::Typing, &[k(KeyCode::Esc)], A::Cancel, "cancel", "leave it as it was"),
+    row(P::Prompt, ENTER, A::Accept, "take", "take what was typed"),
+    row(P::Prompt, &[k(KeyCode::Up)], A::Up, "", "the effect above, in their list"),
+    row(P::Prompt, &[k(KeyCode::Down)], A::Down, "", "the effect below, in their list"),
+    row(P::Prompt, &[k(KeyCode::Esc)], A::Cancel, "cancel", "leave it as it was"),
 
     row(P::Always, &[ctrl('c')], A::Interrupt, "", "end, as if interrupted"),
     row(P::Always, &[ctrl('z')], A::Suspend, "", "leave the terminal to the shell; fg comes back"),
@@ -271,9 +271,9 @@ pub const TABLE: &[Binding] = &[
 
 /// What a key does in these places.
 #[must_use]
-pub fn find(event: KeyEvent, places: &[Place]) -> Option<Action> {
+pub fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
     let key = Key::of(event);
-    let mut rows = TABLE.iter().filter(|row| places.contains(&row.place));
+    let mut rows = TABLE.iter().filter(|row| contexts.contains(&row.context));
     rows.find(|row| row.keys.contains(&key)).map(|row| row.action)
 }
 
@@ -284,21 +284,21 @@ mod tests {
     use super::*;
 
     /// The places that are active at once.
-    const TOGETHER: [&[Place]; 5] = [
-        &[Place::Always, Place::Panes, Place::List],
-        &[Place::Always, Place::Panes, Place::Detail],
-        &[Place::Always, Place::Panes, Place::Frames],
-        &[Place::Always, Place::Popup],
-        &[Place::Always, Place::Typing],
+    const TOGETHER: [&[KeyContext]; 5] = [
+        &[KeyContext::Always, KeyContext::Panes, KeyContext::List],
+        &[KeyContext::Always, KeyContext::Panes, KeyContext::Detail],
+        &[KeyContext::Always, KeyContext::Panes, KeyContext::Frames],
+        &[KeyContext::Always, KeyContext::Popup],
+        &[KeyContext::Always, KeyContext::Prompt],
     ];
 
     #[test]
     fn no_key_does_two_things() {
-        for places in TOGETHER {
+        for contexts in TOGETHER {
             let mut seen = BTreeSet::new();
-            for row in TABLE.iter().filter(|row| places.contains(&row.place)) {
+            for row in TABLE.iter().filter(|row| contexts.contains(&row.context)) {
                 for key in row.keys {
-                    assert!(seen.insert(key.text()), "{} stands twice in {places:?}", key.text());
+                    assert!(seen.insert(key.text()), "{} stands twice in {contexts:?}", key.text());
                 }
             }
         }
@@ -314,9 +314,12 @@ mod tests {
     #[test]
     fn typing_is_not_disturbed_by_letters() {
         let letter = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::NONE);
-        assert_eq!(find(letter, &[Place::Always, Place::Typing]), None);
-        assert_eq!(find(letter, &[Place::Always, Place::Panes, Place::List]), Some(Action::Quit));
+        assert_eq!(find(letter, &[KeyContext::Always, KeyContext::Prompt]), None);
+        assert_eq!(
+            find(letter, &[KeyContext::Always, KeyContext::Panes, KeyContext::List]),
+            Some(Action::Quit)
+        );
         let upper = KeyEvent::new(KeyCode::Char('M'), KeyModifiers::SHIFT);
-        assert_eq!(find(upper, &[Place::Panes]), Some(Action::MarkAll));
+        assert_eq!(find(upper, &[KeyContext::Panes]), Some(Action::MarkAll));
     }
 }

@@ -2,19 +2,19 @@
 
 use ratatui::layout::Rect;
 
-use super::control::{Control, offered};
+use super::control::{Control, visible_controls};
 use super::device::Device;
 use super::model::{Model, Pane};
 use super::view::{banner_lines, notice};
 
 /// The least that the desk can be used in.
-pub(crate) const LEAST: (u16, u16) = (50, 15);
+pub(crate) const MIN_SIZE: (u16, u16) = (50, 15);
 /// From so many columns on, list and bulb stand side by side.
-const TWO: u16 = 72;
+const TWO_PANES_WIDTH: u16 = 72;
 /// From so many columns on, the frames stand beside them.
-const THREE: u16 = 140;
+const THREE_PANES_WIDTH: u16 = 140;
 /// From so many rows on, the frames stand below list and bulb.
-const STACKED: u16 = 30;
+const STACKED_HEIGHT: u16 = 30;
 
 /// The parts of the screen. Those that are not shown are absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) fn inner(area: Rect) -> Rect {
 
 /// Whether there is too little room for anything.
 pub(crate) fn too_small((width, height): (u16, u16)) -> bool {
-    width < LEAST.0 || height < LEAST.1
+    width < MIN_SIZE.0 || height < MIN_SIZE.1
 }
 
 /// The parts of the screen.
@@ -63,7 +63,7 @@ pub(crate) fn areas(model: &Model) -> Areas {
     if too_small(model.size) {
         return Areas::default();
     }
-    let all_fit = width >= THREE || (width >= TWO && height >= STACKED);
+    let all_fit = width >= THREE_PANES_WIDTH || (width >= TWO_PANES_WIDTH && height >= STACKED_HEIGHT);
     let mut rest = Rect::new(0, 0, width, height);
     let header = top(&mut rest, 1);
     let banner = model.banner.as_ref().map(|error| {
@@ -102,19 +102,19 @@ fn left(rest: &mut Rect, columns: u16) -> Rect {
 
 fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
     let detail = if body.width < 100 { 41 } else { 46 };
-    if body.width >= THREE {
+    if body.width >= THREE_PANES_WIDTH {
         let list = body.width.saturating_sub(detail + 46).clamp(46, 90);
         areas.list = Some(left(&mut body, list));
         areas.detail = Some(left(&mut body, detail));
         areas.frames = Some(body);
-    } else if body.width >= TWO && areas.tabs.is_none() {
+    } else if body.width >= TWO_PANES_WIDTH && areas.tabs.is_none() {
         let frames = body.height.saturating_sub(24).max(7);
         areas.frames = Some(bottom(&mut body, frames));
         areas.list = Some(left(&mut body, areas.header.width - detail));
         areas.detail = Some(body);
     } else if pane == Pane::Frames {
         areas.frames = Some(body);
-    } else if body.width >= TWO {
+    } else if body.width >= TWO_PANES_WIDTH {
         areas.list = Some(left(&mut body, areas.header.width - detail));
         areas.detail = Some(body);
     } else if pane == Pane::List {
@@ -128,7 +128,7 @@ fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DetailRow {
     /// Address, profile, link.
-    Who,
+    Header,
     Blank,
     /// The lamp; the number of its row.
     Preview(u16),
@@ -136,11 +136,11 @@ pub(crate) enum DetailRow {
     /// Why there are no controls; the number of the line.
     Notice(u16),
     Profile,
-    Why,
+    Evidence,
     Battery,
     Signal,
-    Answer,
-    Made,
+    Link,
+    DeviceInfo,
     Serial,
 }
 
@@ -148,9 +148,9 @@ pub(crate) enum DetailRow {
 pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<DetailRow> {
     use DetailRow as R;
     let height = area.height;
-    let controls = offered(model);
+    let controls = visible_controls(model);
     let notice = if controls.is_empty() { notice(device, area.width).len() } else { 0 };
-    let facts = [R::Battery, R::Signal, R::Answer, R::Made, R::Profile, R::Why, R::Serial];
+    let facts = [R::Battery, R::Signal, R::Link, R::DeviceInfo, R::Profile, R::Evidence, R::Serial];
     let height = usize::from(height);
     let least = 1 + 3 + controls.len() + notice;
     let all = least + facts.len();
@@ -160,7 +160,7 @@ pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<Det
         None => (if height >= least { 3 } else { 1 }, 0),
     };
     let blank = |from: usize| (blanks >= from).then_some(R::Blank);
-    let mut rows = vec![R::Who];
+    let mut rows = vec![R::Header];
     rows.extend(blank(3));
     rows.extend((0..preview).map(R::Preview));
     rows.extend(blank(2));
@@ -193,4 +193,4 @@ pub(crate) fn columns(width: u16) -> Columns {
 /// Where the slider begins in its row.
 pub(crate) const TRACK_START: u16 = 2 + 12;
 /// Columns of a colour of the palette, the space after it included.
-pub(crate) const CHIP: u16 = 2;
+pub(crate) const SWATCH_WIDTH: u16 = 2;

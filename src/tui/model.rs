@@ -10,12 +10,12 @@ use bulb_protocol::Rgb;
 use tokio::time::Instant;
 use tui_input::Input;
 
-use super::control::{Control, offered};
-use super::device::{Device, Link};
+use super::control::{Control, visible_controls};
+use super::device::{Device, LinkState};
 use super::event::ScanPhase;
 use super::frames::FrameLog;
 use super::layout::{self, Areas};
-use super::paint::Depth;
+use super::style::Depth;
 use crate::bulb::Families;
 use crate::error::Error;
 use crate::fleet::Target;
@@ -23,16 +23,16 @@ use crate::output::sanitise;
 use crate::radio::{AdapterState, DeviceId};
 
 /// A device that a running scan has not heard for so long fades, and then goes.
-pub(crate) const FADE: Duration = Duration::from_secs(10);
-pub(crate) const GONE: Duration = Duration::from_secs(30);
+pub(crate) const FADE_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(30);
 /// How many devices are kept: strangers change their addresses every few minutes, and a desk stays open for days.
-const DEVICES: usize = 10_000;
+const MAX_DEVICES: usize = 10_000;
 /// How many messages are kept.
-const MESSAGES: usize = 200;
+const MAX_MESSAGES: usize = 200;
 /// How long a message that is no failure stays in view.
-const NOTE_TIME: Duration = Duration::from_secs(6);
+const INFO_TIME: Duration = Duration::from_secs(6);
 /// How many colours of one's own are kept.
-pub(crate) const RECENT: usize = 10;
+pub(crate) const MAX_RECENT_COLORS: usize = 10;
 /// The clock ticks so often, while there is anything for it.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -101,7 +101,7 @@ pub(crate) enum Popup {
 
 /// What is being typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Typing {
+pub(crate) enum Prompt {
     Filter,
     FrameFilter,
     EffectFilter,
@@ -114,16 +114,16 @@ pub(crate) enum Typing {
 
 /// How serious a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Weight {
-    Note,
-    Failure,
+pub(crate) enum Severity {
+    Info,
+    Error,
 }
 
 /// Something to tell the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) at: Duration,
-    pub(crate) weight: Weight,
+    pub(crate) severity: Severity,
     pub(crate) code: Option<&'static str>,
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
@@ -143,18 +143,18 @@ pub struct Model {
     pub(crate) scan_wanted: bool,
     pub(crate) scan: ScanPhase,
     /// The position of the sign that the scan hears something.
-    pub(crate) turn: u8,
-    pub(crate) heard: bool,
+    pub(crate) spinner: u8,
+    pub(crate) heard_since_tick: bool,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
     /// What the list shows, in its order.
     pub(crate) order: Vec<DeviceId>,
     pub(crate) selected: Option<DeviceId>,
     /// Whether the user has begun to choose; until then the first of the list is selected.
-    pub(crate) chosen: bool,
+    pub(crate) user_selected: bool,
     pub(crate) offset: usize,
     pub(crate) marked: BTreeSet<DeviceId>,
     pub(crate) sort: Sort,
-    pub(crate) any: bool,
+    pub(crate) show_all: bool,
     pub(crate) filter: String,
     pub(crate) pane: Pane,
     pub(crate) control: Control,
@@ -165,18 +165,18 @@ pub struct Model {
     pub(crate) popup_row: usize,
     /// In lower case.
     pub(crate) effect_filter: String,
-    pub(crate) typing: Option<(Typing, Input)>,
+    pub(crate) prompt: Option<(Prompt, Input)>,
     /// What was wrong with what was typed.
-    pub(crate) typing_fault: Option<String>,
+    pub(crate) prompt_error: Option<String>,
     /// The control that the mouse holds.
-    pub(crate) held: Option<Control>,
+    pub(crate) dragged: Option<Control>,
     pub(crate) frames: FrameLog,
     pub(crate) messages: VecDeque<Message>,
     /// Whether the newest message is in view.
     pub(crate) message_shown: bool,
     pub(crate) groups: Vec<Group>,
     pub(crate) tokens: u64,
-    ticked: Duration,
+    last_tick: Duration,
     changed: bool,
     reorder: bool,
 }
@@ -195,16 +195,16 @@ impl Model {
             banner: None,
             scan_wanted: true,
             scan: ScanPhase::Off,
-            turn: 0,
-            heard: false,
+            spinner: 0,
+            heard_since_tick: false,
             devices: BTreeMap::new(),
             order: Vec::new(),
             selected: None,
-            chosen: false,
+            user_selected: false,
             offset: 0,
             marked: BTreeSet::new(),
             sort: Sort::default(),
-            any: false,
+            show_all: false,
             filter: String::new(),
             pane: Pane::List,
             control: Control::Power,
@@ -214,15 +214,15 @@ impl Model {
             popup: None,
             popup_row: 0,
             effect_filter: String::new(),
-            typing: None,
-            typing_fault: None,
-            held: None,
+            prompt: None,
+            prompt_error: None,
+            dragged: None,
             frames: FrameLog::default(),
             messages: VecDeque::new(),
             message_shown: false,
             groups: options.groups,
             tokens: 0,
-            ticked: Duration::ZERO,
+            last_tick: Duration::ZERO,
             changed: true,
             reorder: false,
         }
@@ -249,30 +249,30 @@ impl Model {
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let scanning = self.scan == ScanPhase::On && !self.devices.is_empty();
-        let waiting = self.devices.values().any(|device| matches!(device.link, Link::Waiting(_)));
-        let note = self.message().is_some_and(|message| message.weight == Weight::Note);
-        (scanning || waiting || note).then(|| self.ticked + TICK)
+        let waiting = self.devices.values().any(|device| matches!(device.link, LinkState::Waiting(_)));
+        let note = self.message().is_some_and(|message| message.severity == Severity::Info);
+        (scanning || waiting || note).then(|| self.last_tick + TICK)
     }
 
     /// What counts moments of the radio side's clock from the beginning.
-    pub(crate) fn clock(&self) -> impl Fn(Instant) -> Duration + use<> {
+    pub(crate) fn to_model_time(&self) -> impl Fn(Instant) -> Duration + use<> {
         let start = self.start;
         move |moment| moment.saturating_duration_since(start)
     }
 
     /// How long ago the clock ticked last, as far as that was on purpose.
-    pub(crate) fn since_tick(&mut self) -> Duration {
-        let passed = self.now.saturating_sub(self.ticked);
-        self.ticked = self.now;
+    pub(crate) fn time_since_tick(&mut self) -> Duration {
+        let passed = self.now.saturating_sub(self.last_tick);
+        self.last_tick = self.now;
         passed.min(2 * TICK)
     }
 
-    pub(crate) fn current(&self) -> Option<&Device> {
+    pub(crate) fn selected_device(&self) -> Option<&Device> {
         self.devices.get(self.selected.as_ref()?)
     }
 
     /// The place of the selected device in the list.
-    pub(crate) fn index(&self) -> Option<usize> {
+    pub(crate) fn selected_index(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.order.iter().position(|id| id == selected)
     }
@@ -311,27 +311,33 @@ impl Model {
         self.changed = true;
     }
 
-    pub(crate) fn note(&mut self, text: impl Into<String>) {
-        self.say(Message { at: self.now, weight: Weight::Note, code: None, text: text.into(), hint: None });
+    pub(crate) fn show_info(&mut self, text: impl Into<String>) {
+        self.push_message(Message {
+            at: self.now,
+            severity: Severity::Info,
+            code: None,
+            text: text.into(),
+            hint: None,
+        });
     }
 
     /// Tells of a failure; `who` is the bulb where the error does not name it.
-    pub(crate) fn fail(&mut self, error: &Error, who: Option<&str>) {
+    pub(crate) fn show_error(&mut self, error: &Error, who: Option<&str>) {
         let text = error.to_string();
         let text = match who {
             Some(who) if !text.contains(who) => format!("{who}: {text}"),
             _ => text,
         };
-        self.say(Message {
+        self.push_message(Message {
             at: self.now,
-            weight: Weight::Failure,
+            severity: Severity::Error,
             code: Some(error.code()),
             text: sanitise(&text).into_owned(),
             hint: error.hint(),
         });
     }
 
-    pub(crate) fn say(&mut self, message: Message) {
+    pub(crate) fn push_message(&mut self, message: Message) {
         // What a held key brings about again and again is said once.
         let again =
             |last: &Message| last.code.is_some() && (last.code, &last.text) == (message.code, &message.text);
@@ -339,7 +345,7 @@ impl Model {
             self.messages.pop_back();
         }
         self.messages.push_back(message);
-        if self.messages.len() > MESSAGES {
+        if self.messages.len() > MAX_MESSAGES {
             self.messages.pop_front();
         }
         self.message_shown = true;
@@ -347,16 +353,16 @@ impl Model {
     }
 
     /// Brings into agreement what follows from the rest: the order, the selection, what is scrolled where. Ends every update.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         if std::mem::take(&mut self.reorder) {
-            self.order_anew();
+            self.sort_and_filter();
         }
-        let offered = offered(self);
-        if !offered.contains(&self.control) {
-            self.control = offered.first().copied().unwrap_or_default();
+        let visible_controls = visible_controls(self);
+        if !visible_controls.contains(&self.control) {
+            self.control = visible_controls.first().copied().unwrap_or_default();
         }
         let height = usize::from(self.areas().list_rows());
-        let index = self.index().unwrap_or_default();
+        let index = self.selected_index().unwrap_or_default();
         let most = self.order.len().saturating_sub(height);
         let offset = self.offset.clamp(index.saturating_sub(height.saturating_sub(1)), index).min(most);
         self.changed |= offset != self.offset;
@@ -365,25 +371,25 @@ impl Model {
         self.frames.scroll(0, frames);
     }
 
-    fn order_anew(&mut self) {
-        let index = self.index();
-        self.forget_the_gone();
+    fn sort_and_filter(&mut self) {
+        let index = self.selected_index();
+        self.forget_silent_devices();
         let filter = self.filter.to_lowercase();
         let mut shown: Vec<&Device> =
-            self.devices.values().filter(|device| self.lists(device, &filter)).collect();
+            self.devices.values().filter(|device| self.is_listed(device, &filter)).collect();
         match self.sort {
             Sort::Signal => shown.sort_by_cached_key(|device| {
-                (Reverse(device.step), device.name.to_lowercase(), device.id().clone())
+                (Reverse(device.signal_step), device.name.to_lowercase(), device.id().clone())
             }),
             Sort::Name => shown.sort_by_cached_key(|device| {
                 (device.name.is_empty(), device.name.to_lowercase(), device.id().clone())
             }),
-            Sort::Address => shown.sort_by_key(|device| (device.report.address, device.id())),
+            Sort::Address => shown.sort_by_key(|device| (device.seen.address, device.id())),
         }
         self.order = shown.into_iter().map(|device| device.id().clone()).collect();
-        if !self.chosen {
+        if !self.user_selected {
             self.selected = self.order.first().cloned();
-        } else if self.index().is_none() {
+        } else if self.selected_index().is_none() {
             let nearest = index.unwrap_or_default().min(self.order.len().saturating_sub(1));
             self.selected = self.order.get(nearest).cloned();
         }
@@ -392,38 +398,44 @@ impl Model {
         }
     }
 
-    fn lists(&self, device: &Device, filter: &str) -> bool {
+    fn is_listed(&self, device: &Device, filter: &str) -> bool {
         let kept = self.selected.as_ref() == Some(device.id());
-        let kind = self.any || device.bulb || device.wanted() || self.marked.contains(device.id());
+        let kind = self.show_all || device.bulb || device.wants_link() || self.marked.contains(device.id());
         let text = || {
             filter.is_empty()
                 || device.name.to_lowercase().contains(filter)
                 || device.address().to_lowercase().contains(filter)
         };
         // One that is only remembered from an earlier day is not here.
-        let here = self.any || kept || device.last.is_some() || device.wanted() || device.report.connected;
+        let here = self.show_all
+            || kept
+            || device.last_heard.is_some()
+            || device.wants_link()
+            || device.seen.connected;
         kind && here && text()
     }
 
     /// Devices that are gone stay while somebody has to do with them.
-    fn forget_the_gone(&mut self) {
+    fn forget_silent_devices(&mut self) {
         let selected = self.selected.clone();
         let marked = std::mem::take(&mut self.marked);
         self.devices.retain(|id, device| {
-            device.silent < GONE
-                || device.wanted()
-                || device.report.connected
+            device.silent_for < FORGET_AFTER
+                || device.wants_link()
+                || device.seen.connected
                 || Some(id) == selected.as_ref()
                 || marked.contains(id)
         });
         self.marked = marked;
-        let excess = self.devices.len().saturating_sub(DEVICES);
+        let excess = self.devices.len().saturating_sub(MAX_DEVICES);
         if excess == 0 {
             return;
         }
-        let idle =
-            self.devices.values().filter(|device| !device.wanted() && Some(device.id()) != selected.as_ref());
-        let mut idle: Vec<_> = idle.map(|device| (device.last, device.id().clone())).collect();
+        let idle = self
+            .devices
+            .values()
+            .filter(|device| !device.wants_link() && Some(device.id()) != selected.as_ref());
+        let mut idle: Vec<_> = idle.map(|device| (device.last_heard, device.id().clone())).collect();
         // All at once: in a flood there are hundreds with each batch.
         idle.sort_unstable();
         for (_, oldest) in idle.into_iter().take(excess) {
@@ -433,26 +445,28 @@ impl Model {
     }
 
     /// All that the clock may change on the screen, to be compared.
-    pub(crate) fn face(&self) -> u64 {
-        let mut face = DefaultHasher::new();
+    pub(crate) fn visible_state(&self) -> u64 {
+        let mut visible_state = DefaultHasher::new();
         let rows = usize::from(self.areas().list_rows());
         let visible = self.order.iter().skip(self.offset).take(rows);
         for device in visible.chain(&self.selected).filter_map(|id| self.devices.get(id)) {
-            (device.id(), device.rssi, device.step, &device.history, self.age(device)).hash(&mut face);
-            (device.silent >= FADE).hash(&mut face);
-            if let Link::Waiting(until) = device.link {
-                until.saturating_sub(self.now).as_secs().hash(&mut face);
+            (device.id(), device.rssi, device.signal_step, &device.history, self.age(device))
+                .hash(&mut visible_state);
+            (device.silent_for >= FADE_AFTER).hash(&mut visible_state);
+            if let LinkState::Waiting(until) = device.link {
+                until.saturating_sub(self.now).as_secs().hash(&mut visible_state);
             }
         }
-        (self.order.len(), self.devices.len(), self.turn, self.message().is_some()).hash(&mut face);
-        face.finish()
+        (self.order.len(), self.devices.len(), self.spinner, self.message().is_some())
+            .hash(&mut visible_state);
+        visible_state.finish()
     }
 
     /// How long ago a device was heard, where that is worth a word.
     pub(crate) fn age(&self, device: &Device) -> Option<String> {
-        let age = self.now.saturating_sub(device.last?);
+        let age = self.now.saturating_sub(device.last_heard?);
         match age.as_secs() {
-            _ if device.up() => None,
+            _ if device.is_connected() => None,
             0 | 1 => None,
             seconds @ 2..=99 => Some(format!("{seconds}s")),
             seconds => Some(format!("{}m", seconds / 60)),
@@ -460,9 +474,9 @@ impl Model {
     }
 
     /// The message that is no failure goes by itself.
-    pub(crate) fn let_notes_go(&mut self) {
+    pub(crate) fn expire_info(&mut self) {
         let old = self.message().is_some_and(|message| {
-            message.weight == Weight::Note && self.now.saturating_sub(message.at) >= NOTE_TIME
+            message.severity == Severity::Info && self.now.saturating_sub(message.at) >= INFO_TIME
         });
         if old {
             self.message_shown = false;
@@ -470,7 +484,7 @@ impl Model {
     }
 
     /// Takes the adapter's state in.
-    pub(crate) fn adapter_is(&mut self, state: AdapterState) {
+    pub(crate) fn set_adapter_state(&mut self, state: AdapterState) {
         let adapter = self.adapter.clone().unwrap_or_default();
         self.banner = match state {
             AdapterState::On => None,

@@ -16,12 +16,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::desk::{Desk, Setup};
 use super::event::{Effect, Event, RadioEvent};
 use super::model::{Group, Options};
-use super::paint::Depth;
 use super::screen::{self, Screen};
+use super::style::Depth;
 use crate::error::{Error, Result};
 
 /// The least time between two pictures: 30 a second.
-const PICTURE: Duration = Duration::from_millis(33);
+const PICTURE_INTERVAL: Duration = Duration::from_millis(33);
 
 /// Runs the desk on this process's terminal until the user quits.
 ///
@@ -29,7 +29,7 @@ const PICTURE: Duration = Duration::from_millis(33);
 /// [`Error::NoTerminal`]; [`Error::Interrupted`] on Ctrl-C, or when the terminal has gone; [`Error::Internal`] after a panic.
 /// The terminal has been given back by then.
 pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
-    let mut screen = Screen::take()?;
+    let mut screen = Screen::open()?;
     let options = Options {
         size: screen.size()?,
         depth,
@@ -49,17 +49,17 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many events are taken in before the next picture.
-const AT_ONCE: usize = 64;
+const MAX_EVENTS_PER_PICTURE: usize = 64;
 
 /// What happens next.
-enum Next {
+enum LoopEvent {
     /// It is time to look whether the terminal is still there.
     Check,
     Input(Option<io::Result<Input>>),
     Event(Event),
     /// It is time for a picture.
     Picture,
-    Signal(Signalled),
+    Signal(JobSignal),
 }
 
 async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
@@ -72,59 +72,59 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     let _panics = panic_on_purpose();
     loop {
         due |= desk.model.take_changed();
-        let may = drawn.map_or_else(Instant::now, |drawn| drawn + PICTURE);
+        let may = drawn.map_or_else(Instant::now, |drawn| drawn + PICTURE_INTERVAL);
         if due && may <= Instant::now() {
             screen.draw(&desk.model)?;
             drawn = Some(Instant::now());
             due = false;
         }
         let next = tokio::select! {
-            input = next_input(&mut inputs) => Next::Input(input),
-            () = sleep_until(check) => Next::Check,
-            event = desk.next() => Next::Event(event?),
-            line = screen::next_line() => Next::Event(Event::Radio(RadioEvent::Log(line))),
-            signal = signals.next() => Next::Signal(signal),
-            () = sleep_until(may), if due => Next::Picture,
+            input = next_input(&mut inputs) => LoopEvent::Input(input),
+            () = sleep_until(check) => LoopEvent::Check,
+            event = desk.next() => LoopEvent::Event(event?),
+            line = screen::next_line() => LoopEvent::Event(Event::Radio(RadioEvent::Log(line))),
+            signal = signals.next() => LoopEvent::Signal(signal),
+            () = sleep_until(may), if due => LoopEvent::Picture,
         };
         match next {
-            Next::Picture => {}
-            Next::Check => {
+            LoopEvent::Picture => {}
+            LoopEvent::Check => {
                 if screen::is_gone() {
                     return Err(Error::Interrupted);
                 }
                 check = Instant::now() + CHECK_INTERVAL;
             }
-            Next::Signal(Signalled::Quit) => return Err(Error::Interrupted),
-            Next::Signal(Signalled::Resumed) => {
+            LoopEvent::Signal(JobSignal::Quit) => return Err(Error::Interrupted),
+            LoopEvent::Signal(JobSignal::Continue) => {
                 // It shows something else now.
-                screen.forget()?;
+                screen.invalidate()?;
                 due = true;
             }
-            Next::Signal(Signalled::Stop) => {
-                suspend(desk, screen, &mut signals, Stopped::Process).await?;
+            LoopEvent::Signal(JobSignal::Stop) => {
+                suspend(desk, screen, &mut signals, SuspendScope::Process).await?;
                 due = true;
             }
-            Next::Input(input) => {
+            LoopEvent::Input(input) => {
                 let mut input = Some(input);
                 // What was typed meanwhile comes before the next picture.
-                for _ in 0..AT_ONCE {
+                for _ in 0..MAX_EVENTS_PER_PICTURE {
                     let Some(now) = input else { break };
-                    if let Some(event) = typed(now)?
+                    if let Some(event) = terminal_event(now)?
                         && handle(desk, screen, &mut signals, event).await?.is_break()
                     {
                         return Ok(());
                     }
-                    input = ready(&mut inputs).await;
+                    input = pending_input(&mut inputs).await;
                 }
             }
-            Next::Event(event) => {
+            LoopEvent::Event(event) => {
                 let mut event = Some(event);
-                for _ in 0..AT_ONCE {
+                for _ in 0..MAX_EVENTS_PER_PICTURE {
                     let Some(now) = event else { break };
                     if handle(desk, screen, &mut signals, now).await?.is_break() {
                         return Ok(());
                     }
-                    event = desk.ready();
+                    event = desk.try_next();
                 }
             }
         }
@@ -138,7 +138,7 @@ async fn next_input(inputs: &mut EventStream) -> Option<io::Result<Input>> {
 }
 
 /// What was typed already. With this task's own waker: the stream wakes only the first that it was polled with.
-async fn ready(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
+async fn pending_input(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
     poll_fn(|context| {
         if screen::is_gone() {
             return Poll::Ready(Some(None));
@@ -151,7 +151,7 @@ async fn ready(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
     .await
 }
 
-/// For the tests of what a panic leaves behind: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
+/// For the tests of what a panic leaves new_since_pause: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic, reason = "on purpose")]
 fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
@@ -180,19 +180,19 @@ async fn handle(
 ) -> Result<ControlFlow<()>> {
     #[cfg(debug_assertions)]
     panic_on_paste(&event);
-    match desk.take(event) {
+    match desk.handle(event) {
         Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
         Some(Effect::Interrupt) => return Err(Error::Interrupted),
         Some(Effect::Fail(error)) => return Err(error),
-        Some(Effect::Redraw) => screen.forget()?,
-        Some(Effect::Suspend) => suspend(desk, screen, signals, Stopped::Group).await?,
+        Some(Effect::Redraw) => screen.invalidate()?,
+        Some(Effect::Suspend) => suspend(desk, screen, signals, SuspendScope::ProcessGroup).await?,
         _ => {}
     }
     Ok(ControlFlow::Continue(()))
 }
 
 /// What came from the terminal; nothing for what we do not care about.
-fn typed(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
+fn terminal_event(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
     // The terminal has gone.
     let Some(Ok(input)) = input else { return Err(Error::Interrupted) };
     Ok(Some(match input {
@@ -209,16 +209,16 @@ async fn suspend(
     desk: &mut Desk,
     screen: &mut Screen,
     signals: &mut Signals,
-    stopped: Stopped,
+    stopped: SuspendScope,
 ) -> Result<()> {
-    screen::leave();
+    screen::restore();
     if stop(stopped)? {
         // The signal that stops us may come a moment after it was sent; to take the terminal then would be to keep it.
         let _ = timeout(STOP_TIME, signals.resumed()).await;
     }
     screen.enter()?;
     let (width, height) = screen.size()?;
-    let _ = desk.take(Event::Resize(width, height));
+    let _ = desk.handle(Event::Resize(width, height));
     Ok(())
 }
 
@@ -227,16 +227,16 @@ const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Who is to stop.
 #[derive(Clone, Copy)]
-enum Stopped {
+enum SuspendScope {
     /// All that the shell has started with us, as for Ctrl-Z in any program.
-    Group,
+    ProcessGroup,
     /// We alone: who sent us the signal has sent it to whom he liked.
     Process,
 }
 
 /// Stops us. Where no shell waits, nothing would ever wake us: then it is passed over as the system does, and this says so.
 #[cfg(unix)]
-fn stop(stopped: Stopped) -> Result<bool> {
+fn stop(stopped: SuspendScope) -> Result<bool> {
     use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
     let failed = |error: rustix::io::Errno| Error::Internal(error.to_string());
     // The group that a session begins with has no shell above it; any other was made by one.
@@ -245,8 +245,8 @@ fn stop(stopped: Stopped) -> Result<bool> {
     }
     // Not SIGTSTP, which would come back to us.
     match stopped {
-        Stopped::Group => kill_current_process_group(Signal::STOP),
-        Stopped::Process => kill_process(getpid(), Signal::STOP),
+        SuspendScope::ProcessGroup => kill_current_process_group(Signal::STOP),
+        SuspendScope::Process => kill_process(getpid(), Signal::STOP),
     }
     .map_err(failed)?;
     Ok(true)
@@ -254,18 +254,18 @@ fn stop(stopped: Stopped) -> Result<bool> {
 
 /// There is no such thing here.
 #[cfg(not(unix))]
-fn stop(_stopped: Stopped) -> Result<bool> {
+fn stop(_stopped: SuspendScope) -> Result<bool> {
     Ok(false)
 }
 
 /// A signal that is the terminal's to care for.
-enum Signalled {
+enum JobSignal {
     /// Somebody wants us to end: SIGQUIT.
     Quit,
     /// Somebody wants us to stop.
     Stop,
     /// We were stopped, and go on.
-    Resumed,
+    Continue,
 }
 
 /// The signals that stop a process and let it go on.
@@ -287,11 +287,11 @@ impl Signals {
         Ok(Self { quit: listen(Signal::QUIT)?, stop: listen(Signal::TSTP)?, resumed: listen(Signal::CONT)? })
     }
 
-    async fn next(&mut self) -> Signalled {
+    async fn next(&mut self) -> JobSignal {
         tokio::select! {
-            Some(()) = self.quit.recv() => Signalled::Quit,
-            Some(()) = self.stop.recv() => Signalled::Stop,
-            Some(()) = self.resumed.recv() => Signalled::Resumed,
+            Some(()) = self.quit.recv() => JobSignal::Quit,
+            Some(()) = self.stop.recv() => JobSignal::Stop,
+            Some(()) = self.resumed.recv() => JobSignal::Continue,
             else => std::future::pending().await,
         }
     }
@@ -312,7 +312,7 @@ impl Signals {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> Signalled {
+    async fn next(&mut self) -> JobSignal {
         std::future::pending().await
     }
 

@@ -23,22 +23,22 @@ use super::view::view;
 use crate::error::{Error, Result};
 
 /// How many lines wait to be shown.
-const LINES: usize = 100;
+const MAX_LOG_LINES: usize = 100;
 
 /// Whether the terminal is ours.
-static OURS: AtomicBool = AtomicBool::new(false);
-static WAITING: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
-static CAME: Notify = Notify::const_new();
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+static LOG_LINES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static LINE_ADDED: Notify = Notify::const_new();
 
 /// Keeps a line for the desk to show; the oldest goes if nobody does.
-fn keep(line: String) {
-    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+fn queue_line(line: String) {
+    let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.push_back(line);
-    if waiting.len() > LINES {
+    if waiting.len() > MAX_LOG_LINES {
         waiting.pop_front();
     }
     drop(waiting);
-    CAME.notify_one();
+    LINE_ADDED.notify_one();
 }
 
 /// The next line that would have been written on the screen.
@@ -47,12 +47,12 @@ pub(super) async fn next_line() -> String {
         if let Some(line) = take_line() {
             return line;
         }
-        CAME.notified().await;
+        LINE_ADDED.notified().await;
     }
 }
 
 fn take_line() -> Option<String> {
-    WAITING.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
 /// Where the log of a process with a TUI goes: to the desk while the terminal is ours, and to stderr otherwise. One line at a time.
@@ -61,9 +61,11 @@ pub struct LogWriter;
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if OURS.load(Ordering::SeqCst) && io::stderr().is_terminal() {
+        if ACTIVE.load(Ordering::SeqCst) && io::stderr().is_terminal() {
             let text = String::from_utf8_lossy(bytes);
-            text.lines().filter(|line| !line.trim().is_empty()).for_each(|line| keep(line.trim().to_owned()));
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .for_each(|line| queue_line(line.trim().to_owned()));
         } else {
             // An error here would be reported on stderr, and that would panic: stderr may be the terminal that was closed.
             let _ = io::stderr().write_all(bytes);
@@ -83,34 +85,34 @@ struct TerminalOutput(Stdout);
 
 impl Write for TerminalOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if OURS.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
+        if ACTIVE.load(Ordering::SeqCst) { self.0.write(bytes) } else { Ok(bytes.len()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if OURS.load(Ordering::SeqCst) { self.0.flush() } else { Ok(()) }
+        if ACTIVE.load(Ordering::SeqCst) { self.0.flush() } else { Ok(()) }
     }
 }
 
 /// The terminal while it is ours. Dropping it gives the terminal back.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<TerminalOutput>>,
-    hook: Option<Hook>,
+    hook: Option<PanicHook>,
     pictures: u64,
 }
 
-type Hook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>;
+type PanicHook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>;
 
 impl Screen {
     /// Takes the terminal.
     ///
     /// # Errors
     /// [`Error::NoTerminal`] if there is none; [`Error::Output`] if it does not do what is needed.
-    pub(super) fn take() -> Result<Self> {
+    pub(super) fn open() -> Result<Self> {
         if !(stdin().is_terminal() && stdout().is_terminal()) {
             return Err(Error::NoTerminal);
         }
         let hook = panic::take_hook();
-        panic::set_hook(Box::new(|info| keep(info.to_string())));
+        panic::set_hook(Box::new(|info| queue_line(info.to_string())));
         let mut screen = Self {
             terminal: Terminal::new(CrosstermBackend::new(TerminalOutput(stdout()))).map_err(failed)?,
             hook: Some(hook),
@@ -122,11 +124,11 @@ impl Screen {
 
     /// Takes the terminal (again), and draws everything the next time.
     pub(super) fn enter(&mut self) -> Result<()> {
-        OURS.store(true, Ordering::SeqCst);
+        ACTIVE.store(true, Ordering::SeqCst);
         enable_raw_mode().map_err(failed)?;
         let modes = (EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste, cursor::Hide);
         execute!(stdout(), modes.0, modes.1, modes.2, modes.3).map_err(failed)?;
-        self.forget()
+        self.invalidate()
     }
 
     /// Columns and rows.
@@ -141,7 +143,7 @@ impl Screen {
     }
 
     /// Draws everything anew the next time, whatever the terminal shows now.
-    pub(super) fn forget(&mut self) -> Result<()> {
+    pub(super) fn invalidate(&mut self) -> Result<()> {
         let (width, height) = self.size()?;
         // Not `clear`, which asks the terminal where its cursor is, and fails if that does not answer.
         self.terminal.resize(Rect::new(0, 0, width, height)).map_err(failed)
@@ -149,8 +151,8 @@ impl Screen {
 }
 
 /// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
-pub(super) fn leave() {
-    if OURS.swap(false, Ordering::SeqCst) {
+pub(super) fn restore() {
+    if ACTIVE.swap(false, Ordering::SeqCst) {
         let modes = (DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
         let _ = execute!(stdout(), modes.0, modes.1, modes.2, modes.3);
         let _ = disable_raw_mode();
@@ -159,7 +161,7 @@ pub(super) fn leave() {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        leave();
+        restore();
         // A thread that panics may not change the hook.
         if !std::thread::panicking()
             && let Some(hook) = self.hook.take()
@@ -175,7 +177,7 @@ impl Drop for Screen {
 
 /// What the last panic said, for the error that a panic becomes.
 pub(super) fn last_panic() -> String {
-    let mut waiting = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())
 }
 

@@ -39,14 +39,14 @@ async fn session(rig: &Path, dir: &Path) -> String {
     let (mut told, mut up) = (Vec::new(), false);
     for (key, until) in [(None, 1000), (Some(KeyCode::Enter), 1500), (Some(KeyCode::Char(' ')), 60_000)] {
         if let Some(code) = key {
-            let _ = desk.take(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+            let _ = desk.handle(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
         while let Ok(event) = timeout_at(start + Duration::from_millis(until), desk.next()).await {
             let event = event.unwrap();
             if let Event::Radio(word) = &event {
                 hear(word, &mut told, &mut up);
             }
-            let _ = desk.take(event);
+            let _ = desk.handle(event);
         }
     }
     desk.close().await;
@@ -58,11 +58,11 @@ async fn session(rig: &Path, dir: &Path) -> String {
 
 fn hear(word: &RadioEvent, told: &mut Vec<String>, up: &mut bool) {
     let text = match word {
-        RadioEvent::Closed(error) | RadioEvent::Trouble(error) => format!("`{}`", error.code()),
-        RadioEvent::Open(_, AdapterState::Off) | RadioEvent::Adapter(AdapterState::Off) => {
+        RadioEvent::OpenFailed(error) | RadioEvent::Failed(error) => format!("`{}`", error.code()),
+        RadioEvent::Opened(_, AdapterState::Off) | RadioEvent::Adapter(AdapterState::Off) => {
             "adapter off".to_owned()
         }
-        RadioEvent::Bulb(_, DriverEvent::Link(phase)) => {
+        RadioEvent::Driver(_, DriverEvent::Link(phase)) => {
             let before = std::mem::replace(up, *phase == LinkPhase::Up);
             match (before, *up) {
                 (false, true) => "connected".to_owned(),
@@ -70,16 +70,16 @@ fn hear(word: &RadioEvent, told: &mut Vec<String>, up: &mut bool) {
                 _ => return,
             }
         }
-        RadioEvent::Bulb(_, DriverEvent::State(state, _)) => {
+        RadioEvent::Driver(_, DriverEvent::State(state, _)) => {
             assert!(*up || state.provenance == Provenance::Unknown, "{state:?} of a bulb without a link");
             match state.provenance {
                 Provenance::Reported => "reported".to_owned(),
                 _ => return,
             }
         }
-        RadioEvent::Bulb(_, DriverEvent::Confirmed(_)) => "confirmed".to_owned(),
-        RadioEvent::Bulb(_, DriverEvent::Unconfirmed) => "not confirmed".to_owned(),
-        RadioEvent::Bulb(_, DriverEvent::Trouble(error)) => format!("`{}`", error.code()),
+        RadioEvent::Driver(_, DriverEvent::Confirmed(_)) => "confirmed".to_owned(),
+        RadioEvent::Driver(_, DriverEvent::Unconfirmed) => "not confirmed".to_owned(),
+        RadioEvent::Driver(_, DriverEvent::Trouble(error)) => format!("`{}`", error.code()),
         _ => return,
     };
     if !told.contains(&text) {

@@ -13,7 +13,7 @@ use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
 use insta::assert_snapshot;
 use ratatui::style::Color;
 
-use super::stage::{ON, Stage, id};
+use super::test_desk::{ON, TestDesk, id};
 
 fn profile(name: &str) -> Arc<Profile> {
     let (family, variant) = name.split_once(':').map_or((name, None), |(family, own)| (family, Some(own)));
@@ -21,20 +21,20 @@ fn profile(name: &str) -> Arc<Profile> {
 }
 
 /// What a lamp of this profile advertises in a state.
-fn advert(stage: &Stage, number: u16, name: &str, state: &Light) -> SeenDevice {
+fn advert(desk: &TestDesk, number: u16, name: &str, state: &Light) -> SeenDevice {
     let data = profile(name).advertise(state);
     SeenDevice {
         services: data.services,
         manufacturer: data.manufacturer.into_iter().collect(),
         service_data: data.service_data.into_iter().collect(),
-        ..stage.report(number, data.name.as_deref().unwrap_or_default(), -50)
+        ..desk.report(number, data.name.as_deref().unwrap_or_default(), -50)
     }
 }
 
-impl Stage {
+impl TestDesk {
     fn advertise(&mut self, number: u16, name: &str, state: &Light) {
         let report = advert(self, number, name, state);
-        self.word(RadioEvent::Reports(vec![report]));
+        self.radio(RadioEvent::DevicesSeen(vec![report]));
         self.tick();
     }
 
@@ -94,41 +94,41 @@ fn kelvin(kelvin: u16) -> Change {
 }
 
 /// A lamp of each kind, as it is after a while.
-fn lamp(kind: &str, width: u16, height: u16) -> Stage {
-    let mut stage = Stage::new(width, height);
+fn lamp(kind: &str, width: u16, height: u16) -> TestDesk {
+    let mut desk = TestDesk::new(width, height);
     match kind {
         "elk" => {
-            stage.advertise(1, "elk", &Light::default());
-            stage.hold(1, "elk", BulbState::unknown());
-            stage.keys("cteal");
-            stage.press(KeyCode::Enter);
-            stage.bulb(1, DriverEvent::Written);
+            desk.advertise(1, "elk", &Light::default());
+            desk.hold(1, "elk", BulbState::unknown());
+            desk.keys("cteal");
+            desk.press(KeyCode::Enter);
+            desk.bulb(1, DriverEvent::Written);
         }
         "zengge" => {
-            stage.advertise(1, "zengge", &Light::default());
+            desk.advertise(1, "zengge", &Light::default());
             let light = Light {
                 effect: Some("fade-red".to_owned()),
                 speed: Some(Percent::clamped(30)),
                 mode: Some(Mode::Effect),
                 ..Light::from(ON)
             };
-            stage.hold(1, "zengge", BulbState::reported(light));
+            desk.hold(1, "zengge", BulbState::reported(light));
         }
         "hue" => {
-            stage.advertise(1, "hue", &Light::default());
+            desk.advertise(1, "hue", &Light::default());
             let light = Light { color: Some(Rgb::new(0xff, 0xb4, 0x6b)), ..white(2700) };
             let assumed = Items::NONE.with(Item::Speed);
             let light = Light { speed: Some(Percent::clamped(20)), ..light };
-            stage.hold(1, "hue", BulbState { assumed, ..BulbState::reported(light) });
+            desk.hold(1, "hue", BulbState { assumed, ..BulbState::reported(light) });
         }
-        "govee" => stage.advertise(1, "govee:encrypted", &Light::default()),
+        "govee" => desk.advertise(1, "govee:encrypted", &Light::default()),
         _ => {
             let services = vec![uuid16(0xFFF0)];
-            let report = SeenDevice { services, ..stage.report(1, "Bulb X1", -50) };
-            stage.word(RadioEvent::Reports(vec![report]));
-            stage.tick();
-            stage.press(KeyCode::Enter);
-            stage.bulb(
+            let report = SeenDevice { services, ..desk.report(1, "Bulb X1", -50) };
+            desk.radio(RadioEvent::DevicesSeen(vec![report]));
+            desk.tick();
+            desk.press(KeyCode::Enter);
+            desk.bulb(
                 1,
                 DriverEvent::Trouble(Error::Unrecognised {
                     device: "Bulb X1".to_owned(),
@@ -137,95 +137,95 @@ fn lamp(kind: &str, width: u16, height: u16) -> Stage {
                         .to_owned(),
                 }),
             );
-            stage.bulb(1, DriverEvent::Link(LinkPhase::Down));
-            stage.press(KeyCode::Esc);
+            desk.bulb(1, DriverEvent::Link(LinkPhase::Down));
+            desk.press(KeyCode::Esc);
         }
     }
-    stage.keys("2");
-    stage
+    desk.keys("2");
+    desk
 }
 
 #[test]
 fn every_kind_of_lamp_on_both_sides_of_each_width() {
     for kind in ["elk", "zengge", "hue", "govee", "unrecognised"] {
         for (width, height) in [(50, 15), (71, 24), (72, 24), (80, 24), (139, 30), (140, 30)] {
-            let stage = lamp(kind, width, height);
-            assert_snapshot!(format!("{kind}_{width}x{height}"), stage.screen());
+            let desk = lamp(kind, width, height);
+            assert_snapshot!(format!("{kind}_{width}x{height}"), desk.screen());
         }
     }
 }
 
 #[test]
 fn nothing_is_offered_but_to_connect_until_something_speaks_for_a_family() {
-    let mut stage = Stage::office(80, 24);
-    let screen = stage.screen();
+    let mut desk = TestDesk::office(80, 24);
+    let screen = desk.screen();
     assert!(!screen.contains("Brightness") && screen.contains("Enter connects"), "{screen}");
     assert!(screen.contains("What it can do is known once"), "{screen}");
     assert!(screen.contains("not known") && screen.contains("undecided: base 5"), "{screen}");
     // What an advertisement speaks for is shown, and can be used once there is a link.
-    stage.advertise(5, "hue", &Light::default());
-    stage.keys("G");
-    stage.press(KeyCode::Home);
-    while stage.model.selected() != Some(&id(5)) {
-        stage.press(KeyCode::Down);
+    desk.advertise(5, "hue", &Light::default());
+    desk.keys("G");
+    desk.press(KeyCode::Home);
+    while desk.model.selected() != Some(&id(5)) {
+        desk.press(KeyCode::Down);
     }
-    let screen = stage.screen();
+    let screen = desk.screen();
     assert!(screen.contains("Kelvin") && screen.contains("hue (advertised)"), "{screen}");
-    stage.keys("+");
-    assert_eq!(stage.changes(), []);
-    assert!(stage.screen().contains("not connected: Enter connects it"), "{}", stage.screen());
+    desk.keys("+");
+    assert_eq!(desk.changes(), []);
+    assert!(desk.screen().contains("not connected: Enter connects it"), "{}", desk.screen());
 }
 
 #[test]
 fn a_state_that_is_advertised_is_shown_as_such() {
-    let mut stage = Stage::new(80, 24);
+    let mut desk = TestDesk::new(80, 24);
     let light = Light { power: Some(true), ..Light::from(ON) };
-    stage.advertise(1, "switchbot", &light);
-    let screen = stage.screen();
+    desk.advertise(1, "switchbot", &light);
+    let screen = desk.screen();
     assert!(screen.contains("advertised") && screen.contains("▐▌"), "{screen}");
     // It follows the advertisements; a link that takes the place of them says more.
-    stage.advertise(1, "switchbot", &Light { power: Some(false), ..light.clone() });
-    assert!(stage.screen().contains("off") && stage.screen().contains("··"), "{}", stage.screen());
-    stage.hold(1, "switchbot", BulbState::reported(light));
-    assert!(stage.screen().contains("reported") && !stage.screen().contains("▐▌"), "{}", stage.screen());
+    desk.advertise(1, "switchbot", &Light { power: Some(false), ..light.clone() });
+    assert!(desk.screen().contains("off") && desk.screen().contains("··"), "{}", desk.screen());
+    desk.hold(1, "switchbot", BulbState::reported(light));
+    assert!(desk.screen().contains("reported") && !desk.screen().contains("▐▌"), "{}", desk.screen());
 }
 
 #[test]
 fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
-    let mut stage = Stage::new(80, 24);
-    stage.advertise(1, "elk", &Light::default());
-    stage.hold(1, "elk", BulbState::unknown());
-    let screen = stage.screen();
+    let mut desk = TestDesk::new(80, 24);
+    desk.advertise(1, "elk", &Light::default());
+    desk.hold(1, "elk", BulbState::unknown());
+    let screen = desk.screen();
     assert!(screen.contains("state unknown") && screen.contains("it never reports"), "{screen}");
     // It cannot be asked what it is: on first, off next.
-    stage.keys(" ");
-    assert_eq!(stage.changes(), [Change::power(Power::On)]);
-    stage.keys(" ");
-    assert_eq!(stage.changes(), [Change::power(Power::Off)]);
-    stage.bulb(1, DriverEvent::Written);
+    desk.keys(" ");
+    assert_eq!(desk.changes(), [Change::power(Power::On)]);
+    desk.keys(" ");
+    assert_eq!(desk.changes(), [Change::power(Power::Off)]);
+    desk.bulb(1, DriverEvent::Written);
     let off = Light { power: Some(false), ..Light::default() };
-    stage.bulb(1, DriverEvent::State(BulbState::assumed(off), 99));
-    let screen = stage.screen();
+    desk.bulb(1, DriverEvent::State(BulbState::assumed(off), 99));
+    let screen = desk.screen();
     assert!(screen.contains("assumed: never reports") && !screen.contains("not confirmed"), "{screen}");
     assert!(!screen.contains('~') && !screen.contains('✗'), "{screen}");
     // A slider without a value starts somewhere, and goes on from there.
-    stage.go("Kelvin");
-    stage.press(KeyCode::Right);
-    stage.press(KeyCode::Right);
-    assert_eq!(stage.changes(), [kelvin(4650), kelvin(4700)]);
-    assert!(stage.screen().contains("4700K"), "{}", stage.screen());
+    desk.go("Kelvin");
+    desk.press(KeyCode::Right);
+    desk.press(KeyCode::Right);
+    assert_eq!(desk.changes(), [kelvin(4650), kelvin(4700)]);
+    assert!(desk.screen().contains("4700K"), "{}", desk.screen());
     // The mouse sets one that has no value yet.
-    stage.go("White");
-    let row = stage.row("▸ White");
-    stage.mouse(MouseEventKind::Down(MouseButton::Left), 54, row);
-    assert_eq!(stage.changes(), [Change { white: Some(Percent::MIN), ..Change::default() }]);
+    desk.go("White");
+    let row = desk.row("▸ White");
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 54, row);
+    assert_eq!(desk.changes(), [Change { white: Some(Percent::MIN), ..Change::default() }]);
 }
 
 #[test]
 fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
-    let mut stage = lamp("hue", 80, 24);
-    stage.effects.clear();
-    stage.go("Kelvin");
+    let mut desk = lamp("hue", 80, 24);
+    desk.effects.clear();
+    desk.go("Kelvin");
     for (key, expected) in [
         (KeyCode::Right, 2750),
         (KeyCode::PageUp, 3250),
@@ -233,15 +233,15 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
         (KeyCode::Left, 6500),
         (KeyCode::Home, 2000),
     ] {
-        stage.press(key);
-        assert_eq!(stage.changes(), [kelvin(expected)], "{key:?}");
+        desk.press(key);
+        assert_eq!(desk.changes(), [kelvin(expected)], "{key:?}");
     }
     // At its end there is nothing new to ask for.
-    stage.press(KeyCode::Left);
-    assert_eq!(stage.changes(), []);
+    desk.press(KeyCode::Left);
+    assert_eq!(desk.changes(), []);
     // The track is warm on the left and cold on the right.
-    let row = stage.row("▸ Kelvin");
-    let buffer = stage.buffer();
+    let row = desk.row("▸ Kelvin");
+    let buffer = desk.buffer();
     let cells: Vec<Color> = (54..80)
         .filter(|column| buffer[(*column, row)].symbol() == "━")
         .map(|column| buffer[(column, row)].fg)
@@ -253,119 +253,119 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
     assert!(cells.windows(2).all(|pair| blue(&pair[0]) <= blue(&pair[1])), "{cells:?}");
     assert!(blue(&cells[0]) < 60 && blue(cells.last().unwrap()) > 200, "{cells:?}");
     // The mouse reaches both ends.
-    stage.mouse(MouseEventKind::Down(MouseButton::Left), 60, row);
-    stage.mouse(MouseEventKind::Drag(MouseButton::Left), 79, row);
-    stage.mouse(MouseEventKind::Drag(MouseButton::Left), 40, row);
-    let sent: Vec<u16> = stage.changes().iter().map(|change| change.kelvin.unwrap()).collect();
+    desk.mouse(MouseEventKind::Down(MouseButton::Left), 60, row);
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), 79, row);
+    desk.mouse(MouseEventKind::Drag(MouseButton::Left), 40, row);
+    let sent: Vec<u16> = desk.changes().iter().map(|change| change.kelvin.unwrap()).collect();
     assert_eq!((sent.len(), sent[1], sent[2]), (3, 6535, 2000));
     // One is typed from anywhere; what the lamp cannot do is refused with what it can.
-    stage.keys("1t9000");
-    stage.press(KeyCode::Enter);
-    assert!(stage.screen().contains("a whole number from 2000 to 6535"), "{}", stage.screen());
-    (0..4).for_each(|_| stage.press(KeyCode::Backspace));
-    stage.keys("4000 K");
-    stage.press(KeyCode::Enter);
-    assert_eq!(stage.changes(), [kelvin(4000)]);
+    desk.keys("1t9000");
+    desk.press(KeyCode::Enter);
+    assert!(desk.screen().contains("a whole number from 2000 to 6535"), "{}", desk.screen());
+    (0..4).for_each(|_| desk.press(KeyCode::Backspace));
+    desk.keys("4000 K");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.changes(), [kelvin(4000)]);
 }
 
 #[test]
 fn effects_are_chosen_from_a_list_that_can_be_filtered() {
-    let mut stage = lamp("zengge", 80, 24);
-    stage.effects.clear();
+    let mut desk = lamp("zengge", 80, 24);
+    desk.effects.clear();
     // Beside each other with the arrows.
-    stage.go("Effect");
-    stage.press(KeyCode::Right);
-    assert_eq!(stage.changes(), [shown("fade-green")]);
-    stage.press(KeyCode::Enter);
-    assert_snapshot!("effects_list", stage.screen());
-    stage.keys("/blue");
-    assert_snapshot!("effects_filtered", stage.screen());
-    stage.event(Event::Resize(50, 15));
-    assert_snapshot!("effects_small", stage.screen());
-    stage.event(Event::Resize(80, 24));
-    stage.press(KeyCode::Down);
-    stage.press(KeyCode::Enter);
-    assert_eq!(stage.changes(), [shown("crossfade-red-blue")]);
-    assert!(!stage.screen().contains("Effects"), "{}", stage.screen());
+    desk.go("Effect");
+    desk.press(KeyCode::Right);
+    assert_eq!(desk.changes(), [shown("fade-green")]);
+    desk.press(KeyCode::Enter);
+    assert_snapshot!("effects_list", desk.screen());
+    desk.keys("/blue");
+    assert_snapshot!("effects_filtered", desk.screen());
+    desk.event(Event::Resize(50, 15));
+    assert_snapshot!("effects_small", desk.screen());
+    desk.event(Event::Resize(80, 24));
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.changes(), [shown("crossfade-red-blue")]);
+    assert!(!desk.screen().contains("Effects"), "{}", desk.screen());
     // From anywhere, and with the mouse.
-    stage.keys("1v/nothing-like-that");
-    assert!(stage.screen().contains("No effect has"), "{}", stage.screen());
-    stage.press(KeyCode::Enter);
-    assert_eq!(stage.changes(), []);
-    stage.keys("v");
-    let row = stage.row("fade-cyan");
-    stage.click(20, row);
-    assert_eq!(stage.changes(), [shown("fade-cyan")]);
+    desk.keys("1v/nothing-like-that");
+    assert!(desk.screen().contains("No effect has"), "{}", desk.screen());
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.changes(), []);
+    desk.keys("v");
+    let row = desk.row("fade-cyan");
+    desk.click(20, row);
+    assert_eq!(desk.changes(), [shown("fade-cyan")]);
     // A click beside it closes it.
-    stage.keys("v");
-    stage.click(0, 0);
-    assert!(!stage.screen().contains(" Effects "));
-    assert_eq!(stage.changes(), []);
+    desk.keys("v");
+    desk.click(0, 0);
+    assert!(!desk.screen().contains(" Effects "));
+    assert_eq!(desk.changes(), []);
 }
 
 #[test]
 fn effects_that_have_numbers_only_are_listed_too() {
-    let mut stage = Stage::new(80, 24);
-    stage.advertise(1, "sp110e", &Light::default());
-    stage.hold(1, "sp110e", BulbState::reported(Light { effect: Some("7".to_owned()), ..Light::from(ON) }));
-    stage.keys("2v/12");
-    let screen = stage.screen();
+    let mut desk = TestDesk::new(80, 24);
+    desk.advertise(1, "sp110e", &Light::default());
+    desk.hold(1, "sp110e", BulbState::reported(Light { effect: Some("7".to_owned()), ..Light::from(ON) }));
+    desk.keys("2v/12");
+    let screen = desk.screen();
     assert!(
         screen.contains("number 12 ") && screen.contains("number 120") && !screen.contains("number 112"),
         "{screen}"
     );
-    stage.press(KeyCode::Enter);
-    assert_eq!(stage.changes(), [shown("12")]);
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.changes(), [shown("12")]);
 }
 
 #[test]
 fn what_a_lamp_cannot_do_is_no_control_and_refused_from_the_keyboard() {
-    let mut stage = Stage::office(80, 24);
-    stage.up(1, ON);
-    stage.effects.clear();
-    let screen = stage.screen();
+    let mut desk = TestDesk::office(80, 24);
+    desk.connect(1, ON);
+    desk.effects.clear();
+    let screen = desk.screen();
     assert!(!screen.contains("Kelvin") && !screen.contains("v effects"), "{screen}");
-    stage.keys("t");
-    assert!(stage.screen().contains("bulb.unsupported") && stage.changes().is_empty(), "{}", stage.screen());
-    stage.keys("v");
-    assert!(stage.screen().contains("has no effects"), "{}", stage.screen());
-    assert_eq!(stage.changes(), []);
+    desk.keys("t");
+    assert!(desk.screen().contains("bulb.unsupported") && desk.changes().is_empty(), "{}", desk.screen());
+    desk.keys("v");
+    assert!(desk.screen().contains("has no effects"), "{}", desk.screen());
+    assert_eq!(desk.changes(), []);
 }
 
 #[test]
 fn a_speed_is_offered_while_the_lamp_takes_one() {
-    let mut stage = lamp("zengge", 80, 24);
-    stage.go("Speed");
-    stage.effects.clear();
-    stage.press(KeyCode::Right);
-    assert_eq!(stage.changes(), [Change { speed: Some(Percent::clamped(31)), ..Change::default() }]);
-    let speed = |stage: &Stage| {
-        let (buffer, row) = (stage.buffer(), stage.row("Speed"));
+    let mut desk = lamp("zengge", 80, 24);
+    desk.go("Speed");
+    desk.effects.clear();
+    desk.press(KeyCode::Right);
+    assert_eq!(desk.changes(), [Change { speed: Some(Percent::clamped(31)), ..Change::default() }]);
+    let speed = |desk: &TestDesk| {
+        let (buffer, row) = (desk.buffer(), desk.row("Speed"));
         buffer[(42, row)].modifier.contains(ratatui::style::Modifier::DIM)
     };
-    stage.press(KeyCode::Up);
-    assert!(!speed(&stage));
-    stage.bulb(1, DriverEvent::State(BulbState::reported(ON), 99));
-    assert!(speed(&stage), "{}", stage.screen());
+    desk.press(KeyCode::Up);
+    assert!(!speed(&desk));
+    desk.bulb(1, DriverEvent::State(BulbState::reported(ON), 99));
+    assert!(speed(&desk), "{}", desk.screen());
 }
 
 #[test]
 fn several_families_at_once_are_driven_by_what_each_can_do() {
-    let mut stage = Stage::new(80, 24);
+    let mut desk = TestDesk::new(80, 24);
     for (number, name) in [(1, "elk"), (2, "hue"), (3, "zengge")] {
-        stage.advertise(number, name, &Light::default());
+        desk.advertise(number, name, &Light::default());
     }
-    stage.hold(1, "elk", BulbState::unknown());
-    stage.hold(2, "hue", BulbState::reported(white(3000)));
-    stage.hold(3, "zengge", BulbState::reported(ON));
-    stage.keys("M");
-    stage.effects.clear();
+    desk.hold(1, "elk", BulbState::unknown());
+    desk.hold(2, "hue", BulbState::reported(white(3000)));
+    desk.hold(3, "zengge", BulbState::reported(ON));
+    desk.keys("M");
+    desk.effects.clear();
     // What any of them can do is offered; what one cannot is not sent to it, and said.
-    let screen = stage.screen();
+    let screen = desk.screen();
     assert!(screen.contains("drives 3 marked") && screen.contains("Kelvin"), "{screen}");
-    stage.keys("t4000");
-    stage.press(KeyCode::Enter);
-    let sent: Vec<_> = stage
+    desk.keys("t4000");
+    desk.press(KeyCode::Enter);
+    let sent: Vec<_> = desk
         .effects
         .drain(..)
         .map(|effect| match effect {
@@ -374,48 +374,48 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
         })
         .collect();
     assert_eq!(sent, [(id(1), kelvin(4000)), (id(2), kelvin(4000))]);
-    stage.bulb(2, DriverEvent::Confirmed(Duration::from_millis(20)));
-    let screen = stage.screen();
+    desk.bulb(2, DriverEvent::Confirmed(Duration::from_millis(20)));
+    let screen = desk.screen();
     assert!(screen.contains("bulb.unsupported"), "{screen}");
-    let sign = |stage: &Stage, name: &str| {
-        let screen = stage.screen();
+    let sign = |desk: &TestDesk, name: &str| {
+        let screen = desk.screen();
         let short: String = name.chars().take(8).collect();
         let line = screen.lines().skip(3).find(|line| line.contains(&short)).unwrap().to_owned();
         line.chars().nth(7).unwrap()
     };
     let names: Vec<String> =
         ["elk", "hue", "zengge"].iter().map(|name| profile(name).example.name.clone().unwrap()).collect();
-    assert_eq!(sign(&stage, names[0].trim()), '…');
-    assert_eq!(sign(&stage, &names[1]), '✓');
-    assert_eq!(sign(&stage, &names[2]), '✗');
+    assert_eq!(sign(&desk, names[0].trim()), '…');
+    assert_eq!(sign(&desk, &names[1]), '✓');
+    assert_eq!(sign(&desk, &names[2]), '✗');
     // Held down, it is said once.
-    stage.go("Kelvin");
-    (0..5).for_each(|_| stage.press(KeyCode::Right));
-    stage.keys("e");
-    assert_eq!(stage.screen().matches("bulb.unsupported").count(), 1, "{}", stage.screen());
-    stage.press(KeyCode::Esc);
+    desk.go("Kelvin");
+    (0..5).for_each(|_| desk.press(KeyCode::Right));
+    desk.keys("e");
+    assert_eq!(desk.screen().matches("bulb.unsupported").count(), 1, "{}", desk.screen());
+    desk.press(KeyCode::Esc);
     // Of the effects the list says how many have them.
-    stage.keys("v");
-    assert!(stage.screen().contains("1 of 3 bulbs"), "{}", stage.screen());
+    desk.keys("v");
+    assert!(desk.screen().contains("1 of 3 bulbs"), "{}", desk.screen());
 }
 
 #[test]
 fn what_turned_out_to_be_no_bulb_says_so_until_it_is_tried_again() {
-    let mut stage = lamp("unrecognised", 80, 24);
-    let screen = stage.screen();
+    let mut desk = lamp("unrecognised", 80, 24);
+    let screen = desk.screen();
     assert!(screen.contains("profile.unknown") && !screen.contains("Brightness"), "{screen}");
-    stage.press(KeyCode::Enter);
-    stage.bulb(1, DriverEvent::Link(LinkPhase::Connecting(1)));
-    assert!(!stage.screen().contains("profile.unknown"), "{}", stage.screen());
+    desk.press(KeyCode::Enter);
+    desk.bulb(1, DriverEvent::Link(LinkPhase::Connecting(1)));
+    assert!(!desk.screen().contains("profile.unknown"), "{}", desk.screen());
 }
 
 #[test]
 fn without_colours_shapes_tell_what_is_known_how() {
-    let mut stage = Stage::with(80, 24, Depth::None);
-    stage.advertise(1, "switchbot", &Light::from(ON));
-    assert!(stage.screen().contains("▐▌"), "{}", stage.screen());
+    let mut desk = TestDesk::with(80, 24, Depth::None);
+    desk.advertise(1, "switchbot", &Light::from(ON));
+    assert!(desk.screen().contains("▐▌"), "{}", desk.screen());
     let effect = Light { effect: Some("1".to_owned()), mode: Some(Mode::Effect), ..Light::from(ON) };
-    stage.hold(1, "switchbot", BulbState::reported(effect));
-    assert!(stage.screen().contains("▓▒"), "{}", stage.screen());
-    assert!(stage.buffer().content.iter().all(|cell| cell.fg == Color::Reset));
+    desk.hold(1, "switchbot", BulbState::reported(effect));
+    assert!(desk.screen().contains("▓▒"), "{}", desk.screen());
+    assert!(desk.buffer().content.iter().all(|cell| cell.fg == Color::Reset));
 }

@@ -12,6 +12,6 @@ mod properties;
 mod pty;
 mod screens;
 mod session;
-mod stage;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod test_desk;

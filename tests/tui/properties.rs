@@ -10,7 +10,7 @@ use bulbctl::{Error, tui::keys};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEventKind};
 use proptest::prelude::*;
 
-use super::stage::{Stage, id};
+use super::test_desk::{TestDesk, id};
 
 /// Something that may happen.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ thread_local! {
     static FAMILIES: Families = Families::default();
 }
 
-fn happening() -> impl Strategy<Value = DriverEvent> {
+fn event() -> impl Strategy<Value = DriverEvent> {
     prop_oneof![
         Just(DriverEvent::Link(LinkPhase::Up)),
         Just(DriverEvent::Link(LinkPhase::Down)),
@@ -114,11 +114,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0_u16..230, 0_u16..70).prop_map(|(width, height)| Step::Resize(width, height)),
         6 => (0_u16..12, "(Light|Bulb|x)?.{0,40}", -140_i16..140, any::<bool>())
             .prop_map(|(number, name, rssi, connected)| Step::Hear(number, name, rssi, connected)),
-        6 => (0_u16..12, happening()).prop_map(|(number, happening)| Step::Bulb(number, happening)),
+        6 => (0_u16..12, event()).prop_map(|(number, event)| Step::Bulb(number, event)),
         1 => proptest::sample::select(vec![AdapterState::On, AdapterState::Off, AdapterState::Absent])
             .prop_map(Step::Adapter),
         1 => proptest::sample::select(vec![
-            ScanPhase::On, ScanPhase::Off, ScanPhase::Resting, ScanPhase::Failed,
+            ScanPhase::On, ScanPhase::Off, ScanPhase::Paused, ScanPhase::Failed,
         ])
         .prop_map(Step::Scan),
         1 => Just(Step::Trouble),
@@ -126,22 +126,22 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn play(stage: &mut Stage, step: Step) {
+fn play(desk: &mut TestDesk, step: Step) {
     match step {
-        Step::Key(code, modifiers) => stage.event(Event::Key(KeyEvent::new(code, modifiers))),
-        Step::Mouse(kind, column, row) => stage.mouse(kind, column, row),
-        Step::Paste(text) => stage.event(Event::Paste(text)),
-        Step::Resize(width, height) => stage.event(Event::Resize(width, height)),
+        Step::Key(code, modifiers) => desk.event(Event::Key(KeyEvent::new(code, modifiers))),
+        Step::Mouse(kind, column, row) => desk.mouse(kind, column, row),
+        Step::Paste(text) => desk.event(Event::Paste(text)),
+        Step::Resize(width, height) => desk.event(Event::Resize(width, height)),
         Step::Hear(number, name, rssi, connected) => {
-            let mut report = stage.report(number, &name, rssi);
+            let mut report = desk.report(number, &name, rssi);
             report.connected = connected;
-            stage.word(RadioEvent::Reports(vec![report]));
+            desk.radio(RadioEvent::DevicesSeen(vec![report]));
         }
-        Step::Bulb(number, happening) => stage.bulb(number, happening),
-        Step::Adapter(state) => stage.word(RadioEvent::Adapter(state)),
-        Step::Scan(phase) => stage.word(RadioEvent::Scan(phase)),
-        Step::Trouble => stage.word(RadioEvent::Trouble(Error::ServiceDown)),
-        Step::Wait(ms) => stage.wait(ms),
+        Step::Bulb(number, event) => desk.bulb(number, event),
+        Step::Adapter(state) => desk.radio(RadioEvent::Adapter(state)),
+        Step::Scan(phase) => desk.radio(RadioEvent::Scan(phase)),
+        Step::Trouble => desk.radio(RadioEvent::Failed(Error::ServiceDown)),
+        Step::Wait(ms) => desk.wait(ms),
     }
 }
 
@@ -150,20 +150,20 @@ proptest! {
 
     #[test]
     fn no_sequence_of_events_does_harm(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut stage = Stage::office(80, 24);
+        let mut desk = TestDesk::office(80, 24);
         for step in steps {
-            play(&mut stage, step);
-            let (selected, listed) = (stage.model.selected(), stage.model.listed());
+            play(&mut desk, step);
+            let (selected, listed) = (desk.model.selected(), desk.model.listed());
             match selected {
                 Some(selected) => prop_assert!(listed.contains(selected)),
                 None => prop_assert!(listed.is_empty()),
             }
-            let _ = stage.screen();
+            let _ = desk.screen();
         }
         // Only known bulbs are asked for anything.
-        for effect in &stage.effects {
+        for effect in &desk.effects {
             let bulb = match effect {
-                Effect::Change(bulb, ..) | Effect::Hurry(bulb) => bulb,
+                Effect::Change(bulb, ..) | Effect::RetryNow(bulb) => bulb,
                 Effect::Connect(report) => &report.id,
                 _ => continue,
             };
@@ -173,22 +173,22 @@ proptest! {
 
     #[test]
     fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/cvt]") {
-        let mut stage = Stage::office(200, 60);
-        stage.keys(&popup);
+        let mut desk = TestDesk::office(200, 60);
+        desk.keys(&popup);
         let backend = ratatui::backend::TestBackend::new(width, height);
         let mut terminal = ratatui::Terminal::new(backend).unwrap();
-        terminal.draw(|frame| bulbctl::tui::view(&stage.model, frame)).unwrap();
+        terminal.draw(|frame| bulbctl::tui::view(&desk.model, frame)).unwrap();
     }
 }
 
 #[test]
 fn every_key_of_the_table_is_taken() {
     for row in keys::TABLE {
-        let mut stage = Stage::office(80, 24);
+        let mut desk = TestDesk::office(80, 24);
         for key in row.keys {
             assert!(!key.text().is_empty());
         }
-        stage.press(KeyCode::Enter);
-        let _ = stage.screen();
+        desk.press(KeyCode::Enter);
+        let _ = desk.screen();
     }
 }

@@ -12,15 +12,15 @@ use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use ratatui::style::{Color, Modifier};
 
-use super::stage::{ON, Stage, id};
+use super::test_desk::{ON, TestDesk, id};
 
 /// Everything is on it: bulbs in different states, frames, device information.
-fn busy(width: u16, height: u16) -> Stage {
-    let mut stage = Stage::office(width, height);
-    stage.up(1, ON);
-    stage.bulb(1, DriverEvent::Battery(Some(Battery { percent: 87, source: BatterySource::Gatt })));
+fn busy(width: u16, height: u16) -> TestDesk {
+    let mut desk = TestDesk::office(width, height);
+    desk.connect(1, ON);
+    desk.bulb(1, DriverEvent::Battery(Some(Battery { percent: 87, source: BatterySource::Gatt })));
     let text = |text: &str| Some(text.to_owned());
-    stage.bulb(
+    desk.bulb(
         1,
         DriverEvent::Info(DeviceInfo {
             manufacturer: text("Bulb Works"),
@@ -30,16 +30,16 @@ fn busy(width: u16, height: u16) -> Stage {
             serial: text("0001"),
         }),
     );
-    stage.up(2, LightState { power: false, ..ON });
-    stage.bulb(2, DriverEvent::Battery(Some(Battery { percent: 9, source: BatterySource::Bluez })));
-    stage.bulb(3, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(8))));
-    frames(&mut stage);
-    stage
+    desk.connect(2, LightState { power: false, ..ON });
+    desk.bulb(2, DriverEvent::Battery(Some(Battery { percent: 9, source: BatterySource::Bluez })));
+    desk.bulb(3, DriverEvent::Link(LinkPhase::Waiting(desk.start + desk.now + Duration::from_secs(8))));
+    frames(&mut desk);
+    desk
 }
 
-fn frames(stage: &mut Stage) {
+fn frames(desk: &mut TestDesk) {
     let frame = |ms: u64, operation, short, bytes: &[u8]| TracedFrame {
-        at: stage.start + Duration::from_millis(ms),
+        at: desk.start + Duration::from_millis(ms),
         time: SystemTime::UNIX_EPOCH + Duration::from_millis(ms),
         device: id(1),
         operation,
@@ -54,7 +54,7 @@ fn frames(stage: &mut Stage) {
         frame(12_021, AttOperation::Notification, 0xFFF2, &[1, 30, 0xff, 0x88, 0]),
         frame(12_400, AttOperation::Notification, 0xFFF2, &[1, 101, 0, 0, 0]),
     ];
-    stage.word(RadioEvent::Frames(frames, 0));
+    desk.radio(RadioEvent::Frames(frames, 0));
 }
 
 #[test]
@@ -80,34 +80,34 @@ fn layouts_on_both_sides_of_each_width() {
 
 #[test]
 fn one_pane_at_a_time_where_there_is_little_room() {
-    let mut stage = busy(50, 15);
-    stage.press(KeyCode::Tab);
-    assert_snapshot!("small_bulb", stage.screen());
+    let mut desk = busy(50, 15);
+    desk.press(KeyCode::Tab);
+    assert_snapshot!("small_bulb", desk.screen());
     // On the last control, what is below it comes into view.
-    stage.press(KeyCode::End);
-    (0..9).for_each(|_| stage.press(KeyCode::Down));
-    assert_snapshot!("small_bulb_end", stage.screen());
-    stage.press(KeyCode::Tab);
-    assert_snapshot!("small_frames", stage.screen());
+    desk.press(KeyCode::End);
+    (0..9).for_each(|_| desk.press(KeyCode::Down));
+    assert_snapshot!("small_bulb_end", desk.screen());
+    desk.press(KeyCode::Tab);
+    assert_snapshot!("small_frames", desk.screen());
 }
 
 #[test]
 fn nothing_heard_and_nothing_to_hear_with() {
-    let mut stage = Stage::new(80, 24);
-    assert_snapshot!("empty", stage.screen());
-    stage.word(RadioEvent::Adapter(AdapterState::Off));
-    assert_snapshot!("adapter_off", stage.screen());
-    stage.word(RadioEvent::Adapter(AdapterState::On));
-    assert!(!stage.screen().contains("adapter.off"));
-    stage.word(RadioEvent::Closed(Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: false }));
-    assert!(stage.screen().contains("rfkill unblock"));
-    stage.hear(4, "JBL Flip 5", -66);
-    stage.word(RadioEvent::Adapter(AdapterState::On));
-    assert!(stage.screen().contains("1 other device is"), "{}", stage.screen());
-    stage.keys("a");
-    assert!(stage.screen().contains("JBL Flip 5"));
-    stage.keys("/zzz");
-    assert!(stage.screen().contains("Nothing has \"zzz\""), "{}", stage.screen());
+    let mut desk = TestDesk::new(80, 24);
+    assert_snapshot!("empty", desk.screen());
+    desk.radio(RadioEvent::Adapter(AdapterState::Off));
+    assert_snapshot!("adapter_off", desk.screen());
+    desk.radio(RadioEvent::Adapter(AdapterState::On));
+    assert!(!desk.screen().contains("adapter.off"));
+    desk.radio(RadioEvent::OpenFailed(Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: false }));
+    assert!(desk.screen().contains("rfkill unblock"));
+    desk.see(4, "JBL Flip 5", -66);
+    desk.radio(RadioEvent::Adapter(AdapterState::On));
+    assert!(desk.screen().contains("1 other device is"), "{}", desk.screen());
+    desk.keys("a");
+    assert!(desk.screen().contains("JBL Flip 5"));
+    desk.keys("/zzz");
+    assert!(desk.screen().contains("Nothing has \"zzz\""), "{}", desk.screen());
 }
 
 #[test]
@@ -128,15 +128,15 @@ fn names_that_are_wide_combined_right_to_left_hostile_or_long() {
     let long = "Light-".repeat(41) + "aa";
     assert_eq!(long.len(), 248);
     for width in [50, 80, 160] {
-        let mut stage = Stage::new(width, 24);
+        let mut desk = TestDesk::new(width, 24);
         for (number, name) in (1..).zip(names.iter().copied().chain([long.as_str(), ""])) {
-            stage.hear(number, name, -50);
+            desk.see(number, name, -50);
         }
-        stage.keys("ao");
-        stage.wait(10_000);
-        assert_snapshot!(format!("names_{width}"), stage.screen());
+        desk.keys("ao");
+        desk.wait(10_000);
+        assert_snapshot!(format!("names_{width}"), desk.screen());
         // No column is shifted: the frame on the right of the list is in one line.
-        let buffer = stage.buffer();
+        let buffer = desk.buffer();
         let edge =
             (0..width).filter(|column| ["┃", "│"].contains(&buffer[(*column, 3)].symbol())).nth(1).unwrap();
         for row in 3..15 {
@@ -147,98 +147,98 @@ fn names_that_are_wide_combined_right_to_left_hostile_or_long() {
 
 #[test]
 fn three_hundred_devices() {
-    let mut stage = Stage::new(80, 24);
+    let mut desk = TestDesk::new(80, 24);
     for number in 0..300 {
-        stage.hear(number, &format!("Light-{number:03}"), -40 - i16::try_from(number % 60).unwrap());
+        desk.see(number, &format!("Light-{number:03}"), -40 - i16::try_from(number % 60).unwrap());
     }
-    stage.tick();
-    stage.press(KeyCode::PageDown);
-    stage.press(KeyCode::PageDown);
-    assert_snapshot!("three_hundred", stage.screen());
-    stage.press(KeyCode::End);
-    assert!(stage.screen().contains("300 of 300"));
+    desk.tick();
+    desk.press(KeyCode::PageDown);
+    desk.press(KeyCode::PageDown);
+    assert_snapshot!("three_hundred", desk.screen());
+    desk.press(KeyCode::End);
+    assert!(desk.screen().contains("300 of 300"));
 }
 
 #[test]
 fn every_state_of_a_bulb() {
-    let mut stage = Stage::office(80, 24);
+    let mut desk = TestDesk::office(80, 24);
     let mut shown = Vec::new();
-    let mut look = |stage: &Stage, what: &str| {
+    let mut look = |desk: &TestDesk, what: &str| {
         // The bulb's row, its first rows in the pane, and the message.
-        let screen = stage.screen();
+        let screen = desk.screen();
         let lines: Vec<&str> = screen.lines().skip(3).take(4).chain(screen.lines().nth(22)).collect();
         shown.push(format!("-- {what}\n{}", lines.join("\n")));
     };
-    look(&stage, "not connected");
-    stage.press(KeyCode::Enter);
-    look(&stage, "connecting");
-    stage.bulb(1, DriverEvent::Link(LinkPhase::Connecting(3)));
-    look(&stage, "connecting, third attempt");
-    stage.up(1, ON);
-    look(&stage, "reported");
-    stage.keys("-");
-    look(&stage, "assumed");
+    look(&desk, "not connected");
+    desk.press(KeyCode::Enter);
+    look(&desk, "connecting");
+    desk.bulb(1, DriverEvent::Link(LinkPhase::Connecting(3)));
+    look(&desk, "connecting, third attempt");
+    desk.connect(1, ON);
+    look(&desk, "reported");
+    desk.keys("-");
+    look(&desk, "assumed");
     let dimmed = LightState { brightness: Percent::clamped(75), ..ON };
-    stage.bulb(1, DriverEvent::Confirmed(Duration::from_millis(23)));
-    stage.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 1));
-    look(&stage, "confirmed");
-    stage.keys(" ");
-    stage.bulb(1, DriverEvent::Unconfirmed);
-    look(&stage, "not confirmed");
+    desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(23)));
+    desk.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 1));
+    look(&desk, "confirmed");
+    desk.keys(" ");
+    desk.bulb(1, DriverEvent::Unconfirmed);
+    look(&desk, "not confirmed");
     let refused = Error::Refused {
         device: "Light-Desk".to_owned(),
         operation: bulbctl::error::Operation::write("fff1"),
         att: 0x0e,
     };
-    stage.keys(" ");
-    stage.bulb(1, DriverEvent::Trouble(refused));
-    stage.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 3));
-    look(&stage, "refused");
-    stage.press(KeyCode::Esc);
-    stage.bulb(1, DriverEvent::State(BulbState::reported(LightState { power: false, ..ON }), 3));
-    look(&stage, "off");
+    desk.keys(" ");
+    desk.bulb(1, DriverEvent::Trouble(refused));
+    desk.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 3));
+    look(&desk, "refused");
+    desk.press(KeyCode::Esc);
+    desk.bulb(1, DriverEvent::State(BulbState::reported(LightState { power: false, ..ON }), 3));
+    look(&desk, "off");
     let black = LightState { color: Rgb::new(0, 0, 0), brightness: Percent::MIN, ..ON };
-    stage.bulb(1, DriverEvent::State(BulbState::reported(black), 3));
-    look(&stage, "on, and black");
+    desk.bulb(1, DriverEvent::State(BulbState::reported(black), 3));
+    look(&desk, "on, and black");
     let lost =
         Error::LinkLost { device: "Light-Desk".to_owned(), operation: bulbctl::error::Operation::Idle };
-    stage.bulb(1, DriverEvent::Trouble(lost));
-    stage.bulb(1, DriverEvent::Link(LinkPhase::Waiting(stage.start + stage.now + Duration::from_secs(4))));
-    look(&stage, "lost");
-    stage.bulb(1, DriverEvent::Link(LinkPhase::Down));
-    stage.press(KeyCode::Esc);
-    let mut report = stage.report(1, "Light-Desk", -48);
+    desk.bulb(1, DriverEvent::Trouble(lost));
+    desk.bulb(1, DriverEvent::Link(LinkPhase::Waiting(desk.start + desk.now + Duration::from_secs(4))));
+    look(&desk, "lost");
+    desk.bulb(1, DriverEvent::Link(LinkPhase::Down));
+    desk.press(KeyCode::Esc);
+    let mut report = desk.report(1, "Light-Desk", -48);
     report.connected = true;
-    stage.word(RadioEvent::Reports(vec![report]));
-    look(&stage, "held elsewhere");
+    desk.radio(RadioEvent::DevicesSeen(vec![report]));
+    look(&desk, "held elsewhere");
     assert_snapshot!("states", shown.join("\n"));
 }
 
 #[test]
 fn windows_over_the_panes() {
-    let mut stage = busy(80, 24);
-    stage.keys("?");
-    assert_snapshot!("help", stage.screen());
-    stage.keys("G");
-    assert_snapshot!("help_end", stage.screen());
-    stage.press(KeyCode::Esc);
-    stage.keys("@");
-    assert_snapshot!("groups", stage.screen());
-    stage.press(KeyCode::Esc);
-    stage.word(RadioEvent::Trouble(Error::ScanBusy { detail: "Operation already in progress".to_owned() }));
-    stage.keys("e");
-    assert_snapshot!("messages", stage.screen());
+    let mut desk = busy(80, 24);
+    desk.keys("?");
+    assert_snapshot!("help", desk.screen());
+    desk.keys("G");
+    assert_snapshot!("help_end", desk.screen());
+    desk.press(KeyCode::Esc);
+    desk.keys("@");
+    assert_snapshot!("groups", desk.screen());
+    desk.press(KeyCode::Esc);
+    desk.radio(RadioEvent::Failed(Error::ScanBusy { detail: "Operation already in progress".to_owned() }));
+    desk.keys("e");
+    assert_snapshot!("messages", desk.screen());
 }
 
 #[test]
 fn what_is_typed() {
-    let mut stage = busy(80, 24);
-    stage.keys("corang");
-    stage.press(KeyCode::Enter);
-    assert_snapshot!("typing_color", stage.screen());
-    stage.press(KeyCode::Esc);
-    stage.keys("3p/notif");
-    assert_snapshot!("typing_filter", stage.screen());
+    let mut desk = busy(80, 24);
+    desk.keys("corang");
+    desk.press(KeyCode::Enter);
+    assert_snapshot!("typing_color", desk.screen());
+    desk.press(KeyCode::Esc);
+    desk.keys("3p/notif");
+    assert_snapshot!("typing_filter", desk.screen());
 }
 
 #[test]
@@ -249,10 +249,10 @@ fn colours_are_what_the_terminal_shows() {
         (Depth::Sixteen, Color::Indexed(3)),
         (Depth::None, Color::Reset),
     ] {
-        let mut stage = Stage::with(80, 24, depth);
-        stage.hear(1, "Light-Desk", -48);
-        stage.up(1, ON);
-        let buffer = stage.buffer();
+        let mut desk = TestDesk::with(80, 24, depth);
+        desk.see(1, "Light-Desk", -48);
+        desk.connect(1, ON);
+        let buffer = desk.buffer();
         let lamp = (0..80).find(|column| *column > 40 && buffer[(*column, 5)].symbol() == "█").unwrap();
         assert_eq!(buffer[(lamp, 5)].fg, expected, "{depth:?}");
         // The swatch in the list is not reversed by the cursor that stands on it.
@@ -266,9 +266,9 @@ fn colours_are_what_the_terminal_shows() {
             assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset));
         }
     }
-    let mut stage = Stage::with(80, 24, Depth::None);
-    stage.hear(1, "Light-Desk", -48);
-    stage.up(1, ON);
-    stage.event(Event::Resize(80, 24));
-    assert_snapshot!("no_colors", stage.screen());
+    let mut desk = TestDesk::with(80, 24, Depth::None);
+    desk.see(1, "Light-Desk", -48);
+    desk.connect(1, ON);
+    desk.event(Event::Resize(80, 24));
+    assert_snapshot!("no_colors", desk.screen());
 }

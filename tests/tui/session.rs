@@ -51,13 +51,13 @@ fn screen(desk: &Desk) -> String {
 
 async fn press(desk: &mut Desk, keys: &[KeyCode]) {
     for &key in keys {
-        let _ = desk.take(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
-        desk.pass(Duration::from_millis(5)).await.unwrap();
+        let _ = desk.handle(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
+        desk.run_for(Duration::from_millis(5)).await.unwrap();
     }
 }
 
 async fn pass(desk: &mut Desk, ms: u64) {
-    desk.pass(Duration::from_millis(ms)).await.unwrap();
+    desk.run_for(Duration::from_millis(ms)).await.unwrap();
 }
 
 /// What was written to the bulbs, in hex.
@@ -184,8 +184,8 @@ async fn frames_are_written_to_a_new_file_only() {
     let file = dir.path().join("frames.log");
     for _ in 0..2 {
         press(&mut desk, &[KeyCode::Char('3'), KeyCode::Char('w')]).await;
-        let _ = desk.take(Event::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
-        let _ = desk.take(Event::Paste(file.display().to_string()));
+        let _ = desk.handle(Event::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+        let _ = desk.handle(Event::Paste(file.display().to_string()));
         press(&mut desk, &[KeyCode::Enter]).await;
         // The paused clock waits for what is written.
         pass(&mut desk, 100).await;
@@ -199,7 +199,7 @@ async fn frames_are_written_to_a_new_file_only() {
 /// Selects the bulb of this name, and goes to its pane.
 async fn choose(desk: &mut Desk, name: &str) {
     press(desk, &[KeyCode::Char('1'), KeyCode::Esc, KeyCode::Esc, KeyCode::Char('/')]).await;
-    let _ = desk.take(Event::Paste(name.to_owned()));
+    let _ = desk.handle(Event::Paste(name.to_owned()));
     press(desk, &[KeyCode::Enter]).await;
 }
 
@@ -220,7 +220,7 @@ async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
     let shown = screen(&desk);
     assert!(shown.contains("● connected") && shown.contains("it never reports"), "{shown}");
     press(&mut desk, &[KeyCode::Char('t')]).await;
-    let _ = desk.take(Event::Paste("2700".to_owned()));
+    let _ = desk.handle(Event::Paste("2700".to_owned()));
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 3000).await;
     let shown = screen(&desk);
@@ -234,7 +234,7 @@ async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 3000).await;
     press(&mut desk, &[KeyCode::Char('v'), KeyCode::Char('/')]).await;
-    let _ = desk.take(Event::Paste("fade-red".to_owned()));
+    let _ = desk.handle(Event::Paste("fade-red".to_owned()));
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 3000).await;
     let shown = screen(&desk);

@@ -1,9 +1,9 @@
 //! What each event makes of the desk. No clock, no I/O: time comes with the event, what is to be done is given back.
 
-mod act;
+mod actions;
 mod mouse;
+mod prompt;
 mod radio;
-mod typing;
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::control::Control;
 use super::event::{Effect, Event};
-use super::keys::{self, Action, Place};
+use super::keys::{self, Action, KeyContext};
 use super::layout::{Areas, too_small};
-use super::model::{Model, Pane, Popup, Typing};
+use super::model::{Model, Pane, Popup, Prompt};
 use super::view::popup;
 
-pub(crate) use act::PRESETS;
+pub(crate) use actions::PRESETS;
 
 /// Takes an event in, so long after the beginning, and gives what is to be done.
 pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
@@ -25,31 +25,31 @@ pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
     match event {
         Event::Key(key) => press(model, key, &mut effects),
         Event::Mouse(event) => mouse::take(model, event, &mut effects),
-        Event::Paste(text) => typing::paste(model, &text),
+        Event::Paste(text) => prompt::paste(model, &text),
         Event::Resize(width, height) => {
             model.size = (width, height);
-            model.held = None;
+            model.dragged = None;
             model.changed();
         }
-        Event::Radio(word) => radio::take(model, word, &mut effects),
+        Event::Radio(event) => radio::take(model, event, &mut effects),
         Event::Tick => radio::tick(model),
     }
-    model.settle();
+    model.refresh();
     effects
 }
 
 /// The places whose keys work now.
-pub(crate) fn places(model: &Model) -> &'static [Place] {
-    if model.typing.is_some() {
-        return &[Place::Always, Place::Typing];
+pub(crate) fn key_contexts(model: &Model) -> &'static [KeyContext] {
+    if model.prompt.is_some() {
+        return &[KeyContext::Always, KeyContext::Prompt];
     }
     if model.popup.is_some() {
-        return &[Place::Always, Place::Popup];
+        return &[KeyContext::Always, KeyContext::Popup];
     }
     match model.pane {
-        Pane::List => &[Place::Always, Place::List, Place::Panes],
-        Pane::Detail => &[Place::Always, Place::Detail, Place::Panes],
-        Pane::Frames => &[Place::Always, Place::Frames, Place::Panes],
+        Pane::List => &[KeyContext::Always, KeyContext::List, KeyContext::Panes],
+        Pane::Detail => &[KeyContext::Always, KeyContext::Detail, KeyContext::Panes],
+        Pane::Frames => &[KeyContext::Always, KeyContext::Frames, KeyContext::Panes],
     }
 }
 
@@ -58,8 +58,8 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     if key.kind == KeyEventKind::Release {
         return;
     }
-    model.chosen = true;
-    let action = keys::find(key, places(model));
+    model.user_selected = true;
+    let action = keys::find(key, key_contexts(model));
     // What cannot be seen cannot be used.
     let blind = too_small(model.size)
         && !matches!(action, Some(Action::Quit | Action::Interrupt | Action::Suspend | Action::Redraw));
@@ -67,8 +67,8 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         return;
     }
     match action {
-        Some(action) if model.typing.is_some() => typing::press(model, action, effects),
-        None if model.typing.is_some() => typing::edit(model, key),
+        Some(action) if model.prompt.is_some() => prompt::press(model, action, effects),
+        None if model.prompt.is_some() => prompt::edit(model, key),
         Some(action) if model.popup.is_some() => in_popup(model, action, effects),
         Some(action) => act(model, action, effects),
         None => {}
@@ -76,7 +76,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
 }
 
 /// What works everywhere; whether it was one of these.
-fn always(action: Action, effects: &mut Vec<Effect>) -> bool {
+fn global_action(action: Action, effects: &mut Vec<Effect>) -> bool {
     effects.push(match action {
         Action::Interrupt => Effect::Interrupt,
         Action::Suspend => Effect::Suspend,
@@ -87,7 +87,7 @@ fn always(action: Action, effects: &mut Vec<Effect>) -> bool {
 }
 
 fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    if always(action, effects) {
+    if global_action(action, effects) {
         return;
     }
     model.changed();
@@ -106,30 +106,30 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
             model.scan_wanted = !model.scan_wanted;
             effects.push(Effect::Scan(model.scan_wanted));
         }
-        Action::Any => {
-            model.any = !model.any;
+        Action::ToggleShowAll => {
+            model.show_all = !model.show_all;
             model.reorder();
         }
-        Action::Sort => act::next_order(model),
-        Action::Filter if model.pane == Pane::Frames => typing::start(model, Typing::FrameFilter),
-        Action::Filter => typing::start(model, Typing::Filter),
-        Action::Save => typing::start(model, Typing::File),
-        Action::TypeColor => typing::start_color(model),
-        Action::TypeKelvin => typing::start_kelvin(model),
-        Action::Effects => act::open_effects(model),
-        Action::Toggle => act::toggle(model, effects),
-        Action::Brighter => act::nudge(model, Control::Brightness, 5, effects),
-        Action::Dimmer => act::nudge(model, Control::Brightness, -5, effects),
-        Action::Mark => act::mark(model),
-        Action::MarkAll => act::mark_all(model),
-        Action::Connect => act::connect(model, effects),
-        Action::Disconnect => act::disconnect(model, effects),
-        Action::Hurry => act::hurry(model, effects),
-        Action::Pause => model.frames.toggle_held(),
+        Action::Sort => actions::next_order(model),
+        Action::Filter if model.pane == Pane::Frames => prompt::start(model, Prompt::FrameFilter),
+        Action::Filter => prompt::start(model, Prompt::Filter),
+        Action::Save => prompt::start(model, Prompt::File),
+        Action::TypeColor => prompt::start_color(model),
+        Action::TypeKelvin => prompt::start_kelvin(model),
+        Action::Effects => actions::open_effects(model),
+        Action::Toggle => actions::toggle(model, effects),
+        Action::Brighter => actions::nudge(model, Control::Brightness, 5, effects),
+        Action::Dimmer => actions::nudge(model, Control::Brightness, -5, effects),
+        Action::Mark => actions::mark(model),
+        Action::MarkAll => actions::mark_all(model),
+        Action::Connect => actions::connect(model, effects),
+        Action::Disconnect => actions::disconnect(model, effects),
+        Action::RetryNow => actions::retry_now(model, effects),
+        Action::Pause => model.frames.toggle_paused(),
         Action::Clear => model.frames.clear(),
         _ => match model.pane {
             Pane::List => in_list(model, action),
-            Pane::Detail => act::in_detail(model, action, effects),
+            Pane::Detail => actions::in_detail(model, action, effects),
             Pane::Frames => in_frames(model, action),
         },
     }
@@ -179,7 +179,7 @@ fn dismiss(model: &mut Model) {
 }
 
 fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    if always(action, effects) {
+    if global_action(action, effects) {
         return;
     }
     model.changed();
@@ -193,11 +193,11 @@ fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::First => 0,
         Action::Last => usize::MAX,
         Action::Filter if model.popup == Some(Popup::Effects) => {
-            typing::start(model, Typing::EffectFilter);
+            prompt::start(model, Prompt::EffectFilter);
             row
         }
         Action::Filter => row,
-        Action::Accept => return take_row(model, effects),
+        Action::Accept => return choose_row(model, effects),
         _ => {
             model.popup = None;
             0
@@ -207,10 +207,10 @@ fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
 }
 
 /// Takes the row that is selected in a window, and closes it.
-pub(super) fn take_row(model: &mut Model, effects: &mut Vec<Effect>) {
+pub(super) fn choose_row(model: &mut Model, effects: &mut Vec<Effect>) {
     match model.popup {
-        Some(Popup::Groups) => act::mark_group(model),
-        Some(Popup::Effects) => act::take_effect(model, effects),
+        Some(Popup::Groups) => actions::mark_group(model),
+        Some(Popup::Effects) => actions::take_effect(model, effects),
         _ => {}
     }
     model.popup = None;
@@ -224,7 +224,7 @@ pub(super) fn clamp_popup(model: &mut Model) {
 fn in_list(model: &mut Model, action: Action) {
     let page = usize::from(model.areas().list_rows()).max(1);
     let last = model.order.len().saturating_sub(1);
-    let index = model.index().unwrap_or_default();
+    let index = model.selected_index().unwrap_or_default();
     let next = match action {
         Action::Up => index.saturating_sub(1),
         Action::Down => index + 1,

@@ -3,29 +3,29 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::super::control::{Control, leader, on_step, range};
+use super::super::control::{Control, range, round_to_step, shown_bulb};
 use super::super::event::Effect;
-use super::super::layout::{CHIP, DetailRow, TRACK_START, columns, detail_rows, inner, too_small};
+use super::super::layout::{DetailRow, SWATCH_WIDTH, TRACK_START, columns, detail_rows, inner, too_small};
 use super::super::model::{Model, Pane, Popup};
 use super::super::view::{popup, tab_at};
-use super::{act, clamp_popup, pane_at, select, take_row};
+use super::{actions, choose_row, clamp_popup, pane_at, select};
 
 pub(super) fn take(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
-    if too_small(model.size) || model.typing.is_some() {
+    if too_small(model.size) || model.prompt.is_some() {
         return;
     }
-    model.chosen |= event.kind != MouseEventKind::Moved;
+    model.user_selected |= event.kind != MouseEventKind::Moved;
     let at = Position::new(event.column, event.row);
     match event.kind {
         MouseEventKind::ScrollUp => scroll(model, at, -1, effects),
         MouseEventKind::ScrollDown => scroll(model, at, 1, effects),
         MouseEventKind::Down(MouseButton::Left) => press(model, at, effects),
         MouseEventKind::Drag(MouseButton::Left) => {
-            if let Some(control) = model.held {
+            if let Some(control) = model.dragged {
                 drag(model, control, at.x, effects);
             }
         }
-        MouseEventKind::Up(MouseButton::Left) => model.held = None,
+        MouseEventKind::Up(MouseButton::Left) => model.dragged = None,
         _ => {}
     }
 }
@@ -36,7 +36,7 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
         match popup::row_at(model, at) {
             Some(row) => {
                 model.popup_row = row;
-                take_row(model, effects);
+                choose_row(model, effects);
             }
             None => model.popup = None,
         }
@@ -61,7 +61,7 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
             model.pane = Pane::Detail;
             let area = areas.detail.map(inner).unwrap_or_default();
             if let Some(control) = control_at(model, area, at) {
-                take_hold(model, control, area, at, effects);
+                press_control(model, control, area, at, effects);
             }
         }
         Some(Pane::Frames) => model.pane = Pane::Frames,
@@ -74,36 +74,36 @@ fn control_at(model: &Model, area: Rect, at: Position) -> Option<Control> {
     if !area.contains(at) {
         return None;
     }
-    let rows = detail_rows(model, model.current()?, area);
+    let rows = detail_rows(model, model.selected_device()?, area);
     match rows.get(usize::from(at.y - area.y))? {
         DetailRow::Control(control) => Some(*control),
         _ => None,
     }
 }
 
-fn take_hold(model: &mut Model, control: Control, area: Rect, at: Position, effects: &mut Vec<Effect>) {
+fn press_control(model: &mut Model, control: Control, area: Rect, at: Position, effects: &mut Vec<Effect>) {
     model.control = control;
     let along = at.x.checked_sub(area.x + TRACK_START);
     match (control, along) {
         (_, None) => {}
-        (Control::Power | Control::Color | Control::Effect, Some(_)) => act::activate(model, effects),
+        (Control::Power | Control::Color | Control::Effect, Some(_)) => actions::activate(model, effects),
         (Control::Presets, Some(along)) => {
-            let index = usize::from(along / CHIP);
-            if index < act::PRESETS.len() {
+            let index = usize::from(along / SWATCH_WIDTH);
+            if index < actions::PRESETS.len() {
                 model.preset = index;
-                act::activate(model, effects);
+                actions::activate(model, effects);
             }
         }
         (Control::Recent, Some(along)) => {
-            let index = usize::from(along / CHIP);
+            let index = usize::from(along / SWATCH_WIDTH);
             if index < model.recent.len() {
                 model.recent_index = index;
-                act::activate(model, effects);
+                actions::activate(model, effects);
             }
         }
         (slider, Some(along)) => {
             if along < columns(area.width).track {
-                model.held = Some(slider);
+                model.dragged = Some(slider);
                 drag(model, slider, at.x, effects);
             }
         }
@@ -113,12 +113,12 @@ fn take_hold(model: &mut Model, control: Control, area: Rect, at: Position, effe
 /// Brings the slider to where the mouse is, also if that has left its row.
 fn drag(model: &mut Model, control: Control, x: u16, effects: &mut Vec<Effect>) {
     let Some(area) = model.areas().detail.map(inner) else { return };
-    let Some((least, most)) = leader(model, control).map(|device| range(device, control)) else { return };
+    let Some((least, most)) = shown_bulb(model, control).map(|device| range(device, control)) else { return };
     let last = u32::from(columns(area.width).track.saturating_sub(1).max(1));
     let along = u32::from(x.saturating_sub(area.x + TRACK_START)).min(last);
     let value = (along * u32::from(most - least) + last / 2) / last;
     let value = least.saturating_add(u16::try_from(value).unwrap_or(most));
-    act::set(model, control, on_step(control, value, (least, most)), effects);
+    actions::set(model, control, round_to_step(control, value, (least, most)), effects);
     model.changed();
 }
 
@@ -133,7 +133,7 @@ fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect
     let areas = model.areas();
     match pane_at(&areas, at.x, at.y) {
         Some(Pane::List) => {
-            let index = model.index().unwrap_or_default().saturating_add_signed(rows);
+            let index = model.selected_index().unwrap_or_default().saturating_add_signed(rows);
             select(model, index.min(model.order.len().saturating_sub(1)));
         }
         Some(Pane::Detail) => {
@@ -141,8 +141,10 @@ fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect
             if let Some(control) = control_at(model, area, at) {
                 // Up is more, as a finger has it.
                 let by = if rows < 0 { 5 } else { -5 };
-                if control.is_slider() && leader(model, control).is_some_and(|device| device.up()) {
-                    act::nudge(model, control, by, effects);
+                if control.is_slider()
+                    && shown_bulb(model, control).is_some_and(|device| device.is_connected())
+                {
+                    actions::nudge(model, control, by, effects);
                 }
             }
         }

@@ -8,22 +8,22 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::control::{Control, leader, range, takes, value};
+use super::super::control::{Control, accepts_now, range, shown_bulb, value};
 use super::super::device::Device;
 use super::super::hsv;
-use super::super::layout::{CHIP, Columns, columns};
-use super::super::paint::{Depth, bold, cursor, dim, glow, hue, temperature};
+use super::super::layout::{Columns, SWATCH_WIDTH, columns};
+use super::super::style::{Depth, base_color, bold, cursor, dim, displayed_color, kelvin_color};
 use super::super::text::{cut, fit, fit_right};
 use super::super::update::PRESETS;
 use super::detail::DetailWriter;
-use super::list::chip;
+use super::list::color_swatch;
 
 impl DetailWriter<'_> {
     pub(super) fn control(&self, control: Control) -> Line<'static> {
         let here = self.focused && self.model.control == control;
-        let device = leader(self.model, control).unwrap_or(self.device);
-        let usable = device.up() && takes(device, control);
-        let scaled = device.can.as_deref().is_some_and(Profile::scales_brightness);
+        let device = shown_bulb(self.model, control).unwrap_or(self.device);
+        let usable = device.is_connected() && accepts_now(device, control);
+        let scaled = device.profile.as_deref().is_some_and(Profile::scales_brightness);
         let name = match control {
             Control::Brightness if scaled => "Brightness≈",
             control => control.name(),
@@ -82,7 +82,7 @@ impl DetailWriter<'_> {
         let color = device.light().and_then(|light| light.color);
         let text = color.map_or_else(|| "—".to_owned(), |color| color.to_string());
         let mut spans = vec![Span::raw(fit(&text, 9))];
-        if device.up() {
+        if device.is_connected() {
             spans.push(Span::styled(if here { "Enter types one" } else { "c types one" }, dim()));
         }
         spans
@@ -96,14 +96,14 @@ impl DetailWriter<'_> {
         here: bool,
         widths: Columns,
     ) -> Vec<Span<'static>> {
-        let room = usize::from((widths.track + widths.value) / CHIP);
+        let room = usize::from((widths.track + widths.value) / SWATCH_WIDTH);
         let mut spans = Vec::new();
         for (index, &color) in colors.iter().enumerate().take(room) {
-            let mut chip = chip(self.depth(), color);
-            if !device.up() {
-                chip = Span::styled("▒", self.depth().ink(color).add_modifier(Modifier::DIM));
+            let mut color_swatch = color_swatch(self.depth(), color);
+            if !device.is_connected() {
+                color_swatch = Span::styled("▒", self.depth().light_style(color).add_modifier(Modifier::DIM));
             }
-            spans.push(chip);
+            spans.push(color_swatch);
             spans.push(if here && index == chosen {
                 Span::styled("◂", self.depth().accent())
             } else {
@@ -130,7 +130,7 @@ impl DetailWriter<'_> {
         let how = if here { "Enter lists them" } else { "v lists them" };
         let name = cut(&name, room.saturating_sub(how.width() + 2)).into_owned();
         let mut spans = vec![Span::styled(name, style)];
-        if device.up() {
+        if device.is_connected() {
             spans.push(Span::styled(format!("  {how}"), dim()));
         }
         spans
@@ -180,7 +180,7 @@ impl DetailWriter<'_> {
         if depth <= Depth::Sixteen || control == Control::Speed {
             return if place == Ordering::Less { Span::raw("━") } else { Span::styled("─", dim()) };
         }
-        Span::styled("━", depth.ink(track_color(device, control, at, light)))
+        Span::styled("━", depth.light_style(track_color(device, control, at, light)))
     }
 }
 
@@ -188,10 +188,10 @@ impl DetailWriter<'_> {
 fn track_color(device: &Device, control: Control, at: u16, light: &Light) -> Rgb {
     let byte = u8::try_from(at).unwrap_or(u8::MAX);
     let own = light.color.unwrap_or(Rgb::WHITE);
-    let tint = device.tint.of(own);
+    let tint = device.hue_saturation.for_color(own);
     let lit = |color: Rgb| {
         let brightness = Some(bulb_protocol::Percent::clamped(byte.max(8)));
-        glow(&Light { power: Some(true), brightness, color: Some(color), ..Light::default() })
+        displayed_color(&Light { power: Some(true), brightness, color: Some(color), ..Light::default() })
     };
     match control {
         Control::Red => Rgb { red: byte, ..own },
@@ -199,8 +199,8 @@ fn track_color(device: &Device, control: Control, at: u16, light: &Light) -> Rgb
         Control::Blue => Rgb { blue: byte, ..own },
         Control::Hue => hsv::rgb(at, 100, 255),
         Control::Saturation => hsv::rgb(tint.hue, byte, 255),
-        Control::Kelvin => temperature(at),
+        Control::Kelvin => kelvin_color(at),
         Control::White => lit(Rgb::WHITE),
-        _ => lit(hue(light)),
+        _ => lit(base_color(light)),
     }
 }

@@ -8,22 +8,22 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
-use super::super::device::{Answer, Device, HISTORY, Link};
+use super::super::device::{ChangeOutcome, Device, HISTORY, LinkState};
 use super::super::layout::{DetailRow, detail_rows, inner};
 use super::super::model::{Model, Pane};
-use super::super::paint::{Depth, bold, dim, glow};
+use super::super::style::{Depth, bold, dim, displayed_color};
 use super::super::text::{cut, fit, plain, wrap};
-use super::list::{bars, history};
+use super::list::{history, signal_bars};
 use super::pane;
 use crate::bulb::{BatterySource, Provenance};
 
 /// Columns of the lamp.
-const LAMP: usize = 12;
+const PREVIEW_WIDTH: usize = 12;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let focused = model.pane == Pane::Detail;
     let rows = inner(area);
-    let Some(device) = model.current() else {
+    let Some(device) = model.selected_device() else {
         frame.render_widget(pane(model, Line::styled(" No bulb is selected ", bold()), focused), area);
         let lines: Vec<Line<'_>> = wrap(
             "Choose one from the list, and press Enter to connect.",
@@ -42,7 +42,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let fits = device.label().width() + long.width() <= room;
         (if fits && !device.driven { long } else { family }, dim())
     } else {
-        (format!(" drives {} marked ", model.marked.len()), model.depth.odd())
+        (format!(" drives {} marked ", model.marked.len()), model.depth.attention())
     };
     let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
     let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
@@ -69,36 +69,36 @@ impl DetailWriter<'_> {
     fn row(&self, row: DetailRow) -> Line<'static> {
         match row {
             DetailRow::Blank => Line::default(),
-            DetailRow::Who => self.who(),
+            DetailRow::Header => self.header(),
             DetailRow::Preview(row) => self.preview(row),
             DetailRow::Control(control) => self.control(control),
             DetailRow::Notice(number) => {
                 let line = notice(self.device, self.width).into_iter().nth(usize::from(number));
-                Line::styled(format!("  {}", line.unwrap_or_default()), self.depth().odd())
+                Line::styled(format!("  {}", line.unwrap_or_default()), self.depth().attention())
             }
-            DetailRow::Profile => self.fact("Profile", self.profile()),
-            DetailRow::Why => self.fact("Why", vec![Span::styled(self.why(), dim())]),
-            DetailRow::Battery => self.fact("Battery", self.battery()),
-            DetailRow::Signal => self.fact("Signal", self.signal()),
-            DetailRow::Answer => self.fact("Link", self.link_facts()),
-            DetailRow::Made => self.fact("Device", self.made()),
-            DetailRow::Serial => self.fact("Serial", self.serial()),
+            DetailRow::Profile => self.labelled("Profile", self.profile()),
+            DetailRow::Evidence => self.labelled("Why", vec![Span::styled(self.evidence(), dim())]),
+            DetailRow::Battery => self.labelled("Battery", self.battery()),
+            DetailRow::Signal => self.labelled("Signal", self.signal()),
+            DetailRow::Link => self.labelled("Link", self.link_facts()),
+            DetailRow::DeviceInfo => self.labelled("Device", self.device_info()),
+            DetailRow::Serial => self.labelled("Serial", self.serial()),
         }
     }
 
-    fn who(&self) -> Line<'static> {
+    fn header(&self) -> Line<'static> {
         let depth = self.depth();
         let left = self.device.link;
         let (text, style) = match left {
-            Link::Up(_) => ("● connected".to_owned(), depth.good()),
-            Link::Connecting(1) => ("◌ connecting".to_owned(), depth.accent()),
-            Link::Connecting(attempt) => (format!("◌ attempt {attempt}"), depth.accent()),
-            Link::Waiting(until) => {
+            LinkState::Up(_) => ("● connected".to_owned(), depth.success()),
+            LinkState::Connecting(1) => ("◌ connecting".to_owned(), depth.accent()),
+            LinkState::Connecting(attempt) => (format!("◌ attempt {attempt}"), depth.accent()),
+            LinkState::Waiting(until) => {
                 let seconds = until.saturating_sub(self.model.now).as_secs_f64().ceil();
-                (format!("↻ again in {seconds} s"), depth.odd())
+                (format!("↻ again in {seconds} s"), depth.attention())
             }
-            Link::None if self.device.report.connected => ("◇ held elsewhere".to_owned(), dim()),
-            Link::None => ("not connected".to_owned(), dim()),
+            LinkState::None if self.device.seen.connected => ("◇ held elsewhere".to_owned(), dim()),
+            LinkState::None => ("not connected".to_owned(), dim()),
         };
         let address = self.device.address();
         let room = usize::from(self.width).saturating_sub(text.width() + 2);
@@ -108,31 +108,31 @@ impl DetailWriter<'_> {
     /// The lamp, and beside it what it does.
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
-        let single = detail_is_low(self);
-        let lamp = self.lamp(light, if single { LAMP / 2 } else { LAMP });
-        let mut spans = vec![Span::raw("  "), lamp, Span::raw("  ")];
+        let single = has_single_row_preview(self);
+        let bar = self.preview_bar(light, if single { PREVIEW_WIDTH / 2 } else { PREVIEW_WIDTH });
+        let mut spans = vec![Span::raw("  "), bar, Span::raw("  ")];
         match (row, light) {
             (0, Some(light)) if single => {
-                spans.push(Span::styled(words(light).join("  "), bold()));
+                spans.push(Span::styled(light_text(light).join("  "), bold()));
                 let (text, style) = self.provenance();
                 let used: usize = spans.iter().map(Span::width).sum();
                 let room = usize::from(self.width).saturating_sub(used + 2);
                 spans.push(Span::styled(format!("  {}", cut(&text, room)), style));
             }
             (0, Some(light)) => {
-                spans.push(Span::styled(switch_words(light).join("  "), bold()));
+                spans.push(Span::styled(power_text(light).join("  "), bold()));
             }
-            (1, Some(light)) => spans.push(Span::raw(shine_words(light).join("  "))),
+            (1, Some(light)) => spans.push(Span::raw(color_text(light).join("  "))),
             (2, Some(_)) => {
                 let (text, style) = self.provenance();
-                let room = usize::from(self.width).saturating_sub(LAMP + 4);
+                let room = usize::from(self.width).saturating_sub(PREVIEW_WIDTH + 4);
                 spans.push(Span::styled(cut(&text, room).into_owned(), style));
             }
             (0, None) => spans.push(Span::styled("state unknown", dim())),
-            (1, None) if self.device.up() && !self.device.tells() => {
+            (1, None) if self.device.is_connected() && !self.device.reports_state() => {
                 spans.push(Span::styled("it never reports", dim()));
             }
-            (1, None) if !self.device.wanted() => spans.push(Span::styled("Enter connects", dim())),
+            (1, None) if !self.device.wants_link() => spans.push(Span::styled("Enter connects", dim())),
             _ => {}
         }
         Line::from(spans)
@@ -142,18 +142,22 @@ impl DetailWriter<'_> {
     fn provenance(&self) -> (String, Style) {
         let depth = self.depth();
         let state = &self.device.state;
-        let (text, style) = match (state.provenance, self.device.answer) {
-            (Provenance::Reported, Answer::Failed) => ("reported; the change failed", depth.bad()),
-            (Provenance::Reported, Answer::Unconfirmed) => ("reported otherwise", depth.odd()),
+        let (text, style) = match (state.provenance, self.device.outcome) {
+            (Provenance::Reported, ChangeOutcome::Failed) => ("reported; the change failed", depth.failure()),
+            (Provenance::Reported, ChangeOutcome::Unconfirmed) => ("reported otherwise", depth.attention()),
             // Some of it the family tells, and some it does not.
             (Provenance::Reported, _) if !state.assumed.is_empty() => {
-                return (format!("reported; assumed: {}", state.assumed), depth.odd());
+                return (format!("reported; assumed: {}", state.assumed), depth.attention());
             }
-            (Provenance::Reported, _) => ("reported", depth.good()),
-            (Provenance::Assumed, Answer::Failed) => ("assumed; the change failed", depth.bad()),
-            (Provenance::Assumed, Answer::Unconfirmed) => ("assumed: not confirmed", depth.odd()),
-            (Provenance::Assumed, _) if !self.device.tells() => ("assumed: never reports", depth.odd()),
-            (Provenance::Assumed, Answer::None) => ("assumed", depth.odd()),
+            (Provenance::Reported, _) => ("reported", depth.success()),
+            (Provenance::Assumed, ChangeOutcome::Failed) => ("assumed; the change failed", depth.failure()),
+            (Provenance::Assumed, ChangeOutcome::Unconfirmed) => {
+                ("assumed: not confirmed", depth.attention())
+            }
+            (Provenance::Assumed, _) if !self.device.reports_state() => {
+                ("assumed: never reports", depth.attention())
+            }
+            (Provenance::Assumed, ChangeOutcome::None) => ("assumed", depth.attention()),
             (Provenance::Assumed, _) => ("assumed …", depth.accent()),
             (Provenance::Advertised, _) => ("advertised", dim()),
             (Provenance::Unknown, _) => ("unknown", dim()),
@@ -161,11 +165,12 @@ impl DetailWriter<'_> {
         (text.to_owned(), style)
     }
 
-    fn lamp(&self, light: Option<&Light>, width: usize) -> Span<'static> {
+    fn preview_bar(&self, light: Option<&Light>, width: usize) -> Span<'static> {
         let depth = self.depth();
         let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
         let on = light.power != Some(false);
-        let style = if depth == Depth::None { Style::new() } else { depth.ink(glow(light)) };
+        let style =
+            if depth == Depth::None { Style::new() } else { depth.light_style(displayed_color(light)) };
         // Which colours an effect has at the moment nobody knows.
         if on && light.mode == Some(Mode::Effect) {
             return Span::styled("▓▒░".repeat(width / 3), style);
@@ -185,7 +190,7 @@ impl DetailWriter<'_> {
 
     /// The family, and what it is.
     fn profile(&self) -> Vec<Span<'static>> {
-        let Some(profile) = self.device.can.as_deref() else {
+        let Some(profile) = self.device.profile.as_deref() else {
             return vec![Span::styled("not known", dim())];
         };
         let name = profile.full_name();
@@ -195,13 +200,13 @@ impl DetailWriter<'_> {
     }
 
     /// What speaks for the family.
-    fn why(&self) -> String {
+    fn evidence(&self) -> String {
         let device = self.device;
-        let family = device.can.as_deref().map(|profile| profile.name.as_str());
-        let own = device.weighed.iter().find(|one| Some(one.family.as_str()) == family);
+        let family = device.profile.as_deref().map(|profile| profile.name.as_str());
+        let own = device.candidates.iter().find(|one| Some(one.family.as_str()) == family);
         let evidence = own.map(|one| one.evidence.iter().map(|evidence| evidence.text.as_str()));
         let text = match (family, evidence) {
-            (Some(_), _) if device.named => "it was named for this bulb".to_owned(),
+            (Some(_), _) if device.profile_configured => "it was named for this bulb".to_owned(),
             (Some(_), Some(evidence)) => evidence.collect::<Vec<_>>().join("; "),
             (Some(_), None) => "its GATT table, and what was read".to_owned(),
             (None, _) => undecided(device),
@@ -209,7 +214,7 @@ impl DetailWriter<'_> {
         cut(&plain(&text), self.room()).into_owned()
     }
 
-    fn fact(&self, name: &'static str, spans: Vec<Span<'static>>) -> Line<'static> {
+    fn labelled(&self, name: &'static str, spans: Vec<Span<'static>>) -> Line<'static> {
         let mut line = vec![Span::styled(format!("  {}", fit(name, 12)), dim())];
         line.extend(spans);
         Line::from(line)
@@ -225,7 +230,8 @@ impl DetailWriter<'_> {
             Some(None) => vec![Span::styled("none", dim())],
             Some(Some(battery)) => {
                 let full = usize::from(battery.percent).div_ceil(10);
-                let style = if battery.percent <= 15 { self.depth().bad() } else { self.depth().good() };
+                let style =
+                    if battery.percent <= 15 { self.depth().failure() } else { self.depth().success() };
                 let source = if battery.source == BatterySource::Bluez { "  as BlueZ has it" } else { "" };
                 vec![
                     Span::styled("▰".repeat(full), style),
@@ -241,7 +247,7 @@ impl DetailWriter<'_> {
         let Some(rssi) = self.device.rssi else { return vec![Span::styled("—", dim())] };
         let weak = if rssi < -85 { " weak" } else { "" };
         vec![
-            Span::styled(bars(self.device), self.depth().good()),
+            Span::styled(signal_bars(self.device), self.depth().success()),
             Span::raw(format!(" {rssi} dBm{weak}")),
             Span::styled(format!("  {}", history(self.device, HISTORY).trim_start()), dim()),
         ]
@@ -249,14 +255,14 @@ impl DetailWriter<'_> {
 
     fn link_facts(&self) -> Vec<Span<'static>> {
         let mut facts = Vec::new();
-        if self.device.up() {
+        if self.device.is_connected() {
             facts.push(match self.device.latency {
                 Some(latency) => format!("answers in {} ms", latency.as_millis()),
                 None => "up".to_owned(),
             });
         }
-        if self.device.losses > 0 {
-            facts.push(format!("lost {}×", self.device.losses));
+        if self.device.link_losses > 0 {
+            facts.push(format!("lost {}×", self.device.link_losses));
         }
         if facts.is_empty() {
             facts.push("—".to_owned());
@@ -264,7 +270,7 @@ impl DetailWriter<'_> {
         vec![Span::styled(cut(&facts.join(", "), self.room()).into_owned(), Style::new())]
     }
 
-    fn made(&self) -> Vec<Span<'static>> {
+    fn device_info(&self) -> Vec<Span<'static>> {
         let Some(info) = &self.device.info else { return vec![Span::styled("—", dim())] };
         let version = |name: &str, text: &Option<String>| text.as_ref().map(|text| format!("{name} {text}"));
         let parts = [
@@ -287,13 +293,13 @@ impl DetailWriter<'_> {
 
 /// Why a bulb has no controls, in lines of a pane that is so wide; nothing of one of which nothing is known yet.
 pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
-    let text = match (&device.refusal, device.can.as_deref()) {
+    let text = match (&device.refusal, device.profile.as_deref()) {
         (Some((code, text)), _) => format!("{code}: {text}"),
         (None, Some(profile)) => match &profile.unsupported {
             Some(reason) => format!("{} cannot be driven: {}", profile.full_name(), plain(reason)),
             None => return Vec::new(),
         },
-        (None, None) if !device.wanted() && device.bulb => {
+        (None, None) if !device.wants_link() && device.bulb => {
             "What it can do is known once its GATT table has been seen.".to_owned()
         }
         (None, None) => return Vec::new(),
@@ -303,8 +309,8 @@ pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
 
 /// What speaks for which families where nothing settles it.
 fn undecided(device: &Device) -> String {
-    let first = device.weighed.first().map_or(0, |one| one.score);
-    let near = device.weighed.iter().filter(|one| one.score + LEAD > first);
+    let first = device.candidates.first().map_or(0, |one| one.score);
+    let near = device.candidates.iter().filter(|one| one.score + LEAD > first);
     let names: Vec<String> =
         near.take(4).map(|one| format!("{} {}", crate::bulb::families::full_name(one), one.score)).collect();
     if names.is_empty() {
@@ -315,20 +321,20 @@ fn undecided(device: &Device) -> String {
 }
 
 /// Whether the lamp has one row only.
-fn detail_is_low(pen: &DetailWriter<'_>) -> bool {
-    let area = pen.model.areas().detail.map(inner).unwrap_or_default();
-    let rows = detail_rows(pen.model, pen.device, area);
+fn has_single_row_preview(writer: &DetailWriter<'_>) -> bool {
+    let area = writer.model.areas().detail.map(inner).unwrap_or_default();
+    let rows = detail_rows(writer.model, writer.device, area);
     !rows.contains(&DetailRow::Preview(1))
 }
 
 /// Whether it is on, and how bright.
-fn switch_words(light: &Light) -> Vec<String> {
+fn power_text(light: &Light) -> Vec<String> {
     let power = light.power.map(|on| if on { "on" } else { "off" }.to_owned());
     power.into_iter().chain(light.brightness.map(|percent| percent.to_string())).collect()
 }
 
 /// What it shines with: the colour, white or the effect, whichever shows.
-fn shine_words(light: &Light) -> Vec<String> {
+fn color_text(light: &Light) -> Vec<String> {
     let shines = |mode: Mode| light.mode.is_none_or(|own| own == mode);
     let mut words = Vec::new();
     words.extend(light.color.filter(|_| shines(Mode::Color)).map(|color| color.to_string()));
@@ -338,6 +344,6 @@ fn shine_words(light: &Light) -> Vec<String> {
     words
 }
 
-fn words(light: &Light) -> Vec<String> {
-    switch_words(light).into_iter().chain(shine_words(light)).collect()
+fn light_text(light: &Light) -> Vec<String> {
+    power_text(light).into_iter().chain(color_text(light)).collect()
 }

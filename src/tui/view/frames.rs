@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::frames::Row;
+use super::super::frames::FrameRow;
 use super::super::layout::inner;
 use super::super::model::{Model, Pane};
-use super::super::paint::{bold, dim};
+use super::super::style::{bold, dim};
 use super::super::text::{cut, fit, fit_right, wrap};
 use super::pane;
 
@@ -16,18 +16,19 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let log = &model.frames;
     let focused = model.pane == Pane::Frames;
     let mut title = vec![Span::styled(" Frames ", bold())];
-    if log.is_held() {
-        title.push(Span::styled(format!("paused, {} more ", log.behind()), model.depth.odd()));
+    if log.is_paused() {
+        title.push(Span::styled(format!("paused, {} more ", log.new_since_pause()), model.depth.attention()));
     }
     if !log.filter().is_empty() {
         title.push(Span::styled(format!("with {:?} ", cut(log.filter(), 20)), dim()));
     }
     if log.missed > 0 {
-        title.push(Span::styled(format!("{} missed ", log.missed), model.depth.odd()));
+        title.push(Span::styled(format!("{} missed ", log.missed), model.depth.attention()));
     }
     let mut block = pane(model, Line::from(title), focused);
-    if log.back > 0 {
-        block = block.title_bottom(Line::styled(format!(" {} below ", log.back), dim()).right_aligned());
+    if log.scrolled_back > 0 {
+        block =
+            block.title_bottom(Line::styled(format!(" {} below ", log.scrolled_back), dim()).right_aligned());
     }
     frame.render_widget(block, area);
     let rows = inner(area);
@@ -50,13 +51,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// `  12.345 → Light-Desk fff1 0164ff8800  on  100 %  #ff8800`
-fn line(model: &Model, row: &Row, width: u16) -> Line<'static> {
+fn line(model: &Model, row: &FrameRow, width: u16) -> Line<'static> {
     let width = usize::from(width);
     let time = format!("{}.{:03}", row.at.as_secs(), row.at.subsec_millis());
-    let arrow = if row.out {
-        Span::styled(" → ", model.depth.odd())
+    let arrow = if row.outgoing {
+        Span::styled(" → ", model.depth.attention())
     } else {
-        Span::styled(" ← ", model.depth.good())
+        Span::styled(" ← ", model.depth.success())
     };
     let mut spans = vec![Span::styled(fit_right(&time, 9), dim()), arrow];
     let name = if width >= 76 { 14 } else { 0 };
@@ -69,7 +70,7 @@ fn line(model: &Model, row: &Row, width: u16) -> Line<'static> {
     let room = width.saturating_sub(used + 2);
     spans.push(match &row.meaning {
         Ok(meaning) => Span::styled(format!("  {}", cut(meaning, room)), dim()),
-        Err(fault) => Span::styled(format!("  {}", cut(fault, room)), model.depth.bad()),
+        Err(fault) => Span::styled(format!("  {}", cut(fault, room)), model.depth.failure()),
     });
     Line::from(spans)
 }

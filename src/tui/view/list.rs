@@ -8,11 +8,11 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::device::{Answer, Device, Link};
+use super::super::device::{ChangeOutcome, Device, LinkState};
 use super::super::event::ScanPhase;
 use super::super::layout::inner;
-use super::super::model::{FADE, Model, Pane, Sort};
-use super::super::paint::{Depth, bold, cursor, dim, glow};
+use super::super::model::{FADE_AFTER, Model, Pane, Sort};
+use super::super::style::{Depth, bold, cursor, dim, displayed_color};
 use super::super::text::{fit, fit_right, wrap};
 use super::pane;
 use crate::bulb::Provenance;
@@ -25,7 +25,7 @@ const SIGNAL: u16 = 10;
 
 /// A column that is there if there is room; its width with the space before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extra {
+enum OptionalColumn {
     Age,
     Battery,
     Address,
@@ -33,7 +33,7 @@ enum Extra {
     Profile,
 }
 
-impl Extra {
+impl OptionalColumn {
     /// In the order in which they are given room.
     const ALL: [Self; 5] = [Self::Age, Self::Battery, Self::History, Self::Address, Self::Profile];
 
@@ -42,23 +42,23 @@ impl Extra {
             Self::Age => 4,
             Self::Battery => 5,
             Self::Address => 18,
-            Self::History => 1 + SHORT,
+            Self::History => 1 + HISTORY_WIDTH,
             Self::Profile => 9,
         }
     }
 }
 
 /// How much of the signal's history a row has.
-const SHORT: u16 = 8;
+const HISTORY_WIDTH: u16 = 8;
 
 /// The columns of a row that is so wide: the name's width, and which others there are.
-fn columns(width: u16) -> (u16, Vec<Extra>) {
+fn columns(width: u16) -> (u16, Vec<OptionalColumn>) {
     let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
     let mut extras = Vec::new();
-    for extra in Extra::ALL {
+    for extra in OptionalColumn::ALL {
         if extra.width() <= room {
             // A name that can be read comes before what is known elsewhere too.
-            let narrow = NAME.0 + room - extra.width() < 13 && extra != Extra::Age;
+            let narrow = NAME.0 + room - extra.width() < 13 && extra != OptionalColumn::Age;
             if narrow {
                 continue;
             }
@@ -76,13 +76,13 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         Sort::Name => "by name",
         Sort::Address => "by address",
     };
-    let what = if model.any { " Devices " } else { " Bulbs " };
+    let what = if model.show_all { " Devices " } else { " Bulbs " };
     let title = Line::from(vec![Span::styled(what, bold()), Span::styled(format!("{order} "), dim())]);
     let mut block = pane(model, title, focused);
     let rows = inner(area);
     let more = model.order.len().saturating_sub(model.offset + usize::from(rows.height));
     if more > 0 || model.offset > 0 {
-        let place = model.index().map_or(0, |index| index + 1);
+        let place = model.selected_index().map_or(0, |index| index + 1);
         block = block
             .title_bottom(Line::styled(format!(" {place} of {} ", model.order.len()), dim()).right_aligned());
     }
@@ -111,7 +111,7 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         format!("Nothing has {:?} in its name or address. Esc shows all.", model.filter)
     } else if model.banner.is_some() {
         "Bluetooth cannot be used at present.".to_owned()
-    } else if hidden > 0 && !model.any {
+    } else if hidden > 0 && !model.show_all {
         let other = if hidden == 1 { "device is" } else { "devices are" };
         format!("No bulbs so far; {hidden} other {other} in reach. Press a to see them.")
     } else if model.scan == ScanPhase::On {
@@ -131,23 +131,23 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), place);
 }
 
-fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Extra]) -> Line<'a> {
+fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[OptionalColumn]) -> Line<'a> {
     let depth = model.depth;
-    let faded = device.silent >= FADE;
+    let faded = device.silent_for >= FADE_AFTER;
     let marked = model.marked.contains(device.id());
     let mut spans = vec![
         Span::raw(" "),
-        Span::styled(if marked { "◆" } else { " " }, depth.odd()),
+        Span::styled(if marked { "◆" } else { " " }, depth.attention()),
         link_sign(depth, device),
         Span::raw(" "),
     ];
-    spans.extend(swatch(depth, device));
-    spans.push(answer_sign(depth, device));
+    spans.extend(light_swatch(depth, device));
+    spans.push(outcome_sign(depth, device));
     spans.push(Span::raw(" "));
     let name_style = if device.name.is_empty() || faded { dim() } else { Style::new() };
     let label = if device.name.is_empty() { "(no name)" } else { &device.name };
     spans.push(Span::styled(fit(label, usize::from(name)), name_style));
-    spans.push(Span::styled(format!(" {}", bars(device)), depth.good()));
+    spans.push(Span::styled(format!(" {}", signal_bars(device)), depth.success()));
     let dbm = device.rssi.map_or_else(|| "—".to_owned(), |rssi| rssi.to_string());
     spans.push(Span::raw(fit_right(&dbm, 5)));
     for extra in extras {
@@ -157,19 +157,21 @@ fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Extra]) -> L
     if faded { line.style(dim()) } else { line }
 }
 
-fn cell(model: &Model, device: &Device, extra: Extra) -> Span<'static> {
+fn cell(model: &Model, device: &Device, extra: OptionalColumn) -> Span<'static> {
     let width = usize::from(extra.width());
     match extra {
-        Extra::Age => Span::styled(fit_right(&model.age(device).unwrap_or_default(), width), dim()),
-        Extra::Battery => {
+        OptionalColumn::Age => Span::styled(fit_right(&model.age(device).unwrap_or_default(), width), dim()),
+        OptionalColumn::Battery => {
             let level = device.battery.flatten().map(|battery| battery.percent);
             let text = level.map_or_else(String::new, |percent| format!("{percent}%"));
             let low = level.is_some_and(|percent| percent <= 15);
-            Span::styled(fit_right(&text, width), if low { model.depth.bad() } else { dim() })
+            Span::styled(fit_right(&text, width), if low { model.depth.failure() } else { dim() })
         }
-        Extra::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
-        Extra::History => Span::styled(format!(" {}", history(device, usize::from(SHORT))), dim()),
-        Extra::Profile => {
+        OptionalColumn::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
+        OptionalColumn::History => {
+            Span::styled(format!(" {}", history(device, usize::from(HISTORY_WIDTH))), dim())
+        }
+        OptionalColumn::Profile => {
             Span::styled(format!(" {}", fit(&device.family().unwrap_or_default(), width - 1)), dim())
         }
     }
@@ -178,19 +180,19 @@ fn cell(model: &Model, device: &Device, extra: Extra) -> Span<'static> {
 /// How the link is: up, being made, waiting, held by another program of this machine, none.
 fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
     match device.link {
-        Link::Up(_) => Span::styled("●", depth.good()),
-        Link::Connecting(_) => Span::styled("◌", depth.accent()),
-        Link::Waiting(_) => Span::styled("↻", depth.odd()),
-        Link::None if device.report.connected => Span::styled("◇", dim()),
-        Link::None => Span::raw(" "),
+        LinkState::Up(_) => Span::styled("●", depth.success()),
+        LinkState::Connecting(_) => Span::styled("◌", depth.accent()),
+        LinkState::Waiting(_) => Span::styled("↻", depth.attention()),
+        LinkState::None if device.seen.connected => Span::styled("◇", dim()),
+        LinkState::None => Span::raw(" "),
     }
 }
 
 /// The lamp's light in two columns. Without colours, shades stand for brightness.
-fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
+fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
     let end = Span::raw("");
     let Some(light) = device.light() else {
-        return [if device.up() { Span::styled("??", dim()) } else { Span::raw("  ") }, end];
+        return [if device.is_connected() { Span::styled("??", dim()) } else { Span::raw("  ") }, end];
     };
     let on = light.power != Some(false);
     let advertised = device.state.provenance == Provenance::Advertised;
@@ -212,26 +214,26 @@ fn swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
         }
         _ => {
             // Not reversed under the cursor: there it is the lamp's colour too.
-            let style = depth.ink(glow(light)).remove_modifier(Modifier::REVERSED);
+            let style = depth.light_style(displayed_color(light)).remove_modifier(Modifier::REVERSED);
             if on { [Span::styled(lit, style), end] } else { [Span::styled("··", dim()), end] }
         }
     }
 }
 
 /// What became of the last change.
-fn answer_sign(depth: Depth, device: &Device) -> Span<'static> {
-    match device.answer {
-        Answer::None => Span::raw(" "),
-        Answer::Pending => Span::styled("…", depth.accent()),
-        Answer::Confirmed => Span::styled("✓", depth.good()),
-        Answer::Unconfirmed => Span::styled("~", depth.odd()),
-        Answer::Failed => Span::styled("✗", depth.bad()),
+fn outcome_sign(depth: Depth, device: &Device) -> Span<'static> {
+    match device.outcome {
+        ChangeOutcome::None => Span::raw(" "),
+        ChangeOutcome::Pending => Span::styled("…", depth.accent()),
+        ChangeOutcome::Confirmed => Span::styled("✓", depth.success()),
+        ChangeOutcome::Unconfirmed => Span::styled("~", depth.attention()),
+        ChangeOutcome::Failed => Span::styled("✗", depth.failure()),
     }
 }
 
 /// Signal strength in four columns.
-pub(super) fn bars(device: &Device) -> &'static str {
-    match device.step {
+pub(super) fn signal_bars(device: &Device) -> &'static str {
+    match device.signal_step {
         0 => "    ",
         1 => "▂   ",
         2 => "▂▄  ",
@@ -252,8 +254,8 @@ pub(super) fn history(device: &Device, width: usize) -> String {
     std::iter::repeat_n(' ', missing).chain(last.map(bar)).collect()
 }
 
-/// A chip of a colour in so many columns; without colours its name has to do.
-pub(super) fn chip(depth: Depth, color: Rgb) -> Span<'static> {
-    let style = depth.ink(color);
+/// A color_swatch of a colour in so many columns; without colours its name has to do.
+pub(super) fn color_swatch(depth: Depth, color: Rgb) -> Span<'static> {
+    let style = depth.light_style(color);
     Span::styled("█", if depth == Depth::None { style.add_modifier(Modifier::DIM) } else { style })
 }

@@ -13,14 +13,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::control::{Control, offered};
+use super::control::{Control, visible_controls};
 use super::event::ScanPhase;
-use super::keys::{Binding, Place, TABLE};
-use super::layout::{LEAST, too_small};
-use super::model::{Model, Pane, Popup, Typing, Weight};
-use super::paint::{bold, dim};
+use super::keys::{Binding, KeyContext, TABLE};
+use super::layout::{MIN_SIZE, too_small};
+use super::model::{Model, Pane, Popup, Prompt, Severity};
+use super::style::{bold, dim};
 use super::text::{cut, wrap};
-use super::update::places;
+use super::update::key_contexts;
 use crate::error::Error;
 
 pub(crate) use detail::notice;
@@ -60,8 +60,10 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 
 fn small(model: &Model, frame: &mut Frame<'_>) {
     let (width, height) = model.size;
-    let text =
-        format!("terminal too small: {width}×{height}, at least {}×{} is needed (q quits)", LEAST.0, LEAST.1);
+    let text = format!(
+        "terminal too small: {width}×{height}, at least {}×{} is needed (q quits)",
+        MIN_SIZE.0, MIN_SIZE.1
+    );
     let area = frame.area();
     let lines: Vec<Line<'_>> = wrap(&text, usize::from(area.width)).into_iter().map(Line::from).collect();
     frame.render_widget(Paragraph::new(lines), area);
@@ -81,10 +83,10 @@ fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     left.push(Span::raw("  "));
     left.extend(scanning(model));
     let left = Line::from(left);
-    let held = model.devices.values().filter(|device| device.up()).count();
+    let held = model.devices.values().filter(|device| device.is_connected()).count();
     let mut right = vec![];
     if !model.marked.is_empty() {
-        right.push(Span::styled(format!("{} marked  ", model.marked.len()), model.depth.odd()));
+        right.push(Span::styled(format!("{} marked  ", model.marked.len()), model.depth.attention()));
     }
     right.push(Span::raw(format!("{held} connected  ")));
     let total = model.devices.len();
@@ -100,13 +102,13 @@ fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 fn scanning(model: &Model) -> Vec<Span<'static>> {
     const TURNS: [&str; 8] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠇"];
-    let turn = TURNS.get(usize::from(model.turn) % TURNS.len()).copied().unwrap_or_default();
+    let turn = TURNS.get(usize::from(model.spinner) % TURNS.len()).copied().unwrap_or_default();
     match model.scan {
         ScanPhase::On => vec![Span::styled(turn, model.depth.accent()), Span::raw(" scanning")],
-        ScanPhase::Resting => {
+        ScanPhase::Paused => {
             vec![Span::styled("·", dim()), Span::styled(" scan rests for a connect", dim())]
         }
-        ScanPhase::Failed => vec![Span::styled("! no scan", model.depth.odd())],
+        ScanPhase::Failed => vec![Span::styled("! no scan", model.depth.attention())],
         ScanPhase::Off if model.scan_wanted => vec![Span::styled("· no scan yet", dim())],
         ScanPhase::Off => vec![Span::styled("· scan is off (s starts it)", dim())],
     }
@@ -122,7 +124,7 @@ pub(crate) fn banner_lines(error: &Error, width: u16) -> (String, Vec<String>) {
 
 fn banner(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let Some(error) = &model.banner else { return };
-    let edge = || Span::styled(" ▌ ", model.depth.odd());
+    let edge = || Span::styled(" ▌ ", model.depth.attention());
     let (what, hint) = banner_lines(error, area.width);
     let what = [edge(), Span::styled(what, bold()), Span::styled(format!("  {}", error.code()), dim())];
     let hint = hint.into_iter().map(|line| Line::from(vec![edge(), Span::raw(line)]));
@@ -154,23 +156,23 @@ pub(crate) fn tab_at(area: Rect, column: u16) -> Option<Pane> {
 
 fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
-    if let Some((what, input)) = &model.typing {
+    if let Some((what, input)) = &model.prompt {
         let label = match what {
-            Typing::Filter => " filter: ",
-            Typing::FrameFilter => " frames with: ",
-            Typing::EffectFilter => " effects with: ",
-            Typing::Kelvin => " kelvin: ",
-            Typing::Color => " colour: ",
-            Typing::Value(_) => " value: ",
-            Typing::File => " write frames to: ",
+            Prompt::Filter => " filter: ",
+            Prompt::FrameFilter => " frames with: ",
+            Prompt::EffectFilter => " effects with: ",
+            Prompt::Kelvin => " kelvin: ",
+            Prompt::Color => " colour: ",
+            Prompt::Value(_) => " value: ",
+            Prompt::File => " write frames to: ",
         };
         return typed(model, frame, area, label, input);
     }
     if let Some(message) = model.message() {
         let mut spans = vec![Span::raw(" ")];
-        let (style, sign) = match message.weight {
-            Weight::Failure => (model.depth.bad(), "✗ "),
-            Weight::Note => (Style::new(), ""),
+        let (style, sign) = match message.severity {
+            Severity::Error => (model.depth.failure(), "✗ "),
+            Severity::Info => (Style::new(), ""),
         };
         spans.push(Span::styled(sign, style));
         // The code has its place first: it is short, and what one looks up.
@@ -208,15 +210,15 @@ fn typed(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &
 
 /// The keys that are worth knowing here, as many as there is room for; the help comes last and always.
 fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    if let Some(fault) = &model.typing_fault {
+    if let Some(fault) = &model.prompt_error {
         let text = cut(fault, usize::from(area.width).saturating_sub(2)).into_owned();
-        return frame.render_widget(Line::styled(format!(" {text}"), model.depth.bad()), area);
+        return frame.render_widget(Line::styled(format!(" {text}"), model.depth.failure()), area);
     }
-    let places = places(model);
+    let contexts = key_contexts(model);
     let rows =
-        TABLE.iter().filter(|row| !hint_here(model, row.hint).is_empty() && places.contains(&row.place));
+        TABLE.iter().filter(|row| !hint_here(model, row.hint).is_empty() && contexts.contains(&row.context));
     let (last, first): (Vec<&Binding>, Vec<&Binding>) =
-        rows.partition(|row| row.place == Place::Panes && matches!(row.hint, "help" | "quit"));
+        rows.partition(|row| row.context == KeyContext::Panes && matches!(row.hint, "help" | "quit"));
     let pair = |row: &Binding| {
         let key = row.keys.first().map(|key| key.text()).unwrap_or_default();
         let width = key.width() + row.hint.width() + 3;
@@ -242,8 +244,8 @@ fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 /// A hint in the words of what it would do now.
 fn hint_here(model: &Model, hint: &'static str) -> &'static str {
-    let up = model.current().is_some_and(super::device::Device::up);
-    let offers = |control| offered(model).contains(&control);
+    let up = model.selected_device().is_some_and(super::device::Device::is_connected);
+    let has_control = |control| visible_controls(model).contains(&control);
     match hint {
         "connect" if up => "go to",
         "do" if !up => "connect",
@@ -254,13 +256,13 @@ fn hint_here(model: &Model, hint: &'static str) -> &'static str {
             _ => "type",
         },
         // What no bulb here can do is no hint.
-        "on/off" if !offers(Control::Power) => "",
-        "colour" if !offers(Control::Color) => "",
-        "kelvin" if !offers(Control::Kelvin) => "",
-        "effects" if !offers(Control::Effect) => "",
+        "on/off" if !has_control(Control::Power) => "",
+        "colour" if !has_control(Control::Color) => "",
+        "kelvin" if !has_control(Control::Kelvin) => "",
+        "effects" if !has_control(Control::Effect) => "",
         "filter" if model.popup.is_some_and(|popup| popup != Popup::Effects) => "",
         "less" | "more" if !up => "",
-        "pause" if model.frames.is_held() => "go on",
+        "pause" if model.frames.is_paused() => "go on",
         _ => hint,
     }
 }

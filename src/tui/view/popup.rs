@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::super::control::{Control, effects_shown, leader};
+use super::super::control::{Control, effects_shown, shown_bulb};
 use super::super::device::Device;
-use super::super::keys::{Place, TABLE};
+use super::super::keys::{KeyContext, TABLE};
 use super::super::layout::inner;
-use super::super::model::{Model, Popup, Weight};
-use super::super::paint::{bold, cursor, dim};
+use super::super::model::{Model, Popup, Severity};
+use super::super::style::{bold, cursor, dim};
 use super::super::text::{fit, wrap};
 use super::pane;
 
@@ -97,7 +97,7 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     if shown.is_empty() {
         return vec![Line::styled(format!(" No effect has {:?} in its name.", model.effect_filter), dim())];
     }
-    let light = leader(model, Control::Effect).and_then(|device| device.light());
+    let light = shown_bulb(model, Control::Effect).and_then(|device| device.light());
     let runs =
         light.filter(|light| light.mode == Some(Mode::Effect)).and_then(|light| light.effect.as_deref());
     let bulbs = model.target_ids().count();
@@ -107,7 +107,7 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
         let few = if have < bulbs { format!("  {have} of {bulbs} bulbs") } else { String::new() };
         let label = if name.bytes().all(|c| c.is_ascii_digit()) { format!("number {name}") } else { name };
         let line = Line::from(vec![
-            Span::styled(format!(" {sign} "), model.depth.good()),
+            Span::styled(format!(" {sign} "), model.depth.success()),
             Span::raw(fit(&label, 24)),
             Span::styled(few, dim()),
         ]);
@@ -118,15 +118,22 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
 
 /// The key table, a heading a place.
 fn help(model: &Model) -> Vec<Line<'static>> {
-    const PLACES: [Place; 7] =
-        [Place::Panes, Place::List, Place::Detail, Place::Frames, Place::Always, Place::Typing, Place::Popup];
+    const PLACES: [KeyContext; 7] = [
+        KeyContext::Panes,
+        KeyContext::List,
+        KeyContext::Detail,
+        KeyContext::Frames,
+        KeyContext::Always,
+        KeyContext::Prompt,
+        KeyContext::Popup,
+    ];
     let mut lines = Vec::new();
     for place in PLACES {
         if !lines.is_empty() {
             lines.push(Line::default());
         }
         lines.push(Line::styled(format!(" {}", place.title()), bold()));
-        for row in TABLE.iter().filter(|row| row.place == place) {
+        for row in TABLE.iter().filter(|row| row.context == place) {
             let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
             lines.extend(entry(model, &keys.join(" "), row.help));
         }
@@ -152,7 +159,7 @@ fn help(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-/// A key, or a sign, and what it means, on as many lines as that takes.
+/// A key, or a sign, and what it means, on as many lines as that accepts_now.
 fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
     const KEYS: usize = 16;
     let width = usize::from(inner(area(model)).width).saturating_sub(KEYS + 5);
@@ -173,7 +180,7 @@ fn messages(model: &Model) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for message in &model.messages {
         let time = format!("{:>6}.{}  ", message.at.as_secs(), message.at.subsec_millis() / 100);
-        let style = if message.weight == Weight::Failure { model.depth.bad() } else { dim() };
+        let style = if message.severity == Severity::Error { model.depth.failure() } else { dim() };
         let code = message.code.map_or_else(String::new, |code| format!("{code}: "));
         let hint = message.hint.iter().flat_map(|hint| wrap(hint, width)).map(|line| (line, dim()));
         let text = wrap(&format!("{code}{}", message.text), width).into_iter().map(|line| (line, style));
@@ -195,7 +202,7 @@ fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     let row = |(index, group): (usize, &super::super::model::Group)| {
         let wanted = group.target.selectors();
         let mut members = String::new();
-        let is_member = |device: &&Device| wanted.iter().any(|wanted| wanted.matches(&device.report));
+        let is_member = |device: &&Device| wanted.iter().any(|wanted| wanted.matches(&device.seen));
         for device in model.devices.values().filter(is_member) {
             let separator = if members.is_empty() { "" } else { ", " };
             members.extend([separator, device.label()]);

@@ -1,4 +1,4 @@
-//! The radio side: one task that owns the radio and the held bulbs, does what the desk wants done, and tells what happens.
+//! The radio side: one task that owns the radio and the held bulbs, does what the desk wants done, and event_sender what happens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -22,125 +22,125 @@ use crate::radio::trace::{Traced, TracedFrame};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
 /// Reports reach the desk at most so often, each device once.
-const BATCH: Duration = Duration::from_millis(100);
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long after a failure the radio is opened again.
-const REOPEN: Duration = Duration::from_secs(2);
+const REOPEN_DELAY: Duration = Duration::from_secs(2);
 /// The largest number of frames told at once.
-const FRAMES: usize = 256;
+const FRAME_BATCH: usize = 256;
 /// How many things that happen to bulbs wait to be told.
-const HAPPENINGS: usize = 64;
+const DRIVER_EVENT_QUEUE: usize = 64;
 
 /// Opens the radio; again if it could not be opened, or has gone.
 pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync>;
 
 /// What the radio side needs.
-pub(super) struct Operator {
+pub(super) struct RadioWorker {
     pub(super) open: Opener,
     pub(super) families: Arc<Families>,
     pub(super) timeout: Duration,
     pub(super) effects: mpsc::Receiver<Effect>,
-    pub(super) words: mpsc::Sender<RadioEvent>,
+    pub(super) radio_events: mpsc::Sender<RadioEvent>,
 }
 
 /// The desk has gone: there is nobody to work for.
-struct Gone;
+struct DeskClosed;
 
-impl Operator {
+impl RadioWorker {
     /// Works until the desk has gone.
     pub(super) async fn run(mut self) {
-        while let Ok(radio) = self.opened().await {
-            if Shift::new(&self, radio).run(&mut self.effects).await.is_err() {
+        while let Ok(radio) = self.open_radio().await {
+            if OpenRadio::new(&self, radio).run(&mut self.effects).await.is_err() {
                 return;
             }
         }
     }
 
-    async fn opened(&mut self) -> Result<Arc<dyn Radio>, Gone> {
+    async fn open_radio(&mut self) -> Result<Arc<dyn Radio>, DeskClosed> {
         loop {
             let error = tokio::select! {
                 radio = (self.open)() => match radio {
                     Ok(radio) => return Ok(radio),
                     Err(error) => error,
                 },
-                () = self.words.closed() => return Err(Gone),
+                () = self.radio_events.closed() => return Err(DeskClosed),
             };
-            self.words.send(RadioEvent::Closed(error)).await.map_err(|_| Gone)?;
+            self.radio_events.send(RadioEvent::OpenFailed(error)).await.map_err(|_| DeskClosed)?;
             tokio::select! {
-                () = sleep(REOPEN) => {}
-                () = self.words.closed() => return Err(Gone),
+                () = sleep(REOPEN_DELAY) => {}
+                () = self.radio_events.closed() => return Err(DeskClosed),
             }
         }
     }
 }
 
 /// The time with one radio.
-struct Shift {
+struct OpenRadio {
     radio: Arc<dyn Radio>,
     families: Arc<Families>,
     timeout: Duration,
-    words: mpsc::Sender<RadioEvent>,
+    radio_events: mpsc::Sender<RadioEvent>,
     frames: broadcast::Receiver<TracedFrame>,
     gate: Arc<ConnectGate>,
     scan: watch::Sender<bool>,
     drivers: HashMap<DeviceId, Driver>,
     /// What the drivers tell; and where they tell it.
-    happenings: mpsc::Receiver<(DeviceId, DriverEvent)>,
-    tells: mpsc::Sender<(DeviceId, DriverEvent)>,
+    driver_events: mpsc::Receiver<(DeviceId, DriverEvent)>,
+    event_sender: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// What the desk has not been told of yet, and when it will be.
-    fresh: BTreeMap<DeviceId, SeenDevice>,
-    due: Option<Instant>,
+    unsent: BTreeMap<DeviceId, SeenDevice>,
+    flush_at: Option<Instant>,
     files: JoinSet<Result<(usize, PathBuf)>>,
     _scanner: AbortOnDropHandle<()>,
 }
 
-impl Shift {
-    fn new(operator: &Operator, radio: Arc<dyn Radio>) -> Self {
+impl OpenRadio {
+    fn new(worker: &RadioWorker, radio: Arc<dyn Radio>) -> Self {
         let traced = Traced::new(radio);
         let frames = traced.frames();
         let radio: Arc<dyn Radio> = Arc::new(traced);
         let gate = Arc::new(ConnectGate::default());
         let (scan, wanted) = watch::channel(false);
-        let (tells, happenings) = mpsc::channel(HAPPENINGS);
-        let scanner = scanner::run(radio.clone(), wanted, gate.clone(), operator.words.clone());
+        let (event_sender, driver_events) = mpsc::channel(DRIVER_EVENT_QUEUE);
+        let scanner = scanner::run(radio.clone(), wanted, gate.clone(), worker.radio_events.clone());
         Self {
             radio,
-            families: operator.families.clone(),
-            timeout: operator.timeout,
-            words: operator.words.clone(),
+            families: worker.families.clone(),
+            timeout: worker.timeout,
+            radio_events: worker.radio_events.clone(),
             frames,
             gate,
             scan,
             drivers: HashMap::new(),
-            happenings,
-            tells,
-            fresh: BTreeMap::new(),
-            due: None,
+            driver_events,
+            event_sender,
+            unsent: BTreeMap::new(),
+            flush_at: None,
             files: JoinSet::new(),
             _scanner: AbortOnDropHandle::new(tokio::spawn(scanner)),
         }
     }
 
     /// Works until the radio has gone, or the desk has.
-    async fn run(mut self, effects: &mut mpsc::Receiver<Effect>) -> Result<(), Gone> {
+    async fn run(mut self, effects: &mut mpsc::Receiver<Effect>) -> Result<(), DeskClosed> {
         let mut reports = self.radio.seen_devices();
         let mut adapter = self.radio.adapter_state();
         let state = *adapter.borrow_and_update();
-        self.tell(RadioEvent::Open(self.radio.adapter().name, state)).await?;
+        self.send(RadioEvent::Opened(self.radio.adapter().name, state)).await?;
         match self.radio.known().await {
-            Ok(known) => known.into_iter().for_each(|report| self.heard(report)),
-            Err(error) => self.tell(RadioEvent::Trouble(error)).await?,
+            Ok(known) => known.into_iter().for_each(|report| self.device_seen(report)),
+            Err(error) => self.send(RadioEvent::Failed(error)).await?,
         }
         loop {
             tokio::select! {
-                effect = effects.recv() => self.act(effect.ok_or(Gone)?).await?,
-                happening = self.happenings.recv() => {
-                    if let Some((id, happening)) = happening {
-                        self.happened(id, happening).await?;
+                effect = effects.recv() => self.perform(effect.ok_or(DeskClosed)?).await?,
+                event = self.driver_events.recv() => {
+                    if let Some((id, event)) = event {
+                        self.driver_event(id, event).await?;
                     }
                 }
-                frame = self.frames.recv() => self.passed(frame).await?,
+                frame = self.frames.recv() => self.frames_traced(frame).await?,
                 report = reports.recv() => match report {
-                    Ok(report) => self.heard(report),
+                    Ok(report) => self.device_seen(report),
                     // What was missed is repeated by the next report of each device.
                     Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
                     Err(RecvError::Closed) => return Ok(()),
@@ -150,33 +150,33 @@ impl Shift {
                         return Ok(());
                     }
                     let state = *adapter.borrow_and_update();
-                    self.tell(RadioEvent::Adapter(state)).await?;
+                    self.send(RadioEvent::Adapter(state)).await?;
                     if state == AdapterState::On {
                         self.drivers.values().for_each(Driver::retry_now);
                     }
                 }
-                () = until(self.due) => self.flush().await?,
-                Some(saved) = self.files.join_next() => self.saved(saved).await?,
+                () = until(self.flush_at) => self.flush().await?,
+                Some(saved) = self.files.join_next() => self.frames_saved(saved).await?,
             }
         }
     }
 
-    async fn tell(&self, word: RadioEvent) -> Result<(), Gone> {
-        self.words.send(word).await.map_err(|_| Gone)
+    async fn send(&self, event: RadioEvent) -> Result<(), DeskClosed> {
+        self.radio_events.send(event).await.map_err(|_| DeskClosed)
     }
 
-    fn heard(&mut self, report: SeenDevice) {
-        self.fresh.insert(report.id.clone(), report);
-        self.due.get_or_insert_with(|| Instant::now() + BATCH);
+    fn device_seen(&mut self, report: SeenDevice) {
+        self.unsent.insert(report.id.clone(), report);
+        self.flush_at.get_or_insert_with(|| Instant::now() + BATCH_INTERVAL);
     }
 
-    async fn flush(&mut self) -> Result<(), Gone> {
-        self.due = None;
-        let reports = std::mem::take(&mut self.fresh).into_values().collect();
-        self.tell(RadioEvent::Reports(reports)).await
+    async fn flush(&mut self) -> Result<(), DeskClosed> {
+        self.flush_at = None;
+        let reports = std::mem::take(&mut self.unsent).into_values().collect();
+        self.send(RadioEvent::DevicesSeen(reports)).await
     }
 
-    async fn passed(&mut self, first: Result<TracedFrame, RecvError>) -> Result<(), Gone> {
+    async fn frames_traced(&mut self, first: Result<TracedFrame, RecvError>) -> Result<(), DeskClosed> {
         let (mut frames, mut missed) = (Vec::new(), 0);
         match first {
             Ok(frame) => frames.push(frame),
@@ -184,24 +184,24 @@ impl Shift {
             // Cannot be: the radio that sends them is ours.
             Err(RecvError::Closed) => return Ok(()),
         }
-        while frames.len() < FRAMES {
+        while frames.len() < FRAME_BATCH {
             match self.frames.try_recv() {
                 Ok(frame) => frames.push(frame),
                 Err(TryRecvError::Lagged(lost)) => missed += lost,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        self.tell(RadioEvent::Frames(frames, missed)).await
+        self.send(RadioEvent::Frames(frames, missed)).await
     }
 
-    async fn happened(&mut self, id: DeviceId, happening: DriverEvent) -> Result<(), Gone> {
-        if happening == DriverEvent::Link(LinkPhase::Down) {
+    async fn driver_event(&mut self, id: DeviceId, event: DriverEvent) -> Result<(), DeskClosed> {
+        if event == DriverEvent::Link(LinkPhase::Down) {
             self.drivers.remove(&id);
         }
-        self.tell(RadioEvent::Bulb(id, happening)).await
+        self.send(RadioEvent::Driver(id, event)).await
     }
 
-    async fn act(&mut self, effect: Effect) -> Result<(), Gone> {
+    async fn perform(&mut self, effect: Effect) -> Result<(), DeskClosed> {
         match effect {
             Effect::Scan(wanted) => {
                 self.scan.send_replace(wanted);
@@ -212,7 +212,7 @@ impl Shift {
                     driver.stop();
                 }
             }
-            Effect::Hurry(id) => {
+            Effect::RetryNow(id) => {
                 if let Some(driver) = self.drivers.get(&id) {
                     driver.retry_now();
                 }
@@ -244,17 +244,17 @@ impl Shift {
             timeout: self.timeout,
             mode: DriverMode::Desk,
         };
-        self.drivers.insert(id, Driver::start(plan, self.tells.clone()));
+        self.drivers.insert(id, Driver::start(plan, self.event_sender.clone()));
     }
 
-    async fn saved(
+    async fn frames_saved(
         &self,
         saved: Result<Result<(usize, PathBuf)>, tokio::task::JoinError>,
-    ) -> Result<(), Gone> {
-        self.tell(match saved {
-            Ok(Ok((count, path))) => RadioEvent::Saved(count, path),
-            Ok(Err(error)) => RadioEvent::Trouble(error),
-            Err(error) => RadioEvent::Trouble(Error::Internal(error.to_string())),
+    ) -> Result<(), DeskClosed> {
+        self.send(match saved {
+            Ok(Ok((count, path))) => RadioEvent::FramesSaved(count, path),
+            Ok(Err(error)) => RadioEvent::Failed(error),
+            Err(error) => RadioEvent::Failed(Error::Internal(error.to_string())),
         })
         .await
     }

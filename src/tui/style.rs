@@ -50,7 +50,7 @@ impl Depth {
     }
 
     /// Text in a colour of a lamp.
-    pub(crate) fn ink(self, rgb: Rgb) -> Style {
+    pub(crate) fn light_style(self, rgb: Rgb) -> Style {
         Style::new().fg(self.color(rgb))
     }
 
@@ -64,17 +64,17 @@ impl Depth {
     }
 
     /// What went well.
-    pub(crate) fn good(self) -> Style {
+    pub(crate) fn success(self) -> Style {
         self.accented(Color::Green, Modifier::empty())
     }
 
     /// What failed.
-    pub(crate) fn bad(self) -> Style {
+    pub(crate) fn failure(self) -> Style {
         self.accented(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
     }
 
     /// What wants attention and is no failure.
-    pub(crate) fn odd(self) -> Style {
+    pub(crate) fn attention(self) -> Style {
         self.accented(Color::Magenta, Modifier::BOLD)
     }
 }
@@ -95,32 +95,32 @@ pub(crate) fn cursor() -> Style {
 }
 
 /// A lamp that is off: the dark grey of the original client's disc.
-pub(crate) const DARK: Rgb = Rgb::new(0x33, 0x33, 0x33);
+pub(crate) const OFF_COLOR: Rgb = Rgb::new(0x33, 0x33, 0x33);
 
-/// What a lamp's light looks like: its colour, darker with its brightness. The eye takes half the light for three
+/// What a lamp's light looks like: its colour, darker with its brightness. The eye accepts_now half the light for three
 /// quarters of the brightness, so the channels go with the square root.
-pub(crate) fn glow(light: &Light) -> Rgb {
+pub(crate) fn displayed_color(light: &Light) -> Rgb {
     if light.power == Some(false) {
-        return DARK;
+        return OFF_COLOR;
     }
     let percent = light.brightness.or(light.white.filter(|_| light.mode == Some(Mode::White)));
     let factor = (f32::from(percent.map_or(100, bulb_protocol::Percent::get)) / 100.0).sqrt();
     let scale = |channel: u8| to_u8(f32::from(channel) * factor);
-    let color = hue(light);
+    let color = base_color(light);
     Rgb::new(scale(color.red), scale(color.green), scale(color.blue))
 }
 
 /// The colour that a lamp shines with, as far as it is known; white is warmer with fewer kelvin.
-pub(crate) fn hue(light: &Light) -> Rgb {
+pub(crate) fn base_color(light: &Light) -> Rgb {
     match (light.mode, light.kelvin) {
-        (Some(Mode::White), Some(kelvin)) => temperature(kelvin),
+        (Some(Mode::White), Some(kelvin)) => kelvin_color(kelvin),
         (Some(Mode::White), None) => Rgb::WHITE,
         _ => light.color.unwrap_or(Rgb::WHITE),
     }
 }
 
 /// What white of a temperature looks like: 2000 K as a candle, 6500 K and more as daylight.
-pub(crate) fn temperature(kelvin: u16) -> Rgb {
+pub(crate) fn kelvin_color(kelvin: u16) -> Rgb {
     let cold = (f32::from(kelvin.clamp(2000, 6500)) - 2000.0) / 4500.0;
     Rgb::new(255, to_u8(137.0 + 118.0 * cold), to_u8(14.0 + 241.0 * cold))
 }
@@ -210,10 +210,13 @@ mod tests {
     #[test]
     fn a_lamp_glows_with_its_brightness_and_is_dark_when_off() {
         let color = Some(Rgb::new(200, 100, 0));
-        let lamp =
+        let light =
             Light { power: Some(true), brightness: Some(Percent::clamped(25)), color, ..Light::default() };
-        assert_eq!(glow(&lamp), Rgb::new(100, 50, 0));
-        assert_eq!(glow(&Light { power: Some(false), ..lamp.clone() }), DARK);
-        assert_eq!(glow(&Light { brightness: Some(Percent::MIN), ..lamp.clone() }), Rgb::new(0, 0, 0));
+        assert_eq!(displayed_color(&light), Rgb::new(100, 50, 0));
+        assert_eq!(displayed_color(&Light { power: Some(false), ..light.clone() }), OFF_COLOR);
+        assert_eq!(
+            displayed_color(&Light { brightness: Some(Percent::MIN), ..light.clone() }),
+            Rgb::new(0, 0, 0)
+        );
     }
 }

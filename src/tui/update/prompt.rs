@@ -8,8 +8,8 @@ use tui_input::{Input, InputRequest};
 use super::super::control::{self, Control};
 use super::super::event::Effect;
 use super::super::keys::Action;
-use super::super::model::{Model, Typing};
-use super::{act, always, clamp_popup, take_row};
+use super::super::model::{Model, Prompt};
+use super::{actions, choose_row, clamp_popup, global_action};
 use crate::bulb::Change;
 use crate::color;
 
@@ -20,45 +20,45 @@ const FORMS: &str = "orange, ff8800, hsl(30,100%,50%) or 255,136,0";
 /// Where frames go unless another name is typed.
 const FILE: &str = "bulbctl-frames.log";
 
-pub(super) fn start(model: &mut Model, what: Typing) {
+pub(super) fn start(model: &mut Model, what: Prompt) {
     let text = match what {
-        Typing::Filter => model.filter.clone(),
-        Typing::FrameFilter => model.frames.filter().to_owned(),
-        Typing::File => FILE.to_owned(),
-        Typing::EffectFilter => model.effect_filter.clone(),
-        Typing::Color | Typing::Kelvin | Typing::Value(_) => String::new(),
+        Prompt::Filter => model.filter.clone(),
+        Prompt::FrameFilter => model.frames.filter().to_owned(),
+        Prompt::File => FILE.to_owned(),
+        Prompt::EffectFilter => model.effect_filter.clone(),
+        Prompt::Color | Prompt::Kelvin | Prompt::Value(_) => String::new(),
     };
-    model.typing = Some((what, Input::new(text)));
-    model.typing_fault = None;
+    model.prompt = Some((what, Input::new(text)));
+    model.prompt_error = None;
 }
 
 /// A colour is typed for bulbs that can take one.
 pub(super) fn start_color(model: &mut Model) {
-    start_for(model, Typing::Color, Control::Color);
+    start_for(model, Prompt::Color, Control::Color);
 }
 
 /// A temperature is typed for bulbs that can take one.
 pub(super) fn start_kelvin(model: &mut Model) {
-    start_for(model, Typing::Kelvin, Control::Kelvin);
+    start_for(model, Prompt::Kelvin, Control::Kelvin);
 }
 
-fn start_for(model: &mut Model, what: Typing, control: Control) {
-    let up = || model.targets().filter(|device| device.up());
-    let able = up().any(|device| control::offers(device, control));
+fn start_for(model: &mut Model, what: Prompt, control: Control) {
+    let up = || model.targets().filter(|device| device.is_connected());
+    let able = up().any(|device| control::has_control(device, control));
     let change = match control {
         // The refusal says what each of them can do.
         Control::Kelvin => Change { kelvin: Some(u16::MAX), ..Change::default() },
         _ => Change { color: Some(bulb_protocol::Rgb::WHITE), ..Change::default() },
     };
-    if able || up().any(|device| device.can.is_none()) {
+    if able || up().any(|device| device.profile.is_none()) {
         start(model, what);
     } else {
-        act::send(model, change, &mut Vec::new());
+        actions::send(model, change, &mut Vec::new());
     }
 }
 
 pub(super) fn press(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    if always(action, effects) {
+    if global_action(action, effects) {
         return;
     }
     model.changed();
@@ -75,37 +75,37 @@ pub(super) fn press(model: &mut Model, action: Action, effects: &mut Vec<Effect>
 }
 
 fn cancel(model: &mut Model) {
-    match model.typing.take().map(|(what, _)| what) {
-        Some(Typing::Filter) => {
+    match model.prompt.take().map(|(what, _)| what) {
+        Some(Prompt::Filter) => {
             model.filter.clear();
             model.reorder();
         }
-        Some(Typing::FrameFilter) => model.frames.set_filter(""),
-        Some(Typing::EffectFilter) => model.effect_filter.clear(),
-        Some(Typing::Color | Typing::Kelvin | Typing::Value(_) | Typing::File) | None => {}
+        Some(Prompt::FrameFilter) => model.frames.set_filter(""),
+        Some(Prompt::EffectFilter) => model.effect_filter.clear(),
+        Some(Prompt::Color | Prompt::Kelvin | Prompt::Value(_) | Prompt::File) | None => {}
     }
-    model.typing_fault = None;
+    model.prompt_error = None;
 }
 
 fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
-    let Some((what, input)) = model.typing.take() else { return };
-    model.typing_fault = None;
+    let Some((what, input)) = model.prompt.take() else { return };
+    model.prompt_error = None;
     let text = input.value().trim();
     match what {
-        Typing::Filter | Typing::FrameFilter => {}
-        Typing::Color => match color::parse(text) {
-            Ok(color) => act::color(model, color, effects),
+        Prompt::Filter | Prompt::FrameFilter => {}
+        Prompt::Color => match color::parse(text) {
+            Ok(color) => actions::color(model, color, effects),
             Err(_) => {
                 let fault = format!("{text:?} is no colour: write {FORMS}");
-                model.typing_fault = Some(fault);
-                model.typing = Some((what, input));
+                model.prompt_error = Some(fault);
+                model.prompt = Some((what, input));
             }
         },
-        Typing::EffectFilter => take_row(model, effects),
-        Typing::Kelvin => number(model, Control::Kelvin, (what, input.clone()), effects),
-        Typing::Value(control) => number(model, control, (what, input.clone()), effects),
-        Typing::File if text.is_empty() => {}
-        Typing::File => {
+        Prompt::EffectFilter => choose_row(model, effects),
+        Prompt::Kelvin => number(model, Control::Kelvin, (what, input.clone()), effects),
+        Prompt::Value(control) => number(model, control, (what, input.clone()), effects),
+        Prompt::File if text.is_empty() => {}
+        Prompt::File => {
             let lines: Vec<String> = model.frames.shown().map(|row| row.line.clone()).collect();
             effects.push(Effect::Save(PathBuf::from(text), lines));
         }
@@ -113,14 +113,14 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 /// Takes a number for a slider, if it is within its range.
-fn number(model: &mut Model, control: Control, typed: (Typing, Input), effects: &mut Vec<Effect>) {
+fn number(model: &mut Model, control: Control, typed: (Prompt, Input), effects: &mut Vec<Effect>) {
     let (least, most) =
-        control::leader(model, control).map_or((0, 0), |device| control::range(device, control));
+        control::shown_bulb(model, control).map_or((0, 0), |device| control::range(device, control));
     match typed.1.value().trim().trim_end_matches(['%', '°', ' ', 'K', 'k']).parse() {
-        Ok(value) if (least..=most).contains(&value) => act::set(model, control, value, effects),
+        Ok(value) if (least..=most).contains(&value) => actions::set(model, control, value, effects),
         _ => {
-            model.typing_fault = Some(format!("a whole number from {least} to {most} is needed"));
-            model.typing = Some(typed);
+            model.prompt_error = Some(format!("a whole number from {least} to {most} is needed"));
+            model.prompt = Some(typed);
         }
     }
 }
@@ -153,7 +153,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
 }
 
 fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputRequest>) {
-    let Some((what, input)) = &mut model.typing else { return };
+    let Some((what, input)) = &mut model.prompt else { return };
     for request in requests {
         let full = input.value().chars().count() >= LONGEST;
         if !(full && matches!(request, InputRequest::InsertChar(_))) {
@@ -161,18 +161,18 @@ fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputReques
         }
     }
     let (what, text) = (*what, input.value().to_owned());
-    model.typing_fault = None;
+    model.prompt_error = None;
     model.changed();
     match what {
-        Typing::Filter => {
+        Prompt::Filter => {
             model.filter = text.trim().to_owned();
             model.reorder();
         }
-        Typing::FrameFilter => model.frames.set_filter(&text),
-        Typing::EffectFilter => {
+        Prompt::FrameFilter => model.frames.set_filter(&text),
+        Prompt::EffectFilter => {
             model.effect_filter = text.trim().to_lowercase();
             model.popup_row = 0;
         }
-        Typing::Color | Typing::Kelvin | Typing::Value(_) | Typing::File => {}
+        Prompt::Color | Prompt::Kelvin | Prompt::Value(_) | Prompt::File => {}
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 pub(crate) const ON: LightState =
     LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
 
-pub(crate) struct Stage {
+pub(crate) struct TestDesk {
     pub(crate) model: Model,
     pub(crate) start: Instant,
     pub(crate) now: Duration,
@@ -36,7 +36,7 @@ fn address(number: u16) -> Address {
     Address::new([0xC4, 0x11, 0, 0, high, low])
 }
 
-impl Stage {
+impl TestDesk {
     pub(crate) fn new(width: u16, height: u16) -> Self {
         Self::with(width, height, Depth::True)
     }
@@ -60,23 +60,23 @@ impl Stage {
             families: Arc::default(),
         };
         let size = (width, height);
-        let mut stage =
+        let mut desk =
             Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
-        stage.word(RadioEvent::Open("sim".to_owned(), AdapterState::On));
-        stage.word(RadioEvent::Scan(ScanPhase::On));
-        stage.effects.clear();
-        stage
+        desk.radio(RadioEvent::Opened("sim".to_owned(), AdapterState::On));
+        desk.radio(RadioEvent::Scan(ScanPhase::On));
+        desk.effects.clear();
+        desk
     }
 
     /// Three bulbs, of which the second has told its service, and a stranger.
     pub(crate) fn office(width: u16, height: u16) -> Self {
-        let mut stage = Self::new(width, height);
-        stage.hear(1, "Light-Desk", -48);
-        stage.hear(2, "Light-Shelf", -61);
-        stage.hear(3, "Bulb-Hallway", -74);
-        stage.hear(4, "JBL Flip 5", -66);
-        stage.tick();
-        stage
+        let mut desk = Self::new(width, height);
+        desk.see(1, "Light-Desk", -48);
+        desk.see(2, "Light-Shelf", -61);
+        desk.see(3, "Bulb-Hallway", -74);
+        desk.see(4, "JBL Flip 5", -66);
+        desk.tick();
+        desk
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -86,12 +86,12 @@ impl Stage {
         self.effects.extend(update(&mut self.model, event, self.now));
     }
 
-    pub(crate) fn word(&mut self, word: RadioEvent) {
+    pub(crate) fn radio(&mut self, word: RadioEvent) {
         self.event(Event::Radio(word));
     }
 
-    pub(crate) fn bulb(&mut self, number: u16, happening: DriverEvent) {
-        self.word(RadioEvent::Bulb(id(number), happening));
+    pub(crate) fn bulb(&mut self, number: u16, event: DriverEvent) {
+        self.radio(RadioEvent::Driver(id(number), event));
     }
 
     pub(crate) fn report(&self, number: u16, name: &str, rssi: i16) -> SeenDevice {
@@ -111,13 +111,13 @@ impl Stage {
         }
     }
 
-    pub(crate) fn hear(&mut self, number: u16, name: &str, rssi: i16) {
+    pub(crate) fn see(&mut self, number: u16, name: &str, rssi: i16) {
         let report = self.report(number, name, rssi);
-        self.word(RadioEvent::Reports(vec![report]));
+        self.radio(RadioEvent::DevicesSeen(vec![report]));
     }
 
     /// Connects a bulb that reports this state.
-    pub(crate) fn up(&mut self, number: u16, light: LightState) {
+    pub(crate) fn connect(&mut self, number: u16, light: LightState) {
         self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
         let base = Families::default().profile("base", None).unwrap();
         self.bulb(number, DriverEvent::Recognised(DrivenProfile(base)));

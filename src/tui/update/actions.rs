@@ -2,12 +2,14 @@
 
 use bulb_protocol::Rgb;
 
-use super::super::control::{self, Control, leader, offered, on_step, range, start, to_value, value};
-use super::super::device::{Answer, Device, Link};
+use super::super::control::{
+    self, Control, change_to, default_value, range, round_to_step, shown_bulb, value, visible_controls,
+};
+use super::super::device::{ChangeOutcome, Device, LinkState};
 use super::super::event::Effect;
 use super::super::keys::Action;
-use super::super::model::{Model, Pane, Popup, RECENT, Sort, Typing};
-use super::{select, to_detail, typing};
+use super::super::model::{MAX_RECENT_COLORS, Model, Pane, Popup, Prompt, Sort};
+use super::{prompt, select, to_detail};
 use crate::bulb::{BulbState, Change, Power};
 use crate::error::Error;
 use crate::radio::DeviceId;
@@ -39,35 +41,35 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
         let token = model.tokens;
         let Some(device) = model.devices.get_mut(id) else { continue };
         name = device.label().to_owned();
-        if !device.up() {
+        if !device.is_connected() {
             down += 1;
             continue;
         }
         if let Some(error) = refusal(device, &change) {
-            device.answer = Answer::Failed;
+            device.outcome = ChangeOutcome::Failed;
             refused.push((name.clone(), error));
             continue;
         }
         assume(device, &change);
         device.token = token;
-        device.answer = Answer::Pending;
+        device.outcome = ChangeOutcome::Pending;
         effects.push(Effect::Change(id.clone(), change.clone(), token));
     }
     for (who, error) in &refused {
         // The name of several: the error tells the family only.
-        model.fail(error, Some(who));
+        model.show_error(error, Some(who));
     }
     match targets.len() {
-        0 => model.note("no bulb is selected"),
-        1 if down == 1 => model.note(format!("{name} is not connected: Enter connects it")),
-        of if down > 0 => model.note(format!("{down} of {of} marked bulbs are not connected")),
+        0 => model.show_info("no bulb is selected"),
+        1 if down == 1 => model.show_info(format!("{name} is not connected: Enter connects it")),
+        of if down > 0 => model.show_info(format!("{down} of {of} marked bulbs are not connected")),
         _ => {}
     }
 }
 
 /// Why the bulb's profile cannot do this.
 fn refusal(device: &Device, change: &Change) -> Option<Error> {
-    let profile = device.can.as_deref()?;
+    let profile = device.profile.as_deref()?;
     // Whatever the power is: that it can be switched at all is what counts.
     let refusal = profile.check(&change.wanted(Some(true))).err()?;
     Some(Error::NotEncodable { profile: profile.full_name(), refusal })
@@ -79,23 +81,24 @@ fn assume(device: &mut Device, change: &Change) {
     if change.is_empty() || light.items().is_empty() {
         return;
     }
-    device.tint = light.color.map_or(device.tint, |color| device.tint.of(color));
+    device.hue_saturation =
+        light.color.map_or(device.hue_saturation, |color| device.hue_saturation.for_color(color));
     device.state = BulbState::assumed(light);
 }
 
 /// Moves a slider by so many steps.
 pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut Vec<Effect>) {
-    let next = leader(model, control).filter(|device| device.up()).map(|device| {
+    let next = shown_bulb(model, control).filter(|device| device.is_connected()).map(|device| {
         let (least, most) = range(device, control);
         // A bulb that never tells its state can be commanded all the same.
-        let value = i32::from(value(device, control).unwrap_or_else(|| start(device, control)));
+        let value = i32::from(value(device, control).unwrap_or_else(|| default_value(device, control)));
         let next = value + by * i32::from(control.step());
         let next = match control {
             // Hues go round.
             Control::Hue => next.rem_euclid(360),
             _ => next.clamp(least.into(), most.into()),
         };
-        on_step(control, u16::try_from(next).unwrap_or_default(), (least, most))
+        round_to_step(control, u16::try_from(next).unwrap_or_default(), (least, most))
     });
     match next {
         Some(next) => set(model, control, next, effects),
@@ -106,9 +109,10 @@ pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut 
 
 /// Moves a slider to a value.
 pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut Vec<Effect>) {
-    let leader = leader(model, control).filter(|device| device.up()).map(|device| device.id().clone());
-    let Some(id) = leader else { return send(model, Change::default(), effects) };
-    let change = model.devices.get_mut(&id).and_then(|device| to_value(device, control, value));
+    let shown_bulb =
+        shown_bulb(model, control).filter(|device| device.is_connected()).map(|device| device.id().clone());
+    let Some(id) = shown_bulb else { return send(model, Change::default(), effects) };
+    let change = model.devices.get_mut(&id).and_then(|device| change_to(device, control, value));
     if let Some(change) = change {
         let unchanged = model.devices.get(&id).and_then(Device::light).is_some_and(|l| change.apply(l) == *l);
         // At the end of a slider a held key asks for nothing new; several bulbs may still differ.
@@ -126,7 +130,7 @@ pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>)
 /// The effect after the present one, or before it; the first where none is shown.
 fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     let all = control::effects(model);
-    let shown = leader(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
+    let shown = shown_bulb(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
     let place = shown.and_then(|shown| all.position(&shown));
     let next = match place {
         Some(place) => place.saturating_add_signed(isize::try_from(by).unwrap_or_default()),
@@ -140,15 +144,16 @@ fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
 /// Opens the list of effects, at the one that is shown.
 pub(super) fn open_effects(model: &mut Model) {
     let all = control::effects(model);
-    let leader = leader(model, Control::Effect);
-    let (up, name) = leader.map_or((false, String::new()), |device| (device.up(), device.label().to_owned()));
-    let shown = leader.and_then(|device| device.light()?.effect.clone());
+    let shown_bulb = shown_bulb(model, Control::Effect);
+    let (up, name) = shown_bulb
+        .map_or((false, String::new()), |device| (device.is_connected(), device.label().to_owned()));
+    let shown = shown_bulb.and_then(|device| device.light()?.effect.clone());
     if all.is_empty() {
-        let text = match leader.and_then(Device::family) {
+        let text = match shown_bulb.and_then(Device::family) {
             Some(family) => format!("{name} has no effects that are known ({family})"),
             None => "which effects there are is known once a bulb is".to_owned(),
         };
-        return model.note(text);
+        return model.show_info(text);
     }
     if !up {
         return send(model, Change::default(), &mut Vec::new());
@@ -171,7 +176,7 @@ pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
 pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
     model.recent.retain(|recent| *recent != color);
     model.recent.push_front(color);
-    model.recent.truncate(RECENT);
+    model.recent.truncate(MAX_RECENT_COLORS);
     model.recent_index = 0;
     send(model, Change { color: Some(color), ..Change::default() }, effects);
 }
@@ -183,7 +188,7 @@ pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
         Some(true) => Power::Off,
         Some(false) => Power::On,
         // What it was before is not known; the bulb is asked. One that never tells is on after this, and off after the next.
-        None if model.targets().all(Device::tells) => Power::Toggle,
+        None if model.targets().all(Device::reports_state) => Power::Toggle,
         None => Power::On,
     };
     send(model, Change::power(power), effects);
@@ -192,22 +197,22 @@ pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
 pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     if targets.is_empty() {
-        return model.note("no bulb is selected");
+        return model.show_info("no bulb is selected");
     }
     let mut asked = false;
     for id in &targets {
         let Some(device) = model.devices.get_mut(id) else { continue };
         match device.link {
-            Link::None => {
-                device.link = Link::Connecting(1);
-                effects.push(Effect::Connect(Box::new(device.report.clone())));
+            LinkState::None => {
+                device.link = LinkState::Connecting(1);
+                effects.push(Effect::Connect(Box::new(device.seen.clone())));
                 asked = true;
             }
-            Link::Waiting(_) => {
-                effects.push(Effect::Hurry(id.clone()));
+            LinkState::Waiting(_) => {
+                effects.push(Effect::RetryNow(id.clone()));
                 asked = true;
             }
-            Link::Connecting(_) | Link::Up(_) => {}
+            LinkState::Connecting(_) | LinkState::Up(_) => {}
         }
     }
     if !asked && targets.len() == 1 {
@@ -216,13 +221,13 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 pub(super) fn disconnect(model: &mut Model, effects: &mut Vec<Effect>) {
-    let held = model.targets().filter(|device| device.wanted());
+    let held = model.targets().filter(|device| device.wants_link());
     effects.extend(held.map(|device| Effect::Disconnect(device.id().clone())));
 }
 
-pub(super) fn hurry(model: &mut Model, effects: &mut Vec<Effect>) {
-    let waiting = model.targets().filter(|device| matches!(device.link, Link::Waiting(_)));
-    effects.extend(waiting.map(|device| Effect::Hurry(device.id().clone())));
+pub(super) fn retry_now(model: &mut Model, effects: &mut Vec<Effect>) {
+    let waiting = model.targets().filter(|device| matches!(device.link, LinkState::Waiting(_)));
+    effects.extend(waiting.map(|device| Effect::RetryNow(device.id().clone())));
 }
 
 pub(super) fn mark(model: &mut Model) {
@@ -230,7 +235,7 @@ pub(super) fn mark(model: &mut Model) {
     if !model.marked.remove(&id) {
         model.marked.insert(id);
     }
-    if let (Pane::List, Some(index)) = (model.pane, model.index()) {
+    if let (Pane::List, Some(index)) = (model.pane, model.selected_index()) {
         select(model, index + 1);
     }
 }
@@ -248,10 +253,10 @@ pub(super) fn mark_all(model: &mut Model) {
 pub(super) fn mark_group(model: &mut Model) {
     let Some(group) = model.groups.get(model.popup_row) else { return };
     let wanted = group.target.selectors();
-    let members = model.devices.values().filter(|device| wanted.iter().any(|w| w.matches(&device.report)));
+    let members = model.devices.values().filter(|device| wanted.iter().any(|w| w.matches(&device.seen)));
     model.marked = members.map(|device| device.id().clone()).collect();
     let (name, count) = (group.name.clone(), model.marked.len());
-    model.note(match count {
+    model.show_info(match count {
         0 => format!("no bulb of @{name} has been heard"),
         1 => format!("1 bulb of @{name} is marked"),
         _ => format!("{count} bulbs of @{name} are marked"),
@@ -265,7 +270,7 @@ pub(super) fn next_order(model: &mut Model) {
         Sort::Name => Sort::Address,
         Sort::Address => Sort::Signal,
     };
-    model.note(match model.sort {
+    model.show_info(match model.sort {
         Sort::Signal => "in the order of signal strength",
         Sort::Name => "in the order of names",
         Sort::Address => "in the order of addresses",
@@ -275,23 +280,23 @@ pub(super) fn next_order(model: &mut Model) {
 
 /// What keys do in the selected bulb's pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    let Some(device) = model.current() else { return };
-    let offered = offered(model);
-    let up = model.targets().any(Device::up) || device.up();
-    let place = offered.iter().position(|control| *control == model.control).unwrap_or_default();
-    let last = offered.len().saturating_sub(1);
-    let go = |index: usize| offered.get(index).copied().unwrap_or_default();
+    let Some(device) = model.selected_device() else { return };
+    let visible_controls = visible_controls(model);
+    let up = model.targets().any(Device::is_connected) || device.is_connected();
+    let place = visible_controls.iter().position(|control| *control == model.control).unwrap_or_default();
+    let last = visible_controls.len().saturating_sub(1);
+    let go = |index: usize| visible_controls.get(index).copied().unwrap_or_default();
     match action {
         Action::Up => model.control = go(place.saturating_sub(1)),
         Action::Down => model.control = go((place + 1).min(last)),
         Action::Activate if !up => connect(model, effects),
         Action::Activate => activate(model, effects),
-        Action::Less => adjust(model, -1, effects),
-        Action::More => adjust(model, 1, effects),
-        Action::MuchLess => adjust(model, -10, effects),
-        Action::MuchMore => adjust(model, 10, effects),
-        Action::Least => extreme(model, false, effects),
-        Action::Most => extreme(model, true, effects),
+        Action::Decrease => adjust(model, -1, effects),
+        Action::Increase => adjust(model, 1, effects),
+        Action::DecreaseMuch => adjust(model, -10, effects),
+        Action::IncreaseMuch => adjust(model, 10, effects),
+        Action::Minimum => to_end(model, false, effects),
+        Action::Maximum => to_end(model, true, effects),
         _ => {}
     }
 }
@@ -309,9 +314,9 @@ pub(super) fn activate(model: &mut Model, effects: &mut Vec<Effect>) {
                 color(model, recent, effects);
             }
         }
-        Control::Color => typing::start_color(model),
+        Control::Color => prompt::start_color(model),
         Control::Effect => open_effects(model),
-        slider => typing::start(model, Typing::Value(slider)),
+        slider => prompt::start(model, Prompt::Value(slider)),
     }
 }
 
@@ -333,7 +338,7 @@ fn adjust(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     }
 }
 
-fn extreme(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
+fn to_end(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
     let control = model.control;
     match control {
         Control::Presets => model.preset = if to_most { PRESETS.len() - 1 } else { 0 },
@@ -349,7 +354,7 @@ fn extreme(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
         }
         Control::Power | Control::Color => {}
         slider => {
-            let ends = leader(model, slider).map_or((0, 0), |device| range(device, slider));
+            let ends = shown_bulb(model, slider).map_or((0, 0), |device| range(device, slider));
             set(model, slider, if to_most { ends.1 } else { ends.0 }, effects);
         }
     }
