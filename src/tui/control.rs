@@ -1,4 +1,4 @@
-//! The controls of bulbs: which of them a profile gives, and what their values are.
+//! Controls of bulbs: which ones a profile offers, and their values and ranges.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use super::effects::EffectList;
 use super::model::Model;
 use crate::bulb::Change;
 
-/// Kelvin are set in steps of so many: fewer nobody sees.
+/// Step of the kelvin slider. Smaller steps are not visible.
 const KELVIN_STEP: u16 = 50;
 
-/// A control of the selected bulb.
+/// A control in the bulb pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Control {
     #[default]
@@ -34,7 +34,7 @@ pub(crate) enum Control {
 }
 
 impl Control {
-    /// In the order in which they are shown.
+    /// All controls in display order.
     const ALL: [Self; 14] = [
         Self::Power,
         Self::Brightness,
@@ -52,7 +52,7 @@ impl Control {
         Self::Recent,
     ];
 
-    /// What a profile has to be able to set for it.
+    /// Returns the item that the profile must be able to set.
     pub(crate) const fn item(self) -> Item {
         match self {
             Self::Power => Item::Power,
@@ -66,7 +66,6 @@ impl Control {
         }
     }
 
-    /// What it is called.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Power => "Power",
@@ -86,7 +85,6 @@ impl Control {
         }
     }
 
-    /// What stands after its number.
     pub(crate) const fn unit(self) -> &'static str {
         match self {
             Self::Brightness | Self::White | Self::Speed | Self::Saturation => " %",
@@ -96,37 +94,35 @@ impl Control {
         }
     }
 
-    /// Whether it is a track with a knob.
     pub(crate) const fn is_slider(self) -> bool {
         !matches!(self, Self::Power | Self::Effect | Self::Color | Self::Presets | Self::Recent)
     }
 
-    /// By how much one press of a key moves it.
+    /// Returns the change for one key press.
     pub(crate) const fn step(self) -> u16 {
         if matches!(self, Self::Kelvin) { KELVIN_STEP } else { 1 }
     }
 }
 
-/// The items that can be set on a device: those of the profile that drives it or that its advertisements match. Empty while
-/// the profile is unknown, and after the device turned out not to be a bulb.
+/// Returns the items that can be set on a device, by its confirmed or advertised profile. Empty if the
+/// profile is unknown or the device turned out not to be a bulb.
 fn settable(device: &Device) -> Items {
     let profile = device.profile.as_deref().filter(|_| device.refusal.is_none());
     profile.map_or(Items::NONE, Profile::settable)
 }
 
-/// The controls of the pane: those of the selected bulb, or, while some are marked, what any of these can do.
+/// Returns the controls in the pane: those of the selected bulb, or those that any marked bulb has.
 pub(crate) fn visible_controls(model: &Model) -> Vec<Control> {
     let any = model.targets().fold(Items::NONE, |any, device| any.or(settable(device)));
     Control::ALL.into_iter().filter(|control| any.contains(control.item())).collect()
 }
 
-/// Whether the device has this control.
 pub(crate) fn has_control(device: &Device, control: Control) -> bool {
     settable(device).contains(control.item())
 }
 
-/// The bulb whose value a control shows: the selected one, or the first of those that changes go to; one that has the control
-/// before one that lacks it, and one whose link is up before one whose is not.
+/// Returns the bulb whose value a control shows: the selected bulb if possible, else the first target.
+/// Prefers bulbs that are connected and have the control.
 pub(crate) fn shown_bulb(model: &Model, control: Control) -> Option<&Device> {
     let selected = model.selected_device().filter(|device| model.is_target(device));
     let (mut up, mut able) = (None, None);
@@ -141,7 +137,7 @@ pub(crate) fn shown_bulb(model: &Model, control: Control) -> Option<&Device> {
     up.or(able)
 }
 
-/// The value of a slider; nothing for controls that are none, and while it is unknown.
+/// Returns the value of a slider, or `None` if it is unknown.
 pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     let light = device.light()?;
     let tint = || light.color.map(|color| device.hue_saturation.for_color(color));
@@ -160,7 +156,7 @@ pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     }
 }
 
-/// The least and the most that a slider of this bulb can be.
+/// Returns minimum and maximum of a slider.
 pub(crate) fn range(device: &Device, control: Control) -> (u16, u16) {
     let own = device.profile.as_deref().and_then(|profile| profile.range(control.item()));
     match control {
@@ -174,7 +170,8 @@ pub(crate) fn range(device: &Device, control: Control) -> (u16, u16) {
     }
 }
 
-/// From where a slider starts whose value is not known: white, at full brightness, neither warm nor cold, neither fast nor slow.
+/// Returns the start value of a slider whose value is unknown: white, full brightness, the middle for kelvin
+/// and speed.
 pub(crate) fn default_value(device: &Device, control: Control) -> u16 {
     let (least, most) = range(device, control);
     match control {
@@ -184,7 +181,7 @@ pub(crate) fn default_value(device: &Device, control: Control) -> u16 {
     }
 }
 
-/// The nearest value that the control's steps give within its range; both ends can be set whatever the steps are.
+/// Rounds to the control's step. Minimum and maximum stay reachable.
 pub(crate) fn round_to_step(control: Control, value: u16, (least, most): (u16, u16)) -> u16 {
     if value <= least || value >= most {
         return value.clamp(least, most);
@@ -194,7 +191,7 @@ pub(crate) fn round_to_step(control: Control, value: u16, (least, most): (u16, u
     u16::try_from(whole).unwrap_or(most).clamp(least, most)
 }
 
-/// The change that brings a slider to a value; remembers the tint that was meant.
+/// Returns the change that moves a slider to `value`. Stores hue and saturation in the device.
 pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Option<Change> {
     let color = device.light().and_then(|light| light.color).unwrap_or(Rgb::WHITE);
     let byte = u8::try_from(value).unwrap_or(u8::MAX);
@@ -221,7 +218,8 @@ pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Op
     }
 }
 
-/// Whether the control can be used as the lamp is at present: some lamps take a speed only while they show an effect.
+/// Returns false if the bulb rejects the control in its present mode. Some bulbs accept a speed only during
+/// an effect.
 pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
     use bulb_protocol::profile::Refusal;
     let Some(profile) = device.profile.as_deref() else { return false };
@@ -235,9 +233,9 @@ pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
     !matches!(profile.encode(&change, &known, 0), Err(Refusal::WrongMode { .. }))
 }
 
-/// The effects of the bulbs that changes go to.
+/// Returns the effects of all target bulbs.
 pub(crate) fn effects(model: &Model) -> EffectList<'_> {
-    // Several bulbs of one family share a profile.
+    // Bulbs of one family share a profile.
     let mut profiles: HashMap<*const Profile, (&Profile, usize)> = HashMap::new();
     let mut order = Vec::new();
     let targets = model.targets().filter(|device| has_control(device, Control::Effect));
@@ -252,7 +250,7 @@ pub(crate) fn effects(model: &Model) -> EffectList<'_> {
     EffectList::merge(order.iter().filter_map(|key| profiles.get(key).copied()))
 }
 
-/// The effects that pass the filter of their list.
+/// Returns the effects that pass the filter.
 pub(crate) fn effects_shown(model: &Model) -> EffectList<'_> {
     effects(model).filter(&model.effect_filter)
 }

@@ -1,4 +1,5 @@
-//! The desk and its radio side, without a terminal: what the program, the tests and the picture in the README run.
+//! The desk and its radio task, without a terminal. Used by the program, the tests and the picture in the
+//! README.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,19 +17,19 @@ use super::update::update;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 
-/// How many radio_events and effects wait for the other side.
+/// Capacity of the queues between the desk and the radio task.
 const QUEUE: usize = 64;
-/// How long the radio side may take to end.
+/// How long the radio task may take to end.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 
-/// What the desk needs of the rest of the program.
+/// What the desk needs from the program.
 #[derive(Clone)]
 pub struct Setup {
     /// Opens the radio.
     pub open: Opener,
-    /// The families that bulbs may be of.
+    /// Known families.
     pub families: Arc<Families>,
-    /// How long an operation may take.
+    /// Timeout of each operation.
     pub timeout: Duration,
 }
 
@@ -39,21 +40,21 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A desk with its radio side.
+/// A desk with its radio task.
 #[derive(Debug)]
 pub struct Desk {
-    /// What is on it.
+    /// The state of the desk.
     pub model: Model,
     start: Instant,
     radio_events: mpsc::Receiver<RadioEvent>,
     effects: mpsc::Sender<Effect>,
-    /// What the radio side has not taken yet. Fed by a person's keys alone.
+    /// Effects that the radio task has not accepted yet. Only key presses and mouse events add to it.
     backlog: VecDeque<Effect>,
     worker: AbortOnDropHandle<()>,
 }
 
 impl Desk {
-    /// Opens the desk and starts its radio side.
+    /// Creates a desk and starts its radio task.
     #[must_use]
     pub fn open(setup: Setup, options: Options) -> Self {
         let (radio_events_in, radio_events) = mpsc::channel(QUEUE);
@@ -71,7 +72,7 @@ impl Desk {
         }
     }
 
-    /// Takes an event in; gives what is the terminal's to do.
+    /// Handles an event. Returns an effect that the terminal has to perform.
     pub fn handle(&mut self, event: Event) -> Option<Effect> {
         let mut terminal_effect = None;
         for effect in update(&mut self.model, event, self.start.elapsed()) {
@@ -82,7 +83,7 @@ impl Desk {
                 _ => self.backlog.push_back(effect),
             }
         }
-        // At once: a picture may be drawn before the next wait.
+        // Sent at once, as the next wait may be a while off.
         while let Some(effect) = self.backlog.pop_front() {
             if let Err(TrySendError::Full(effect)) = self.effects.try_send(effect) {
                 self.backlog.push_front(effect);
@@ -92,10 +93,10 @@ impl Desk {
         terminal_effect
     }
 
-    /// Waits for the next event of the radio side, or tick of the clock. May be dropped and called again.
+    /// Waits for the next radio event or tick. Cancel-safe.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the radio side has ended, which it does only by a panic.
+    /// [`Error::Internal`] if the radio task panicked.
     pub async fn next(&mut self) -> Result<Event> {
         loop {
             let tick = self.model.next_tick().map(|tick| self.start + tick);
@@ -110,15 +111,15 @@ impl Desk {
         }
     }
 
-    /// What the radio side has said already, so that a picture shows all of it.
+    /// Returns a radio event that is already waiting.
     pub fn try_next(&mut self) -> Option<Event> {
         self.radio_events.try_recv().ok().map(Event::Radio)
     }
 
-    /// Lets so much time pass, without a terminal.
+    /// Handles events for this long, without a terminal.
     ///
     /// # Errors
-    /// As for [`next`](Desk::next).
+    /// See [`next`](Desk::next).
     pub async fn run_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Ok(event) = tokio::time::timeout_at(end, self.next()).await {
@@ -127,7 +128,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Ends the radio side, which gives up all links.
+    /// Ends the radio task, which closes all links.
     pub async fn close(self) {
         let Self { radio_events, effects, worker, .. } = self;
         drop((radio_events, effects));

@@ -1,4 +1,4 @@
-//! What the desk knows of one device.
+//! The desk's data about one device.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,81 +12,78 @@ use crate::bulb::families::light_of;
 use crate::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, Families, LinkPhase, Provenance};
 use crate::radio::{DeviceId, SeenDevice};
 
-/// How many signal strengths are kept, one a tick.
+/// Length of the signal history, one value per tick.
 pub(crate) const HISTORY: usize = 10;
-/// The severity of a new signal strength in the average: half of it is from the last three reports.
+/// Weight of a new signal strength in the average: the last three reports make up half of it.
 const SMOOTHING: f32 = 0.2;
-/// The borders of the signal's steps, dBm, as `scan` has them: from "beside it" to "about to lose it".
+/// Borders between the signal steps in dBm, as in `scan`.
 const STEP_BORDERS: [f32; 4] = [-88.0, -78.0, -67.0, -55.0];
-/// By so much a signal has to pass a border before its step changes, dB, so that rows do not dance.
+/// How far a signal must cross a border before its step changes, in dB. Keeps rows from jumping.
 const HYSTERESIS: f32 = 3.0;
 
-/// How our link to a device is.
+/// State of the link to a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LinkState {
-    /// Nobody wants one.
+    /// Not wanted.
     #[default]
     None,
-    /// It is being made; the number of the attempt.
+    /// Connecting; number of the attempt.
     Connecting(u32),
-    /// It is up since then.
+    /// Connected since then.
     Up(Duration),
-    /// It was lost or not made, and is tried again then.
+    /// Lost or failed; the next attempt is then.
     Waiting(Duration),
 }
 
-/// What became of the last change.
+/// Outcome of the last change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ChangeOutcome {
-    /// None was made.
     #[default]
     None,
-    /// It is under way.
+    /// In progress.
     Pending,
-    /// The bulb reports what was asked for.
+    /// The bulb reported the new state.
     Confirmed,
-    /// It was written, and the bulb does not say.
+    /// Written, but the bulb did not confirm it.
     Unconfirmed,
-    /// It failed.
     Failed,
 }
 
-/// One device.
 #[derive(Debug)]
 pub(crate) struct Device {
     pub(crate) seen: SeenDevice,
-    /// The name as it is shown; empty if there is none.
+    /// Name as shown; empty if there is none.
     pub(crate) name: String,
     pub(crate) bulb: bool,
-    /// The profile that it is driven by, or that its advertisements speak for.
+    /// The profile that drives the device, or that its advertisements match.
     pub(crate) profile: Option<Arc<Profile>>,
-    /// Whether it is, or was, driven by that.
+    /// True if the profile was confirmed over a link.
     pub(crate) driven: bool,
-    /// Whether that was named for it, on the command line or in the configuration.
+    /// True if the profile was set on the command line or in the configuration.
     pub(crate) profile_configured: bool,
-    /// What its advertisements say for each family, the nearest first.
+    /// Families that the advertisements match, best first.
     pub(crate) candidates: Vec<Recognised>,
-    /// Why it turned out to be nothing that can be driven: the error's code, and its text with the hint.
+    /// Why the device cannot be driven: error code, and text with hint.
     pub(crate) refusal: Option<(&'static str, String)>,
-    /// Signal strength: the running average, and what is shown of it.
+    /// Running average of the signal strength, dBm.
     average: Option<f32>,
-    /// Whether the average is newer than what is shown.
+    /// True if the average is newer than `rssi`.
     average_changed: bool,
     pub(crate) rssi: Option<i16>,
     /// 0 to 4 bars.
     pub(crate) signal_step: u8,
     pub(crate) history: VecDeque<i16>,
-    /// When it was last heard; absent if it is only remembered.
+    /// When it was last seen; `None` if the system only remembers it.
     pub(crate) last_heard: Option<Duration>,
-    /// For how long a running scan has not heard it.
+    /// How long the running scan has not seen it.
     pub(crate) silent_for: Duration,
     pub(crate) link: LinkState,
     pub(crate) state: BulbState,
-    /// The state before the changes that are under way.
+    /// Token of the last change. States with an older one are ignored.
     pub(crate) token: u64,
     pub(crate) outcome: ChangeOutcome,
     pub(crate) hue_saturation: HueSaturation,
-    /// The level; nothing if the bulb has no battery. Unknown while it was not read.
+    /// `Some(None)` if the bulb has no battery; `None` if it was not read.
     pub(crate) battery: Option<Option<Battery>>,
     pub(crate) info: Option<DeviceInfo>,
     pub(crate) latency: Option<Duration>,
@@ -131,7 +128,7 @@ impl Device {
         &self.seen.id
     }
 
-    /// What to call it.
+    /// Returns the name, or else the id.
     pub(crate) fn label(&self) -> &str {
         if self.name.is_empty() { self.seen.id.as_str() } else { &self.name }
     }
@@ -140,7 +137,7 @@ impl Device {
         self.seen.address.map_or_else(|| self.seen.id.to_string(), |address| address.to_string())
     }
 
-    /// Takes a report in; whether anything but its signal is new.
+    /// Stores new data. Returns true if more than the signal strength changed.
     pub(crate) fn update_seen(
         &mut self,
         report: SeenDevice,
@@ -158,13 +155,13 @@ impl Device {
             || old.services != report.services
             || old.connected != report.connected;
         let told = old.manufacturer != report.manufacturer || old.service_data != report.service_data;
-        // Weighing accepts_now its time, and most reports say nothing new.
+        // Scoring families takes time, and most reports change nothing.
         let news = if news || told { self.recognise(&report, families) | news } else { news };
         self.apply_seen(report);
         news
     }
 
-    /// Takes in what an advertisement says for families; whether that makes it another bulb.
+    /// Scores the families by the advertisement. Returns true if the result changed.
     fn recognise(&mut self, report: &SeenDevice, families: &Families) -> bool {
         let before = (self.bulb, self.family());
         self.bulb = families.looks_like_a_bulb(report);
@@ -180,14 +177,14 @@ impl Device {
 
     fn apply_seen(&mut self, report: SeenDevice) {
         self.name = plain(report.names().next().unwrap_or_default());
-        // A bulb that we hold tells itself, if anything does.
+        // A connected bulb reports its own state.
         if !self.is_connected()
             && let Some(profile) = self.profile.as_deref().filter(|profile| profile.readback().advert)
             && let Some(light) = light_of(profile, &report)
         {
             self.state = BulbState::advertised(light);
         }
-        // BlueZ says 127 for "not measured", and cheap controllers say what they like.
+        // BlueZ uses 127 for "not measured". Cheap controllers report other impossible values.
         if let Some(rssi) = report.rssi.filter(|rssi| (-127..=20).contains(rssi)) {
             let rssi = f32::from(rssi);
             self.average = Some(self.average.map_or(rssi, |average| average + SMOOTHING * (rssi - average)));
@@ -196,7 +193,7 @@ impl Device {
         self.seen = report;
     }
 
-    /// Takes the present average as what is shown.
+    /// Shows the present average.
     #[allow(clippy::cast_possible_truncation, reason = "an average of numbers that fit")]
     pub(crate) fn sample(&mut self) {
         let Some(average) = self.average.filter(|_| std::mem::take(&mut self.average_changed)) else {
@@ -216,12 +213,12 @@ impl Device {
         }
     }
 
-    /// Whether its controls can be used.
+    /// Returns true if changes can be sent.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.link, LinkState::Up(_))
     }
 
-    /// Whether somebody wants a link to it.
+    /// Returns true if the desk holds the link or tries to.
     pub(crate) fn wants_link(&self) -> bool {
         self.link != LinkState::None
     }
@@ -230,12 +227,12 @@ impl Device {
         self.state.light()
     }
 
-    /// The family, with its variant.
+    /// Returns the family with its variant.
     pub(crate) fn family(&self) -> Option<String> {
         self.profile.as_deref().map(Profile::full_name)
     }
 
-    /// Whether it tells its state over a link, as far as is known.
+    /// Returns true unless the bulb is known never to report its state.
     pub(crate) fn reports_state(&self) -> bool {
         self.profile.as_deref().is_none_or(|profile| {
             let way = profile.readback();
@@ -243,7 +240,7 @@ impl Device {
         })
     }
 
-    /// Takes in what its driver says; a moment of the radio side's clock becomes one of ours through `clock`.
+    /// Applies a driver event. `clock` converts its timestamps.
     pub(crate) fn apply_event(
         &mut self,
         event: &DriverEvent,
@@ -252,7 +249,7 @@ impl Device {
     ) {
         match event {
             DriverEvent::Link(phase) => self.link(phase, now, clock),
-            // A state from before the newest change would make the slider jump back under the finger.
+            // A state from before the newest change would make the slider jump back.
             DriverEvent::State(state, token) if *token >= self.token => {
                 self.state = state.clone();
                 if let Some(color) = state.light().and_then(|light| light.color) {
@@ -276,7 +273,7 @@ impl Device {
             DriverEvent::Battery(battery) => self.battery = Some(*battery),
             DriverEvent::Info(info) => self.info = Some(info.clone()),
             DriverEvent::Trouble(error) => {
-                // It is not a bulb, or not one of what it was taken for.
+                // Not a bulb, or not of the expected family.
                 if error.kind() == crate::error::ErrorKind::NotDrivable {
                     let hint = error.hint().map_or_else(String::new, |hint| format!(". {hint}"));
                     self.refusal = Some((error.code(), plain(&format!("{error}{hint}"))));
@@ -307,7 +304,7 @@ impl Device {
             }
         }
         if !self.wants_link() {
-            // It begins to be heard, or not, from now.
+            // Silence counts from now.
             self.silent_for = Duration::ZERO;
             self.last_heard = self.last_heard.map(|_| now);
             self.outcome = ChangeOutcome::None;

@@ -1,4 +1,4 @@
-//! What happens to the desk, and what it wants done.
+//! Events of the desk and their effects.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::radio::trace::TracedFrame;
 use crate::radio::{AdapterState, DeviceId, SeenDevice};
 
-/// What happens.
+/// An event of the desk.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A key was pressed.
@@ -18,76 +18,76 @@ pub enum Event {
     Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
-    /// The terminal has so many columns and rows now.
+    /// The terminal has a new size: columns, rows.
     Resize(u16, u16),
-    /// The radio side says something.
+    /// An event of the radio.
     Radio(RadioEvent),
-    /// Time has passed; comes only while [`Model::next_tick`](super::Model::next_tick) asks for it.
+    /// Time has passed. Sent while [`Model::next_tick`](super::Model::next_tick) asks for it.
     Tick,
 }
 
-/// How the scan is.
+/// State of the scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScanPhase {
-    /// Nobody wants one.
+    /// Not wanted.
     #[default]
     Off,
-    /// It runs.
+    /// Running.
     On,
-    /// It rests while a connect is made.
+    /// Paused during a connect.
     Paused,
-    /// It is wanted and cannot run at present.
+    /// Wanted, but not possible at the moment.
     Failed,
 }
 
-/// What the radio side says.
+/// An event of the radio.
 #[derive(Clone, Debug)]
 pub enum RadioEvent {
-    /// The radio is open; the adapter's name, and its state.
+    /// The radio is open: adapter name and state.
     Opened(String, AdapterState),
-    /// The radio cannot be opened at present; it is tried again.
+    /// The radio could not be opened. It is tried again.
     OpenFailed(Error),
-    /// The adapter's state changed.
+    /// The adapter changed its state.
     Adapter(AdapterState),
-    /// The scan's state changed.
+    /// The scan changed its state.
     Scan(ScanPhase),
-    /// Devices were heard, each once with the newest that is known.
+    /// New data of devices, each device once.
     DevicesSeen(Vec<SeenDevice>),
-    /// Frames passed; and how many were missed before them.
+    /// Frames in order, and the number of frames dropped before them.
     Frames(Vec<TracedFrame>, u64),
-    /// Something happened to a bulb that we hold.
+    /// The driver of a bulb reports something.
     Driver(DeviceId, DriverEvent),
-    /// Something failed.
+    /// An operation failed.
     Failed(Error),
-    /// The program, or a library, says something.
+    /// A log line.
     Log(String),
-    /// Frames were written to a file: how many, and where.
+    /// Frames were written to a file: how many, and its path.
     FramesSaved(usize, PathBuf),
 }
 
-/// What is to be done.
+/// Work for the radio or the terminal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Scan, or do not.
+    /// Start or stop the scan.
     Scan(bool),
-    /// Hold the bulb of this report.
+    /// Connect to this bulb and stay connected.
     Connect(Box<SeenDevice>),
-    /// Give a bulb up.
+    /// Disconnect from a bulb.
     Disconnect(DeviceId),
-    /// Try to connect now, without waiting any longer.
+    /// Try to connect again now.
     RetryNow(DeviceId),
-    /// Change a bulb; states that take the change into account carry at least the token.
+    /// Change a bulb. States that include the change have at least this token.
     Change(DeviceId, Change, u64),
     /// Write these lines to a new file.
     Save(PathBuf, Vec<String>),
-    /// Draw everything anew.
+    /// Redraw everything.
     Redraw,
-    /// Leave the terminal to the shell until it wakes us.
+    /// Suspend the program.
     Suspend,
-    /// End.
+    /// End the program.
     Quit,
     /// End as if interrupted.
     Interrupt,
-    /// End with this error, which waiting does not mend.
+    /// End with an error that trying again does not fix.
     Fail(Error),
 }

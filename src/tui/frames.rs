@@ -5,26 +5,26 @@ use std::time::Duration;
 
 use crate::radio::trace::TracedFrame;
 
-/// How many frames are kept: some minutes of a slider in motion.
+/// Limit for stored frames: a few minutes of moving a slider.
 const MAX_FRAMES: usize = 5_000;
 
-/// A frame as it is shown.
+/// A frame in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct FrameRow {
-    /// Which one since the beginning.
+    /// Position since the start of the program.
     pub(crate) number: u64,
-    /// When, since the beginning.
+    /// Time since the start.
     pub(crate) at: Duration,
     pub(crate) outgoing: bool,
-    /// What the bulb was called then.
+    /// Name of the bulb at that time.
     pub(crate) name: String,
     pub(crate) characteristic: String,
     pub(crate) hex: String,
-    /// What it says, or what is wrong with it.
+    /// Decoded frame, or the decode error.
     pub(crate) meaning: Result<String, String>,
-    /// Its line in a file.
+    /// Line for the file.
     pub(crate) line: String,
-    /// The text that filters look at, in lower case. Made once, as a filter is applied to all rows with each picture.
+    /// Text that filters search, in lower case. Stored because a filter checks every row on every redraw.
     searched: String,
 }
 
@@ -34,23 +34,23 @@ impl FrameRow {
     }
 }
 
-/// The frames that passed.
+/// Recent frames, with filter and scroll position.
 #[derive(Debug, Default)]
 pub(crate) struct FrameLog {
     rows: VecDeque<FrameRow>,
     next: u64,
-    /// How many passed unseen because we were too slow.
+    /// Number of frames that were dropped because the desk was too slow.
     pub(crate) missed: u64,
-    /// In lower case.
+    /// Lower case.
     filter: String,
-    /// While it stands still: the number after the last frame shown.
+    /// While paused: the number after the last frame shown.
     paused_at: Option<u64>,
-    /// How many rows it is scrolled up from the newest.
+    /// Rows between the newest frame and the bottom of the view.
     pub(crate) scrolled_back: usize,
 }
 
 impl FrameLog {
-    /// Takes a frame in; `name` is what its bulb is called.
+    /// Adds a frame. `name` is the bulb's name.
     pub(crate) fn push(&mut self, frame: &TracedFrame, at: Duration, name: &str) {
         let time = humantime::format_rfc3339_millis(frame.time);
         let (characteristic, hex) = (frame.characteristic.to_string(), frame.hex());
@@ -67,7 +67,7 @@ impl FrameLog {
             line,
         };
         self.next += 1;
-        // What is looked at stays where it is.
+        // Keeps the view on the same rows while scrolled back.
         if self.scrolled_back > 0 && row.matches(&self.filter) {
             self.scrolled_back += 1;
         }
@@ -77,13 +77,13 @@ impl FrameLog {
         }
     }
 
-    /// The frames that are shown, oldest first.
+    /// Returns the frames that pass the filter, oldest first.
     pub(crate) fn shown(&self) -> impl DoubleEndedIterator<Item = &FrameRow> {
         let end = self.paused_at.unwrap_or(u64::MAX);
         self.rows.iter().filter(move |row| row.number < end && row.matches(&self.filter))
     }
 
-    /// The last frames shown, oldest first, at most so many: what stands on the screen.
+    /// Returns the frames on the screen, oldest first.
     pub(crate) fn page(&self, height: usize) -> Vec<&FrameRow> {
         let mut page: Vec<&FrameRow> = self.shown().rev().skip(self.scrolled_back).take(height).collect();
         page.reverse();
@@ -98,7 +98,7 @@ impl FrameLog {
         self.paused_at.is_some()
     }
 
-    /// How many came since it stands still.
+    /// Returns the number of frames since the pause began.
     pub(crate) fn new_since_pause(&self) -> u64 {
         self.paused_at.map_or(0, |held| self.next - held)
     }
@@ -125,7 +125,7 @@ impl FrameLog {
         self.scrolled_back = 0;
     }
 
-    /// Scrolls; up is into the past.
+    /// Scrolls by rows; positive is towards older frames.
     pub(crate) fn scroll(&mut self, rows: isize, height: usize) {
         let most = self.count().saturating_sub(height);
         self.scrolled_back = self.scrolled_back.saturating_add_signed(rows).min(most);

@@ -1,12 +1,12 @@
-//! Hue and saturation, for sliders over a colour that is kept as red, green and blue.
+//! Hue and saturation of colours that are stored as red, green and blue.
 
 use bulb_protocol::Rgb;
 use csscolorparser::Color;
 
 use super::style::to_u8;
 
-/// Hue (degrees, 0 to 359) and saturation (percent, 0 to 100) of a colour. A grey has no hue, and black no saturation either: what
-/// was set is remembered for as long as the colour stays the one that it source.
+/// Hue (0 to 359 degrees) and saturation (0 to 100 percent) of a colour. Grey has no hue and black has
+/// neither, so the values that led to a colour are kept with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct HueSaturation {
     pub(crate) hue: u16,
@@ -15,7 +15,8 @@ pub(crate) struct HueSaturation {
 }
 
 impl HueSaturation {
-    /// The tint of a colour, which keeps what was set if it is that colour, and the hue if it has none of its own.
+    /// Returns hue and saturation of a colour. Keeps the present values if they led to this colour, and the
+    /// hue if the colour is grey.
     pub(crate) fn for_color(self, color: Rgb) -> Self {
         if self.source == Some(color) {
             return self;
@@ -25,7 +26,8 @@ impl HueSaturation {
         Self { hue, saturation: to_u8(saturation * 100.0), source: Some(color) }
     }
 
-    /// The colour of this hue and saturation that is as light as the given one; a black one is lit, as it could show no hue.
+    /// Sets hue and saturation and returns the colour, as bright as `like`. Black becomes full brightness, as
+    /// it would show no hue.
     pub(crate) fn apply(&mut self, hue: u16, saturation: u8, like: Rgb) -> Rgb {
         let value = like.red.max(like.green).max(like.blue);
         let color = rgb(hue, saturation, if value == 0 { 255 } else { value });
@@ -34,7 +36,7 @@ impl HueSaturation {
     }
 }
 
-/// The colour of a hue, a saturation and a lightness of the strongest channel.
+/// Converts hue, saturation (percent) and value (0 to 255) to a colour.
 pub(crate) fn rgb(hue: u16, saturation: u8, value: u8) -> Rgb {
     let color = Color::from_hsva(
         f32::from(hue % 360),

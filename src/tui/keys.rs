@@ -1,11 +1,11 @@
-//! The key table: the one place that says which key does what. Handling, the help and the hints are made from it.
+//! The key table. Key handling, help and hints all use it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Where a key works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyContext {
-    /// Everywhere, also while text is typed.
+    /// Everywhere, also in the input line.
     Always,
     /// In every pane.
     Panes,
@@ -15,14 +15,14 @@ pub enum KeyContext {
     Detail,
     /// In the frame log.
     Frames,
-    /// In a window over the panes.
+    /// In a popup.
     Popup,
-    /// While text is typed. Other keys edit it.
+    /// In the input line. Other keys edit the text.
     Prompt,
 }
 
 impl KeyContext {
-    /// The heading of its keys in the help.
+    /// Returns the heading in the help.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -87,7 +87,7 @@ pub enum Action {
     Cancel,
 }
 
-/// A key, with Ctrl or without.
+/// A key with its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     code: KeyCode,
@@ -99,7 +99,7 @@ impl Key {
         Self { code, modifiers }
     }
 
-    /// The key of an event. OpenRadio is in the character already, where there is one.
+    /// Returns the key of an event. Characters already include Shift.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
         let mut modifiers =
@@ -110,7 +110,7 @@ impl Key {
         Self { code: event.code, modifiers }
     }
 
-    /// As it is written in the help.
+    /// Returns the key as written in the help.
     #[must_use]
     pub fn text(self) -> String {
         let name = match self.code {
@@ -139,18 +139,18 @@ impl Key {
     }
 }
 
-/// One row of the table.
+/// A row of the key table.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// Where it works.
+    /// Where the keys work.
     pub context: KeyContext,
-    /// The keys, any of which does it.
+    /// Keys with the same action.
     pub keys: &'static [Key],
-    /// What it does.
+    /// What the keys do.
     pub action: Action,
-    /// What it does, for the help.
+    /// Description for the help.
     pub help: &'static str,
-    /// A word for the line of hints; empty for keys that do not stand there.
+    /// Word for the hint line; empty if the keys are not shown there.
     pub hint: &'static str,
 }
 
@@ -191,7 +191,7 @@ const ENTER: &[Key] = &[k(KeyCode::Enter)];
 use Action as A;
 use KeyContext as P;
 
-/// The table. The first rows of a place are the first in its hints.
+/// The key table. Hints appear in this order.
 #[rustfmt::skip]
 pub const TABLE: &[Binding] = &[
     row(P::List, ENTER, A::Connect, "connect", "connect; go to a bulb that is connected"),
@@ -269,7 +269,7 @@ pub const TABLE: &[Binding] = &[
     row(P::Always, &[ctrl('l')], A::Redraw, "", "draw everything anew"),
 ];
 
-/// What a key does in these places.
+/// Returns the action of a key in these contexts.
 #[must_use]
 pub fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
     let key = Key::of(event);
@@ -283,7 +283,7 @@ mod tests {
 
     use super::*;
 
-    /// The places that are active at once.
+    /// Contexts that are active at the same time.
     const TOGETHER: [&[KeyContext]; 5] = [
         &[KeyContext::Always, KeyContext::Panes, KeyContext::List],
         &[KeyContext::Always, KeyContext::Panes, KeyContext::Detail],

@@ -1,4 +1,4 @@
-//! Where things are: computed from the model alone, for drawing and for the mouse.
+//! Positions on the screen, computed from the model. Drawing and the mouse use the same ones.
 
 use ratatui::layout::Rect;
 
@@ -7,21 +7,21 @@ use super::device::Device;
 use super::model::{Model, Pane};
 use super::view::{banner_lines, notice};
 
-/// The least that the desk can be used in.
+/// Smallest usable terminal: columns and rows.
 pub(crate) const MIN_SIZE: (u16, u16) = (50, 15);
-/// From so many columns on, list and bulb stand side by side.
+/// From this width, list and bulb are side by side.
 const TWO_PANES_WIDTH: u16 = 72;
-/// From so many columns on, the frames stand beside them.
+/// From this width, frames are beside them.
 const THREE_PANES_WIDTH: u16 = 140;
-/// From so many rows on, the frames stand below list and bulb.
+/// From this height, frames are below list and bulb.
 const STACKED_HEIGHT: u16 = 30;
 
-/// The parts of the screen. Those that are not shown are absent.
+/// The parts of the screen. Hidden parts are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Areas {
     pub(crate) header: Rect,
     pub(crate) banner: Option<Rect>,
-    /// The names of the panes, where they do not all fit.
+    /// Names of the panes, if they do not all fit.
     pub(crate) tabs: Option<Rect>,
     pub(crate) list: Option<Rect>,
     pub(crate) detail: Option<Rect>,
@@ -31,18 +31,18 @@ pub(crate) struct Areas {
 }
 
 impl Areas {
-    /// Rows of the list, without its frame.
+    /// Rows of the list without its border.
     pub(crate) fn list_rows(&self) -> u16 {
         self.list.map_or(0, |area| inner(area).height)
     }
 
-    /// Rows of the frame log, without its frame.
+    /// Rows of the frame log without its border.
     pub(crate) fn frame_rows(&self) -> u16 {
         self.frames.map_or(0, |area| inner(area).height)
     }
 }
 
-/// What is within a pane's frame.
+/// Returns the area inside a pane's border.
 pub(crate) fn inner(area: Rect) -> Rect {
     Rect {
         x: area.x.saturating_add(1),
@@ -52,12 +52,10 @@ pub(crate) fn inner(area: Rect) -> Rect {
     }
 }
 
-/// Whether there is too little room for anything.
 pub(crate) fn too_small((width, height): (u16, u16)) -> bool {
     width < MIN_SIZE.0 || height < MIN_SIZE.1
 }
 
-/// The parts of the screen.
 pub(crate) fn areas(model: &Model) -> Areas {
     let (width, height) = model.size;
     if too_small(model.size) {
@@ -78,7 +76,7 @@ pub(crate) fn areas(model: &Model) -> Areas {
     areas
 }
 
-// By hand and not by ratatui's solver: both drawing and the mouse ask, at every event.
+// Not with ratatui's solver: drawing and the mouse compute this on every event.
 
 fn top(rest: &mut Rect, rows: u16) -> Rect {
     let rows = rows.min(rest.height);
@@ -124,16 +122,16 @@ fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
     }
 }
 
-/// A row of the selected bulb's pane.
+/// A row of the bulb pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DetailRow {
-    /// Address, profile, link.
+    /// Address and link.
     Header,
     Blank,
-    /// The lamp; the number of its row.
+    /// Row of the colour preview.
     Preview(u16),
     Control(Control),
-    /// Why there are no controls; the number of the line.
+    /// Line of the reason why there are no controls.
     Notice(u16),
     Profile,
     Evidence,
@@ -144,7 +142,7 @@ pub(crate) enum DetailRow {
     Serial,
 }
 
-/// The rows of the selected bulb's pane: as many as it has room for, around the control that is used.
+/// Returns the rows of the bulb pane that fit, with the selected control among them.
 pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<DetailRow> {
     use DetailRow as R;
     let height = area.height;
@@ -154,7 +152,7 @@ pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<Det
     let height = usize::from(height);
     let least = 1 + 3 + controls.len() + notice;
     let all = least + facts.len();
-    // The lamp, with how its state is known, comes before the facts.
+    // The preview, which shows the provenance, goes before the facts.
     let (preview, blanks) = match height.checked_sub(all) {
         Some(room) => (3, room.min(3)),
         None => (if height >= least { 3 } else { 1 }, 0),
@@ -170,13 +168,13 @@ pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<Det
     rows.extend(facts);
     let focus = rows.iter().position(|row| *row == R::Control(model.control)).unwrap_or_default();
     let over = rows.len().saturating_sub(height);
-    // On the last control, what is below it is shown as well.
+    // The last control scrolls to the end of the pane.
     let last = controls.last() == Some(&model.control);
     let first = if last { over } else { (focus + 1).saturating_sub(height).min(over) };
     rows.into_iter().skip(first).take(height).collect()
 }
 
-/// The columns of a control: its name, its slider or whatever it has, and its value.
+/// Widths in a control's row: name, slider, value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Columns {
     pub(crate) name: u16,
@@ -184,13 +182,13 @@ pub(crate) struct Columns {
     pub(crate) value: u16,
 }
 
-/// The columns of a control's row that is so wide. Before the name is the mark of the cursor, after the value a space.
+/// Returns the widths for a row. The cursor stands before the name, a space after the value.
 pub(crate) fn columns(width: u16) -> Columns {
     let (name, value) = (12, 6);
     Columns { name, track: width.saturating_sub(2 + name + value + 1), value }
 }
 
-/// Where the slider begins in its row.
+/// Column of the slider in its row.
 pub(crate) const TRACK_START: u16 = 2 + 12;
-/// Columns of a colour of the palette, the space after it included.
+/// Width of a colour swatch with the space after it.
 pub(crate) const SWATCH_WIDTH: u16 = 2;

@@ -1,8 +1,8 @@
-//! The TUI: a control desk for bulbs. The only place that names ratatui and crossterm.
+//! The TUI: a desk for controlling bulbs. The only place that names ratatui and crossterm.
 //!
-//! A pure core ([`Model`], [`update()`], [`view()`]), of which [`keys::TABLE`] is the one place that says what keys do; and around
-//! it one task that owns the radio side, and the loop that owns the terminal. The desk says what it wants done as
-//! [`Effect`]s; what happens comes back as [`Event`]s.
+//! A pure core ([`Model`], [`update()`], [`view()`]) handles [`Event`]s and returns [`Effect`]s.
+//! [`keys::TABLE`] defines all keys.
+//! Around the core are one task that owns the radio, and the loop that owns the terminal.
 
 mod control;
 mod desk;

@@ -1,4 +1,4 @@
-//! All that is on the desk.
+//! The state of the desk.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,41 +22,40 @@ use crate::fleet::Target;
 use crate::output::sanitise;
 use crate::radio::{AdapterState, DeviceId};
 
-/// A device that a running scan has not heard for so long fades, and then goes.
+/// A device that the running scan has not seen for this long is dimmed; after `FORGET_AFTER` it is removed.
 pub(crate) const FADE_AFTER: Duration = Duration::from_secs(10);
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(30);
-/// How many devices are kept: strangers change their addresses every few minutes, and a desk stays open for days.
+/// Limit for known devices. Phones change addresses every few minutes and a desk stays open for days.
 const MAX_DEVICES: usize = 10_000;
-/// How many messages are kept.
 const MAX_MESSAGES: usize = 200;
-/// How long a message that is no failure stays in view.
+/// How long an info message stays in the message line.
 const INFO_TIME: Duration = Duration::from_secs(6);
-/// How many colours of one's own are kept.
+/// Limit for recently used colours.
 pub(crate) const MAX_RECENT_COLORS: usize = 10;
-/// The clock ticks so often, while there is anything for it.
+/// Interval of [`Event::Tick`](super::Event::Tick).
 const TICK: Duration = Duration::from_millis(500);
 
-/// A group of the configuration.
+/// A group from the configuration.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// Its name, without `@`.
+    /// Name without `@`.
     pub name: String,
-    /// What it means.
+    /// The devices in the group.
     pub target: Target,
 }
 
-/// What the desk is made with.
+/// Settings for a new [`Model`].
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// How many colours the terminal shows.
+    /// Colours of the terminal.
     pub depth: Depth,
-    /// The groups of the configuration.
+    /// Groups from the configuration.
     pub groups: Vec<Group>,
-    /// The beginning of time: events carry how long ago that was.
+    /// Start of the desk. All times in the model count from here.
     pub start: Instant,
-    /// The families that bulbs may be of.
+    /// Known families.
     pub families: Arc<Families>,
 }
 
@@ -72,7 +71,7 @@ impl Default for Options {
     }
 }
 
-/// What the keys go to.
+/// The part of the screen that has the focus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Pane {
     #[default]
@@ -81,7 +80,7 @@ pub(crate) enum Pane {
     Frames,
 }
 
-/// The order of the list.
+/// Sort order of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
     #[default]
@@ -90,7 +89,6 @@ pub(crate) enum Sort {
     Address,
 }
 
-/// A window over the panes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Popup {
     Help,
@@ -99,7 +97,7 @@ pub(crate) enum Popup {
     Effects,
 }
 
-/// What is being typed.
+/// What the input line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
     Filter,
@@ -107,19 +105,17 @@ pub(crate) enum Prompt {
     EffectFilter,
     Color,
     Kelvin,
-    /// The value of a slider.
     Value(Control),
     File,
 }
 
-/// How serious a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Severity {
     Info,
     Error,
 }
 
-/// Something to tell the user.
+/// A message to the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) at: Duration,
@@ -129,7 +125,7 @@ pub(crate) struct Message {
     pub(crate) hint: Option<String>,
 }
 
-/// All that is on the desk.
+/// The state of the desk.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) size: (u16, u16),
@@ -138,18 +134,18 @@ pub struct Model {
     start: Instant,
     pub(crate) families: Arc<Families>,
     pub(crate) adapter: Option<String>,
-    /// Why Bluetooth cannot be used at present.
+    /// Why Bluetooth is unusable at the moment.
     pub(crate) banner: Option<Error>,
     pub(crate) scan_wanted: bool,
     pub(crate) scan: ScanPhase,
-    /// The position of the sign that the scan hears something.
+    /// Frame of the scan animation.
     pub(crate) spinner: u8,
     pub(crate) heard_since_tick: bool,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
-    /// What the list shows, in its order.
+    /// The listed devices, sorted and filtered.
     pub(crate) order: Vec<DeviceId>,
     pub(crate) selected: Option<DeviceId>,
-    /// Whether the user has begun to choose; until then the first of the list is selected.
+    /// True once the user pressed a key or clicked. Until then the first device in the list is selected.
     pub(crate) user_selected: bool,
     pub(crate) offset: usize,
     pub(crate) marked: BTreeSet<DeviceId>,
@@ -163,16 +159,16 @@ pub struct Model {
     pub(crate) recent: VecDeque<Rgb>,
     pub(crate) popup: Option<Popup>,
     pub(crate) popup_row: usize,
-    /// In lower case.
+    /// Lower case.
     pub(crate) effect_filter: String,
     pub(crate) prompt: Option<(Prompt, Input)>,
-    /// What was wrong with what was typed.
+    /// Why the input was rejected.
     pub(crate) prompt_error: Option<String>,
-    /// The control that the mouse holds.
+    /// The slider that the mouse drags.
     pub(crate) dragged: Option<Control>,
     pub(crate) frames: FrameLog,
     pub(crate) messages: VecDeque<Message>,
-    /// Whether the newest message is in view.
+    /// True while the newest message is in the message line.
     pub(crate) message_shown: bool,
     pub(crate) groups: Vec<Group>,
     pub(crate) tokens: u64,
@@ -182,7 +178,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// An empty desk that scans.
+    /// Creates an empty desk that scans.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
@@ -228,24 +224,24 @@ impl Model {
         }
     }
 
-    /// Whether the screen differs from what [`view`](super::view()) would draw now; asking makes it agree.
+    /// Returns true if the screen must be redrawn, and resets the flag.
     pub fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
-    /// Which device is selected.
+    /// Returns the selected device.
     #[must_use]
     pub fn selected(&self) -> Option<&DeviceId> {
         self.selected.as_ref()
     }
 
-    /// The devices that the list shows, in its order.
+    /// Returns the listed devices in order.
     #[must_use]
     pub fn listed(&self) -> &[DeviceId] {
         &self.order
     }
 
-    /// When the clock is to tick next, counted from the beginning; never if nothing on the screen depends on it.
+    /// Returns the time of the next tick since the start, or `None` if nothing on the screen depends on time.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let scanning = self.scan == ScanPhase::On && !self.devices.is_empty();
@@ -254,13 +250,13 @@ impl Model {
         (scanning || waiting || note).then(|| self.last_tick + TICK)
     }
 
-    /// What counts moments of the radio side's clock from the beginning.
+    /// Returns a function from radio timestamps to time since the start.
     pub(crate) fn to_model_time(&self) -> impl Fn(Instant) -> Duration + use<> {
         let start = self.start;
         move |moment| moment.saturating_duration_since(start)
     }
 
-    /// How long ago the clock ticked last, as far as that was on purpose.
+    /// Returns the time since the last tick, capped because the clock may have been stopped.
     pub(crate) fn time_since_tick(&mut self) -> Duration {
         let passed = self.now.saturating_sub(self.last_tick);
         self.last_tick = self.now;
@@ -271,13 +267,13 @@ impl Model {
         self.devices.get(self.selected.as_ref()?)
     }
 
-    /// The place of the selected device in the list.
+    /// Returns the row of the selected device.
     pub(crate) fn selected_index(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.order.iter().position(|id| id == selected)
     }
 
-    /// The devices that changes go to: the marked ones, or else the selected one.
+    /// Returns the devices that changes are sent to: the marked ones, or else the selected one.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Device> {
         self.target_ids().filter_map(|id| self.devices.get(id))
     }
@@ -287,7 +283,7 @@ impl Model {
         self.marked.iter().chain(selected)
     }
 
-    /// Whether changes go to this device.
+    /// Returns true if changes are sent to this device while it is selected.
     pub(crate) fn is_target(&self, device: &Device) -> bool {
         self.marked.is_empty() || self.marked.contains(device.id())
     }
@@ -296,7 +292,7 @@ impl Model {
         layout::areas(self)
     }
 
-    /// The message in view.
+    /// Returns the message in the message line.
     pub(crate) fn message(&self) -> Option<&Message> {
         self.messages.back().filter(|_| self.message_shown)
     }
@@ -305,7 +301,7 @@ impl Model {
         self.changed = true;
     }
 
-    /// The list has to be made anew.
+    /// Sorts and filters the list at the end of this update.
     pub(crate) fn reorder(&mut self) {
         self.reorder = true;
         self.changed = true;
@@ -321,7 +317,7 @@ impl Model {
         });
     }
 
-    /// Tells of a failure; `who` is the bulb where the error does not name it.
+    /// Shows an error. `who` names the bulb if the error does not.
     pub(crate) fn show_error(&mut self, error: &Error, who: Option<&str>) {
         let text = error.to_string();
         let text = match who {
@@ -338,7 +334,7 @@ impl Model {
     }
 
     pub(crate) fn push_message(&mut self, message: Message) {
-        // What a held key brings about again and again is said once.
+        // Repeating a failed key does not repeat its message.
         let again =
             |last: &Message| last.code.is_some() && (last.code, &last.text) == (message.code, &message.text);
         if self.messages.back().is_some_and(again) {
@@ -352,7 +348,8 @@ impl Model {
         self.changed = true;
     }
 
-    /// Brings into agreement what follows from the rest: the order, the selection, what is scrolled where. Ends every update.
+    /// Updates what depends on other fields: list order, selection, scroll offsets. Called at the end of
+    /// every update.
     pub(crate) fn refresh(&mut self) {
         if std::mem::take(&mut self.reorder) {
             self.sort_and_filter();
@@ -406,7 +403,7 @@ impl Model {
                 || device.name.to_lowercase().contains(filter)
                 || device.address().to_lowercase().contains(filter)
         };
-        // One that is only remembered from an earlier day is not here.
+        // Hides devices that the system remembers but that were not seen yet.
         let here = self.show_all
             || kept
             || device.last_heard.is_some()
@@ -415,7 +412,7 @@ impl Model {
         kind && here && text()
     }
 
-    /// Devices that are gone stay while somebody has to do with them.
+    /// Removes devices that are silent, unless they are selected, marked or connected.
     fn forget_silent_devices(&mut self) {
         let selected = self.selected.clone();
         let marked = std::mem::take(&mut self.marked);
@@ -436,7 +433,7 @@ impl Model {
             .values()
             .filter(|device| !device.wants_link() && Some(device.id()) != selected.as_ref());
         let mut idle: Vec<_> = idle.map(|device| (device.last_heard, device.id().clone())).collect();
-        // All at once: in a flood there are hundreds with each batch.
+        // Removes all at once: in a crowd each batch can add hundreds.
         idle.sort_unstable();
         for (_, oldest) in idle.into_iter().take(excess) {
             self.devices.remove(&oldest);
@@ -444,7 +441,7 @@ impl Model {
         }
     }
 
-    /// All that the clock may change on the screen, to be compared.
+    /// Returns a hash of everything on the screen that a tick can change.
     pub(crate) fn visible_state(&self) -> u64 {
         let mut visible_state = DefaultHasher::new();
         let rows = usize::from(self.areas().list_rows());
@@ -462,7 +459,7 @@ impl Model {
         visible_state.finish()
     }
 
-    /// How long ago a device was heard, where that is worth a word.
+    /// Returns how long ago a device was last seen, as text; `None` if it was just seen or is connected.
     pub(crate) fn age(&self, device: &Device) -> Option<String> {
         let age = self.now.saturating_sub(device.last_heard?);
         match age.as_secs() {
@@ -473,7 +470,7 @@ impl Model {
         }
     }
 
-    /// The message that is no failure goes by itself.
+    /// Hides an info message that is old enough. Errors stay.
     pub(crate) fn expire_info(&mut self) {
         let old = self.message().is_some_and(|message| {
             message.severity == Severity::Info && self.now.saturating_sub(message.at) >= INFO_TIME
@@ -483,7 +480,6 @@ impl Model {
         }
     }
 
-    /// Takes the adapter's state in.
     pub(crate) fn set_adapter_state(&mut self, state: AdapterState) {
         let adapter = self.adapter.clone().unwrap_or_default();
         self.banner = match state {

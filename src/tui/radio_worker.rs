@@ -1,4 +1,5 @@
-//! The radio side: one task that owns the radio and the held bulbs, does what the desk wants done, and event_sender what happens.
+//! The radio task: owns the radio and the drivers of held bulbs, performs the desk's effects and sends back
+//! events.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -21,19 +22,19 @@ use crate::error::{Error, Result};
 use crate::radio::trace::{Traced, TracedFrame};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
-/// Reports reach the desk at most so often, each device once.
+/// Interval between batches of device reports.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
-/// How long after a failure the radio is opened again.
+/// Delay before the radio is opened again.
 const REOPEN_DELAY: Duration = Duration::from_secs(2);
-/// The largest number of frames told at once.
+/// Most frames in one event.
 const FRAME_BATCH: usize = 256;
-/// How many things that happen to bulbs wait to be told.
+/// Capacity of the queue of driver events.
 const DRIVER_EVENT_QUEUE: usize = 64;
 
-/// Opens the radio; again if it could not be opened, or has gone.
+/// Opens the radio. Called again after a failure.
 pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync>;
 
-/// What the radio side needs.
+/// The radio task.
 pub(super) struct RadioWorker {
     pub(super) open: Opener,
     pub(super) families: Arc<Families>,
@@ -42,11 +43,11 @@ pub(super) struct RadioWorker {
     pub(super) radio_events: mpsc::Sender<RadioEvent>,
 }
 
-/// The desk has gone: there is nobody to work for.
+/// The desk was closed, so the task ends.
 struct DeskClosed;
 
 impl RadioWorker {
-    /// Works until the desk has gone.
+    /// Runs until the desk is closed.
     pub(super) async fn run(mut self) {
         while let Ok(radio) = self.open_radio().await {
             if OpenRadio::new(&self, radio).run(&mut self.effects).await.is_err() {
@@ -73,7 +74,7 @@ impl RadioWorker {
     }
 }
 
-/// The time with one radio.
+/// The task while a radio is open.
 struct OpenRadio {
     radio: Arc<dyn Radio>,
     families: Arc<Families>,
@@ -83,10 +84,10 @@ struct OpenRadio {
     gate: Arc<ConnectGate>,
     scan: watch::Sender<bool>,
     drivers: HashMap<DeviceId, Driver>,
-    /// What the drivers tell; and where they tell it.
+    /// Events of all drivers.
     driver_events: mpsc::Receiver<(DeviceId, DriverEvent)>,
     event_sender: mpsc::Sender<(DeviceId, DriverEvent)>,
-    /// What the desk has not been told of yet, and when it will be.
+    /// Device reports that wait for the next batch.
     unsent: BTreeMap<DeviceId, SeenDevice>,
     flush_at: Option<Instant>,
     files: JoinSet<Result<(usize, PathBuf)>>,
@@ -120,7 +121,7 @@ impl OpenRadio {
         }
     }
 
-    /// Works until the radio has gone, or the desk has.
+    /// Runs until the radio ends. Fails if the desk was closed.
     async fn run(mut self, effects: &mut mpsc::Receiver<Effect>) -> Result<(), DeskClosed> {
         let mut reports = self.radio.seen_devices();
         let mut adapter = self.radio.adapter_state();
@@ -141,7 +142,7 @@ impl OpenRadio {
                 frame = self.frames.recv() => self.frames_traced(frame).await?,
                 report = reports.recv() => match report {
                     Ok(report) => self.device_seen(report),
-                    // What was missed is repeated by the next report of each device.
+                    // The next report of each device replaces the missed ones.
                     Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
                     Err(RecvError::Closed) => return Ok(()),
                 },
@@ -181,7 +182,7 @@ impl OpenRadio {
         match first {
             Ok(frame) => frames.push(frame),
             Err(RecvError::Lagged(lost)) => missed += lost,
-            // Cannot be: the radio that sends them is ours.
+            // Never happens: `self.radio` holds the sender.
             Err(RecvError::Closed) => return Ok(()),
         }
         while frames.len() < FRAME_BATCH {
@@ -225,7 +226,7 @@ impl OpenRadio {
             Effect::Save(path, lines) => {
                 self.files.spawn_blocking(move || save(path, &lines));
             }
-            // These are the terminal's.
+            // The terminal performs these.
             Effect::Redraw | Effect::Suspend | Effect::Quit | Effect::Interrupt | Effect::Fail(_) => {}
         }
         Ok(())
@@ -267,7 +268,7 @@ async fn until(due: Option<Instant>) {
     }
 }
 
-/// Writes lines to a new file: what stands there already is not ours to overwrite.
+/// Writes lines to a new file. Never overwrites a file.
 fn save(path: PathBuf, lines: &[String]) -> Result<(usize, PathBuf)> {
     let write = || {
         let mut file = File::create_new(&path)?;

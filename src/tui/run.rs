@@ -1,4 +1,4 @@
-//! The loop that owns the terminal.
+//! The main loop, which owns the terminal.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,14 +20,14 @@ use super::screen::{self, Screen};
 use super::style::Depth;
 use crate::error::{Error, Result};
 
-/// The least time between two pictures: 30 a second.
+/// Shortest time between two redraws: 30 per second.
 const PICTURE_INTERVAL: Duration = Duration::from_millis(33);
 
-/// Runs the desk on this process's terminal until the user quits.
+/// Runs the desk on this terminal until the user quits.
 ///
 /// # Errors
-/// [`Error::NoTerminal`]; [`Error::Interrupted`] on Ctrl-C, or when the terminal has gone; [`Error::Internal`] after a panic.
-/// The terminal has been given back by then.
+/// [`Error::NoTerminal`] without a terminal; [`Error::Interrupted`] on Ctrl-C or if the terminal is closed;
+/// [`Error::Internal`] after a panic. The terminal has been restored in all cases.
 pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
     let mut screen = Screen::open()?;
     let options = Options {
@@ -45,19 +45,19 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
     result
 }
 
-/// A closed terminal sends SIGHUP only to the processes that it controls, so the desk also looks for itself.
+/// Interval of the check for a closed terminal. SIGHUP alone is not enough: only processes that the terminal
+/// controls get it.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many events are taken in before the next picture.
+/// Limit for events between two redraws.
 const MAX_EVENTS_PER_PICTURE: usize = 64;
 
-/// What happens next.
 enum LoopEvent {
-    /// It is time to look whether the terminal is still there.
+    /// Check whether the terminal is still open.
     Check,
     Input(Option<io::Result<Input>>),
     Event(Event),
-    /// It is time for a picture.
+    /// Redraw.
     Picture,
     Signal(JobSignal),
 }
@@ -96,7 +96,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             }
             LoopEvent::Signal(JobSignal::Quit) => return Err(Error::Interrupted),
             LoopEvent::Signal(JobSignal::Continue) => {
-                // It shows something else now.
+                // Something else may have written to the terminal.
                 screen.invalidate()?;
                 due = true;
             }
@@ -106,7 +106,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             }
             LoopEvent::Input(input) => {
                 let mut input = Some(input);
-                // What was typed meanwhile comes before the next picture.
+                // Handles all waiting input before the next redraw.
                 for _ in 0..MAX_EVENTS_PER_PICTURE {
                     let Some(now) = input else { break };
                     if let Some(event) = terminal_event(now)?
@@ -131,13 +131,14 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     }
 }
 
-/// Waits for input. None if the terminal is gone: crossterm reads a closed terminal in an endless loop.
+/// Waits for input. Returns `None` if the terminal is closed, which crossterm would read in an endless loop.
 async fn next_input(inputs: &mut EventStream) -> Option<io::Result<Input>> {
     poll_fn(|context| if screen::is_gone() { Poll::Ready(None) } else { inputs.poll_next_unpin(context) })
         .await
 }
 
-/// What was typed already. With this task's own waker: the stream wakes only the first that it was polled with.
+/// Returns input that is already waiting. Polls with this task's own waker: the stream only wakes the first
+/// one it got.
 async fn pending_input(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
     poll_fn(|context| {
         if screen::is_gone() {
@@ -151,7 +152,7 @@ async fn pending_input(inputs: &mut EventStream) -> Option<Option<io::Result<Inp
     .await
 }
 
-/// For the tests of what a panic leaves new_since_pause: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
+/// Panics for tests: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic, reason = "on purpose")]
 fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
@@ -162,7 +163,7 @@ fn panic_on_purpose() -> Option<AbortOnDropHandle<()>> {
     }
 }
 
-/// As above, later: `BULBCTL_TUI_PANIC=paste` panics when text is pasted.
+/// Panics for tests when text is pasted: `BULBCTL_TUI_PANIC=paste`, in debug builds only.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic, reason = "on purpose")]
 fn panic_on_paste(event: &Event) {
@@ -171,7 +172,7 @@ fn panic_on_paste(event: &Event) {
     }
 }
 
-/// Takes an event in, and does what is the terminal's to do.
+/// Handles an event and performs effects on the terminal.
 async fn handle(
     desk: &mut Desk,
     screen: &mut Screen,
@@ -191,9 +192,9 @@ async fn handle(
     Ok(ControlFlow::Continue(()))
 }
 
-/// What came from the terminal; nothing for what we do not care about.
+/// Converts an event of the terminal; `None` for those that are ignored.
 fn terminal_event(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
-    // The terminal has gone.
+    // The terminal was closed.
     let Some(Ok(input)) = input else { return Err(Error::Interrupted) };
     Ok(Some(match input {
         Input::Key(key) => Event::Key(key),
@@ -204,7 +205,7 @@ fn terminal_event(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
     }))
 }
 
-/// Leaves the terminal to the shell until it wakes us.
+/// Restores the terminal and stops the process until the shell continues it.
 async fn suspend(
     desk: &mut Desk,
     screen: &mut Screen,
@@ -213,7 +214,8 @@ async fn suspend(
 ) -> Result<()> {
     screen::restore();
     if stop(stopped)? {
-        // The signal that stops us may come a moment after it was sent; to take the terminal then would be to keep it.
+        // The stop signal may arrive a little later. Entering raw mode before would leave the shell without
+        // its terminal.
         let _ = timeout(STOP_TIME, signals.resumed()).await;
     }
     screen.enter()?;
@@ -222,28 +224,28 @@ async fn suspend(
     Ok(())
 }
 
-/// How long a signal to ourselves may take to stop us. The clock goes on while we are stopped.
+/// How long a stop signal to this process may take. The clock runs on while it is stopped.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// Who is to stop.
+/// Which processes to stop.
 #[derive(Clone, Copy)]
 enum SuspendScope {
-    /// All that the shell has started with us, as for Ctrl-Z in any program.
+    /// The process group, as for Ctrl-Z in any program.
     ProcessGroup,
-    /// We alone: who sent us the signal has sent it to whom he liked.
+    /// This process alone, if another process sent the signal to it.
     Process,
 }
 
-/// Stops us. Where no shell waits, nothing would ever wake us: then it is passed over as the system does, and this says so.
+/// Stops the process. Returns false, and does nothing, if no shell could continue it.
 #[cfg(unix)]
 fn stop(stopped: SuspendScope) -> Result<bool> {
     use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
     let failed = |error: rustix::io::Errno| Error::Internal(error.to_string());
-    // The group that a session begins with has no shell above it; any other was made by one.
+    // The first process group of a session has no shell above it.
     if getsid(None).map_err(failed)? == getpgrp() {
         return Ok(false);
     }
-    // Not SIGTSTP, which would come back to us.
+    // SIGTSTP would be caught here again.
     match stopped {
         SuspendScope::ProcessGroup => kill_current_process_group(Signal::STOP),
         SuspendScope::Process => kill_process(getpid(), Signal::STOP),
@@ -252,23 +254,21 @@ fn stop(stopped: SuspendScope) -> Result<bool> {
     Ok(true)
 }
 
-/// There is no such thing here.
 #[cfg(not(unix))]
 fn stop(_stopped: SuspendScope) -> Result<bool> {
     Ok(false)
 }
 
-/// A signal that is the terminal's to care for.
+/// A job control signal, or SIGQUIT.
 enum JobSignal {
-    /// Somebody wants us to end: SIGQUIT.
+    /// End.
     Quit,
-    /// Somebody wants us to stop.
+    /// Stop.
     Stop,
-    /// We were stopped, and go on.
+    /// Continue after a stop.
     Continue,
 }
 
-/// The signals that stop a process and let it go on.
 #[cfg(unix)]
 struct Signals {
     quit: tokio::signal::unix::Signal,

@@ -1,4 +1,5 @@
-//! Keeps the scan as it is wanted: on, off, at rest while a connect is made, and on again when the adapter is.
+//! Starts and stops the scan: on or off as the user wants, paused during connects, restarted with the
+//! adapter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,11 @@ use crate::bulb::ConnectGate;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline, Radio};
 
-/// How long starting or stopping may take: a little more than a radio is asked for a scan that it is too busy for.
+/// Timeout of starting or stopping. Slightly longer than the radio's own retries of a busy scan.
 const SCAN_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long after a failure it is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(3);
 
-/// Works until whoever wants the scan has gone.
+/// Runs until the sender of `wanted` is dropped.
 pub(super) async fn run(
     radio: Arc<dyn Radio>,
     mut wanted: watch::Receiver<bool>,
@@ -40,7 +40,7 @@ pub(super) async fn run(
         let closed = tokio::select! {
             closed = wanted.changed() => closed.is_err(),
             closed = adapter.changed() => {
-                // It may have been off and on again since: then the scan is over, whatever we think.
+                // The adapter may have been off in between, which ends a scan.
                 scanner.phase = ScanPhase::Failed;
                 closed.is_err()
             }
@@ -58,7 +58,7 @@ struct Scanner<'a> {
     gate: &'a ConnectGate,
     radio_events: mpsc::Sender<RadioEvent>,
     phase: ScanPhase,
-    /// The last failure that was last_error, so that each is last_error once.
+    /// The last error sent to the desk, so that a repeated one is sent once.
     last_error: Option<&'static str>,
 }
 

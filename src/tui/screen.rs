@@ -1,6 +1,7 @@
-//! The terminal: taken, and given back once on every way out.
+//! Owns the terminal: enters raw mode and restores the terminal on every way out.
 //!
-//! While it is ours nothing else may write on it: panics and the log go to a bounded list, of which the desk shows what comes.
+//! While the desk runs, nothing else may write to the terminal. Panics and log lines go to a bounded queue
+//! that the desk shows.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Stdout, Write, stdin, stdout};
@@ -22,15 +23,15 @@ use super::model::Model;
 use super::view::view;
 use crate::error::{Error, Result};
 
-/// How many lines wait to be shown.
+/// Length of the queue of log lines.
 const MAX_LOG_LINES: usize = 100;
 
-/// Whether the terminal is ours.
+/// True while the desk owns the terminal.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 static LOG_LINES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 static LINE_ADDED: Notify = Notify::const_new();
 
-/// Keeps a line for the desk to show; the oldest goes if nobody does.
+/// Queues a line for the desk. Drops the oldest if the queue is full.
 fn queue_line(line: String) {
     let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.push_back(line);
@@ -41,7 +42,7 @@ fn queue_line(line: String) {
     LINE_ADDED.notify_one();
 }
 
-/// The next line that would have been written on the screen.
+/// Waits for the next queued line.
 pub(super) async fn next_line() -> String {
     loop {
         if let Some(line) = take_line() {
@@ -55,7 +56,8 @@ fn take_line() -> Option<String> {
     LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
-/// Where the log of a process with a TUI goes: to the desk while the terminal is ours, and to stderr otherwise. One line at a time.
+/// Log output of a process with a TUI: the desk while it owns the terminal, else stderr. Each write is one
+/// line.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogWriter;
 
@@ -67,7 +69,8 @@ impl Write for LogWriter {
                 .filter(|line| !line.trim().is_empty())
                 .for_each(|line| queue_line(line.trim().to_owned()));
         } else {
-            // An error here would be reported on stderr, and that would panic: stderr may be the terminal that was closed.
+            // Never return an error: tracing would report it on stderr and panic if stderr is the closed
+            // terminal.
             let _ = io::stderr().write_all(bytes);
         }
         Ok(bytes.len())
@@ -79,8 +82,8 @@ impl Write for LogWriter {
     }
 }
 
-/// Standard output while the terminal is ours. Afterwards it drops what is written: ratatui's `Terminal` shows the cursor when it
-/// is dropped, and panics if neither stdout nor stderr can be written.
+/// Standard output while the desk owns the terminal. Afterwards it discards output: ratatui's `Terminal`
+/// shows the cursor when it is dropped, and panics if neither stdout nor stderr is writable.
 struct TerminalOutput(Stdout);
 
 impl Write for TerminalOutput {
@@ -93,7 +96,7 @@ impl Write for TerminalOutput {
     }
 }
 
-/// The terminal while it is ours. Dropping it gives the terminal back.
+/// The terminal in raw mode. Dropping it restores the terminal.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<TerminalOutput>>,
     hook: Option<PanicHook>,
@@ -103,10 +106,10 @@ pub(super) struct Screen {
 type PanicHook = Box<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>;
 
 impl Screen {
-    /// Takes the terminal.
+    /// Enters raw mode and the alternate screen.
     ///
     /// # Errors
-    /// [`Error::NoTerminal`] if there is none; [`Error::Output`] if it does not do what is needed.
+    /// [`Error::NoTerminal`] without a terminal; [`Error::Output`] if the terminal fails.
     pub(super) fn open() -> Result<Self> {
         if !(stdin().is_terminal() && stdout().is_terminal()) {
             return Err(Error::NoTerminal);
@@ -122,7 +125,7 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Takes the terminal (again), and draws everything the next time.
+    /// Enters raw mode and the alternate screen, also after a suspend.
     pub(super) fn enter(&mut self) -> Result<()> {
         ACTIVE.store(true, Ordering::SeqCst);
         enable_raw_mode().map_err(failed)?;
@@ -131,26 +134,25 @@ impl Screen {
         self.invalidate()
     }
 
-    /// Columns and rows.
+    /// Returns columns and rows.
     pub(super) fn size(&self) -> Result<(u16, u16)> {
         self.terminal.size().map(|size| (size.width, size.height)).map_err(failed)
     }
 
-    /// Draws what has changed.
     pub(super) fn draw(&mut self, model: &Model) -> Result<()> {
         self.pictures += 1;
         self.terminal.draw(|frame| view(model, frame)).map(|_| ()).map_err(failed)
     }
 
-    /// Draws everything anew the next time, whatever the terminal shows now.
+    /// Makes the next draw repaint everything.
     pub(super) fn invalidate(&mut self) -> Result<()> {
         let (width, height) = self.size()?;
-        // Not `clear`, which asks the terminal where its cursor is, and fails if that does not answer.
+        // `clear` asks the terminal for the cursor position and fails if the terminal does not answer.
         self.terminal.resize(Rect::new(0, 0, width, height)).map_err(failed)
     }
 }
 
-/// Gives the terminal back, if it is ours. What fails here cannot be helped, and the rest is done all the same.
+/// Restores the terminal if the desk owns it. Ignores errors: the other steps must run.
 pub(super) fn restore() {
     if ACTIVE.swap(false, Ordering::SeqCst) {
         let modes = (DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, cursor::Show);
@@ -162,7 +164,7 @@ pub(super) fn restore() {
 impl Drop for Screen {
     fn drop(&mut self) {
         restore();
-        // A thread that panics may not change the hook.
+        // A panicking thread must not change the hook.
         if !std::thread::panicking()
             && let Some(hook) = self.hook.take()
         {
@@ -175,13 +177,13 @@ impl Drop for Screen {
     }
 }
 
-/// What the last panic said, for the error that a panic becomes.
+/// Returns the message of the last panic.
 pub(super) fn last_panic() -> String {
     let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())
 }
 
-/// Whether the terminal was closed, or its connection was lost.
+/// Returns true if the terminal was closed or its connection was lost.
 pub(super) fn is_gone() -> bool {
     !stdin().is_terminal()
 }

@@ -1,28 +1,29 @@
-//! What a terminal can show of colours, and the few styles that there are.
+//! Colours and text styles.
 //!
-//! Text is in the terminal's own colours, which its user chose; accents are from its palette, which fits a light or a dark
-//! background. Only what stands for a lamp's light is painted in colours of its own.
+//! Text uses the terminal's own colours. Accents come from its palette, which fits light and dark
+//! backgrounds. Only previews of
+//! light use exact colours.
 
 use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Light, Mode};
 use ratatui::style::{Color, Modifier, Style};
 
-/// How many colours a terminal shows.
+/// Number of colours that the terminal shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// None: `NO_COLOR`, `TERM=dumb`, or `--color never`.
     None,
-    /// The 16 of its palette.
+    /// The 16 colours of the palette.
     Sixteen,
-    /// The 256 of xterm.
+    /// The 256 colours of xterm.
     Indexed,
-    /// Every one.
+    /// 24-bit colours.
     #[default]
     True,
 }
 
 impl Depth {
-    /// What the environment says of the terminal: `NO_COLOR` (no-color.org), `COLORTERM`, `TERM`.
+    /// Detects the colours from `NO_COLOR` (no-color.org), `COLORTERM` and `TERM`.
     #[must_use]
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
         let term = env("TERM").unwrap_or_default();
@@ -39,7 +40,7 @@ impl Depth {
         }
     }
 
-    /// The colour as the terminal shows it, or the nearest that it has.
+    /// Returns the colour, or the nearest that the terminal has.
     pub(crate) fn color(self, rgb: Rgb) -> Color {
         match self {
             Self::None => Color::Reset,
@@ -49,7 +50,7 @@ impl Depth {
         }
     }
 
-    /// Text in a colour of a lamp.
+    /// Style for showing a bulb's light.
     pub(crate) fn light_style(self, rgb: Rgb) -> Style {
         Style::new().fg(self.color(rgb))
     }
@@ -58,47 +59,44 @@ impl Depth {
         if self == Self::None { Style::new().add_modifier(otherwise) } else { Style::new().fg(color) }
     }
 
-    /// What has the focus.
+    /// Style of what has the focus.
     pub(crate) fn accent(self) -> Style {
         self.accented(Color::Cyan, Modifier::BOLD)
     }
 
-    /// What went well.
     pub(crate) fn success(self) -> Style {
         self.accented(Color::Green, Modifier::empty())
     }
 
-    /// What failed.
     pub(crate) fn failure(self) -> Style {
         self.accented(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
     }
 
-    /// What wants attention and is no failure.
+    /// Style for what needs attention but is not an error.
     pub(crate) fn attention(self) -> Style {
         self.accented(Color::Magenta, Modifier::BOLD)
     }
 }
 
-/// What matters less.
+/// Style for less important text.
 pub(crate) fn dim() -> Style {
     Style::new().add_modifier(Modifier::DIM)
 }
 
-/// What matters more.
 pub(crate) fn bold() -> Style {
     Style::new().add_modifier(Modifier::BOLD)
 }
 
-/// The row that the cursor is on.
+/// Style of the selected row.
 pub(crate) fn cursor() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
 
-/// A lamp that is off: the dark grey of the original client's disc.
+/// Colour of a bulb that is off: the dark grey of the original client.
 pub(crate) const OFF_COLOR: Rgb = Rgb::new(0x33, 0x33, 0x33);
 
-/// What a lamp's light looks like: its colour, darker with its brightness. The eye accepts_now half the light for three
-/// quarters of the brightness, so the channels go with the square root.
+/// Returns the colour of a bulb's light on the screen. The eye sees half the light as three quarters of the
+/// brightness, so channels scale with the square root.
 pub(crate) fn displayed_color(light: &Light) -> Rgb {
     if light.power == Some(false) {
         return OFF_COLOR;
@@ -110,7 +108,7 @@ pub(crate) fn displayed_color(light: &Light) -> Rgb {
     Rgb::new(scale(color.red), scale(color.green), scale(color.blue))
 }
 
-/// The colour that a lamp shines with, as far as it is known; white is warmer with fewer kelvin.
+/// Returns the colour of the light without its brightness. White is warmer with fewer kelvin.
 pub(crate) fn base_color(light: &Light) -> Rgb {
     match (light.mode, light.kelvin) {
         (Some(Mode::White), Some(kelvin)) => kelvin_color(kelvin),
@@ -119,25 +117,24 @@ pub(crate) fn base_color(light: &Light) -> Rgb {
     }
 }
 
-/// What white of a temperature looks like: 2000 K as a candle, 6500 K and more as daylight.
+/// Returns the colour of white light: 2000 K is candle light, 6500 K and more is daylight.
 pub(crate) fn kelvin_color(kelvin: u16) -> Rgb {
     let cold = (f32::from(kelvin.clamp(2000, 6500)) - 2000.0) / 4500.0;
     Rgb::new(255, to_u8(137.0 + 118.0 * cold), to_u8(14.0 + 241.0 * cold))
 }
 
-/// Rounds to a channel's range.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range")]
 pub(crate) fn to_u8(value: f32) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-/// The nearest of some of xterm's colours.
+/// Returns the nearest xterm colour in this range.
 fn nearest(rgb: Rgb, among: std::ops::Range<u16>) -> u8 {
     let indices = among.filter_map(|index| u8::try_from(index).ok());
     indices.min_by_key(|&index| distance(rgb, xterm(index))).unwrap_or_default()
 }
 
-/// How different two colours look: the "redmean" approximation.
+/// Returns the difference between two colours, by the "redmean" approximation.
 fn distance(a: Rgb, b: Rgb) -> i32 {
     let delta = |a: u8, b: u8| i32::from(a) - i32::from(b);
     let mean = (i32::from(a.red) + i32::from(b.red)) / 2;
@@ -145,7 +142,7 @@ fn distance(a: Rgb, b: Rgb) -> i32 {
     (((512 + mean) * red * red) >> 8) + 4 * green * green + (((767 - mean) * blue * blue) >> 8)
 }
 
-/// xterm's palette: 16 named colours, a cube of 6×6×6, 24 greys.
+/// Returns a colour of xterm's palette: 16 named colours, a 6×6×6 cube, 24 greys.
 fn xterm(index: u8) -> Rgb {
     const NAMED: [Rgb; 16] = [
         Rgb::new(0, 0, 0),

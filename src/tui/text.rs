@@ -1,4 +1,4 @@
-//! Text that fits its columns, whatever strangers call their devices.
+//! Text that fits its columns, whatever devices are called.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::output::sanitise;
 
-/// A name that can stand in a column: sanitised, and without the sequences whose width terminals disagree about (emoji that
-/// are joined or have a variation selector): of those the first character is shown.
+/// Makes a name safe for a column. Terminals disagree about the width of joined emoji and variation
+/// selectors, so only their first character is kept.
 pub(crate) fn plain(name: &str) -> String {
     let mut plain = String::new();
     for cluster in sanitise(name).graphemes(true) {
@@ -23,7 +23,7 @@ pub(crate) fn plain(name: &str) -> String {
     plain
 }
 
-/// The start of a text that is at most so wide, with `…` where something was cut off.
+/// Cuts a text to `width` columns, with `…` at the cut.
 pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
@@ -41,7 +41,7 @@ pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(if width == 0 { String::new() } else { format!("{start}…") })
 }
 
-/// A text that is exactly so wide: cut, or with spaces after it.
+/// Cuts or pads a text to exactly `width` columns.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let mut fitted = cut(text, width).into_owned();
     let missing = width.saturating_sub(fitted.width());
@@ -49,21 +49,21 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     fitted
 }
 
-/// A text that is exactly so wide, with the spaces before it.
+/// Cuts or pads a text to exactly `width` columns, aligned right.
 pub(crate) fn fit_right(text: &str, width: usize) -> String {
     let text = cut(text, width);
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// Breaks a text into lines at most so wide, between words where there are any. A character that is wider than that (with
-/// its marks, some are three columns wide) has a line of its own.
+/// Breaks a text into lines of at most `width` columns, between words where possible. A character wider than
+/// that gets its own line.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
     for word in text.split_inclusive(' ') {
         for piece in pieces(word, width) {
             let line = lines.last().map_or(0, |line| line.width());
-            // A space at the end of a line needs no room.
+            // A space at the end of a line takes no room.
             if line + piece.trim_end().width() > width {
                 lines.push(String::new());
             }
@@ -79,7 +79,7 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A word in pieces that fit on a line.
+/// Splits a word that is too long for a line into characters.
 fn pieces(word: &str, width: usize) -> Vec<&str> {
     if word.trim_end().width() <= width { vec![word] } else { word.graphemes(true).collect() }
 }

@@ -1,4 +1,4 @@
-//! What is done with bulbs.
+//! Actions on bulbs.
 
 use bulb_protocol::Rgb;
 
@@ -14,7 +14,7 @@ use crate::bulb::{BulbState, Change, Power};
 use crate::error::Error;
 use crate::radio::DeviceId;
 
-/// The palette: white as lamps have it, warm to cold, then around the circle of colours.
+/// Preset colours: whites from warm to cold, then the colour circle.
 pub(crate) const PRESETS: [(&str, Rgb); 12] = [
     ("candle", Rgb::new(0xff, 0x93, 0x29)),
     ("warm white", Rgb::new(0xff, 0xb4, 0x6b)),
@@ -30,8 +30,8 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
     ("magenta", Rgb::new(0xff, 0x00, 0x88)),
 ];
 
-/// Sends a change to the bulbs that changes go to; says what hinders it. What a bulb's profile cannot do is not sent to it: it
-/// has its own mark and message, and the others go on.
+/// Sends a change to all target bulbs. A bulb whose profile rejects the change gets nothing and is shown as
+/// failed.
 pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>) {
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     let (mut down, mut name) = (0, String::new());
@@ -56,7 +56,7 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
         effects.push(Effect::Change(id.clone(), change.clone(), token));
     }
     for (who, error) in &refused {
-        // The name of several: the error tells the family only.
+        // With several bulbs, the error needs the name: it only has the family.
         model.show_error(error, Some(who));
     }
     match targets.len() {
@@ -67,15 +67,15 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
     }
 }
 
-/// Why the bulb's profile cannot do this.
+/// Returns why the bulb's profile cannot encode this change.
 fn refusal(device: &Device, change: &Change) -> Option<Error> {
     let profile = device.profile.as_deref()?;
-    // Whatever the power is: that it can be switched at all is what counts.
+    // The current power does not matter here, only that power can be set.
     let refusal = profile.check(&change.wanted(Some(true))).err()?;
     Some(Error::NotEncodable { profile: profile.full_name(), refusal })
 }
 
-/// Shows what the lamp is like if it obeys.
+/// Shows the state that the change will lead to.
 fn assume(device: &mut Device, change: &Change) {
     let light = change.apply(&device.light().cloned().unwrap_or_default());
     if change.is_empty() || light.items().is_empty() {
@@ -86,15 +86,15 @@ fn assume(device: &mut Device, change: &Change) {
     device.state = BulbState::assumed(light);
 }
 
-/// Moves a slider by so many steps.
+/// Moves a slider by `by` steps.
 pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut Vec<Effect>) {
     let next = shown_bulb(model, control).filter(|device| device.is_connected()).map(|device| {
         let (least, most) = range(device, control);
-        // A bulb that never tells its state can be commanded all the same.
+        // A bulb that never reports its state can be controlled as well.
         let value = i32::from(value(device, control).unwrap_or_else(|| default_value(device, control)));
         let next = value + by * i32::from(control.step());
         let next = match control {
-            // Hues go round.
+            // Hues form a circle.
             Control::Hue => next.rem_euclid(360),
             _ => next.clamp(least.into(), most.into()),
         };
@@ -102,12 +102,11 @@ pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut 
     });
     match next {
         Some(next) => set(model, control, next, effects),
-        // Says what hinders it.
+        // An empty change only shows why nothing can be sent.
         None => send(model, Change::default(), effects),
     }
 }
 
-/// Moves a slider to a value.
 pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut Vec<Effect>) {
     let shown_bulb =
         shown_bulb(model, control).filter(|device| device.is_connected()).map(|device| device.id().clone());
@@ -115,19 +114,18 @@ pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut
     let change = model.devices.get_mut(&id).and_then(|device| change_to(device, control, value));
     if let Some(change) = change {
         let unchanged = model.devices.get(&id).and_then(Device::light).is_some_and(|l| change.apply(l) == *l);
-        // At the end of a slider a held key asks for nothing new; several bulbs may still differ.
+        // A held key at the end of a slider sends nothing. With several bulbs, the others may differ.
         if !unchanged || model.marked.len() > 1 {
             send(model, change, effects);
         }
     }
 }
 
-/// Has the bulbs show an effect.
 pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
     send(model, Change { effect: Some(name), ..Change::default() }, effects);
 }
 
-/// The effect after the present one, or before it; the first where none is shown.
+/// Selects the next or previous effect, or the first if none is active.
 fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     let all = control::effects(model);
     let shown = shown_bulb(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
@@ -141,7 +139,7 @@ fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Opens the list of effects, at the one that is shown.
+/// Opens the list of effects at the active one.
 pub(super) fn open_effects(model: &mut Model) {
     let all = control::effects(model);
     let shown_bulb = shown_bulb(model, Control::Effect);
@@ -164,7 +162,7 @@ pub(super) fn open_effects(model: &mut Model) {
     model.popup_row = row;
 }
 
-/// Has the bulbs show the effect that is selected in the list.
+/// Starts the selected effect.
 pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
     let chosen = control::effects_shown(model).get(model.popup_row);
     if let Some((name, _)) = chosen {
@@ -172,7 +170,7 @@ pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Gives the bulbs a colour, and keeps it among the recent ones.
+/// Sets a colour and adds it to the recent ones.
 pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
     model.recent.retain(|recent| *recent != color);
     model.recent.push_front(color);
@@ -181,13 +179,14 @@ pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
     send(model, Change { color: Some(color), ..Change::default() }, effects);
 }
 
-/// Switches off if any of the bulbs is on, else on.
+/// Switches all target bulbs off if any is on, else on.
 pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
     let lights = model.targets().filter_map(Device::light);
     let power = match lights.filter_map(|light| light.power).max() {
         Some(true) => Power::Off,
         Some(false) => Power::On,
-        // What it was before is not known; the bulb is asked. One that never tells is on after this, and off after the next.
+        // If the state is unknown, let the driver ask the bulb. A bulb that never reports is switched on
+        // first.
         None if model.targets().all(Device::reports_state) => Power::Toggle,
         None => Power::On,
     };
@@ -249,7 +248,7 @@ pub(super) fn mark_all(model: &mut Model) {
     }
 }
 
-/// Marks the bulbs of the group that is selected in the window.
+/// Marks the bulbs of the selected group.
 pub(super) fn mark_group(model: &mut Model) {
     let Some(group) = model.groups.get(model.popup_row) else { return };
     let wanted = group.target.selectors();
@@ -278,7 +277,7 @@ pub(super) fn next_order(model: &mut Model) {
     model.reorder();
 }
 
-/// What keys do in the selected bulb's pane.
+/// Handles keys of the bulb pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.selected_device() else { return };
     let visible_controls = visible_controls(model);

@@ -1,4 +1,4 @@
-//! What each event makes of the desk. No clock, no I/O: time comes with the event, what is to be done is given back.
+//! Applies events to the model. No clock and no I/O: events carry the time, effects are returned.
 
 mod actions;
 mod mouse;
@@ -18,7 +18,7 @@ use super::view::popup;
 
 pub(crate) use actions::PRESETS;
 
-/// Takes an event in, so long after the beginning, and gives what is to be done.
+/// Applies an event. `now` is the time since the start. Returns what is to be done.
 pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
     model.now = model.now.max(now);
     let mut effects = Vec::new();
@@ -38,7 +38,7 @@ pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
     effects
 }
 
-/// The places whose keys work now.
+/// Returns the key contexts that are active.
 pub(crate) fn key_contexts(model: &Model) -> &'static [KeyContext] {
     if model.prompt.is_some() {
         return &[KeyContext::Always, KeyContext::Prompt];
@@ -54,13 +54,13 @@ pub(crate) fn key_contexts(model: &Model) -> &'static [KeyContext] {
 }
 
 fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
-    // Windows tells of releases as well.
+    // Windows also sends key releases.
     if key.kind == KeyEventKind::Release {
         return;
     }
     model.user_selected = true;
     let action = keys::find(key, key_contexts(model));
-    // What cannot be seen cannot be used.
+    // Ignore keys whose effect cannot be seen.
     let blind = too_small(model.size)
         && !matches!(action, Some(Action::Quit | Action::Interrupt | Action::Suspend | Action::Redraw));
     if blind {
@@ -75,7 +75,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
     }
 }
 
-/// What works everywhere; whether it was one of these.
+/// Handles keys that work everywhere. Returns false if it was another key.
 fn global_action(action: Action, effects: &mut Vec<Effect>) -> bool {
     effects.push(match action {
         Action::Interrupt => Effect::Interrupt,
@@ -139,7 +139,7 @@ fn step_pane(model: &mut Model, steps: usize) {
     const PANES: [Pane; 3] = [Pane::List, Pane::Detail, Pane::Frames];
     let here = PANES.iter().position(|pane| *pane == model.pane).unwrap_or_default();
     let mut next = PANES.iter().cycle().skip(here + steps);
-    // Without a bulb there is no pane for one.
+    // Skips the bulb pane if no bulb is selected.
     let usable = |pane: &&Pane| **pane != Pane::Detail || model.selected.is_some();
     model.pane = match steps {
         1 => next.find(usable).copied().unwrap_or_default(),
@@ -155,13 +155,13 @@ pub(super) fn to_detail(model: &mut Model) {
 
 fn open(model: &mut Model, popup: Popup) {
     model.popup = Some(popup);
-    // The newest message is the last.
+    // Starts at the newest message.
     model.popup_row = if popup == Popup::Messages { usize::MAX } else { 0 };
     clamp_popup(model);
     model.message_shown &= popup != Popup::Messages;
 }
 
-/// Takes away what is over the rest, one thing a time: the message, the filter, the marks.
+/// Closes one thing at a time: the message, the filter, the marks.
 fn dismiss(model: &mut Model) {
     if model.message().is_some() {
         model.message_shown = false;
@@ -206,7 +206,7 @@ fn in_popup(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     clamp_popup(model);
 }
 
-/// Takes the row that is selected in a window, and closes it.
+/// Applies the selected row and closes the popup.
 pub(super) fn choose_row(model: &mut Model, effects: &mut Vec<Effect>) {
     match model.popup {
         Some(Popup::Groups) => actions::mark_group(model),
@@ -237,12 +237,12 @@ fn in_list(model: &mut Model, action: Action) {
     select(model, next.min(last));
 }
 
-/// Selects the device at this place of the list.
+/// Selects the device in this row of the list.
 pub(super) fn select(model: &mut Model, index: usize) {
     let Some(id) = model.order.get(index).cloned() else { return };
     if model.selected.as_ref() != Some(&id) {
         model.selected = Some(id);
-        // One that is gone was kept only because it was selected.
+        // A silent device is listed only while it is selected.
         model.reorder();
     }
 }
@@ -262,7 +262,7 @@ fn in_frames(model: &mut Model, action: Action) {
     model.frames.scroll(rows, height);
 }
 
-/// Which pane a place of the screen belongs to.
+/// Returns the pane at this position.
 pub(super) fn pane_at(areas: &Areas, column: u16, row: u16) -> Option<Pane> {
     let at = ratatui::layout::Position::new(column, row);
     let panes = [(areas.list, Pane::List), (areas.detail, Pane::Detail), (areas.frames, Pane::Frames)];

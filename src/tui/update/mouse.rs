@@ -1,4 +1,4 @@
-//! The mouse: select, drag sliders, scroll.
+//! Mouse events: select, drag sliders, scroll.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
@@ -69,7 +69,7 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The control whose row is under the mouse.
+/// Returns the control under the mouse.
 fn control_at(model: &Model, area: Rect, at: Position) -> Option<Control> {
     if !area.contains(at) {
         return None;
@@ -110,7 +110,7 @@ fn press_control(model: &mut Model, control: Control, area: Rect, at: Position, 
     }
 }
 
-/// Brings the slider to where the mouse is, also if that has left its row.
+/// Moves the slider to the mouse, also if the mouse has left the slider's row.
 fn drag(model: &mut Model, control: Control, x: u16, effects: &mut Vec<Effect>) {
     let Some(area) = model.areas().detail.map(inner) else { return };
     let Some((least, most)) = shown_bulb(model, control).map(|device| range(device, control)) else { return };
@@ -139,7 +139,7 @@ fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect
         Some(Pane::Detail) => {
             let area = areas.detail.map(inner).unwrap_or_default();
             if let Some(control) = control_at(model, area, at) {
-                // Up is more, as a finger has it.
+                // Scrolling up increases the value.
                 let by = if rows < 0 { 5 } else { -5 };
                 if control.is_slider()
                     && shown_bulb(model, control).is_some_and(|device| device.is_connected())

@@ -1,4 +1,4 @@
-//! What is typed: filters, colours, a file's name.
+//! The input line: filters, colours, values, file names.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use super::{actions, choose_row, clamp_popup, global_action};
 use crate::bulb::Change;
 use crate::color;
 
-/// Longer texts are nobody's filter, colour or file name.
+/// Limit for input, in characters.
 const LONGEST: usize = 200;
-/// Colours as they can be typed, in a line.
+/// Colour formats in short.
 const FORMS: &str = "orange, ff8800, hsl(30,100%,50%) or 255,136,0";
-/// Where frames go unless another name is typed.
+/// Default file for frames.
 const FILE: &str = "bulbctl-frames.log";
 
 pub(super) fn start(model: &mut Model, what: Prompt) {
@@ -32,12 +32,10 @@ pub(super) fn start(model: &mut Model, what: Prompt) {
     model.prompt_error = None;
 }
 
-/// A colour is typed for bulbs that can take one.
 pub(super) fn start_color(model: &mut Model) {
     start_for(model, Prompt::Color, Control::Color);
 }
 
-/// A temperature is typed for bulbs that can take one.
 pub(super) fn start_kelvin(model: &mut Model) {
     start_for(model, Prompt::Kelvin, Control::Kelvin);
 }
@@ -46,7 +44,7 @@ fn start_for(model: &mut Model, what: Prompt, control: Control) {
     let up = || model.targets().filter(|device| device.is_connected());
     let able = up().any(|device| control::has_control(device, control));
     let change = match control {
-        // The refusal says what each of them can do.
+        // Rejected for every bulb, so that the error shows the supported range.
         Control::Kelvin => Change { kelvin: Some(u16::MAX), ..Change::default() },
         _ => Change { color: Some(bulb_protocol::Rgb::WHITE), ..Change::default() },
     };
@@ -112,7 +110,7 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Takes a number for a slider, if it is within its range.
+/// Sets a slider to the number in the input line, if it is in range.
 fn number(model: &mut Model, control: Control, typed: (Prompt, Input), effects: &mut Vec<Effect>) {
     let (least, most) =
         control::shown_bulb(model, control).map_or((0, 0), |device| control::range(device, control));
@@ -146,7 +144,7 @@ pub(super) fn edit(model: &mut Model, key: KeyEvent) {
     request_all(model, [request]);
 }
 
-/// Text that is pasted is typed, where something is typed.
+/// Inserts pasted text into the input line.
 pub(super) fn paste(model: &mut Model, text: &str) {
     let shown = text.chars().filter(|c| !c.is_control());
     request_all(model, shown.map(InputRequest::InsertChar));

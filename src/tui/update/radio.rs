@@ -1,4 +1,4 @@
-//! What the radio side says, and what the clock does.
+//! Updates from the radio and the clock.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
             model.set_adapter_state(state);
             effects.push(Effect::Scan(model.scan_wanted));
         }
-        // A rig that cannot be read stays so.
+        // Trying again does not repair a rig file.
         RadioEvent::OpenFailed(error) if error.kind() == ErrorKind::Usage => {
             effects.push(Effect::Fail(error))
         }
@@ -53,7 +53,7 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
     }
 }
 
-/// The list changes at once for what is new; signal strengths wait for the clock, so that it can be read.
+/// Adds new facts at once. Signal strengths change only with the tick, so that the list stays readable.
 fn devices_seen(model: &mut Model, reports: Vec<SeenDevice>) {
     model.heard_since_tick |= reports.iter().any(|report| report.heard.is_some());
     for report in reports {
@@ -96,7 +96,7 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     device.apply_event(event, now, clock);
     let name = device.label().to_owned();
     match event {
-        // What the banner says need not be said again for each bulb.
+        // The banner already shows it.
         DriverEvent::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
         DriverEvent::Trouble(error) => model.show_error(error, Some(&name)),
         DriverEvent::Link(LinkPhase::Up | LinkPhase::Down) => model.reorder(),
@@ -104,7 +104,7 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     }
 }
 
-/// Half a second has passed, or more.
+/// Updates what depends on time, every half second.
 pub(super) fn tick(model: &mut Model) {
     let before = model.visible_state();
     let passed = model.time_since_tick();
@@ -116,7 +116,7 @@ pub(super) fn tick(model: &mut Model) {
         for device in model.devices.values_mut() {
             let (step, silent) = (device.signal_step, device.silent_for);
             device.sample();
-            // One that holds a link does not advertise.
+            // A connected bulb does not advertise.
             let silenced = device.wants_link() || device.seen.connected;
             device.silent_for = if silenced { Duration::ZERO } else { silent + passed };
             order |=

@@ -1,4 +1,4 @@
-//! The controls of the selected bulb's pane, each on a row.
+//! The controls in the bulb pane, one per row.
 
 use std::cmp::Ordering;
 
@@ -116,7 +116,7 @@ impl DetailWriter<'_> {
         spans
     }
 
-    /// The effect that was last asked for or reported, and which one of how many it is.
+    /// Draws the effect that was last set or reported.
     fn effect(&self, device: &Device, here: bool, widths: Columns) -> Vec<Span<'static>> {
         let light = device.light();
         let name = light.and_then(|light| light.effect.clone()).unwrap_or_else(|| "—".to_owned());
@@ -136,8 +136,7 @@ impl DetailWriter<'_> {
         spans
     }
 
-    /// A track in the colours that it leads through, with a knob. One whose value is unknown has no knob, and can be set where
-    /// the link is up.
+    /// Draws a track with a knob. Without a known value it has no knob.
     fn slider(&self, device: &Device, control: Control, here: bool, widths: Columns) -> Vec<Span<'static>> {
         let cells = widths.track;
         let (Some(value), Some(light)) = (value(device, control), device.light()) else {
@@ -184,7 +183,7 @@ impl DetailWriter<'_> {
     }
 }
 
-/// What the lamp would look like with the slider there.
+/// Returns the colour of the light if the slider were there.
 fn track_color(device: &Device, control: Control, at: u16, light: &Light) -> Rgb {
     let byte = u8::try_from(at).unwrap_or(u8::MAX);
     let own = light.color.unwrap_or(Rgb::WHITE);

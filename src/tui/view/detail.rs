@@ -1,4 +1,4 @@
-//! The selected bulb: its lamp, its controls, what is known of it.
+//! Draws the bulb pane: colour preview, controls, facts.
 
 use bulb_protocol::profile::{LEAD, Light, Mode};
 use ratatui::Frame;
@@ -17,7 +17,7 @@ use super::list::{history, signal_bars};
 use super::pane;
 use crate::bulb::{BatterySource, Provenance};
 
-/// Columns of the lamp.
+/// Columns of the colour preview.
 const PREVIEW_WIDTH: usize = 12;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -53,7 +53,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// What rows are drawn with.
+/// Draws the rows of the bulb pane.
 pub(super) struct DetailWriter<'a> {
     pub(super) model: &'a Model,
     pub(super) device: &'a Device,
@@ -105,7 +105,7 @@ impl DetailWriter<'_> {
         Line::from(vec![Span::styled(format!(" {}", fit(&address, room)), dim()), Span::styled(text, style)])
     }
 
-    /// The lamp, and beside it what it does.
+    /// Draws the colour preview with the state beside it.
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
         let single = has_single_row_preview(self);
@@ -138,14 +138,14 @@ impl DetailWriter<'_> {
         Line::from(spans)
     }
 
-    /// How the state is known.
+    /// Returns the provenance of the state.
     fn provenance(&self) -> (String, Style) {
         let depth = self.depth();
         let state = &self.device.state;
         let (text, style) = match (state.provenance, self.device.outcome) {
             (Provenance::Reported, ChangeOutcome::Failed) => ("reported; the change failed", depth.failure()),
             (Provenance::Reported, ChangeOutcome::Unconfirmed) => ("reported otherwise", depth.attention()),
-            // Some of it the family tells, and some it does not.
+            // The family reports some values but not all.
             (Provenance::Reported, _) if !state.assumed.is_empty() => {
                 return (format!("reported; assumed: {}", state.assumed), depth.attention());
             }
@@ -171,7 +171,7 @@ impl DetailWriter<'_> {
         let on = light.power != Some(false);
         let style =
             if depth == Depth::None { Style::new() } else { depth.light_style(displayed_color(light)) };
-        // Which colours an effect has at the moment nobody knows.
+        // The colours of an effect are unknown.
         if on && light.mode == Some(Mode::Effect) {
             return Span::styled("▓▒░".repeat(width / 3), style);
         }
@@ -188,7 +188,6 @@ impl DetailWriter<'_> {
         }
     }
 
-    /// The family, and what it is.
     fn profile(&self) -> Vec<Span<'static>> {
         let Some(profile) = self.device.profile.as_deref() else {
             return vec![Span::styled("not known", dim())];
@@ -199,7 +198,7 @@ impl DetailWriter<'_> {
         vec![Span::raw(cut(&name, self.room()).into_owned()), Span::styled(title, dim())]
     }
 
-    /// What speaks for the family.
+    /// Returns why the device was assigned to this family.
     fn evidence(&self) -> String {
         let device = self.device;
         let family = device.profile.as_deref().map(|profile| profile.name.as_str());
@@ -291,7 +290,7 @@ impl DetailWriter<'_> {
     }
 }
 
-/// Why a bulb has no controls, in lines of a pane that is so wide; nothing of one of which nothing is known yet.
+/// Returns the reason why a bulb has no controls, in lines; empty if there is none.
 pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
     let text = match (&device.refusal, device.profile.as_deref()) {
         (Some((code, text)), _) => format!("{code}: {text}"),
@@ -307,7 +306,7 @@ pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
     wrap(&text, usize::from(width.saturating_sub(4)))
 }
 
-/// What speaks for which families where nothing settles it.
+/// Returns the closest families where none is certain.
 fn undecided(device: &Device) -> String {
     let first = device.candidates.first().map_or(0, |one| one.score);
     let near = device.candidates.iter().filter(|one| one.score + LEAD > first);
@@ -320,20 +319,20 @@ fn undecided(device: &Device) -> String {
     }
 }
 
-/// Whether the lamp has one row only.
+/// Returns true if the colour preview has only one row.
 fn has_single_row_preview(writer: &DetailWriter<'_>) -> bool {
     let area = writer.model.areas().detail.map(inner).unwrap_or_default();
     let rows = detail_rows(writer.model, writer.device, area);
     !rows.contains(&DetailRow::Preview(1))
 }
 
-/// Whether it is on, and how bright.
+/// Returns power and brightness as text.
 fn power_text(light: &Light) -> Vec<String> {
     let power = light.power.map(|on| if on { "on" } else { "off" }.to_owned());
     power.into_iter().chain(light.brightness.map(|percent| percent.to_string())).collect()
 }
 
-/// What it shines with: the colour, white or the effect, whichever shows.
+/// Returns the colour, white or effect that is active, as text.
 fn color_text(light: &Light) -> Vec<String> {
     let shines = |mode: Mode| light.mode.is_none_or(|own| own == mode);
     let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! The frame log.
+//! Draws the frame log.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -50,7 +50,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// `  12.345 → Light-Desk fff1 0164ff8800  on  100 %  #ff8800`
+/// Draws a frame like `  12.345 → Light-Desk fff1 0164ff8800  on  100 %  #ff8800`.
 fn line(model: &Model, row: &FrameRow, width: u16) -> Line<'static> {
     let width = usize::from(width);
     let time = format!("{}.{:03}", row.at.as_secs(), row.at.subsec_millis());

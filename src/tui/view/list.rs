@@ -1,4 +1,4 @@
-//! The list of bulbs.
+//! Draws the list of bulbs.
 
 use bulb_protocol::Rgb;
 use bulb_protocol::profile::Mode;
@@ -17,13 +17,13 @@ use super::super::text::{fit, fit_right, wrap};
 use super::pane;
 use crate::bulb::Provenance;
 
-/// The least and the most that a name is given.
+/// Minimum and maximum width of a name.
 const NAME: (u16, u16) = (10, 28);
-/// What stands before the name: cursor, mark, link, swatch, answer, with spaces; and after it: bars and dBm.
+/// Width before the name: cursor, mark, link, light, outcome. `SIGNAL` is the width of bars and dBm after it.
 const BEFORE: u16 = 8;
 const SIGNAL: u16 = 10;
 
-/// A column that is there if there is room; its width with the space before it.
+/// A column that is shown if it fits. Its width includes the space before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OptionalColumn {
     Age,
@@ -34,7 +34,7 @@ enum OptionalColumn {
 }
 
 impl OptionalColumn {
-    /// In the order in which they are given room.
+    /// In order of importance.
     const ALL: [Self; 5] = [Self::Age, Self::Battery, Self::History, Self::Address, Self::Profile];
 
     const fn width(self) -> u16 {
@@ -48,16 +48,16 @@ impl OptionalColumn {
     }
 }
 
-/// How much of the signal's history a row has.
+/// Columns of the signal history.
 const HISTORY_WIDTH: u16 = 8;
 
-/// The columns of a row that is so wide: the name's width, and which others there are.
+/// Returns the width of the name and the optional columns that fit.
 fn columns(width: u16) -> (u16, Vec<OptionalColumn>) {
     let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
     let mut extras = Vec::new();
     for extra in OptionalColumn::ALL {
         if extra.width() <= room {
-            // A name that can be read comes before what is known elsewhere too.
+            // A readable name is more important.
             let narrow = NAME.0 + room - extra.width() < 13 && extra != OptionalColumn::Age;
             if narrow {
                 continue;
@@ -177,7 +177,6 @@ fn cell(model: &Model, device: &Device, extra: OptionalColumn) -> Span<'static> 
     }
 }
 
-/// How the link is: up, being made, waiting, held by another program of this machine, none.
 fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
     match device.link {
         LinkState::Up(_) => Span::styled("●", depth.success()),
@@ -188,7 +187,7 @@ fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
     }
 }
 
-/// The lamp's light in two columns. Without colours, shades stand for brightness.
+/// Draws the light in two columns. Without colours, shades show the brightness.
 fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
     let end = Span::raw("");
     let Some(light) = device.light() else {
@@ -213,14 +212,13 @@ fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
             [Span::raw(shade), end]
         }
         _ => {
-            // Not reversed under the cursor: there it is the lamp's colour too.
+            // Under the cursor it must keep its colour.
             let style = depth.light_style(displayed_color(light)).remove_modifier(Modifier::REVERSED);
             if on { [Span::styled(lit, style), end] } else { [Span::styled("··", dim()), end] }
         }
     }
 }
 
-/// What became of the last change.
 fn outcome_sign(depth: Depth, device: &Device) -> Span<'static> {
     match device.outcome {
         ChangeOutcome::None => Span::raw(" "),
@@ -231,7 +229,7 @@ fn outcome_sign(depth: Depth, device: &Device) -> Span<'static> {
     }
 }
 
-/// Signal strength in four columns.
+/// Returns the signal strength as bars, four columns.
 pub(super) fn signal_bars(device: &Device) -> &'static str {
     match device.signal_step {
         0 => "    ",
@@ -242,7 +240,7 @@ pub(super) fn signal_bars(device: &Device) -> &'static str {
     }
 }
 
-/// How the signal was of late: -100 dBm is the lowest bar, -40 the highest.
+/// Returns the signal history as bars, from -100 dBm to -40 dBm.
 pub(super) fn history(device: &Device, width: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |rssi: &i16| {
@@ -254,7 +252,7 @@ pub(super) fn history(device: &Device, width: usize) -> String {
     std::iter::repeat_n(' ', missing).chain(last.map(bar)).collect()
 }
 
-/// A color_swatch of a colour in so many columns; without colours its name has to do.
+/// Draws a colour swatch.
 pub(super) fn color_swatch(depth: Depth, color: Rgb) -> Span<'static> {
     let style = depth.light_style(color);
     Span::styled("█", if depth == Depth::None { style.add_modifier(Modifier::DIM) } else { style })

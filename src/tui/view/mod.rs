@@ -1,4 +1,4 @@
-//! Draws the desk. Reads the model and nothing else.
+//! Draws the desk from the model.
 
 mod controls;
 mod detail;
@@ -25,7 +25,7 @@ use crate::error::Error;
 
 pub(crate) use detail::notice;
 
-/// The names of the panes, for where they do not all fit.
+/// Names of the panes, for screens where they do not all fit.
 const TABS: [(Pane, &str); 3] =
     [(Pane::List, " 1 Bulbs "), (Pane::Detail, " 2 Bulb "), (Pane::Frames, " 3 Frames ")];
 
@@ -69,7 +69,7 @@ fn small(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// A pane's frame, with a title; the one that has the keys stands out.
+/// Creates the border of a pane. The focused one is highlighted.
 pub(crate) fn pane<'a>(model: &Model, title: Line<'a>, focused: bool) -> Block<'a> {
     let style = if focused { model.depth.accent() } else { dim() };
     let kind = if focused { BorderType::Thick } else { BorderType::Rounded };
@@ -114,7 +114,7 @@ fn scanning(model: &Model) -> Vec<Span<'static>> {
     }
 }
 
-/// What the banner says: what is the matter, and what to do about it.
+/// Returns the banner: the error, and the lines of its hint.
 pub(crate) fn banner_lines(error: &Error, width: u16) -> (String, Vec<String>) {
     let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}. "));
     let mut hint = wrap(&format!("{hint}The desk goes on by itself."), usize::from(width.saturating_sub(4)));
@@ -144,7 +144,7 @@ fn tabs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Line::from(line), area);
 }
 
-/// The pane whose name is in this column.
+/// Returns the pane whose name is in this column.
 pub(crate) fn tab_at(area: Rect, column: u16) -> Option<Pane> {
     let mut start = usize::from(area.x) + 1;
     TABS.into_iter().find_map(|(pane, name)| {
@@ -175,7 +175,7 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             Severity::Info => (Style::new(), ""),
         };
         spans.push(Span::styled(sign, style));
-        // The code has its place first: it is short, and what one looks up.
+        // The code is short and is what users look up.
         if let Some(code) = message.code {
             spans.push(Span::styled(format!("{code}  "), style));
         }
@@ -208,7 +208,7 @@ fn typed(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &
     frame.set_cursor_position((field.x + cursor.min(last), area.y));
 }
 
-/// The keys that are worth knowing here, as many as there is room for; the help comes last and always.
+/// Draws the most useful keys that fit. Help and quit are always shown.
 fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     if let Some(fault) = &model.prompt_error {
         let text = cut(fault, usize::from(area.width).saturating_sub(2)).into_owned();
@@ -242,7 +242,7 @@ fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Line::from(spans), area);
 }
 
-/// A hint in the words of what it would do now.
+/// Returns the hint for what the key does at the moment; empty if it does nothing.
 fn hint_here(model: &Model, hint: &'static str) -> &'static str {
     let up = model.selected_device().is_some_and(super::device::Device::is_connected);
     let has_control = |control| visible_controls(model).contains(&control);
@@ -255,7 +255,7 @@ fn hint_here(model: &Model, hint: &'static str) -> &'static str {
             Control::Effect => "list",
             _ => "type",
         },
-        // What no bulb here can do is no hint.
+        // No hint for what no bulb here can do.
         "on/off" if !has_control(Control::Power) => "",
         "colour" if !has_control(Control::Color) => "",
         "kelvin" if !has_control(Control::Kelvin) => "",

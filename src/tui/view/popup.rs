@@ -1,4 +1,4 @@
-//! Windows over the panes: help, messages, groups, effects.
+//! Draws popups: help, messages, groups, effects.
 
 use bulb_protocol::profile::Mode;
 use ratatui::Frame;
@@ -16,24 +16,24 @@ use super::super::style::{bold, cursor, dim};
 use super::super::text::{fit, wrap};
 use super::pane;
 
-/// Columns of a window, its frame included, where there is room for them.
+/// Preferred width, with its border.
 const WIDTH: u16 = 78;
 
-/// Where the window stands: in the middle, clear of header and hints.
+/// Returns the area of a popup: centred, between header and hints.
 fn area(model: &Model) -> Rect {
     let (width, height) = model.size;
-    // Slivers of the panes at its sides would only disturb.
+    // Leaves no narrow strips of the panes at the sides.
     let own = if width < WIDTH + 12 { width } else { WIDTH };
     let tall = height.saturating_sub(4);
     Rect { x: (width - own) / 2, y: 2.min(height), width: own, height: tall }
 }
 
-/// Rows within the window.
+/// Returns the rows inside the border.
 pub(crate) fn height(model: &Model) -> u16 {
     inner(area(model)).height
 }
 
-/// The last row that can be selected, or scrolled to the top.
+/// Returns the last row that can be selected, or scrolled to.
 pub(crate) fn last_row(model: &Model) -> usize {
     match model.popup {
         None => 0,
@@ -63,7 +63,7 @@ pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines(model, popup)), inner(area));
 }
 
-/// How many rows are above the window: a list keeps its selected row in it, a text is scrolled.
+/// Returns the number of rows scrolled off the top.
 fn scroll(model: &Model, popup: Popup) -> usize {
     match popup {
         Popup::Groups | Popup::Effects => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
@@ -71,7 +71,7 @@ fn scroll(model: &Model, popup: Popup) -> usize {
     }
 }
 
-/// The row of a list in a window that is at this place of the screen.
+/// Returns the row at this position.
 pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
     let popup = model.popup.filter(|popup| matches!(popup, Popup::Groups | Popup::Effects))?;
     let rows = inner(area(model));
@@ -80,7 +80,7 @@ pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
     (rows.contains(at) && row < count).then_some(row)
 }
 
-/// The lines in the window. Lists, which can be long, make only the rows that are in it.
+/// Returns the visible lines. Long lists only create these.
 fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
     let (first, count) = (scroll(model, popup), usize::from(height(model)));
     match popup {
@@ -91,7 +91,7 @@ fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
     }
 }
 
-/// The effects that bulbs here can show, the present one marked.
+/// Lists the effects of the target bulbs and marks the active one.
 fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     let shown = effects_shown(model);
     if shown.is_empty() {
@@ -116,7 +116,7 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     (first..).take(count).map_while(row).collect()
 }
 
-/// The key table, a heading a place.
+/// Lists all keys by context.
 fn help(model: &Model) -> Vec<Line<'static>> {
     const PLACES: [KeyContext; 7] = [
         KeyContext::Panes,
@@ -159,7 +159,7 @@ fn help(model: &Model) -> Vec<Line<'static>> {
     lines
 }
 
-/// A key, or a sign, and what it means, on as many lines as that accepts_now.
+/// Returns a key or sign with its meaning, wrapped.
 fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
     const KEYS: usize = 16;
     let width = usize::from(inner(area(model)).width).saturating_sub(KEYS + 5);
@@ -171,7 +171,7 @@ fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
     lines.map(line).collect()
 }
 
-/// The messages so far, oldest first, whole.
+/// Lists all messages, oldest first.
 fn messages(model: &Model) -> Vec<Line<'static>> {
     if model.messages.is_empty() {
         return vec![Line::styled(" No messages so far.", dim())];
@@ -206,7 +206,7 @@ fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
         for device in model.devices.values().filter(is_member) {
             let separator = if members.is_empty() { "" } else { ", " };
             members.extend([separator, device.label()]);
-            // What does not fit is cut off anyway.
+            // More would be cut off.
             if members.width() > width {
                 break;
             }
