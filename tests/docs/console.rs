@@ -29,7 +29,7 @@ static VARYING: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         // Durations, alone or with the range that they were in.
         r"\d+(\.\d+)? ?(ms|µs|s)\b( \(\d+ to \d+; \d+ heard in \d+ ms\))?",
         // Signal strengths.
-        r#"-\d+( dBm|\b)"#,
+        r"[\t:]-\d+\b|-\d+ dBm",
         r"heard \d+ times",
         // A row of a measurement, and its histogram.
         r"p50 .*",
