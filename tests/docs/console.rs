@@ -77,6 +77,8 @@ fn run(page: &Path) {
     let cases = TestCases::new();
     cases.register_bin("bulbctl", Path::new(env!("CARGO_BIN_EXE_bulbctl")));
     cases.env("NO_COLOR", "1").timeout(Duration::from_secs(60));
+    // Several bulbs then come in the same order each time.
+    cases.env("BULBCTL_MAX_LINKS", "1");
     // Keeps out the user's own configuration and the state of other virtual bulbs.
     for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "BULBCTL_SIM_DIR"] {
         cases.env(name, folder.path().join("home").to_str().unwrap());
@@ -135,10 +137,18 @@ fn marked_block(block: &[&str]) -> String {
             _ => "0".to_owned(),
         };
         let output = output.join("\n");
-        let output: Vec<String> = output.trim_end().lines().map(mark_varying).collect();
+        let output = output.trim_end();
+        let unordered = command.contains(" scan") && output.contains('\n');
+        let output: Vec<String> =
+            output.lines().map(if unordered { mark_device } else { mark_varying }).collect();
         marked.push_str(&format!("$ {command}\n? {exit}\n{}\n\n", output.join("\n")));
     }
     marked
+}
+
+/// A scan prints devices in the order of their advertisements, which differs on a busy machine.
+fn mark_device(line: &str) -> String {
+    if line.contains('\t') { ["[..]"; 4].join("\t") } else { line.to_owned() }
 }
 
 fn mark_varying(line: &str) -> String {
