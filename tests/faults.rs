@@ -1,6 +1,6 @@
-//! The fault matrix: every rig of fixtures/rigs/faults, and every operation on its bulb, on the sim radio, through the program.
-//! docs/FAULTS.md says how each is to end; `BLESS=1` writes what came out, to be looked at. In every cell, no link is left and
-//! the state that is told is one that the bulb had.
+//! The fault matrix: runs every operation on every rig of fixtures/rigs/faults, on the sim radio, through the program.
+//! docs/FAULTS.md has the expected result of each; `BLESS=1` writes the results there, for review. No operation may leave a link
+//! behind, or print a state that the bulb did not have.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -18,18 +18,18 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What is done: how it is called, and its arguments.
+/// The operations: their heading in the table, and their arguments.
 const OPERATIONS: [(&str, &[&str]); 9] = [
-    ("scan", &["scan", "--duration", "2500ms"]),
-    ("connect", &["connect", "Light-1"]),
-    ("discover: `info`", &["info", "Light-1", "--listen", "300ms"]),
-    ("read: `status`", &["status", "Light-1"]),
-    ("write, notify: `on`", &["on", "Light-1"]),
-    ("switch over: `toggle`", &["toggle", "Light-1"]),
-    ("read: `battery`", &["battery", "Light-1"]),
-    ("subscribe, idle: `watch`", &["watch", "Light-1", "--duration", "5s"]),
-    // Of a link that `connect` has kept, where it could.
-    ("disconnect", &["disconnect", "Light-1"]),
+    ("`scan`", &["scan", "--duration", "2500ms"]),
+    ("`connect`", &["connect", "Light-1"]),
+    ("`info`", &["info", "Light-1", "--listen", "300ms"]),
+    ("`status`", &["status", "Light-1"]),
+    ("`on`", &["on", "Light-1"]),
+    ("`toggle`", &["toggle", "Light-1"]),
+    ("`battery`", &["battery", "Light-1"]),
+    ("`watch`", &["watch", "Light-1", "--duration", "5s"]),
+    // Runs `connect` first.
+    ("`disconnect`", &["disconnect", "Light-1"]),
 ];
 
 fn root() -> &'static Path {
@@ -45,7 +45,7 @@ fn rigs() -> Vec<PathBuf> {
     rigs
 }
 
-/// One cell: what came of the operation.
+/// Runs one operation, and returns its cell of the table.
 fn cell(rig: &Path, arguments: &[&str]) -> String {
     let dir = TempDir::new().unwrap();
     let run = |arguments: &[&str]| {
@@ -70,7 +70,7 @@ fn cell(rig: &Path, arguments: &[&str]) -> String {
     let output = run(arguments);
     let end = end_of(&output);
     if arguments[0] == "connect" {
-        // That one is to be left up.
+        // `connect` leaves its link up on purpose.
         run(&["disconnect", "Light-1"]);
     }
     let log = fs::read_to_string(dir.path().join("log")).unwrap_or_default();
@@ -81,12 +81,12 @@ fn cell(rig: &Path, arguments: &[&str]) -> String {
         "{}: {arguments:?} leaves a link: {log}",
         rig.display()
     );
-    told_is_true(&output, &log);
+    assert_states_are_true(&output, &log);
     end
 }
 
-/// What is told as reported is what the bulb starts with, what it was told to be, or what it has notified.
-fn told_is_true(output: &Output, log: &str) {
+/// A reported state must be the initial one, or one that was written to the bulb or notified by it.
+fn assert_states_are_true(output: &Output, log: &str) {
     for state in records(output).iter().filter(|record| record["type"] == "state") {
         match state["provenance"].as_str().unwrap() {
             "reported" => {
@@ -111,11 +111,11 @@ fn end_of(output: &Output) -> String {
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!stderr.contains("panicked"), "{stderr}");
     let records = records(output);
-    let mut said: Vec<String> = Vec::new();
+    let mut results: Vec<String> = Vec::new();
     for record in &records {
         let word = match record["type"].as_str().unwrap() {
             "state" => match (record["provenance"].as_str().unwrap(), record["confirmed"].as_bool()) {
-                ("reported", Some(false)) => "reports otherwise".to_owned(),
+                ("reported", Some(false)) => "reports another state".to_owned(),
                 ("assumed", Some(false)) => "assumed, not confirmed".to_owned(),
                 (provenance, _) => provenance.to_owned(),
             },
@@ -129,7 +129,7 @@ fn end_of(output: &Output) -> String {
                 }
             }
             "battery" => "read".to_owned(),
-            // The table, and the family that it is of, if it is of one.
+            // The GATT table and the family.
             "info" => {
                 let services = record["services"].as_array().unwrap().len();
                 let family = record["profile"].as_str().unwrap_or("no family");
@@ -138,19 +138,19 @@ fn end_of(output: &Output) -> String {
             "scan" => format!("{} found", record["found"]),
             _ => continue,
         };
-        if said.last() != Some(&word) {
-            said.push(word);
+        if results.last() != Some(&word) {
+            results.push(word);
         }
     }
     let code = output.status.code().unwrap();
-    if code == 0 && said.is_empty() {
-        said.push("nothing told".to_owned());
+    if code == 0 && results.is_empty() {
+        results.push("no output".to_owned());
     }
     assert!(
-        code == 0 || said.last().is_some_and(|last| last.contains(&format!("**{code}**"))),
+        code == 0 || results.last().is_some_and(|last| last.contains(&format!("**{code}**"))),
         "{records:?}"
     );
-    said.join(", ")
+    results.join(", ")
 }
 
 fn matrix() -> String {
@@ -193,7 +193,7 @@ const BEGIN: &str = "<!-- generated by tests/faults.rs -->\n";
 const END: &str = "<!-- end -->\n";
 
 #[test]
-fn every_fault_has_the_end_that_is_documented() {
+fn operations_end_as_documented() {
     let path = root().join("docs/FAULTS.md");
     let text = fs::read_to_string(&path).unwrap();
     let (head, rest) = text.split_once(BEGIN).unwrap();
@@ -204,17 +204,17 @@ fn every_fault_has_the_end_that_is_documented() {
         return;
     }
     for (documented, found) in documented.lines().zip(found.lines()) {
-        assert_eq!(documented, found, "docs/FAULTS.md; BLESS=1 writes it anew");
+        assert_eq!(documented, found, "docs/FAULTS.md; BLESS=1 updates it");
     }
-    assert_eq!(documented.lines().count(), found.lines().count(), "docs/FAULTS.md; BLESS=1 writes it anew");
+    assert_eq!(documented.lines().count(), found.lines().count(), "docs/FAULTS.md; BLESS=1 updates it");
 }
 
-/// How many kinds the list of field failures has in each of its parts, A1 to A11.
-const KINDS: [usize; 11] = [8, 9, 13, 10, 3, 6, 4, 7, 6, 6, 5];
+/// Number of rows in each part of the table of reported failures, A1 to A11.
+const FAILURES: [usize; 11] = [8, 9, 13, 10, 3, 6, 4, 7, 6, 6, 5];
 
-/// Every kind has one line, in order, with what is done, and who shows it; or it says that it is not done.
+/// Every failure has one row, in order, with what bulbctl does and the test that shows it, or with "not done".
 #[test]
-fn every_kind_of_field_failure_has_a_line() {
+fn every_reported_failure_has_a_row() {
     let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
     let rows: Vec<Vec<&str>> = text
         .lines()
@@ -222,37 +222,37 @@ fn every_kind_of_field_failure_has_a_line() {
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
     let wanted: Vec<String> = (1..)
-        .zip(KINDS)
-        .flat_map(|(part, kinds)| (1..=kinds).map(move |kind| format!("A{part}.{kind}")))
+        .zip(FAILURES)
+        .flat_map(|(part, rows)| (1..=rows).map(move |row| format!("A{part}.{row}")))
         .collect();
     assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), wanted);
     for row in rows {
-        let [id, kind, done, shown] = row[..] else { panic!("{row:?}") };
-        assert!(!kind.is_empty() && !done.is_empty(), "{row:?}");
+        let [id, failure, done, shown] = row[..] else { panic!("{row:?}") };
+        assert!(!failure.is_empty() && !done.is_empty(), "{row:?}");
         assert!(shown.contains(".rs: ") != done.starts_with("not done"), "{id}: {shown}");
     }
 }
 
 #[test]
-fn the_tests_that_are_named_are_there() {
+fn named_tests_exist() {
     let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
     let mut named = 0;
     for piece in text.split('`').skip(1).step_by(2).filter(|piece| piece.contains(".rs: ")) {
         let (file, name) = piece.split_once(": ").unwrap();
         let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(is_run(file, &source, name), "{file} runs no {name:?}");
+        assert!(has_test(file, &source, name), "{file} has no test {name:?}");
         named += 1;
     }
     assert!(named > 100, "{named} tests are named");
 }
 
-/// Whether a file has a test, or a scenario, of this name.
-fn is_run(file: &str, source: &str, name: &str) -> bool {
+/// Returns whether the file has a test or scenario with this name.
+fn has_test(file: &str, source: &str, name: &str) -> bool {
     if file.starts_with("tests/scenarios/") {
         return source.contains(&format!("name: \"{name}\","));
     }
     let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
-    // From the function before it to this one there are its attributes.
+    // The attributes are between the previous blank line and the function.
     let attributes = before.rsplit("\n\n").next().unwrap();
     attributes.contains("test") && !attributes.contains("ignore")
 }
@@ -262,6 +262,6 @@ fn libdbus_is_built_with_the_program() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let (_, package) = lock.split_once("name = \"libdbus-sys\"\n").unwrap();
     let package = package.split("\n\n").next().unwrap();
-    // What is vendored is built with cc; what is not is looked for with pkg-config alone.
+    // A vendored library is built with cc; others are found with pkg-config alone.
     assert!(package.contains("\"cc\""), "{package}");
 }

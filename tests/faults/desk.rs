@@ -1,4 +1,4 @@
-//! What the TUI is told on each rig, on the paused clock: it connects at 1 s, switches the bulb over at 1.5 s, and stays for a minute.
+//! Runs the TUI on each rig, on the paused clock: it connects at 1 s, toggles the bulb at 1.5 s, and stays for a minute.
 
 use std::fs;
 use std::path::Path;
@@ -14,16 +14,16 @@ use futures::FutureExt;
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout_at};
 
-/// One cell: everything that the desk was told, each word once, in the order in which it came first; and how the link is in the end.
+/// Returns the TUI's cell of the table: each event of the desk once, in order, and whether the bulb is connected at the end.
 pub(crate) fn cell(rig: &Path) -> String {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let dir = TempDir::new().unwrap();
-    let told = runtime.block_on(session(rig, dir.path()));
+    let cell = runtime.block_on(session(rig, dir.path()));
     let log = fs::read_to_string(dir.path().join("log")).unwrap_or_default();
     let count = |event: &str| log.matches(&format!("\"event\":\"{event}\"")).count();
     assert_eq!(count("connect"), count("disconnect"), "{}: the desk leaves a link: {log}", rig.display());
-    told
+    cell
 }
 
 async fn session(rig: &Path, dir: &Path) -> String {
@@ -36,28 +36,28 @@ async fn session(rig: &Path, dir: &Path) -> String {
     let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(2) };
     let (size, depth, groups, families) = ((80, 24), Depth::True, Vec::new(), Arc::default());
     let mut desk = Desk::open(setup, Options { size, depth, groups, start, families });
-    let (mut told, mut up) = (Vec::new(), false);
+    let (mut events, mut up) = (Vec::new(), false);
     for (key, until) in [(None, 1000), (Some(KeyCode::Enter), 1500), (Some(KeyCode::Char(' ')), 60_000)] {
         if let Some(code) = key {
             let _ = desk.handle(Event::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
         while let Ok(event) = timeout_at(start + Duration::from_millis(until), desk.next()).await {
             let event = event.unwrap();
-            if let Event::Radio(word) = &event {
-                hear(word, &mut told, &mut up);
+            if let Event::Radio(radio) = &event {
+                note_event(radio, &mut events, &mut up);
             }
             let _ = desk.handle(event);
         }
     }
     desk.close().await;
-    if !told.iter().any(|word| word == "connected") {
-        return told.join(", ");
+    if !events.iter().any(|event| event == "connected") {
+        return events.join(", ");
     }
-    format!("{}; {} in the end", told.join(", "), if up { "connected" } else { "not connected" })
+    format!("{}; {} in the end", events.join(", "), if up { "connected" } else { "not connected" })
 }
 
-fn hear(word: &RadioEvent, told: &mut Vec<String>, up: &mut bool) {
-    let text = match word {
+fn note_event(event: &RadioEvent, events: &mut Vec<String>, up: &mut bool) {
+    let text = match event {
         RadioEvent::OpenFailed(error) | RadioEvent::Failed(error) => format!("`{}`", error.code()),
         RadioEvent::Opened(_, AdapterState::Off) | RadioEvent::Adapter(AdapterState::Off) => {
             "adapter off".to_owned()
@@ -82,7 +82,7 @@ fn hear(word: &RadioEvent, told: &mut Vec<String>, up: &mut bool) {
         RadioEvent::Driver(_, DriverEvent::Trouble(error)) => format!("`{}`", error.code()),
         _ => return,
     };
-    if !told.contains(&text) {
-        told.push(text);
+    if !events.contains(&text) {
+        events.push(text);
     }
 }
