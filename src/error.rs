@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bulb_protocol::base::DecodeError;
-use bulb_protocol::profile::{self, Refusal};
+use bulb_protocol::profile::{self, EncodeError};
 use serde::{Deserialize, Serialize};
 
 mod hint;
@@ -160,7 +160,7 @@ pub enum Error {
     /// The frames of the family cannot express what is asked for.
     #[serde(skip)]
     #[error("{profile}: {refusal}")]
-    NotEncodable { profile: String, refusal: Refusal },
+    NotEncodable { profile: String, refusal: EncodeError },
     #[error("{device} has no characteristic {characteristic} (it has: {have})")]
     CharacteristicUnknown { device: String, characteristic: String, have: String },
     /// `candidates` are the unambiguous names of each.

@@ -298,7 +298,7 @@ async fn writes_keep_the_distance_that_the_lamp_wants() {
         .filter(|record| record["event"] == "write")
         .map(|record| record["ms"].as_u64().unwrap())
         .collect();
-    let gap = bulb_protocol::profile::builtin::load("avea", None).unwrap().session.gap;
+    let gap = bulb_protocol::profile::builtin::load("avea", None).unwrap().link_rules.gap;
     let least = u64::try_from(gap.as_millis()).unwrap();
     assert!(least > 0 && times.len() > 3, "{least} ms, {times:?}");
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{least} ms, {times:?}");

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bulb_protocol::profile::{Family, Item, builtin, schema};
+use bulb_protocol::profile::{Family, Feature, builtin, schema};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -51,7 +51,7 @@ fn the_guide_to_profiles() {
         let block = block.split("```").next().unwrap();
         if block.starts_with("profile = 1") {
             let family = Family::parse(block).unwrap_or_else(|error| panic!("{error} of\n{block}"));
-            family.check_variants().unwrap_or_else(|error| panic!("{error} of\n{block}"));
+            family.validate_variants().unwrap_or_else(|error| panic!("{error} of\n{block}"));
             files += 1;
         }
     }
@@ -76,7 +76,14 @@ fn table_up_to_date(name: &str, table: &str) {
 
 /// What the models of each family can do: all of them, or some.
 fn short_table() -> String {
-    let items = [Item::Power, Item::Brightness, Item::Color, Item::White, Item::Kelvin, Item::Effect];
+    let items = [
+        Feature::Power,
+        Feature::Brightness,
+        Feature::Color,
+        Feature::White,
+        Feature::Kelvin,
+        Feature::Effect,
+    ];
     let mut table = String::from(
         "| bulbs | `--profile` | power | brightness | color | white | kelvin | effects | reports its state |\n|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -90,7 +97,7 @@ fn short_table() -> String {
             let abilities: Vec<_> = models
                 .iter()
                 .filter_map(|model| {
-                    model.abilities().into_iter().find(|ability| ability.item == item && ability.set)
+                    model.abilities().into_iter().find(|ability| ability.feature == item && ability.set)
                 })
                 .collect();
             let cell = match abilities.as_slice() {
@@ -123,10 +130,10 @@ fn table() -> String {
                 continue;
             }
             let abilities = profile.abilities();
-            for item in Item::ALL {
-                let ability = abilities.iter().find(|ability| ability.item == item && ability.set);
+            for item in Feature::ALL {
+                let ability = abilities.iter().find(|ability| ability.feature == item && ability.set);
                 let mut cell = ability.map_or(String::new(), |ability| match (item, ability.range) {
-                    (Item::Effect, _) => effects(&profile),
+                    (Feature::Effect, _) => effects(&profile),
                     (_, Some(range)) if range != (0, 100) => format!("{} to {}", range.0, range.1),
                     _ if ability.scaled => "scaled".to_owned(),
                     _ => "yes".to_owned(),

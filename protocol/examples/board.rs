@@ -21,7 +21,7 @@ use std::path::Path;
 
 use bulb_protocol::gatt::{Properties, Uuid, parse_uuid, uuid_text};
 use bulb_protocol::profile::{
-    AdvertData, CharacteristicPath, Family, Light, Occasion, Profile, Reaction, VirtualBulb, builtin,
+    AdvertData, CharacteristicPath, Family, Light, Profile, Trigger, VirtualBulb, WriteOutcome, builtin,
 };
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
@@ -71,8 +71,10 @@ impl State {
             speed: percent(self.speed)?,
             mode: None,
         };
-        if !light.items().is_empty() {
-            profile.check(&light).map_err(|refusal| format!("profile {}: {refusal}", profile.full_name()))?;
+        if !light.features().is_empty() {
+            profile
+                .validate(&light)
+                .map_err(|refusal| format!("profile {}: {refusal}", profile.full_name()))?;
         }
         Ok(light)
     }
@@ -105,10 +107,10 @@ fn answer(boards: &mut Vec<VirtualBulb>, line: &str) -> Result<Value> {
         }
         Request::Write { board, at, hex } => write(find(boards, board)?, place(&at)?, &bytes(&hex)?),
         Request::Tell { board, occasion } => {
-            let told = find(boards, board)?.tell(occasion_of(&occasion)?);
-            let told: Vec<Value> =
-                told.into_iter().map(|told| json!([told.at.to_string(), hex(&told.bytes)])).collect();
-            json!({"told": told})
+            let sent = find(boards, board)?.status_frames(occasion_of(&occasion)?);
+            let sent: Vec<Value> =
+                sent.into_iter().map(|frame| json!([frame.at.to_string(), hex(&frame.bytes)])).collect();
+            json!({"told": sent})
         }
         Request::Read { board, at } => {
             json!({"hex": find(boards, board)?.read(place(&at)?).map(|bytes| hex(&bytes))})
@@ -133,10 +135,10 @@ fn write(board: &mut VirtualBulb, at: CharacteristicPath, bytes: &[u8]) -> Value
         return json!({"att": att, "kept": false, "occasion": null});
     }
     let (kept, occasion) = match board.write(at, bytes) {
-        Reaction::Obeyed => (false, json!("command")),
-        Reaction::Asked(question) => (false, json!(question)),
-        Reaction::Nothing => (false, Value::Null),
-        Reaction::Kept => (true, Value::Null),
+        WriteOutcome::Applied => (false, json!("command")),
+        WriteOutcome::Query(question) => (false, json!(question)),
+        WriteOutcome::Ignored => (false, Value::Null),
+        WriteOutcome::Stored => (true, Value::Null),
     };
     json!({"att": null, "kept": kept, "occasion": occasion})
 }
@@ -173,14 +175,14 @@ fn build(
         .iter()
         .map(|(service, uuid, properties)| json!([uuid_text(*service), uuid_text(*uuid), properties]))
         .collect();
-    let light = profile.starting(&state.light(&profile)?);
+    let light = profile.starting_state(&state.light(&profile)?);
     let answer = json!({
         "board": boards.len(),
         "table": shown,
         "advert": advert(&profile.advertise(&light)),
         "manufacturer_name": profile.example.manufacturer_name,
-        "needs_bonding": profile.session.needs_bonding,
-        "keep_alive": profile.session.keep_alive.as_ref().map(|keep| keep.every.as_secs_f64()),
+        "needs_bonding": profile.link_rules.needs_bonding,
+        "keep_alive": profile.link_rules.keep_alive.as_ref().map(|keep| keep.every.as_secs_f64()),
     });
     boards.push(VirtualBulb::new(profile, &spots, light));
     Ok(answer)
@@ -194,11 +196,11 @@ fn advert(data: &AdvertData) -> Value {
     json!({"name": data.name, "services": services, "manufacturer": manufacturer, "service_data": service_data})
 }
 
-fn occasion_of(value: &Value) -> Result<Occasion<'static>> {
+fn occasion_of(value: &Value) -> Result<Trigger<'static>> {
     match (value.as_str(), value.as_u64()) {
-        (Some("command"), _) => Ok(Occasion::Command),
-        (Some("change"), _) => Ok(Occasion::Change),
-        (_, Some(question)) => Ok(Occasion::Question(question.try_into()?)),
+        (Some("command"), _) => Ok(Trigger::Command),
+        (Some("change"), _) => Ok(Trigger::Change),
+        (_, Some(question)) => Ok(Trigger::Query(question.try_into()?)),
         _ => Err(format!("there is no occasion {value}").into()),
     }
 }

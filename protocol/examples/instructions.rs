@@ -3,7 +3,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use bulb_protocol::profile::{Item, Light, Occasion, Profile, builtin};
+use bulb_protocol::profile::{Feature, Light, Profile, Trigger, builtin};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 fn main() -> ExitCode {
@@ -36,7 +36,7 @@ fn base(call: &str, times: u32) -> Option<()> {
 fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
     let (family, variant) = builtin::split_name(name);
     let profile = builtin::load(family, variant.as_deref()).ok()?;
-    let lamp = profile.initial(true);
+    let lamp = profile.full_state(true);
     let change = typical(&profile);
     let write = profile.encode(&change, &lamp, 0).ok()?.writes.into_iter().next()?;
     match call {
@@ -44,11 +44,11 @@ fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
         "encode" => repeat(times, || profile.encode(black_box(&change), black_box(&lamp), 0)),
         "hear" => repeat(times, || profile.decode_command(&write.role, black_box(&write.bytes))),
         "decode" => {
-            let asked = (0..profile.queries(0).len()).map(Occasion::Question);
-            let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));
+            let asked = (0..profile.queries(0).len()).map(Trigger::Query);
+            let read = profile.roles.iter().map(|role| Trigger::Read(&role.name));
             let mut occasions = asked.chain(read);
-            let report =
-                occasions.find_map(|occasion| profile.answers(occasion, &lamp, 0).into_iter().next())?;
+            let report = occasions
+                .find_map(|occasion| profile.status_frames(occasion, &lamp, 0).into_iter().next())?;
             repeat(times, || profile.decode(&report.role, black_box(&report.bytes)));
         }
         _ => return None,
@@ -59,10 +59,10 @@ fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
 /// A colour; of lamps that have none, a brightness; and where the model has to be known first, power.
 fn typical(profile: &Profile) -> Light {
     let can = profile.settable();
-    if can.contains(Item::Color) {
+    if can.contains(Feature::Color) {
         return Light { color: Some(Rgb::new(255, 136, 0)), ..Light::default() };
     }
-    if can.contains(Item::Brightness) {
+    if can.contains(Feature::Brightness) {
         return Light { brightness: Percent::new(50).ok(), ..Light::default() };
     }
     Light { power: Some(true), ..Light::default() }

@@ -1,6 +1,6 @@
 // What holds for every profile, whatever bytes or values it is given: for the properties and for the fuzzer.
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, Item, Light, Mode, Occasion, Profile, Refusal, builtin,
+    Advert, DecodedCommand, EncodeError, Feature, Light, Mode, Profile, Trigger, builtin,
 };
 
 /// Every built-in profile, with every variant.
@@ -23,8 +23,8 @@ pub(crate) fn bytes(profile: &Profile, bytes: &[u8]) {
         }
         match profile.decode_command(&role.name, bytes) {
             Ok(DecodedCommand::Change(light)) => obeyed(profile, &light),
-            Ok(DecodedCommand::Question(question)) => assert!(question < profile.queries(0).len()),
-            Ok(DecodedCommand::Nothing) => {}
+            Ok(DecodedCommand::Query(question)) => assert!(question < profile.queries(0).len()),
+            Ok(DecodedCommand::LinkRule) => {}
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
@@ -40,7 +40,7 @@ pub(crate) fn bytes(profile: &Profile, bytes: &[u8]) {
 /// A lamp in a state that was reported reports one that does not disagree with it.
 fn told_again(profile: &Profile, light: &Light) {
     for reported in told(profile, light) {
-        let differ = profile.disagrees(light.items(), light, &reported);
+        let differ = profile.mismatches(light.features(), light, &reported);
         assert!(differ.is_empty(), "{}: {light:?} is told as {reported:?}", profile.full_name());
     }
 }
@@ -52,19 +52,19 @@ fn obeyed(profile: &Profile, light: &Light) {
     if profile.scales_brightness() {
         asked.brightness = None;
     }
-    if asked.items().iter().all(|item| profile.settable().contains(item)) {
+    if asked.features().iter().all(|item| profile.settable().contains(item)) {
         profile
-            .check(&asked)
+            .validate(&asked)
             .unwrap_or_else(|refusal| panic!("{}: {asked:?}: {refusal}", profile.full_name()));
     }
 }
 
 /// All that a lamp in this state says, decoded.
 pub(crate) fn told(profile: &Profile, state: &Light) -> Vec<Light> {
-    let questions = (0..profile.queries(0).len()).map(Occasion::Question);
-    let reads = profile.roles.iter().map(|role| Occasion::Read(&role.name));
-    let occasions = questions.chain(reads).chain([Occasion::Command, Occasion::Change]);
-    let answers = occasions.flat_map(|occasion| profile.answers(occasion, state, 0));
+    let questions = (0..profile.queries(0).len()).map(Trigger::Query);
+    let reads = profile.roles.iter().map(|role| Trigger::Read(&role.name));
+    let occasions = questions.chain(reads).chain([Trigger::Command, Trigger::Change]);
+    let answers = occasions.flat_map(|occasion| profile.status_frames(occasion, state, 0));
     answers
         .map(|answer| {
             profile.decode(&answer.role, &answer.bytes).unwrap_or_else(|error| {
@@ -81,11 +81,13 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
         assert!(profile.encode(change, &Light::default(), 0).is_err());
         return;
     }
-    let mut lamp = profile.initial(false);
+    let mut lamp = profile.full_state(false);
     let sent = match profile.encode(change, &lamp, 7) {
         Ok(sent) => sent,
         // Many lamps cannot dim an effect.
-        Err(Refusal::WrongMode { item: Item::Brightness, mode: Mode::Effect }) if change.effect.is_some() => {
+        Err(EncodeError::WrongMode { feature: Feature::Brightness, mode: Mode::Effect })
+            if change.effect.is_some() =>
+        {
             return;
         }
         Err(refusal) => panic!("{name}: {change:?} is refused: {refusal}"),
@@ -101,11 +103,11 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
     if profile.name == "playbulb" && black > usize::from(change.power == Some(false)) {
         return;
     }
-    let asked = change.items();
-    let differ = profile.disagrees(asked, &sent.assumed, &lamp);
+    let asked = change.features();
+    let differ = profile.mismatches(asked, &sent.assumed, &lamp);
     assert!(differ.is_empty(), "{name}: {change:?} is heard as {lamp:?}: {differ} differ");
     for reported in told(profile, &lamp) {
-        let differ = profile.disagrees(asked, &sent.assumed, &reported);
+        let differ = profile.mismatches(asked, &sent.assumed, &reported);
         assert!(differ.is_empty(), "{name}: {change:?} is reported as {reported:?}: {differ} differ");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{Advert, DecodedCommand, Light, Mode, Occasion, Profile, StatusFrame, builtin};
+use bulb_protocol::profile::{Advert, DecodedCommand, Light, Mode, Profile, StatusFrame, Trigger, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
 
@@ -233,17 +233,17 @@ fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let queries = profile.queries(vector.sequence);
     let place = queries.iter().position(|query| query.bytes == frame).ok_or("not among the queries")?;
     match profile.decode_command(&queries[place].role, &frame) {
-        Ok(DecodedCommand::Question(question)) if question == place => Ok(()),
+        Ok(DecodedCommand::Query(question)) if question == place => Ok(()),
         other => Err(format!("heard as {other:?}")),
     }
 }
 
 /// Every answer that a bulb in this state could give, to anything.
-fn answers(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
-    let asked = (0..profile.queries(0).len()).map(Occasion::Question);
-    let read = profile.roles.iter().map(|role| Occasion::Read(&role.name));
-    let occasions = asked.chain(read).chain([Occasion::Command, Occasion::Change]);
-    occasions.flat_map(|occasion| profile.answers(occasion, state, 0)).collect()
+fn all_status_frames(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
+    let asked = (0..profile.queries(0).len()).map(Trigger::Query);
+    let read = profile.roles.iter().map(|role| Trigger::Read(&role.name));
+    let occasions = asked.chain(read).chain([Trigger::Command, Trigger::Change]);
+    occasions.flat_map(|occasion| profile.status_frames(occasion, state, 0)).collect()
 }
 
 fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
@@ -257,7 +257,7 @@ fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
         Ok(light) if light == means => {}
         other => return Err(format!("decoded as {other:?}")),
     }
-    let given = answers(profile, &means);
+    let given = all_status_frames(profile, &means);
     let same = given.iter().any(|answer| answer.role == role && answer.bytes == frame);
     match (&vector.near, same) {
         (None, true) | (Some(_), false) => Ok(()),

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use bulb_protocol::profile::{Item, Light, Profile};
+use bulb_protocol::profile::{Feature, Light, Profile};
 use bulb_protocol::{Percent, Rgb};
 use proptest::collection::vec;
 use proptest::option;
@@ -37,44 +37,47 @@ fn profiles() -> impl Strategy<Value = Named> {
 /// Changes within the declared ranges: power, brightness, and one of what a lamp can shine with.
 fn changes(profile: &'static Profile) -> impl Strategy<Value = Light> {
     let settable = profile.settable();
-    let percent = move |item: Item| {
+    let percent = move |item: Feature| {
         let (least, most) = profile.range(item).unwrap_or((0, 100));
         let values = (least..=most).prop_map(|value| Percent::new(u8::try_from(value).unwrap()).unwrap());
         if settable.contains(item) { option::of(values).boxed() } else { Just(None).boxed() }
     };
-    let power =
-        if settable.contains(Item::Power) { option::of(any::<bool>()).boxed() } else { Just(None).boxed() };
+    let power = if settable.contains(Feature::Power) {
+        option::of(any::<bool>()).boxed()
+    } else {
+        Just(None).boxed()
+    };
     let mut shines = vec![Just(Light::default()).boxed()];
-    if settable.contains(Item::Color) {
+    if settable.contains(Feature::Color) {
         let color = any::<[u8; 3]>().prop_map(|[red, green, blue]| Light {
             color: Some(Rgb::new(red, green, blue)),
             ..Light::default()
         });
         shines.push(color.boxed());
     }
-    if settable.contains(Item::White) {
-        shines.push(percent(Item::White).prop_map(|white| Light { white, ..Light::default() }).boxed());
+    if settable.contains(Feature::White) {
+        shines.push(percent(Feature::White).prop_map(|white| Light { white, ..Light::default() }).boxed());
     }
-    if settable.contains(Item::Kelvin) {
-        let (least, most) = profile.range(Item::Kelvin).unwrap();
+    if settable.contains(Feature::Kelvin) {
+        let (least, most) = profile.range(Feature::Kelvin).unwrap();
         let kelvin = least..=most;
         let kelvin =
             kelvin.prop_map(|k| Light { kelvin: Some(u16::try_from(k).unwrap()), ..Light::default() });
         shines.push(kelvin.boxed());
     }
-    if settable.contains(Item::Effect) {
+    if settable.contains(Feature::Effect) {
         let mut names: Vec<String> = profile.effects().map(str::to_owned).collect();
         if let Some((first, last)) = profile.numbered_effects() {
             names.extend([first, first + 1, last].map(|number| number.to_string()));
         }
-        let effect = (select(names), percent(Item::Speed)).prop_map(|(name, speed)| Light {
+        let effect = (select(names), percent(Feature::Speed)).prop_map(|(name, speed)| Light {
             effect: Some(name),
             speed,
             ..Light::default()
         });
         shines.push(effect.boxed());
     }
-    (power, percent(Item::Brightness), Union::new(shines)).prop_map(|(power, brightness, light)| Light {
+    (power, percent(Feature::Brightness), Union::new(shines)).prop_map(|(power, brightness, light)| Light {
         power,
         brightness,
         ..light
@@ -84,25 +87,27 @@ fn changes(profile: &'static Profile) -> impl Strategy<Value = Light> {
 /// Bytes that look like frames more often than chance would have it: a frame of the profile, a few bytes changed.
 fn nearly_frames(profile: &'static Profile) -> impl Strategy<Value = Vec<u8>> {
     let mut frames: Vec<Vec<u8>> = profile.queries(0).into_iter().map(|query| query.bytes).collect();
-    let state = profile.initial(true);
-    for item in Item::ALL {
+    let state = profile.full_state(true);
+    for item in Feature::ALL {
         let mut change = Light::default();
         match item {
-            Item::Power => change.power = Some(true),
-            Item::Color => change.color = state.color,
-            Item::White => change.white = state.white,
-            Item::Kelvin => change.kelvin = state.kelvin,
-            Item::Effect => change.effect.clone_from(&state.effect),
-            Item::Brightness => change.brightness = state.brightness,
-            Item::Speed => change.speed = state.speed,
+            Feature::Power => change.power = Some(true),
+            Feature::Color => change.color = state.color,
+            Feature::White => change.white = state.white,
+            Feature::Kelvin => change.kelvin = state.kelvin,
+            Feature::Effect => change.effect.clone_from(&state.effect),
+            Feature::Brightness => change.brightness = state.brightness,
+            Feature::Speed => change.speed = state.speed,
         }
         let known = state.clone().merged(&change);
         frames.extend(
             profile.encode(&change, &known, 0).into_iter().flat_map(|sent| sent.writes).map(|w| w.bytes),
         );
-        let questions = (0..profile.queries(0).len()).map(bulb_protocol::profile::Occasion::Question);
+        let questions = (0..profile.queries(0).len()).map(bulb_protocol::profile::Trigger::Query);
         frames.extend(
-            questions.flat_map(|question| profile.answers(question, &known, 0)).map(|answer| answer.bytes),
+            questions
+                .flat_map(|question| profile.status_frames(question, &known, 0))
+                .map(|answer| answer.bytes),
         );
     }
     frames.push(vec![0; 4]);

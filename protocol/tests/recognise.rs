@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 
 use bulb_protocol::gatt::{Properties, Uuid, uuid16};
-use bulb_protocol::profile::{Advert, AdvertData, ENOUGH, Family, Recognised, Verdict, builtin, decide};
+use bulb_protocol::profile::{
+    Advert, AdvertData, Family, FamilyMatch, Identification, MIN_SCORE, builtin, identify,
+};
 
 type Table = Vec<(Uuid, Uuid, Properties)>;
 
-fn weigh(families: &[Family], data: &AdvertData) -> Vec<Recognised> {
+fn weigh(families: &[Family], data: &AdvertData) -> Vec<FamilyMatch> {
     let manufacturer: Vec<_> = data.manufacturer.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
     let service_data: Vec<_> = data.service_data.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
     let advert = Advert {
@@ -23,11 +25,11 @@ fn weigh(families: &[Family], data: &AdvertData) -> Vec<Recognised> {
 }
 
 /// With the table: families that it does not fit are out, the others gain what their shape is worth.
-fn with_table(families: &[Family], data: &AdvertData, table: &Table) -> Vec<Recognised> {
+fn with_table(families: &[Family], data: &AdvertData, table: &Table) -> Vec<FamilyMatch> {
     let mut all = weigh(families, data);
     for (one, family) in all.iter_mut().zip(families) {
         let profile = family.profile(one.variant.as_deref()).unwrap();
-        let fits = profile.fit(table).problems.is_empty();
+        let fits = profile.match_table(table).problems.is_empty();
         one.score = if fits { one.score + u32::from(profile.gatt_score) } else { 0 };
     }
     all
@@ -41,9 +43,9 @@ fn table_of(name: &str) -> Table {
     builtin::load(name, None).unwrap().table()
 }
 
-fn sure(all: &[Recognised]) -> Option<(&str, Option<&str>)> {
-    match decide(all) {
-        Verdict::Sure(one) => Some((&one.family, one.variant.as_deref())),
+fn sure(all: &[FamilyMatch]) -> Option<(&str, Option<&str>)> {
+    match identify(all) {
+        Identification::Certain(one) => Some((&one.family, one.variant.as_deref())),
         _ => None,
     }
 }
@@ -61,7 +63,7 @@ fn every_virtual_bulb_is_recognised() {
             if name == "base" || by_wish.contains(&name.as_str()) {
                 continue;
             }
-            let data = profile.advertise(&profile.initial(true));
+            let data = profile.advertise(&profile.full_state(true));
             let found = with_table(&families, &data, &profile.table());
             assert_eq!(sure(&found), Some((family.name(), variant)), "{name}: {data:?} {found:#?}");
         }
@@ -81,11 +83,11 @@ fn a_base_bulb_needs_its_probe() {
     else {
         panic!("base is probed")
     };
-    assert!(base.score < ENOUGH && base.score + u32::from(score) >= ENOUGH);
+    assert!(base.score < MIN_SCORE && base.score + u32::from(score) >= MIN_SCORE);
     // Without a name, too.
     let found = with_table(&families, &AdvertData::default(), &table_of("base"));
     let base = found.iter().find(|one| one.family == "base").unwrap();
-    assert!(base.score + u32::from(score) >= ENOUGH, "{base:?}");
+    assert!(base.score + u32::from(score) >= MIN_SCORE, "{base:?}");
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn what_else_uses_the_base_service() {
         characteristics.iter().map(place).collect()
     };
     let (read, write, notify) = (Properties::READ, Properties::WRITE, Properties::NOTIFY);
-    let fits = |table: Table| base.fit(&table).problems.is_empty();
+    let fits = |table: Table| base.match_table(&table).problems.is_empty();
     assert!(fits(on(&[(0xFFF1, write), (0xFFF2, read.or(notify))])));
     let mut tables: BTreeMap<&str, Table> = BTreeMap::new();
     tables.insert("ELK-BLEDOM", table_of("elk"));
@@ -145,8 +147,8 @@ fn what_else_uses_the_base_service() {
     for (name, table) in tables {
         assert!(!fits(table), "{name}");
     }
-    let missing = base.fit(&on(&[(0xFFF1, write)])).problems;
+    let missing = base.match_table(&on(&[(0xFFF1, write)])).problems;
     assert_eq!(missing, ["it has no status characteristic fff0/fff2"]);
-    let wrong = base.fit(&on(&[(0xFFF1, write), (0xFFF2, read)])).problems;
+    let wrong = base.match_table(&on(&[(0xFFF1, write), (0xFFF2, read)])).problems;
     assert_eq!(wrong, ["status characteristic fff2 has read, and read, notify|indicate are needed"]);
 }

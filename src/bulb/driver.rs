@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::{Item, Profile};
+use bulb_protocol::profile::{Feature, Profile};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -349,7 +349,7 @@ impl DriverTask {
         }
         let present = session.state().light;
         // What is not known cannot be switched over before the bulb was asked.
-        if change.power != Some(Power::Toggle) || present.items().contains(Item::Power) {
+        if change.power != Some(Power::Toggle) || present.features().contains(Feature::Power) {
             self.state(BulbState::assumed(change.apply(&present))).await;
         }
         let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{Item, Light, Mode, Profile};
+use bulb_protocol::profile::{Feature, Light, Mode, Profile};
 use bulb_protocol::{Percent, Rgb};
 use tokio::time::{Instant, sleep_until};
 
@@ -53,7 +53,7 @@ impl Session {
             return self.command(wanted, deadline).await;
         };
         self.hold();
-        let step = self.profile.session.gap.max(STEP);
+        let step = self.profile.link_rules.gap.max(STEP);
         let begin = Instant::now();
         let mut said = Light::default();
         let mut first = wanted.power.filter(|on| *on && start.power != Some(true));
@@ -64,7 +64,7 @@ impl Session {
             }
             let mut light = ramp.at(passed.as_secs_f32() / over.as_secs_f32());
             light.power = first.take();
-            if light != said && !light.items().is_empty() {
+            if light != said && !light.features().is_empty() {
                 self.write(&light, deadline).await?;
                 light.power = None;
                 said = light;
@@ -77,8 +77,8 @@ impl Session {
 
 /// The ramp, and what is commanded at its end; nothing where there is nothing to walk through.
 fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light)> {
-    let dims = profile.settable().contains(Item::Brightness);
-    let least = profile.range(Item::Brightness).and_then(|range| u8::try_from(range.0).ok()).unwrap_or(0);
+    let dims = profile.settable().contains(Feature::Brightness);
+    let least = profile.range(Feature::Brightness).and_then(|range| u8::try_from(range.0).ok()).unwrap_or(0);
     let least = Percent::clamped(least.max(1));
     let was_on = start.power.unwrap_or(true);
     let bright = start.brightness.unwrap_or(Percent::MAX);
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(end, dim);
         let at = |way| ramp.at(way).brightness.unwrap().get();
         assert_eq!([at(0.0), at(0.5), at(1.0)], [80, 50, 20]);
-        assert_eq!(ramp.at(0.5).items(), dim.items());
+        assert_eq!(ramp.at(0.5).features(), dim.features());
 
         let blue = Light { color: Some(Rgb::new(0, 0, 255)), ..Light::default() };
         let (ramp, _) = plan(&base, &start, &blue).unwrap();

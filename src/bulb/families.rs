@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bulb_protocol::profile::{Advert, ENOUGH, Family, LEAD, Light, LoadError, Profile, Recognised, builtin};
+use bulb_protocol::profile::{
+    Advert, Family, FamilyMatch, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, builtin,
+};
 
 use crate::error::{Error, Result};
 use crate::radio::{Address, SeenDevice};
@@ -145,7 +147,7 @@ impl Families {
 
     /// What speaks for each family in what a bulb advertises.
     #[must_use]
-    pub fn score_advertisement(&self, report: &SeenDevice) -> Vec<Recognised> {
+    pub fn score_advertisement(&self, report: &SeenDevice) -> Vec<FamilyMatch> {
         with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
     }
 
@@ -159,8 +161,8 @@ impl Families {
         let all = self.score_advertisement(report);
         let first = all.iter().max_by_key(|one| one.score)?;
         let rival = all.iter().filter(|one| one.family != first.family).map(|one| one.score).max();
-        let enough = first.score >= if first.family == BASE { LEAD } else { HINT.min(ENOUGH) };
-        (enough && first.score >= rival.unwrap_or(0) + LEAD).then(|| full_name(first))
+        let enough = first.score >= if first.family == BASE { MIN_LEAD } else { HINT.min(MIN_SCORE) };
+        (enough && first.score >= rival.unwrap_or(0) + MIN_LEAD).then(|| full_name(first))
     }
 
     /// Whether a device is listed as a bulb: its advertised name contains Light or Bulb in any case, or a profile
@@ -175,7 +177,7 @@ impl Families {
             return true;
         }
         // A name that two families share is one of either.
-        self.score_advertisement(report).iter().any(|one| one.score >= ENOUGH)
+        self.score_advertisement(report).iter().any(|one| one.score >= MIN_SCORE)
     }
 
     /// The profile that an advertisement speaks for, or that was named for this bulb.
@@ -220,10 +222,10 @@ impl Families {
             LoadError::Invalid(error) => {
                 Error::ProfileInvalid { path: path.to_owned(), detail: error.to_string() }
             }
-            LoadError::NoFamily { .. } => {
+            LoadError::UnknownFamily { .. } => {
                 Error::ProfileUnknown { name: text.to_owned(), have: self.names().join(", ") }
             }
-            LoadError::NoVariant { family, have, .. } => Error::ProfileUnknown {
+            LoadError::UnknownVariant { family, known: have, .. } => Error::ProfileUnknown {
                 name: text.to_owned(),
                 have: format!("{family}, and of its variants {have}"),
             },
@@ -239,7 +241,7 @@ fn read(file: &Path, name: Option<&str>) -> Result<Family> {
         .map_err(|error| Error::FileUnreadable { path: path(), detail: error.to_string() })?;
     let family = Family::parse(&content).map_err(|error| invalid(error.to_string()))?;
     // What is wrong in a variant is to be seen by who writes the file, not by who owns that model.
-    family.check_variants().map_err(|error| invalid(error.to_string()))?;
+    family.validate_variants().map_err(|error| invalid(error.to_string()))?;
     match name {
         Some(name) if family.name() != name => {
             Err(invalid(format!("it describes {:?}, and has to be called {0}.toml", family.name())))
@@ -256,7 +258,7 @@ pub fn light_of(profile: &Profile, report: &SeenDevice) -> Option<Light> {
 
 /// `elk`, or `elk:melk` for a variant.
 #[must_use]
-pub fn full_name(recognised: &Recognised) -> String {
+pub fn full_name(recognised: &FamilyMatch) -> String {
     match &recognised.variant {
         Some(variant) => format!("{}:{variant}", recognised.family),
         None => recognised.family.clone(),

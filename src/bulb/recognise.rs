@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::gatt::uuid_text;
-use bulb_protocol::profile::{CharacteristicPath, Evidence, Probe, Profile, Recognised, Verdict, decide};
+use bulb_protocol::profile::{
+    CharacteristicPath, Evidence, FamilyMatch, Identification, Probe, Profile, identify,
+};
 use bulb_protocol::text::trim_padding;
 
 use super::families::{Families, full_name};
@@ -23,7 +25,7 @@ const NAMED: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// What speaks for it. The score is that of all the evidence; none counts where something speaks against it.
-    pub recognised: Recognised,
+    pub recognised: FamilyMatch,
     /// How much of the score is from the advertisement.
     pub advert: u32,
     /// What speaks against it.
@@ -97,10 +99,10 @@ pub async fn recognise(
 /// The cheap way: the advertisement settles it, and the table does not say otherwise.
 fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Result<Option<Arc<Profile>>> {
     let all = families.score_advertisement(report);
-    let Verdict::Sure(one) = decide(&all) else { return Ok(None) };
+    let Identification::Certain(one) = identify(&all) else { return Ok(None) };
     let profile = families.profile(&one.family, one.variant.as_deref())?;
     // A model that cannot be driven need not have what the others have.
-    let fits = profile.unsupported.is_some() || profile.fit(&flat(table)).problems.is_empty();
+    let fits = profile.unsupported.is_some() || profile.match_table(&flat(table)).problems.is_empty();
     Ok(fits.then_some(profile))
 }
 
@@ -140,7 +142,7 @@ pub fn recognise_offline(
 ) -> Option<Arc<Profile>> {
     if table.services.is_empty() {
         let all = families.score_advertisement(report);
-        let Verdict::Sure(one) = decide(&all) else { return None };
+        let Identification::Certain(one) = identify(&all) else { return None };
         return families.profile(&one.family, one.variant.as_deref()).ok();
     }
     let all = claims(table, report, families);
@@ -156,7 +158,7 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
         let Ok(profile) = families.profile(&recognised.family, recognised.variant.as_deref()) else {
             continue;
         };
-        let fit = profile.fit(&table);
+        let fit = profile.match_table(&table);
         let mut candidate =
             Candidate { advert: recognised.score, recognised, against: fit.problems, profile };
         if candidate.against.is_empty() {
@@ -173,8 +175,8 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
 /// too where no other family comes into question: that is what the base protocol asks of a bulb.
 fn decision(all: &[Candidate]) -> Option<String> {
     let fitting: Vec<&Candidate> = all.iter().filter(|one| one.against.is_empty()).collect();
-    let scores: Vec<Recognised> = fitting.iter().map(|one| one.recognised.clone()).collect();
-    if let Verdict::Sure(one) = decide(&scores) {
+    let scores: Vec<FamilyMatch> = fitting.iter().map(|one| one.recognised.clone()).collect();
+    if let Identification::Certain(one) = identify(&scores) {
         return Some(one.family.clone());
     }
     let mut claims = fitting.iter().filter(|one| one.recognised.score > 0);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::{Item, Light, Profile};
+use bulb_protocol::profile::{Feature, Light, Profile};
 use tokio::time::{sleep, timeout};
 
 use super::connect::connect;
@@ -49,7 +49,8 @@ pub(crate) struct RestorePlan {
 impl RestorePlan {
     /// Back to this state, as far as it can be set, and of what it can shine with, to what it shines with.
     pub(crate) fn to(found: Light, profile: Arc<Profile>) -> Self {
-        let shines = |item: Item| item.mode().is_none() || found.mode.is_none() || item.mode() == found.mode;
+        let shines =
+            |item: Feature| item.mode().is_none() || found.mode.is_none() || item.mode() == found.mode;
         let back = found.only(profile.settable().iter().filter(|item| shines(*item)).collect());
         Self { profile, known: found, back, found: true }
     }
@@ -120,7 +121,7 @@ impl Restorer {
             tracing::info!("{}: {error}", self.report.label());
         }
         session.known = known;
-        sleep(SETTLE.max(profile.session.gap)).await;
+        sleep(SETTLE.max(profile.link_rules.gap)).await;
         session.write(&back, deadline).await?;
         let assumed = session.known.clone();
         let patience = Deadline::after(ACK_TIME);
@@ -128,7 +129,7 @@ impl Restorer {
             // A read comes after the write on every link, and some lamps take a moment all the same.
             sleep(SETTLE).await;
             let differs = match session.fetch(deadline.within(ACK_TIME)).await {
-                Ok(told) => profile.disagrees(back.items(), &assumed, &told),
+                Ok(told) => profile.mismatches(back.features(), &assumed, &told),
                 Err(error) => {
                     tracing::info!("{}: whether it is back: {error}", self.report.label());
                     return Ok(true);

@@ -18,7 +18,7 @@ impl Roles {
     /// [`Error::NoService`], [`Error::NoCharacteristic`], [`Error::WrongProperties`], each with what was found.
     pub fn find(profile: &Profile, table: &GattTable, device: &str) -> Result<Self> {
         let flat = flat(table);
-        let found: Vec<_> = profile.fit(&flat).roles;
+        let found: Vec<_> = profile.match_table(&flat).roles;
         let mut roles = Vec::new();
         for role in &profile.roles {
             match found.iter().find(|one| one.role == role.name) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Item, Items, Light, Mode, Profile, Readback, Refusal};
+use bulb_protocol::profile::{EncodeError, Feature, Features, Light, Mode, Profile, Readback};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -46,7 +46,7 @@ pub struct Session {
     pub(super) ears: Vec<Subscription>,
     /// What is known of the lamp, and which parts of it the lamp told.
     pub(super) known: Light,
-    pub(super) told: Items,
+    pub(super) told: Features,
     /// Whether its state has been read on this link.
     pub(super) informed: bool,
     /// Numbers the frames of families that count them.
@@ -82,16 +82,16 @@ impl Session {
     ) -> Result<Self> {
         let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
         tracing::info!("{device}: is driven as {}", profile.full_name());
-        if let (Some(mtu), Some(need)) = (link.mtu(), profile.session.mtu)
+        if let (Some(mtu), Some(need)) = (link.mtu(), profile.link_rules.mtu)
             && mtu < need
         {
             return Err(Error::MtuTooSmall { device, profile: profile.full_name(), mtu, need });
         }
-        if profile.session.needs_bonding {
+        if profile.link_rules.needs_bonding {
             bond(link.as_ref(), &profile, deadline).await?;
         }
         link.set_frame_decoder(reader(Arc::clone(&profile), Arc::clone(&roles)));
-        let pen = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.session.gap);
+        let pen = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
         Ok(Self {
             link,
             profile,
@@ -100,7 +100,7 @@ impl Session {
             pen,
             ears: Vec::new(),
             known: Light::default(),
-            told: Items::NONE,
+            told: Features::NONE,
             informed: false,
             sequence: 0,
             poll: Instant::now(),
@@ -124,7 +124,7 @@ impl Session {
     /// The state as far as it is known.
     #[must_use]
     pub fn state(&self) -> BulbState {
-        let items = self.known.items();
+        let items = self.known.features();
         if items.is_empty() {
             BulbState::unknown()
         } else if items.and(self.told).is_empty() {
@@ -142,7 +142,7 @@ impl Session {
 
     /// Writes now and then what the family wants to keep its link, until the session ends.
     pub fn hold(&mut self) {
-        if let (None, Some(keep)) = (&self.keeper, &self.profile.session.keep_alive) {
+        if let (None, Some(keep)) = (&self.keeper, &self.profile.link_rules.keep_alive) {
             self.keeper = Some(self.pen.keep(keep.write.clone(), keep.every));
         }
     }
@@ -155,10 +155,10 @@ impl Session {
         if self.ready {
             return Ok(());
         }
-        if self.profile.session.subscribe_first {
+        if self.profile.link_rules.subscribe_first {
             self.subscribe(deadline).await?;
         }
-        for write in &self.profile.session.first {
+        for write in &self.profile.link_rules.first {
             self.pen.write(write, deadline).await?;
         }
         self.subscribe(deadline).await?;
@@ -209,14 +209,15 @@ impl Session {
         self.prepare(deadline).await?;
         self.inform(wanted, deadline).await?;
         self.write(wanted, deadline).await?;
-        let outcome = self.confirm(wanted.items(), deadline).await?;
+        let outcome = self.confirm(wanted.features(), deadline).await?;
         self.complete(outcome, deadline).await
     }
 
     /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
     /// that part.
     async fn complete(&mut self, mut outcome: CommandOutcome, deadline: Deadline) -> Result<CommandOutcome> {
-        let usual = Items::NONE.with(Item::Power).with(Item::Brightness).and(self.profile.reported());
+        let usual =
+            Features::NONE.with(Feature::Power).with(Feature::Brightness).and(self.profile.reported());
         if self.reports_state() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
             let mode = self.known.mode;
             match self.fetch(deadline.within(ACK_TIME)).await {
@@ -253,21 +254,21 @@ impl Session {
             self.sequence = self.sequence.wrapping_add(1);
             self.pen.write(write, deadline).await?;
         }
-        self.told = self.told.less(wanted.items()).less(differing(&self.known, &sent.assumed));
+        self.told = self.told.less(wanted.features()).less(differing(&self.known, &sent.assumed));
         self.known = sent.assumed;
         Ok(())
     }
 
     pub(super) fn check(&self, wanted: &Light) -> Result<()> {
-        self.profile.check(wanted).map_err(|refusal| self.refused(refusal))
+        self.profile.validate(wanted).map_err(|refusal| self.refused(refusal))
     }
 
-    fn refused(&self, refusal: Refusal) -> Error {
+    fn refused(&self, refusal: EncodeError) -> Error {
         Error::NotEncodable { profile: self.profile.full_name(), refusal }
     }
 
     /// Waits until the bulb reports what was written, or asks it.
-    pub(super) async fn confirm(&mut self, asked: Items, deadline: Deadline) -> Result<CommandOutcome> {
+    pub(super) async fn confirm(&mut self, asked: Features, deadline: Deadline) -> Result<CommandOutcome> {
         let way = self.profile.readback();
         let asked = asked.and(self.profile.reported());
         if asked.is_empty() || !self.reports_state() {
@@ -294,7 +295,7 @@ impl Session {
             }
             let confirmed = agrees(&self.profile, asked, &assumed, &heard) != Agreement::None;
             if confirmed || !late {
-                let heard = Some(heard).filter(|heard| !heard.items().is_empty());
+                let heard = Some(heard).filter(|heard| !heard.features().is_empty());
                 return Ok(self.outcome(&assumed, heard, confirmed));
             }
             sleep(AGAIN).await;
@@ -310,10 +311,10 @@ impl Session {
         };
         if confirmed {
             // What the wire cannot tell apart agrees: what was asked for is what it is.
-            let all = assumed.items();
+            let all = assumed.features();
             let mode = self.known.mode;
             let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
-            self.known.merge(&own.only(all.less(self.profile.disagrees(all, &own, &heard))));
+            self.known.merge(&own.only(all.less(self.profile.mismatches(all, &own, &heard))));
             self.known.mode = mode;
         }
         CommandOutcome { state: self.state(), confirmed: Some(confirmed) }
@@ -331,13 +332,13 @@ enum Agreement {
     Whole,
 }
 
-fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Agreement {
-    let said = asked.and(heard.items());
+fn agrees(profile: &Profile, asked: Features, assumed: &Light, heard: &Light) -> Agreement {
+    let said = asked.and(heard.features());
     let shines = asked.iter().any(|item| item.mode().is_some());
     // A brightness that was not known and not named is what it is.
     let assumed = &Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
     let other_mode = shines && matches!((assumed.mode, heard.mode), (Some(own), Some(other)) if own != other);
-    if said.is_empty() || other_mode || !profile.disagrees(asked, assumed, heard).is_empty() {
+    if said.is_empty() || other_mode || !profile.mismatches(asked, assumed, heard).is_empty() {
         return Agreement::None;
     }
     if said == asked { Agreement::Whole } else { Agreement::Part }
@@ -345,15 +346,15 @@ fn agrees(profile: &Profile, asked: Items, assumed: &Light, heard: &Light) -> Ag
 
 /// Whether bulbs of this profile tell their state over a link.
 pub(super) fn reports_state(profile: &Profile) -> bool {
-    let Readback { read, command, change, ask, advert: _ } = profile.readback();
-    read || command || change || ask
+    let Readback { read, command, change, query, advert: _ } = profile.readback();
+    read || command || change || query
 }
 
 /// Pairs with a bulb that takes nothing without.
 async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<()> {
     match link.bond(deadline).await {
         Err(Error::PairingFailed { device, detail, .. }) => {
-            Err(Error::PairingFailed { device, detail, how: profile.session.pairing_hint.clone() })
+            Err(Error::PairingFailed { device, detail, how: profile.link_rules.pairing_hint.clone() })
         }
         result => result,
     }
@@ -361,7 +362,7 @@ async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<
 
 /// Whether what is written for a change is the same whatever the lamp does at present.
 fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
-    let one = profile.initial(true);
+    let one = profile.full_state(true);
     let other = Light {
         power: one.power.map(|on| !on),
         brightness: one.brightness.map(|_| bulb_protocol::Percent::clamped(37)),
@@ -384,15 +385,15 @@ fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
 }
 
 /// Which parts are not the same.
-fn differing(a: &Light, b: &Light) -> Items {
+fn differing(a: &Light, b: &Light) -> Features {
     let parts = [
-        (Item::Power, a.power != b.power),
-        (Item::Brightness, a.brightness != b.brightness),
-        (Item::Color, a.color != b.color),
-        (Item::White, a.white != b.white),
-        (Item::Kelvin, a.kelvin != b.kelvin),
-        (Item::Effect, a.effect != b.effect),
-        (Item::Speed, a.speed != b.speed),
+        (Feature::Power, a.power != b.power),
+        (Feature::Brightness, a.brightness != b.brightness),
+        (Feature::Color, a.color != b.color),
+        (Feature::White, a.white != b.white),
+        (Feature::Kelvin, a.kelvin != b.kelvin),
+        (Feature::Effect, a.effect != b.effect),
+        (Feature::Speed, a.speed != b.speed),
     ];
     parts.into_iter().filter_map(|(item, differs)| differs.then_some(item)).collect()
 }

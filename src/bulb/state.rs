@@ -1,6 +1,6 @@
 //! What is known of a bulb's state, and how.
 
-use bulb_protocol::profile::{Items, Light};
+use bulb_protocol::profile::{Features, Light};
 use serde::Serialize;
 
 /// How a state is known.
@@ -27,28 +27,28 @@ pub struct BulbState {
     /// What is known; nothing of it where the provenance is unknown.
     pub light: Light,
     /// Which parts of a reported state were only written: the bulb does not tell them.
-    pub assumed: Items,
+    pub assumed: Features,
 }
 
 impl BulbState {
     /// The bulb said so.
     #[must_use]
     pub fn reported(light: impl Into<Light>) -> Self {
-        Self { provenance: Provenance::Reported, light: light.into(), assumed: Items::NONE }
+        Self { provenance: Provenance::Reported, light: light.into(), assumed: Features::NONE }
     }
 
     /// It was written, and not confirmed.
     #[must_use]
     pub fn assumed(light: impl Into<Light>) -> Self {
         let light = light.into();
-        let assumed = light.items();
+        let assumed = light.features();
         Self { provenance: Provenance::Assumed, light, assumed }
     }
 
     /// An advertisement said so.
     #[must_use]
     pub fn advertised(light: impl Into<Light>) -> Self {
-        Self { provenance: Provenance::Advertised, light: light.into(), assumed: Items::NONE }
+        Self { provenance: Provenance::Advertised, light: light.into(), assumed: Features::NONE }
     }
 
     /// Nothing is known.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodeErrorKind, DecodedCommand, Light, Profile};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
@@ -18,9 +18,6 @@ use crate::radio::{CharacteristicId, Deadline, FrameDecoder, Notifications, Seen
 
 /// How often a family is asked that tells nothing by itself.
 const POLL: Duration = Duration::from_secs(2);
-/// The kind of [`DecodeError::nearness`] of frames of which a fixed byte is another: not a wrong report, but something else,
-/// such as the echo of a command.
-const FOREIGN: u8 = 2;
 
 /// What frames of this family mean, for whoever shows them.
 pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDecoder {
@@ -31,21 +28,20 @@ pub(super) fn reader(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDecoder {
                 false => profile.decode(role, bytes).map(|light| light.to_string()),
                 true => profile.decode_command(role, bytes).map(|heard| match heard {
                     DecodedCommand::Change(light) => light.to_string(),
-                    DecodedCommand::Question(_) => "a question".to_owned(),
-                    DecodedCommand::Nothing => "keeps or opens the session".to_owned(),
+                    DecodedCommand::Query(_) => "a question".to_owned(),
+                    DecodedCommand::LinkRule => "keeps or opens the session".to_owned(),
                 }),
             };
             match meaning {
                 Ok(text) => return Some(Ok(text)),
-                Err(fault) => {
-                    let nearer = nearest.as_ref().is_none_or(|known| fault.nearness() > known.nearness());
-                    nearest = if nearer { Some(fault) } else { nearest };
-                }
+                Err(fault) => nearest = Some(fault.closer(nearest)),
             }
         }
         match nearest {
             // The echo of a command, say: not wrong, only nothing that we know.
-            Some(fault) if fault.nearness().0 == FOREIGN => Some(Ok("not a report".to_owned())),
+            Some(fault) if fault.kind() == DecodeErrorKind::UnknownFrame => {
+                Some(Ok("not a report".to_owned()))
+            }
             Some(fault) => Some(Err(fault.to_string())),
             None => None,
         }
@@ -110,7 +106,7 @@ impl Session {
         let way = self.profile.readback();
         let light = if way.read {
             self.read_all(deadline).await?
-        } else if way.ask {
+        } else if way.query {
             self.ask(deadline).await?
         } else {
             // It tells only when something changes.
@@ -157,7 +153,7 @@ impl Session {
             };
             match self.understand(id, &frame) {
                 Ok(light) => {
-                    let answered = self.roles.of(id).find_map(|role| profile.question_of(role, &frame));
+                    let answered = self.roles.of(id).find_map(|role| profile.answered_query(role, &frame));
                     open.retain(|question| Some(*question) != answered);
                     self.take(&light);
                     heard.merge(&light);
@@ -165,7 +161,7 @@ impl Session {
                 Err(fault) => wrong = Some(fault),
             }
         }
-        match (heard.items().is_empty(), wrong) {
+        match (heard.features().is_empty(), wrong) {
             (false, _) => Ok(heard),
             (true, Some(fault)) => Err(self.malformed(fault)),
             (true, None) => Err(self.silent()),
@@ -210,14 +206,14 @@ impl Session {
     /// [`Error::MalformedStatus`], after which one can go on; [`Error::LinkLost`], after which not.
     pub async fn next_state(&mut self) -> Result<BulbState> {
         let way = self.profile.readback();
-        let polls = !way.change && (way.read || way.ask);
+        let polls = !way.change && (way.read || way.query);
         loop {
             let due = self.poll.max(Instant::now());
             tokio::select! {
                 frame = self.next_frame() => {
                     let (id, frame) = frame?;
                     match self.understand(id, &frame) {
-                        Ok(light) if light.items().is_empty() => {}
+                        Ok(light) if light.features().is_empty() => {}
                         Ok(light) => {
                             self.take(&light);
                             return Ok(self.state());
@@ -247,7 +243,7 @@ impl Session {
             let ((id, frame), ..) = select_all(next).await;
             match frame {
                 Ok(frame) => match self.understand(id, &frame) {
-                    Err(fault) if fault.nearness().0 == FOREIGN => {
+                    Err(fault) if fault.kind() == DecodeErrorKind::UnknownFrame => {
                         tracing::debug!("{}: not a report: {fault}", self.device);
                     }
                     _ => return Ok((id, frame)),
@@ -271,10 +267,7 @@ impl Session {
         for role in self.roles.of(id) {
             match self.profile.decode(role, frame) {
                 Ok(light) => return Ok(light),
-                Err(fault) => {
-                    let nearer = nearest.as_ref().is_none_or(|known| fault.nearness() > known.nearness());
-                    nearest = if nearer { Some(fault) } else { nearest };
-                }
+                Err(fault) => nearest = Some(fault.closer(nearest)),
             }
         }
         // That it is subscribed to means that it has a role.
@@ -287,6 +280,6 @@ impl Session {
 
     fn take(&mut self, light: &Light) {
         self.known.merge(light);
-        self.told = self.told.or(light.items());
+        self.told = self.told.or(light.features());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bulb_protocol::Percent;
 use bulb_protocol::Rgb;
-use bulb_protocol::profile::{Item, Items, Light, Profile, Write};
+use bulb_protocol::profile::{Feature, Features, Light, Profile, Write};
 use futures::FutureExt;
 use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
@@ -87,7 +87,7 @@ impl Board {
         profile: Arc<Profile>,
     ) -> Self {
         let restorer = Restorer::new(Arc::clone(&radio), report.clone());
-        let known = profile.starting(&Light::default());
+        let known = profile.starting_state(&Light::default());
         Self {
             radio,
             report,
@@ -225,7 +225,7 @@ impl Board {
         }
         let link = self.link().await?;
         let deadline = Deadline::after(REQUEST_TIME);
-        if self.profile.session.needs_bonding {
+        if self.profile.link_rules.needs_bonding {
             link.bond(deadline).await.or_blocked("it cannot be paired with")?;
         }
         let subscribe_error = self.subscribe().await.err();
@@ -234,7 +234,7 @@ impl Board {
             up.ready = true;
         }
         let profile = Arc::clone(&self.profile);
-        for write in &profile.session.first {
+        for write in &profile.link_rules.first {
             self.write(write, deadline).await.or_blocked("its greeting was refused")?;
         }
         if let Ok(Some(found)) = self.current_state(None).await {
@@ -273,7 +273,7 @@ impl Board {
     /// Writes a frame as its family does, and waits as long as is to be waited after it.
     pub(super) async fn write(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
         self.put(write, deadline).await?;
-        sleep(write.delay.max(self.profile.session.gap)).await;
+        sleep(write.delay.max(self.profile.link_rules.gap)).await;
         Ok(())
     }
 
@@ -352,12 +352,12 @@ impl Board {
         self.ready().await?;
         self.told = None;
         let can = self.profile.settable();
-        let (least, most) = self.profile.range(Item::Brightness).unwrap_or((0, 100));
+        let (least, most) = self.profile.range(Feature::Brightness).unwrap_or((0, 100));
         let dim = Percent::clamped(u8::try_from(u32::from(DIM.get()).clamp(least, most)).unwrap_or(30));
         let wanted = Light {
-            power: can.contains(Item::Power).then_some(power),
-            brightness: can.contains(Item::Brightness).then_some(dim),
-            color: can.contains(Item::Color).then_some(TINT),
+            power: can.contains(Feature::Power).then_some(power),
+            brightness: can.contains(Feature::Brightness).then_some(dim),
+            color: can.contains(Feature::Color).then_some(TINT),
             ..Light::default()
         };
         if let Err(error) = self.send(&wanted).await {
@@ -372,11 +372,11 @@ impl Board {
     pub(super) async fn command(&mut self, wanted: &Light) -> Result<Option<Light>, NotPassed> {
         self.drain();
         self.send(wanted).await.or_failed("the command is accepted")?;
-        let asked = wanted.items();
+        let asked = wanted.features();
         let (profile, assumed) = (Arc::clone(&self.profile), self.known.clone());
         let agrees = |light: &Light| {
-            asked.and(light.items()) == asked.and(profile.reported())
-                && profile.disagrees(asked, &assumed, light).is_empty()
+            asked.and(light.features()) == asked.and(profile.reported())
+                && profile.mismatches(asked, &assumed, light).is_empty()
         };
         let notified = self.listen(ACK_TIME, agrees).await?;
         self.current_state(notified).await
@@ -387,14 +387,14 @@ impl Board {
         &mut self,
         wanted: &Light,
         what: &str,
-        keeping: Items,
+        keeping: Features,
     ) -> Result<(), NotPassed> {
         let Some(said) = self.command(wanted).await? else {
             self.note = Some("written and accepted; this family never tells".to_owned());
             return Ok(());
         };
-        let asked = wanted.items().or(keeping);
-        let wrong = self.profile.disagrees(asked, &self.known, &said);
+        let asked = wanted.features().or(keeping);
+        let wrong = self.profile.mismatches(asked, &self.known, &said);
         if wrong.is_empty() {
             return Ok(());
         }
@@ -404,16 +404,16 @@ impl Board {
 }
 
 /// One part of a light, in words.
-pub(super) fn part(item: Item, light: &Light) -> String {
+pub(super) fn part(item: Feature, light: &Light) -> String {
     let percent = |value: Option<Percent>| value.map(|value| format!("{} %", value.get()));
     let value = match item {
-        Item::Power => light.power.map(|on| if on { "on" } else { "off" }.to_owned()),
-        Item::Brightness => percent(light.brightness),
-        Item::Color => light.color.map(|color| color.to_string()),
-        Item::White => percent(light.white),
-        Item::Kelvin => light.kelvin.map(|kelvin| format!("{kelvin} K")),
-        Item::Effect => light.effect.clone(),
-        Item::Speed => percent(light.speed),
+        Feature::Power => light.power.map(|on| if on { "on" } else { "off" }.to_owned()),
+        Feature::Brightness => percent(light.brightness),
+        Feature::Color => light.color.map(|color| color.to_string()),
+        Feature::White => percent(light.white),
+        Feature::Kelvin => light.kelvin.map(|kelvin| format!("{kelvin} K")),
+        Feature::Effect => light.effect.clone(),
+        Feature::Speed => percent(light.speed),
     };
     format!("{} {}", item.name(), value.unwrap_or_else(|| "nothing".to_owned()))
 }

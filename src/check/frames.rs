@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bulb_protocol::Percent;
-use bulb_protocol::profile::{Item, Items, Light, Profile};
+use bulb_protocol::profile::{Feature, Features, Light, Profile};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
@@ -90,11 +90,11 @@ pub(super) fn notified_is_read(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         listening(board).await?;
         board.send(&off()).await.or_failed("the command is accepted")?;
-        let Some(told) = board.listen(ACK_TIME, |light| !light.items().is_empty()).await? else {
+        let Some(told) = board.listen(ACK_TIME, |light| !light.features().is_empty()).await? else {
             return Err(NotPassed::Blocked("no report was notified, see notifies-in-time".to_owned()));
         };
         let read = board.read_all().await.or_blocked("see state-readable")?;
-        require_unchanged(board, &told, &read, told.items(), "what is read is what was notified")
+        require_unchanged(board, &told, &read, told.features(), "what is read is what was notified")
     }
     .boxed()
 }
@@ -123,7 +123,7 @@ pub(super) fn answer_first(board: &mut Board) -> BoxFuture<'_, RunResult> {
 
 pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let gap = board.profile().session.gap;
+        let gap = board.profile().link_rules.gap;
         board.prepare(true).await?;
         let before = board.current_state(None).await?;
         let start = Instant::now();
@@ -133,7 +133,7 @@ pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
             let last = dimmed(39 - round);
             let alone = board.command(&last).await?;
             if let (0, Some(before), Some(alone)) = (round, &before, &alone)
-                && board.profile().disagrees(last.items(), before, alone).is_empty()
+                && board.profile().mismatches(last.features(), before, alone).is_empty()
             {
                 return Err(NotPassed::Blocked("a change of brightness is not carried out".to_owned()));
             }
@@ -153,7 +153,7 @@ pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
             let notified = board.latest_status();
             let after = board.current_state(notified).await?;
             if let (Some(alone), Some(after)) = (alone, after) {
-                let items = alone.items();
+                let items = alone.features();
                 let what = format!("the last of {ROUND} writes in a row arrives");
                 require_unchanged(board, &alone, &after, items, &what)?;
             }
@@ -176,7 +176,7 @@ pub(super) fn switching(board: &mut Board) -> BoxFuture<'_, RunResult> {
             let begun = Instant::now();
             let wanted = Light { power: Some(number % 2 == 1), ..Light::default() };
             board.send(&wanted).await.or_failed("every switch is accepted")?;
-            if begun.elapsed() > ACK_TIME + board.profile().session.gap * 2 {
+            if begun.elapsed() > ACK_TIME + board.profile().link_rules.gap * 2 {
                 return Err(NotPassed::Blocked("its answers are too slow, see answers-in-time".to_owned()));
             }
         }
@@ -184,7 +184,7 @@ pub(super) fn switching(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let notified = board.latest_status();
         let Some(after) = board.current_state(notified).await? else { return Ok(()) };
         let told = board.known.clone();
-        let power = Items::NONE.with(Item::Power);
+        let power = Features::NONE.with(Feature::Power);
         require_unchanged(board, &told, &after, power, "after twenty switches it is as the last one says")
     }
     .boxed()

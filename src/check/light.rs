@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bulb_protocol::profile::{Item, Items, Light, Profile};
+use bulb_protocol::profile::{Feature, Features, Light, Profile};
 use bulb_protocol::{Percent, Rgb};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -14,35 +14,35 @@ use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 const CORNERS: [(u8, u8, u8); 6] =
     [(255, 255, 0), (0, 255, 255), (255, 0, 255), (0, 0, 0), (1, 1, 1), (254, 254, 254)];
 
-fn lacks(profile: &Profile, item: Item) -> Option<String> {
+fn lacks(profile: &Profile, item: Feature) -> Option<String> {
     let lacks = !profile.settable().contains(item);
     lacks.then(|| format!("its family cannot set {}", item.name()))
 }
 
 pub(super) fn skip_without_power(profile: &Profile) -> Option<String> {
-    lacks(profile, Item::Power)
+    lacks(profile, Feature::Power)
 }
 
 pub(super) fn skip_without_color(profile: &Profile) -> Option<String> {
-    lacks(profile, Item::Color)
+    lacks(profile, Feature::Color)
 }
 
 pub(super) fn skip_without_white(profile: &Profile) -> Option<String> {
-    lacks(profile, Item::White)
+    lacks(profile, Feature::White)
 }
 
 pub(super) fn skip_without_kelvin(profile: &Profile) -> Option<String> {
-    lacks(profile, Item::Kelvin)
+    lacks(profile, Feature::Kelvin)
 }
 
 pub(super) fn skip_without_effects(profile: &Profile) -> Option<String> {
     let none = || profile.effects().next().is_none().then(|| "its effects have no names".to_owned());
-    lacks(profile, Item::Effect).or_else(none)
+    lacks(profile, Feature::Effect).or_else(none)
 }
 
 pub(super) fn skip_without_brightness<const P: u8>(profile: &Profile) -> Option<String> {
-    lacks(profile, Item::Brightness).or_else(|| {
-        let (least, most) = profile.range(Item::Brightness)?;
+    lacks(profile, Feature::Brightness).or_else(|| {
+        let (least, most) = profile.range(Feature::Brightness)?;
         let out = u32::from(P) < least || u32::from(P) > most;
         out.then(|| format!("its family dims from {least} to {most} %"))
     })
@@ -65,7 +65,9 @@ async fn switch(board: &mut Board, on: bool) -> RunResult {
         return Err(NotPassed::Blocked(format!("it does not take the opposite command, see {other}")));
     }
     let wanted = Light { power: Some(on), ..Light::default() };
-    board.command_and_verify(&wanted, if on { "it reports on" } else { "it reports off" }, Items::NONE).await
+    board
+        .command_and_verify(&wanted, if on { "it reports on" } else { "it reports off" }, Features::NONE)
+        .await
 }
 
 pub(super) fn brightness<const P: u8>(board: &mut Board) -> BoxFuture<'_, RunResult> {
@@ -73,7 +75,7 @@ pub(super) fn brightness<const P: u8>(board: &mut Board) -> BoxFuture<'_, RunRes
         board.prepare(true).await?;
         let wanted = Light { brightness: Some(Percent::clamped(P)), ..Light::default() };
         // Dark is not off.
-        let keeping = Items::NONE.with(Item::Power);
+        let keeping = Features::NONE.with(Feature::Power);
         board.command_and_verify(&wanted, &format!("it reports brightness {P} %, and on"), keeping).await
     }
     .boxed()
@@ -102,18 +104,18 @@ pub(super) fn corners(board: &mut Board) -> BoxFuture<'_, RunResult> {
 async fn shines(board: &mut Board, color: Rgb) -> RunResult {
     let wanted = Light { color: Some(color), ..Light::default() };
     // Black is not off.
-    let keeping = Items::NONE.with(Item::Power);
+    let keeping = Features::NONE.with(Feature::Power);
     board.command_and_verify(&wanted, &format!("it reports the colour {color}, and on"), keeping).await
 }
 
 pub(super) fn white(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         board.prepare(true).await?;
-        let (least, most) = board.profile().range(Item::White).unwrap_or((0, 100));
+        let (least, most) = board.profile().range(Feature::White).unwrap_or((0, 100));
         for value in [least, most] {
             let white = Some(Percent::clamped(u8::try_from(value).unwrap_or(100)));
             let wanted = Light { white, ..Light::default() };
-            board.command_and_verify(&wanted, &format!("it reports white {value} %"), Items::NONE).await?;
+            board.command_and_verify(&wanted, &format!("it reports white {value} %"), Features::NONE).await?;
         }
         Ok(())
     }
@@ -123,10 +125,10 @@ pub(super) fn white(board: &mut Board) -> BoxFuture<'_, RunResult> {
 pub(super) fn kelvin(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         board.prepare(true).await?;
-        let (least, most) = board.profile().range(Item::Kelvin).unwrap_or((2700, 6500));
+        let (least, most) = board.profile().range(Feature::Kelvin).unwrap_or((2700, 6500));
         for value in [least, most] {
             let wanted = Light { kelvin: u16::try_from(value).ok(), ..Light::default() };
-            board.command_and_verify(&wanted, &format!("it reports {value} K"), Items::NONE).await?;
+            board.command_and_verify(&wanted, &format!("it reports {value} K"), Features::NONE).await?;
         }
         Ok(())
     }
@@ -139,7 +141,9 @@ pub(super) fn effects(board: &mut Board) -> BoxFuture<'_, RunResult> {
         for name in profile.effects() {
             board.prepare(true).await?;
             let wanted = Light { effect: Some(name.to_owned()), ..Light::default() };
-            board.command_and_verify(&wanted, &format!("it reports the effect {name}"), Items::NONE).await?;
+            board
+                .command_and_verify(&wanted, &format!("it reports the effect {name}"), Features::NONE)
+                .await?;
         }
         Ok(())
     }
@@ -162,21 +166,21 @@ pub(super) fn keeps_the_rest(board: &mut Board) -> BoxFuture<'_, RunResult> {
             Light { color: Some(Rgb::new(40, 120, 200)), ..none() },
         ];
         for change in changes {
-            let named = change.items();
+            let named = change.features();
             if !named.less(can).is_empty() {
                 continue;
             }
             // Only what its family can say alone is a promise.
             let Some(after) = board.command(&change).await? else { break };
-            if board.profile().disagrees(named, &before, &after).is_empty() {
-                let what = named.iter().map(Item::name).collect::<Vec<_>>().join(", ");
+            if board.profile().mismatches(named, &before, &after).is_empty() {
+                let what = named.iter().map(Feature::name).collect::<Vec<_>>().join(", ");
                 return Err(NotPassed::Blocked(format!("a change of {what} is not carried out")));
             }
-            let mut rest = before.items().less(named);
+            let mut rest = before.features().less(named);
             if board.profile().scales_brightness() {
-                rest = rest.without(Item::Brightness).without(Item::Color);
+                rest = rest.without(Feature::Brightness).without(Feature::Color);
             }
-            let names: Vec<&str> = named.iter().map(Item::name).collect();
+            let names: Vec<&str> = named.iter().map(Feature::name).collect();
             require_unchanged(
                 board,
                 &before,
@@ -196,10 +200,10 @@ pub(super) fn require_unchanged(
     board: &Board,
     before: &Light,
     after: &Light,
-    items: Items,
+    items: Features,
     what: &str,
 ) -> RunResult {
-    let wrong = board.profile().disagrees(items, before, after);
+    let wrong = board.profile().mismatches(items, before, after);
     if wrong.is_empty() {
         return Ok(());
     }

@@ -139,7 +139,7 @@ pub(super) fn no_duplicates(board: &mut Board) -> BoxFuture<'_, RunResult> {
 
 pub(super) fn reads_its_state(profile: &Profile) -> Option<String> {
     let way = profile.readback();
-    (!way.read && !way.ask).then(|| "its family cannot be asked for its state".to_owned())
+    (!way.read && !way.query).then(|| "its family cannot be asked for its state".to_owned())
 }
 
 pub(super) fn state_readable(board: &mut Board) -> BoxFuture<'_, RunResult> {
@@ -201,7 +201,13 @@ pub(super) fn reconnect_keeps_state(board: &mut Board) -> BoxFuture<'_, RunResul
         board.drop_link().await;
         board.ready().await?;
         let after = board.current_state(None).await?.unwrap_or_default();
-        require_unchanged(board, &before, &after, before.items(), "after another connect, what it was before")
+        require_unchanged(
+            board,
+            &before,
+            &after,
+            before.features(),
+            "after another connect, what it was before",
+        )
     }
     .boxed()
 }
@@ -225,11 +231,11 @@ pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let on = Light { power: Some(true), ..Light::default() };
         board.send(&on).await.or_blocked("it refuses commands")?;
         // What it does not do before the pause, it need not do after it.
-        let told = board.listen(ACK_TIME, |light| !light.items().is_empty()).await?.is_some();
+        let told = board.listen(ACK_TIME, |light| !light.features().is_empty()).await?.is_some();
         let end = tokio::time::Instant::now() + board.idle_time;
         let minutes = format!("the link is up after {} s without a command", board.idle_time.as_secs());
         // What its family wants to be written to keep the link is written.
-        if let Some(keep) = profile.session.keep_alive.clone() {
+        if let Some(keep) = profile.link_rules.keep_alive.clone() {
             while tokio::time::Instant::now() + keep.every < end {
                 sleep(keep.every).await;
                 board.write(&keep.write, Deadline::after(REQUEST_TIME)).await.or_failed(&minutes)?;

@@ -38,14 +38,14 @@ pub(super) fn out_of_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
 fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
     let can = profile.settable();
     let of = |power: bool, brightness: u8, color: Rgb| {
-        use bulb_protocol::profile::Item;
+        use bulb_protocol::profile::Feature;
         let wanted = Light {
-            power: can.contains(Item::Power).then_some(power),
-            brightness: can.contains(Item::Brightness).then(|| Percent::clamped(brightness)),
-            color: can.contains(Item::Color).then_some(color),
+            power: can.contains(Feature::Power).then_some(power),
+            brightness: can.contains(Feature::Brightness).then(|| Percent::clamped(brightness)),
+            color: can.contains(Feature::Color).then_some(color),
             ..Light::default()
         };
-        profile.encode(&wanted, &profile.starting(&Light::default()), 0).map(|sent| sent.writes)
+        profile.encode(&wanted, &profile.starting_state(&Light::default()), 0).map(|sent| sent.writes)
     };
     let one = of(true, 77, Rgb::new(10, 200, 90)).unwrap_or_default();
     let other = of(false, 12, Rgb::new(210, 3, 33)).unwrap_or_default();
@@ -134,7 +134,7 @@ pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expecte
     board.drain();
     let after = board.current_state(None).await?;
     match (before, after) {
-        (Some(before), Some(after)) => require_unchanged(board, &before, &after, before.items(), expected),
+        (Some(before), Some(after)) => require_unchanged(board, &before, &after, before.features(), expected),
         _ => Ok(()),
     }
 }

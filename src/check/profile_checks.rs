@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{DecodeError, Expect, OwnCheck, Profile};
+use bulb_protocol::profile::{DecodeError, Expectation, Profile, ProfileCheck};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::Instant;
@@ -17,33 +17,33 @@ const LOOK: &str = "the handler of the frames that were written";
 
 /// The name by which it is run and reported: the family's, a dot, and its own.
 #[must_use]
-pub fn profile_check_name(profile: &Profile, check: &OwnCheck) -> String {
+pub fn profile_check_name(profile: &Profile, check: &ProfileCheck) -> String {
     format!("{}.{}", profile.name, check.name)
 }
 
 /// When it is run.
 #[must_use]
-pub const fn profile_check_category(check: &OwnCheck) -> Category {
+pub const fn profile_check_category(check: &ProfileCheck) -> Category {
     if check.flashing { Category::Flashing } else { Category::Safe }
 }
 
 /// Where to look in the firmware when it fails.
 #[must_use]
-pub fn profile_check_hint(check: &OwnCheck) -> &str {
+pub fn profile_check_hint(check: &ProfileCheck) -> &str {
     if check.look.is_empty() { LOOK } else { &check.look }
 }
 
-pub(super) fn run(board: &mut Board, check: OwnCheck) -> BoxFuture<'_, RunResult> {
+pub(super) fn run(board: &mut Board, check: ProfileCheck) -> BoxFuture<'_, RunResult> {
     async move {
         let check = &check;
         board.prepare(true).await?;
         match &check.expect {
-            Expect::Unchanged => changes_nothing(board, &check.writes, &check.about).await,
-            Expect::Reply { role, within } => {
+            Expectation::Unchanged => changes_nothing(board, &check.writes, &check.about).await,
+            Expectation::Reply { role, within } => {
                 write(board, check).await?;
                 replies(board, check, role, *within).await
             }
-            Expect::Read { role } => {
+            Expectation::Read { role } => {
                 write(board, check).await?;
                 let value = board.read(role).await.or_failed(&check.about)?;
                 fits(board, check, &value)
@@ -54,7 +54,7 @@ pub(super) fn run(board: &mut Board, check: OwnCheck) -> BoxFuture<'_, RunResult
     .boxed()
 }
 
-async fn write(board: &mut Board, check: &OwnCheck) -> RunResult {
+async fn write(board: &mut Board, check: &ProfileCheck) -> RunResult {
     board.drain();
     for write in &check.writes {
         board.write(write, Deadline::after(REQUEST_TIME)).await.or_failed("the frame is accepted")?;
@@ -62,12 +62,12 @@ async fn write(board: &mut Board, check: &OwnCheck) -> RunResult {
     Ok(())
 }
 
-fn fits(board: &Board, check: &OwnCheck, value: &[u8]) -> Result<(), DecodeError> {
-    board.profile().check_fits(check, value)
+fn fits(board: &Board, check: &ProfileCheck, value: &[u8]) -> Result<(), DecodeError> {
+    board.profile().matches_check(check, value)
 }
 
 /// Waits for the frame. Others that come meanwhile are none of its business, and said where it does not come.
-async fn replies(board: &mut Board, check: &OwnCheck, role: &str, within: Duration) -> RunResult {
+async fn replies(board: &mut Board, check: &ProfileCheck, role: &str, within: Duration) -> RunResult {
     let from = board.place(role);
     let start = Instant::now();
     let mut seen = format!("nothing was notified within {} ms", within.as_millis());

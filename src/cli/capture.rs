@@ -135,9 +135,7 @@ impl Reader {
         for role in self.roles.of(place.id) {
             match frame(profile, role, out, bytes) {
                 Ok(frame) => return Some(Ok(frame)),
-                Err(fault) => {
-                    nearest = [nearest, Some(fault)].into_iter().flatten().max_by_key(DecodeError::nearness);
-                }
+                Err(fault) => nearest = Some(fault.closer(nearest)),
             }
         }
         nearest.map(|fault| Err(fault.to_string()))
@@ -158,8 +156,8 @@ fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<Frame
         false => (FrameKind::Status, profile.decode(role, bytes)?),
         true => match profile.decode_command(role, bytes)? {
             DecodedCommand::Change(light) => (FrameKind::Command, light),
-            DecodedCommand::Question(_) => (FrameKind::Query, Light::default()),
-            DecodedCommand::Nothing => (FrameKind::Session, Light::default()),
+            DecodedCommand::Query(_) => (FrameKind::Query, Light::default()),
+            DecodedCommand::LinkRule => (FrameKind::Session, Light::default()),
         },
     };
     Ok(FrameRecord::new(bytes, &profile.full_name(), kind, Some(role), &light))

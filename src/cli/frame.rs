@@ -58,7 +58,7 @@ fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
 /// Prints the frames of what is named; of nothing, those that switch on.
 fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
     let mut asked = args.light.change().wanted(None);
-    if asked.items().is_empty() {
+    if asked.features().is_empty() {
         asked.power = Some(true);
     }
     let sent = profile
@@ -167,13 +167,10 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
         let found = match (profile.decode(role, bytes), profile.decode_command(role, bytes)) {
             (Ok(light), _) => Some((FrameKind::Status, light)),
             (_, Ok(DecodedCommand::Change(light))) => Some((FrameKind::Command, light)),
-            (_, Ok(DecodedCommand::Question(_))) => Some((FrameKind::Query, Light::default())),
-            (_, Ok(DecodedCommand::Nothing)) => Some((FrameKind::Session, Light::default())),
+            (_, Ok(DecodedCommand::Query(_))) => Some((FrameKind::Query, Light::default())),
+            (_, Ok(DecodedCommand::LinkRule)) => Some((FrameKind::Session, Light::default())),
             (Err(device), Err(command)) => {
-                nearest = [nearest, Some(device), Some(command)]
-                    .into_iter()
-                    .flatten()
-                    .max_by_key(DecodeError::nearness);
+                nearest = Some(command.closer(Some(device.closer(nearest))));
                 None
             }
         };

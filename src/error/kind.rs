@@ -1,6 +1,6 @@
 //! The kind, the code and the exit code of each error.
 
-use bulb_protocol::profile::Refusal;
+use bulb_protocol::profile::EncodeError;
 
 use super::Error;
 
@@ -92,7 +92,7 @@ impl Error {
             Self::Usage(_) => ("usage", Kind::Usage),
             Self::FileUnreadable { .. } => ("usage.file", Kind::Usage),
             Self::FileUnwritable { .. } => ("usage.file_unwritable", Kind::Usage),
-            Self::NotEncodable { refusal: Refusal::NeedsState { .. }, .. } => ("usage.incomplete", Kind::Usage),
+            Self::NotEncodable { refusal: EncodeError::NeedsState { .. }, .. } => ("usage.incomplete", Kind::Usage),
             Self::ProfileUnknown { .. } => ("usage.profile", Kind::Usage),
             Self::NoTerminal => ("tui.no_terminal", Kind::Usage),
             Self::ConfigInvalid { .. } => ("config.invalid", Kind::Usage),

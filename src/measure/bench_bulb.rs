@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bulb_protocol::Percent;
-use bulb_protocol::profile::{Item, Items, Light, Profile, Refusal, Write};
+use bulb_protocol::profile::{EncodeError, Feature, Features, Light, Profile, Write};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::RecvError;
@@ -77,7 +77,7 @@ impl BenchBulb {
 
     /// Chooses what to write; or says why nothing can be.
     fn choose(&mut self, plan: &BenchPlan, reported: Option<Percent>) -> Option<String> {
-        if !self.profile.settable().contains(Item::Brightness) {
+        if !self.profile.settable().contains(Feature::Brightness) {
             return Some(format!("the brightness of {} cannot be set", self.profile.full_name()));
         }
         let Some(base) = plan.brightness.or(reported) else {
@@ -100,7 +100,7 @@ impl BenchBulb {
         // What it reports has to tell one from the other, which takes more where brightness is in the colour.
         let apart = |other: Percent| {
             let (here, there) = (self.light_at(base), self.light_at(other));
-            !self.profile.disagrees(Items::NONE.with(Item::Brightness), &here, &there).is_empty()
+            !self.profile.mismatches(Features::NONE.with(Feature::Brightness), &here, &there).is_empty()
         };
         let differs = |other: &Percent| apart(*other) && at(*other).is_ok_and(|frames| frames != here);
         let other = (1..=FURTHEST).flat_map(near).flatten().find(differs);
@@ -111,7 +111,7 @@ impl BenchBulb {
         None
     }
 
-    fn frames(&self, brightness: Percent) -> Result<Vec<Write>, Refusal> {
+    fn frames(&self, brightness: Percent) -> Result<Vec<Write>, EncodeError> {
         let change = Light { brightness: Some(brightness), ..Light::default() };
         Ok(self.profile.encode(&change, &self.known, 0)?.writes)
     }
@@ -148,7 +148,7 @@ impl BenchBulb {
         restorer.touch();
     }
 
-    fn refused(&self, refusal: Refusal) -> Error {
+    fn refused(&self, refusal: EncodeError) -> Error {
         Error::NotEncodable { profile: self.profile.full_name(), refusal }
     }
 
@@ -235,7 +235,7 @@ impl BenchBulb {
         let own = self.light_at(brightness);
         let told = self.roles.of(id).find_map(|role| self.profile.decode(role, frame).ok())?;
         told.brightness?;
-        Some(self.profile.disagrees(Items::NONE.with(Item::Brightness), &own, &told).is_empty())
+        Some(self.profile.mismatches(Features::NONE.with(Feature::Brightness), &own, &told).is_empty())
     }
 
     /// Whether this brightness is what it tells when it is read or asked.
@@ -244,8 +244,8 @@ impl BenchBulb {
         match self.session.read_state(deadline).await {
             Ok(state) => {
                 let told = state.light().cloned().unwrap_or_default();
-                let asked = Items::NONE.with(Item::Brightness);
-                Ok(told.brightness.is_some() && self.profile.disagrees(asked, &own, &told).is_empty())
+                let asked = Features::NONE.with(Feature::Brightness);
+                Ok(told.brightness.is_some() && self.profile.mismatches(asked, &own, &told).is_empty())
             }
             Err(error @ Error::LinkLost { .. }) => Err(error),
             Err(error) => {

@@ -62,7 +62,7 @@ pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mu
             break;
         }
         let uneven = PAUSE * (round * 7 % 10) / 10;
-        sleep(bulb.profile.session.gap + uneven).await;
+        sleep(bulb.profile.link_rules.gap + uneven).await;
     }
     measured.notification = Some(notifications).filter(|_| bulb.notifies());
     measured.answer = Some(answers).filter(|_| asks);

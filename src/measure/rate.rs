@@ -48,7 +48,7 @@ pub(super) async fn climb(bulb: &mut BenchBulb, measured: &mut Measured) -> Resu
 
 async fn one_kind(bulb: &mut BenchBulb, kind: WriteKind) -> Result<Rate> {
     let way = bulb.profile.readback();
-    let witness = match (bulb.notifies(), way.read || way.ask) {
+    let witness = match (bulb.notifies(), way.read || way.query) {
         (true, _) => Some(LossEvidence::Notification),
         (false, true) => Some(LossEvidence::Readback),
         (false, false) => None,
@@ -172,7 +172,7 @@ async fn burst(
     wanted: f64,
     witness: Option<LossEvidence>,
 ) -> Result<RateStep> {
-    let rest = REST.max(bulb.profile.session.gap);
+    let rest = REST.max(bulb.profile.link_rules.gap);
     sleep(rest).await;
     if witness == Some(LossEvidence::Readback) {
         // A burst that is lost as a whole must not end with what was there before.

@@ -1,6 +1,6 @@
 //! Bulb families: what they can do.
 
-use bulb_protocol::profile::{Ability, Family, Item, Profile};
+use bulb_protocol::profile::{Ability, Family, Feature, Profile};
 use serde::Serialize;
 
 use super::text::{BOLD, DIM, Layout};
@@ -90,7 +90,7 @@ impl ProfileRecord {
             (readback.read, "read"),
             (readback.command, "command"),
             (readback.change, "change"),
-            (readback.ask, "ask"),
+            (readback.query, "ask"),
             (readback.advert, "advert"),
         ];
         Self {
@@ -184,7 +184,7 @@ impl ProfileRecord {
 impl AbilityRecord {
     fn of(ability: Ability) -> Self {
         Self {
-            name: ability.item.name(),
+            name: ability.feature.name(),
             set: ability.set,
             reported: ability.reported,
             advertised: ability.advertised,
@@ -203,7 +203,7 @@ impl AbilityRecord {
     fn line(&self) -> String {
         let mut notes = Vec::new();
         if let Some((least, most)) = self.range.filter(|range| *range != (0, 100)) {
-            let unit = if self.name == Item::Kelvin.name() { "K" } else { "%" };
+            let unit = if self.name == Feature::Kelvin.name() { "K" } else { "%" };
             notes.push(format!("{least} to {most} {unit}"));
         }
         for (holds, note) in [

@@ -261,7 +261,7 @@ impl StateRecord {
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
-            Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Item::name).collect(),
+            Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Feature::name).collect(),
             _ => Vec::new(),
         };
         Self {

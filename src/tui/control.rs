@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bulb_protocol::profile::{Item, Items, Light, Profile};
+use bulb_protocol::profile::{Feature, Features, Light, Profile};
 use bulb_protocol::{Percent, Rgb};
 
 use super::device::Device;
@@ -53,16 +53,16 @@ impl Control {
     ];
 
     /// Returns the item that the profile must be able to set.
-    pub(crate) const fn item(self) -> Item {
+    pub(crate) const fn item(self) -> Feature {
         match self {
-            Self::Power => Item::Power,
-            Self::Brightness => Item::Brightness,
-            Self::White => Item::White,
-            Self::Kelvin => Item::Kelvin,
-            Self::Effect => Item::Effect,
-            Self::Speed => Item::Speed,
-            Self::Red | Self::Green | Self::Blue => Item::Color,
-            Self::Hue | Self::Saturation | Self::Color | Self::Presets | Self::Recent => Item::Color,
+            Self::Power => Feature::Power,
+            Self::Brightness => Feature::Brightness,
+            Self::White => Feature::White,
+            Self::Kelvin => Feature::Kelvin,
+            Self::Effect => Feature::Effect,
+            Self::Speed => Feature::Speed,
+            Self::Red | Self::Green | Self::Blue => Feature::Color,
+            Self::Hue | Self::Saturation | Self::Color | Self::Presets | Self::Recent => Feature::Color,
         }
     }
 
@@ -106,14 +106,14 @@ impl Control {
 
 /// Returns the items that can be set on a device, by its confirmed or advertised profile. Empty if the
 /// profile is unknown or the device turned out not to be a bulb.
-fn settable(device: &Device) -> Items {
+fn settable(device: &Device) -> Features {
     let profile = device.profile.as_deref().filter(|_| device.refusal.is_none());
-    profile.map_or(Items::NONE, Profile::settable)
+    profile.map_or(Features::NONE, Profile::settable)
 }
 
 /// Returns the controls in the pane: those of the selected bulb, or those that any marked bulb has.
 pub(crate) fn visible_controls(model: &Model) -> Vec<Control> {
-    let any = model.targets().fold(Items::NONE, |any, device| any.or(settable(device)));
+    let any = model.targets().fold(Features::NONE, |any, device| any.or(settable(device)));
     Control::ALL.into_iter().filter(|control| any.contains(control.item())).collect()
 }
 
@@ -221,7 +221,7 @@ pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Op
 /// Returns false if the bulb rejects the control in its present mode. Some bulbs accept a speed only during
 /// an effect.
 pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
-    use bulb_protocol::profile::Refusal;
+    use bulb_protocol::profile::EncodeError;
     let Some(profile) = device.profile.as_deref() else { return false };
     let middle = Some(Percent::clamped(50));
     let change = match control {
@@ -230,7 +230,7 @@ pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
         _ => return true,
     };
     let known = device.light().cloned().unwrap_or_default();
-    !matches!(profile.encode(&change, &known, 0), Err(Refusal::WrongMode { .. }))
+    !matches!(profile.encode(&change, &known, 0), Err(EncodeError::WrongMode { .. }))
 }
 
 /// Returns the effects of all target bulbs.

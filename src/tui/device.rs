@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Light, Profile, Recognised};
+use bulb_protocol::profile::{FamilyMatch, Light, Profile};
 
 use super::hsv::HueSaturation;
 use super::text::plain;
@@ -62,7 +62,7 @@ pub(crate) struct Device {
     /// True if the profile was set on the command line or in the configuration.
     pub(crate) profile_configured: bool,
     /// Families that the advertisements match, best first.
-    pub(crate) candidates: Vec<Recognised>,
+    pub(crate) candidates: Vec<FamilyMatch>,
     /// Why the device cannot be driven: error code, and text with hint.
     pub(crate) refusal: Option<(&'static str, String)>,
     /// Running average of the signal strength, dBm.
@@ -236,7 +236,7 @@ impl Device {
     pub(crate) fn reports_state(&self) -> bool {
         self.profile.as_deref().is_none_or(|profile| {
             let way = profile.readback();
-            way.read || way.command || way.change || way.ask
+            way.read || way.command || way.change || way.query
         })
     }
 

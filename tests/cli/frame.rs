@@ -119,12 +119,12 @@ fn every_family_encodes_and_decodes_by_name() {
 fn what_a_family_cannot_say_is_refused_with_what_it_can() {
     let machine = Machine::new();
     for (profile, arguments, exit, words) in [
-        ("govee", &["--color", "red"][..], 8, "color cannot be set; what can be: power"),
+        ("govee", &["--color", "red"][..], 8, "color cannot be set; this bulb supports: power"),
         ("hue", &["--kelvin", "9000"], 8, "2000 to 6535"),
-        ("zengge", &["--effect", "disco"], 8, "there is no effect \"disco\"; there are fade-7"),
+        ("zengge", &["--effect", "disco"], 8, "there is no effect \"disco\"; this bulb has: fade-7"),
         ("govee:encrypted", &[], 8, "encrypted"),
         ("zengge", &["--brightness", "50"], 2, "name color too"),
-        ("nonesuch", &[], 2, "there is: base, elk"),
+        ("nonesuch", &[], 2, "the profiles are: base, elk"),
         ("elk:nonesuch", &[], 2, "bledob"),
         ("base", &["--kelvin", "3000"], 2, "--kelvin"),
         ("./nowhere.toml", &[], 2, "nowhere.toml"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use bulb_protocol::profile::{self, Item, Items, Light, Mode, Profile, Refusal, Write, builtin};
+use bulb_protocol::profile::{self, EncodeError, Feature, Features, Light, Mode, Profile, Write, builtin};
 use bulb_protocol::{Percent, Rgb};
 use bulbctl::radio::{LinkState, Notifications};
 use proptest::collection::vec;
@@ -46,7 +46,7 @@ impl<'a> Bulb<'a> {
         let radio = rig.open().await;
         heard(radio.as_ref()).await;
         let link = radio.connect(&light(), soon()).await.unwrap();
-        if profile.session.needs_bonding {
+        if profile.link_rules.needs_bonding {
             link.bond(soon()).await.unwrap();
         }
         let mut streams = Vec::new();
@@ -54,9 +54,9 @@ impl<'a> Bulb<'a> {
             let stream = link.subscribe(id_of(profile, &role.name), soon()).await.unwrap();
             streams.push((role.name.clone(), stream));
         }
-        let known = profile.starting(&Light::default());
+        let known = profile.starting_state(&Light::default());
         let mut bulb = Self { profile, rig, radio, link, streams, known, sequence: 0 };
-        for write in &profile.session.first {
+        for write in &profile.link_rules.first {
             bulb.write(write).await;
         }
         // What the first writes had it do is no concern of ours.
@@ -95,7 +95,7 @@ impl<'a> Bulb<'a> {
     async fn command(&mut self, change: &Light) -> Option<(Light, Vec<Light>)> {
         let sent = match self.profile.encode(change, &self.known, self.sequence) {
             Ok(sent) => sent,
-            Err(Refusal::WrongMode { .. }) => return None,
+            Err(EncodeError::WrongMode { .. }) => return None,
             Err(refusal) => panic!("{}: {change:?}: {refusal}", self.profile.full_name()),
         };
         for write in &sent.writes {
@@ -156,27 +156,27 @@ impl<'a> Bulb<'a> {
         let black = assumed.brightness == Some(Percent::MIN)
             || (assumed.mode == Some(Mode::Color) && assumed.color == Some(Rgb::new(0, 0, 0)))
             || (assumed.mode == Some(Mode::White) && assumed.white == Some(Percent::MIN));
-        let mut asked = change.items();
+        let mut asked = change.features();
         if name == "playbulb" && (black || assumed.power == Some(false)) {
-            asked = if black { Items::NONE } else { Items::NONE.with(Item::Power) };
+            asked = if black { Features::NONE } else { Features::NONE.with(Feature::Power) };
         }
         // Where brightness is scaled colour, the bulb keeps the product; in an effect that says nothing of either.
         let product = self.profile.scales_brightness() && held.mode == Some(Mode::Effect);
-        let kept = if product { asked.without(Item::Brightness) } else { asked };
+        let kept = if product { asked.without(Feature::Brightness) } else { asked };
         for (what, light, asked) in
             said.iter().map(|light| ("says", light, asked)).chain([("is", &held, kept)])
         {
-            let differ = self.profile.disagrees(asked, &assumed, light);
+            let differ = self.profile.mismatches(asked, &assumed, light);
             assert!(
                 differ.is_empty(),
                 "{name}: told {change:?}, it {what} {light:?}, not {assumed:?}: {differ} differ"
             );
         }
         // Power is told whatever the bulb shines with, and a colour while it shines.
-        let told = said.iter().fold(Items::NONE, |all, light| all.or(light.items()));
-        let mut due = Items::NONE.with(Item::Power);
+        let told = said.iter().fold(Features::NONE, |all, light| all.or(light.features()));
+        let mut due = Features::NONE.with(Feature::Power);
         if assumed.power == Some(true) && assumed.mode == Some(Mode::Color) && !black {
-            due = due.with(Item::Color);
+            due = due.with(Feature::Color);
         }
         let missing = asked.and(self.profile.reported()).and(due).less(told);
         assert!(missing.is_empty(), "{name}: told {change:?}, it says {said:?}");
@@ -189,7 +189,7 @@ impl<'a> Bulb<'a> {
 }
 
 /// A change of one item; which value it has is up to the number.
-fn change(profile: &Profile, item: Item, number: u32) -> Light {
+fn change(profile: &Profile, item: Feature, number: u32) -> Light {
     let in_range = || {
         let (least, most) = profile.range(item).unwrap_or((0, 100));
         least + number % (most - least + 1)
@@ -197,16 +197,16 @@ fn change(profile: &Profile, item: Item, number: u32) -> Light {
     let percent = || Some(Percent::new(u8::try_from(in_range()).unwrap()).unwrap());
     let none = Light::default();
     match item {
-        Item::Power => Light { power: Some(number % 2 == 1), ..none },
-        Item::Brightness => Light { brightness: percent(), ..none },
-        Item::Color => {
+        Feature::Power => Light { power: Some(number % 2 == 1), ..none },
+        Feature::Brightness => Light { brightness: percent(), ..none },
+        Feature::Color => {
             let [_, red, green, blue] = number.to_be_bytes();
             Light { color: Some(Rgb::new(red, green, blue)), ..none }
         }
-        Item::White => Light { white: percent(), ..none },
-        Item::Kelvin => Light { kelvin: Some(u16::try_from(in_range()).unwrap()), ..none },
-        Item::Speed => Light { speed: percent(), ..none },
-        Item::Effect => {
+        Feature::White => Light { white: percent(), ..none },
+        Feature::Kelvin => Light { kelvin: Some(u16::try_from(in_range()).unwrap()), ..none },
+        Feature::Speed => Light { speed: percent(), ..none },
+        Feature::Effect => {
             let mut names: Vec<String> = profile.effects().map(str::to_owned).collect();
             if let Some((first, last)) = profile.numbered_effects() {
                 names.extend((first..=last.min(first + 500)).map(|number| number.to_string()));
@@ -217,13 +217,13 @@ fn change(profile: &Profile, item: Item, number: u32) -> Light {
 }
 
 /// The numbers that make the least, the greatest and some other values of an item.
-fn numbers(profile: &Profile, item: Item) -> Vec<u32> {
+fn numbers(profile: &Profile, item: Feature) -> Vec<u32> {
     match (item, profile.range(item)) {
-        (Item::Power, _) => vec![1, 0, 1],
-        (Item::Color, _) => {
+        (Feature::Power, _) => vec![1, 0, 1],
+        (Feature::Color, _) => {
             vec![0x00ff_0000, 0x0000_ff00, 0x0000_00ff, 0x00ff_8800, 0x0012_3456, 0x00ff_ffff]
         }
-        (Item::Effect, _) => (0..8).collect(),
+        (Feature::Effect, _) => (0..8).collect(),
         (_, Some((least, most))) => vec![0, 1, (most - least) / 2, most - least],
         (_, None) => vec![1, 50, 100],
     }
@@ -265,12 +265,12 @@ proptest! {
             let mut bulb = Bulb::open(profile).await;
             for (items, numbers) in turns {
                 let mut whole = Light::default();
-                let chosen = Item::ALL.into_iter().enumerate().filter(|(at, item)| {
+                let chosen = Feature::ALL.into_iter().enumerate().filter(|(at, item)| {
                     items >> at & 1 == 1 && profile.settable().contains(*item)
                 });
                 for (at, item) in chosen {
                     // One thing to shine with.
-                    if item.mode().is_none() || !whole.items().iter().any(|other| other.mode().is_some()) {
+                    if item.mode().is_none() || !whole.features().iter().any(|other| other.mode().is_some()) {
                         whole.merge(&change(profile, item, numbers[at]));
                     }
                 }
@@ -299,7 +299,7 @@ async fn a_bulb_that_wants_to_be_greeted_passes_over_what_comes_before() {
     };
     on(bulb.link.clone()).await;
     assert_eq!(bulb.held().await.power, Some(false));
-    for write in &melk.session.first {
+    for write in &melk.link_rules.first {
         on(bulb.link.clone()).await;
         assert_eq!(bulb.held().await.power, Some(false));
         bulb.write(write).await;
@@ -312,7 +312,7 @@ async fn a_bulb_that_wants_to_be_greeted_passes_over_what_comes_before() {
 async fn a_bulb_that_hears_nothing_for_too_long_ends_the_link() {
     let govee = builtin::load("govee", Some("h6127")).unwrap();
     let mut bulb = Bulb::open(&govee).await;
-    let keep = govee.session.keep_alive.clone().unwrap();
+    let keep = govee.link_rules.keep_alive.clone().unwrap();
     for _ in 0..10 {
         sleep(keep.every).await;
         bulb.write(&keep.write).await;

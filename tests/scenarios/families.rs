@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bulb_protocol::gatt::{WriteKind, uuid_text};
-use bulb_protocol::profile::{DecodedCommand, Item, Light, Occasion, Profile, builtin};
+use bulb_protocol::profile::{DecodedCommand, Feature, Light, Profile, Trigger, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ fn rig() -> Vec<(String, Profile, Light)> {
         .map(|bulb| {
             let (family, variant) = builtin::split_name(bulb["profile"].as_str().unwrap());
             let profile = builtin::load(family, variant.as_deref()).unwrap();
-            let light = profile.starting(&light_in(&json_of(bulb)));
+            let light = profile.starting_state(&light_in(&json_of(bulb)));
             (bulb["address"].as_str().unwrap().to_owned(), profile, light)
         })
         .collect()
@@ -164,7 +164,7 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
     let (_, profile, mut lamp) = rig().into_iter().find(|(own, ..)| own == address).unwrap();
     assert_eq!(profile.full_name(), name);
     let readback = profile.readback();
-    let tells = readback.read || readback.ask || readback.command || readback.change;
+    let tells = readback.read || readback.query || readback.command || readback.change;
     let mut seen = 0;
     let mut vectors = 0;
     for arguments in all {
@@ -175,15 +175,15 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         let done = play.bulbctl(&line).ok();
         let state = done.one("state");
         assert_eq!(state["profile"], name, "{state}");
-        let reports = tells && !change.items().and(profile.reported()).is_empty();
+        let reports = tells && !change.features().and(profile.reported()).is_empty();
         if reports || !tells {
             assert_eq!(state["provenance"], if tells { "reported" } else { "assumed" }, "{state}");
         }
         let shown = light_in(state);
-        let differ = profile.disagrees(change.items(), &sent.assumed, &shown);
+        let differ = profile.mismatches(change.features(), &sent.assumed, &shown);
         assert!(differ.is_empty(), "{name} {arguments}: {differ} of {state}");
         let missing =
-            change.items().less(shown.items()).iter().find(|item| !tells || is_told(&profile, *item));
+            change.features().less(shown.features()).iter().find(|item| !tells || is_told(&profile, *item));
         assert!(missing.is_none(), "{name} {arguments}: no {missing:?} in {state}");
         let wanted: Vec<String> = sent.writes.iter().map(|write| wanted(&profile, write)).collect();
         let saw: Vec<String> = commanded(&profile, play, address);
@@ -210,22 +210,22 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         let state = done.one("state");
         assert_eq!(state["provenance"], "reported", "{state}");
         let shown = light_in(state);
-        let differ = profile.disagrees(told(&profile, &lamp).items(), &lamp, &shown);
+        let differ = profile.mismatches(told(&profile, &lamp).features(), &lamp, &shown);
         assert!(differ.is_empty(), "{name}: {differ} of {state}");
         assert_eq!(commanded(&profile, play, address).len(), seen, "{name}: status commands nothing");
     }
 }
 
 /// Whether the lamp tells this whatever it shines with.
-fn is_told(profile: &Profile, item: Item) -> bool {
-    item == Item::Power && profile.reported().contains(item)
+fn is_told(profile: &Profile, item: Feature) -> bool {
+    item == Feature::Power && profile.reported().contains(item)
 }
 
 /// All that a lamp in this state says when it is asked and read.
 fn told(profile: &Profile, lamp: &Light) -> Light {
-    let questions = (0..profile.queries(0).len()).map(Occasion::Question);
-    let reads = profile.roles.iter().map(|role| Occasion::Read(&role.name));
-    let answers = questions.chain(reads).flat_map(|occasion| profile.answers(occasion, lamp, 0));
+    let questions = (0..profile.queries(0).len()).map(Trigger::Query);
+    let reads = profile.roles.iter().map(|role| Trigger::Read(&role.name));
+    let answers = questions.chain(reads).flat_map(|occasion| profile.status_frames(occasion, lamp, 0));
     answers.fold(Light::default(), |all, answer| {
         all.merged(&profile.decode(&answer.role, &answer.bytes).unwrap())
     })
@@ -272,7 +272,7 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
             .filter(|role| role.at.iter().any(|at| at.characteristic.to_string() == uuid));
         let heard = roles.map(|role| profile.decode_command(&role.name, &frame)).find(Result::is_ok);
         let heard = heard.unwrap_or_else(|| panic!("{address} does not know {frame:02x?} to {uuid}"));
-        let greets = profile.session.first.iter().any(|first| first.bytes == frame);
+        let greets = profile.link_rules.first.iter().any(|first| first.bytes == frame);
         if matches!(heard, Ok(DecodedCommand::Change(_))) && !greets {
             all.push(format!("write {uuid} {} {}", entry.kind.unwrap(), hex(profile, &frame)));
         }

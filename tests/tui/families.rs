@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Item, Items, Light, Mode, Profile};
+use bulb_protocol::profile::{Feature, Features, Light, Mode, Profile};
 use bulb_protocol::{Percent, Rgb};
 use bulbctl::Error;
 use bulbctl::bulb::{BulbState, Change, DrivenProfile, DriverEvent, Families, LinkPhase, Power};
@@ -117,7 +117,7 @@ fn lamp(kind: &str, width: u16, height: u16) -> TestDesk {
         "hue" => {
             desk.advertise(1, "hue", &Light::default());
             let light = Light { color: Some(Rgb::new(0xff, 0xb4, 0x6b)), ..white(2700) };
-            let assumed = Items::NONE.with(Item::Speed);
+            let assumed = Features::NONE.with(Feature::Speed);
             let light = Light { speed: Some(Percent::clamped(20)), ..light };
             desk.hold(1, "hue", BulbState { assumed, ..BulbState::reported(light) });
         }

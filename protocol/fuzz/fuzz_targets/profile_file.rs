@@ -2,11 +2,11 @@
 //! every profile does: nothing that it is given makes it panic.
 #![no_main]
 
-use bulb_protocol::profile::{Family, Light, Occasion};
+use bulb_protocol::profile::{Family, Light, Trigger};
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     let profile = Family::parse(text).and_then(|family| {
-        family.check_variants()?;
+        family.validate_variants()?;
         Ok(family.profile(None))
     });
     match profile {
@@ -16,15 +16,15 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
 });
 
 fn play(profile: &bulb_protocol::profile::Profile, bytes: &[u8]) {
-    let state = profile.initial(true);
+    let state = profile.full_state(true);
     for role in &profile.roles {
         let _ = profile.decode(&role.name, bytes);
         let _ = profile.decode_command(&role.name, bytes);
-        let _ = profile.answers(Occasion::Read(&role.name), &state, 0);
+        let _ = profile.status_frames(Trigger::Read(&role.name), &state, 0);
     }
     let _ = profile.encode(&state, &Light::default(), 0);
     for question in 0..profile.queries(0).len() {
-        let _ = profile.answers(Occasion::Question(question), &state, 0);
+        let _ = profile.status_frames(Trigger::Query(question), &state, 0);
     }
     let _ = profile.advertise(&state);
 }

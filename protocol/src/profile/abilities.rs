@@ -1,203 +1,353 @@
-//! `[can]`: from the file's words to scales and numbers.
+//! The abilities of a bulb, and the numbers that its frames use for values.
 
-use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::can::{Can, Grade};
-use super::error::{Mistake, Validated};
-use super::file::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef, Located};
-use super::light::{Item, Items};
+use super::color;
+use super::light::{Feature, Features, Light, Mode};
 use super::scale::Scale;
-use crate::Rgb;
+use crate::{Percent, Rgb};
 
-/// The abilities of a profile; `grade` is that of those that do not say their own.
-pub(crate) fn compile(file: &CanDef, grade: Grade) -> Validated<Can> {
-    let mut can = Can {
-        declared: Items::NONE,
-        grades: Vec::new(),
-        power: (1, 0),
-        brightness: Scale::PERCENT,
-        scaled: false,
-        color: Scale::CHANNEL,
-        white: Scale::PERCENT,
-        kelvin: Scale::PERCENT,
-        tint: Vec::new(),
-        effects: Vec::new(),
-        numbered: None,
-        speed: Scale::PERCENT,
-    };
-    let mut declare = |item: Item, own: Option<Grade>| {
-        can.declared = can.declared.with(item);
-        can.grades.push((item, own.unwrap_or(grade)));
-    };
-    if let Some(power) = &file.power {
-        declare(Item::Power, power.value.grade);
-        can.power = (power.value.on.unwrap_or(1), power.value.off.unwrap_or(0));
-        if can.power.0 == can.power.1 {
-            return Err(Mistake::new(power.at, "on and off have the same number"));
+/// The trust in a statement about a family.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Grade {
+    /// Two independent sources agree, or one source has a captured packet whose checksum was computed again.
+    #[default]
+    A,
+    /// One source, and nothing against it.
+    B,
+    /// One weak source, or sources that disagree: experimental.
+    C,
+}
+
+impl Grade {
+    /// The letter.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::A => 'A',
+            Self::B => 'B',
+            Self::C => 'C',
         }
     }
-    if let Some(brightness) = &file.brightness {
-        declare(Item::Brightness, brightness.value.grade);
-        let BrightnessDef { range, raw, down, scaled, .. } = brightness.value;
-        can.brightness = percent(brightness.at, range, raw, down)?;
-        can.scaled = scaled;
+
+    /// Whether support is experimental.
+    #[must_use]
+    pub fn experimental(self) -> bool {
+        self == Self::C
     }
-    if let Some(color) = &file.color {
-        declare(Item::Color, color.value.grade);
-        can.color = scale(color.at, (0, 255), color.value.raw, false)?;
-    }
-    if let Some(white) = &file.white {
-        declare(Item::White, white.value.grade);
-        can.white = level(white)?;
-    }
-    if let Some(kelvin) = &file.kelvin {
-        declare(Item::Kelvin, kelvin.value.grade);
-        (can.kelvin, can.tint) = temperature(kelvin)?;
-    }
-    if let Some(effect) = &file.effect {
-        declare(Item::Effect, effect.value.grade);
-        (can.effects, can.numbered) = effects(effect)?;
-    }
-    if let Some(speed) = &file.speed {
-        declare(Item::Speed, speed.value.grade);
-        can.speed = level(speed)?;
-    }
-    Ok(can)
 }
 
-fn level(level: &Located<LevelDef>) -> Validated<Scale> {
-    percent(level.at, level.value.range, level.value.raw, level.value.down)
+/// A value in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Power,
+    Brightness,
+    Red,
+    Green,
+    Blue,
+    Hue,
+    Saturation,
+    X,
+    Y,
+    White,
+    Kelvin,
+    /// The complement of `Kelvin`: the level of warm white, where `Kelvin` is the level of cold white.
+    Warm,
+    TintRed,
+    TintGreen,
+    TintBlue,
+    Effect,
+    Speed,
 }
 
-fn percent(at: usize, range: Option<(u32, u32)>, raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
-    let range = range.unwrap_or((0, 100));
-    if range.1 > 100 {
-        return Err(Mistake::new(at, format!("range ends at {}, and percent at 100", range.1)));
+impl Field {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("power", Self::Power),
+        ("brightness", Self::Brightness),
+        ("red", Self::Red),
+        ("green", Self::Green),
+        ("blue", Self::Blue),
+        ("hue", Self::Hue),
+        ("saturation", Self::Saturation),
+        ("x", Self::X),
+        ("y", Self::Y),
+        ("white", Self::White),
+        ("kelvin", Self::Kelvin),
+        ("cold", Self::Kelvin),
+        ("warm", Self::Warm),
+        ("tint-red", Self::TintRed),
+        ("tint-green", Self::TintGreen),
+        ("tint-blue", Self::TintBlue),
+        ("effect", Self::Effect),
+        ("speed", Self::Speed),
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }
-    scale(at, range, raw, down)
+
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(name, _)| *name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, field)| *field == self).map_or("", |(name, _)| name)
+    }
+
+    pub(crate) const fn feature(self) -> Feature {
+        match self {
+            Self::Power => Feature::Power,
+            Self::Brightness => Feature::Brightness,
+            Self::Red | Self::Green | Self::Blue => Feature::Color,
+            Self::Hue | Self::Saturation | Self::X | Self::Y => Feature::Color,
+            Self::White => Feature::White,
+            Self::Kelvin | Self::Warm => Feature::Kelvin,
+            Self::TintRed | Self::TintGreen | Self::TintBlue => Feature::Kelvin,
+            Self::Effect => Feature::Effect,
+            Self::Speed => Feature::Speed,
+        }
+    }
+
+    /// Whether a frame with this field sets or reports the feature. A tint is only a preview of a colour temperature.
+    pub(crate) const fn carries_state(self) -> bool {
+        !matches!(self, Self::TintRed | Self::TintGreen | Self::TintBlue)
+    }
 }
 
-fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
-    let (least, most) = range;
-    if least >= most {
-        return Err(Mistake::new(at, format!("range is {least} to {most}: the first is to be the smaller")));
-    }
-    let raw = raw.unwrap_or(range);
-    if raw.0 == raw.1 {
-        return Err(Mistake::new(at, format!("raw is {} at both ends", raw.0)));
-    }
-    Ok(Scale { range, raw, down, inverse: false })
+/// The features that a profile declares, and the numbers for their values.
+#[derive(Clone, Debug)]
+pub(crate) struct Abilities {
+    pub(crate) declared: Features,
+    pub(crate) grades: Vec<(Feature, Grade)>,
+    /// The numbers for on and off.
+    pub(crate) power: (u32, u32),
+    pub(crate) brightness: Scale,
+    /// Frames have no brightness: colour and white are dimmed instead.
+    pub(crate) scaled: bool,
+    /// The scale of each channel of a colour.
+    pub(crate) color: Scale,
+    pub(crate) white: Scale,
+    pub(crate) kelvin: Scale,
+    /// Preview colours by kelvin, in ascending order.
+    pub(crate) tint: Vec<(u32, Rgb)>,
+    pub(crate) effects: Vec<(String, u32)>,
+    /// The first and the last of the effects without a name.
+    pub(crate) numbered: Option<(u32, u32)>,
+    pub(crate) speed: Scale,
 }
 
-fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>)> {
-    let (at, kelvin) = (kelvin.at, &kelvin.value);
-    let (warm, cold) = kelvin.range;
-    if warm < 1000 || cold > 20_000 {
-        return Err(Mistake::new(at, format!("range is {warm} to {cold} kelvin, not within 1000 to 20000")));
+/// A value that a frame needs and that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MissingValue(pub(crate) Feature);
+
+/// A state to encode, dimmed where frames have no brightness.
+pub(crate) struct ValuesToEncode<'a> {
+    light: &'a Light,
+    color: Option<Rgb>,
+    white: Option<Percent>,
+}
+
+impl<'a> ValuesToEncode<'a> {
+    /// With `scaled`, dims colour and white by the brightness, if that is known.
+    pub(crate) fn new(light: &'a Light, scaled: bool) -> Self {
+        let percent = light.brightness.filter(|_| scaled).unwrap_or(Percent::MAX);
+        Self {
+            light,
+            color: light.color.map(|color| color::dimmed(color, percent)),
+            white: light.white.map(|white| Percent::clamped(color::dim(white.get(), percent))),
+        }
     }
-    if kelvin.mired && kelvin.raw.is_some() {
-        return Err(Mistake::new(at, "the numbers are either mireds or as `raw` says"));
+
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        self.light.mode.or_else(|| self.light.implied_mode())
     }
-    let mut scale = scale(at, kelvin.range, kelvin.raw, false)?;
-    scale.inverse = kelvin.mired;
-    let mut tint = Vec::new();
-    for (temperature, color) in &kelvin.tint {
-        let wrong = || {
-            Mistake::new(
-                color.at,
-                format!(
-                    "`{temperature} = {:?}` is no kelvin with its colour, as 3600 = \"ffcb8d\"",
-                    color.value
-                ),
-            )
+}
+
+impl Abilities {
+    pub(crate) const fn scale_of(&self, feature: Feature) -> Option<Scale> {
+        match feature {
+            Feature::Brightness => Some(self.brightness),
+            Feature::White => Some(self.white),
+            Feature::Kelvin => Some(self.kelvin),
+            Feature::Speed => Some(self.speed),
+            Feature::Power | Feature::Color | Feature::Effect => None,
+        }
+    }
+
+    /// The greatest number of a field.
+    pub(crate) fn max_number(&self, field: Field) -> u32 {
+        match field {
+            Field::Power => self.power.0.max(self.power.1),
+            Field::Red | Field::Green | Field::Blue => self.color.raw_range().1,
+            Field::TintRed | Field::TintGreen | Field::TintBlue => 255,
+            Field::Hue => 359,
+            Field::Saturation => 100,
+            Field::X | Field::Y => 0xFFFF,
+            Field::Effect => {
+                let named = self.effects.iter().map(|(_, number)| *number);
+                named.chain(self.numbered.map(|(_, last)| last)).max().unwrap_or(0)
+            }
+            _ => self.scale_of(field.feature()).map_or(0, |scale| scale.raw_range().1),
+        }
+    }
+
+    pub(crate) fn effect_number(&self, name: &str) -> Option<u32> {
+        if let Some((_, number)) = self.effects.iter().find(|(known, _)| known == name) {
+            return Some(*number);
+        }
+        name.parse().ok().filter(|number| self.is_numbered(*number))
+    }
+
+    fn effect_name(&self, number: u32) -> Option<String> {
+        if let Some((name, _)) = self.effects.iter().find(|(_, known)| *known == number) {
+            return Some(name.clone());
+        }
+        self.is_numbered(number).then(|| number.to_string())
+    }
+
+    fn has_effect(&self, number: u32) -> bool {
+        self.is_numbered(number) || self.effects.iter().any(|(_, known)| *known == number)
+    }
+
+    fn is_numbered(&self, number: u32) -> bool {
+        self.numbered.is_some_and(|(first, last)| (first..=last).contains(&number))
+    }
+
+    /// The number to send for a field; `None` if its value is not known.
+    pub(crate) fn number(&self, field: Field, values: &ValuesToEncode<'_>) -> Option<u32> {
+        let light = values.light;
+        let channel =
+            |channel: fn(Rgb) -> u8| values.color.map(|color| self.color.to_raw(channel(color).into()));
+        let percent = |scale: Scale, value: Option<Percent>| Some(scale.to_raw(value?.get().into()));
+        let kelvin = || Some(self.kelvin.to_raw(light.kelvin?.into()));
+        match field {
+            Field::Power => light.power.map(|on| if on { self.power.0 } else { self.power.1 }),
+            Field::Brightness => percent(self.brightness, light.brightness),
+            Field::Red => channel(|color| color.red),
+            Field::Green => channel(|color| color.green),
+            Field::Blue => channel(|color| color.blue),
+            Field::Hue => Some(color::to_hue_saturation(values.color?).0.into()),
+            Field::Saturation => Some(color::to_hue_saturation(values.color?).1.into()),
+            Field::X => Some(color::to_xy(values.color?).0.into()),
+            Field::Y => Some(color::to_xy(values.color?).1.into()),
+            Field::White => percent(self.white, values.white),
+            Field::Kelvin => kelvin(),
+            Field::Warm => Some((self.kelvin.raw.0 + self.kelvin.raw.1).saturating_sub(kelvin()?)),
+            Field::TintRed => Some(self.tint_of(light.kelvin?)?.red.into()),
+            Field::TintGreen => Some(self.tint_of(light.kelvin?)?.green.into()),
+            Field::TintBlue => Some(self.tint_of(light.kelvin?)?.blue.into()),
+            Field::Effect => self.effect_number(light.effect.as_deref()?),
+            Field::Speed => percent(self.speed, light.speed),
+        }
+    }
+
+    /// The preview colour of a temperature, interpolated between the two nearest in the table.
+    fn tint_of(&self, kelvin: u16) -> Option<Rgb> {
+        let kelvin = u32::from(kelvin);
+        let below = self.tint.iter().rev().find(|(at, _)| *at <= kelvin).or_else(|| self.tint.first())?;
+        let above = self.tint.iter().find(|(at, _)| *at >= kelvin).or_else(|| self.tint.last())?;
+        let between = |from: u8, to: u8| {
+            let line = Scale {
+                range: (below.0, above.0.max(below.0 + 1)),
+                raw: (u32::from(from), u32::from(to)),
+                down: false,
+                inverse: false,
+            };
+            u8::try_from(line.to_raw(kelvin)).unwrap_or(u8::MAX)
         };
-        let digits = color.value.len() == 6 && color.value.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let number = u32::from_str_radix(&color.value, 16).ok().filter(|_| digits).ok_or_else(wrong)?;
-        let [_, red, green, blue] = number.to_be_bytes();
-        tint.push((temperature.parse().map_err(|_| wrong())?, Rgb::new(red, green, blue)));
+        Some(Rgb::new(
+            between(below.1.red, above.1.red),
+            between(below.1.green, above.1.green),
+            between(below.1.blue, above.1.blue),
+        ))
     }
-    tint.sort_by_key(|(temperature, _)| *temperature);
-    Ok((scale, tint))
 }
 
-type Numbered = Option<(u32, u32)>;
+/// The values of a frame that is being read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DecodedValues {
+    power: Option<bool>,
+    brightness: Option<u32>,
+    red: Option<u32>,
+    green: Option<u32>,
+    blue: Option<u32>,
+    hue: Option<u32>,
+    saturation: Option<u32>,
+    x: Option<u32>,
+    y: Option<u32>,
+    white: Option<u32>,
+    kelvin: Option<u32>,
+    effect: Option<u32>,
+    speed: Option<u32>,
+}
 
-fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Numbered)> {
-    let (at, effect) = (effect.at, &effect.value);
-    if effect.names.is_empty() && effect.numbered.is_none() {
-        return Err(Mistake::new(
-            at,
-            "there are no effects: `names` with their numbers, or `numbered` with the first and the last",
-        ));
+impl DecodedValues {
+    /// Adds the number of a field. Returns false if the field cannot have this number, or has another already.
+    pub(crate) fn insert(&mut self, field: Field, raw: u32, abilities: &Abilities) -> bool {
+        let (slot, value) = match field {
+            Field::Power => {
+                let on = match raw {
+                    raw if raw == abilities.power.0 => true,
+                    raw if raw == abilities.power.1 => false,
+                    _ => return false,
+                };
+                return *self.power.get_or_insert(on) == on;
+            }
+            Field::TintRed | Field::TintGreen | Field::TintBlue => return raw <= 255,
+            Field::Brightness => (&mut self.brightness, abilities.brightness.value_of(raw)),
+            Field::Red => (&mut self.red, abilities.color.value_of(raw)),
+            Field::Green => (&mut self.green, abilities.color.value_of(raw)),
+            Field::Blue => (&mut self.blue, abilities.color.value_of(raw)),
+            Field::Hue => (&mut self.hue, Some(raw).filter(|raw| *raw <= 360)),
+            Field::Saturation => (&mut self.saturation, Some(raw).filter(|raw| *raw <= 100)),
+            Field::X => (&mut self.x, Some(raw)),
+            Field::Y => (&mut self.y, Some(raw)),
+            Field::White => (&mut self.white, abilities.white.value_of(raw)),
+            Field::Kelvin => (&mut self.kelvin, abilities.kelvin.value_of(raw)),
+            Field::Warm => {
+                let cold = (abilities.kelvin.raw.0 + abilities.kelvin.raw.1).checked_sub(raw);
+                (&mut self.kelvin, cold.and_then(|cold| abilities.kelvin.value_of(cold)))
+            }
+            Field::Effect => (&mut self.effect, Some(raw).filter(|raw| abilities.has_effect(*raw))),
+            Field::Speed => (&mut self.speed, abilities.speed.value_of(raw)),
+        };
+        value.is_some_and(|value| *slot.get_or_insert(value) == value)
     }
-    if let Some((first, last)) = effect.numbered
-        && first >= last
-    {
-        return Err(Mistake::new(
-            at,
-            format!("numbered is {first} to {last}: the first is to be the smaller"),
-        ));
-    }
-    for name in effect.names.keys() {
-        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || !name.chars().all(word) || name.parse::<u32>().is_ok() {
-            return Err(Mistake::new(
-                at,
-                format!(
-                    "{name:?} is no name of an effect: small letters, digits and hyphens, not digits alone"
-                ),
-            ));
+
+    /// The state that the frame reports. With `scaled`, splits colour and white into full strength and brightness.
+    pub(crate) fn light(self, scaled: bool, abilities: &Abilities) -> Light {
+        let percent = |value: u32| Percent::clamped(u8::try_from(value).unwrap_or(u8::MAX));
+        let channel = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
+        let coordinate = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+        let color = match (self.red, self.green, self.blue, self.hue, self.saturation, self.x, self.y) {
+            (Some(red), Some(green), Some(blue), ..) => {
+                Some(Rgb::new(channel(red), channel(green), channel(blue)))
+            }
+            (.., Some(hue), Some(saturation), _, _) => color::from_hue_saturation(hue, saturation),
+            (.., Some(x), Some(y)) => Some(color::from_xy(coordinate(x), coordinate(y))),
+            _ => None,
+        };
+        let mut light = Light {
+            power: self.power,
+            brightness: self.brightness.map(percent),
+            color,
+            white: self.white.map(percent),
+            kelvin: self.kelvin.map(coordinate),
+            effect: self.effect.and_then(|number| abilities.effect_name(number)),
+            speed: self.speed.map(percent),
+            mode: None,
+        };
+        light.mode = light.implied_mode();
+        if scaled && let Some(dimmed) = light.color {
+            let (color, brightness) = color::undimmed(dimmed);
+            light.color = color;
+            light.brightness = Some(brightness);
+        } else if scaled && let Some(level) = light.white {
+            light.brightness = Some(level);
+            light.white = Some(Percent::MAX);
         }
+        light
     }
-    let mut names: Vec<_> = effect.names.iter().map(|(name, number)| (name.clone(), *number)).collect();
-    names.sort_by_key(|(_, number)| *number);
-    Ok((names, effect.numbered))
-}
-
-/// Takes an ability away.
-pub(crate) fn remove(can: &mut CanDef, item: &Located<String>) -> Validated {
-    match item.value.as_str() {
-        "power" => can.power = None,
-        "brightness" => can.brightness = None,
-        "color" => can.color = None,
-        "white" => can.white = None,
-        "kelvin" => can.kelvin = None,
-        "effect" => can.effect = None,
-        "speed" => can.speed = None,
-        other => {
-            let known: Vec<_> = Item::ALL.iter().map(|item| item.name()).collect();
-            return Err(Mistake::new(
-                item.at,
-                format!("a lamp has no {other:?}; there are {}", known.join(", ")),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Puts the abilities of a variant in the place of the family's.
-pub(crate) fn replace(can: &mut CanDef, by: CanDef) {
-    can.power = by.power.or(can.power.take());
-    can.brightness = by.brightness.or(can.brightness.take());
-    can.color = by.color.or(can.color.take());
-    can.white = by.white.or(can.white.take());
-    can.kelvin = by.kelvin.or(can.kelvin.take());
-    can.effect = by.effect.or(can.effect.take());
-    can.speed = by.speed.or(can.speed.take());
-}
-
-/// Where an ability is declared.
-pub(crate) fn place(can: &CanDef, item: Item) -> usize {
-    let at = match item {
-        Item::Power => can.power.as_ref().map(|ability| ability.at),
-        Item::Brightness => can.brightness.as_ref().map(|ability| ability.at),
-        Item::Color => can.color.as_ref().map(|ability| ability.at),
-        Item::White => can.white.as_ref().map(|ability| ability.at),
-        Item::Kelvin => can.kelvin.as_ref().map(|ability| ability.at),
-        Item::Effect => can.effect.as_ref().map(|ability| ability.at),
-        Item::Speed => can.speed.as_ref().map(|ability| ability.at),
-    };
-    at.unwrap_or(0)
 }

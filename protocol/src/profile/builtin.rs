@@ -1,4 +1,4 @@
-//! The families that come with the crate, each the text of a file in `profiles/`.
+//! The built-in families, from the files in `profiles/`.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-/// Name and text of each file.
+/// The name and the text of each file.
 pub static FILES: &[(&str, &str)] = files![
     "base",
     "elk",
@@ -29,40 +29,40 @@ pub static FILES: &[(&str, &str)] = files![
     "banlanx",
 ];
 
-/// The names.
+/// The names of the families.
 pub fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
-/// Reads the file of a family.
+/// Parses the file of a family.
 ///
 /// # Errors
-/// [`LoadError::NoFamily`].
+/// [`LoadError::UnknownFamily`] if there is no such family.
 pub fn family(name: &str) -> Result<Family, LoadError> {
     let Some((_, text)) = FILES.iter().find(|(known, _)| *known == name) else {
-        let have: Vec<_> = names().collect();
-        return Err(LoadError::NoFamily { name: name.to_string(), have: have.join(", ") });
+        let known: Vec<_> = names().collect();
+        return Err(LoadError::UnknownFamily { name: name.to_string(), known: known.join(", ") });
     };
     Ok(Family::parse(text)?)
 }
 
-/// Reads the files of all families.
+/// Parses the files of all families.
 ///
 /// # Errors
-/// None, as a test reads every file.
+/// Never: a test parses every file.
 pub fn families() -> Result<Vec<Family>, ParseError> {
     FILES.iter().map(|(_, text)| Family::parse(text)).collect()
 }
 
-/// Compiles a family, or one of its variants.
+/// Loads a family, or one of its variants.
 ///
 /// # Errors
-/// [`LoadError`]: there is no such family or variant.
+/// [`LoadError`] if there is no such family or variant.
 pub fn load(name: &str, variant: Option<&str>) -> Result<Profile, LoadError> {
     family(name)?.profile(variant)
 }
 
-/// Takes `NAME` or `NAME:VARIANT` apart.
+/// Splits `NAME` or `NAME:VARIANT`.
 #[must_use]
 pub fn split_name(text: &str) -> (&str, Option<String>) {
     match text.split_once(':') {

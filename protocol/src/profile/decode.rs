@@ -1,58 +1,61 @@
-//! From what a bulb sends to what it says.
+//! From the frames of a bulb to its state.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::can::{Can, Field};
-use super::frame::{DecodeError, Mismatch, Why};
-use super::light::{Item, Items, Light, Mode};
+use super::abilities::{Abilities, Field};
+use super::frame::{DecodeError, DecodeErrorKind, Mismatch, MismatchKind};
+use super::light::{Feature, Features, Light, Mode};
 use super::recognise::Advert;
+use super::scale::Scale;
 use super::{Profile, color};
 use crate::{Percent, Rgb};
 
-/// How far two colours may be apart that are the same on the wire: what is lost between 8 bits, percent and degrees.
+/// The largest difference per channel between equal colours: the rounding between 8 bits, percent and degrees.
 const COLOR_TOLERANCE: u8 = 6;
 
 impl Profile {
-    /// What the bulb says with a value that was read from a role or that it notified.
+    /// Decodes a status frame: a notification, or a value that was read.
     ///
     /// # Errors
-    /// [`DecodeError`] with the bytes: no report of that role looks so.
+    /// [`DecodeError`] if the bytes match no status frame of this role.
     pub fn decode(&self, role: &str, bytes: &[u8]) -> Result<Light, DecodeError> {
         let frame = self.unwrapped(bytes)?;
-        let mut nearest = Nearest::default();
-        for report in self.reports.iter().filter(|report| report.from == role) {
-            match report.body.read(&frame, &self.can) {
-                Ok(reading) => {
-                    let mut light = reading.light(report.scaled, &self.can);
-                    report.means.add_to(&mut light);
+        let mut closest = ClosestMismatch::default();
+        for status in self.statuses.iter().filter(|status| status.role == role) {
+            match status.body.read(&frame, &self.abilities) {
+                Ok(values) => {
+                    let mut light = values.light(status.scaled, &self.abilities);
+                    status.implied.add_to(&mut light);
                     return Ok(light);
                 }
-                Err(mismatch) => nearest.add(mismatch),
+                Err(mismatch) => closest.add(mismatch),
             }
         }
-        Err(nearest.error(&self.name, &self.can, &frame, bytes))
+        Err(closest.error(&self.name, &self.abilities, &frame, bytes))
     }
 
-    /// Which question a report answers, by its place in [`queries`](Self::queries); none if it came by itself, or is no report.
+    /// The query that a status frame answers: an index in [`queries`](Self::queries). `None` if the bulb sent the frame
+    /// without a query, or if the bytes are not a status frame.
     #[must_use]
-    pub fn question_of(&self, role: &str, bytes: &[u8]) -> Option<usize> {
+    pub fn answered_query(&self, role: &str, bytes: &[u8]) -> Option<usize> {
         let frame = self.unwrapped(bytes).ok()?;
-        let own = self.reports.iter().filter(|report| report.from == role);
-        own.into_iter().find(|report| report.body.read(&frame, &self.can).is_ok())?.ask
+        let mut of_role = self.statuses.iter().filter(|status| status.role == role);
+        of_role.find(|status| status.body.read(&frame, &self.abilities).is_ok())?.query
     }
 
-    pub(crate) fn unwrapped(&self, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
-        match self.wrapper {
-            None => Ok(bytes.to_vec()),
-            Some(wrapper) => {
-                wrapper.unwrap(bytes).map_err(|why| DecodeError::new(why.to_string(), (4, 0), bytes))
-            }
-        }
+    /// The frame without the transport's header.
+    pub(crate) fn unwrapped<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, DecodeError> {
+        let Some(wrapper) = self.wrapper else { return Ok(Cow::Borrowed(bytes)) };
+        wrapper
+            .unwrap(bytes)
+            .map(Cow::Owned)
+            .map_err(|reason| DecodeError::new(reason.to_string(), DecodeErrorKind::Structure, 0, bytes))
     }
 
-    /// What an advertisement says of the state; none if it says nothing.
+    /// Decodes the state within an advertisement; `None` if it has none.
     #[must_use]
     pub fn decode_advert(&self, advert: &Advert<'_>) -> Option<Light> {
         self.adverts.iter().find_map(|state| {
@@ -61,147 +64,138 @@ impl Profile {
             });
             let service = advert.service_data.iter().filter(|(service, _)| state.service == Some(*service));
             let data = company.map(|(_, data)| *data).chain(service.map(|(_, data)| *data));
-            let reading = data.filter_map(|data| state.template.read(data, &self.can).ok()).next()?;
-            let mut light = reading.light(state.scaled, &self.can);
-            state.means.add_to(&mut light);
+            let values = data.filter_map(|data| state.template.read(data, &self.abilities).ok()).next()?;
+            let mut light = values.light(state.scaled, &self.abilities);
+            state.implied.add_to(&mut light);
             Some(light)
         })
     }
 
-    /// Of the items that were asked for, those that a report contradicts. `assumed` is what [`Sent`](super::Sent) says that the
-    /// lamp is like if it obeys. Values that are the same on the wire agree, and what is not reported contradicts nothing.
+    /// Compares a reported state with an assumed one, and returns those of the `asked` features that differ.
+    ///
+    /// `assumed` is from [`EncodedChange`](super::EncodedChange). Values that have the same number in a frame are equal. A
+    /// feature that either state lacks does not differ.
     #[must_use]
-    pub fn disagrees(&self, asked: Items, assumed: &Light, reported: &Light) -> Items {
-        let both = asked.and(assumed.items()).and(reported.items());
-        let mode = assumed.mode.or_else(|| assumed.mode_of_parts());
-        let differs = |item: Item| match (item, mode) {
-            (Item::Power, _) => assumed.power != reported.power,
-            (Item::Effect, _) => assumed.effect != reported.effect,
-            // How strong a colour is may be in the colour or in the brightness: what counts is both together.
-            (Item::Color, _) if self.can.scaled || self.chromatic => !near(shown(assumed), shown(reported)),
-            (Item::Color, _) => assumed.color != reported.color,
-            (Item::Brightness, Some(Mode::White)) if self.can.scaled => !self.as_white(assumed, reported),
-            (Item::Brightness, Some(Mode::Color)) if self.chromatic && shows_color(reported) => {
-                !near(shown(assumed), shown(reported))
+    pub fn mismatches(&self, asked: Features, assumed: &Light, reported: &Light) -> Features {
+        let both = asked.and(assumed.features()).and(reported.features());
+        let mode = assumed.mode.or_else(|| assumed.implied_mode());
+        let scaled = self.abilities.scaled;
+        // A status of black has the mode of a colour, but no colour.
+        let reports_color = reported.color.is_some() || reported.mode == Some(Mode::Color);
+        let differs = |feature: Feature| match (feature, mode) {
+            (Feature::Power, _) => assumed.power != reported.power,
+            (Feature::Effect, _) => assumed.effect != reported.effect,
+            // The strength of a colour may be in the colour or in the brightness: compare the product.
+            (Feature::Color, _) if scaled || self.chromatic => !same_color(assumed, reported),
+            (Feature::Color, _) => assumed.color != reported.color,
+            (Feature::Brightness, Some(Mode::White)) if scaled => !same_white(assumed, reported),
+            (Feature::Brightness, Some(Mode::Color)) if self.chromatic && reports_color => {
+                !same_color(assumed, reported)
             }
-            (Item::Brightness, _) if self.can.scaled && shows_color(reported) => {
-                !near(shown(assumed), shown(reported))
-            }
-            (Item::White, _) if self.can.scaled => !self.as_white(assumed, reported),
-            (Item::Brightness, _) => {
-                self.differ(item, percent(assumed.brightness), percent(reported.brightness))
-            }
-            (Item::White, _) => self.differ(item, percent(assumed.white), percent(reported.white)),
-            (Item::Speed, _) => self.differ(item, percent(assumed.speed), percent(reported.speed)),
-            (Item::Kelvin, _) => {
-                let kelvin = |light: &Light| u32::from(light.kelvin.unwrap_or(0));
-                self.differ(item, kelvin(assumed), kelvin(reported))
+            (Feature::Brightness, _) if scaled && reports_color => !same_color(assumed, reported),
+            (Feature::White, _) if scaled => !same_white(assumed, reported),
+            (Feature::Brightness, _) => self.differ(feature, assumed.brightness, reported.brightness),
+            (Feature::White, _) => self.differ(feature, assumed.white, reported.white),
+            (Feature::Speed, _) => self.differ(feature, assumed.speed, reported.speed),
+            (Feature::Kelvin, _) => {
+                let number = |kelvin: Option<u16>| self.abilities.kelvin.to_raw(kelvin.unwrap_or(0).into());
+                number(assumed.kelvin) != number(reported.kelvin)
             }
         };
-        both.iter().filter(|item| differs(*item)).collect()
+        both.iter().filter(|feature| differs(*feature)).collect()
     }
 
-    /// Whether two levels of dimmed white are the same, but for what is lost between percent and the wire.
-    fn as_white(&self, assumed: &Light, reported: &Light) -> bool {
-        let level = |light: &Light| color::dim(light.white.unwrap_or(Percent::MAX).get(), percent_of(light));
-        level(assumed).abs_diff(level(reported)) <= 1
-    }
-
-    fn differ(&self, item: Item, asked: u32, reported: u32) -> bool {
-        self.can.scale_of(item).is_none_or(|scale| scale.to_raw(asked) != scale.to_raw(reported))
+    /// Whether two percentages have different numbers in a frame.
+    fn differ(&self, feature: Feature, a: Option<Percent>, b: Option<Percent>) -> bool {
+        let number =
+            |scale: Scale, value: Option<Percent>| scale.to_raw(value.unwrap_or(Percent::MAX).get().into());
+        self.abilities.scale_of(feature).is_none_or(|scale| number(scale, a) != number(scale, b))
     }
 }
 
-fn percent(value: Option<Percent>) -> u32 {
-    u32::from(value.unwrap_or(Percent::MAX).get())
-}
-
-/// Whether a report is of a colour; black has none.
-fn shows_color(light: &Light) -> bool {
-    light.color.is_some() || light.mode == Some(Mode::Color)
-}
-
-fn percent_of(light: &Light) -> Percent {
+fn brightness(light: &Light) -> Percent {
     light.brightness.unwrap_or(Percent::MAX)
 }
 
-/// A colour as it shows, dimmed by the brightness.
-fn shown(light: &Light) -> Rgb {
-    color::dimmed(light.color.unwrap_or(Rgb::new(0, 0, 0)), percent_of(light))
+/// Whether two states show the same colour, dimmed by their brightness.
+fn same_color(a: &Light, b: &Light) -> bool {
+    let dimmed = |light: &Light| color::dimmed(light.color.unwrap_or(Rgb::new(0, 0, 0)), brightness(light));
+    let (a, b) = (dimmed(a), dimmed(b));
+    let near = |a: u8, b: u8| a.abs_diff(b) <= COLOR_TOLERANCE;
+    near(a.red, b.red) && near(a.green, b.green) && near(a.blue, b.blue)
 }
 
-fn near(a: Rgb, b: Rgb) -> bool {
-    [(a.red, b.red), (a.green, b.green), (a.blue, b.blue)]
-        .iter()
-        .all(|(a, b)| a.abs_diff(*b) <= COLOR_TOLERANCE)
+/// Whether two states show the same level of white, dimmed by their brightness. Rounding may cost 1 %.
+fn same_white(a: &Light, b: &Light) -> bool {
+    let level = |light: &Light| color::dim(light.white.unwrap_or(Percent::MAX).get(), brightness(light));
+    level(a).abs_diff(level(b)) <= 1
 }
 
-/// Of several frames that bytes are not, the one that they are nearest to.
+/// The closest of the frames that bytes do not match.
 #[derive(Default)]
-pub(crate) struct Nearest {
-    best: Option<Mismatch>,
+pub(crate) struct ClosestMismatch {
+    closest: Option<Mismatch>,
     lengths: Vec<usize>,
 }
 
-impl Nearest {
+impl ClosestMismatch {
     pub(crate) fn add(&mut self, mismatch: Mismatch) {
-        if let Why::Length(length) = mismatch.why
+        if let MismatchKind::Length(length) = mismatch.kind
             && !self.lengths.contains(&length)
         {
             self.lengths.push(length);
         }
-        if self.best.is_none_or(|best| weight(&mismatch) > weight(&best)) {
-            self.best = Some(mismatch);
+        let closeness = |mismatch: &Mismatch| (mismatch.error_kind(), mismatch.at);
+        if self.closest.is_none_or(|closest| closeness(&mismatch) > closeness(&closest)) {
+            self.closest = Some(mismatch);
         }
     }
 
-    /// The error for a frame.
-    pub(crate) fn error(self, profile: &str, can: &Can, frame: &[u8], bytes: &[u8]) -> DecodeError {
-        let nearness = self.best.as_ref().map_or((0, 0), weight);
-        DecodeError::new(self.reason(profile, can, frame.len()), nearness, bytes)
-    }
-
-    fn reason(self, profile: &str, can: &Can, len: usize) -> String {
-        let Some(Mismatch { at, why }) = self.best else {
-            return format!("{profile} knows no frame here");
+    /// The error for `bytes`; `frame` is what is left of them without the transport's header.
+    pub(crate) fn error(
+        &self,
+        profile: &str,
+        abilities: &Abilities,
+        frame: &[u8],
+        bytes: &[u8],
+    ) -> DecodeError {
+        let Some(closest) = self.closest else {
+            let reason = format!("{profile} has no frames here");
+            return DecodeError::new(reason, DecodeErrorKind::NoFrames, 0, bytes);
         };
-        match why {
-            Why::Length(right) if self.lengths.len() <= 1 => {
-                format!("a frame is {right} bytes long, this one has {len}")
+        let (at, len) = (closest.at, frame.len());
+        let reason = match closest.kind {
+            MismatchKind::Length(expected) if self.lengths.len() <= 1 => {
+                format!("a frame is {expected} bytes long, this one has {len}")
             }
-            Why::Length(_) | Why::Short(_) => format!("{profile} knows no frame of {len} bytes"),
-            Why::Byte => format!("byte {at} fits no frame of {profile}"),
-            Why::Check { name, right } => format!("byte {at} ({name}) is wrong, {right:02x} would be right"),
-            Why::Value { field, raw } => {
-                format!("byte {at} ({}) is {raw}, not {}", field.name(), wanted(field, can))
+            MismatchKind::Length(_) | MismatchKind::TooShort(_) => {
+                format!("{profile} has no frame of {len} bytes")
             }
-            Why::Codec(why) => why.to_string(),
-        }
+            MismatchKind::FixedByte => format!("byte {at} matches no frame of {profile}"),
+            MismatchKind::Checksum { name, expected } => {
+                format!("byte {at} ({name}) is wrong, expected {expected:02x}")
+            }
+            MismatchKind::Value { field, raw } => {
+                format!("byte {at} ({}) is {raw}, not {}", field.name(), valid_numbers(field, abilities))
+            }
+            MismatchKind::Codec(reason) => reason.to_string(),
+        };
+        DecodeError::new(reason, closest.error_kind(), at, bytes)
     }
 }
 
-/// What agrees in length and fixed bytes was meant; else, what agrees for longest.
-const fn weight(mismatch: &Mismatch) -> (u8, usize) {
-    match mismatch.why {
-        Why::Check { .. } | Why::Codec(_) => (4, mismatch.at),
-        Why::Value { .. } => (3, mismatch.at),
-        Why::Byte => (2, mismatch.at),
-        Why::Length(_) | Why::Short(_) => (1, 0),
-    }
-}
-
-/// The numbers that a field can have, for people.
-fn wanted(field: Field, can: &Can) -> String {
-    let range = |(least, most): (u32, u32)| format!("{least} to {most}");
+/// The numbers that a field can have, for messages.
+fn valid_numbers(field: Field, abilities: &Abilities) -> String {
+    let range = |(min, max): (u32, u32)| format!("{min} to {max}");
     match field {
         Field::Power => {
-            let (on, off) = can.power;
+            let (on, off) = abilities.power;
             format!("{} or {}", on.min(off), on.max(off))
         }
         Field::Hue => "0 to 360".to_string(),
         Field::Saturation => "0 to 100".to_string(),
         Field::Effect => "the number of an effect".to_string(),
-        Field::Red | Field::Green | Field::Blue => range(can.color.raw_range()),
-        _ => can.scale_of(field.item()).map_or_else(String::new, |scale| range(scale.raw_range())),
+        Field::Red | Field::Green | Field::Blue => range(abilities.color.raw_range()),
+        _ => abilities.scale_of(field.feature()).map_or_else(String::new, |scale| range(scale.raw_range())),
     }
 }

@@ -1,262 +1,275 @@
-//! From what is asked for to what is written.
+//! From a change to the frames to write.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::fmt;
+use core::time::Duration;
 
-use super::can::Source;
-use super::color;
-use super::light::{Item, Items, Light, Mode};
-use super::{Command, Profile, Write};
-use crate::Percent;
+use super::abilities::{MissingValue, ValuesToEncode};
+use super::light::{Feature, Features, Light, Mode};
+use super::{Command, Profile, Write, color};
+use crate::{Percent, Rgb};
 
-/// What is to be written for a change, and what the lamp will be like if it obeys.
+/// An encoded change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// What is to be written, in this order.
+pub struct EncodedChange {
+    /// The writes, in order.
     pub writes: Vec<Write>,
-    /// What was known, with the change, and with what the frames mean besides.
+    /// The state of the bulb after it has carried them out: the known state, the change, and what the frames imply.
     pub assumed: Light,
 }
 
-/// Why a change cannot be encoded.
+/// An error of [`Profile::encode`] and [`Profile::validate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The model is known by sight only.
+pub enum EncodeError {
+    /// The model is only recognised and cannot be driven.
     Model {
-        /// Why.
+        /// The reason, as a sentence for users.
         reason: String,
     },
-    /// The lamp cannot do this.
+    /// The bulb does not have this feature.
     Unsupported {
-        /// What was asked for.
-        item: Item,
-        /// What can be set.
-        can: Items,
+        /// The feature.
+        feature: Feature,
+        /// The features that can be set.
+        settable: Features,
     },
-    /// The value is out of the lamp's range.
+    /// The value is out of the bulb's range.
     OutOfRange {
-        /// What was asked for.
-        item: Item,
-        /// The value.
+        /// The feature.
+        feature: Feature,
+        /// The value, in percent or kelvin.
         value: u32,
         /// The least and the greatest value.
         range: (u32, u32),
     },
-    /// There is no such effect.
-    NoEffect {
-        /// What was asked for.
+    /// The bulb has no effect of this name.
+    UnknownEffect {
+        /// The name.
         name: String,
-        /// The effects that there are.
-        have: String,
+        /// The effects that the bulb has, as a list for users.
+        known: String,
     },
-    /// The frame needs something that is not known: it has to be asked of the bulb, or set along.
+    /// The frame also carries other features, whose values are not known. Read the state first, or set them too.
     NeedsState {
-        /// What was asked for.
-        item: Item,
-        /// What has to be known.
-        missing: Items,
+        /// The feature to set.
+        feature: Feature,
+        /// The features that must be known.
+        missing: Features,
     },
-    /// It cannot be set in the mode that the lamp is in.
+    /// The feature cannot be set in the bulb's present mode.
     WrongMode {
-        /// What was asked for.
-        item: Item,
-        /// The mode.
+        /// The feature.
+        feature: Feature,
+        /// The present mode.
         mode: Mode,
     },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Model { reason } => f.write_str(reason),
-            Self::Unsupported { item, can } => write!(f, "{item} cannot be set; what can be: {can}"),
-            Self::OutOfRange { item, value, range: (least, most) } => {
-                write!(f, "{item} {value} is out of range: {least} to {most} can be set")
+            Self::Unsupported { feature, settable } => {
+                write!(f, "{feature} cannot be set; this bulb supports: {settable}")
             }
-            Self::NoEffect { name, have } => write!(f, "there is no effect {name:?}; there are {have}"),
-            Self::NeedsState { item, missing } => {
-                write!(f, "{item} cannot be set alone: name {missing} too, which is sent along and not known")
+            Self::OutOfRange { feature, value, range: (min, max) } => {
+                write!(f, "{feature} {value} is out of range: this bulb supports {min} to {max}")
             }
-            Self::WrongMode { item, mode } => {
-                write!(f, "{item} cannot be set while the lamp shows {mode}")
+            Self::UnknownEffect { name, known } => {
+                write!(f, "there is no effect {name:?}; this bulb has: {known}")
+            }
+            Self::NeedsState { feature, missing } => {
+                write!(
+                    f,
+                    "{feature} cannot be set alone: its frame also carries {missing}, which is not known"
+                )
+            }
+            Self::WrongMode { feature, mode } => {
+                write!(f, "{feature} cannot be set while the bulb shows {mode}")
             }
         }
     }
 }
 
-impl core::error::Error for Refusal {}
+impl core::error::Error for EncodeError {}
 
-/// In this order things are set. Switching on comes before them and switching off after.
-const ORDER: [Item; 6] =
-    [Item::Effect, Item::Color, Item::White, Item::Kelvin, Item::Brightness, Item::Speed];
+/// The order in which features are set. Switching on comes before them, switching off after.
+const ORDER: [Feature; 6] =
+    [Feature::Effect, Feature::Color, Feature::White, Feature::Kelvin, Feature::Brightness, Feature::Speed];
 
 impl Profile {
-    /// What has to be written for a change. `known` is what is known of the lamp: families whose frames carry several
-    /// values fill the others from it. `sequence` numbers the frames of families that count them, and is to rise by the
-    /// number of writes.
+    /// Encodes a change.
+    ///
+    /// `known` is the known state of the bulb: frames that carry several features take the others from it. `sequence`
+    /// numbers the frames of families that count them; raise it by the number of writes.
     ///
     /// # Errors
-    /// [`Refusal`]: what the lamp cannot do is never approximated.
-    pub fn encode(&self, change: &Light, known: &Light, sequence: u8) -> Result<Sent, Refusal> {
-        self.check(change)?;
-        let change = self.with_strength(change, known);
+    /// [`EncodeError`] if the bulb cannot do exactly this, or a value that the frames need is not known.
+    pub fn encode(&self, change: &Light, known: &Light, sequence: u8) -> Result<EncodedChange, EncodeError> {
+        self.validate(change)?;
+        let change = self.strength_as_brightness(change, known);
         let target = known.clone().merged(&change);
-        let mut sent = Sent { writes: Vec::new(), assumed: target.clone() };
-        let mut left = change.items();
-        let first = change.power.filter(|on| *on).map(|_| Item::Power);
-        let last = change.power.filter(|on| !*on).map(|_| Item::Power);
-        for item in first.into_iter().chain(ORDER).chain(last) {
-            if !left.contains(item) {
+        let values = ValuesToEncode::new(&target, self.abilities.scaled);
+        let mut encoded = EncodedChange { writes: Vec::new(), assumed: target.clone() };
+        let mut left = change.features();
+        let first = change.power.filter(|on| *on).map(|_| Feature::Power);
+        let last = change.power.filter(|on| !*on).map(|_| Feature::Power);
+        for feature in first.into_iter().chain(ORDER).chain(last) {
+            if !left.contains(feature) {
                 continue;
             }
-            let command = self.choose(item, left, &change, &target)?;
-            let bytes = command.body.write(&self.can, &Source::new(&target, self.can.scaled)).map_err(
-                |super::can::Lack::Unknown(missing)| Refusal::NeedsState {
-                    item,
-                    missing: Items::NONE.with(missing),
-                },
-            )?;
-            let number = u8::try_from(sent.writes.len()).unwrap_or(u8::MAX);
-            let bytes = match self.wrapper {
-                None => bytes,
-                Some(wrapper) => wrapper.wrap_command(&bytes, false, sequence.wrapping_add(number)),
+            let command = self.choose_command(feature, left, &change, &target)?;
+            let missing = |MissingValue(missing)| EncodeError::NeedsState {
+                feature,
+                missing: Features::NONE.with(missing),
             };
-            sent.writes.push(Write {
-                role: command.to.clone(),
-                bytes,
+            let bytes = command.body.write(&self.abilities, &values).map_err(missing)?;
+            encoded.writes.push(Write {
+                role: command.role.clone(),
+                bytes: self.wrapped(bytes, false, sequence, encoded.writes.len()),
                 kind: command.kind,
                 delay: command.delay,
             });
-            command.means.add_to(&mut sent.assumed);
-            left = left.less(covered(command, &target));
+            command.implied.add_to(&mut encoded.assumed);
+            left = left.less(sets(command, &target));
         }
-        sent.assumed.power = change.power.or(sent.assumed.power);
-        Ok(sent)
+        encoded.assumed.power = change.power.or(encoded.assumed.power);
+        Ok(encoded)
     }
 
-    /// The frames that ask the bulb for its state, in this order.
+    /// The frames that ask the bulb for its state, in order. `sequence` is as for [`encode`](Self::encode).
     #[must_use]
     pub fn queries(&self, sequence: u8) -> Vec<Write> {
-        let nothing = Light::default();
-        let write = |(number, ask): (usize, &super::Query)| {
-            let bytes = ask.template.write(&self.can, &Source::new(&nothing, false)).unwrap_or_default();
-            let number = u8::try_from(number).unwrap_or(u8::MAX);
-            let bytes = match self.wrapper {
-                None => bytes,
-                Some(wrapper) => wrapper.wrap_command(&bytes, true, sequence.wrapping_add(number)),
-            };
-            Write { role: ask.to.clone(), bytes, kind: ask.kind, delay: core::time::Duration::ZERO }
+        let unknown = Light::default();
+        let values = ValuesToEncode::new(&unknown, false);
+        let write = |(index, query): (usize, &super::Query)| {
+            let bytes = query.template.write(&self.abilities, &values).unwrap_or_default();
+            Write {
+                role: query.role.clone(),
+                bytes: self.wrapped(bytes, true, sequence, index),
+                kind: query.kind,
+                delay: Duration::ZERO,
+            }
         };
-        self.asks.iter().enumerate().map(write).collect()
+        self.queries.iter().enumerate().map(write).collect()
     }
 
-    /// Whether everything that is asked for can be set, to the values that are asked for.
+    fn wrapped(&self, bytes: Vec<u8>, wants_answer: bool, sequence: u8, index: usize) -> Vec<u8> {
+        let Some(wrapper) = self.wrapper else { return bytes };
+        let index = u8::try_from(index).unwrap_or(u8::MAX);
+        wrapper.wrap_command(&bytes, wants_answer, sequence.wrapping_add(index))
+    }
+
+    /// Checks that the bulb has every feature of a change, in the range of the values.
     ///
     /// # Errors
-    /// What cannot.
-    pub fn check(&self, change: &Light) -> Result<(), Refusal> {
+    /// [`EncodeError`] for the first feature that it does not have.
+    pub fn validate(&self, change: &Light) -> Result<(), EncodeError> {
         if let Some(reason) = &self.unsupported {
-            return Err(Refusal::Model { reason: reason.clone() });
+            return Err(EncodeError::Model { reason: reason.clone() });
         }
-        let can = self.settable();
-        if let Some(item) = change.items().less(can).iter().next() {
-            return Err(Refusal::Unsupported { item, can });
+        let settable = self.settable();
+        if let Some(feature) = change.features().less(settable).iter().next() {
+            return Err(EncodeError::Unsupported { feature, settable });
         }
         let percent = |value: Option<Percent>| value.map(|value| u32::from(value.get()));
-        for (item, value) in [
-            (Item::Brightness, percent(change.brightness)),
-            (Item::White, percent(change.white)),
-            (Item::Kelvin, change.kelvin.map(u32::from)),
-            (Item::Speed, percent(change.speed)),
+        for (feature, value) in [
+            (Feature::Brightness, percent(change.brightness)),
+            (Feature::White, percent(change.white)),
+            (Feature::Kelvin, change.kelvin.map(u32::from)),
+            (Feature::Speed, percent(change.speed)),
         ] {
-            let (Some(value), Some(range)) = (value, self.range(item)) else { continue };
+            let (Some(value), Some(range)) = (value, self.range(feature)) else { continue };
             if !(range.0..=range.1).contains(&value) {
-                return Err(Refusal::OutOfRange { item, value, range });
+                return Err(EncodeError::OutOfRange { feature, value, range });
             }
         }
         match &change.effect {
-            Some(name) if self.can.effect_number(name).is_none() => {
-                Err(Refusal::NoEffect { name: name.clone(), have: self.effect_names() })
+            Some(name) if self.abilities.effect_number(name).is_none() => {
+                Err(EncodeError::UnknownEffect { name: name.clone(), known: self.effect_names() })
             }
             _ => Ok(()),
         }
     }
 
-    /// What the lamp has for effects, for people.
+    /// The effects of the bulb, as a list for messages.
     #[must_use]
     pub fn effect_names(&self) -> String {
         let mut names: Vec<String> = self.effects().map(String::from).collect();
-        if let Some((first, last)) = self.can.numbered {
+        if let Some((first, last)) = self.abilities.numbered {
             names.push(format!("{first} to {last}"));
         }
         names.join(", ")
     }
 
-    /// Where frames carry a colour's kind alone, how strong it is goes into the brightness.
-    fn with_strength(&self, change: &Light, known: &Light) -> Light {
+    /// Moves the strength of a colour into the brightness, where frames only carry hue and saturation.
+    fn strength_as_brightness(&self, change: &Light, known: &Light) -> Light {
         let mut change = change.clone();
-        let Some(asked) = change.color.filter(|_| self.chromatic) else { return change };
-        let (full, strength) = color::undimmed(asked);
-        if Some(asked) == full || !self.settable().contains(Item::Brightness) {
+        let Some(color) = change.color.filter(|_| self.chromatic) else { return change };
+        let (full, strength) = color::undimmed(color);
+        if Some(color) == full || !self.settable().contains(Feature::Brightness) {
             return change;
         }
         let brightness = change.brightness.or(known.brightness).unwrap_or(Percent::MAX);
-        let least = self.can.brightness.range.0;
-        let dimmed = Percent::clamped(color::dim(brightness.get(), strength));
-        change.brightness = Some(dimmed.max(Percent::clamped(u8::try_from(least).unwrap_or(100))));
-        change.color = full.or(Some(crate::Rgb::WHITE));
+        let min = Percent::clamped(u8::try_from(self.abilities.brightness.range.0).unwrap_or(100));
+        change.brightness = Some(Percent::clamped(color::dim(brightness.get(), strength)).max(min));
+        change.color = full.or(Some(Rgb::WHITE));
         change
     }
 
-    /// The command that does most of what is left, and takes least from what is only known.
-    fn choose(&self, item: Item, left: Items, change: &Light, target: &Light) -> Result<&Command, Refusal> {
-        let there = target.items();
-        let mode = target.mode;
+    /// Chooses the command that sets `feature`: the one that sets most of what is `left`, then the one that repeats the
+    /// fewest known values.
+    fn choose_command(
+        &self,
+        feature: Feature,
+        left: Features,
+        change: &Light,
+        target: &Light,
+    ) -> Result<&Command, EncodeError> {
+        let (known, changed) = (target.features(), change.features());
         let mut missing = None;
         let mut other_mode = None;
-        let mut best: Option<(Reverse<u32>, u32, &Command)> = None;
+        let mut best: Option<((Reverse<u32>, u32), &Command)> = None;
         for command in &self.commands {
-            let covers = covered(command, target);
-            if !covers.contains(item) {
+            let sets = sets(command, target);
+            if !sets.contains(feature) {
                 continue;
             }
-            // A frame that puts the lamp into another mode than is asked for would do more than is asked for.
-            let own = command.means.mode.or_else(|| command.body.mode());
-            let wanted = command.body.items().and(change.items()).iter().any(|item| item.mode() == own);
-            if let (Some(mode), Some(own)) = (mode, own)
-                && own != mode
+            // A frame that puts the bulb into a mode that nobody asked for would do more than the change says.
+            let wanted = command.fields.and(changed).iter().any(|field| field.mode() == command.mode);
+            if let (Some(mode), Some(of_command)) = (target.mode, command.mode)
+                && of_command != mode
                 && !wanted
             {
                 other_mode = Some(mode);
                 continue;
             }
-            let lacks = command.body.needs().less(there);
-            if !lacks.is_empty() {
-                missing = missing.or(Some(lacks));
+            let unknown = command.needs.less(known);
+            if !unknown.is_empty() {
+                missing = missing.or(Some(unknown));
                 continue;
             }
-            let extra = command.body.items().less(change.items()).count();
-            let rank = (Reverse(covers.and(left).count()), extra);
-            if best.is_none_or(|(most, least, _)| rank < (most, least)) {
-                best = Some((rank.0, rank.1, command));
+            let rank = (Reverse(sets.and(left).count()), command.fields.less(changed).count());
+            if best.is_none_or(|(best, _)| rank < best) {
+                best = Some((rank, command));
             }
         }
         match (best, missing, other_mode) {
-            (Some((.., command)), ..) => Ok(command),
-            (None, Some(missing), _) => Err(Refusal::NeedsState { item, missing }),
-            (None, None, Some(mode)) => Err(Refusal::WrongMode { item, mode }),
-            (None, None, None) => Err(Refusal::Unsupported { item, can: self.settable() }),
+            (Some((_, command)), ..) => Ok(command),
+            (None, Some(missing), _) => Err(EncodeError::NeedsState { feature, missing }),
+            (None, None, Some(mode)) => Err(EncodeError::WrongMode { feature, mode }),
+            (None, None, None) => Err(EncodeError::Unsupported { feature, settable: self.settable() }),
         }
     }
 }
 
-/// What a command does of what is wanted: its power counts where it is the power that is wanted.
-fn covered(command: &Command, target: &Light) -> Items {
-    match command.means.power {
-        Some(power) if target.power != Some(power) => command.items.without(Item::Power),
-        _ => command.items,
+/// The features that a command sets as wanted. A frame that switches the other way does not set the power.
+fn sets(command: &Command, target: &Light) -> Features {
+    match command.implied.power {
+        Some(power) if target.power != Some(power) => command.features.without(Feature::Power),
+        _ => command.features,
     }
 }

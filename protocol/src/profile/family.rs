@@ -1,43 +1,43 @@
-//! A profile file as a whole.
+//! Profile files.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::can::Grade;
+use super::abilities::Grade;
 use super::compile;
 use super::file::File;
-use super::light::Item;
+use super::light::Feature;
 use super::{Profile, Readback};
 use crate::file::ParseError;
 
-/// A family of bulbs: a profile file that was read. Its variants are compiled when they are asked for.
+/// A family of bulbs: a parsed profile file. [`Family::profile`] compiles it or one of its variants.
 #[derive(Clone, Debug)]
 pub struct Family {
     pub(crate) file: File,
     text: String,
 }
 
-/// Why a profile cannot be had.
+/// An error of loading a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
-    /// The file is wrong.
+    /// The profile file has a mistake.
     Invalid(ParseError),
     /// There is no such family.
-    NoFamily {
+    UnknownFamily {
         /// The name.
         name: String,
-        /// The families that there are.
-        have: String,
+        /// The names of the families, separated by commas.
+        known: String,
     },
     /// The family has no such variant.
-    NoVariant {
+    UnknownVariant {
         /// The family.
         family: String,
         /// The variant.
         variant: String,
-        /// The variants that there are.
-        have: String,
+        /// The names of the variants, separated by commas.
+        known: String,
     },
 }
 
@@ -45,9 +45,11 @@ impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(error) => error.fmt(f),
-            Self::NoFamily { name, have } => write!(f, "there is no profile {name:?} (there is: {have})"),
-            Self::NoVariant { family, variant, have } => {
-                write!(f, "profile {family} has no variant {variant:?} (it has: {have})")
+            Self::UnknownFamily { name, known } => {
+                write!(f, "there is no profile {name:?}; the profiles are: {known}")
+            }
+            Self::UnknownVariant { family, variant, known } => {
+                write!(f, "profile {family} has no variant {variant:?}; its variants are: {known}")
             }
         }
     }
@@ -61,42 +63,41 @@ impl From<ParseError> for LoadError {
     }
 }
 
-/// What a lamp of a family can do, for lists.
+/// A feature of a family, for lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ability {
-    /// What.
-    pub item: Item,
-    /// Whether it can be set.
+    /// The feature.
+    pub feature: Feature,
+    /// Whether a command can set it.
     pub set: bool,
-    /// Whether the lamp reports it.
+    /// Whether status frames report it.
     pub reported: bool,
-    /// Whether advertisements tell it.
+    /// Whether advertisements report it.
     pub advertised: bool,
-    /// Whether it is done by dimming colour and white.
+    /// Whether the bulb does it by dimming colour and white.
     pub scaled: bool,
     /// The least and the greatest value, in percent or kelvin.
     pub range: Option<(u32, u32)>,
-    /// How far it can be trusted.
+    /// The trust in it.
     pub grade: Grade,
 }
 
 impl Family {
-    /// Reads the text of a profile file.
+    /// Parses the text of a profile file.
     ///
     /// # Errors
-    /// [`ParseError`] with the line. Mistakes in a variant show when that is compiled, see
-    /// [`check_variants`](Self::check_variants).
+    /// [`ParseError`] with the line. [`validate_variants`](Self::validate_variants) finds mistakes in frames and variants.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = crate::file::parse(text)?;
-        compile::check(&file).map_err(|mistake| mistake.in_text(text))?;
+        compile::validate(&file).map_err(|mistake| mistake.in_text(text))?;
         Ok(Self { file, text: text.into() })
     }
 
-    /// Compiles the family and every variant, to find what is wrong with them.
+    /// Compiles the family and every variant, to find their mistakes.
     ///
     /// # Errors
     /// [`ParseError`] with the line.
-    pub fn check_variants(&self) -> Result<(), ParseError> {
+    pub fn validate_variants(&self) -> Result<(), ParseError> {
         let variants = self.file.variant.keys().map(|name| Some(name.as_str()));
         for variant in core::iter::once(None).chain(variants) {
             compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text))?;
@@ -110,25 +111,25 @@ impl Family {
         &self.file.name.value
     }
 
-    /// What the family is, in a few words.
+    /// A short description.
     #[must_use]
     pub fn title(&self) -> &str {
         &self.file.title
     }
 
-    /// More about it, for people.
+    /// A longer description.
     #[must_use]
     pub fn about(&self) -> Option<&str> {
         self.file.about.as_deref()
     }
 
-    /// Where its facts are from.
+    /// The sources of the facts.
     #[must_use]
     pub fn sources(&self) -> &[String] {
         &self.file.sources
     }
 
-    /// The variants: name, what it is, and why it cannot be driven if so.
+    /// The variants: name, title, and the reason if the model is unsupported.
     pub fn variants(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
         self.file.variant.iter().map(|(name, variant)| {
             let variant = &variant.value;
@@ -136,46 +137,45 @@ impl Family {
         })
     }
 
-    /// Compiles the family as such, or one of its variants, named in any case.
+    /// Compiles the family, or one of its variants. The case of the variant's name does not matter: `H6127` on the box is
+    /// `h6127` in the file.
     ///
     /// # Errors
-    /// [`LoadError`]: there is no such variant, or the file is wrong.
+    /// [`LoadError`] if there is no such variant or the file has a mistake.
     pub fn profile(&self, variant: Option<&str>) -> Result<Profile, LoadError> {
-        let variant = match variant {
-            None => None,
-            // `govee:H6127` is how the model is written on the box.
-            Some(name) => match self.file.variant.keys().find(|have| have.eq_ignore_ascii_case(name)) {
-                Some(have) => Some(have.as_str()),
-                None => {
-                    return Err(LoadError::NoVariant {
-                        family: self.name().into(),
-                        variant: name.into(),
-                        have: compile::variant_names(&self.file.variant),
-                    });
-                }
+        let names = || self.file.variant.keys().map(String::as_str);
+        let unknown = |name: &str| LoadError::UnknownVariant {
+            family: self.name().into(),
+            variant: name.into(),
+            known: if self.file.variant.is_empty() {
+                "none".into()
+            } else {
+                names().collect::<Vec<_>>().join(", ")
             },
         };
+        let find = |name| names().find(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| unknown(name));
+        let variant = variant.map(find).transpose()?;
         compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text).into())
     }
 }
 
 impl Profile {
-    /// What the lamp can do, one item after the other.
+    /// The features of the bulb.
     #[must_use]
     pub fn abilities(&self) -> Vec<Ability> {
         let (set, reported, advertised) = (self.settable(), self.reported(), self.advertised());
-        let ability = |item: Item| {
+        let ability = |feature: Feature| {
             Some(Ability {
-                item,
-                set: set.contains(item),
-                reported: reported.contains(item),
-                advertised: advertised.contains(item),
-                scaled: item == Item::Brightness && self.can.scaled,
-                range: self.range(item),
-                grade: self.grade_of(item)?,
+                feature,
+                set: set.contains(feature),
+                reported: reported.contains(feature),
+                advertised: advertised.contains(feature),
+                scaled: feature == Feature::Brightness && self.abilities.scaled,
+                range: self.range(feature),
+                grade: self.grade_of(feature)?,
             })
         };
-        Item::ALL.into_iter().filter_map(ability).collect()
+        Feature::ALL.into_iter().filter_map(ability).collect()
     }
 }
 
@@ -185,7 +185,7 @@ impl fmt::Display for Readback {
             (self.read, "read"),
             (self.command, "after a command"),
             (self.change, "when it changes"),
-            (self.ask, "when asked"),
+            (self.query, "when asked"),
             (self.advert, "advertised"),
         ];
         let ways: Vec<_> = ways.into_iter().filter(|(has, _)| *has).map(|(_, way)| way).collect();

@@ -1,103 +1,124 @@
-//! Frames built from templates, and read by them.
+//! Building frames from templates, and reading frames with them.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::can::{Can, Field, Lack, Reading, Source};
-use super::template::{Part, Template, Token, What};
+use super::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
+use super::template::{BitField, Content, Template, Token};
 
-/// Why bytes are not the frame of a template, and where.
+/// The first place where bytes differ from a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
-    /// Where the first byte is that does not agree.
+    /// The index of the first byte that differs.
     pub(crate) at: usize,
-    pub(crate) why: Why,
+    pub(crate) kind: MismatchKind,
 }
 
-/// Why bytes are no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// The frame has another length.
+pub(crate) enum MismatchKind {
+    /// The frame must have this length.
     Length(usize),
-    /// The frame is this long at least.
-    Short(usize),
-    /// The template has another byte here.
-    Byte,
-    /// The value is none that the field can have.
-    Value { field: Field, raw: u32 },
-    /// The check over the bytes before is another.
-    Check { name: &'static str, right: u8 },
-    /// What a named codec says.
+    /// The frame must have at least this length.
+    TooShort(usize),
+    FixedByte,
+    Value {
+        field: Field,
+        raw: u32,
+    },
+    Checksum {
+        name: &'static str,
+        expected: u8,
+    },
+    /// An error of a named codec.
     Codec(&'static str),
 }
 
+impl Mismatch {
+    /// How close the bytes come to the frame.
+    pub(crate) const fn error_kind(&self) -> DecodeErrorKind {
+        match self.kind {
+            MismatchKind::Length(_) | MismatchKind::TooShort(_) => DecodeErrorKind::Length,
+            MismatchKind::FixedByte => DecodeErrorKind::UnknownFrame,
+            MismatchKind::Value { .. } => DecodeErrorKind::Value,
+            MismatchKind::Checksum { .. } => DecodeErrorKind::Checksum,
+            MismatchKind::Codec(_) => DecodeErrorKind::Structure,
+        }
+    }
+}
+
 impl Template {
-    /// Builds the frame for a light.
-    pub(crate) fn write(&self, can: &Can, from: &Source<'_>) -> Result<Vec<u8>, Lack> {
-        let mut frame = Vec::new();
+    /// Builds the frame of a state.
+    pub(crate) fn write(
+        &self,
+        abilities: &Abilities,
+        values: &ValuesToEncode<'_>,
+    ) -> Result<Vec<u8>, MissingValue> {
+        let mut frame = Vec::with_capacity(self.length.unwrap_or(0).max(self.min_len));
         for token in &self.tokens {
             match token {
                 Token::Byte { value, .. } => frame.push(*value),
                 Token::Rest => {
-                    let rest = self.length.unwrap_or(0).saturating_sub(self.fixed_len());
+                    let rest = self.length.unwrap_or(0).saturating_sub(self.min_len);
                     frame.resize(frame.len() + rest, 0);
                 }
-                Token::Fields { parts, bytes, little } => {
-                    let value = join(parts, can, from)?;
-                    let all = value.to_be_bytes();
-                    let ours = all.get(all.len().saturating_sub(*bytes)..).unwrap_or(&all);
-                    if *little { frame.extend(ours.iter().rev()) } else { frame.extend(ours) }
+                Token::Fields { fields, bytes, little_endian } => {
+                    let number = join_fields(fields, abilities, values)?.to_be_bytes();
+                    let used = number.get(number.len().saturating_sub(*bytes)..).unwrap_or(&number);
+                    if *little_endian { frame.extend(used.iter().rev()) } else { frame.extend(used) }
                 }
-                Token::Check { kind, from } => frame.push(kind.of(frame.get(*from..).unwrap_or_default())),
+                Token::Checksum { kind, from } => {
+                    frame.push(kind.of(frame.get(*from..).unwrap_or_default()));
+                }
             }
         }
         Ok(frame)
     }
 
-    /// Reads a frame: looks at its length and its fixed bytes first, so that the error is that of the frame that was meant.
-    pub(crate) fn read(&self, frame: &[u8], can: &Can) -> Result<Reading, Mismatch> {
-        let fixed = self.fixed_len();
-        let (right, why) = match (self.has_rest(), self.length) {
-            (false, _) => (frame.len() == fixed, Why::Length(fixed)),
-            (true, Some(length)) => (frame.len() == length, Why::Length(length)),
-            (true, None) => (frame.len() >= fixed, Why::Short(fixed)),
+    /// Reads a frame. Checks the length and the fixed bytes before any value, so that the error is that of the frame that
+    /// was meant.
+    pub(crate) fn read(&self, frame: &[u8], abilities: &Abilities) -> Result<DecodedValues, Mismatch> {
+        let (matches, kind) = match (self.has_rest, self.length) {
+            (false, _) => (frame.len() == self.min_len, MismatchKind::Length(self.min_len)),
+            (true, Some(length)) => (frame.len() == length, MismatchKind::Length(length)),
+            (true, None) => (frame.len() >= self.min_len, MismatchKind::TooShort(self.min_len)),
         };
-        if !right {
-            return Err(Mismatch { at: 0, why });
+        if !matches {
+            return Err(Mismatch { at: 0, kind });
         }
-        self.each(
-            frame,
-            |token, at, bytes| if token.fits(bytes) { Ok(()) } else { Err(Mismatch { at, why: Why::Byte }) },
-        )?;
-        let mut reading = Reading::default();
-        self.each(frame, |token, at, bytes| {
+        self.for_each_token(frame, |token, at, bytes| {
+            let kind = MismatchKind::FixedByte;
+            if token.has_fixed_bits(bytes) { Ok(()) } else { Err(Mismatch { at, kind }) }
+        })?;
+        let mut values = DecodedValues::default();
+        self.for_each_token(frame, |token, at, bytes| {
             let result = match token {
                 Token::Byte { .. } | Token::Rest => Ok(()),
-                Token::Fields { parts, little, .. } => take(parts, number(bytes, *little), can, &mut reading),
-                Token::Check { kind, from } => {
-                    let right = kind.of(frame.get(*from..at).unwrap_or_default());
+                Token::Fields { fields, little_endian, .. } => {
+                    split_fields(fields, number(bytes, *little_endian), abilities, &mut values)
+                }
+                Token::Checksum { kind, from } => {
+                    let expected = kind.of(frame.get(*from..at).unwrap_or_default());
                     let name = kind.name();
-                    if bytes == [right] { Ok(()) } else { Err(Why::Check { name, right }) }
+                    if bytes == [expected] { Ok(()) } else { Err(MismatchKind::Checksum { name, expected }) }
                 }
             };
-            result.map_err(|why| Mismatch { at, why })
+            result.map_err(|kind| Mismatch { at, kind })
         })?;
-        Ok(reading)
+        Ok(values)
     }
 
-    /// Goes through the parts of a frame of the right length.
-    fn each(
+    /// Calls `visit` with each token, its position and its bytes. The frame must have the right length.
+    fn for_each_token(
         &self,
         frame: &[u8],
-        mut look: impl FnMut(&Token, usize, &[u8]) -> Result<(), Mismatch>,
+        mut visit: impl FnMut(&Token, usize, &[u8]) -> Result<(), Mismatch>,
     ) -> Result<(), Mismatch> {
+        let rest = frame.len().saturating_sub(self.min_len);
         let mut at = 0_usize;
         for token in &self.tokens {
-            let rest = frame.len().saturating_sub(self.fixed_len());
-            let len = if *token == Token::Rest { rest } else { token.len() };
-            let end = at.saturating_add(len);
-            look(token, at, frame.get(at..end).unwrap_or_default())?;
+            let end = at.saturating_add(if *token == Token::Rest { rest } else { token.len() });
+            visit(token, at, frame.get(at..end).unwrap_or_default())?;
             at = end;
         }
         Ok(())
@@ -105,52 +126,61 @@ impl Template {
 }
 
 impl Token {
-    /// Whether the bits agree that are always the same.
-    fn fits(&self, bytes: &[u8]) -> bool {
+    /// Whether the fixed bits of the token are in these bytes.
+    fn has_fixed_bits(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Byte { value, mask } => bytes.iter().all(|byte| byte & mask == value & mask),
-            Self::Fields { parts, little, .. } => {
-                let all = number(bytes, *little);
-                each_part(parts, all).all(|(part, raw)| match part.what {
-                    What::Constant(right) => raw == right,
+            Self::Fields { fields, little_endian, .. } => {
+                let number = number(bytes, *little_endian);
+                each_field(fields, number).all(|(field, raw)| match field.content {
+                    Content::Constant(expected) => raw == expected,
                     _ => true,
                 })
             }
-            Self::Rest | Self::Check { .. } => true,
+            Self::Rest | Self::Checksum { .. } => true,
         }
     }
 }
 
-/// The parts of a number, the highest bits first.
-fn each_part(parts: &[Part], value: u32) -> impl Iterator<Item = (&Part, u32)> {
-    let mut left: u32 = parts.iter().map(|part| part.bits).sum();
-    parts.iter().map(move |part| {
-        left = left.saturating_sub(part.bits);
-        (part, value.checked_shr(left).unwrap_or(0) & ones(part.bits))
+/// Splits a number into bit fields, the highest bits first.
+fn each_field(fields: &[BitField], number: u32) -> impl Iterator<Item = (&BitField, u32)> {
+    let mut shift: u32 = fields.iter().map(|field| field.bits).sum();
+    fields.iter().map(move |field| {
+        shift = shift.saturating_sub(field.bits);
+        (field, number.checked_shr(shift).unwrap_or(0) & ones(field.bits))
     })
 }
 
-/// The fields of a few bytes as one number.
-fn join(parts: &[Part], can: &Can, from: &Source<'_>) -> Result<u32, Lack> {
-    let mut value = 0_u32;
-    for part in parts {
-        let number = match part.what {
-            What::Constant(number) => number,
-            What::Any => 0,
-            What::Field { field, default } => match (can.number(field, from), default) {
-                (Ok(number), _) | (Err(_), Some(number)) => number,
-                (Err(lack), None) => return Err(lack),
+fn join_fields(
+    fields: &[BitField],
+    abilities: &Abilities,
+    values: &ValuesToEncode<'_>,
+) -> Result<u32, MissingValue> {
+    let mut joined = 0_u32;
+    for field in fields {
+        let number = match field.content {
+            Content::Constant(number) => number,
+            Content::Any => 0,
+            Content::Value { field, default } => match (abilities.number(field, values), default) {
+                (Some(number), _) | (None, Some(number)) => number,
+                (None, None) => return Err(MissingValue(field.feature())),
             },
         };
-        value = value.checked_shl(part.bits).unwrap_or(0) | (number & ones(part.bits));
+        joined = joined.checked_shl(field.bits).unwrap_or(0) | (number & ones(field.bits));
     }
-    Ok(value)
+    Ok(joined)
 }
 
-/// Takes the fields out of a number.
-fn take(parts: &[Part], value: u32, can: &Can, reading: &mut Reading) -> Result<(), Why> {
-    each_part(parts, value).try_for_each(|(part, raw)| match part.what {
-        What::Field { field, .. } if !reading.take(field, raw, can) => Err(Why::Value { field, raw }),
+fn split_fields(
+    fields: &[BitField],
+    number: u32,
+    abilities: &Abilities,
+    values: &mut DecodedValues,
+) -> Result<(), MismatchKind> {
+    each_field(fields, number).try_for_each(|(field, raw)| match field.content {
+        Content::Value { field, .. } if !values.insert(field, raw, abilities) => {
+            Err(MismatchKind::Value { field, raw })
+        }
         _ => Ok(()),
     })
 }
@@ -162,44 +192,70 @@ const fn ones(bits: u32) -> u32 {
     }
 }
 
-fn number(bytes: &[u8], little: bool) -> u32 {
+fn number(bytes: &[u8], little_endian: bool) -> u32 {
     let join = |value: u32, byte: &u8| value << 8 | u32::from(*byte);
-    if little { bytes.iter().rev().fold(0, join) } else { bytes.iter().fold(0, join) }
+    if little_endian { bytes.iter().rev().fold(0, join) } else { bytes.iter().fold(0, join) }
 }
 
-/// Bytes that are no frame of the profile. Its text says what was expected and shows the bytes.
+/// An error of [`Profile::decode`](super::Profile::decode) and
+/// [`Profile::decode_command`](super::Profile::decode_command): the bytes are not a frame that the profile knows.
+///
+/// Its text says what was expected and shows the bytes in hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    pub(crate) reason: String,
-    pub(crate) frame: Vec<u8>,
-    pub(crate) longer: bool,
-    pub(crate) nearness: (u8, usize),
+    reason: String,
+    kind: DecodeErrorKind,
+    position: usize,
+    frame: Vec<u8>,
+    truncated: bool,
+}
+
+/// The kinds of [`DecodeError`], ordered by how close the bytes come to a frame of the profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DecodeErrorKind {
+    /// The profile has no frames for this role.
+    NoFrames,
+    /// No frame of this role has this length.
+    Length,
+    /// A fixed byte differs: it is another frame, for example the echo of a command.
+    UnknownFrame,
+    /// Length and fixed bytes match a frame, but a value is out of range.
+    Value,
+    /// Length, fixed bytes and values match a frame, but the checksum is wrong.
+    Checksum,
+    /// The structure of the frame is broken: a tag with a wrong length, or an incomplete header.
+    Structure,
 }
 
 impl DecodeError {
-    /// How many bytes of a wrong frame are kept to be shown.
+    /// The number of bytes that an error keeps to show them.
     pub const SHOWN: usize = 64;
 
-    pub(crate) fn new(reason: String, nearness: (u8, usize), frame: &[u8]) -> Self {
-        let shown = frame.get(..Self::SHOWN);
-        Self {
-            reason,
-            frame: shown.unwrap_or(frame).to_vec(),
-            longer: shown.is_some_and(|s| s.len() < frame.len()),
-            nearness,
-        }
+    pub(crate) fn new(reason: String, kind: DecodeErrorKind, position: usize, frame: &[u8]) -> Self {
+        let shown = frame.get(..Self::SHOWN).unwrap_or(frame);
+        Self { reason, kind, position, frame: shown.to_vec(), truncated: shown.len() < frame.len() }
     }
 
-    /// How near the bytes come to a frame, to choose among the errors of several roles. Only its order means anything.
+    /// The kind of the error.
     #[must_use]
-    pub const fn nearness(&self) -> (u8, usize) {
-        self.nearness
+    pub const fn kind(&self) -> DecodeErrorKind {
+        self.kind
     }
 
-    /// What was expected.
+    /// What was expected, without the bytes.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
+    }
+
+    /// This error, or `other` if its bytes match more of a frame. Use it to report one error where several roles were
+    /// tried.
+    #[must_use]
+    pub fn closer(self, other: Option<Self>) -> Self {
+        match other {
+            Some(other) if (other.kind, other.position) >= (self.kind, self.position) => other,
+            _ => self,
+        }
     }
 }
 
@@ -212,7 +268,7 @@ impl fmt::Display for DecodeError {
         for (index, byte) in self.frame.iter().enumerate() {
             write!(f, "{}{byte:02x}", if index == 0 { "" } else { " " })?;
         }
-        if self.longer { f.write_str(" …") } else { Ok(()) }
+        if self.truncated { f.write_str(" …") } else { Ok(()) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is asked of a lamp and what it reports, in units that are the same for every family.
+//! Light states and features, in units that are the same for every family.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,9 +6,9 @@ use core::fmt;
 
 use crate::{LightState, Percent, Rgb};
 
-/// One thing that can be set or reported.
+/// A feature of a light that can be set or reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Item {
+pub enum Feature {
     /// On or off.
     Power,
     /// Brightness, percent.
@@ -17,20 +17,20 @@ pub enum Item {
     Color,
     /// Level of the white channel, percent.
     White,
-    /// Temperature of white, kelvin.
+    /// Colour temperature of white, kelvin.
     Kelvin,
-    /// An effect, by its name.
+    /// Effect, by name.
     Effect,
     /// Speed of an effect, percent; higher is faster in every family.
     Speed,
 }
 
-impl Item {
-    /// All of them.
+impl Feature {
+    /// Every feature.
     pub const ALL: [Self; 7] =
         [Self::Power, Self::Brightness, Self::Color, Self::White, Self::Kelvin, Self::Effect, Self::Speed];
 
-    /// The word for it, in files and for people.
+    /// The name in files and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl Item {
         }
     }
 
-    /// The mode that setting it puts the lamp into.
+    /// The mode of a bulb after this feature was set; `None` if it stays the same.
     #[must_use]
     pub const fn mode(self) -> Option<Mode> {
         match self {
@@ -56,117 +56,117 @@ impl Item {
     }
 
     const fn bit(self) -> u8 {
-        match self {
-            Self::Power => 1,
-            Self::Brightness => 2,
-            Self::Color => 4,
-            Self::White => 8,
-            Self::Kelvin => 16,
-            Self::Effect => 32,
-            Self::Speed => 64,
-        }
+        1 << self as u8
     }
 }
 
-impl fmt::Display for Item {
+impl fmt::Display for Feature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// A set of items.
+/// A set of features.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Items(u8);
+pub struct Features(u8);
 
-impl Items {
-    /// None of them.
+impl Features {
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether it is in the set.
+    /// Whether the set contains a feature.
     #[must_use]
-    pub const fn contains(self, item: Item) -> bool {
-        self.0 & item.bit() != 0
+    pub const fn contains(self, feature: Feature) -> bool {
+        self.0 & feature.bit() != 0
     }
 
-    /// The set and one more.
+    /// The set with one more feature.
     #[must_use]
-    pub const fn with(self, item: Item) -> Self {
-        Self(self.0 | item.bit())
+    pub const fn with(self, feature: Feature) -> Self {
+        Self(self.0 | feature.bit())
     }
 
-    /// The set less one.
+    /// The set without one feature.
     #[must_use]
-    pub const fn without(self, item: Item) -> Self {
-        Self(self.0 & !item.bit())
+    pub const fn without(self, feature: Feature) -> Self {
+        Self(self.0 & !feature.bit())
     }
 
-    /// What is in this set or the other.
+    /// The union of two sets.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in both.
+    /// The intersection of two sets.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 
-    /// What is in this set and not in the other.
+    /// The features of this set that are not in the other.
     #[must_use]
     pub const fn less(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// Whether nothing is in it.
+    /// Whether the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// How many are in it.
+    /// The number of features.
     #[must_use]
     pub const fn count(self) -> u32 {
         self.0.count_ones()
     }
 
-    /// What is in it, in the order of [`Item::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Item> {
-        Item::ALL.into_iter().filter(move |item| self.contains(*item))
+    /// The features, in the order of [`Feature::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Feature> {
+        Feature::ALL.into_iter().filter(move |feature| self.contains(*feature))
+    }
+
+    /// The mode that these features show: an effect hides a colour, a colour hides white.
+    pub(crate) fn mode(self) -> Option<Mode> {
+        [Feature::Effect, Feature::Color, Feature::White, Feature::Kelvin]
+            .into_iter()
+            .find(|feature| self.contains(*feature))
+            .and_then(Feature::mode)
     }
 }
 
-impl FromIterator<Item> for Items {
-    fn from_iter<I: IntoIterator<Item = Item>>(items: I) -> Self {
-        items.into_iter().fold(Self::NONE, Self::with)
+impl FromIterator<Feature> for Features {
+    fn from_iter<I: IntoIterator<Item = Feature>>(features: I) -> Self {
+        features.into_iter().fold(Self::NONE, Self::with)
     }
 }
 
-impl fmt::Display for Items {
+impl fmt::Display for Features {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
             return f.write_str("nothing");
         }
-        for (index, item) in self.iter().enumerate() {
-            write!(f, "{}{item}", if index == 0 { "" } else { ", " })?;
+        for (index, feature) in self.iter().enumerate() {
+            write!(f, "{}{feature}", if index == 0 { "" } else { ", " })?;
         }
         Ok(())
     }
 }
 
-/// What a lamp shines with.
+/// The source of the light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// A colour.
     Color,
-    /// White light: a level of the white channel, or a temperature.
+    /// White, from a white channel or by colour temperature.
     White,
-    /// An effect, which changes by itself.
+    /// An effect that changes the light over time.
     Effect,
 }
 
 impl Mode {
-    /// The word for it, in files and for people.
+    /// The name in files and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -183,7 +183,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A change that is asked for, a report, or what is known by now: each part may be left out.
+/// A change, a status, or a known state. `None` is a value that is not changed, not reported or not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Light {
     /// On or off.
@@ -192,53 +192,52 @@ pub struct Light {
     pub brightness: Option<Percent>,
     /// Colour at full brightness.
     pub color: Option<Rgb>,
-    /// Level of the white channel, at full brightness.
+    /// Level of the white channel at full brightness.
     pub white: Option<Percent>,
-    /// Temperature of white, kelvin.
+    /// Colour temperature of white, kelvin.
     pub kelvin: Option<u16>,
-    /// The effect's name; its number where the profile has no name for it.
+    /// The name of the effect, or its number if the profile has no name for it.
     pub effect: Option<String>,
     /// Speed of effects; higher is faster.
     pub speed: Option<Percent>,
-    /// What the lamp shines with. In a change it follows from the parts that are there, see
-    /// [`merge`](Self::merge).
+    /// The source of the light. [`merge`](Self::merge) derives it from the other values of a change.
     pub mode: Option<Mode>,
 }
 
 impl Light {
-    /// The parts that are there.
+    /// The features that have a value.
     #[must_use]
-    pub fn items(&self) -> Items {
-        let there = [
-            (Item::Power, self.power.is_some()),
-            (Item::Brightness, self.brightness.is_some()),
-            (Item::Color, self.color.is_some()),
-            (Item::White, self.white.is_some()),
-            (Item::Kelvin, self.kelvin.is_some()),
-            (Item::Effect, self.effect.is_some()),
-            (Item::Speed, self.speed.is_some()),
-        ];
-        there.into_iter().filter_map(|(item, there)| there.then_some(item)).collect()
+    pub const fn features(&self) -> Features {
+        let mut bits = 0;
+        bits |= (self.power.is_some() as u8) * Feature::Power.bit();
+        bits |= (self.brightness.is_some() as u8) * Feature::Brightness.bit();
+        bits |= (self.color.is_some() as u8) * Feature::Color.bit();
+        bits |= (self.white.is_some() as u8) * Feature::White.bit();
+        bits |= (self.kelvin.is_some() as u8) * Feature::Kelvin.bit();
+        bits |= (self.effect.is_some() as u8) * Feature::Effect.bit();
+        bits |= (self.speed.is_some() as u8) * Feature::Speed.bit();
+        Features(bits)
     }
 
-    /// These parts alone. Its mode is that of its parts.
+    /// The values of these features, without a mode.
     #[must_use]
-    pub fn only(&self, items: Items) -> Self {
-        let has = |item: Item| items.contains(item);
+    pub fn only(&self, features: Features) -> Self {
+        let has = |feature: Feature| features.contains(feature);
         Self {
-            power: self.power.filter(|_| has(Item::Power)),
-            brightness: self.brightness.filter(|_| has(Item::Brightness)),
-            color: self.color.filter(|_| has(Item::Color)),
-            white: self.white.filter(|_| has(Item::White)),
-            kelvin: self.kelvin.filter(|_| has(Item::Kelvin)),
-            effect: self.effect.clone().filter(|_| has(Item::Effect)),
-            speed: self.speed.filter(|_| has(Item::Speed)),
+            power: self.power.filter(|_| has(Feature::Power)),
+            brightness: self.brightness.filter(|_| has(Feature::Brightness)),
+            color: self.color.filter(|_| has(Feature::Color)),
+            white: self.white.filter(|_| has(Feature::White)),
+            kelvin: self.kelvin.filter(|_| has(Feature::Kelvin)),
+            effect: self.effect.clone().filter(|_| has(Feature::Effect)),
+            speed: self.speed.filter(|_| has(Feature::Speed)),
             mode: None,
         }
     }
 
-    /// Takes over the parts that the other has. Its mode is that of its parts where it does not say: an effect's
-    /// before a colour's before white's.
+    /// Overwrites the values that the other state has.
+    ///
+    /// If the other has no mode, its values imply one: an effect before a colour, a colour before white.
     pub fn merge(&mut self, other: &Self) {
         self.power = other.power.or(self.power);
         self.brightness = other.brightness.or(self.brightness);
@@ -249,40 +248,37 @@ impl Light {
         if other.effect.is_some() {
             self.effect.clone_from(&other.effect);
         }
-        self.mode = other.mode.or_else(|| other.mode_of_parts()).or(self.mode);
+        self.mode = other.mode.or_else(|| other.implied_mode()).or(self.mode);
     }
 
-    /// This with the parts of the other, see [`merge`](Self::merge).
+    /// The state after [`merge`](Self::merge).
     #[must_use]
     pub fn merged(mut self, other: &Self) -> Self {
         self.merge(other);
         self
     }
 
-    pub(crate) fn mode_of_parts(&self) -> Option<Mode> {
-        [Item::Effect, Item::Color, Item::White, Item::Kelvin]
-            .into_iter()
-            .find(|item| self.items().contains(*item))
-            .and_then(Item::mode)
+    pub(crate) fn implied_mode(&self) -> Option<Mode> {
+        self.features().mode()
     }
 }
 
-/// What is there, as `LightState` shows itself; of the colour, white and the effect only what shows, if that is known.
+/// Lists the values that have an effect in the present mode, separated by two spaces: `on  50 %  #ff8800`.
 impl fmt::Display for Light {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shows = |mode: Mode| self.mode.is_none_or(|own| own == mode);
-        let (color, white) = (shows(Mode::Color), shows(Mode::White));
+        let shows = |mode: Mode| self.mode.is_none_or(|present| present == mode);
+        let (color, white, effect) = (shows(Mode::Color), shows(Mode::White), shows(Mode::Effect));
         let words = [
             self.power.map(|on| String::from(if on { "on" } else { "off" })),
             self.brightness.map(|brightness| format!("{brightness}")),
             self.color.filter(|_| color).map(|color| format!("{color}")),
             self.white.filter(|_| white).map(|white| format!("white {white}")),
             self.kelvin.filter(|_| white).map(|kelvin| format!("{kelvin} K")),
-            self.effect.as_ref().filter(|_| shows(Mode::Effect)).map(|effect| format!("effect {effect}")),
-            self.speed.filter(|_| shows(Mode::Effect)).map(|speed| format!("speed {speed}")),
+            self.effect.as_ref().filter(|_| effect).map(|effect| format!("effect {effect}")),
+            self.speed.filter(|_| effect).map(|speed| format!("speed {speed}")),
         ];
         if words.iter().all(Option::is_none) {
-            return f.write_str("nothing of the light");
+            return f.write_str("no light state");
         }
         for (index, word) in words.iter().flatten().enumerate() {
             write!(f, "{}{word}", if index == 0 { "" } else { "  " })?;

@@ -1,25 +1,24 @@
-//! Profiles: bulb families as data, and the engine that plays them, from either side of the link.
+//! Profiles: bulb families described by TOML files, and the engine that encodes and decodes their frames.
 //!
-//! A profile is one TOML file, described in `docs/PROFILES.md`: how to recognise a bulb, its characteristics by role, how
-//! to treat the link, what the lamp can do, and its frames as templates. The same templates build a command and read it
-//! back, read a status and build it, so that a virtual bulb plays every family that a program can drive.
+//! A profile says how to recognise a bulb, which characteristics it has, how to use the link, what the bulb can do, and
+//! what its frames look like. `docs/PROFILES.md` describes the format. The frames are templates that work in both
+//! directions, so the same file drives a real bulb and plays a virtual one.
 //!
 //! ```
 //! use bulb_protocol::profile::{Light, builtin};
 //! let triones = builtin::load("zengge", None)?;
 //! let red = Light { color: Some(bulb_protocol::Rgb::new(255, 0, 0)), ..Light::default() };
-//! let sent = triones.encode(&red, &Light::default(), 0).unwrap();
-//! assert_eq!(sent.writes[0].bytes, [0x56, 0xFF, 0x00, 0x00, 0x00, 0xF0, 0xAA]);
+//! let encoded = triones.encode(&red, &Light::default(), 0).unwrap();
+//! assert_eq!(encoded.writes[0].bytes, [0x56, 0xFF, 0x00, 0x00, 0x00, 0xF0, 0xAA]);
 //! # Ok::<(), bulb_protocol::profile::LoadError>(())
 //! ```
 //!
-//! - [`Family`] is a file: [`Family::recognise`] weighs an advertisement, [`Family::profile`] compiles one of its variants.
-//! - [`Profile`] drives a bulb: [`encode`](Profile::encode), [`decode`](Profile::decode), [`queries`](Profile::queries),
-//!   [`fit`](Profile::fit); what it reports agrees with what was asked for: [`disagrees`](Profile::disagrees).
-//! - [`Profile::decode_command`] and [`Profile::answers`] are the bulb's side; a [`VirtualBulb`] is a whole virtual lamp.
+//! - [`Family`] is a profile file. [`Family::recognise`] scores an advertisement; [`Family::profile`] compiles a variant.
+//! - [`Profile`] drives a bulb: [`encode`](Profile::encode) a change, [`decode`](Profile::decode) a status, compare both
+//!   with [`mismatches`](Profile::mismatches), and find its characteristics with [`match_table`](Profile::match_table).
+//! - [`VirtualBulb`] is the other side: it decodes commands and builds status frames.
 //!
-//! Everything is pure: bytes and values in, bytes and values out; no clock, no radio; no call panics, whatever bytes it is
-//! given.
+//! There is no clock and no I/O, and no call panics, whatever bytes it gets.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,9 +26,6 @@ use core::time::Duration;
 
 mod abilities;
 pub mod builtin;
-mod bulb;
-mod can;
-mod check;
 mod codec;
 mod color;
 mod compile;
@@ -40,6 +36,8 @@ mod family;
 mod file;
 mod frame;
 mod light;
+mod peripheral;
+mod profile_check;
 mod recognise;
 mod scale;
 mod template;
@@ -47,19 +45,22 @@ mod text;
 mod virtual_bulb;
 
 pub use crate::file::ParseError;
-pub use bulb::{DecodedCommand, Occasion, StatusFrame};
-pub use can::Grade;
-pub use check::{Expect, OwnCheck};
-pub use encode::{Refusal, Sent};
+pub use abilities::Grade;
+pub use encode::{EncodeError, EncodedChange};
 pub use family::{Ability, Family, LoadError};
-pub use frame::DecodeError;
-pub use light::{Item, Items, Light, Mode};
-pub use recognise::{Advert, AdvertData, ENOUGH, Evidence, Fit, Found, LEAD, Recognised, Verdict, decide};
+pub use frame::{DecodeError, DecodeErrorKind};
+pub use light::{Feature, Features, Light, Mode};
+pub use peripheral::{DecodedCommand, StatusFrame, Trigger};
+pub use profile_check::{Expectation, ProfileCheck};
+pub use recognise::{
+    Advert, AdvertData, Evidence, FamilyMatch, Identification, MIN_LEAD, MIN_SCORE, RoleMatch, TableMatch,
+    identify,
+};
 pub use text::CharacteristicPath;
-pub use virtual_bulb::{Reaction, SentFrame, VirtualBulb};
+pub use virtual_bulb::{SentFrame, VirtualBulb, WriteOutcome};
 
 use crate::gatt::{Properties, Uuid, WriteKind};
-use can::Can;
+use abilities::Abilities;
 use codec::{Body, Wrapper};
 use file::{Companies, ExampleDef};
 use template::Template;
@@ -76,126 +77,127 @@ pub fn schema() -> schemars::Schema {
 pub struct Profile {
     /// The family's name.
     pub name: String,
-    /// The variant's name, unless it is the family as such.
+    /// The variant's name; `None` for the family itself.
     pub variant: Option<String>,
-    /// What it is, in a few words.
+    /// A short description.
     pub title: String,
-    /// How far its facts can be trusted, where an ability has no grade of its own.
+    /// The trust in the facts of the file, for features without a grade of their own.
     pub grade: Grade,
-    /// Why it cannot be driven, where it is only known by sight.
+    /// The reason why a model that is only recognised cannot be driven.
     pub unsupported: Option<String>,
-    /// Its characteristics by what they are for.
+    /// The characteristics.
     pub roles: Vec<Role>,
-    /// How to treat the link.
-    pub session: LinkRules,
-    /// How much it says when every role is there.
+    /// The rules for using a link.
+    pub link_rules: LinkRules,
+    /// The score of a GATT table that has every role, 0 to 100.
     pub gatt_score: u8,
     /// Characteristics that this family never has.
     pub forbid: Vec<CharacteristicPath>,
-    /// A harmless read that settles what the lamp is.
+    /// A read that confirms the family.
     pub probe: Option<Probe>,
-    /// How a virtual bulb of this family shows itself.
+    /// The advertisement and device information of a virtual bulb.
     pub example: Example,
-    /// What the conformance suite looks at besides.
-    pub checks: Vec<OwnCheck>,
+    /// Conformance checks in addition to the built-in ones.
+    pub checks: Vec<ProfileCheck>,
+    /// Commands carry hue and saturation, or x and y, so the strength of a colour is in the brightness.
     pub(crate) chromatic: bool,
-    pub(crate) can: Can,
+    pub(crate) abilities: Abilities,
     pub(crate) commands: Vec<Command>,
-    pub(crate) asks: Vec<Query>,
-    pub(crate) reports: Vec<StatusRule>,
+    pub(crate) queries: Vec<Query>,
+    pub(crate) statuses: Vec<StatusRule>,
     pub(crate) adverts: Vec<AdvertState>,
     pub(crate) wrapper: Option<Wrapper>,
 }
 
-/// A characteristic by what it is for.
+/// A characteristic and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// `control`, `status`, or another name that the file gives it.
+    /// `control`, `status`, or another name from the file.
     pub name: String,
-    /// Where it is; the first that the bulb has is taken.
+    /// The places to look for it, in order of preference.
     pub at: Vec<CharacteristicPath>,
-    /// The properties that it must have: of each, any.
+    /// The properties that it needs: at least one of each set.
     pub properties: Vec<Properties>,
-    /// How it is written where the bulb allows both. The property bits of the real characteristic decide.
+    /// The preferred kind of write, for bulbs that allow both.
     pub write: Option<WriteKind>,
     /// Whether bulbs of this family may lack it.
     pub optional: bool,
 }
 
-/// How to treat the link.
+/// The rules for using a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkRules {
-    /// What is written before anything else, and how long to wait after each.
+    /// Writes that a link starts with.
     pub first: Vec<Write>,
-    /// Subscribe to what reports before the first write.
+    /// Subscribe before the first write.
     pub subscribe_first: bool,
-    /// The least time between two writes.
+    /// The minimum time between two writes.
     pub gap: Duration,
-    /// What keeps the link alive.
+    /// A write that keeps the link open.
     pub keep_alive: Option<KeepAlive>,
-    /// The bulb takes nothing from a computer that it is not bonded with.
+    /// The bulb only accepts writes from a bonded computer.
     pub needs_bonding: bool,
-    /// How to make the bulb ready to be paired, for people.
+    /// How to put the bulb into pairing mode, as a sentence for users.
     pub pairing_hint: Option<String>,
-    /// The smallest ATT MTU that its frames fit into, bytes.
+    /// The smallest ATT MTU that the frames fit into, bytes.
     pub mtu: Option<u16>,
 }
 
-/// What keeps a link alive.
+/// A repeated write that keeps a link open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
-    /// What is written.
+    /// The write.
     pub write: Write,
-    /// How often.
+    /// The time between two writes.
     pub every: Duration,
 }
 
-/// Something to be written.
+/// A write to the bulb.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// The role that it is written to.
+    /// The role to write to.
     pub role: String,
-    /// The bytes.
+    /// The bytes of the frame.
     pub bytes: Vec<u8>,
-    /// How it is written, where the characteristic's properties allow both.
+    /// The kind of write, for characteristics that allow both.
     pub kind: WriteKind,
-    /// How long to wait after it.
+    /// The time to wait afterwards.
     pub delay: Duration,
 }
 
-/// A read that settles what the lamp is, and writes nothing.
+/// A read that confirms the family of a bulb. It writes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// Reading this role has to give something that [`Profile::decode`] takes.
+    /// Read a role; [`Profile::decode`] must accept the value.
     Role {
         /// The role.
         role: String,
-        /// How much it says.
+        /// The score of a success, 1 to 100.
         score: u8,
     },
-    /// Reading this place has to give this text.
+    /// Read a characteristic; its value must be this text.
     Text {
         /// The characteristic.
         at: CharacteristicPath,
         /// The text.
         text: String,
-        /// How much it says.
+        /// The score of a success, 1 to 100.
         score: u8,
     },
 }
 
-/// How a virtual bulb shows itself.
+/// The advertisement and device information of a virtual bulb.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Example {
     /// The advertised name.
     pub name: Option<String>,
-    /// Advertised services.
+    /// The advertised services.
     pub services: Vec<Uuid>,
-    /// Manufacturer data: the company, and what does not hold the state.
+    /// The company of the manufacturer data, and its data if that holds no state.
     pub manufacturer: Option<(u16, Vec<u8>)>,
-    /// Service data: the service, and what does not hold the state.
+    /// The service of the service data, and its data if that holds no state.
     pub service_data: Option<(Uuid, Vec<u8>)>,
-    /// The manufacturer's name in its device information.
+    /// The manufacturer's name in the device information.
     pub manufacturer_name: Option<String>,
 }
 
@@ -211,7 +213,7 @@ impl From<ExampleDef> for Example {
     }
 }
 
-/// What a frame says without a field for it.
+/// State that a frame implies without a field for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ImpliedState {
     pub(crate) power: Option<bool>,
@@ -225,51 +227,58 @@ impl ImpliedState {
     }
 }
 
-/// A frame that is written.
+/// A frame that changes the state.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
     pub(crate) body: Body,
-    /// What it can say, what it means and scaled brightness included.
-    pub(crate) items: Items,
-    pub(crate) means: ImpliedState,
-    pub(crate) to: String,
+    /// The features that it can set, including implied power and scaled brightness.
+    pub(crate) features: Features,
+    /// The features that its fields carry.
+    pub(crate) fields: Features,
+    /// The features that must be known to build it.
+    pub(crate) needs: Features,
+    /// The mode that it puts the bulb into.
+    pub(crate) mode: Option<Mode>,
+    pub(crate) implied: ImpliedState,
+    pub(crate) role: String,
     pub(crate) kind: WriteKind,
     pub(crate) delay: Duration,
 }
 
-/// A frame that asks for a report.
+/// A frame that asks for the status.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     pub(crate) template: Template,
-    pub(crate) to: String,
+    pub(crate) role: String,
     pub(crate) kind: WriteKind,
 }
 
-/// A frame that comes back.
+/// A status frame, and when the bulb sends it.
 #[derive(Clone, Debug)]
 pub(crate) struct StatusRule {
     pub(crate) body: Body,
-    pub(crate) from: String,
-    /// The question that it answers, by its place among the asks.
-    pub(crate) ask: Option<usize>,
+    pub(crate) role: String,
+    /// The query that it answers: an index in the profile's queries.
+    pub(crate) query: Option<usize>,
     pub(crate) on_read: bool,
     pub(crate) on_command: bool,
     pub(crate) on_change: bool,
+    /// Colour and white are dimmed by the brightness.
     pub(crate) scaled: bool,
-    pub(crate) means: ImpliedState,
+    pub(crate) implied: ImpliedState,
     pub(crate) mode: Option<Mode>,
 }
 
 impl StatusRule {
-    fn items(&self) -> Items {
-        let mut items = self.body.items();
-        if self.means.power.is_some() {
-            items = items.with(Item::Power);
+    fn features(&self) -> Features {
+        let mut features = self.body.features();
+        if self.implied.power.is_some() {
+            features = features.with(Feature::Power);
         }
-        if self.scaled && (items.contains(Item::Color) || items.contains(Item::White)) {
-            items = items.with(Item::Brightness);
+        if self.scaled && (features.contains(Feature::Color) || features.contains(Feature::White)) {
+            features = features.with(Feature::Brightness);
         }
-        items
+        features
     }
 }
 
@@ -280,105 +289,106 @@ pub(crate) struct AdvertState {
     pub(crate) service: Option<Uuid>,
     pub(crate) template: Template,
     pub(crate) scaled: bool,
-    pub(crate) means: ImpliedState,
+    pub(crate) implied: ImpliedState,
 }
 
-/// What becomes known of a lamp by reports.
+/// The ways in which a bulb reports its state. If all are false, the family is write-only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Readback {
-    /// Reading characteristics tells.
+    /// By reading a characteristic.
     pub read: bool,
-    /// The bulb tells by itself after a command.
+    /// By a notification after each command.
     pub command: bool,
-    /// The bulb tells by itself when anybody changed something.
+    /// By a notification after each change, whoever made it.
     pub change: bool,
-    /// The bulb tells when it is asked.
-    pub ask: bool,
-    /// Advertisements tell.
+    /// By a notification that answers a query.
+    pub query: bool,
+    /// In advertisements.
     pub advert: bool,
 }
 
 impl Profile {
-    /// What can be set.
+    /// The features that commands can set; none for an [unsupported](Self::unsupported) model.
     #[must_use]
-    pub fn settable(&self) -> Items {
+    pub fn settable(&self) -> Features {
         if self.unsupported.is_some() {
-            return Items::NONE;
+            return Features::NONE;
         }
-        self.commands.iter().fold(Items::NONE, |all, command| all.or(command.items.and(self.can.declared)))
+        let all = self.commands.iter().fold(Features::NONE, |all, command| all.or(command.features));
+        all.and(self.abilities.declared)
     }
 
-    /// What the bulb reports.
+    /// The features that status frames report.
     #[must_use]
-    pub fn reported(&self) -> Items {
-        self.reports.iter().fold(Items::NONE, |all, report| all.or(report.items()))
+    pub fn reported(&self) -> Features {
+        self.statuses.iter().fold(Features::NONE, |all, status| all.or(status.features()))
     }
 
-    /// What advertisements tell.
+    /// The features that advertisements report.
     #[must_use]
-    pub fn advertised(&self) -> Items {
-        self.adverts.iter().fold(Items::NONE, |all, advert| all.or(advert.template.items()))
+    pub fn advertised(&self) -> Features {
+        self.adverts.iter().fold(Features::NONE, |all, advert| all.or(advert.template.features()))
     }
 
-    /// By which ways the bulb tells its state. None of them: it is write-only, and its state is always assumed.
+    /// The ways in which a bulb reports its state.
     #[must_use]
     pub fn readback(&self) -> Readback {
-        let any = |way: fn(&StatusRule) -> bool| self.reports.iter().any(way);
+        let any = |way: fn(&StatusRule) -> bool| self.statuses.iter().any(way);
         Readback {
-            read: any(|report| report.on_read),
-            command: any(|report| report.on_command),
-            change: any(|report| report.on_change),
-            ask: any(|report| report.ask.is_some()),
+            read: any(|status| status.on_read),
+            command: any(|status| status.on_command),
+            change: any(|status| status.on_change),
+            query: any(|status| status.query.is_some()),
             advert: !self.adverts.is_empty(),
         }
     }
 
-    /// Whether brightness is only scaled colour.
+    /// Whether the bulb has no brightness and is dimmed by scaling colour and white.
     #[must_use]
     pub const fn scales_brightness(&self) -> bool {
-        self.can.scaled
+        self.abilities.scaled
     }
 
-    /// How far the ability can be trusted; none if the lamp does not have it.
+    /// The grade of a feature; `None` if the family does not have the feature.
     #[must_use]
-    pub fn grade_of(&self, item: Item) -> Option<Grade> {
-        self.can.grades.iter().find(|(known, _)| *known == item).map(|(_, grade)| *grade)
+    pub fn grade_of(&self, feature: Feature) -> Option<Grade> {
+        self.abilities.grades.iter().find(|(known, _)| *known == feature).map(|(_, grade)| *grade)
     }
 
-    /// The least and the greatest value that can be set, in percent or kelvin. None for power, colour and effects, and for
-    /// what cannot be set.
+    /// The least and the greatest value of a feature, in percent or kelvin. `None` for power, colour and effects, and for
+    /// features that the family does not have.
     #[must_use]
-    pub fn range(&self, item: Item) -> Option<(u32, u32)> {
-        let scale = self.can.scale_of(item)?;
-        self.can.declared.contains(item).then_some(scale.range)
+    pub fn range(&self, feature: Feature) -> Option<(u32, u32)> {
+        let scale = self.abilities.scale_of(feature)?;
+        self.abilities.declared.contains(feature).then_some(scale.range)
     }
 
-    /// The effects that have names, in the order of their numbers.
+    /// The names of the effects, in the order of their numbers.
     pub fn effects(&self) -> impl Iterator<Item = &str> {
-        self.can.effects.iter().map(|(name, _)| name.as_str())
+        self.abilities.effects.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The first and the last of the effects that go by their number.
+    /// The first and the last of the effects that only have a number.
     #[must_use]
     pub const fn numbered_effects(&self) -> Option<(u32, u32)> {
-        self.can.numbered
+        self.abilities.numbered
     }
 
-    /// The roles that give reports by notification.
+    /// The roles that send status frames as notifications.
     pub fn notifying_roles(&self) -> impl Iterator<Item = &Role> {
-        self.roles.iter().filter(|role| {
-            self.reports.iter().any(|report| {
-                let notified = report.ask.is_some() || report.on_command || report.on_change;
-                report.from == role.name && notified
-            })
-        })
+        let notifies = |status: &StatusRule| status.query.is_some() || status.on_command || status.on_change;
+        self.roles_with_status(notifies)
     }
 
-    /// The roles whose value is a report.
+    /// The roles whose value is a status frame.
     pub fn readable_roles(&self) -> impl Iterator<Item = &Role> {
+        self.roles_with_status(|status| status.on_read)
+    }
+
+    fn roles_with_status(&self, has: impl Fn(&StatusRule) -> bool) -> impl Iterator<Item = &Role> {
         self.roles
             .iter()
-            .filter(|role| self.reports.iter().any(|report| report.from == role.name && report.on_read))
+            .filter(move |role| self.statuses.iter().any(|status| status.role == role.name && has(status)))
     }
 
     /// The role of this name.

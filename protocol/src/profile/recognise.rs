@@ -40,7 +40,7 @@ pub struct AdvertData {
 /// Something that speaks for a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What, for people: `name "ELK-BLEDOM" is like ELK-BLE*`.
+    /// Content, for people: `name "ELK-BLEDOM" is like ELK-BLE*`.
     pub text: String,
     /// How much it says, 1 to 100.
     pub score: u8,
@@ -48,7 +48,7 @@ pub struct Evidence {
 
 /// How much speaks for a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recognised {
+pub struct FamilyMatch {
     /// The family.
     pub family: String,
     /// The variant, where the evidence is for one.
@@ -60,31 +60,33 @@ pub struct Recognised {
 }
 
 /// A score from which on a bulb is taken for one of a family.
-pub const ENOUGH: u32 = 50;
+pub const MIN_SCORE: u32 = 50;
 /// How much more must speak for a family than for the next.
-pub const LEAD: u32 = 10;
+pub const MIN_LEAD: u32 = 10;
 
 /// What all the evidence comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict<'a> {
+pub enum Identification<'a> {
     /// It is one of this family.
-    Sure(&'a Recognised),
+    Certain(&'a FamilyMatch),
     /// Something speaks for these, not enough for any, or as much for several: the nearest first.
-    Unsure(Vec<&'a Recognised>),
+    Uncertain(Vec<&'a FamilyMatch>),
     /// Nothing speaks for any.
     Unknown,
 }
 
 /// Weighs families against each other.
 #[must_use]
-pub fn decide(all: &[Recognised]) -> Verdict<'_> {
-    let mut nearest: Vec<&Recognised> = all.iter().filter(|one| one.score > 0).collect();
+pub fn identify(all: &[FamilyMatch]) -> Identification<'_> {
+    let mut nearest: Vec<&FamilyMatch> = all.iter().filter(|one| one.score > 0).collect();
     nearest.sort_by_key(|one| core::cmp::Reverse(one.score));
     let next = nearest.get(1).map_or(0, |one| one.score);
     match nearest.first() {
-        None => Verdict::Unknown,
-        Some(first) if first.score >= ENOUGH && first.score >= next + LEAD => Verdict::Sure(first),
-        Some(_) => Verdict::Unsure(nearest),
+        None => Identification::Unknown,
+        Some(first) if first.score >= MIN_SCORE && first.score >= next + MIN_LEAD => {
+            Identification::Certain(first)
+        }
+        Some(_) => Identification::Uncertain(nearest),
     }
 }
 
@@ -92,7 +94,7 @@ impl Family {
     /// What speaks for this family in an advertisement: of each kind of evidence the best. Of two names that match, the one
     /// with more letters counts, of two data the one with more bits. The variant is that of the best that names one.
     #[must_use]
-    pub fn recognise(&self, advert: &Advert<'_>) -> Recognised {
+    pub fn recognise(&self, advert: &Advert<'_>) -> FamilyMatch {
         let name = advert.name.map(trim_padding);
         // By kind: name, service, manufacturer data, service data.
         let mut best: [Option<(usize, &MatchDef, String)>; 4] = [const { None }; 4];
@@ -113,7 +115,7 @@ impl Family {
             }
         }
         let found: Vec<_> = best.into_iter().flatten().collect();
-        Recognised {
+        FamilyMatch {
             family: self.name().to_string(),
             variant: variant.map(|(_, variant)| variant.to_string()),
             score: found.iter().map(|(_, rule, _)| u32::from(rule.score.value)).sum(),
@@ -153,7 +155,7 @@ fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(
 
 /// A characteristic of a role, as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct RoleMatch {
     /// The role.
     pub role: String,
     /// The service.
@@ -166,9 +168,9 @@ pub struct Found {
 
 /// Whether a GATT table is one of this family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fit {
+pub struct TableMatch {
     /// The roles that were found.
-    pub roles: Vec<Found>,
+    pub roles: Vec<RoleMatch>,
     /// What speaks against it, for people; empty if nothing does.
     pub problems: Vec<String>,
 }
@@ -176,13 +178,13 @@ pub struct Fit {
 impl Profile {
     /// Looks for the characteristics of every role in a GATT table of (service, characteristic, properties).
     #[must_use]
-    pub fn fit(&self, table: &[(Uuid, Uuid, Properties)]) -> Fit {
+    pub fn match_table(&self, table: &[(Uuid, Uuid, Properties)]) -> TableMatch {
         let find = |place: &CharacteristicPath| {
             table.iter().find(|(service, characteristic, _)| {
                 place.service.is_none_or(|own| own == *service) && place.characteristic == *characteristic
             })
         };
-        let mut fit = Fit::default();
+        let mut fit = TableMatch::default();
         for place in &self.forbid {
             if find(place).is_some() {
                 fit.problems.push(format!("it has {place}, which {} never has", self.name));
@@ -193,7 +195,7 @@ impl Profile {
             let there: Vec<_> = role.at.iter().filter_map(find).collect();
             let fits = there.iter().find(|(.., properties)| has(*properties));
             match (fits, there.first()) {
-                (Some((service, characteristic, properties)), _) => fit.roles.push(Found {
+                (Some((service, characteristic, properties)), _) => fit.roles.push(RoleMatch {
                     role: role.name.clone(),
                     service: *service,
                     characteristic: *characteristic,

@@ -1,53 +1,50 @@
-//! The text of a template, as a profile file has it, taken apart. What the words mean is in docs/PROFILES.md.
+//! Parsing of frame templates. docs/PROFILES.md describes their syntax.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::can::{Can, Field, Grade};
-use super::light::{Item, Items};
-use crate::profile::Mode;
+use super::abilities::{Abilities, Field};
+use super::light::{Features, Mode};
 
 /// A part of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A byte that is sent so. Read, it must be the same in the bits of the mask.
+    /// A fixed byte. A frame that is read must match it in the bits of the mask.
     Byte { value: u8, mask: u8 },
-    /// Sent as zeros up to the frame's length; whatever else is there when read.
+    /// `...`: zeros up to the length of the frame; any bytes in a frame that is read.
     Rest,
-    /// One to four bytes that hold fields, the highest bits first.
-    Fields { parts: Vec<Part>, bytes: usize, little: bool },
-    /// A check over all bytes before it, from this one on.
-    Check { kind: Check, from: usize },
+    /// One to four bytes of fields, the highest bits first.
+    Fields { fields: Vec<BitField>, bytes: usize, little_endian: bool },
+    /// A checksum over the bytes before it, starting at `from`.
+    Checksum { kind: Checksum, from: usize },
 }
 
-/// A field within its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) what: What,
+pub(crate) struct BitField {
+    pub(crate) content: Content,
     pub(crate) bits: u32,
 }
 
+/// The content of a bit field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// A value, and its number where it is not known.
-    Field { field: Field, default: Option<u32> },
-    /// Bits that are always so.
+pub(crate) enum Content {
+    /// A value, and the number to send if the value is not known.
+    Value { field: Field, default: Option<u32> },
+    /// Fixed bits.
     Constant(u32),
-    /// Sent as zeros; whatever else is there when read.
+    /// Zeros; any bits in a frame that is read.
     Any,
 }
 
-/// What a check byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Check {
-    /// The lowest eight bits of the sum.
+pub(crate) enum Checksum {
+    /// The sum, modulo 256.
     Sum,
-    /// The exclusive or.
     Xor,
 }
 
-impl Check {
+impl Checksum {
     pub(crate) fn of(self, bytes: &[u8]) -> u8 {
         match self {
             Self::Sum => bytes.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte)),
@@ -63,122 +60,114 @@ impl Check {
     }
 }
 
-/// A frame as a sequence of parts.
+/// A parsed frame template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) tokens: Vec<Token>,
-    /// The length of the frame where the template has a rest; without it the rest is as long as it comes.
+    /// The length of a frame with a [`Token::Rest`]; without it, the rest may have any length.
     pub(crate) length: Option<usize>,
+    /// The length without the rest.
+    pub(crate) min_len: usize,
+    pub(crate) has_rest: bool,
 }
 
 impl Template {
-    /// Reads the text of a template.
-    pub(crate) fn parse(text: &str, can: &Can, frame_length: Option<usize>) -> Result<Self, String> {
-        let tokens = words(text)?.into_iter().map(|word| token(word, can)).collect::<Result<Vec<_>, _>>()?;
-        let template = Self { tokens, length: frame_length };
-        if template.tokens.is_empty() {
-            return Err("a frame has at least one byte".to_string());
+    pub(crate) fn parse(
+        text: &str,
+        abilities: &Abilities,
+        frame_length: Option<usize>,
+    ) -> Result<Self, String> {
+        let tokens = words(text)?.into_iter().map(|word| token(word, abilities));
+        let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+        let min_len = tokens.iter().map(Token::len).sum();
+        let rests = tokens.iter().filter(|token| **token == Token::Rest).count();
+        if tokens.is_empty() {
+            return Err("a frame needs at least one byte".to_string());
         }
-        if template.tokens.iter().filter(|token| **token == Token::Rest).count() > 1 {
-            return Err("a frame has one `...` at most".to_string());
+        if rests > 1 {
+            return Err("a frame can only have one `...`".to_string());
         }
-        if template.has_rest() && frame_length.is_some_and(|length| length < template.fixed_len()) {
-            return Err(format!(
-                "the frame is longer than frame_length: {} bytes without `...`",
-                template.fixed_len()
-            ));
+        if rests == 1 && frame_length.is_some_and(|length| length < min_len) {
+            return Err(format!("the frame is longer than frame_length: {min_len} bytes without `...`"));
         }
-        template.colours_are_whole()?;
+        let template = Self { tokens, length: frame_length, min_len, has_rest: rests == 1 };
+        template.validate_colors()?;
         Ok(template)
     }
 
-    fn colours_are_whole(&self) -> Result<(), String> {
+    fn validate_colors(&self) -> Result<(), String> {
         let has: Vec<Field> = self.fields().map(|(field, _)| field).collect();
-        for whole in [
+        for color in [
             &[Field::Red, Field::Green, Field::Blue][..],
             &[Field::Hue, Field::Saturation],
             &[Field::X, Field::Y],
         ] {
-            let there = whole.iter().filter(|field| has.contains(field)).count();
-            if there != 0 && there != whole.len() {
-                let names: Vec<_> = whole.iter().map(|field| format!("{{{}}}", field.name())).collect();
+            let present = color.iter().filter(|field| has.contains(field)).count();
+            if present != 0 && present != color.len() {
+                let names: Vec<_> = color.iter().map(|field| format!("{{{}}}", field.name())).collect();
                 return Err(format!("a colour needs all of {}", names.join(", ")));
             }
         }
         Ok(())
     }
 
-    pub(crate) fn has_rest(&self) -> bool {
-        self.tokens.contains(&Token::Rest)
-    }
-
-    /// The length without the rest.
-    pub(crate) fn fixed_len(&self) -> usize {
-        self.tokens.iter().map(Token::len).sum()
-    }
-
-    /// The fields, and whether each has a number where its value is not known.
+    /// The fields, and whether each has a default.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (Field, bool)> {
-        self.tokens.iter().flat_map(Token::parts).filter_map(|part| match part.what {
-            What::Field { field, default } => Some((field, default.is_some())),
+        self.tokens.iter().flat_map(Token::fields).filter_map(|field| match field.content {
+            Content::Value { field, default } => Some((field, default.is_some())),
             _ => None,
         })
     }
 
-    /// What can be said with it.
-    pub(crate) fn items(&self) -> Items {
-        self.fields().filter(|(field, _)| field.tells()).map(|(field, _)| field.item()).collect()
+    /// The features that the template carries.
+    pub(crate) fn features(&self) -> Features {
+        self.fields().filter(|(field, _)| field.carries_state()).map(|(field, _)| field.feature()).collect()
     }
 
-    /// How many of its bits are always the same: of two templates, the one with more is tried first.
+    /// The number of fixed bits. Of two templates that match a frame, the one with more is the better match.
     pub(crate) fn fixed_bits(&self) -> u32 {
-        self.tokens
-            .iter()
-            .map(|token| match token {
-                Token::Byte { mask, .. } => mask.count_ones(),
-                Token::Check { .. } => 8,
-                Token::Rest => 0,
-                Token::Fields { parts, .. } => parts
-                    .iter()
-                    .map(|part| if matches!(part.what, What::Constant(_)) { part.bits } else { 0 })
-                    .sum(),
-            })
-            .sum()
+        let constant = |field: &BitField| matches!(field.content, Content::Constant(_));
+        let bits = |token: &Token| match token {
+            Token::Byte { mask, .. } => mask.count_ones(),
+            Token::Checksum { .. } => 8,
+            Token::Rest => 0,
+            Token::Fields { fields, .. } => {
+                fields.iter().filter(|field| constant(field)).map(|field| field.bits).sum()
+            }
+        };
+        self.tokens.iter().map(bits).sum()
     }
 
-    /// The mode that a frame with it puts the lamp into, or reports.
+    /// The mode that the frame sets or reports.
     pub(crate) fn mode(&self) -> Option<Mode> {
-        [Item::Effect, Item::Color, Item::White, Item::Kelvin]
-            .into_iter()
-            .find(|item| self.items().contains(*item))
-            .and_then(Item::mode)
+        self.features().mode()
     }
 }
 
 impl Token {
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         match self {
-            Self::Byte { .. } | Self::Check { .. } => 1,
+            Self::Byte { .. } | Self::Checksum { .. } => 1,
             Self::Rest => 0,
             Self::Fields { bytes, .. } => *bytes,
         }
     }
 
-    fn parts(&self) -> &[Part] {
+    fn fields(&self) -> &[BitField] {
         match self {
-            Self::Fields { parts, .. } => parts,
+            Self::Fields { fields, .. } => fields,
             _ => &[],
         }
     }
 }
 
-/// Words stand apart by spaces; braces hold theirs together.
+/// Splits a template at spaces and around braces.
 fn words(text: &str) -> Result<Vec<&str>, String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let end = if rest.starts_with('{') {
-            rest.find('}').ok_or("a { without its }")? + 1
+            rest.find('}').ok_or("this frame has a { without a }")? + 1
         } else {
             rest.find([' ', '\t', '{']).unwrap_or(rest.len())
         };
@@ -189,7 +178,7 @@ fn words(text: &str) -> Result<Vec<&str>, String> {
     Ok(words)
 }
 
-fn token(word: &str, can: &Can) -> Result<Token, String> {
+fn token(word: &str, abilities: &Abilities) -> Result<Token, String> {
     if word == "..." {
         return Ok(Token::Rest);
     }
@@ -197,7 +186,7 @@ fn token(word: &str, can: &Can) -> Result<Token, String> {
         return Ok(Token::Byte { value: 0, mask: 0 });
     }
     if let Some(inner) = word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-        return braces(inner.trim(), can);
+        return braces(inner.trim(), abilities);
     }
     let (value, mask) = match (word.strip_suffix('?'), word.split_once('/')) {
         (Some(value), _) => (value, "00"),
@@ -207,84 +196,84 @@ fn token(word: &str, can: &Can) -> Result<Token, String> {
     match (byte(value), byte(mask)) {
         (Some(value), Some(mask)) => Ok(Token::Byte { value, mask }),
         _ => Err(format!(
-            "`{word}` is no part of a frame: a byte is two hex digits (7E), 7E? one that reads as anything, \
-             75/7F one under a mask, ?? any byte, ... the rest, {{red}} a field"
+            "`{word}` is not a part of a frame: write 7E for a byte, 7E? for a byte that is not checked when \
+             read, 75/7F for a byte with a mask, ?? for any byte, ... for the rest, or {{red}} for a field"
         )),
     }
 }
 
-/// A byte of two hex digits.
+/// Parses a byte of two hex digits.
 pub(crate) fn byte(text: &str) -> Option<u8> {
     let digits = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
     digits.then(|| u8::from_str_radix(text, 16).ok()).flatten()
 }
 
-fn braces(inner: &str, can: &Can) -> Result<Token, String> {
-    if let Some(check) = check(inner)? {
-        return Ok(check);
+fn braces(inner: &str, abilities: &Abilities) -> Result<Token, String> {
+    if let Some(checksum) = checksum(inner)? {
+        return Ok(checksum);
     }
     if inner.contains('|') || inner.starts_with(|first: char| first == '_' || first.is_ascii_digit()) {
-        return bits(inner, can);
+        return bits(inner, abilities);
     }
     let (name, default) = split(inner, '=');
     let (name, order) = split(name, ':');
-    let (bytes, little) = match order {
+    let (bytes, little_endian) = match order {
         None => (1, false),
         Some("le") => (2, true),
         Some("be") => (2, false),
         Some(other) => {
             return Err(format!(
-                "`{other}` is no byte order: {{{name}:le}} is two bytes with the low one first, {{{name}:be}} with the high one; \
-                 bits are written {{{name}:7|_:1}}"
+                "`{other}` is not a byte order: write {{{name}:le}} for two bytes, low byte first, {{{name}:be}} for high \
+                 byte first, or {{{name}:7|_:1}} for bits"
             ));
         }
     };
     let bits = if bytes == 1 { 8 } else { 16 };
-    let what = field(name, default, bits, can)?;
-    Ok(Token::Fields { parts: alloc::vec![Part { what, bits }], bytes, little })
+    let content = field(name, default, bits, abilities)?;
+    Ok(Token::Fields { fields: alloc::vec![BitField { content, bits }], bytes, little_endian })
 }
 
-fn check(inner: &str) -> Result<Option<Token>, String> {
+fn checksum(inner: &str) -> Result<Option<Token>, String> {
     let (name, from) = split(inner, ':');
     let kind = match name {
-        "sum" => Check::Sum,
-        "xor" => Check::Xor,
+        "sum" => Checksum::Sum,
+        "xor" => Checksum::Xor,
         _ => return Ok(None),
     };
     let from = match from {
         None => 0,
-        Some(text) => text
-            .parse()
-            .map_err(|_| format!("`{text}` is no position: {{{name}:2}} leaves out the first two bytes"))?,
+        Some(text) => text.parse().map_err(|_| {
+            format!("`{text}` is not a number of bytes: {{{name}:2}} skips the first two bytes")
+        })?,
     };
-    Ok(Some(Token::Check { kind, from }))
+    Ok(Some(Token::Checksum { kind, from }))
 }
 
-/// `{power:1|brightness:7}`, `{0x8:4|white:12|le}`.
-fn bits(inner: &str, can: &Can) -> Result<Token, String> {
-    let (inner, little) = inner.strip_suffix("|le").map_or((inner, false), |inner| (inner, true));
-    let mut parts = Vec::new();
+/// Parses bit fields: `power:1|brightness:7`, `0x8:4|white:12|le`.
+fn bits(inner: &str, abilities: &Abilities) -> Result<Token, String> {
+    let (inner, little_endian) = inner.strip_suffix("|le").map_or((inner, false), |inner| (inner, true));
+    let mut fields = Vec::new();
     for text in inner.split('|') {
         let (text, default) = split(text, '=');
         let (name, bits) = split(text, ':');
-        let bits =
-            bits.and_then(|bits| bits.parse().ok()).filter(|bits| (1..=16).contains(bits)).ok_or_else(
-                || format!("`{text}` does not say its number of bits, 1 to 16, as {{power:1|_:7}} does"),
-            )?;
-        let what = match constant(name) {
-            _ if name == "_" => What::Any,
-            Some(value) if value >> bits == 0 => What::Constant(value),
-            Some(_) => return Err(format!("{name} has more than {bits} bits")),
-            None => field(name, default, bits, can)?,
+        let bits = bits
+            .and_then(|bits| bits.parse().ok())
+            .filter(|bits| (1..=16).contains(bits))
+            .ok_or_else(|| format!("`{text}` needs its number of bits, 1 to 16, as in {{power:1|_:7}}"))?;
+        let content = match constant(name) {
+            _ if name == "_" => Content::Any,
+            Some(value) if value >> bits == 0 => Content::Constant(value),
+            Some(_) => return Err(format!("{name} does not fit into {bits} bits")),
+            None => field(name, default, bits, abilities)?,
         };
-        parts.push(Part { what, bits });
+        fields.push(BitField { content, bits });
     }
-    let total: u32 = parts.iter().map(|part| part.bits).sum();
+    let total: u32 = fields.iter().map(|field| field.bits).sum();
     if !total.is_multiple_of(8) || total > 32 {
         return Err(format!("{{{inner}}} is {total} bits long, not 8, 16, 24 or 32"));
     }
     let bytes = usize::try_from(total / 8).unwrap_or(0);
-    Ok(Token::Fields { parts, bytes, little })
+    Ok(Token::Fields { fields, bytes, little_endian })
 }
 
 fn constant(name: &str) -> Option<u32> {
@@ -301,58 +290,54 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
     }
 }
 
-fn field(name: &str, default: Option<&str>, bits: u32, can: &Can) -> Result<What, String> {
+fn field(name: &str, default: Option<&str>, bits: u32, abilities: &Abilities) -> Result<Content, String> {
     let field = Field::named(name).ok_or_else(|| {
         let known: Vec<_> = Field::names().collect();
-        format!("there is no field {{{name}}}; there are {}, and the checks sum and xor", known.join(", "))
+        format!(
+            "there is no field {{{name}}}; the fields are {}, and the checksums sum and xor",
+            known.join(", ")
+        )
     })?;
-    let item = field.item();
-    if !can.declared.contains(item) {
-        return Err(format!("{{{name}}} needs `{item}` in [can], which says what the lamp can do"));
+    let feature = field.feature();
+    if !abilities.declared.contains(feature) {
+        return Err(format!("{{{name}}} needs `{feature}` in [can], which lists what the bulb can do"));
     }
-    if !field.tells() && can.tint.is_empty() {
+    if !field.carries_state() && abilities.tint.is_empty() {
         return Err(format!("{{{name}}} needs can.kelvin.tint, the preview colours by kelvin"));
     }
-    if can.greatest(field) >> bits != 0 {
+    if abilities.max_number(field) >> bits != 0 {
         return Err(format!(
-            "{{{name}}} has numbers up to {}, which {bits} bits do not hold",
-            can.greatest(field)
+            "{{{name}}} has numbers up to {}, which do not fit into {bits} bits",
+            abilities.max_number(field)
         ));
     }
     let default = match default {
         None => None,
-        Some(text) => Some(default_number(field, text, can)?),
+        Some(text) => Some(default_number(field, text, abilities)?),
     };
-    Ok(What::Field { field, default })
+    Ok(Content::Value { field, default })
 }
 
-fn default_number(field: Field, text: &str, can: &Can) -> Result<u32, String> {
-    let wrong = |need: &str| format!("`{text}` is no value for {{{}}}: {need} is needed", field.name());
+fn default_number(field: Field, text: &str, abilities: &Abilities) -> Result<u32, String> {
+    let wrong = |need: &str| format!("`{text}` is not a value for {{{}}}: use {need}", field.name());
     let number = || text.parse::<u32>().ok();
     match field {
-        Field::Effect => can.effect_number(text).ok_or_else(|| wrong("the name of an effect")),
+        Field::Effect => abilities.effect_number(text).ok_or_else(|| wrong("the name of an effect")),
         Field::Power => match text {
-            "on" => Ok(can.power.0),
-            "off" => Ok(can.power.1),
+            "on" => Ok(abilities.power.0),
+            "off" => Ok(abilities.power.1),
             _ => Err(wrong("on or off")),
         },
         Field::Red | Field::Green | Field::Blue => {
-            number().filter(|n| *n <= 255).map(|n| can.color.to_raw(n)).ok_or_else(|| wrong("0 to 255"))
+            number().filter(|n| *n <= 255).map(|n| abilities.color.to_raw(n)).ok_or_else(|| wrong("0 to 255"))
         }
         _ => {
-            let scale =
-                can.scale_of(field.item()).ok_or_else(|| "this field takes no default".to_string())?;
-            let (least, most) = scale.range;
-            let inside = number().filter(|number| (least..=most).contains(number));
-            inside.map(|n| scale.to_raw(n)).ok_or_else(|| wrong(&format!("{least} to {most}")))
+            let scale = abilities
+                .scale_of(field.feature())
+                .ok_or_else(|| "this field cannot have a default".to_string())?;
+            let (min, max) = scale.range;
+            let inside = number().filter(|number| (min..=max).contains(number));
+            inside.map(|n| scale.to_raw(n)).ok_or_else(|| wrong(&format!("{min} to {max}")))
         }
-    }
-}
-
-impl Grade {
-    /// Whether support is to be called experimental.
-    #[must_use]
-    pub fn experimental(self) -> bool {
-        self == Self::C
     }
 }

@@ -1,214 +1,210 @@
-//! A virtual lamp: a profile with a state and a place in a GATT table. It is what the virtual bulbs of all radios are
-//! made of, so that each family behaves the same everywhere. Without a clock: who plays it says when it tells what it has
-//! to tell.
+//! A virtual bulb: a profile with a state and a GATT table.
+//!
+//! The virtual radio, the virtual peripherals of the real Bluetooth stack and the tests share it, so a family behaves the
+//! same everywhere. It has no clock: the caller decides when to send the status frames.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Profile;
-use super::bulb::{DecodedCommand, Occasion, StatusFrame};
-use super::light::{Item, Light, Mode};
+use super::frame::DecodeErrorKind;
+use super::light::{Feature, Light, Mode};
+use super::peripheral::{DecodedCommand, StatusFrame, Trigger};
 use super::recognise::AdvertData;
 use super::text::CharacteristicPath;
 use crate::Percent;
 use crate::gatt::Uuid;
 
-/// ATT errors of a request that is refused (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1): one for frames of a wrong length,
-/// and the first of those that are the firmware's own.
+/// The ATT error for a frame of a wrong length (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
 const INVALID_LENGTH: u8 = 0x0d;
+/// The ATT error for every other refused frame: the first of the range for applications (same section).
 const OUT_OF_RANGE: u8 = 0x80;
 
-/// A virtual lamp.
+/// A virtual bulb.
 #[derive(Clone, Debug)]
 pub struct VirtualBulb {
     profile: Profile,
-    /// Its roles, and where each is in its table.
+    /// The roles that the table has, and their characteristics.
     roles: Vec<(String, CharacteristicPath)>,
     light: Light,
     sequence: u8,
-    /// How many of the first writes it has been given over this link.
-    greeted: usize,
+    /// The number of first writes received over this link.
+    first_writes: usize,
 }
 
-/// What a lamp does with a write that it has accepted.
+/// The effect of an accepted write on a [`VirtualBulb`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reaction {
-    /// It has changed as it was told, or is already so; it tells of [`Occasion::Command`].
-    Obeyed,
-    /// It was asked, and tells of [`Occasion::Question`].
-    Asked(usize),
-    /// Nothing.
-    Nothing,
-    /// Nothing is commanded here: the value is to be kept, and read back.
-    Kept,
+pub enum WriteOutcome {
+    /// The bulb carried out a command; send the frames of [`Trigger::Command`].
+    Applied,
+    /// The bulb received this query; send the frames of [`Trigger::Query`].
+    Query(usize),
+    /// The bulb does nothing.
+    Ignored,
+    /// The characteristic takes no commands. Store the value, and return it to reads.
+    Stored,
 }
 
-/// What a lamp sends, and where.
+/// A frame that a virtual bulb sends, by characteristic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentFrame {
-    /// The characteristic; its service is always there.
+    /// The characteristic; its service is always present.
     pub at: CharacteristicPath,
-    /// The bytes.
+    /// The bytes of the frame.
     pub bytes: Vec<u8>,
 }
 
 impl Profile {
-    /// The state that a virtual lamp starts with: what is said, which has to be something that the family
-    /// [can do](Profile::check), and besides off, half bright, white.
+    /// The state in which a virtual bulb starts: `given`, completed with off, 50 % and white.
+    ///
+    /// [Validate](Profile::validate) `given` first.
     #[must_use]
-    pub fn starting(&self, said: &Light) -> Light {
-        let mut light = self.initial(false);
+    pub fn starting_state(&self, given: &Light) -> Light {
+        let mut light = self.full_state(false);
         if light.brightness.is_some() && !self.scales_brightness() {
-            let (least, most) = self.range(Item::Brightness).unwrap_or((0, 100));
-            light.brightness = Some(Percent::clamped(u8::try_from(50.clamp(least, most)).unwrap_or(50)));
+            let (min, max) = self.range(Feature::Brightness).unwrap_or((0, 100));
+            light.brightness = Some(Percent::clamped(u8::try_from(50.clamp(min, max)).unwrap_or(50)));
         }
-        light.merged(said)
+        light.merged(given)
     }
 
-    /// Whether anything is ever written to a role.
-    fn commands_go_to(&self, role: &str) -> bool {
-        self.commands.iter().any(|command| command.to == role) || self.asks.iter().any(|ask| ask.to == role)
+    fn takes_commands(&self, role: &str) -> bool {
+        self.commands.iter().any(|command| command.role == role)
+            || self.queries.iter().any(|query| query.role == role)
     }
 }
 
 impl VirtualBulb {
-    /// A lamp in this state, whose table has these services and characteristics. A role is where it is first looked for
-    /// and found, whatever the properties there.
+    /// A bulb in this state, with a GATT table of (service, characteristic).
+    ///
+    /// Each role is at the first of its places that the table has, whatever the properties there.
     #[must_use]
     pub fn new(profile: Profile, table: &[(Uuid, Uuid)], light: Light) -> Self {
-        let spot = |at: &CharacteristicPath| {
-            let (service, characteristic) = table.iter().copied().find(|(service, uuid)| {
-                at.service.is_none_or(|own| own == *service) && at.characteristic == *uuid
+        let find = |at: &CharacteristicPath| {
+            let (service, characteristic) = table.iter().copied().find(|(service, characteristic)| {
+                at.service.is_none_or(|wanted| wanted == *service) && at.characteristic == *characteristic
             })?;
             Some(CharacteristicPath { service: Some(service), characteristic })
         };
-        let roles = profile.roles.iter().filter_map(|role| {
-            let at = role.at.iter().find_map(spot)?;
-            Some((role.name.clone(), at))
-        });
-        Self { roles: roles.collect(), profile, light, sequence: 0, greeted: 0 }
+        let roles = profile.roles.iter();
+        let roles = roles.filter_map(|role| Some((role.name.clone(), role.at.iter().find_map(find)?)));
+        Self { roles: roles.collect(), profile, light, sequence: 0, first_writes: 0 }
     }
 
-    /// What it plays.
+    /// The profile of the bulb.
     #[must_use]
     pub const fn profile(&self) -> &Profile {
         &self.profile
     }
 
-    /// Its state.
+    /// The state of the bulb.
     #[must_use]
     pub const fn light(&self) -> &Light {
         &self.light
     }
 
-    /// Puts it into a state, whoever did that.
+    /// Sets the state, as a button or a remote control does.
     pub fn set(&mut self, light: Light) {
         self.light = light;
     }
 
-    /// A link came up. One that was up before and is only found again has its first writes behind it.
-    pub fn connected(&mut self, found_again: bool) {
-        self.greeted = if found_again { usize::MAX } else { 0 };
+    /// Records that a link is up. With `resumed`, the first writes were made before.
+    pub fn connected(&mut self, resumed: bool) {
+        self.first_writes = if resumed { usize::MAX } else { 0 };
     }
 
-    /// The roles of a characteristic.
     fn roles_at(&self, at: CharacteristicPath) -> impl Iterator<Item = &str> {
-        self.roles.iter().filter(move |(_, own)| *own == at).map(|(name, _)| name.as_str())
+        self.roles.iter().filter(move |(_, path)| *path == at).map(|(name, _)| name.as_str())
     }
 
-    /// Whether a characteristic is one of the family's own.
+    /// Whether the profile has a role for this characteristic.
     #[must_use]
     pub fn has_role(&self, at: CharacteristicPath) -> bool {
         self.roles_at(at).next().is_some()
     }
 
-    /// The role to which commands are written there.
-    fn commanded(&self, at: CharacteristicPath) -> Option<&str> {
-        self.roles_at(at).find(|role| self.profile.commands_go_to(role))
+    fn command_role(&self, at: CharacteristicPath) -> Option<&str> {
+        self.roles_at(at).find(|role| self.profile.takes_commands(role))
     }
 
-    /// Whether it accepts a write.
+    /// Whether the bulb accepts a write.
     ///
     /// # Errors
-    /// The ATT error that it answers a request with.
+    /// The ATT error code of the answer to a write request.
     pub fn accepts(&self, at: CharacteristicPath, bytes: &[u8]) -> Result<(), u8> {
-        let Some(role) = self.commanded(at) else { return Ok(()) };
+        let Some(role) = self.command_role(at) else { return Ok(()) };
         if self.profile.unsupported.is_some() {
             return Err(OUT_OF_RANGE);
         }
         match self.profile.decode_command(role, bytes) {
             Ok(_) => Ok(()),
-            // Nothing nearer than a frame of another length.
-            Err(error) if error.nearness().0 <= 1 => Err(INVALID_LENGTH),
+            Err(error) if error.kind() <= DecodeErrorKind::Length => Err(INVALID_LENGTH),
             Err(_) => Err(OUT_OF_RANGE),
         }
     }
 
-    /// Takes a write. Frames that it does not accept come to nothing, and neither do commands before the first writes that
-    /// the family wants.
-    pub fn write(&mut self, at: CharacteristicPath, bytes: &[u8]) -> Reaction {
-        let Some(role) = self.commanded(at) else { return Reaction::Kept };
+    /// Receives a write. The bulb ignores frames that it does not accept, and commands before the family's first writes.
+    pub fn write(&mut self, at: CharacteristicPath, bytes: &[u8]) -> WriteOutcome {
+        let Some(role) = self.command_role(at) else { return WriteOutcome::Stored };
         if self.profile.unsupported.is_some() {
-            return Reaction::Nothing;
+            return WriteOutcome::Ignored;
         }
-        let first = self.profile.session.first.get(self.greeted);
-        let greets = first.is_some_and(|first| first.role == role && first.bytes == bytes);
-        let heard = self.profile.decode_command(role, bytes);
-        if greets {
-            self.greeted = self.greeted.saturating_add(1);
+        let first_writes = &self.profile.link_rules.first;
+        let expected = first_writes.get(self.first_writes);
+        let is_first_write = expected.is_some_and(|first| first.role == role && first.bytes == bytes);
+        let is_ready = is_first_write || self.first_writes >= first_writes.len();
+        let command = self.profile.decode_command(role, bytes);
+        if is_first_write {
+            self.first_writes = self.first_writes.saturating_add(1);
         }
-        match heard {
-            Ok(DecodedCommand::Change(_)) if !greets && self.greeted < self.profile.session.first.len() => {
-                Reaction::Nothing
-            }
-            Ok(DecodedCommand::Change(change)) => {
+        match command {
+            Ok(DecodedCommand::Change(change)) if is_ready => {
                 self.light.merge(&change);
-                Reaction::Obeyed
+                WriteOutcome::Applied
             }
-            Ok(DecodedCommand::Question(question)) => Reaction::Asked(question),
-            Ok(DecodedCommand::Nothing) | Err(_) => Reaction::Nothing,
+            Ok(DecodedCommand::Query(query)) => WriteOutcome::Query(query),
+            Ok(DecodedCommand::Change(_) | DecodedCommand::LinkRule) | Err(_) => WriteOutcome::Ignored,
         }
     }
 
-    /// What a read gives; none where the family has nothing to say there.
+    /// The value that a read returns; `None` if the profile has no status there.
     #[must_use]
     pub fn read(&self, at: CharacteristicPath) -> Option<Vec<u8>> {
-        let told = |role| self.answers(Occasion::Read(role)).into_iter().next();
-        self.roles_at(at).find_map(told).map(|answer| answer.bytes)
+        let first = |role| self.frames(Trigger::Read(role)).into_iter().next();
+        self.roles_at(at).find_map(first).map(|frame| frame.bytes)
     }
 
-    /// Who asks gets an answer: where the family has no report of what the lamp shines with, it is that of what it shone with
-    /// otherwise.
-    fn answers(&self, occasion: Occasion<'_>) -> Vec<StatusFrame> {
-        let as_if = |mode: Option<Mode>| {
+    /// The status frames. A read or a query always gets an answer: if the family has no frame for the present mode, the
+    /// bulb answers as if it were in another.
+    fn frames(&self, trigger: Trigger<'_>) -> Vec<StatusFrame> {
+        let in_mode = |mode: Option<Mode>| {
             let light = Light { mode, ..self.light.clone() };
-            self.profile.answers(occasion, &light, self.sequence)
+            self.profile.status_frames(trigger, &light, self.sequence)
         };
-        let answers = as_if(self.light.mode);
-        if !answers.is_empty() || !matches!(occasion, Occasion::Read(_) | Occasion::Question(_)) {
-            return answers;
+        let frames = in_mode(self.light.mode);
+        if !frames.is_empty() || !matches!(trigger, Trigger::Read(_) | Trigger::Query(_)) {
+            return frames;
         }
-        let modes = [Mode::Color, Mode::White, Mode::Effect];
-        modes
+        [Mode::Color, Mode::White, Mode::Effect]
             .into_iter()
-            .map(|mode| as_if(Some(mode)))
-            .find(|answers| !answers.is_empty())
+            .map(|mode| in_mode(Some(mode)))
+            .find(|frames| !frames.is_empty())
             .unwrap_or_default()
     }
 
-    /// What it sends on an occasion, as its state is by now.
-    pub fn tell(&mut self, occasion: Occasion<'_>) -> Vec<SentFrame> {
+    /// Builds the frames that the bulb sends in its present state.
+    pub fn status_frames(&mut self, trigger: Trigger<'_>) -> Vec<SentFrame> {
         if self.profile.unsupported.is_some() {
             return Vec::new();
         }
-        let answers = self.answers(occasion);
-        self.sequence = self.sequence.wrapping_add(u8::try_from(answers.len()).unwrap_or(u8::MAX));
-        let place = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, at)| *at);
-        let told = |answer: StatusFrame| Some(SentFrame { at: place(&answer.role)?, bytes: answer.bytes });
-        answers.into_iter().filter_map(told).collect()
+        let frames = self.frames(trigger);
+        self.sequence = self.sequence.wrapping_add(u8::try_from(frames.len()).unwrap_or(u8::MAX));
+        let path = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, path)| *path);
+        let sent = |frame: StatusFrame| Some(SentFrame { at: path(&frame.role)?, bytes: frame.bytes });
+        frames.into_iter().filter_map(sent).collect()
     }
 
-    /// What it advertises.
+    /// The advertisement of the bulb.
     #[must_use]
     pub fn advertise(&self) -> AdvertData {
         self.profile.advertise(&self.light)

@@ -23,7 +23,7 @@ impl Board {
         let way = self.profile.readback();
         let told = if way.read {
             self.read_all().await
-        } else if way.ask {
+        } else if way.query {
             self.ask().await
         } else if way.command || way.change {
             return Ok(notified);
@@ -89,7 +89,7 @@ impl Board {
             self.write(&question, Deadline::after(REQUEST_TIME)).await?;
         }
         let reported = profile.reported();
-        let whole = |light: &Light| light.items() == reported;
+        let whole = |light: &Light| light.features() == reported;
         let device = self.device();
         let lost = |_| Error::LinkLost { device, operation: Operation::RequestStatus };
         match self.listen(ACK_TIME, whole).await.map_err(lost)? {
@@ -159,7 +159,7 @@ impl Board {
     pub(in super::super) fn understand(&self, notified: &Notified) -> Option<Light> {
         let Some(Up { roles: Ok(roles), .. }) = &self.up else { return None };
         let light = roles.of(notified.id).find_map(|role| self.profile.decode(role, &notified.bytes).ok())?;
-        (!light.items().is_empty()).then_some(light)
+        (!light.features().is_empty()).then_some(light)
     }
 
     /// The newest report that was notified so far; the others are passed over.

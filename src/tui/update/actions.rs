@@ -71,14 +71,14 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
 fn refusal(device: &Device, change: &Change) -> Option<Error> {
     let profile = device.profile.as_deref()?;
     // The current power does not matter here, only that power can be set.
-    let refusal = profile.check(&change.wanted(Some(true))).err()?;
+    let refusal = profile.validate(&change.wanted(Some(true))).err()?;
     Some(Error::NotEncodable { profile: profile.full_name(), refusal })
 }
 
 /// Shows the state that the change will lead to.
 fn assume(device: &mut Device, change: &Change) {
     let light = change.apply(&device.light().cloned().unwrap_or_default());
-    if change.is_empty() || light.items().is_empty() {
+    if change.is_empty() || light.features().is_empty() {
         return;
     }
     device.hue_saturation =

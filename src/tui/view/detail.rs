@@ -1,6 +1,6 @@
 //! Draws the bulb pane: colour preview, controls, facts.
 
-use bulb_protocol::profile::{LEAD, Light, Mode};
+use bulb_protocol::profile::{Light, MIN_LEAD, Mode};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -309,7 +309,7 @@ pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
 /// Returns the closest families where none is certain.
 fn undecided(device: &Device) -> String {
     let first = device.candidates.first().map_or(0, |one| one.score);
-    let near = device.candidates.iter().filter(|one| one.score + LEAD > first);
+    let near = device.candidates.iter().filter(|one| one.score + MIN_LEAD > first);
     let names: Vec<String> =
         near.take(4).map(|one| format!("{} {}", crate::bulb::families::full_name(one), one.score)).collect();
     if names.is_empty() {

@@ -1,25 +1,25 @@
-//! The transport of Zengge's LEDnetWF lamps: `00 seq 80 00 length(2) length+1 id`, then the payload.
+//! The transport of Zengge's LEDnetWF bulbs: `00 seq 80 00 length(2) length+1 id`, then the payload.
 //!
-//! Replies carry the payload as it is, or as hex text within JSON: `{"code":0,"payload":"811D…"}`.
+//! Replies carry the payload as bytes, or as hex text within JSON: `{"code":0,"payload":"811D…"}`.
 
 use alloc::format;
 use alloc::vec::Vec;
 
-/// The header's length, bytes.
+/// The length of the header, bytes.
 const HEADER: usize = 8;
-/// `id` of a command that wants an answer, and of one that does not.
+/// `id` of a command that wants an answer.
 const WITH_ANSWER: u8 = 0x0A;
+/// `id` of a command that wants no answer.
 const WITHOUT_ANSWER: u8 = 0x0B;
-/// Bit of byte 0 that says that the payload goes on in the next frame.
+/// The bit of byte 0 that says that the payload continues in the next frame.
 const FRAGMENT: u8 = 0x40;
 
-/// Wraps a command.
-pub(super) fn wrap_command(payload: &[u8], asks: bool, sequence: u8) -> Vec<u8> {
-    wrap(payload, if asks { WITH_ANSWER } else { WITHOUT_ANSWER }, sequence)
+pub(super) fn wrap_command(payload: &[u8], wants_answer: bool, sequence: u8) -> Vec<u8> {
+    wrap(payload, if wants_answer { WITH_ANSWER } else { WITHOUT_ANSWER }, sequence)
 }
 
-/// Wraps a reply as most lamps do, in JSON.
-pub(super) fn wrap_report(payload: &[u8], sequence: u8) -> Vec<u8> {
+/// Wraps a reply in JSON, as most bulbs do.
+pub(super) fn wrap_status(payload: &[u8], sequence: u8) -> Vec<u8> {
     let hex: Vec<u8> = payload.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect();
     let text = [&br#"{"code":0,"payload":""#[..], &hex, br#""}"#].concat();
     wrap(&text, WITH_ANSWER, sequence)
@@ -33,26 +33,26 @@ fn wrap(payload: &[u8], id: u8, sequence: u8) -> Vec<u8> {
     frame
 }
 
-/// The payload of a command or a reply. The length in a reply's header is not looked at: what sources say about it differs.
+/// Returns the payload of a command or a reply. It ignores the length in the header: sources disagree about that of replies.
 pub(super) fn unwrap(frame: &[u8]) -> Result<Vec<u8>, &'static str> {
     let Some((&[first, ..], payload)) = frame.split_at_checked(HEADER) else {
         return Err("a LEDnetWF frame has a header of 8 bytes");
     };
     if first & FRAGMENT != 0 {
-        return Err("this is a part of a longer LEDnetWF frame");
+        return Err("this is only a fragment of a LEDnetWF frame");
     }
     if payload.is_empty() {
-        return Err("this LEDnetWF frame has nothing behind its header");
+        return Err("this LEDnetWF frame has no payload");
     }
-    // A `{` further on is a byte like any other: a sum can be 7B.
+    // Only a leading `{` is JSON. Later bytes may be 7B too, for example a checksum.
     if payload.trim_ascii_start().first() != Some(&b'{') {
         return Ok(payload.to_vec());
     }
-    let text = core::str::from_utf8(payload).map_err(|_| "the JSON in this LEDnetWF frame is no text")?;
-    hex_of(text).ok_or("the JSON in this LEDnetWF frame has no payload in hex")
+    let text = core::str::from_utf8(payload).map_err(|_| "the JSON in this LEDnetWF frame is not UTF-8")?;
+    hex_of(text).ok_or("the JSON in this LEDnetWF frame has no hex payload")
 }
 
-/// The hex text under "payload".
+/// Decodes the hex text of "payload".
 fn hex_of(json: &str) -> Option<Vec<u8>> {
     let (_, after) = json.split_once("\"payload\"")?;
     let (digits, _) =
@@ -61,7 +61,7 @@ fn hex_of(json: &str) -> Option<Vec<u8>> {
         return None;
     }
     let pairs = digits.as_bytes().chunks(2);
-    pairs.map(|pair| super::super::template::byte(core::str::from_utf8(pair).ok()?)).collect()
+    pairs.map(|pair| crate::profile::template::byte(core::str::from_utf8(pair).ok()?)).collect()
 }
 
 #[cfg(test)]
@@ -69,9 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_as_text_and_as_they_are() {
+    fn replies_as_json_and_as_bytes() {
         let payload = [0x81, 0x1D, 0x23];
-        assert_eq!(unwrap(&wrap_report(&payload, 7)), Ok(payload.to_vec()));
+        assert_eq!(unwrap(&wrap_status(&payload, 7)), Ok(payload.to_vec()));
         assert_eq!(unwrap(&wrap_command(&payload, true, 7)), Ok(payload.to_vec()));
         assert_eq!(
             wrap_command(&[0x81, 0x8A, 0x8B, 0x96], true, 1),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn broken_frames_are_refused() {
         assert!(unwrap(&[0; 7]).is_err());
         assert!(unwrap(&[0; 8]).is_err());
         assert!(unwrap(&[0x40, 0, 0, 0, 0, 0, 0, 0, 1]).is_err());

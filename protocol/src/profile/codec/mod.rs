@@ -1,16 +1,16 @@
-//! What templates cannot say: a handful of codecs that profile files refer to by name.
+//! Named codecs, for frames that templates cannot describe.
 
 mod hue;
 mod lednetwf;
 
 use alloc::vec::Vec;
 
-use super::can::{Can, Field, Lack, Reading, Source};
-use super::frame::{Mismatch, Why};
-use super::light::{Item, Items, Mode};
+use super::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
+use super::frame::{Mismatch, MismatchKind};
+use super::light::{Feature, Features, Mode};
 use super::template::Template;
 
-/// What a frame is made by: a template, or a codec with a name.
+/// The format of a frame: a template or a named codec.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     Template(Template),
@@ -19,32 +19,28 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// The codecs that `codec` of a command or a report can name.
+    /// The codec of a command or a status by its name in a profile file.
     pub(crate) fn named(name: &str) -> Option<Self> {
         (name == "hue").then_some(Self::Hue)
     }
 
-    pub(crate) fn items(&self) -> Items {
+    pub(crate) fn features(&self) -> Features {
         match self {
-            Self::Template(template) => template.items(),
-            Self::Hue => {
-                [Item::Power, Item::Brightness, Item::Color, Item::Kelvin, Item::Effect, Item::Speed]
-                    .into_iter()
-                    .collect()
-            }
+            Self::Template(template) => template.features(),
+            Self::Hue => Feature::ALL.into_iter().filter(|feature| *feature != Feature::White).collect(),
         }
     }
 
-    /// The fields that it cannot be built without.
-    pub(crate) fn needs(&self) -> Items {
+    /// The features that must be known to build the frame.
+    pub(crate) fn needs(&self) -> Features {
         match self {
             Self::Template(template) => template
                 .fields()
                 .filter(|(_, has_default)| !has_default)
-                .map(|(field, _)| field.item())
+                .map(|(field, _)| field.feature())
                 .collect(),
-            // Every part may be left out, but not all of them.
-            Self::Hue => Items::NONE,
+            // Each part is optional.
+            Self::Hue => Features::NONE,
         }
     }
 
@@ -62,27 +58,31 @@ impl Body {
         }
     }
 
-    /// Whether it carries a colour's kind alone, not how strong it is.
+    /// Whether it carries the hue of a colour without its strength.
     pub(crate) fn chromatic(&self) -> bool {
+        let chromatic = |field: Field| matches!(field, Field::Hue | Field::Saturation | Field::X | Field::Y);
         match self {
-            Self::Template(template) => template
-                .fields()
-                .any(|(field, _)| matches!(field, Field::Hue | Field::Saturation | Field::X | Field::Y)),
+            Self::Template(template) => template.fields().any(|(field, _)| chromatic(field)),
             Self::Hue => true,
         }
     }
 
-    pub(crate) fn write(&self, can: &Can, from: &Source<'_>) -> Result<Vec<u8>, Lack> {
+    pub(crate) fn write(
+        &self,
+        abilities: &Abilities,
+        values: &ValuesToEncode<'_>,
+    ) -> Result<Vec<u8>, MissingValue> {
         match self {
-            Self::Template(template) => template.write(can, from),
-            Self::Hue => hue::write(can, from),
+            Self::Template(template) => template.write(abilities, values),
+            Self::Hue => hue::write(abilities, values),
         }
     }
 
-    pub(crate) fn read(&self, frame: &[u8], can: &Can) -> Result<Reading, Mismatch> {
+    pub(crate) fn read(&self, frame: &[u8], abilities: &Abilities) -> Result<DecodedValues, Mismatch> {
         match self {
-            Self::Template(template) => template.read(frame, can),
-            Self::Hue => hue::read(frame, can).map_err(|(at, why)| Mismatch { at, why: Why::Codec(why) }),
+            Self::Template(template) => template.read(frame, abilities),
+            Self::Hue => hue::read(frame, abilities)
+                .map_err(|(at, reason)| Mismatch { at, kind: MismatchKind::Codec(reason) }),
         }
     }
 }
@@ -95,29 +95,26 @@ pub(crate) enum Wrapper {
 }
 
 impl Wrapper {
-    /// The codecs that `codec` of a profile can name.
+    /// The codec of a profile by its name in the file.
     pub(crate) fn named(name: &str) -> Option<Self> {
         (name == "lednetwf").then_some(Self::LedNetWf)
     }
 
-    /// Wraps what is written; `asks` where an answer is wanted.
-    pub(crate) fn wrap_command(self, payload: &[u8], asks: bool, sequence: u8) -> Vec<u8> {
+    /// Wraps a frame for the bulb.
+    pub(crate) fn wrap_command(self, payload: &[u8], wants_answer: bool, sequence: u8) -> Vec<u8> {
         match self {
-            Self::LedNetWf => lednetwf::wrap_command(payload, asks, sequence),
+            Self::LedNetWf => lednetwf::wrap_command(payload, wants_answer, sequence),
         }
     }
 
-    /// Wraps what the bulb sends.
-    pub(crate) fn wrap_report(self, payload: &[u8], sequence: u8) -> Vec<u8> {
+    /// Wraps a frame from the bulb.
+    pub(crate) fn wrap_status(self, payload: &[u8], sequence: u8) -> Vec<u8> {
         match self {
-            Self::LedNetWf => lednetwf::wrap_report(payload, sequence),
+            Self::LedNetWf => lednetwf::wrap_status(payload, sequence),
         }
     }
 
-    /// Unwraps either.
-    ///
-    /// # Errors
-    /// What is wrong with the wrapping.
+    /// Unwraps a frame of either side.
     pub(crate) fn unwrap(self, frame: &[u8]) -> Result<Vec<u8>, &'static str> {
         match self {
             Self::LedNetWf => lednetwf::unwrap(frame),

@@ -7,7 +7,7 @@ use core::time::Duration;
 use serde::Deserialize;
 
 use super::super::text::Time;
-use super::{FirstDef, Located};
+use super::{FirstWriteDef, Located};
 
 /// A check of this family's own. It expects one of `reply`, `read` and `unchanged`.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,7 +20,7 @@ pub(crate) struct CheckDef {
     pub(crate) about: String,
     /// What is written, one frame after the other
     #[serde(default)]
-    pub(crate) write: Vec<FirstDef>,
+    pub(crate) write: Vec<FirstWriteDef>,
     /// The frame that has to come back by notification
     pub(crate) reply: Option<Located<String>>,
     /// The frame that has to be read afterwards

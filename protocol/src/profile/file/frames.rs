@@ -1,6 +1,5 @@
-//! Frames that are written: a template alone, a table, or a list of these.
+//! The frames of `[commands]`: a template, a table, or a list of these.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -13,13 +12,27 @@ use super::super::text::Time;
 use super::Located;
 use crate::gatt::WriteKind;
 
-/// One frame, or several of which the first that fits is taken.
+/// One frame, or several of which the first that can express a change is used.
 #[derive(Clone, Debug)]
-pub(crate) struct Frames(pub(crate) Vec<Located<FrameDef>>);
+pub(crate) enum Frames {
+    One(FrameTable),
+    Several(Vec<Located<Frame>>),
+}
 
-/// A frame that is written: the template alone, or a table with more about it.
+impl Frames {
+    /// The frames and their offsets in the text; `at` is the offset of a single one.
+    pub(crate) fn iter(&self, at: usize) -> impl Iterator<Item = (usize, &FrameTable)> {
+        let (one, several) = match self {
+            Self::One(frame) => (Some((at, frame)), &[][..]),
+            Self::Several(frames) => (None, frames.as_slice()),
+        };
+        one.into_iter().chain(several.iter().map(|frame| (frame.at, &frame.value.0)))
+    }
+}
+
+/// An element of a list of frames.
 #[derive(Clone, Debug)]
-pub(crate) struct FrameDef(pub(crate) Box<FrameTable>);
+pub(crate) struct Frame(pub(crate) FrameTable);
 
 /// A frame that is written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -37,14 +50,14 @@ pub(crate) struct FrameTable {
     /// How long to wait after it
     pub(crate) delay: Time,
     /// What it does besides
-    pub(crate) means: MeansDef,
+    pub(crate) means: ImpliedStateDef,
 }
 
 /// What a frame says without a field for it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct MeansDef {
+pub(crate) struct ImpliedStateDef {
     /// The lamp is on, or off
     pub(crate) power: Option<bool>,
     /// What the lamp shines with
@@ -60,47 +73,52 @@ pub(crate) enum ModeDef {
     Effect,
 }
 
-impl<'de> Deserialize<'de> for FrameDef {
+impl From<&str> for FrameTable {
+    fn from(template: &str) -> Self {
+        Self { frame: Some(template.into()), ..Self::default() }
+    }
+}
+
+impl<'de> Deserialize<'de> for Frame {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextOrTable;
-        impl<'de> Visitor<'de> for TextOrTable {
-            type Value = FrameDef;
+        struct OneFrame;
+        impl<'de> Visitor<'de> for OneFrame {
+            type Value = Frame;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a frame (\"7E {red} {green} {blue} EF\"), or a table with `frame` in it")
+                f.write_str("a frame (\"7E {red} {green} {blue} EF\"), or a table with `frame`")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<FrameDef, E> {
-                Ok(FrameDef(Box::new(FrameTable { frame: Some(text.into()), ..FrameTable::default() })))
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Frame, E> {
+                Ok(Frame(text.into()))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FrameDef, A::Error> {
-                FrameTable::deserialize(MapAccessDeserializer::new(map))
-                    .map(|table| FrameDef(Box::new(table)))
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Frame, A::Error> {
+                FrameTable::deserialize(MapAccessDeserializer::new(map)).map(Frame)
             }
         }
-        deserializer.deserialize_any(TextOrTable)
+        deserializer.deserialize_any(OneFrame)
     }
 }
 
 impl<'de> Deserialize<'de> for Frames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrMore;
-        impl<'de> Visitor<'de> for OneOrMore {
+        struct OneOrSeveral;
+        impl<'de> Visitor<'de> for OneOrSeveral {
             type Value = Frames;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a frame (\"7E {red} {green} {blue} EF\"), a table with `frame` in it, or a list of these")
+                f.write_str(
+                    "a frame (\"7E {red} {green} {blue} EF\"), a table with `frame`, or a list of these",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Frames, E> {
-                let table = FrameTable { frame: Some(text.into()), ..FrameTable::default() };
-                Ok(Frames(alloc::vec![Located { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
+                Ok(Frames::One(text.into()))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Frames, A::Error> {
-                let table = FrameTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Frames(alloc::vec![Located { at: usize::MAX, value: FrameDef(Box::new(table)) }]))
+                FrameTable::deserialize(MapAccessDeserializer::new(map)).map(Frames::One)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Frames, A::Error> {
@@ -108,9 +126,9 @@ impl<'de> Deserialize<'de> for Frames {
                 while let Some(frame) = seq.next_element()? {
                     frames.push(frame);
                 }
-                Ok(Frames(frames))
+                Ok(Frames::Several(frames))
             }
         }
-        deserializer.deserialize_any(OneOrMore)
+        deserializer.deserialize_any(OneOrSeveral)
     }
 }

@@ -1,6 +1,6 @@
 //! A profile file as it is written: what `docs/PROFILES.md` describes.
 
-mod can;
+mod abilities;
 mod check;
 mod frames;
 #[cfg(feature = "schema")]
@@ -14,14 +14,14 @@ use core::fmt;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::can::Grade;
+use super::abilities::Grade;
 use super::text::{CharacteristicPath, Hex, OneOf, Pattern, Time, UuidText};
 use crate::gatt::WriteKind;
 
 pub(crate) use crate::file::Located;
-pub(crate) use can::{BrightnessDef, CanDef, EffectDef, KelvinDef, LevelDef};
+pub(crate) use abilities::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef};
 pub(crate) use check::CheckDef;
-pub(crate) use frames::{FrameTable, Frames, MeansDef, ModeDef};
+pub(crate) use frames::{FrameTable, Frames, ImpliedStateDef, ModeDef};
 
 /// A family of bulbs.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,12 +60,12 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) session: LinkRulesDef,
     /// What the lamp can do, and how values are numbered
-    pub(crate) can: CanDef,
+    pub(crate) can: AbilitiesDef,
     /// The frames that are written
     pub(crate) commands: BTreeMap<String, Located<Frames>>,
     /// The frames that come back, tried in this order
     #[serde(default)]
-    pub(crate) report: Vec<Located<ReportDef>>,
+    pub(crate) report: Vec<Located<StatusDef>>,
     /// The state within advertisements
     #[serde(default)]
     pub(crate) advert: Vec<Located<AdvertDef>>,
@@ -185,7 +185,7 @@ pub(crate) struct RoleDef {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LinkRulesDef {
     /// What is written before anything else
-    pub(crate) first: Vec<FirstDef>,
+    pub(crate) first: Vec<FirstWriteDef>,
     /// Subscribe to what reports before the first write
     pub(crate) subscribe_first: bool,
     /// The least time between two writes
@@ -204,7 +204,7 @@ pub(crate) struct LinkRulesDef {
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FirstDef {
+pub(crate) struct FirstWriteDef {
     /// The frame
     pub(crate) frame: Located<String>,
     /// The role that it is written to
@@ -241,7 +241,7 @@ fn status() -> String {
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ReportDef {
+pub(crate) struct StatusDef {
     /// The template
     pub(crate) frame: Option<Located<String>>,
     /// A named codec in place of a template: hue
@@ -257,19 +257,19 @@ pub(crate) struct ReportDef {
     /// When it comes besides: `read`, `command` (after a command), `change` (whoever changed something), `maybe` (some
     /// bulbs send it; virtual ones do not)
     #[serde(default)]
-    pub(crate) on: Vec<OccasionDef>,
+    pub(crate) on: Vec<TriggerDef>,
     /// Its colour is already dimmed by the brightness
     #[serde(default)]
     pub(crate) scaled: bool,
     /// What it says besides
     #[serde(default)]
-    pub(crate) means: MeansDef,
+    pub(crate) means: ImpliedStateDef,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum OccasionDef {
+pub(crate) enum TriggerDef {
     Read,
     Command,
     Change,
@@ -292,7 +292,7 @@ pub(crate) struct AdvertDef {
     pub(crate) scaled: bool,
     /// What it says besides
     #[serde(default)]
-    pub(crate) means: MeansDef,
+    pub(crate) means: ImpliedStateDef,
 }
 
 /// How a virtual bulb shows itself.
@@ -334,11 +334,11 @@ pub(crate) struct VariantDef {
     /// The whole session policy
     pub(crate) session: Option<LinkRulesDef>,
     /// Abilities that differ
-    pub(crate) can: CanDef,
+    pub(crate) can: AbilitiesDef,
     /// Commands that differ
     pub(crate) commands: BTreeMap<String, Located<Frames>>,
     /// All reports
-    pub(crate) report: Option<Vec<Located<ReportDef>>>,
+    pub(crate) report: Option<Vec<Located<StatusDef>>>,
     /// All state within advertisements
     pub(crate) advert: Option<Vec<Located<AdvertDef>>>,
     /// The whole example

@@ -1,10 +1,10 @@
-//! The schema of what is read by hand.
+//! Schemas of the types with a `Deserialize` written by hand.
 
 use alloc::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::frames::FrameDef;
+use super::frames::Frame;
 use super::{Companies, FrameTable, Frames, Located};
 
 impl<T: JsonSchema> JsonSchema for Located<T> {
@@ -21,7 +21,7 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
     }
 }
 
-impl JsonSchema for FrameDef {
+impl JsonSchema for Frame {
     fn schema_name() -> Cow<'static, str> {
         "Frame".into()
     }
@@ -37,7 +37,7 @@ impl JsonSchema for Frames {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<FrameDef>();
+        let one = generator.subschema_for::<Frame>();
         json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
     }
 }

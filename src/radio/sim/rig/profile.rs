@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use bulb_protocol::file::Located;
-use bulb_protocol::profile::{Family, Light, LoadError, Profile, Refusal, builtin};
+use bulb_protocol::profile::{EncodeError, Family, Light, LoadError, Profile, builtin};
 use uuid::Uuid;
 
 use super::CharacteristicValue;
@@ -131,8 +131,8 @@ impl LightKeys {
         let mut change = Light::default();
         for (at, part) in self.parts() {
             let refused =
-                |refusal: Refusal| RigError(at, format!("profile {}: {refusal}", profile.full_name()));
-            profile.check(&part).map_err(refused)?;
+                |refusal: EncodeError| RigError(at, format!("profile {}: {refusal}", profile.full_name()));
+            profile.validate(&part).map_err(refused)?;
             change.merge(&part);
         }
         // The mode follows from all keys together, not from the last one.
@@ -141,7 +141,7 @@ impl LightKeys {
 
     /// The initial state of a bulb of this profile.
     pub(super) fn start(&self, profile: &Profile) -> Result<Light, RigError> {
-        Ok(profile.starting(&self.change(profile)?))
+        Ok(profile.starting_state(&self.change(profile)?))
     }
 }
 

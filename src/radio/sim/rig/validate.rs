@@ -150,14 +150,14 @@ impl BulbTable {
         }
         let TableBuilder { table, values } = build_table(self.service, &profile, battery.is_some(), device);
         let characteristics: Vec<_> = table.all().map(|(id, ..)| (id.service, id.characteristic)).collect();
-        let keep_alive = profile.session.keep_alive.as_ref();
+        let keep_alive = profile.link_rules.keep_alive.as_ref();
         let bulb = BulbSpec {
             battery,
             status_latency: self.status_latency.map_or(Duration::from_millis(20), |duration| duration.0),
             connect_latency: self.connect_latency.map_or(Duration::from_millis(60), |duration| duration.0),
             idle_drop: positive(self.idle_drop)?.or(keep_alive.map(|keep| keep.every * MISSED_KEEP_ALIVES)),
             mtu: self.mtu.map_or(DEFAULT_MTU, |mtu| mtu.0),
-            needs_bonding: self.needs_bonding.unwrap_or(profile.session.needs_bonding),
+            needs_bonding: self.needs_bonding.unwrap_or(profile.link_rules.needs_bonding),
             pairing: self.pairing,
             start: light.clone(),
             virtual_bulb: VirtualBulb::new(profile, &characteristics, light),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{Light, Reaction};
+use bulb_protocol::profile::{Light, WriteOutcome};
 use bulb_protocol::{Percent, Rgb};
 
 use super::device::SimDevice;
@@ -64,8 +64,8 @@ impl SimDevice {
     }
 
     /// Applies the defects that change the state after a command.
-    pub(super) fn apply_command_defects(&mut self, previous: Light, reaction: Reaction) {
-        if reaction != Reaction::Obeyed {
+    pub(super) fn apply_command_defects(&mut self, previous: Light, reaction: WriteOutcome) {
+        if reaction != WriteOutcome::Applied {
             return;
         }
         let [zero_is_off, black_is_off, forgets_color, stays_on] =

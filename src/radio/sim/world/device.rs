@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bulb_protocol::profile::{self, CharacteristicPath, Light, Occasion, Reaction, SentFrame, VirtualBulb};
+use bulb_protocol::profile::{
+    self, CharacteristicPath, Light, SentFrame, Trigger, VirtualBulb, WriteOutcome,
+};
 use uuid::Uuid;
 
 use super::effect::LinkId;
@@ -128,18 +130,18 @@ impl SimDevice {
     }
 
     /// Lets the bulb process a write that it accepts. Values of characteristics without a role are stored.
-    pub(crate) fn process_write(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
+    pub(crate) fn process_write(&mut self, id: CharacteristicId, value: &[u8]) -> WriteOutcome {
         let reaction = self.react(id, value);
-        if reaction == Reaction::Kept {
+        if reaction == WriteOutcome::Stored {
             self.written.insert(id, value.to_vec());
         }
         reaction
     }
 
-    fn react(&mut self, id: CharacteristicId, value: &[u8]) -> Reaction {
-        let Some(path) = path_of(id) else { return Reaction::Kept };
+    fn react(&mut self, id: CharacteristicId, value: &[u8]) -> WriteOutcome {
+        let Some(path) = path_of(id) else { return WriteOutcome::Stored };
         let value = self.accepted_frame(value);
-        let Some(bulb) = self.virtual_bulb() else { return Reaction::Nothing };
+        let Some(bulb) = self.virtual_bulb() else { return WriteOutcome::Ignored };
         let previous = bulb.light().clone();
         let reaction = bulb.write(path, &value);
         self.apply_command_defects(previous, reaction);
@@ -147,12 +149,12 @@ impl SimDevice {
     }
 
     /// The notifications that the bulb sends on an occasion.
-    pub(crate) fn notifications(&mut self, occasion: Occasion<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
+    pub(crate) fn notifications(&mut self, occasion: Trigger<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
         let reported = self.reported_light();
         let (Some(reported), Some(bulb)) = (reported, self.virtual_bulb()) else { return Vec::new() };
         let light = bulb.light().clone();
         bulb.set(reported);
-        let frames = bulb.tell(occasion);
+        let frames = bulb.status_frames(occasion);
         bulb.set(light);
         frames
             .into_iter()

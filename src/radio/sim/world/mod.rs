@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bulb_protocol::profile::Occasion;
+use bulb_protocol::profile::Trigger;
 
 use super::rig::{EventKind, FaultAction, FaultTrigger, InitialAdapter, Rig};
 use super::store::SavedDevices;
@@ -50,7 +50,7 @@ enum ScheduledEvent {
     Advertise(Address, u64),
     ScanResponse(Address, u64),
     ProcessWrite(LinkId, CharacteristicId, Vec<u8>),
-    SendStatus(LinkId, Occasion<'static>),
+    SendStatus(LinkId, Trigger<'static>),
     IdleCheck(LinkId),
     BatteryChange(LinkId),
     SendNotification(LinkId, CharacteristicId, Vec<u8>),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{Occasion, Reaction};
+use bulb_protocol::profile::{Trigger, WriteOutcome};
 
 use super::device::SimDevice;
 use super::effect::{DisconnectedBy, Effect, LinkId, LogEvent};
@@ -16,9 +16,9 @@ impl World {
         let Some(device) = self.linked(link) else { return };
         device.unsaved = true;
         let occasion = match device.process_write(id, value) {
-            Reaction::Obeyed => Some(Occasion::Command),
-            Reaction::Asked(question) => Some(Occasion::Question(question)),
-            Reaction::Nothing | Reaction::Kept => None,
+            WriteOutcome::Applied => Some(Trigger::Command),
+            WriteOutcome::Query(question) => Some(Trigger::Query(question)),
+            WriteOutcome::Ignored | WriteOutcome::Stored => None,
         };
         if let Some(occasion) = occasion {
             let latency = device.bulb().map(|bulb| bulb.status_latency).unwrap_or_default();
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Sends the notifications of an occasion, with the present state.
-    pub(super) fn send_status(&mut self, link: LinkId, occasion: Occasion<'_>, now: Duration) {
+    pub(super) fn send_status(&mut self, link: LinkId, occasion: Trigger<'_>, now: Duration) {
         let frames = self.linked(link).map(|device| device.notifications(occasion)).unwrap_or_default();
         for (id, value) in frames {
             self.notify(link, id, value, now);
@@ -38,7 +38,7 @@ impl World {
     /// Sends the notifications of a change that was not commanded over the link.
     pub(super) fn send_change(&mut self, address: Address, now: Duration) {
         if let Some(link) = self.device(address).and_then(SimDevice::link_id) {
-            self.send_status(link, Occasion::Change, now);
+            self.send_status(link, Trigger::Change, now);
         }
     }
 

@@ -1,0 +1,206 @@
+//! Compiling the `[can]` table.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::Rgb;
+use crate::profile::abilities::{Abilities, Grade};
+use crate::profile::error::{Mistake, Validated};
+use crate::profile::file::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef, Located};
+use crate::profile::light::{Feature, Features};
+use crate::profile::scale::Scale;
+
+/// Compiles the table. `grade` is the grade of features without one of their own.
+pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> Validated<Abilities> {
+    let mut abilities = Abilities {
+        declared: Features::NONE,
+        grades: Vec::new(),
+        power: (1, 0),
+        brightness: Scale::PERCENT,
+        scaled: false,
+        color: Scale::CHANNEL,
+        white: Scale::PERCENT,
+        kelvin: Scale::PERCENT,
+        tint: Vec::new(),
+        effects: Vec::new(),
+        numbered: None,
+        speed: Scale::PERCENT,
+    };
+    let mut declare = |feature: Feature, of_feature: Option<Grade>| {
+        abilities.declared = abilities.declared.with(feature);
+        abilities.grades.push((feature, of_feature.unwrap_or(grade)));
+    };
+    if let Some(power) = &file.power {
+        declare(Feature::Power, power.value.grade);
+        abilities.power = (power.value.on.unwrap_or(1), power.value.off.unwrap_or(0));
+        if abilities.power.0 == abilities.power.1 {
+            return Err(Mistake::new(power.at, "on and off need different numbers"));
+        }
+    }
+    if let Some(brightness) = &file.brightness {
+        declare(Feature::Brightness, brightness.value.grade);
+        let BrightnessDef { range, raw, down, scaled, .. } = brightness.value;
+        abilities.brightness = percent(brightness.at, range, raw, down)?;
+        abilities.scaled = scaled;
+    }
+    if let Some(color) = &file.color {
+        declare(Feature::Color, color.value.grade);
+        abilities.color = scale(color.at, (0, 255), color.value.raw, false)?;
+    }
+    if let Some(white) = &file.white {
+        declare(Feature::White, white.value.grade);
+        abilities.white = level(white)?;
+    }
+    if let Some(kelvin) = &file.kelvin {
+        declare(Feature::Kelvin, kelvin.value.grade);
+        (abilities.kelvin, abilities.tint) = temperature(kelvin)?;
+    }
+    if let Some(effect) = &file.effect {
+        declare(Feature::Effect, effect.value.grade);
+        (abilities.effects, abilities.numbered) = effects(effect)?;
+    }
+    if let Some(speed) = &file.speed {
+        declare(Feature::Speed, speed.value.grade);
+        abilities.speed = level(speed)?;
+    }
+    Ok(abilities)
+}
+
+fn level(level: &Located<LevelDef>) -> Validated<Scale> {
+    percent(level.at, level.value.range, level.value.raw, level.value.down)
+}
+
+fn percent(at: usize, range: Option<(u32, u32)>, raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
+    let range = range.unwrap_or((0, 100));
+    if range.1 > 100 {
+        return Err(Mistake::new(at, format!("range ends at {}, but a percentage at 100", range.1)));
+    }
+    scale(at, range, raw, down)
+}
+
+fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
+    let (min, max) = range;
+    if min >= max {
+        return Err(Mistake::new(at, format!("range is {min} to {max}: the first number must be smaller")));
+    }
+    let raw = raw.unwrap_or(range);
+    if raw.0 == raw.1 {
+        return Err(Mistake::new(at, format!("raw needs two different numbers, not {} twice", raw.0)));
+    }
+    Ok(Scale { range, raw, down, inverse: false })
+}
+
+fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>)> {
+    let (at, kelvin) = (kelvin.at, &kelvin.value);
+    let (warm, cold) = kelvin.range;
+    if warm < 1000 || cold > 20_000 {
+        return Err(Mistake::new(
+            at,
+            format!("range is {warm} to {cold} kelvin, but must be within 1000 to 20000"),
+        ));
+    }
+    if kelvin.mired && kelvin.raw.is_some() {
+        return Err(Mistake::new(at, "use either `mired` or `raw`"));
+    }
+    let mut scale = scale(at, kelvin.range, kelvin.raw, false)?;
+    scale.inverse = kelvin.mired;
+    let mut tint = Vec::new();
+    for (temperature, color) in &kelvin.tint {
+        let wrong = || {
+            Mistake::new(
+                color.at,
+                format!(
+                    "`{temperature} = {:?}` is not a tint: write kelvin and colour, for example 3600 = \"ffcb8d\"",
+                    color.value
+                ),
+            )
+        };
+        let digits = color.value.len() == 6 && color.value.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u32::from_str_radix(&color.value, 16).ok().filter(|_| digits).ok_or_else(wrong)?;
+        let [_, red, green, blue] = number.to_be_bytes();
+        tint.push((temperature.parse().map_err(|_| wrong())?, Rgb::new(red, green, blue)));
+    }
+    tint.sort_by_key(|(temperature, _)| *temperature);
+    Ok((scale, tint))
+}
+
+type Numbered = Option<(u32, u32)>;
+
+fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Numbered)> {
+    let (at, effect) = (effect.at, &effect.value);
+    if effect.names.is_empty() && effect.numbered.is_none() {
+        return Err(Mistake::new(
+            at,
+            "there are no effects: add `names` with their numbers, or `numbered` with the first and the last number",
+        ));
+    }
+    if let Some((first, last)) = effect.numbered
+        && first >= last
+    {
+        return Err(Mistake::new(
+            at,
+            format!("numbered is {first} to {last}: the first number must be smaller"),
+        ));
+    }
+    for name in effect.names.keys() {
+        let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || !name.chars().all(word) || name.parse::<u32>().is_ok() {
+            return Err(Mistake::new(
+                at,
+                format!(
+                    "{name:?} is not a name of an effect: use lower-case letters, digits and hyphens, not only digits"
+                ),
+            ));
+        }
+    }
+    let mut names: Vec<_> = effect.names.iter().map(|(name, number)| (name.clone(), *number)).collect();
+    names.sort_by_key(|(_, number)| *number);
+    Ok((names, effect.numbered))
+}
+
+/// Removes a feature that a variant lacks.
+pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Validated {
+    match feature.value.as_str() {
+        "power" => can.power = None,
+        "brightness" => can.brightness = None,
+        "color" => can.color = None,
+        "white" => can.white = None,
+        "kelvin" => can.kelvin = None,
+        "effect" => can.effect = None,
+        "speed" => can.speed = None,
+        other => {
+            let known: Vec<_> = Feature::ALL.iter().map(|feature| feature.name()).collect();
+            return Err(Mistake::new(
+                feature.at,
+                format!("there is no feature {other:?}; the features are: {}", known.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the features that a variant declares.
+pub(super) fn replace(can: &mut AbilitiesDef, by: AbilitiesDef) {
+    can.power = by.power.or(can.power.take());
+    can.brightness = by.brightness.or(can.brightness.take());
+    can.color = by.color.or(can.color.take());
+    can.white = by.white.or(can.white.take());
+    can.kelvin = by.kelvin.or(can.kelvin.take());
+    can.effect = by.effect.or(can.effect.take());
+    can.speed = by.speed.or(can.speed.take());
+}
+
+/// The offset of the declaration of a feature.
+pub(super) fn position(can: &AbilitiesDef, feature: Feature) -> usize {
+    let at = match feature {
+        Feature::Power => can.power.as_ref().map(|feature| feature.at),
+        Feature::Brightness => can.brightness.as_ref().map(|feature| feature.at),
+        Feature::Color => can.color.as_ref().map(|feature| feature.at),
+        Feature::White => can.white.as_ref().map(|feature| feature.at),
+        Feature::Kelvin => can.kelvin.as_ref().map(|feature| feature.at),
+        Feature::Effect => can.effect.as_ref().map(|feature| feature.at),
+        Feature::Speed => can.speed.as_ref().map(|feature| feature.at),
+    };
+    at.unwrap_or(0)
+}

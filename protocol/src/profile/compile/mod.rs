@@ -1,0 +1,381 @@
+//! Compiling a parsed profile file into a profile that encodes and decodes.
+
+mod abilities;
+mod validate;
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::abilities::{Abilities, MissingValue, ValuesToEncode};
+use super::codec::{Body, Wrapper};
+use super::error::{Mistake, Validated};
+use super::file::{
+    AdvertDef, File, FrameTable, ImpliedStateDef, LinkRulesDef, Located, ModeDef, RoleDef, StatusDef,
+    TriggerDef,
+};
+use super::light::{Feature, Features, Light, Mode};
+use super::template::Template;
+use super::{
+    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Role, StatusRule, Write,
+};
+
+use crate::gatt::WriteKind;
+
+pub(super) use validate::{validate, validate_name};
+
+/// The names of commands, and the feature that each must set.
+const COMMANDS: [(&str, Option<Feature>); 10] = [
+    ("on", None),
+    ("off", None),
+    ("power", Some(Feature::Power)),
+    ("brightness", Some(Feature::Brightness)),
+    ("color", Some(Feature::Color)),
+    ("white", Some(Feature::White)),
+    ("kelvin", Some(Feature::Kelvin)),
+    ("effect", Some(Feature::Effect)),
+    ("speed", Some(Feature::Speed)),
+    ("state", None),
+];
+
+/// Compiles a family, or one of its variants.
+pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> {
+    let merged;
+    let file = match variant.and_then(|name| file.variant.get(name)) {
+        None => file,
+        Some(_) => {
+            merged = with_variant(file, variant)?;
+            &merged
+        }
+    };
+    let compiler = Compiler { file, abilities: abilities::compile(&file.can, file.grade)? };
+    compiler.profile(variant)
+}
+
+/// The file with the parts that a variant replaces.
+fn with_variant(file: &File, name: Option<&str>) -> Validated<File> {
+    let mut merged = file.clone();
+    let Some(variant) = name.and_then(|name| file.variant.get(name)) else { return Ok(merged) };
+    let variant = variant.value.clone();
+    merged.grade = variant.grade.unwrap_or(merged.grade);
+    for without in &variant.without {
+        abilities::remove(&mut merged.can, without)?;
+        merged.commands.remove(&without.value);
+    }
+    abilities::replace(&mut merged.can, variant.can);
+    merged.role.extend(variant.role);
+    merged.commands.extend(variant.commands);
+    merged.session = variant.session.unwrap_or(merged.session);
+    merged.report = variant.report.unwrap_or(merged.report);
+    merged.advert = variant.advert.unwrap_or(merged.advert);
+    merged.example = variant.example.unwrap_or(merged.example);
+    Ok(merged)
+}
+
+pub(super) struct Compiler<'a> {
+    pub(super) file: &'a File,
+    abilities: Abilities,
+}
+
+impl Compiler<'_> {
+    fn profile(self, variant: Option<&str>) -> Validated<Profile> {
+        let file = self.file;
+        let wrapper = match &file.codec {
+            None => None,
+            Some(name) => Some(Wrapper::named(&name.value).ok_or_else(|| {
+                Mistake::new(name.at, format!("there is no codec {:?}; the codecs are: lednetwf", name.value))
+            })?),
+        };
+        let roles = self.roles()?;
+        let mut commands = Vec::new();
+        for (name, frames) in &file.commands {
+            for (at, frame) in frames.value.iter(frames.at) {
+                commands.push(self.command(name, at, frame)?);
+            }
+        }
+        let mut queries = Vec::new();
+        let statuses = file.report.iter().map(|status| self.status(status, &mut queries));
+        let statuses = statuses.collect::<Validated<Vec<_>>>()?;
+        let adverts = self.adverts()?;
+        self.validate_usage(&commands, &statuses, &adverts)?;
+        let definition = variant.and_then(|name| file.variant.get(name)).map(|variant| &variant.value);
+        let title = definition.and_then(|variant| variant.title.clone());
+        Ok(Profile {
+            name: file.name.value.clone(),
+            variant: variant.map(ToOwned::to_owned),
+            title: title.unwrap_or_else(|| file.title.clone()),
+            grade: file.grade,
+            unsupported: definition.and_then(|variant| variant.unsupported.clone()),
+            link_rules: self.link_rules(&file.session, wrapper)?,
+            checks: self.checks(|frame| self.fixed(&frame.frame, &frame.to, frame.delay.0, wrapper))?,
+            gatt_score: file.gatt.score,
+            forbid: file.gatt.forbid.clone(),
+            probe: self.probe()?,
+            example: file.example.clone().into(),
+            chromatic: commands.iter().any(|command| command.body.chromatic()),
+            roles,
+            commands,
+            queries,
+            statuses,
+            adverts,
+            wrapper,
+            abilities: self.abilities,
+        })
+    }
+
+    fn roles(&self) -> Validated<Vec<Role>> {
+        if !self.file.role.contains_key("control") {
+            return Err(Mistake::new(
+                self.file.name.at,
+                "there is no [role.control], the characteristic to write commands to",
+            ));
+        }
+        let role = |(name, role): (&String, &Located<RoleDef>)| {
+            if role.value.at.is_empty() {
+                return Err(Mistake::new(
+                    role.at,
+                    format!("role {name:?} needs a place in `at`, for example [\"fff0/fff1\"]"),
+                ));
+            }
+            Ok(Role {
+                name: name.clone(),
+                at: role.value.at.clone(),
+                properties: role.value.properties.iter().map(|any| any.0).collect(),
+                write: role.value.write,
+                optional: role.value.optional,
+            })
+        };
+        self.file.role.iter().map(role).collect()
+    }
+
+    pub(super) fn role(&self, at: usize, name: &str) -> Validated<String> {
+        if self.file.role.contains_key(name) {
+            return Ok(name.to_owned());
+        }
+        let known: Vec<_> = self.file.role.keys().map(String::as_str).collect();
+        Err(Mistake::new(at, format!("there is no role {name:?}; the roles are: {}", known.join(", "))))
+    }
+
+    fn template(&self, at: usize, text: &str) -> Validated<Template> {
+        Template::parse(text, &self.abilities, self.file.frame_length)
+            .map_err(|message| Mistake::new(at, message))
+    }
+
+    pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Validated<Body> {
+        match (frame, codec) {
+            (Some(text), None) => self.template(at, text).map(Body::Template),
+            (None, Some(name)) => Body::named(name).ok_or_else(|| {
+                Mistake::new(at, format!("there is no codec {name:?} for frames; the codecs are: hue"))
+            }),
+            _ => Err(Mistake::new(at, "a frame needs either `frame` or `codec`")),
+        }
+    }
+
+    fn implied(&self, at: usize, implied: ImpliedStateDef) -> Validated<ImpliedState> {
+        if implied.power.is_some() && !self.abilities.declared.contains(Feature::Power) {
+            return Err(Mistake::new(at, "means.power needs `power` in [can]"));
+        }
+        let mode = implied.mode.map(|mode| match mode {
+            ModeDef::Color => Mode::Color,
+            ModeDef::White => Mode::White,
+            ModeDef::Effect => Mode::Effect,
+        });
+        Ok(ImpliedState { power: implied.power, mode })
+    }
+
+    fn command(&self, name: &str, at: usize, frame: &FrameTable) -> Validated<Command> {
+        let Some((_, required)) = COMMANDS.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<_> = COMMANDS.iter().map(|(name, _)| *name).collect();
+            return Err(Mistake::new(
+                at,
+                format!("there is no command {name:?}; the commands are: {}", known.join(", ")),
+            ));
+        };
+        let body = self.body(at, frame.frame.as_deref(), frame.codec.as_deref())?;
+        let mut implied = self.implied(at, frame.means)?;
+        if name == "on" || name == "off" {
+            if !self.abilities.declared.contains(Feature::Power) {
+                return Err(Mistake::new(at, format!("command {name:?} needs `power` in [can]")));
+            }
+            implied.power = Some(name == "on");
+        }
+        let fields = body.features();
+        let mut features = fields;
+        if implied.power.is_some() {
+            features = features.with(Feature::Power);
+        }
+        if self.abilities.scaled && (fields.contains(Feature::Color) || fields.contains(Feature::White)) {
+            features = features.with(Feature::Brightness);
+        }
+        if let Some(feature) = required.filter(|feature| !features.contains(*feature)) {
+            return Err(Mistake::new(at, format!("command {name:?} has no field for {feature}")));
+        }
+        let role = self.role(at, frame.to.as_deref().unwrap_or("control"))?;
+        Ok(Command {
+            needs: body.needs(),
+            mode: implied.mode.or_else(|| body.mode()),
+            kind: self.write_kind(&role, frame.write),
+            body,
+            fields,
+            features,
+            implied,
+            role,
+            delay: frame.delay.0,
+        })
+    }
+
+    /// The kind of a write: of the frame, else of its role, else with a response.
+    fn write_kind(&self, role: &str, of_frame: Option<WriteKind>) -> WriteKind {
+        let of_role = || self.file.role.get(role).and_then(|role| role.value.write);
+        of_frame.or_else(of_role).unwrap_or(WriteKind::Request)
+    }
+
+    fn status(&self, status: &Located<StatusDef>, queries: &mut Vec<Query>) -> Validated<StatusRule> {
+        let (at, status) = (status.at, &status.value);
+        let body = match (&status.frame, &status.codec) {
+            (Some(frame), None) => self.body(frame.at, Some(&frame.value), None)?,
+            (None, Some(codec)) => self.body(codec.at, None, Some(&codec.value))?,
+            _ => return Err(Mistake::new(at, "a [[report]] needs either `frame` or `codec`")),
+        };
+        let query = match &status.ask {
+            None => None,
+            Some(text) => Some(self.query(text, &self.role(at, &status.ask_to)?, queries)?),
+        };
+        if query.is_none() && status.on.is_empty() {
+            return Err(Mistake::new(
+                at,
+                "this [[report]] does not say when the bulb sends it: add `ask` with the frame of a query, or `on` with \
+                 \"read\", \"command\", \"change\" or \"maybe\"",
+            ));
+        }
+        let on = |trigger| status.on.contains(&trigger);
+        let implied = self.implied(at, status.means)?;
+        Ok(StatusRule {
+            mode: implied.mode.or_else(|| body.mode()),
+            body,
+            role: self.role(at, &status.from)?,
+            query,
+            on_read: on(TriggerDef::Read),
+            on_command: on(TriggerDef::Command),
+            on_change: on(TriggerDef::Change),
+            scaled: status.scaled || self.abilities.scaled,
+            implied,
+        })
+    }
+
+    /// The index of a query. Several statuses may answer the same.
+    fn query(&self, text: &Located<String>, role: &str, queries: &mut Vec<Query>) -> Validated<usize> {
+        let template = self.template(text.at, &text.value)?;
+        if template.fields().next().is_some() {
+            return Err(Mistake::new(text.at, "a query cannot have fields"));
+        }
+        if let Some(known) = queries.iter().position(|known| known.template == template && known.role == role)
+        {
+            return Ok(known);
+        }
+        queries.push(Query { template, role: role.to_owned(), kind: self.write_kind(role, None) });
+        Ok(queries.len().saturating_sub(1))
+    }
+
+    fn adverts(&self) -> Validated<Vec<AdvertState>> {
+        let advert = |advert: &Located<AdvertDef>| {
+            let (at, advert) = (advert.at, &advert.value);
+            if advert.company.is_some() == advert.service_data.is_some() {
+                return Err(Mistake::new(at, "[[advert]] needs either `company` or `service_data`"));
+            }
+            Ok(AdvertState {
+                company: advert.company,
+                service: advert.service_data.map(|service| service.0),
+                template: self.template(advert.frame.at, &advert.frame.value)?,
+                scaled: advert.scaled || self.abilities.scaled,
+                implied: self.implied(at, advert.means)?,
+            })
+        };
+        self.file.advert.iter().map(advert).collect()
+    }
+
+    /// Checks that each declared feature can be set or is reported.
+    fn validate_usage(
+        &self,
+        commands: &[Command],
+        statuses: &[StatusRule],
+        adverts: &[AdvertState],
+    ) -> Validated {
+        let commanded = commands.iter().map(|command| command.features);
+        let reported = statuses.iter().map(StatusRule::features);
+        let advertised = adverts.iter().map(|advert| advert.template.features());
+        let used = commanded.chain(reported).chain(advertised).fold(Features::NONE, Features::or);
+        match self.abilities.declared.less(used).iter().next() {
+            None => Ok(()),
+            Some(feature) => Err(Mistake::new(
+                abilities::position(&self.file.can, feature),
+                format!("[can] has {feature}, but no command sets it and no [[report]] reports it"),
+            )),
+        }
+    }
+
+    /// A write whose frame never changes.
+    fn fixed(
+        &self,
+        frame: &Located<String>,
+        role: &str,
+        delay: Duration,
+        wrapper: Option<Wrapper>,
+    ) -> Validated<Write> {
+        let role = self.role(frame.at, role)?;
+        let template = self.template(frame.at, &frame.value)?;
+        let unknown = Light::default();
+        let bytes = template.write(&self.abilities, &ValuesToEncode::new(&unknown, false));
+        let bytes = bytes.map_err(|MissingValue(feature)| {
+            Mistake::new(frame.at, format!("{{{feature}}} has no value here: write a fixed byte instead"))
+        })?;
+        let bytes = match wrapper {
+            None => bytes,
+            Some(wrapper) => wrapper.wrap_command(&bytes, false, 0),
+        };
+        Ok(Write { kind: self.write_kind(&role, None), role, bytes, delay })
+    }
+
+    fn link_rules(&self, rules: &LinkRulesDef, wrapper: Option<Wrapper>) -> Validated<LinkRules> {
+        let write = |frame: &Located<String>, to: &str, delay| self.fixed(frame, to, delay, wrapper);
+        let first = rules.first.iter().map(|first| write(&first.frame, &first.to, first.delay.0));
+        let keep_alive = match &rules.keep_alive {
+            None => None,
+            Some(keep) if keep.every.0.is_zero() => {
+                return Err(Mistake::new(keep.frame.at, "keep_alive.every must not be zero"));
+            }
+            Some(keep) => {
+                Some(KeepAlive { write: write(&keep.frame, &keep.to, Duration::ZERO)?, every: keep.every.0 })
+            }
+        };
+        Ok(LinkRules {
+            first: first.collect::<Validated<_>>()?,
+            subscribe_first: rules.subscribe_first,
+            gap: rules.gap.0,
+            keep_alive,
+            needs_bonding: rules.needs_bonding,
+            pairing_hint: rules.pairing_hint.clone(),
+            mtu: rules.mtu,
+        })
+    }
+
+    fn probe(&self) -> Validated<Option<Probe>> {
+        let Some(probe) = &self.file.probe else { return Ok(None) };
+        let (at, probe) = (probe.at, &probe.value);
+        match (&probe.role, probe.at, &probe.text) {
+            (Some(role), None, None) => {
+                let role = self.role(at, role)?;
+                Ok(Some(Probe::Role { role, score: probe.score }))
+            }
+            (None, Some(place), Some(text)) => {
+                Ok(Some(Probe::Text { at: place, text: text.clone(), score: probe.score }))
+            }
+            _ => Err(Mistake::new(
+                at,
+                "a probe needs either `role` (a role to read), or `at` and `text` (a characteristic and its value)",
+            )),
+        }
+    }
+}
