@@ -157,7 +157,7 @@ fn report() -> impl Strategy<Value = SeenDevice> {
             manufacturer,
             service_data,
             connected: false,
-            heard: None,
+            seen: None,
         })
 }
 

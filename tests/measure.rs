@@ -282,8 +282,8 @@ macro_rules! radio {
             async fn stop_scan(&self) -> Result<()> {
                 self.$inner.stop_scan().await
             }
-            async fn known(&self) -> Result<Vec<SeenDevice>> {
-                self.$inner.known().await
+            async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+                self.$inner.known_devices().await
             }
             async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
                 let wrap: fn(&Self, Arc<dyn Link>) -> Arc<dyn Link> = $wrap;

@@ -99,7 +99,7 @@ fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> SeenDevice {
         manufacturer: BTreeMap::from([(0x004C, vec![0x10, 5, 3, 0x1C, 0xA2, 0x4E, 0x71])]),
         service_data: BTreeMap::new(),
         connected: false,
-        heard: Some(SeenTimes { first, last: Instant::now() }),
+        seen: Some(SeenTimes { first, last: Instant::now() }),
     }
 }
 
@@ -125,7 +125,7 @@ impl Radio for Crowd {
         Ok(())
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
         Ok(Vec::new())
     }
 

@@ -87,7 +87,7 @@ pub async fn listen_to_advertisements(
         };
         let Some(device) = devices.iter_mut().find(|device| device.id == report.id) else { continue };
         // Heard within this scan, not only told of.
-        if let Some(last) = report.heard.map(|heard| heard.last).filter(|last| *last >= start) {
+        if let Some(last) = report.seen.map(|heard| heard.last).filter(|last| *last >= start) {
             heard.entry(report.id.clone()).or_default().take(last);
         }
         *device = report;

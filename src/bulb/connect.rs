@@ -31,7 +31,7 @@ pub async fn connect(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline)
 }
 
 async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
-    radio.known().await.is_ok_and(|known| known.iter().all(|report| report.id != *device))
+    radio.known_devices().await.is_ok_and(|known| known.iter().all(|report| report.id != *device))
 }
 
 /// Connects and runs the operation. A link that was up before we came may be one that the command before us has asked to
@@ -70,7 +70,7 @@ pub(super) async fn ended(link: &dyn Link) -> bool {
 /// # Errors
 /// [`Error::ConnectTimeout`], [`Error::AdapterLost`], and what scanning gives.
 pub async fn rediscover(radio: &dyn Radio, report: &SeenDevice, deadline: Deadline) -> Result<()> {
-    if radio.known().await?.iter().any(|known| known.id == report.id && known.connected) {
+    if radio.known_devices().await?.iter().any(|known| known.id == report.id && known.connected) {
         // Another program holds it, so it does not advertise; its link can be shared.
         return Ok(());
     }
@@ -190,7 +190,7 @@ mod tests {
     async fn one_that_the_system_knows_is_not_looked_for() {
         let (radio, report, _dir) = forgotten("[[bulb.fault]]\non = \"connect\"\ndo = \"drop\"\n").await;
         rediscover(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap();
-        let last_heard = async || radio.known().await.unwrap()[0].heard.unwrap().last;
+        let last_heard = async || radio.known_devices().await.unwrap()[0].seen.unwrap().last;
         let before = last_heard().await;
         let error = connect(radio.as_ref(), &report, Deadline::after(TIME)).await.unwrap_err();
         assert_eq!((error.code(), last_heard().await), ("connect.failed", before), "{error}");

@@ -62,7 +62,7 @@ impl Device {
             manufacturer: BTreeMap::new(),
             service_data: BTreeMap::new(),
             connected: false,
-            heard: None,
+            seen: None,
         };
         Self { report, tables: Default::default() }
     }

@@ -250,7 +250,7 @@ impl Progress {
         let Some(Spinner { bar, follower, .. }) = &self.0 else { return };
         let names: HashMap<DeviceId, String> =
             bulbs.iter().map(|device| (device.id.clone(), device.label())).collect();
-        let (mut attempts, bar) = (radio.attempts(), bar.clone());
+        let (mut attempts, bar) = (radio.connect_retries(), bar.clone());
         let task = tokio::spawn(async move {
             loop {
                 match attempts.recv().await {

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let mut adapter = radio.adapter_state();
     let mut reports = radio.seen_devices();
     if args.known {
-        for device in radio.known().await? {
+        for device in radio.known_devices().await? {
             view.take(device)?;
         }
     }
@@ -185,10 +185,10 @@ impl<'a> View<'a> {
         self.changed = true;
         let said = self.found.get_mut(&device.id);
         let nameless =
-            device.name.is_none() && device.heard.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
+            device.name.is_none() && device.seen.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
         match said {
             _ if self.live.is_some() => self.keep(device),
-            Some(said) if !self.args.watch || !differs(said, &device) => said.heard = device.heard,
+            Some(said) if !self.args.watch || !differs(said, &device) => said.seen = device.seen,
             None if nameless => {
                 self.nameless.insert(device.id.clone(), device);
             }
@@ -208,7 +208,7 @@ impl<'a> View<'a> {
     fn keep(&mut self, device: SeenDevice) {
         self.found.insert(device.id.clone(), device);
         if self.found.len() > SEEN_MOST {
-            let heard = |device: &SeenDevice| device.heard.map(|heard| heard.last);
+            let heard = |device: &SeenDevice| device.seen.map(|heard| heard.last);
             let oldest =
                 self.found.values().min_by_key(|device| heard(device)).map(|device| device.id.clone());
             oldest.and_then(|id| self.found.remove(&id));
@@ -218,7 +218,7 @@ impl<'a> View<'a> {
     /// Says the devices that have been waited for long enough, or all.
     fn say_nameless(&mut self, all: bool) -> Result<()> {
         let due =
-            |device: &SeenDevice| all || device.heard.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
+            |device: &SeenDevice| all || device.seen.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
         let due: Vec<SeenDevice> = self.nameless.values().filter(|device| due(device)).cloned().collect();
         due.into_iter().try_for_each(|device| self.say(device))
     }
@@ -236,7 +236,7 @@ impl<'a> View<'a> {
         self.say_nameless(false)?;
         if self.args.watch {
             let gone =
-                |device: &SeenDevice| device.heard.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
+                |device: &SeenDevice| device.seen.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
                 std::mem::take(&mut self.found).into_iter().partition(|(_, device)| gone(device));
             self.found = found;

@@ -36,7 +36,7 @@ pub async fn find_known(
 ) -> Result<Found> {
     require_powered(radio)?;
     let mut devices = Devices::default();
-    devices.add(radio.known().await?.into_iter().filter(among));
+    devices.add(radio.known_devices().await?.into_iter().filter(among));
     Ok(devices.resolve(target, Duration::ZERO))
 }
 
@@ -49,7 +49,7 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
     require_powered(radio)?;
     let start = Instant::now();
     let mut devices = Devices::default();
-    devices.add(radio.known().await?.into_iter());
+    devices.add(radio.known_devices().await?.into_iter());
     let open_end = target.selectors().iter().any(Selector::many);
     if open_end || !devices.has_all(target) {
         let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };

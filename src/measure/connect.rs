@@ -99,7 +99,7 @@ async fn end(radio: &dyn Radio, link: Arc<dyn Link>) -> Result<()> {
     drop(link);
     let start = Instant::now();
     while start.elapsed() < GONE_TIME {
-        let known = radio.known().await?;
+        let known = radio.known_devices().await?;
         if !known.iter().any(|report| report.id == device && report.connected) {
             return Ok(());
         }

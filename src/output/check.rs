@@ -344,7 +344,7 @@ mod tests {
             manufacturer: Default::default(),
             service_data: Default::default(),
             connected: false,
-            heard: None,
+            seen: None,
         };
         let done = FinishedCheck {
             name: "command-on".to_owned(),

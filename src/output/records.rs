@@ -145,8 +145,8 @@ impl DeviceRecord {
             profile: families.advertised(device),
             state: families.advertised_light(device).as_ref().map(LightRecord::of),
             connected: device.connected,
-            first_seen: device.heard.map(|heard| wall(heard.first)),
-            last_seen: device.heard.map(|heard| wall(heard.last)),
+            first_seen: device.seen.map(|seen| wall(seen.first)),
+            last_seen: device.seen.map(|seen| wall(seen.last)),
         }
     }
 }

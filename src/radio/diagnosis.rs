@@ -92,9 +92,9 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
             if !on {
                 diagnosis.fault = Some(Error::AdapterOff { adapter: adapter.to_owned() });
             }
-            let known = radio.known().await.unwrap_or_default();
-            let held = known.into_iter().filter(|report| report.connected);
-            diagnosis.links = held.map(|report| HeldLink { device: report.id, name: report.name }).collect();
+            let known = radio.known_devices().await.unwrap_or_default();
+            let held = known.into_iter().filter(|device| device.connected);
+            diagnosis.links = held.map(|device| HeldLink { device: device.id, name: device.name }).collect();
             radio.close().await;
         }
         Err(error) => {

@@ -162,7 +162,7 @@ pub struct SeenDevice {
     /// Whether the system holds a link to it.
     pub connected: bool,
     /// When it was first and last heard by this radio; absent for a device that the system only remembers.
-    pub heard: Option<SeenTimes>,
+    pub seen: Option<SeenTimes>,
 }
 
 /// What the system knows of a device beyond its [`SeenDevice`]. Nothing where the platform does not tell.
@@ -233,7 +233,7 @@ pub trait Radio: fmt::Debug + Send + Sync {
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;
 
     /// Attempts to connect that are made after the first has failed, as they are about to be made.
-    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
+    fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {
         retry::ConnectRetries::default().subscribe()
     }
 
@@ -253,7 +253,7 @@ pub trait Radio: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The service is gone, or the user may not.
-    async fn known(&self) -> Result<Vec<SeenDevice>>;
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>>;
 
     /// What else the system knows of a device.
     ///

@@ -156,7 +156,7 @@ impl Traced {
 impl Radio for Traced {
     pass_on! {
         radio: adapter -> AdapterInfo,
-        attempts -> broadcast::Receiver<ConnectRetry>,
+        connect_retries -> broadcast::Receiver<ConnectRetry>,
         link_limit -> usize,
         adapter_state -> watch::Receiver<AdapterState>,
         seen_devices -> broadcast::Receiver<SeenDevice>
@@ -170,8 +170,8 @@ impl Radio for Traced {
         shown("scan stops", self.radio.stop_scan().await)
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
-        let known = self.radio.known().await?;
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+        let known = self.radio.known_devices().await?;
         tracing::debug!("the system knows {} devices", known.len());
         Ok(known)
     }

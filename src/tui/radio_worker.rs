@@ -127,7 +127,7 @@ impl OpenRadio {
         let mut adapter = self.radio.adapter_state();
         let state = *adapter.borrow_and_update();
         self.send(RadioEvent::Opened(self.radio.adapter().name, state)).await?;
-        match self.radio.known().await {
+        match self.radio.known_devices().await {
             Ok(known) => known.into_iter().for_each(|report| self.device_seen(report)),
             Err(error) => self.send(RadioEvent::Failed(error)).await?,
         }

@@ -414,7 +414,7 @@ fn frame(light: &Light) -> Vec<u8> {
 async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
     radio.close().await;
     sleep(Duration::from_millis(100)).await;
-    let known = radio.known().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let known = radio.known_devices().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
     let up: Vec<_> = known.iter().filter(|report| report.connected).map(SeenDevice::label).collect();
     hold!(up.is_empty(), "still connected: {up:?}");
     let mut reports = radio.seen_devices();

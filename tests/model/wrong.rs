@@ -50,8 +50,8 @@ impl Radio for Wrong {
         if self.lie == Lie::ScansOn { Ok(()) } else { self.radio.stop_scan().await }
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
-        self.radio.known().await
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+        self.radio.known_devices().await
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {

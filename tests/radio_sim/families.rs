@@ -330,7 +330,7 @@ async fn a_bulb_that_hears_nothing_for_too_long_ends_the_link() {
     drop((radio, link));
     let radio = rig.open().await;
     sleep(ms(3_100)).await;
-    assert!(!radio.known().await.unwrap()[0].connected);
+    assert!(!radio.known_devices().await.unwrap()[0].connected);
 }
 
 const HUE_POWER: &str = "932c32bd-0002-47a2-835a-a8d455b859dd";
@@ -373,19 +373,19 @@ async fn an_advertisement_tells_the_state_as_it_was_when_heard_last() {
         (light.power, light.brightness.map(Percent::get))
     };
     heard(radio.as_ref()).await;
-    assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(false), Some(20)));
+    assert_eq!(advertised(&radio.known_devices().await.unwrap()[0]), (Some(false), Some(20)));
     let link = radio.connect(&light(), soon()).await.unwrap();
     let on =
         switchbot.encode(&Light { power: Some(true), ..Light::default() }, &Light::default(), 0).unwrap();
     let control = id_of(&switchbot, "control");
     link.write(control, &on.writes[0].bytes, WriteKind::Request, soon()).await.unwrap();
-    assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(false), Some(20)));
+    assert_eq!(advertised(&radio.known_devices().await.unwrap()[0]), (Some(false), Some(20)));
     radio.close().await;
     drop((radio, link));
     let radio = rig.open().await;
-    assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(false), Some(20)));
+    assert_eq!(advertised(&radio.known_devices().await.unwrap()[0]), (Some(false), Some(20)));
     heard(radio.as_ref()).await;
-    assert_eq!(advertised(&radio.known().await.unwrap()[0]), (Some(true), Some(20)));
+    assert_eq!(advertised(&radio.known_devices().await.unwrap()[0]), (Some(true), Some(20)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -434,7 +434,7 @@ name = "DESK-1"
     ));
     fs::write(rig.dir.path().join("my-board.toml"), board).unwrap();
     let (radio, link) = connected(&rig).await;
-    assert_eq!(radio.known().await.unwrap()[0].name.as_deref(), Some("DESK-1"));
+    assert_eq!(radio.known_devices().await.unwrap()[0].name.as_deref(), Some("DESK-1"));
     let control = CharacteristicId::short(0xFFF0, 0xFFF7);
     let status = CharacteristicId::short(0xFFF0, 0xFFF8);
     assert_eq!(link.read(status, soon()).await.unwrap(), [0xAA, 0, 0xFF, 0xA9]);

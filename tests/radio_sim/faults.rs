@@ -68,7 +68,7 @@ async fn a_connect_that_is_given_up_leaves_nothing_behind() {
         heard(radio.as_ref()).await;
         assert!(timeout(ms(500), radio.connect(&light(), soon())).await.is_err());
         assert_eq!(rig.log(), log, "{point}");
-        assert!(!radio.known().await.unwrap()[0].connected, "{point}");
+        assert!(!radio.known_devices().await.unwrap()[0].connected, "{point}");
         radio.connect(&light(), soon()).await.unwrap();
     }
 }

@@ -41,7 +41,7 @@ async fn connecting_takes_its_time_and_gives_the_table() {
     assert_eq!(link.read(BATTERY, soon()).await.unwrap(), [9]);
     assert_eq!(link.system_battery().await.unwrap(), None);
     // The system knows the services by now.
-    let known = radio.known().await.unwrap();
+    let known = radio.known_devices().await.unwrap();
     assert_eq!(known[0].services.len(), 3);
 }
 
@@ -129,7 +129,7 @@ async fn a_kept_link_is_there_for_the_next_command() {
     drop(radio);
     for _ in 0..2 {
         let radio = rig.open().await;
-        let known = radio.known().await.unwrap();
+        let known = radio.known_devices().await.unwrap();
         assert!(known[0].connected);
         let start = Instant::now();
         let link = radio.connect(&known[0].id, soon()).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_kept_link_is_there_for_the_next_command() {
     let radio = rig.open().await;
     radio.connect(&light(), soon()).await.unwrap().disconnect().await.unwrap();
     radio.close().await;
-    assert!(!rig.open().await.known().await.unwrap()[0].connected);
+    assert!(!rig.open().await.known_devices().await.unwrap()[0].connected);
     assert_eq!(
         rig.log(),
         ["connect", "subscribe fff2", "unsubscribe fff2", "read fff2", "read fff2", "disconnect central"]
@@ -242,5 +242,5 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
         rounds.push(start.elapsed());
     }
     assert!(rounds.iter().all(|round| *round == rounds[0]), "{rounds:?}");
-    assert!(radio.known().await.unwrap().iter().all(|device| !device.connected));
+    assert!(radio.known_devices().await.unwrap().iter().all(|device| !device.connected));
 }

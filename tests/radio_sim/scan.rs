@@ -88,7 +88,7 @@ async fn a_new_name_takes_the_place_of_the_old_one() {
     assert_eq!(names(hear(radio.as_ref(), ms(1500)).await), name("Bulb-rev1"));
     sleep(ms(1000)).await;
     assert_eq!(names(hear(radio.as_ref(), ms(1500)).await), name("Bulb-rev2"));
-    assert_eq!(radio.known().await.unwrap()[0].name.as_deref(), Some("Bulb-rev2"));
+    assert_eq!(radio.known_devices().await.unwrap()[0].name.as_deref(), Some("Bulb-rev2"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,19 +133,19 @@ async fn a_slow_reader_loses_the_oldest_reports_and_is_told() {
 async fn the_system_remembers_what_was_heard_for_thirty_seconds() {
     let rig = TestRig::new(OFFICE);
     let radio = rig.open().await;
-    assert_eq!(radio.known().await.unwrap(), []);
+    assert_eq!(radio.known_devices().await.unwrap(), []);
     heard(radio.as_ref()).await;
-    assert_eq!(radio.known().await.unwrap().len(), 3);
+    assert_eq!(radio.known_devices().await.unwrap().len(), 3);
     radio.close().await;
     drop(radio);
     // In the next command too, which has not heard it itself.
     let radio = rig.open().await;
-    let known = radio.known().await.unwrap();
+    let known = radio.known_devices().await.unwrap();
     assert_eq!(known.len(), 3);
     assert_eq!(known[0].name.as_deref(), Some("Light-Desk"));
-    assert!(known.iter().all(|device| device.rssi.is_none() && device.heard.is_none() && !device.connected));
+    assert!(known.iter().all(|device| device.rssi.is_none() && device.seen.is_none() && !device.connected));
     sleep(Duration::from_secs(31)).await;
-    assert_eq!(radio.known().await.unwrap(), []);
+    assert_eq!(radio.known_devices().await.unwrap(), []);
     assert_eq!(code(radio.connect(&light(), soon()).await), "connect.failed");
 }
 

@@ -53,7 +53,7 @@ async fn changes_are_kept_also_when_nobody_closes() {
     // As a process that is killed: the link is still up for the system.
     std::mem::forget((radio, link));
     let radio = rig.open().await;
-    assert!(radio.known().await.unwrap()[0].connected);
+    assert!(radio.known_devices().await.unwrap()[0].connected);
     let link = radio.connect(&light(), soon()).await.unwrap();
     assert!(link.was_up());
     assert_eq!(link.read(STATUS, soon()).await.unwrap(), RED);

@@ -107,7 +107,7 @@ impl TestDesk {
             manufacturer: BTreeMap::new(),
             service_data: BTreeMap::new(),
             connected: false,
-            heard: Some(SeenTimes { first: heard, last: heard }),
+            seen: Some(SeenTimes { first: heard, last: heard }),
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::link::{BtleLink, Tools};
-use super::platform_error::{Context, LOST_EARLY, Meaning, PlatformError};
-use super::registry::Phase;
+use super::link::{BtleLink, RadioHandle};
+use super::platform_error::{Context, ErrorClass, LOST_EARLY, PlatformError};
+use super::registry::SystemLink;
 use super::system::Gatt;
 use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::uuid16;
@@ -41,7 +41,7 @@ enum Failure {
 
 /// One connect.
 struct Attempt<'a> {
-    tools: &'a Tools,
+    radio: &'a RadioHandle,
     device: &'a DeviceId,
     label: String,
     deadline: Deadline,
@@ -53,36 +53,40 @@ struct Attempt<'a> {
 
 /// Ends on the other side what we have begun, unless it came to something. Works when dropped, so that it does not
 /// matter where the connect is given up.
-struct Cancel<'a> {
-    tools: &'a Tools,
+struct CancelOnDrop<'a> {
+    radio: &'a RadioHandle,
     device: &'a DeviceId,
     armed: bool,
 }
 
-impl Drop for Cancel<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.tools.hub.set_closing(self.device);
-            self.tools.janitor.disconnect(self.device);
+            self.radio.shared.set_closing(self.device);
+            self.radio.disconnects.disconnect(self.device);
         }
     }
 }
 
 /// Connects, resolves the services, and gives the link.
-pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline) -> Result<Arc<BtleLink>> {
-    let known = tools.hub.report(device);
+pub(super) async fn connect(
+    radio: &RadioHandle,
+    device: &DeviceId,
+    deadline: Deadline,
+) -> Result<Arc<BtleLink>> {
+    let known = radio.shared.seen_device(device);
     let mut attempt = Attempt {
-        tools,
+        radio,
         device,
-        label: known.as_ref().map_or_else(|| device.to_string(), |report| report.label()),
+        label: known.as_ref().map_or_else(|| device.to_string(), |device| device.label()),
         deadline,
         last: None,
         bare: false,
     };
-    let turn = tools.hub.turn(device);
+    let turn = radio.shared.turn(device);
     let in_turn = async { Ok(turn.lock().await) };
     let _turn = deadline.run(in_turn, |waited| attempt.timed_out(waited)).await?;
-    if let Some(link) = tools.hub.link(device) {
+    if let Some(link) = radio.shared.link(device) {
         return Ok(link);
     }
     attempt.wait_for_the_end_of_the_last().await;
@@ -109,7 +113,7 @@ pub(super) async fn connect(tools: &Tools, device: &DeviceId, deadline: Deadline
 impl Attempt<'_> {
     fn error(&self, fault: &PlatformError) -> Error {
         let context = Context {
-            adapter: &self.tools.adapter,
+            adapter: &self.radio.adapter,
             device: &self.label,
             rssi: self.rssi(),
             waited: self.deadline.waited(),
@@ -122,7 +126,7 @@ impl Attempt<'_> {
         let details = self
             .deadline
             .within(DETAILS_TIME)
-            .run(async { self.tools.system.details(self.device).await.map_err(|_| ()) }, |_| ());
+            .run(async { self.radio.system.details(self.device).await.map_err(|_| ()) }, |_| ());
         match error {
             Error::ConnectFailed { device, reason, rssi }
                 if fault.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
@@ -149,16 +153,18 @@ impl Attempt<'_> {
 
     /// Its signal when it was last heard, dBm.
     fn rssi(&self) -> Option<i16> {
-        self.tools.hub.report(self.device).and_then(|report| report.rssi)
+        self.radio.shared.seen_device(self.device).and_then(|device| device.rssi)
     }
 
     /// A link that was asked to end still counts as connected for a while; it must not be taken for a good one.
     async fn wait_for_the_end_of_the_last(&self) {
-        let mut phase = self.tools.hub.phase(self.device);
-        if self.tools.hub.is_closing(self.device) {
+        let mut system_link = self.radio.shared.watch_link(self.device);
+        if self.radio.shared.is_closing(self.device) {
             tracing::debug!("{}: waiting for the last link to end", self.label);
             let limit = self.deadline.within(CLOSING_TIME);
-            let ended = async { phase.wait_for(|phase| !phase.connected).await.map(|_| ()).map_err(|_| ()) };
+            let ended = async {
+                system_link.wait_for(|system_link| !system_link.connected).await.map(|_| ()).map_err(|_| ())
+            };
             let _ = limit.run(ended, |_| ()).await;
         }
     }
@@ -168,34 +174,34 @@ impl Attempt<'_> {
         if self.deadline.remaining() <= pause {
             return Err(self.error(fault));
         }
-        self.tools.hub.attempts.tell(self.device, &self.label, number, &fault.reason());
+        self.radio.shared.attempts.tell(self.device, &self.label, number, &fault.reason());
         sleep(pause).await;
         Ok(())
     }
 
     async fn check_adapter(&self) -> Result<(), Failure> {
-        self.tools.check_adapter().await.map_err(Failure::Final)
+        self.radio.check_adapter().await.map_err(Failure::Final)
     }
 
     async fn once(&self) -> Result<Arc<BtleLink>, Failure> {
         self.check_adapter().await?;
-        let mut phase = self.tools.hub.phase(self.device);
-        let start = *phase.borrow_and_update();
-        let mut cancel = Cancel { tools: self.tools, device: self.device, armed: !start.connected };
-        let seen = phase.clone();
+        let mut system_link = self.radio.shared.watch_link(self.device);
+        let start = *system_link.borrow_and_update();
+        let mut cancel = CancelOnDrop { radio: self.radio, device: self.device, armed: !start.connected };
+        let seen = system_link.clone();
         let rising = async {
             // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
             if !start.resolved {
-                self.ask(&mut phase, start, &mut cancel).await?;
+                self.ask(&mut system_link, start, &mut cancel).await?;
             }
-            self.resolve(&mut phase, start).await
+            self.resolve(&mut system_link, start).await
         };
         let (risen, up) = noting_when_up(seen, rising).await;
         risen?;
-        let (gatt, table) = self.discover(&mut phase, start).await?;
+        let (gatt, table) = self.discover(&mut system_link, start).await?;
         let discovery = up.filter(|_| !start.connected).map(|up| up.elapsed());
         let link = BtleLink::new(
-            self.tools.clone(),
+            self.radio.clone(),
             self.device.clone(),
             self.label.clone(),
             start.connected,
@@ -204,10 +210,10 @@ impl Attempt<'_> {
             discovery,
         );
         let link = Arc::new(link);
-        self.tools.hub.enter(self.device, &link);
+        self.radio.shared.enter(self.device, &link);
         cancel.armed = false;
         // From here on the link hears by itself that it is lost; what came before, it has not heard.
-        if self.tools.hub.phase_now(self.device).drops != start.drops {
+        if self.radio.shared.system_link(self.device).drops != start.drops {
             link.down();
             return Err(dropped());
         }
@@ -217,13 +223,13 @@ impl Attempt<'_> {
     /// Has the system connect, and notices at once when the link is lost meanwhile.
     async fn ask(
         &self,
-        phase: &mut watch::Receiver<Phase>,
-        start: Phase,
-        cancel: &mut Cancel<'_>,
+        system_link: &mut watch::Receiver<SystemLink>,
+        start: SystemLink,
+        cancel: &mut CancelOnDrop<'_>,
     ) -> Result<(), Failure> {
-        let answer = self.tools.system.connect(self.device);
+        let answer = self.radio.system.connect(self.device);
         tokio::pin!(answer);
-        let lost = dropped_since(phase, start);
+        let lost = dropped_since(system_link, start);
         let late = |waited| Failure::Final(self.timed_out(waited));
         let race = async {
             tokio::select! {
@@ -236,13 +242,13 @@ impl Attempt<'_> {
             }
         };
         let Err(fault) = self.deadline.run(race, late).await? else { return Ok(()) };
-        let meaning = fault.meaning(&Operation::Connect);
-        if meaning == Meaning::Done {
+        let class = fault.classify(&Operation::Connect);
+        if class == ErrorClass::Done {
             return Ok(());
         }
         // It was refused, so nothing of ours is under way; to cancel would hit what another program is doing.
         cancel.armed = false;
-        if meaning != Meaning::Again {
+        if class != ErrorClass::Again {
             return Err(Failure::Final(self.error(&fault)));
         }
         // An adapter that was switched off makes it fail in the words of a weak link.
@@ -251,9 +257,13 @@ impl Attempt<'_> {
     }
 
     /// Waits until the system knows the services.
-    async fn resolve(&self, phase: &mut watch::Receiver<Phase>, start: Phase) -> Result<(), Failure> {
+    async fn resolve(
+        &self,
+        system_link: &mut watch::Receiver<SystemLink>,
+        start: SystemLink,
+    ) -> Result<(), Failure> {
         let resolved = async {
-            let now = phase.wait_for(|now| now.resolved || now.drops != start.drops).await;
+            let now = system_link.wait_for(|now| now.resolved || now.drops != start.drops).await;
             match now {
                 Ok(now) if now.drops == start.drops => Ok(()),
                 _ => Err(dropped()),
@@ -265,17 +275,17 @@ impl Attempt<'_> {
     /// Fetches the table; again if there is none yet.
     async fn discover(
         &self,
-        phase: &mut watch::Receiver<Phase>,
-        start: Phase,
+        system_link: &mut watch::Receiver<SystemLink>,
+        start: SystemLink,
     ) -> Result<(Arc<dyn Gatt>, GattTable), Failure> {
-        let gatt = self.tools.system.gatt(self.device).await.map_err(|fault| self.unless_gone(&fault))?;
+        let gatt = self.radio.system.gatt(self.device).await.map_err(|fault| self.unless_gone(&fault))?;
         let patience = self.deadline.within(TABLE_TIME);
         loop {
             let look = async {
                 tokio::select! {
                     biased;
                     table = gatt.discover() => Ok(table),
-                    () = dropped_since(phase, start) => Err(dropped()),
+                    () = dropped_since(system_link, start) => Err(dropped()),
                 }
             };
             let table = self.deadline.run(look, |waited| self.unresolved(waited)).await?;
@@ -293,7 +303,7 @@ impl Attempt<'_> {
                     return Err(Failure::Bare);
                 }
                 Ok(table) if over || !is_bare(&table) => return Ok((gatt, table)),
-                Err(fault) if over || fault.meaning(&Operation::QueryService) != Meaning::Gone => {
+                Err(fault) if over || fault.classify(&Operation::QueryService) != ErrorClass::Gone => {
                     return Err(self.unless_gone(&fault));
                 }
                 _ => tracing::debug!("{}: no services yet", self.label),
@@ -304,22 +314,22 @@ impl Attempt<'_> {
 
     /// A device that vanishes while its table is fetched has dropped the link.
     fn unless_gone(&self, fault: &PlatformError) -> Failure {
-        match fault.meaning(&Operation::QueryService) {
-            Meaning::Gone => Failure::Again(fault.clone()),
+        match fault.classify(&Operation::QueryService) {
+            ErrorClass::Gone => Failure::Again(fault.clone()),
             _ => Failure::Final(self.error(fault)),
         }
     }
 }
 
 /// Ends when the link has been lost since then.
-async fn dropped_since(phase: &mut watch::Receiver<Phase>, start: Phase) {
+async fn dropped_since(system_link: &mut watch::Receiver<SystemLink>, start: SystemLink) {
     // An error means that the radio is gone, and the link with it.
-    let _ = phase.wait_for(|now| now.drops != start.drops).await;
+    let _ = system_link.wait_for(|now| now.drops != start.drops).await;
 }
 
 /// Does the work, and notes when the link came up meanwhile.
 async fn noting_when_up<T>(
-    mut phase: watch::Receiver<Phase>,
+    mut system_link: watch::Receiver<SystemLink>,
     work: impl Future<Output = T>,
 ) -> (T, Option<Instant>) {
     tokio::pin!(work);
@@ -327,7 +337,7 @@ async fn noting_when_up<T>(
     loop {
         tokio::select! {
             biased;
-            _ = phase.wait_for(|now| now.connected), if up.is_none() => up = Some(Instant::now()),
+            _ = system_link.wait_for(|now| now.connected), if up.is_none() => up = Some(Instant::now()),
             done = &mut work => return (done, up),
         }
     }

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
-use super::choose::Block;
-use super::hub::Hub;
-use super::janitor::{Janitor, SEND_TIME};
-use super::platform_error::{Context, Meaning, PlatformError};
+use super::adapter_choice::PowerBlock;
+use super::disconnect_queue::{DisconnectQueue, SEND_TIME};
+use super::platform_error::{Context, ErrorClass, PlatformError};
+use super::shared::SharedState;
+use super::subscriptions::Subscriptions;
 use super::system::{Gatt, Listener, System};
-use super::values::Values;
 use crate::error::{Error, Operation, Result};
 use crate::radio::{
     AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
@@ -25,21 +25,21 @@ const LOSS_GRACE: Duration = Duration::from_millis(250);
 
 /// What a link needs of its radio.
 #[derive(Clone, Debug)]
-pub(super) struct Tools {
+pub(super) struct RadioHandle {
     pub(super) adapter: String,
     pub(super) system: Arc<dyn System>,
-    pub(super) hub: Arc<Hub>,
-    pub(super) janitor: Janitor,
+    pub(super) shared: Arc<SharedState>,
+    pub(super) disconnects: DisconnectQueue,
 }
 
-impl Tools {
+impl RadioHandle {
     /// Why the adapter cannot be used, if it cannot.
     pub(super) async fn check_adapter(&self) -> Result<()> {
         let adapter = self.adapter.clone();
-        match self.hub.adapter_now() {
+        match self.shared.adapter_now() {
             AdapterState::On => Ok(()),
             AdapterState::Off => Err(match self.system.block().await {
-                Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+                Some(PowerBlock { hard }) => Error::AdapterBlocked { adapter, hard },
                 None => Error::AdapterOff { adapter },
             }),
             AdapterState::Absent if self.system.is_running() => Err(Error::AdapterLost { adapter }),
@@ -52,14 +52,14 @@ impl Tools {
 /// A link to a device whose services are resolved.
 #[derive(Debug)]
 pub(super) struct BtleLink {
-    tools: Tools,
+    radio: RadioHandle,
     device: DeviceId,
     label: String,
     was_up: bool,
     table: GattTable,
     gatt: Arc<dyn Gatt>,
     discovery: Option<Duration>,
-    values: Arc<Values>,
+    subscriptions: Arc<Subscriptions>,
     state: watch::Sender<LinkState>,
     keep: AtomicBool,
     /// Whose turn it is: ATT has one request under way at a time, and BlueZ refuses a second one on a characteristic.
@@ -68,7 +68,7 @@ pub(super) struct BtleLink {
 
 impl BtleLink {
     pub(super) fn new(
-        tools: Tools,
+        radio: RadioHandle,
         device: DeviceId,
         label: String,
         was_up: bool,
@@ -77,14 +77,14 @@ impl BtleLink {
         discovery: Option<Duration>,
     ) -> Self {
         Self {
-            tools,
+            radio,
             device,
             label,
             was_up,
             table,
             gatt,
             discovery,
-            values: Arc::default(),
+            subscriptions: Arc::default(),
             state: watch::Sender::new(LinkState::Up),
             keep: AtomicBool::new(false),
             turn: Mutex::new(()),
@@ -98,7 +98,7 @@ impl BtleLink {
     /// The link is gone.
     pub(super) fn down(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LinkState::Down) != LinkState::Down);
-        self.values.close();
+        self.subscriptions.close();
     }
 
     /// Whether it ends with its last handle.
@@ -108,9 +108,9 @@ impl BtleLink {
 
     /// Asks for the end of the link, and takes it for ended.
     pub(super) fn give_up(&self) {
-        self.tools.hub.set_closing(&self.device);
+        self.radio.shared.set_closing(&self.device);
         self.down();
-        self.tools.janitor.disconnect(&self.device);
+        self.radio.disconnects.disconnect(&self.device);
     }
 
     async fn lost(&self) {
@@ -150,20 +150,21 @@ impl BtleLink {
 
     /// Whether a refusal comes of the end of the link, which may be told a moment later.
     async fn comes_of_loss(&self, fault: &PlatformError, operation: &Operation) -> bool {
-        match fault.meaning(operation) {
+        match fault.classify(operation) {
             // "Unlikely error", or none at all, is what a request gets that the end of the link cut off.
-            Meaning::Att(0x00 | 0x0e) | Meaning::NotSent | Meaning::Unknown | Meaning::NoAnswer => {
-                timeout(LOSS_GRACE, self.lost()).await.is_ok()
-            }
-            Meaning::NoLink | Meaning::Gone => true,
+            ErrorClass::Att(0x00 | 0x0e)
+            | ErrorClass::NotSent
+            | ErrorClass::Unknown
+            | ErrorClass::NoAnswer => timeout(LOSS_GRACE, self.lost()).await.is_ok(),
+            ErrorClass::NoLink | ErrorClass::Gone => true,
             // A bulb that does not want to be paired may end the link over it.
-            Meaning::Pairing => false,
+            ErrorClass::Pairing => false,
             _ => !self.is_up(),
         }
     }
 
     fn context(&self, deadline: Deadline) -> Context<'_> {
-        Context { adapter: &self.tools.adapter, device: &self.label, rssi: None, waited: deadline.waited() }
+        Context { adapter: &self.radio.adapter, device: &self.label, rssi: None, waited: deadline.waited() }
     }
 
     fn check_known(&self, characteristic: CharacteristicId) -> Result<()> {
@@ -199,7 +200,7 @@ impl Link for BtleLink {
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         self.check_known(characteristic)?;
         let work = async {
-            let reading = self.values.reading(characteristic);
+            let reading = self.subscriptions.reading(characteristic);
             let value = self.gatt.read(characteristic).await?;
             if self.gatt.echoes_reads() {
                 self.gatt.settle().await;
@@ -227,12 +228,12 @@ impl Link for BtleLink {
         let operation = Operation::subscribe(characteristic);
         let work = async {
             // The stream first: the first value may come before the answer.
-            let listener: Arc<dyn Listener> = self.values.clone();
+            let listener: Arc<dyn Listener> = self.subscriptions.clone();
             self.gatt.listen(Arc::downgrade(&listener)).await?;
-            let fresh = Fresh::open(&self.values, characteristic);
+            let fresh = PendingSubscription::open(&self.subscriptions, characteristic);
             if fresh.new
                 && let Err(fault) = self.gatt.subscribe(characteristic).await
-                && fault.meaning(&operation) != Meaning::Done
+                && fault.classify(&operation) != ErrorClass::Done
             {
                 return Err(fault);
             }
@@ -242,13 +243,13 @@ impl Link for BtleLink {
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
-        if !self.is_up() || !self.values.end(characteristic) {
+        if !self.is_up() || !self.subscriptions.end(characteristic) {
             return Ok(());
         }
         let operation = Operation::unsubscribe(characteristic);
         let work = async {
             match self.gatt.unsubscribe(characteristic).await {
-                Err(fault) if fault.meaning(&operation) != Meaning::Done => Err(fault),
+                Err(fault) if fault.classify(&operation) != ErrorClass::Done => Err(fault),
                 _ => Ok(()),
             }
         };
@@ -262,7 +263,7 @@ impl Link for BtleLink {
         let deadline = Deadline::after(SEND_TIME);
         let late = |_| PlatformError::own("the battery level");
         deadline
-            .run(self.tools.system.battery(&self.device), late)
+            .run(self.radio.system.battery(&self.device), late)
             .await
             .map_err(|fault| fault.error(&Operation::QueryService, self.context(deadline)))
     }
@@ -277,8 +278,8 @@ impl Link for BtleLink {
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let work = async {
-            match self.tools.system.pair(&self.device).await {
-                Err(fault) if fault.meaning(&Operation::Pair) != Meaning::Done => Err(fault),
+            match self.radio.system.pair(&self.device).await {
+                Err(fault) if fault.classify(&Operation::Pair) != ErrorClass::Done => Err(fault),
                 _ => Ok(()),
             }
         };
@@ -292,7 +293,7 @@ impl Link for BtleLink {
     async fn disconnect(&self) -> Result<()> {
         if self.is_up() {
             self.give_up();
-            self.tools.janitor.flush().await;
+            self.radio.disconnects.flush().await;
         }
         Ok(())
     }
@@ -307,30 +308,30 @@ impl Drop for BtleLink {
 }
 
 /// A stream that is ended again if the subscription does not come about, also when its future is dropped.
-struct Fresh<'a> {
-    values: &'a Values,
+struct PendingSubscription<'a> {
+    subscriptions: &'a Subscriptions,
     characteristic: CharacteristicId,
     stream: Option<Notifications>,
     new: bool,
 }
 
-impl<'a> Fresh<'a> {
-    fn open(values: &'a Values, characteristic: CharacteristicId) -> Self {
-        let (stream, new) = values.open(characteristic);
-        Self { values, characteristic, stream: Some(stream), new }
+impl<'a> PendingSubscription<'a> {
+    fn open(subscriptions: &'a Subscriptions, characteristic: CharacteristicId) -> Self {
+        let (stream, new) = subscriptions.open(characteristic);
+        Self { subscriptions, characteristic, stream: Some(stream), new }
     }
 
     fn keep(mut self) -> Notifications {
         self.new = false;
         // There from `open` to here.
-        self.stream.take().unwrap_or_else(|| self.values.open(self.characteristic).0)
+        self.stream.take().unwrap_or_else(|| self.subscriptions.open(self.characteristic).0)
     }
 }
 
-impl Drop for Fresh<'_> {
+impl Drop for PendingSubscription<'_> {
     fn drop(&mut self) {
         if self.new {
-            self.values.end(self.characteristic);
+            self.subscriptions.end(self.characteristic);
         }
     }
 }

@@ -2,9 +2,9 @@
 //! interface, or through btleplug where `btleplug` is named as the adapter, so that both can be held against each other.
 //!
 //! - `system` is the seam between the two: `bluez` and `plug`.
-//! - `hub` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
+//! - `shared` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
 //! - `scan` starts and ends the scan, and starts it anew where nothing is heard.
-//! - `connect` makes a link of a device, `link` does what is asked of it, `janitor` ends it.
+//! - `connect` makes a link of a device, `link` does what is asked of it, `disconnects` ends it.
 //! - `fault` tells what the system's refusals mean.
 
 use std::sync::Arc;
@@ -21,25 +21,25 @@ use super::{
 };
 use crate::error::{Error, Operation, Result};
 
+mod adapter_choice;
 #[cfg(target_os = "linux")]
 mod bluez;
-mod choose;
 mod connect;
-mod hub;
-mod janitor;
+mod disconnect_queue;
 mod link;
 mod platform_error;
 mod plug;
 mod registry;
 mod scan;
+mod shared;
+mod subscriptions;
 mod system;
-mod values;
 
-use hub::Hub;
-use janitor::Janitor;
-use link::Tools;
+use disconnect_queue::DisconnectQueue;
+use link::RadioHandle;
 use platform_error::{Context, PlatformError};
 use scan::Scan;
+use shared::SharedState;
 use system::System;
 
 /// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
@@ -53,7 +53,7 @@ mod tests;
 /// What opening an adapter gives.
 struct Opened {
     info: AdapterInfo,
-    hub: Arc<Hub>,
+    shared: Arc<SharedState>,
     system: Arc<dyn System>,
 }
 
@@ -117,19 +117,19 @@ fn open_error(fault: &PlatformError) -> Error {
 #[derive(Debug)]
 struct BtleRadio {
     info: AdapterInfo,
-    tools: Tools,
+    radio: RadioHandle,
     scan: Arc<Scan>,
     _tasks: [AbortOnDropHandle<()>; 2],
 }
 
 impl BtleRadio {
     fn new(opened: Opened) -> Self {
-        let Opened { info, hub, system } = opened;
-        let (janitor, task) = Janitor::start(system.clone());
-        let tools = Tools { adapter: info.name.clone(), system, hub, janitor };
-        let scan = Arc::new(Scan::new(tools.clone()));
+        let Opened { info, shared, system } = opened;
+        let (disconnects, task) = DisconnectQueue::start(system.clone());
+        let radio = RadioHandle { adapter: info.name.clone(), system, shared, disconnects };
+        let scan = Arc::new(Scan::new(radio.clone()));
         let watchdog = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&scan).watch()));
-        Self { info, tools, scan, _tasks: [task, watchdog] }
+        Self { info, radio, scan, _tasks: [task, watchdog] }
     }
 }
 
@@ -140,15 +140,15 @@ impl Radio for BtleRadio {
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
-        self.tools.hub.adapter()
+        self.radio.shared.adapter()
     }
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
-        self.tools.hub.seen_devices()
+        self.radio.shared.seen_devices()
     }
 
-    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
-        self.tools.hub.attempts.subscribe()
+    fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {
+        self.radio.shared.attempts.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -159,37 +159,37 @@ impl Radio for BtleRadio {
         self.scan.stop().await
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
-        if self.tools.hub.adapter_now() == AdapterState::Absent {
-            self.tools.check_adapter().await?;
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+        if self.radio.shared.adapter_now() == AdapterState::Absent {
+            self.radio.check_adapter().await?;
         }
         let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         Deadline::after(OPEN_TIME)
-            .run(self.tools.system.refresh(), late)
+            .run(self.radio.system.refresh(), late)
             .await
             .map_err(|fault| open_error(&fault))?;
-        Ok(self.tools.hub.known())
+        Ok(self.radio.shared.known())
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
-        let asked = Deadline::after(OPEN_TIME).run(self.tools.system.details(device), late);
+        let asked = Deadline::after(OPEN_TIME).run(self.radio.system.details(device), late);
         asked.await.map_err(|fault| open_error(&fault))
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        self.tools.check_adapter().await?;
-        Ok(connect::connect(&self.tools, device, deadline).await?)
+        self.radio.check_adapter().await?;
+        Ok(connect::connect(&self.radio, device, deadline).await?)
     }
 
     async fn close(&self) {
-        for link in self.tools.hub.links() {
+        for link in self.radio.shared.links() {
             if link.ends_with_us() {
                 link.give_up();
             }
         }
         // The scan is not worth an error here: it ends with our connection to the service.
-        let both = async { tokio::join!(self.stop_scan(), self.tools.janitor.flush()) };
+        let both = async { tokio::join!(self.stop_scan(), self.radio.disconnects.flush()) };
         if timeout(CLOSE_TIME, both).await.is_err() {
             tracing::debug!("closing took longer than {CLOSE_TIME:?}");
         }

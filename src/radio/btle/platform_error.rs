@@ -27,7 +27,7 @@ pub(super) struct PlatformError {
 
 /// What a refusal means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum ErrorClass {
     /// What was asked for is so already.
     Done,
     /// Worth another attempt after a moment.
@@ -94,7 +94,7 @@ impl PlatformError {
     }
 
     /// What it means when it answers this operation.
-    pub(super) fn meaning(&self, operation: &Operation) -> Meaning {
+    pub(super) fn classify(&self, operation: &Operation) -> ErrorClass {
         if let Some(kind) = self.name.strip_prefix(FREEDESKTOP) {
             of_the_bus(kind, &self.message, operation)
         } else if let Some(kind) = self.name.strip_prefix(BLUEZ) {
@@ -111,32 +111,32 @@ impl PlatformError {
         let detail = self.text();
         let device = context.device.to_owned();
         let adapter = context.adapter.to_owned();
-        match self.meaning(operation) {
-            Meaning::NoBus => Error::NoBus { detail },
-            Meaning::ServiceDown => Error::ServiceDown,
-            Meaning::Denied => Error::Denied { detail },
-            Meaning::NoAdapter => Error::AdapterNone,
-            Meaning::Off => Error::AdapterOff { adapter },
-            Meaning::Blocked => Error::AdapterBlocked { adapter, hard: false },
-            Meaning::Limit => Error::ConnectLimit { device, limit: None },
-            Meaning::Unresolved => {
+        match self.classify(operation) {
+            ErrorClass::NoBus => Error::NoBus { detail },
+            ErrorClass::ServiceDown => Error::ServiceDown,
+            ErrorClass::Denied => Error::Denied { detail },
+            ErrorClass::NoAdapter => Error::AdapterNone,
+            ErrorClass::Off => Error::AdapterOff { adapter },
+            ErrorClass::Blocked => Error::AdapterBlocked { adapter, hard: false },
+            ErrorClass::Limit => Error::ConnectLimit { device, limit: None },
+            ErrorClass::Unresolved => {
                 Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
             }
-            Meaning::Att(att) => Error::Refused { device, operation: operation.clone(), att },
-            Meaning::Held => Error::Held { device, detail },
-            Meaning::Pairing if *operation == Operation::Pair => pairing_error(self, device),
-            Meaning::Pairing if *operation != Operation::Connect => {
+            ErrorClass::Att(att) => Error::Refused { device, operation: operation.clone(), att },
+            ErrorClass::Held => Error::Held { device, detail },
+            ErrorClass::Pairing if *operation == Operation::Pair => pairing_error(self, device),
+            ErrorClass::Pairing if *operation != Operation::Connect => {
                 Error::NeedsPairing { device, operation: operation.clone() }
             }
-            Meaning::Unsupported if *operation != Operation::Connect => {
+            ErrorClass::Unsupported if *operation != Operation::Connect => {
                 Error::Unsupported { device, operation: operation.clone() }
             }
-            Meaning::NotSent => Error::NotSent { device, operation: operation.clone(), detail },
-            meaning => match operation {
-                Operation::StartScan | Operation::StopScan => scan_error(&meaning, adapter, detail),
-                Operation::Connect => connect_error(self, &meaning, context),
-                Operation::QueryService | Operation::Disconnect => ask_error(&meaning, detail),
-                operation => gatt_error(&meaning, operation.clone(), context, detail),
+            ErrorClass::NotSent => Error::NotSent { device, operation: operation.clone(), detail },
+            class => match operation {
+                Operation::StartScan | Operation::StopScan => scan_error(&class, adapter, detail),
+                Operation::Connect => connect_error(self, &class, context),
+                Operation::QueryService | Operation::Disconnect => ask_error(&class, detail),
+                operation => gatt_error(&class, operation.clone(), context, detail),
             },
         }
     }
@@ -182,35 +182,35 @@ impl PlatformError {
     }
 }
 
-fn scan_error(meaning: &Meaning, adapter: String, detail: String) -> Error {
-    match meaning {
-        Meaning::Gone => Error::AdapterLost { adapter },
-        Meaning::NoAnswer => Error::ServiceSilent { detail },
-        Meaning::Again => Error::ScanBusy { detail },
+fn scan_error(class: &ErrorClass, adapter: String, detail: String) -> Error {
+    match class {
+        ErrorClass::Gone => Error::AdapterLost { adapter },
+        ErrorClass::NoAnswer => Error::ServiceSilent { detail },
+        ErrorClass::Again => Error::ScanBusy { detail },
         _ => Error::Internal(format!("scanning failed: {detail}")),
     }
 }
 
-fn ask_error(meaning: &Meaning, detail: String) -> Error {
-    match meaning {
-        Meaning::NoAnswer => Error::ServiceSilent { detail },
+fn ask_error(class: &ErrorClass, detail: String) -> Error {
+    match class {
+        ErrorClass::NoAnswer => Error::ServiceSilent { detail },
         _ => Error::Internal(format!("the Bluetooth service refused: {detail}")),
     }
 }
 
-fn connect_error(fault: &PlatformError, meaning: &Meaning, context: Context<'_>) -> Error {
+fn connect_error(fault: &PlatformError, class: &ErrorClass, context: Context<'_>) -> Error {
     let detail = fault.text();
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
-    let reason = match meaning {
-        Meaning::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
-        Meaning::Gone => retry::UNKNOWN.to_owned(),
-        Meaning::Pairing => {
+    let reason = match class {
+        ErrorClass::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
+        ErrorClass::Gone => retry::UNKNOWN.to_owned(),
+        ErrorClass::Pairing => {
             format!(
                 "the keys of its pairing do not fit: remove it with bluetoothctl, and pair again ({detail})"
             )
         }
-        Meaning::Hopeless(why) => format!("{why} ({detail})"),
+        ErrorClass::Hopeless(why) => format!("{why} ({detail})"),
         _ => fault.reason(),
     };
     Error::ConnectFailed { device, reason, rssi }
@@ -226,155 +226,155 @@ fn pairing_error(fault: &PlatformError, device: String) -> Error {
     Error::PairingFailed { device, detail: format!("{words} ({})", fault.text()), how: None }
 }
 
-fn gatt_error(meaning: &Meaning, operation: Operation, context: Context<'_>, detail: String) -> Error {
+fn gatt_error(class: &ErrorClass, operation: Operation, context: Context<'_>, detail: String) -> Error {
     let device = context.device.to_owned();
-    match meaning {
-        Meaning::NoLink | Meaning::Gone => Error::LinkLost { device, operation },
-        Meaning::NoAnswer => Error::Silent { device, operation, waited: context.waited },
+    match class {
+        ErrorClass::NoLink | ErrorClass::Gone => Error::LinkLost { device, operation },
+        ErrorClass::NoAnswer => Error::Silent { device, operation, waited: context.waited },
         _ => Error::Internal(format!("{} failed: {detail}", operation.gerund())),
     }
 }
 
 /// Errors of the bus itself, or of the service in the bus's own terms.
-fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> Meaning {
+fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
     match kind {
-        "ServiceUnknown" | "NameHasNoOwner" => Meaning::ServiceDown,
-        "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => Meaning::Denied,
+        "ServiceUnknown" | "NameHasNoOwner" => ErrorClass::ServiceDown,
+        "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => ErrorClass::Denied,
         "FileNotFound" | "NoServer" | "NoNetwork" | "BadAddress" | "Disconnected" | "IOError"
-        | "NotSupported" => Meaning::NoBus,
+        | "NotSupported" => ErrorClass::NoBus,
         // dbus-daemon says so when the service ends before it has answered; libdbus when time is up.
-        "NoReply" if message.contains("disconnected from message bus") => Meaning::ServiceDown,
-        "NoReply" | "Timeout" | "TimedOut" => Meaning::NoAnswer,
+        "NoReply" if message.contains("disconnected from message bus") => ErrorClass::ServiceDown,
+        "NoReply" | "Timeout" | "TimedOut" => ErrorClass::NoAnswer,
         "UnknownObject" | "UnknownMethod" | "UnknownInterface" => match operation {
-            Operation::Disconnect | Operation::Unsubscribe(_) => Meaning::Done,
-            _ => Meaning::Gone,
+            Operation::Disconnect | Operation::Unsubscribe(_) => ErrorClass::Done,
+            _ => ErrorClass::Gone,
         },
-        _ if kind.starts_with("Spawn.") => Meaning::ServiceDown,
-        _ => Meaning::Unknown,
+        _ if kind.starts_with("Spawn.") => ErrorClass::ServiceDown,
+        _ => ErrorClass::Unknown,
     }
 }
 
-fn of_bluez(kind: &str, message: &str, operation: &Operation) -> Meaning {
+fn of_bluez(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
     use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     match (kind, message, operation) {
         // An adapter that was switched off has stopped scanning by itself.
-        ("NotReady", _, StopScan | Disconnect | Unsubscribe(_)) => Meaning::Done,
-        ("NotReady", ..) => Meaning::Off,
+        ("NotReady", _, StopScan | Disconnect | Unsubscribe(_)) => ErrorClass::Done,
+        ("NotReady", ..) => ErrorClass::Off,
         // Before 5.65 a power-on that rfkill prevents was `Busy`, without a text.
-        ("Blocked", ..) | ("Busy", _, StartScan) => Meaning::Blocked,
+        ("Blocked", ..) | ("Busy", _, StartScan) => ErrorClass::Blocked,
         // One notify session a program: it has outlived a lost link.
-        ("InProgress" | "AlreadyExists", _, Subscribe(_)) => Meaning::Done,
-        ("InProgress" | "Busy", _, StartScan | StopScan | Connect) => Meaning::Again,
-        ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => Meaning::Done,
+        ("InProgress" | "AlreadyExists", _, Subscribe(_)) => ErrorClass::Done,
+        ("InProgress" | "Busy", _, StartScan | StopScan | Connect) => ErrorClass::Again,
+        ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => ErrorClass::Done,
         // One pairing at a time, whoever has begun it.
-        ("InProgress", _, Pair) => Meaning::Held,
-        ("ConnectionAttemptFailed", _, Pair) => Meaning::NoLink,
-        ("NotConnected", _, Disconnect | Unsubscribe(_)) => Meaning::Done,
-        ("NotConnected", _, Connect) => Meaning::Again,
-        ("NotConnected", ..) => Meaning::NoLink,
-        ("NotPermitted", "Read not permitted", _) => Meaning::Att(0x02),
-        ("NotPermitted", "Write not permitted", _) => Meaning::Att(0x03),
-        ("NotPermitted", "Not paired", _) => Meaning::Pairing,
+        ("InProgress", _, Pair) => ErrorClass::Held,
+        ("ConnectionAttemptFailed", _, Pair) => ErrorClass::NoLink,
+        ("NotConnected", _, Disconnect | Unsubscribe(_)) => ErrorClass::Done,
+        ("NotConnected", _, Connect) => ErrorClass::Again,
+        ("NotConnected", ..) => ErrorClass::NoLink,
+        ("NotPermitted", "Read not permitted", _) => ErrorClass::Att(0x02),
+        ("NotPermitted", "Write not permitted", _) => ErrorClass::Att(0x03),
+        ("NotPermitted", "Not paired", _) => ErrorClass::Pairing,
         ("NotPermitted", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_))
             if message.contains("acquired") =>
         {
-            Meaning::Held
+            ErrorClass::Held
         }
-        ("NotAuthorized", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_)) => Meaning::Att(0x08),
-        ("NotAuthorized", ..) => Meaning::Denied,
+        ("NotAuthorized", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_)) => ErrorClass::Att(0x08),
+        ("NotAuthorized", ..) => ErrorClass::Denied,
         ("NotSupported", _, Read(_) | Write(_) | Subscribe(_) | Unsubscribe(_) | Connect) => {
-            Meaning::Unsupported
+            ErrorClass::Unsupported
         }
-        ("InvalidArguments", "Invalid offset", _) => Meaning::Att(0x07),
-        ("InvalidArguments", "Invalid Length", _) => Meaning::Att(0x0d),
+        ("InvalidArguments", "Invalid offset", _) => ErrorClass::Att(0x07),
+        ("InvalidArguments", "Invalid Length", _) => ErrorClass::Att(0x0d),
         (
             "AuthenticationFailed"
             | "AuthenticationCanceled"
             | "AuthenticationRejected"
             | "AuthenticationTimeout",
             ..,
-        ) => Meaning::Pairing,
+        ) => ErrorClass::Pairing,
         ("NotAvailable" | "BREDR.ProfileUnavailable", _, Connect) => CLASSIC,
-        ("DoesNotExist", ..) => Meaning::Gone,
+        ("DoesNotExist", ..) => ErrorClass::Gone,
         ("Failed", ..) => failed(message, operation),
-        _ => Meaning::Unknown,
+        _ => ErrorClass::Unknown,
     }
 }
 
-const CLASSIC: Meaning = Meaning::Hopeless(
+const CLASSIC: ErrorClass = ErrorClass::Hopeless(
     "the system takes it for a classic Bluetooth device: remove it with bluetoothctl, and find it by a scan again",
 );
 
 /// `org.bluez.Error.Failed` is told apart by its message only.
-fn failed(message: &str, operation: &Operation) -> Meaning {
+fn failed(message: &str, operation: &Operation) -> ErrorClass {
     use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     if let Some(code) = message.strip_prefix("Operation failed with ATT error: 0x") {
         return att(code);
     }
     match (message, operation) {
-        ("No discovery started", _) => Meaning::Done,
-        ("No notify session started", _) => Meaning::Done,
-        ("Not connected" | "Not Connected", Disconnect | Unsubscribe(_)) => Meaning::Done,
+        ("No discovery started", _) => ErrorClass::Done,
+        ("No notify session started", _) => ErrorClass::Done,
+        ("Not connected" | "Not Connected", Disconnect | Unsubscribe(_)) => ErrorClass::Done,
         (
             "Not connected" | "Not Connected" | "No ATT transport",
             Read(_) | Write(_) | Pair | Subscribe(_),
-        ) => Meaning::NoLink,
-        ("Failed to initiate write" | "Failed to send read request", _) => Meaning::NotSent,
-        (_, Subscribe(_)) if message.starts_with("Failed ") => Meaning::NotSent,
+        ) => ErrorClass::NoLink,
+        ("Failed to initiate write" | "Failed to send read request", _) => ErrorClass::NotSent,
+        (_, Subscribe(_)) if message.starts_with("Failed ") => ErrorClass::NotSent,
         (_, Connect) => cannot_connect(message),
         // The kernel refuses for the moment: an errno in words.
-        (_, StartScan | StopScan) => Meaning::Again,
-        _ => Meaning::Unknown,
+        (_, StartScan | StopScan) => ErrorClass::Again,
+        _ => ErrorClass::Unknown,
     }
 }
 
-fn cannot_connect(message: &str) -> Meaning {
+fn cannot_connect(message: &str) -> ErrorClass {
     match message {
         "br-connection-profile-unavailable" => CLASSIC,
-        "br-connection-key-missing" | "le-connection-key-missing" => Meaning::Pairing,
-        "br-connection-adapter-not-powered" | "le-connection-adapter-not-powered" => Meaning::Off,
-        "le-connection-already-connected" | "br-connection-already-connected" => Meaning::Done,
+        "br-connection-key-missing" | "le-connection-key-missing" => ErrorClass::Pairing,
+        "br-connection-adapter-not-powered" | "le-connection-adapter-not-powered" => ErrorClass::Off,
+        "le-connection-already-connected" | "br-connection-already-connected" => ErrorClass::Done,
         "le-connection-concurrent-connection-limit" | "br-connection-concurrent-connection-limit" => {
-            Meaning::Limit
+            ErrorClass::Limit
         }
         "le-connection-not-supported" | "le-connection-invalid-arguments" => {
-            Meaning::Hopeless("the adapter cannot do this")
+            ErrorClass::Hopeless("the adapter cannot do this")
         }
         "le-connection-bad-socket" | "le-connection-create-socket" | "le-connection-memory-allocation" => {
-            Meaning::Hopeless("the system is out of resources")
+            ErrorClass::Hopeless("the system is out of resources")
         }
         // The rest comes of the radio: the link broke before it was usable, or another attempt is still going on.
         // Tried again at once, most of these succeed.
-        _ => Meaning::Again,
+        _ => ErrorClass::Again,
     }
 }
 
-fn att(code: &str) -> Meaning {
+fn att(code: &str) -> ErrorClass {
     let digits: &str = code.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
-    u8::from_str_radix(digits, 16).map_or(Meaning::Unknown, Meaning::Att)
+    u8::from_str_radix(digits, 16).map_or(ErrorClass::Unknown, ErrorClass::Att)
 }
 
-fn of_btleplug(kind: &str, operation: &Operation) -> Meaning {
+fn of_btleplug(kind: &str, operation: &Operation) -> ErrorClass {
     match (kind, operation) {
-        ("NotConnected", Operation::Disconnect | Operation::Unsubscribe(_)) => Meaning::Done,
-        ("NotConnected", Operation::Connect) => Meaning::Again,
-        ("NotConnected", _) => Meaning::NoLink,
-        ("PermissionDenied", _) => Meaning::Denied,
-        ("DeviceNotFound", _) => Meaning::Gone,
-        ("NotSupported", _) => Meaning::Unsupported,
-        ("TimedOut", _) => Meaning::NoAnswer,
-        ("NoAdapterAvailable", _) => Meaning::NoAdapter,
-        _ => Meaning::Unknown,
+        ("NotConnected", Operation::Disconnect | Operation::Unsubscribe(_)) => ErrorClass::Done,
+        ("NotConnected", Operation::Connect) => ErrorClass::Again,
+        ("NotConnected", _) => ErrorClass::NoLink,
+        ("PermissionDenied", _) => ErrorClass::Denied,
+        ("DeviceNotFound", _) => ErrorClass::Gone,
+        ("NotSupported", _) => ErrorClass::Unsupported,
+        ("TimedOut", _) => ErrorClass::NoAnswer,
+        ("NoAdapterAvailable", _) => ErrorClass::NoAdapter,
+        _ => ErrorClass::Unknown,
     }
 }
 
 /// Errors that the client library makes up have no name.
-fn of_the_client(message: &str) -> Meaning {
+fn of_the_client(message: &str) -> ErrorClass {
     match message {
-        LOST_EARLY => Meaning::Again,
-        "Service discovery timed out" => Meaning::Unresolved,
-        "No Bluetooth adapters found." => Meaning::NoAdapter,
-        _ => Meaning::Unknown,
+        LOST_EARLY => ErrorClass::Again,
+        "Service discovery timed out" => ErrorClass::Unresolved,
+        "No Bluetooth adapters found." => ErrorClass::NoAdapter,
+        _ => ErrorClass::Unknown,
     }
 }
 

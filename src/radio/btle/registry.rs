@@ -16,7 +16,7 @@ const NO_RSSI: i16 = 127;
 
 /// What the system tells of a device at one time. `None`: nothing new.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Facts {
+pub(super) struct DeviceUpdate {
     pub(super) address: Option<Address>,
     pub(super) name: Option<String>,
     /// What the system calls it: the user's own name, the advertised one, or the address with dashes.
@@ -32,7 +32,7 @@ pub(super) struct Facts {
 
 /// The link to a device, as the system has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Phase {
+pub(super) struct SystemLink {
     /// Up.
     pub(super) connected: bool,
     /// Up, and the services are known.
@@ -51,8 +51,8 @@ struct Entry {
     services: Vec<Uuid>,
     manufacturer: BTreeMap<u16, Vec<u8>>,
     service_data: BTreeMap<Uuid, Vec<u8>>,
-    phase: Phase,
-    heard: Option<SeenTimes>,
+    system_link: SystemLink,
+    seen: Option<SeenTimes>,
 }
 
 /// All devices, by identifier.
@@ -63,15 +63,15 @@ pub(super) struct Registry {
     scanning: bool,
 }
 
-/// What became of a device by new facts.
+/// What became of a device by new update.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merged {
     /// All that is known of it now.
-    pub(super) report: SeenDevice,
+    pub(super) device: SeenDevice,
     /// The link before.
-    pub(super) before: Phase,
+    pub(super) before: SystemLink,
     /// The link now.
-    pub(super) now: Phase,
+    pub(super) now: SystemLink,
     /// Whether it was heard by the scan.
     pub(super) heard: bool,
 }
@@ -96,30 +96,30 @@ impl Registry {
     }
 
     /// Adds what the system tells. `now` is when it was told.
-    pub(super) fn merge(&mut self, id: &DeviceId, facts: Facts, now: Instant) -> Merged {
+    pub(super) fn merge(&mut self, id: &DeviceId, update: DeviceUpdate, now: Instant) -> Merged {
         if !self.devices.contains_key(id) {
             self.make_room();
         }
         let scanning = self.scanning;
         let entry = self.devices.entry(id.clone()).or_default();
-        let before = entry.phase;
+        let before = entry.system_link;
         // The signal strength is there only while the device is in reach. Payloads alone come from memory too: they
         // tell that it was heard again only after it was heard in the first place.
-        let measured = facts.rssi.is_some();
-        let payload = facts.manufacturer.is_some() || facts.service_data.is_some();
-        let heard = scanning && (measured || (payload && entry.heard.is_some()));
+        let measured = update.rssi.is_some();
+        let payload = update.manufacturer.is_some() || update.service_data.is_some();
+        let heard = scanning && (measured || (payload && entry.seen.is_some()));
         if heard {
-            let first = entry.heard.map_or(now, |heard| heard.first);
-            entry.heard = Some(SeenTimes { first, last: now });
+            let first = entry.seen.map_or(now, |seen| seen.first);
+            entry.seen = Some(SeenTimes { first, last: now });
         }
-        entry.take(facts);
-        Merged { report: entry.report(id), before, now: entry.phase, heard }
+        entry.take(update);
+        Merged { device: entry.seen_device(id), before, now: entry.system_link, heard }
     }
 
     /// The system dropped the device.
     #[cfg(target_os = "linux")]
-    pub(super) fn remove(&mut self, id: &DeviceId) -> Option<Phase> {
-        self.devices.remove(id).map(|entry| entry.phase)
+    pub(super) fn remove(&mut self, id: &DeviceId) -> Option<SystemLink> {
+        self.devices.remove(id).map(|entry| entry.system_link)
     }
 
     /// All links are gone, and the scan with them: the adapter or the service is.
@@ -127,27 +127,28 @@ impl Registry {
         self.scanning = false;
         let mut dropped = Vec::new();
         for (id, entry) in &mut self.devices {
-            if entry.phase.connected {
-                entry.phase.go_down();
+            if entry.system_link.connected {
+                entry.system_link.go_down();
                 dropped.push(id.clone());
             }
         }
         dropped
     }
 
-    pub(super) fn report(&self, id: &DeviceId) -> Option<SeenDevice> {
-        self.devices.get(id).map(|entry| entry.report(id))
+    pub(super) fn seen_device(&self, id: &DeviceId) -> Option<SeenDevice> {
+        self.devices.get(id).map(|entry| entry.seen_device(id))
     }
 
-    pub(super) fn phase(&self, id: &DeviceId) -> Phase {
-        self.devices.get(id).map(|entry| entry.phase).unwrap_or_default()
+    pub(super) fn system_link(&self, id: &DeviceId) -> SystemLink {
+        self.devices.get(id).map(|entry| entry.system_link).unwrap_or_default()
     }
 
     /// Everything, by identifier.
     pub(super) fn seen_devices(&self) -> Vec<SeenDevice> {
-        let mut reports: Vec<SeenDevice> = self.devices.iter().map(|(id, entry)| entry.report(id)).collect();
-        reports.sort_by(|a, b| a.id.cmp(&b.id));
-        reports
+        let mut devices: Vec<SeenDevice> =
+            self.devices.iter().map(|(id, entry)| entry.seen_device(id)).collect();
+        devices.sort_by(|a, b| a.id.cmp(&b.id));
+        devices
     }
 
     /// The devices heard in this scan that have no name yet.
@@ -164,53 +165,53 @@ impl Registry {
         let oldest = self
             .devices
             .iter()
-            .filter(|(_, entry)| !entry.phase.connected)
-            .min_by_key(|(_, entry)| entry.heard.map(|heard| heard.last));
+            .filter(|(_, entry)| !entry.system_link.connected)
+            .min_by_key(|(_, entry)| entry.seen.map(|seen| seen.last));
         if let Some(id) = oldest.map(|(id, _)| id.clone()) {
             self.devices.remove(&id);
         }
     }
 }
 
-impl Phase {
+impl SystemLink {
     fn go_down(&mut self) {
         *self = Self { connected: false, resolved: false, drops: self.drops.wrapping_add(1) };
     }
 }
 
 impl Entry {
-    fn take(&mut self, facts: Facts) {
-        if facts.address.is_some() {
-            self.address = facts.address;
+    fn take(&mut self, update: DeviceUpdate) {
+        if update.address.is_some() {
+            self.address = update.address;
         }
-        if let Some(name) = facts.name {
+        if let Some(name) = update.name {
             self.name = self.true_name(name);
         }
-        if facts.alias.is_some() {
-            self.alias = facts.alias;
+        if update.alias.is_some() {
+            self.alias = update.alias;
         }
-        if let Some(rssi) = facts.rssi {
+        if let Some(rssi) = update.rssi {
             self.rssi = (rssi != NO_RSSI).then_some(rssi);
         }
-        if let Some(power) = facts.tx_power {
+        if let Some(power) = update.tx_power {
             self.tx_power = (power != NO_RSSI).then_some(power);
         }
-        if let Some(services) = facts.services {
+        if let Some(services) = update.services {
             self.services = services;
         }
-        if let Some(manufacturer) = facts.manufacturer {
+        if let Some(manufacturer) = update.manufacturer {
             self.manufacturer = manufacturer;
         }
-        if let Some(data) = facts.service_data {
+        if let Some(data) = update.service_data {
             self.service_data = data;
         }
-        match facts.connected {
-            Some(true) => self.phase.connected = true,
-            Some(false) if self.phase.connected => self.phase.go_down(),
+        match update.connected {
+            Some(true) => self.system_link.connected = true,
+            Some(false) if self.system_link.connected => self.system_link.go_down(),
             _ => {}
         }
-        if let Some(resolved) = facts.resolved {
-            self.phase.resolved = resolved && self.phase.connected;
+        if let Some(resolved) = update.resolved {
+            self.system_link.resolved = resolved && self.system_link.connected;
         }
     }
 
@@ -220,7 +221,7 @@ impl Entry {
         (!disguised && !name.is_empty()).then_some(name)
     }
 
-    fn report(&self, id: &DeviceId) -> SeenDevice {
+    fn seen_device(&self, id: &DeviceId) -> SeenDevice {
         let alias = self.alias.clone().and_then(|alias| self.true_name(alias));
         SeenDevice {
             id: id.clone(),
@@ -232,8 +233,8 @@ impl Entry {
             services: self.services.clone(),
             manufacturer: self.manufacturer.clone(),
             service_data: self.service_data.clone(),
-            connected: self.phase.connected,
-            heard: self.heard,
+            connected: self.system_link.connected,
+            seen: self.seen,
         }
     }
 }
@@ -254,19 +255,19 @@ mod tests {
         registry
     }
 
-    fn rssi(rssi: i16) -> Facts {
-        Facts { rssi: Some(rssi), ..Facts::default() }
+    fn rssi(rssi: i16) -> DeviceUpdate {
+        DeviceUpdate { rssi: Some(rssi), ..DeviceUpdate::default() }
     }
 
     #[test]
     fn a_name_that_comes_late_joins_what_is_known() {
         let mut registry = registry();
         let now = Instant::now();
-        assert_eq!(registry.merge(&id("a"), rssi(-50), now).report.name, None);
+        assert_eq!(registry.merge(&id("a"), rssi(-50), now).device.name, None);
         assert_eq!(registry.unnamed(), [id("a")]);
-        let named = Facts { name: Some("Light-1".to_owned()), ..Facts::default() };
-        let report = registry.merge(&id("a"), named, now).report;
-        assert_eq!((report.name.as_deref(), report.rssi), (Some("Light-1"), Some(-50)));
+        let named = DeviceUpdate { name: Some("Light-1".to_owned()), ..DeviceUpdate::default() };
+        let device = registry.merge(&id("a"), named, now).device;
+        assert_eq!((device.name.as_deref(), device.rssi), (Some("Light-1"), Some(-50)));
         assert!(registry.unnamed().is_empty());
     }
 
@@ -275,40 +276,41 @@ mod tests {
         let mut registry = registry();
         let address = "50:32:37:00:00:01".parse().ok();
         let dashes = Some("50-32-37-00-00-01".to_owned());
-        let facts = Facts { address, alias: dashes.clone(), name: dashes, ..Facts::default() };
-        let report = registry.merge(&id("a"), facts, Instant::now()).report;
-        assert_eq!((report.name, report.alias), (None, None));
+        let update = DeviceUpdate { address, alias: dashes.clone(), name: dashes, ..DeviceUpdate::default() };
+        let device = registry.merge(&id("a"), update, Instant::now()).device;
+        assert_eq!((device.name, device.alias), (None, None));
     }
 
     #[test]
     fn the_users_alias_does_not_hide_the_advertised_name() {
         let mut registry = registry();
-        let named = |name: &str, alias: &str| Facts {
+        let named = |name: &str, alias: &str| DeviceUpdate {
             name: Some(name.to_owned()),
             alias: Some(alias.to_owned()),
-            ..Facts::default()
+            ..DeviceUpdate::default()
         };
-        let report = registry.merge(&id("a"), named("ELK-BLEDOM", "Kitchen Bulb"), Instant::now()).report;
-        assert_eq!(report.name.as_deref(), Some("ELK-BLEDOM"));
-        assert_eq!(report.alias.as_deref(), Some("Kitchen Bulb"));
-        let report = registry.merge(&id("b"), named("Light", "Light"), Instant::now()).report;
-        assert_eq!(report.alias, None);
+        let device = registry.merge(&id("a"), named("ELK-BLEDOM", "Kitchen Bulb"), Instant::now()).device;
+        assert_eq!(device.name.as_deref(), Some("ELK-BLEDOM"));
+        assert_eq!(device.alias.as_deref(), Some("Kitchen Bulb"));
+        let device = registry.merge(&id("b"), named("Light", "Light"), Instant::now()).device;
+        assert_eq!(device.alias, None);
     }
 
     #[test]
     fn heard_is_only_what_a_signal_strength_came_for() {
         let mut registry = registry();
         let start = Instant::now();
-        let known = Facts { name: Some("Old Bulb".to_owned()), ..Facts::default() };
-        assert_eq!(registry.merge(&id("old"), known, start).report.heard, None);
-        let payload = Facts { manufacturer: Some(BTreeMap::from([(1, vec![2])])), ..Facts::default() };
+        let known = DeviceUpdate { name: Some("Old Bulb".to_owned()), ..DeviceUpdate::default() };
+        assert_eq!(registry.merge(&id("old"), known, start).device.seen, None);
+        let payload =
+            DeviceUpdate { manufacturer: Some(BTreeMap::from([(1, vec![2])])), ..DeviceUpdate::default() };
         assert!(!registry.merge(&id("old"), payload.clone(), start).heard);
 
         let first = registry.merge(&id("new"), rssi(-50), start);
-        assert_eq!(first.report.heard, Some(SeenTimes { first: start, last: start }));
+        assert_eq!(first.device.seen, Some(SeenTimes { first: start, last: start }));
         let later = start + Duration::from_secs(1);
         assert_eq!(
-            registry.merge(&id("new"), payload, later).report.heard,
+            registry.merge(&id("new"), payload, later).device.seen,
             Some(SeenTimes { first: start, last: later })
         );
     }
@@ -318,17 +320,17 @@ mod tests {
         let mut registry = registry();
         registry.merge(&id("a"), rssi(-50), Instant::now());
         registry.set_scanning(true);
-        assert_eq!(registry.report(&id("a")).and_then(|r| r.rssi), Some(-50), "the same scan goes on");
+        assert_eq!(registry.seen_device(&id("a")).and_then(|r| r.rssi), Some(-50), "the same scan goes on");
         registry.set_scanning(false);
         assert!(!registry.merge(&id("b"), rssi(-60), Instant::now()).heard);
         registry.set_scanning(true);
-        assert_eq!(registry.report(&id("a")).and_then(|r| r.rssi), None);
+        assert_eq!(registry.seen_device(&id("a")).and_then(|r| r.rssi), None);
     }
 
     #[test]
     fn nonsense_for_a_signal_strength_is_none() {
         let mut registry = registry();
-        assert_eq!(registry.merge(&id("a"), rssi(127), Instant::now()).report.rssi, None);
+        assert_eq!(registry.merge(&id("a"), rssi(127), Instant::now()).device.rssi, None);
     }
 
     #[test]
@@ -338,7 +340,7 @@ mod tests {
         for (n, name) in ["linked", "older", "newer"].into_iter().enumerate() {
             registry.merge(&id(name), rssi(-50), start + Duration::from_secs(n as u64));
         }
-        let linked = Facts { connected: Some(true), ..Facts::default() };
+        let linked = DeviceUpdate { connected: Some(true), ..DeviceUpdate::default() };
         registry.merge(&id("linked"), linked, start);
         registry.merge(&id("newest"), rssi(-50), start + Duration::from_secs(9));
         let left: Vec<_> = registry.seen_devices().into_iter().map(|r| r.id).collect();
@@ -348,12 +350,15 @@ mod tests {
     #[test]
     fn a_drop_is_counted_even_if_the_link_is_up_again() {
         let mut registry = registry();
-        let link = |up| Facts { connected: Some(up), resolved: Some(up), ..Facts::default() };
+        let link = |up| DeviceUpdate { connected: Some(up), resolved: Some(up), ..DeviceUpdate::default() };
         registry.merge(&id("a"), link(true), Instant::now());
         registry.merge(&id("a"), link(false), Instant::now());
         let merged = registry.merge(&id("a"), link(true), Instant::now());
-        assert_eq!(merged.now, Phase { connected: true, resolved: true, drops: 1 });
+        assert_eq!(merged.now, SystemLink { connected: true, resolved: true, drops: 1 });
         assert_eq!(registry.all_down(), [id("a")]);
-        assert_eq!(registry.phase(&id("a")), Phase { connected: false, resolved: false, drops: 2 });
+        assert_eq!(
+            registry.system_link(&id("a")),
+            SystemLink { connected: false, resolved: false, drops: 2 }
+        );
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
-use super::choose::Block;
-use super::hub::Hub;
-use super::link::Tools;
-use super::platform_error::{Context, Meaning, PlatformError};
+use super::adapter_choice::PowerBlock;
+use super::link::RadioHandle;
+use super::platform_error::{Context, ErrorClass, PlatformError};
+use super::shared::SharedState;
 use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterState, Deadline};
 
@@ -31,27 +31,27 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The scan of a radio.
 #[derive(Debug)]
 pub(super) struct Scan {
-    tools: Tools,
+    radio: RadioHandle,
     /// Whose turn it is to start or end it.
     turn: Mutex<()>,
 }
 
 impl Scan {
-    pub(super) fn new(tools: Tools) -> Self {
-        Self { tools, turn: Mutex::new(()) }
+    pub(super) fn new(radio: RadioHandle) -> Self {
+        Self { radio, turn: Mutex::new(()) }
     }
 
     /// Starts it, unless it runs.
     pub(super) async fn start(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
-        if self.tools.hub.scanning() {
+        if self.radio.shared.scanning() {
             return Ok(());
         }
         // btleplug would switch an adapter on that is off.
-        self.tools.check_adapter().await?;
+        self.radio.check_adapter().await?;
         // Before it is asked for: the first reports come before the answer.
-        self.tools.hub.set_scanning(true);
-        let mut starting = Starting { hub: &self.tools.hub, started: false };
+        self.radio.shared.set_scanning(true);
+        let mut starting = ScanStart { shared: &self.radio.shared, started: false };
         self.ask(&Operation::StartScan).await?;
         starting.started = true;
         Ok(())
@@ -60,11 +60,11 @@ impl Scan {
     /// Ends it, if it runs.
     pub(super) async fn stop(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
-        if !self.tools.hub.scanning() {
+        if !self.radio.shared.scanning() {
             return Ok(());
         }
         self.ask(&Operation::StopScan).await?;
-        self.tools.hub.set_scanning(false);
+        self.radio.shared.set_scanning(false);
         Ok(())
     }
 
@@ -73,10 +73,10 @@ impl Scan {
         loop {
             sleep(LOOK).await;
             let _turn = self.turn.lock().await;
-            let silent = self.tools.hub.silence().is_some_and(|silence| silence >= SILENCE);
-            if silent && self.tools.hub.adapter_now() == AdapterState::On {
+            let silent = self.radio.shared.silence().is_some_and(|silence| silence >= SILENCE);
+            if silent && self.radio.shared.adapter_now() == AdapterState::On {
                 tracing::info!("nothing was heard for {SILENCE:?}: the scan is started anew");
-                self.tools.hub.set_scanning(true);
+                self.radio.shared.set_scanning(true);
                 for operation in [Operation::StopScan, Operation::StartScan] {
                     if let Err(error) = self.ask(&operation).await {
                         tracing::info!("the scan: {error}");
@@ -93,17 +93,17 @@ impl Scan {
         loop {
             let asked = async {
                 match operation {
-                    Operation::StopScan => self.tools.system.stop_scan().await,
-                    _ => self.tools.system.start_scan().await,
+                    Operation::StopScan => self.radio.system.stop_scan().await,
+                    _ => self.radio.system.start_scan().await,
                 }
             };
             let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
             let Err(fault) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
-            let again = match fault.meaning(operation) {
-                Meaning::Done => return Ok(()),
-                Meaning::Again => true,
+            let again = match fault.classify(operation) {
+                ErrorClass::Done => return Ok(()),
+                ErrorClass::Again => true,
                 // A bluetoothd that has just begun says that the adapter is on before it is ready.
-                Meaning::Off => self.tools.hub.adapter_now() == AdapterState::On,
+                ErrorClass::Off => self.radio.shared.adapter_now() == AdapterState::On,
                 _ => false,
             };
             if !again || patience.remaining() <= pause {
@@ -114,19 +114,19 @@ impl Scan {
             pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
             if *operation == Operation::StartScan {
                 // It may be a scan of our own that a start given up half-way has left.
-                let _ = timeout(SCAN_PAUSE, self.tools.system.stop_scan()).await;
+                let _ = timeout(SCAN_PAUSE, self.radio.system.stop_scan()).await;
             }
         }
     }
 
     async fn scan_error(&self, fault: &PlatformError, operation: &Operation, deadline: Deadline) -> Error {
         let context =
-            Context { adapter: &self.tools.adapter, device: "", rssi: None, waited: deadline.waited() };
+            Context { adapter: &self.radio.adapter, device: "", rssi: None, waited: deadline.waited() };
         match fault.error(operation, context) {
             // What holds it off, the system's switches tell better than the refusal.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
-                match self.tools.system.block().await {
-                    Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+                match self.radio.system.block().await {
+                    Some(PowerBlock { hard }) => Error::AdapterBlocked { adapter, hard },
                     None => Error::AdapterOff { adapter },
                 }
             }
@@ -136,15 +136,15 @@ impl Scan {
 }
 
 /// Takes a scan for not started unless it was.
-struct Starting<'a> {
-    hub: &'a Hub,
+struct ScanStart<'a> {
+    shared: &'a SharedState,
     started: bool,
 }
 
-impl Drop for Starting<'_> {
+impl Drop for ScanStart<'_> {
     fn drop(&mut self) {
         if !self.started {
-            self.hub.set_scanning(false);
+            self.shared.set_scanning(false);
         }
     }
 }

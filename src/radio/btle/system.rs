@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
-use super::choose::Block;
+use super::adapter_choice::PowerBlock;
 use super::platform_error::PlatformError;
 use crate::radio::{CharacteristicId, DeviceDetails, DeviceId, GattTable, WriteKind};
 
-/// One adapter of the system. What it hears goes into the hub that it was made with.
+/// One adapter of the system. What it hears goes into the shared that it was made with.
 #[async_trait]
 pub(super) trait System: fmt::Debug + Send + Sync {
     /// Starts the scan.
@@ -18,7 +18,7 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// Ends the scan.
     async fn stop_scan(&self) -> Result<(), PlatformError>;
 
-    /// Brings the hub up to date with all that the system knows.
+    /// Brings the shared up to date with all that the system knows.
     async fn refresh(&self) -> Result<(), PlatformError>;
 
     /// Connects, and returns when the system says that it has. Dropping the future does not cancel it:
@@ -56,7 +56,7 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     }
 
     /// What holds the adapter off, if something does.
-    async fn block(&self) -> Option<Block>;
+    async fn block(&self) -> Option<PowerBlock>;
 }
 
 /// Where notifications go.

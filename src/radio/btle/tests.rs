@@ -4,8 +4,8 @@ mod fake;
 
 use tokio::time::{Instant, sleep};
 
-use super::hub::lock;
-use super::registry::Facts;
+use super::registry::DeviceUpdate;
+use super::shared::lock;
 use super::*;
 use crate::radio::gatt::uuid16;
 use crate::radio::{CharacteristicId, LinkState, WriteKind};
@@ -118,7 +118,7 @@ async fn a_table_that_never_comes_may_come_on_a_fresh_link() {
     let (radio, fake) = radio([]);
     // Eleven looks in two seconds.
     *lock(&fake.gatt.late) = 11;
-    let mut attempts = radio.attempts();
+    let mut attempts = radio.connect_retries();
     let id = id();
     let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(4));
     assert!(link.unwrap().table().service(uuid16(0xFFF0)).is_some());
@@ -143,10 +143,10 @@ async fn the_last_handle_ends_a_link_of_our_own() {
     let link = radio.connect(&id(), soon()).await.unwrap();
     let same = radio.connect(&id(), soon()).await.unwrap();
     drop(link);
-    radio.tools.janitor.flush().await;
+    radio.radio.disconnects.flush().await;
     assert_eq!(fake.calls(), ["connect"], "another handle is there");
     drop(same);
-    radio.tools.janitor.flush().await;
+    radio.radio.disconnects.flush().await;
     assert_eq!(fake.calls(), ["disconnect"]);
 }
 
@@ -276,12 +276,12 @@ async fn switching_the_adapter_off_ends_scan_and_links() {
     let mut state = radio.adapter_state();
     radio.start_scan().await.unwrap();
     let link = radio.connect(&id(), soon()).await.unwrap();
-    radio.tools.hub.set_adapter(AdapterState::Off);
+    radio.radio.shared.set_adapter(AdapterState::Off);
     assert_eq!(*link.state().borrow(), LinkState::Down);
     assert!(state.has_changed().unwrap() && *state.borrow_and_update() == AdapterState::Off);
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.off");
     assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "adapter.off");
-    radio.tools.hub.set_adapter(AdapterState::On);
+    radio.radio.shared.set_adapter(AdapterState::On);
     fake.calls();
     radio.start_scan().await.unwrap();
     assert_eq!(fake.calls(), ["start_scan"], "it had stopped by itself");
@@ -290,12 +290,12 @@ async fn switching_the_adapter_off_ends_scan_and_links() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_has_ended_is_told_apart_from_an_adapter_that_is_gone() {
     let (radio, fake) = radio([]);
-    radio.tools.hub.set_adapter(AdapterState::Absent);
+    radio.radio.shared.set_adapter(AdapterState::Absent);
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.lost");
-    assert_eq!(radio.known().await.unwrap_err().code(), "adapter.lost");
+    assert_eq!(radio.known_devices().await.unwrap_err().code(), "adapter.lost");
     *lock(&fake.down) = true;
     assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "service.down");
-    assert_eq!(radio.known().await.unwrap_err().code(), "service.down");
+    assert_eq!(radio.known_devices().await.unwrap_err().code(), "service.down");
 }
 
 #[tokio::test(start_paused = true)]
@@ -312,7 +312,8 @@ async fn a_scan_starts_and_ends_once() {
 #[tokio::test(start_paused = true)]
 async fn a_scan_that_hears_nothing_is_started_anew() {
     let (radio, fake) = radio([]);
-    let hear = || radio.tools.hub.merge(&id(), Facts { rssi: Some(-60), ..Facts::default() });
+    let hear =
+        || radio.radio.shared.merge(&id(), DeviceUpdate { rssi: Some(-60), ..DeviceUpdate::default() });
     radio.start_scan().await.unwrap();
     for _ in 0..10 {
         sleep(Duration::from_secs(20)).await;
@@ -327,13 +328,13 @@ async fn a_scan_that_hears_nothing_is_started_anew() {
     lock(&fake.scans).push_back(PlatformError::new("org.freedesktop.DBus.Error.AccessDenied", "no"));
     sleep(Duration::from_secs(36)).await;
     assert_eq!(fake.calls(), ["stop_scan", "start_scan"]);
-    assert!(radio.tools.hub.scanning());
+    assert!(radio.radio.shared.scanning());
     radio.stop_scan().await.unwrap();
     fake.calls();
     sleep(Duration::from_secs(300)).await;
     assert_eq!(fake.calls(), [""; 0], "no scan is wanted");
     radio.start_scan().await.unwrap();
-    radio.tools.hub.set_adapter(AdapterState::Off);
+    radio.radio.shared.set_adapter(AdapterState::Off);
     fake.calls();
     sleep(Duration::from_secs(300)).await;
     assert_eq!(fake.calls(), [""; 0], "the adapter is off");
@@ -353,9 +354,9 @@ async fn a_busy_adapter_is_asked_again() {
     radio.stop_scan().await.unwrap();
     lock(&fake.scans).extend((0..99).map(|_| busy()));
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "scan.busy");
-    assert!(!radio.tools.hub.scanning());
+    assert!(!radio.radio.shared.scanning());
     // One that is off is off.
-    radio.tools.hub.set_adapter(AdapterState::Off);
+    radio.radio.shared.set_adapter(AdapterState::Off);
     fake.calls();
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.off");
     assert_eq!(count(&fake.calls(), "start_scan"), 0);
@@ -375,17 +376,17 @@ async fn closing_takes_no_longer_than_it_may() {
 async fn reports_come_for_what_is_heard_and_for_links() {
     let (radio, fake) = radio([]);
     let mut reports = radio.seen_devices();
-    fake.merge(Facts { rssi: Some(-40), ..Facts::default() });
+    fake.merge(DeviceUpdate { rssi: Some(-40), ..DeviceUpdate::default() });
     assert!(reports.try_recv().is_err(), "no scan runs");
     radio.start_scan().await.unwrap();
-    fake.merge(Facts { rssi: Some(-41), ..Facts::default() });
+    fake.merge(DeviceUpdate { rssi: Some(-41), ..DeviceUpdate::default() });
     assert_eq!(reports.try_recv().unwrap().rssi, Some(-41));
-    fake.merge(Facts { name: Some("Light-2".to_owned()), ..Facts::default() });
+    fake.merge(DeviceUpdate { name: Some("Light-2".to_owned()), ..DeviceUpdate::default() });
     assert_eq!(reports.try_recv().unwrap().name.as_deref(), Some("Light-2"));
     radio.stop_scan().await.unwrap();
     fake.link(true, true);
     assert!(reports.try_recv().unwrap().connected);
-    assert!(radio.known().await.unwrap().first().unwrap().connected);
+    assert!(radio.known_devices().await.unwrap().first().unwrap().connected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::sanitise::json_safe;
-use line::{Answer, Call, Char, Connected, Hex, Line, Told, What, micros};
+use format::{Answer, Call, Connected, Event, Hex, Line, RecordedCharacteristic, RecordedDevice, micros};
 
-mod line;
+mod format;
 mod read;
 mod redact;
 mod replay;
@@ -44,7 +44,7 @@ pub struct Recorder {
     /// The file, until the radio is there.
     file: Mutex<Option<File>>,
     writer: Mutex<Option<AbortOnDropHandle<()>>>,
-    tape: Mutex<Option<Arc<Tape>>>,
+    log: Mutex<Option<Arc<RecordingLog>>>,
     failure: Arc<OnceLock<String>>,
 }
 
@@ -72,7 +72,7 @@ impl Recorder {
             path: path.to_owned(),
             file: Mutex::new(Some(file)),
             writer: Mutex::default(),
-            tape: Mutex::default(),
+            log: Mutex::default(),
             failure: Arc::default(),
         })
     }
@@ -86,7 +86,7 @@ impl Recorder {
         let (lines, queue) = mpsc::channel(QUEUE);
         let write =
             write(tokio::fs::File::from_std(file), queue, self.path.clone(), Arc::clone(&self.failure));
-        let tape = Arc::new(Tape {
+        let log = Arc::new(RecordingLog {
             began: Instant::now(),
             lines: Mutex::new(Some(lines)),
             next: AtomicU32::new(0),
@@ -94,21 +94,21 @@ impl Recorder {
         });
         *self.writer.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(AbortOnDropHandle::new(tokio::spawn(write)));
-        *self.tape.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&tape));
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&log));
         let adapter = radio.adapter();
-        tape.put(What::Recording {
-            version: line::VERSION,
+        log.write(Event::Recording {
+            version: format::VERSION,
             program: concat!("bulbctl ", env!("CARGO_PKG_VERSION")).to_owned(),
             adapter: adapter.name,
             address: adapter.address.map(|address| address.to_string()),
             links: radio.link_limit(),
             state: (*radio.adapter_state().borrow()).into(),
         });
-        let (reports, _) = broadcast::channel(SEEN_DEVICE_QUEUE);
+        let (seen_devices, _) = broadcast::channel(SEEN_DEVICE_QUEUE);
         let states = radio.adapter_state();
-        let (state, adapter) = tell_states(states, &tape, |state| What::Adapter { state: state.into() });
-        let tellers = vec![tell_reports(&*radio, &tape, reports.clone()), adapter];
-        Arc::new(Recorded { radio, tape, reports, state, tellers: Mutex::new(tellers) })
+        let (state, adapter) = forward_states(states, &log, |state| Event::Adapter { state: state.into() });
+        let forwarders = vec![forward_seen_devices(&*radio, &log, seen_devices.clone()), adapter];
+        Arc::new(Recorded { radio, log, seen_devices, state, forwarders: Mutex::new(forwarders) })
     }
 
     /// Writes what is left.
@@ -116,8 +116,8 @@ impl Recorder {
     /// # Errors
     /// [`Error::FileUnwritable`], also for what could not be written before.
     pub async fn finish(&self) -> Result<()> {
-        if let Some(tape) = self.tape.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            tape.end();
+        if let Some(log) = self.log.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            log.end();
         }
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
@@ -159,28 +159,28 @@ async fn write(
 
 /// Where lines go.
 #[derive(Debug)]
-struct Tape {
+struct RecordingLog {
     began: Instant,
     lines: Mutex<Option<mpsc::Sender<String>>>,
     next: AtomicU32,
     lost: AtomicU64,
 }
 
-impl Tape {
-    fn put(&self, what: What) {
+impl RecordingLog {
+    fn write(&self, event: Event) {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(lines) = lines.as_ref() else { return };
         let lost = self.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 && !self.send(lines, What::Lost { lines: lost }) {
+        if lost > 0 && !self.send(lines, Event::Lost { lines: lost }) {
             self.lost.fetch_add(lost, Ordering::Relaxed);
         }
-        if !self.send(lines, what) {
+        if !self.send(lines, event) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn send(&self, lines: &mpsc::Sender<String>, what: What) -> bool {
-        let line = Line { t: micros(self.began.elapsed()), what };
+    fn send(&self, lines: &mpsc::Sender<String>, event: Event) -> bool {
+        let line = Line { t: micros(self.began.elapsed()), event };
         match serde_json::to_string(&line).map(json_safe) {
             // A writer that is gone has said why.
             Ok(line) => !matches!(lines.try_send(line), Err(mpsc::error::TrySendError::Full(_))),
@@ -193,37 +193,37 @@ impl Tape {
     }
 
     /// Begins a call.
-    fn call(self: &Arc<Self>, call: Call) -> Pending {
+    fn call(self: &Arc<Self>, call: Call) -> PendingCall {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        self.put(What::Call { n, call });
-        Pending { tape: Arc::clone(self), n, open: true }
+        self.write(Event::Call { n, call });
+        PendingCall { log: Arc::clone(self), n, open: true }
     }
 }
 
 /// A call whose answer is waited for. Dropping it is the answer that nobody waits any more.
-struct Pending {
-    tape: Arc<Tape>,
+struct PendingCall {
+    log: Arc<RecordingLog>,
     n: u32,
     open: bool,
 }
 
-impl Pending {
+impl PendingCall {
     /// Writes the answer down, and gives it on.
-    fn ends<T>(mut self, result: Result<T>, answer: impl FnOnce(&T) -> Answer) -> Result<T> {
+    fn finish<T>(mut self, result: Result<T>, answer: impl FnOnce(&T) -> Answer) -> Result<T> {
         self.open = false;
         let n = self.n;
-        self.tape.put(match &result {
-            Ok(value) => What::Done { n, answer: answer(value) },
-            Err(error) => What::Failed { n, code: error.code().to_owned(), error: error.to_recorded() },
+        self.log.write(match &result {
+            Ok(value) => Event::Done { n, answer: answer(value) },
+            Err(error) => Event::Failed { n, code: error.code().to_owned(), error: error.to_recorded() },
         });
         result
     }
 }
 
-impl Drop for Pending {
+impl Drop for PendingCall {
     fn drop(&mut self) {
         if self.open {
-            self.tape.put(What::Dropped { n: self.n });
+            self.log.write(Event::Dropped { n: self.n });
         }
     }
 }
@@ -234,53 +234,53 @@ fn nothing(_: &()) -> Answer {
 
 // What comes by itself is written down before the program is told: so the recording has cause before effect.
 
-fn tell_reports(
+fn forward_seen_devices(
     radio: &dyn Radio,
-    tape: &Arc<Tape>,
+    log: &Arc<RecordingLog>,
     to: broadcast::Sender<SeenDevice>,
 ) -> AbortOnDropHandle<()> {
-    let (mut reports, tape) = (radio.seen_devices(), Arc::clone(tape));
+    let (mut seen_devices, log) = (radio.seen_devices(), Arc::clone(log));
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
-            match reports.recv().await {
-                Ok(report) => {
-                    tape.put(What::SeenDevice(Told::of(&report, tape.began)));
+            match seen_devices.recv().await {
+                Ok(device) => {
+                    log.write(Event::SeenDevice(RecordedDevice::of(&device, log.began)));
                     // That nobody listens is no failure.
-                    let _ = to.send(report);
+                    let _ = to.send(device);
                 }
-                Err(broadcast::error::RecvError::Lagged(lines)) => tape.put(What::Lost { lines }),
+                Err(broadcast::error::RecvError::Lagged(lines)) => log.write(Event::Lost { lines }),
                 Err(broadcast::error::RecvError::Closed) => return,
             }
         }
     }))
 }
 
-fn tell_states<T: Copy + Send + Sync + 'static>(
+fn forward_states<T: Copy + Send + Sync + 'static>(
     mut states: watch::Receiver<T>,
-    tape: &Arc<Tape>,
-    what: impl Fn(T) -> What + Send + 'static,
+    log: &Arc<RecordingLog>,
+    what: impl Fn(T) -> Event + Send + 'static,
 ) -> (watch::Receiver<T>, AbortOnDropHandle<()>) {
-    let (to, told) = watch::channel(*states.borrow_and_update());
-    let tape = Arc::clone(tape);
+    let (to, forwarded) = watch::channel(*states.borrow_and_update());
+    let log = Arc::clone(log);
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
         while states.changed().await.is_ok() {
             let state = *states.borrow_and_update();
-            tape.put(what(state));
+            log.write(what(state));
             to.send_replace(state);
         }
     }));
-    (told, task)
+    (forwarded, task)
 }
 
 /// A radio that is recorded.
 #[derive(Debug)]
 struct Recorded {
     radio: Arc<dyn Radio>,
-    tape: Arc<Tape>,
-    reports: broadcast::Sender<SeenDevice>,
+    log: Arc<RecordingLog>,
+    seen_devices: broadcast::Sender<SeenDevice>,
     state: watch::Receiver<AdapterState>,
-    /// What tells the program of reports and states; ends with the radio.
-    tellers: Mutex<Vec<AbortOnDropHandle<()>>>,
+    /// What tells the program of seen_devices and states; ends with the radio.
+    forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
 #[async_trait]
@@ -288,7 +288,7 @@ impl Radio for Recorded {
     pass_on! {
         radio: adapter -> AdapterInfo,
         link_limit -> usize,
-        attempts -> broadcast::Receiver<ConnectRetry>
+        connect_retries -> broadcast::Receiver<ConnectRetry>
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {
@@ -296,63 +296,64 @@ impl Radio for Recorded {
     }
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
-        self.reports.subscribe()
+        self.seen_devices.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {
-        let call = self.tape.call(Call::StartScan);
-        call.ends(self.radio.start_scan().await, nothing)
+        let call = self.log.call(Call::StartScan);
+        call.finish(self.radio.start_scan().await, nothing)
     }
 
     async fn stop_scan(&self) -> Result<()> {
-        let call = self.tape.call(Call::StopScan);
-        call.ends(self.radio.stop_scan().await, nothing)
+        let call = self.log.call(Call::StopScan);
+        call.finish(self.radio.stop_scan().await, nothing)
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
-        let call = self.tape.call(Call::Known);
-        let told = |reports: &Vec<SeenDevice>| {
-            let devices = reports.iter().map(|report| Told::of(report, self.tape.began)).collect();
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+        let call = self.log.call(Call::Known);
+        let answer = |seen_devices: &Vec<SeenDevice>| {
+            let devices =
+                seen_devices.iter().map(|device| RecordedDevice::of(device, self.log.began)).collect();
             Answer { devices: Some(devices), ..Answer::default() }
         };
-        call.ends(self.radio.known().await, told)
+        call.finish(self.radio.known_devices().await, answer)
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
-        let call = self.tape.call(Call::DeviceDetails { device: device.to_string() });
-        let told = |details: &DeviceDetails| Answer { details: Some(details.into()), ..Answer::default() };
-        call.ends(self.radio.details(device).await, told)
+        let call = self.log.call(Call::DeviceDetails { device: device.to_string() });
+        let answer = |details: &DeviceDetails| Answer { details: Some(details.into()), ..Answer::default() };
+        call.finish(self.radio.details(device).await, answer)
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        let call = self.tape.call(Call::Connect { device: device.to_string() });
+        let call = self.log.call(Call::Connect { device: device.to_string() });
         let number = call.n;
-        let told = |link: &Arc<dyn Link>| {
-            let services = line::services(link.table());
+        let answer = |link: &Arc<dyn Link>| {
+            let services = format::services(link.table());
             let connected = Connected { was_up: link.was_up(), mtu: link.mtu(), services };
             Answer { connected: Some(connected), ..Answer::default() }
         };
-        let link = call.ends(self.radio.connect(device, deadline).await, told)?;
-        let what = move |state| What::Link { link: number, up: state == LinkState::Up };
-        let (state, teller) = tell_states(link.state(), &self.tape, what);
-        let (tape, tellers) = (Arc::clone(&self.tape), Mutex::new(vec![teller]));
-        Ok(Arc::new(RecordedLink { link, tape, number, state, tellers }))
+        let link = call.finish(self.radio.connect(device, deadline).await, answer)?;
+        let what = move |state| Event::Link { link: number, up: state == LinkState::Up };
+        let (state, forwarder) = forward_states(link.state(), &self.log, what);
+        let (log, forwarders) = (Arc::clone(&self.log), Mutex::new(vec![forwarder]));
+        Ok(Arc::new(RecordedLink { link, log, number, state, forwarders }))
     }
 
     async fn close(&self) {
         self.radio.close().await;
-        self.tellers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
 /// A link that is recorded.
 struct RecordedLink {
     link: Arc<dyn Link>,
-    tape: Arc<Tape>,
+    log: Arc<RecordingLog>,
     number: u32,
     state: watch::Receiver<LinkState>,
     /// What tells the program of its state and its notifications; ends with it.
-    tellers: Mutex<Vec<AbortOnDropHandle<()>>>,
+    forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
 impl fmt::Debug for RecordedLink {
@@ -376,9 +377,11 @@ impl Link for RecordedLink {
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        let call = self.tape.call(Call::Read { link: self.number, characteristic: Char(characteristic) });
-        let told = |value: &Vec<u8>| Answer { hex: Some(Hex(value.clone())), ..Answer::default() };
-        call.ends(self.link.read(characteristic, deadline).await, told)
+        let call = self
+            .log
+            .call(Call::Read { link: self.number, characteristic: RecordedCharacteristic(characteristic) });
+        let answer = |value: &Vec<u8>| Answer { hex: Some(Hex(value.clone())), ..Answer::default() };
+        call.finish(self.link.read(characteristic, deadline).await, answer)
     }
 
     async fn write(
@@ -388,56 +391,61 @@ impl Link for RecordedLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        let call = self.tape.call(Call::Write {
+        let call = self.log.call(Call::Write {
             link: self.number,
-            characteristic: Char(characteristic),
+            characteristic: RecordedCharacteristic(characteristic),
             hex: Hex(value.to_vec()),
-            response: line::asks(kind),
+            response: format::has_response(kind),
         });
-        call.ends(self.link.write(characteristic, value, kind, deadline).await, nothing)
+        call.finish(self.link.write(characteristic, value, kind, deadline).await, nothing)
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        let call =
-            self.tape.call(Call::Subscribe { link: self.number, characteristic: Char(characteristic) });
+        let call = self.log.call(Call::Subscribe {
+            link: self.number,
+            characteristic: RecordedCharacteristic(characteristic),
+        });
         let mut inner =
-            call.ends(self.link.subscribe(characteristic, deadline).await, |_| Answer::default())?;
+            call.finish(self.link.subscribe(characteristic, deadline).await, |_| Answer::default())?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
-        let (tape, link) = (Arc::clone(&self.tape), self.number);
+        let (log, link) = (Arc::clone(&self.log), self.number);
         let forward = AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 match inner.recv().await {
                     Ok(value) => {
-                        let (characteristic, hex) = (Char(characteristic), Hex(value.clone()));
-                        tape.put(What::Notification { link, characteristic, hex });
+                        let (characteristic, hex) =
+                            (RecordedCharacteristic(characteristic), Hex(value.clone()));
+                        log.write(Event::Notification { link, characteristic, hex });
                         if sender.send(value).is_err() {
                             return;
                         }
                     }
-                    Err(broadcast::error::RecvError::Lagged(lines)) => tape.put(What::Lost { lines }),
+                    Err(broadcast::error::RecvError::Lagged(lines)) => log.write(Event::Lost { lines }),
                     Err(broadcast::error::RecvError::Closed) => return,
                 }
             }
         }));
-        self.tellers.lock().unwrap_or_else(PoisonError::into_inner).push(forward);
+        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).push(forward);
         Ok(receiver)
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
-        let call =
-            self.tape.call(Call::Unsubscribe { link: self.number, characteristic: Char(characteristic) });
-        call.ends(self.link.unsubscribe(characteristic, deadline).await, nothing)
+        let call = self.log.call(Call::Unsubscribe {
+            link: self.number,
+            characteristic: RecordedCharacteristic(characteristic),
+        });
+        call.finish(self.link.unsubscribe(characteristic, deadline).await, nothing)
     }
 
     async fn system_battery(&self) -> Result<Option<u8>> {
-        let call = self.tape.call(Call::Battery { link: self.number });
-        let told = |percent: &Option<u8>| Answer { percent: *percent, ..Answer::default() };
-        call.ends(self.link.system_battery().await, told)
+        let call = self.log.call(Call::Battery { link: self.number });
+        let answer = |percent: &Option<u8>| Answer { percent: *percent, ..Answer::default() };
+        call.finish(self.link.system_battery().await, answer)
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        let call = self.tape.call(Call::Bond { link: self.number });
-        call.ends(self.link.bond(deadline).await, nothing)
+        let call = self.log.call(Call::Bond { link: self.number });
+        call.finish(self.link.bond(deadline).await, nothing)
     }
 
     fn keep(&self) {
@@ -445,7 +453,7 @@ impl Link for RecordedLink {
     }
 
     async fn disconnect(&self) -> Result<()> {
-        let call = self.tape.call(Call::Disconnect { link: self.number });
-        call.ends(self.link.disconnect().await, nothing)
+        let call = self.log.call(Call::Disconnect { link: self.number });
+        call.finish(self.link.disconnect().await, nothing)
     }
 }

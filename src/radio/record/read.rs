@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use super::line::{Call, Line, VERSION, What};
+use super::format::{Call, Event, Line, VERSION};
 use crate::error::{Error, Result};
 
 /// The longest file that is read, bytes. A day of watching one bulb is about a tenth of it.
@@ -42,7 +42,7 @@ impl Recording {
     pub fn read(name: &str, text: impl BufRead) -> Result<Self> {
         let mut text = text.take(LONGEST + 1);
         let mut recording = Self { path: name.to_owned(), lines: Vec::new() };
-        let mut checks = Checks::default();
+        let mut checks = LineValidator::default();
         let mut read = 0;
         for number in 1.. {
             let mut bytes = Vec::new();
@@ -86,7 +86,7 @@ impl Recording {
 
 /// What lines have to agree with.
 #[derive(Default)]
-struct Checks {
+struct LineValidator {
     begun: bool,
     last: u64,
     calls: HashSet<u32>,
@@ -94,30 +94,30 @@ struct Checks {
     links: HashSet<u32>,
 }
 
-impl Checks {
+impl LineValidator {
     fn take(&mut self, line: &Line) -> Result<(), String> {
         if line.t < self.last {
             return Err(format!("its time is before that of the line before, {}", self.last));
         }
         self.last = line.t;
         let first = !std::mem::replace(&mut self.begun, true);
-        match &line.what {
-            What::Recording { version, .. } if first && *version == VERSION => Ok(()),
-            What::Recording { version, .. } if first => {
+        match &line.event {
+            Event::Recording { version, .. } if first && *version == VERSION => Ok(()),
+            Event::Recording { version, .. } if first => {
                 Err(format!("it is of version {version}; {VERSION} is what this program reads"))
             }
-            What::Recording { .. } => Err("a recording begins in the middle of another".to_owned()),
+            Event::Recording { .. } => Err("a recording begins in the middle of another".to_owned()),
             _ if first => Err("a recording begins with a line of type recording".to_owned()),
-            What::Call { n, call } => self.call(*n, call),
-            What::Done { n, .. } | What::Failed { n, .. } | What::Dropped { n } => {
+            Event::Call { n, call } => self.call(*n, call),
+            Event::Done { n, .. } | Event::Failed { n, .. } | Event::Dropped { n } => {
                 if self.open.remove(n) {
                     Ok(())
                 } else {
                     Err(format!("no call {n} waits for an answer"))
                 }
             }
-            What::Notification { link, .. } | What::Link { link, .. } => self.link(*link),
-            What::SeenDevice(_) | What::Adapter { .. } | What::Lost { .. } => Ok(()),
+            Event::Notification { link, .. } | Event::Link { link, .. } => self.link(*link),
+            Event::SeenDevice(_) | Event::Adapter { .. } | Event::Lost { .. } => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::line::Line;
+use super::format::Line;
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::Address;
@@ -19,10 +19,10 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     let failed = |error: serde_json::Error| Error::Internal(error.to_string());
     let values = recording.lines.iter().map(|(_, line)| serde_json::to_value(line));
     let mut values = values.collect::<Result<Vec<Value>, _>>().map_err(failed)?;
-    let mut found = Found::default();
+    let mut found = Identities::default();
     values.iter().for_each(|value| found.look(value, None));
     let replacements = found.replacements();
-    values.iter_mut().for_each(|value| replace(value, Place::Fixed, &replacements));
+    values.iter_mut().for_each(|value| replace(value, TextKind::Fixed, &replacements));
     // As lines, so that their fields keep their order.
     let lines = values.into_iter().map(|value| {
         serde_json::from_value::<Line>(value)
@@ -38,7 +38,7 @@ const SHORTEST: usize = 4;
 
 /// What a text of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum TextKind {
     /// A word of the format, or a number: an address may be in it, a name is not.
     Fixed,
     /// Words of somebody's.
@@ -47,7 +47,7 @@ enum Place {
     Bytes,
 }
 
-impl Place {
+impl TextKind {
     /// What is found under a key.
     fn of(key: &str, around: Self) -> Self {
         match key {
@@ -64,19 +64,19 @@ struct Replacement {
     old: String,
     by: String,
     /// Everywhere if it is nowhere in particular.
-    place: Option<Place>,
+    place: Option<TextKind>,
 }
 
 /// What tells whose it is, in the order of its appearance.
 #[derive(Default)]
-struct Found {
+struct Identities {
     addresses: Vec<Address>,
     names: Vec<String>,
     /// Identifiers that are no addresses: macOS has UUIDs of its own.
     ids: Vec<String>,
 }
 
-impl Found {
+impl Identities {
     fn look(&mut self, value: &Value, key: Option<&str>) {
         match value {
             Value::String(text) => self.text(text, key),
@@ -100,7 +100,7 @@ impl Found {
 
     /// What is replaced by what, the longest first, so that no name is replaced within another.
     fn replacements(&self) -> Vec<Replacement> {
-        let mut all: BTreeMap<(String, Option<Place>), String> = BTreeMap::new();
+        let mut all: BTreeMap<(String, Option<TextKind>), String> = BTreeMap::new();
         for (index, address) in self.addresses.iter().enumerate() {
             let new = substitute(index);
             for form in FORMS {
@@ -113,9 +113,9 @@ impl Found {
                 [("light", "Light"), ("bulb", "Bulb")].into_iter().find(|(word, _)| lower.contains(word));
             let new = format!("{}-{}", kind.map_or("Device", |(_, kind)| kind), index + 1);
             if name.len() >= SHORTEST {
-                all.insert((hex::encode(name), Some(Place::Bytes)), hex::encode(&new));
+                all.insert((hex::encode(name), Some(TextKind::Bytes)), hex::encode(&new));
             }
-            all.insert((name.clone(), Some(Place::Text)), new);
+            all.insert((name.clone(), Some(TextKind::Text)), new);
         }
         for (index, id) in self.ids.iter().enumerate() {
             let new = uuid::Uuid::from_u128(index as u128 + 1).to_string();
@@ -152,25 +152,25 @@ const FORMS: [fn(Address) -> String; 4] = [
     },
 ];
 
-fn replace(value: &mut Value, place: Place, replacements: &[Replacement]) {
+fn replace(value: &mut Value, place: TextKind, replacements: &[Replacement]) {
     match value {
         Value::String(text) => *text = replaced(text, place, replacements),
         Value::Array(values) => values.iter_mut().for_each(|value| replace(value, place, replacements)),
         Value::Object(fields) => {
-            fields.iter_mut().for_each(|(key, value)| replace(value, Place::of(key, place), replacements));
+            fields.iter_mut().for_each(|(key, value)| replace(value, TextKind::of(key, place), replacements));
         }
         _ => {}
     }
 }
 
 /// The text with everything replaced, and nothing of what was put there replaced again.
-fn replaced(text: &str, place: Place, replacements: &[Replacement]) -> String {
+fn replaced(text: &str, place: TextKind, replacements: &[Replacement]) -> String {
     let fits = |one: &&Replacement| one.place.is_none_or(|own| own == place);
     let mut new = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         // Half a byte further on, hex is of other bytes.
-        let between = place == Place::Bytes && (text.len() - rest.len()) % 2 == 1;
+        let between = place == TextKind::Bytes && (text.len() - rest.len()) % 2 == 1;
         let found = replacements.iter().filter(fits).find(|one| rest.starts_with(one.old.as_str()));
         if let Some(one) = found.filter(|_| !between) {
             new.push_str(&one.by);

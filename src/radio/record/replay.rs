@@ -15,7 +15,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::line::{self, Answer, Call, Char, Hex, Line, What};
+use super::format::{self, Answer, Call, Event, Hex, Line, RecordedCharacteristic};
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::{
@@ -45,13 +45,13 @@ struct Replay {
     adapter: AdapterInfo,
     links: usize,
     player: Arc<Player>,
-    /// Tells what comes by itself; ends with the radio.
+    /// Tells what comes by itself; link_ends with the radio.
     _task: AbortOnDropHandle<()>,
 }
 
 impl Replay {
     fn new(recording: Recording) -> Result<Self> {
-        let Some((_, Line { what: What::Recording { adapter, address, links, state, .. }, .. })) =
+        let Some((_, Line { event: Event::Recording { adapter, address, links, state, .. }, .. })) =
             recording.lines.first()
         else {
             let detail = "it does not begin with a line of type recording".to_owned();
@@ -60,7 +60,7 @@ impl Replay {
         let address = address.as_ref().and_then(|text| text.parse().ok());
         let adapter = AdapterInfo { name: adapter.clone(), address };
         let (links, state) = (*links, *state);
-        if recording.lines.iter().any(|(_, line)| matches!(line.what, What::Lost { .. })) {
+        if recording.lines.iter().any(|(_, line)| matches!(line.event, Event::Lost { .. })) {
             tracing::warn!("{}: the recording could not keep up, and lacks lines", recording.path);
         }
         let player = Arc::new(Player::new(recording, state.into()));
@@ -73,7 +73,7 @@ impl Replay {
 async fn play(player: Arc<Player>) {
     loop {
         let woken = player.wake.notified();
-        match player.tell_due() {
+        match player.play_due() {
             Some(next) => tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = woken => {}
@@ -93,7 +93,7 @@ struct Player {
     answered: HashSet<u32>,
     state: Mutex<State>,
     wake: Notify,
-    reports: broadcast::Sender<SeenDevice>,
+    seen_devices: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
 }
 
@@ -107,14 +107,14 @@ struct State {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     /// Who waits for an answer.
     waiting: HashMap<u32, oneshot::Sender<Result<Answer>>>,
-    links: HashMap<u32, Ends>,
+    links: HashMap<u32, LinkEnds>,
     /// The line of the call that was made last.
     last: usize,
 }
 
-/// Our ends of a link.
+/// Our link_ends of a link.
 #[derive(Debug)]
-struct Ends {
+struct LinkEnds {
     state: watch::Sender<LinkState>,
     streams: HashMap<CharacteristicId, broadcast::Sender<Vec<u8>>>,
 }
@@ -125,12 +125,12 @@ impl Player {
         let mut state = State { last: 1, ..State::default() };
         let mut begun: HashMap<u32, u64> = HashMap::new();
         let mut answered = HashSet::new();
-        // The call after which reports come, and the last call of each link.
+        // The call after which seen_devices come, and the last call of each link.
         let mut scan = None;
         let mut of_link: HashMap<u32, u32> = HashMap::new();
         for (place, (_, line)) in recording.lines.iter().enumerate() {
-            let after = match &line.what {
-                What::Call { n, call } => {
+            let after = match &line.event {
+                Event::Call { n, call } => {
                     begun.insert(*n, line.t);
                     if matches!(call, Call::StartScan) {
                         scan = Some(*n);
@@ -139,13 +139,13 @@ impl Player {
                     state.calls.entry(key(call)).or_default().push_back(place);
                     continue;
                 }
-                What::Done { n, .. } | What::Failed { n, .. } => {
+                Event::Done { n, .. } | Event::Failed { n, .. } => {
                     answered.insert(*n);
                     Some(*n)
                 }
-                What::SeenDevice(_) | What::Adapter { .. } => scan,
-                What::Notification { link, .. } | What::Link { link, .. } => of_link.get(link).copied(),
-                What::Recording { .. } | What::Dropped { .. } | What::Lost { .. } => continue,
+                Event::SeenDevice(_) | Event::Adapter { .. } => scan,
+                Event::Notification { link, .. } | Event::Link { link, .. } => of_link.get(link).copied(),
+                Event::Recording { .. } | Event::Dropped { .. } | Event::Lost { .. } => continue,
             };
             match after.and_then(|n| Some((n, line.t.saturating_sub(*begun.get(&n)?)))) {
                 Some((n, t)) => state.follows.entry(n).or_default().push((place, Duration::from_micros(t))),
@@ -159,7 +159,7 @@ impl Player {
             answered,
             state: Mutex::new(state),
             wake: Notify::new(),
-            reports: broadcast::channel(SEEN_DEVICE_QUEUE).0,
+            seen_devices: broadcast::channel(SEEN_DEVICE_QUEUE).0,
             adapter: watch::channel(adapter).0,
         }
     }
@@ -173,7 +173,7 @@ impl Player {
         let mut state = self.state();
         let place = state.calls.get_mut(&key(call)).and_then(VecDeque::pop_front);
         let found = place.and_then(|place| self.lines.get(place));
-        let Some((number, Line { what: What::Call { n, .. }, .. })) = found else {
+        let Some((number, Line { event: Event::Call { n, .. }, .. })) = found else {
             return Err(Error::NotRecorded {
                 path: self.path.clone(),
                 asked: call.to_string(),
@@ -188,7 +188,9 @@ impl Player {
         let (sender, receiver) = oneshot::channel();
         state.waiting.insert(*n, sender);
         if matches!(call, Call::Connect { .. }) {
-            state.links.insert(*n, Ends { state: watch::channel(LinkState::Up).0, streams: HashMap::new() });
+            state
+                .links
+                .insert(*n, LinkEnds { state: watch::channel(LinkState::Up).0, streams: HashMap::new() });
         }
         drop(state);
         self.wake.notify_one();
@@ -214,7 +216,7 @@ impl Player {
     }
 
     /// Tells what is due, in the order in which it was recorded; gives when there will be more.
-    fn tell_due(&self) -> Option<Instant> {
+    fn play_due(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.state();
         while let Some(&Reverse((at, place))) = state.due.peek() {
@@ -223,45 +225,45 @@ impl Player {
             }
             state.due.pop();
             if let Some((_, line)) = self.lines.get(place) {
-                self.tell(&mut state, &line.what);
+                self.play_event(&mut state, &line.event);
             }
         }
         None
     }
 
     /// That nobody listens is no failure.
-    fn tell(&self, state: &mut State, what: &What) {
-        match what {
-            What::Done { n, answer } => {
+    fn play_event(&self, state: &mut State, event: &Event) {
+        match event {
+            Event::Done { n, answer } => {
                 if let Some(waiting) = state.waiting.remove(n) {
                     let _ = waiting.send(Ok(answer.clone()));
                 }
             }
-            What::Failed { n, error, .. } => {
+            Event::Failed { n, error, .. } => {
                 if let Some(waiting) = state.waiting.remove(n) {
-                    let _ = waiting.send(Err(error.clone().into()));
+                    let _ = waiting.send(Err(error.clone()));
                 }
             }
-            What::SeenDevice(told) => {
-                let _ = self.reports.send(told.report(self.began));
+            Event::SeenDevice(device) => {
+                let _ = self.seen_devices.send(device.to_seen(self.began));
             }
-            What::Adapter { state } => {
+            Event::Adapter { state } => {
                 self.adapter.send_replace((*state).into());
             }
-            What::Notification { link, characteristic, hex } => {
-                let ends = state.links.get(link);
-                let stream = ends.and_then(|ends| ends.streams.get(&characteristic.0));
+            Event::Notification { link, characteristic, hex } => {
+                let link_ends = state.links.get(link);
+                let stream = link_ends.and_then(|link_ends| link_ends.streams.get(&characteristic.0));
                 let _ = stream.map(|stream| stream.send(hex.0.clone()));
             }
-            What::Link { link, up } => {
-                if let Some(ends) = state.links.get_mut(link) {
-                    ends.state.send_replace(if *up { LinkState::Up } else { LinkState::Down });
+            Event::Link { link, up } => {
+                if let Some(link_ends) = state.links.get_mut(link) {
+                    link_ends.state.send_replace(if *up { LinkState::Up } else { LinkState::Down });
                     if !up {
-                        ends.streams.clear();
+                        link_ends.streams.clear();
                     }
                 }
             }
-            What::Recording { .. } | What::Call { .. } | What::Dropped { .. } | What::Lost { .. } => {}
+            Event::Recording { .. } | Event::Call { .. } | Event::Dropped { .. } | Event::Lost { .. } => {}
         }
     }
 }
@@ -290,7 +292,7 @@ impl Radio for Replay {
     }
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
-        self.player.reports.subscribe()
+        self.player.seen_devices.subscribe()
     }
 
     async fn start_scan(&self) -> Result<()> {
@@ -301,9 +303,14 @@ impl Radio for Replay {
         self.player.ask(Call::StopScan, None).await.map(|_| ())
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
         let (_, answer) = self.player.ask(Call::Known, None).await?;
-        Ok(answer.devices.unwrap_or_default().iter().map(|told| told.report(self.player.began)).collect())
+        Ok(answer
+            .devices
+            .unwrap_or_default()
+            .iter()
+            .map(|device| device.to_seen(self.player.began))
+            .collect())
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
@@ -324,7 +331,7 @@ impl Radio for Replay {
             device: device.clone(),
             was_up: connected.was_up,
             mtu: connected.mtu,
-            table: line::table(&connected.services),
+            table: format::table(&connected.services),
         }))
     }
 
@@ -362,7 +369,7 @@ impl Link for ReplayLink {
         state
             .links
             .get(&self.number)
-            .map_or_else(|| watch::channel(LinkState::Down).1, |ends| ends.state.subscribe())
+            .map_or_else(|| watch::channel(LinkState::Down).1, |link_ends| link_ends.state.subscribe())
     }
 
     fn table(&self) -> &GattTable {
@@ -370,7 +377,7 @@ impl Link for ReplayLink {
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        let call = Call::Read { link: self.number, characteristic: Char(characteristic) };
+        let call = Call::Read { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
         let (_, answer) = self.player.ask(call, Some(deadline)).await?;
         Ok(answer.hex.unwrap_or_default().0)
     }
@@ -382,25 +389,28 @@ impl Link for ReplayLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        let (characteristic, hex, response) = (Char(characteristic), Hex(value.to_vec()), line::asks(kind));
+        let (characteristic, hex, response) =
+            (RecordedCharacteristic(characteristic), Hex(value.to_vec()), format::has_response(kind));
         let call = Call::Write { link: self.number, characteristic, hex, response };
         self.player.ask(call, Some(deadline)).await.map(|_| ())
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
-        if let Some(ends) = self.player.state().links.get_mut(&self.number) {
-            ends.streams.insert(characteristic, sender);
+        if let Some(link_ends) = self.player.state().links.get_mut(&self.number) {
+            link_ends.streams.insert(characteristic, sender);
         }
-        let call = Call::Subscribe { link: self.number, characteristic: Char(characteristic) };
+        let call =
+            Call::Subscribe { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
         self.player.ask(call, Some(deadline)).await.map(|_| receiver)
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
-        let call = Call::Unsubscribe { link: self.number, characteristic: Char(characteristic) };
+        let call =
+            Call::Unsubscribe { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
         self.player.ask(call, Some(deadline)).await?;
-        if let Some(ends) = self.player.state().links.get_mut(&self.number) {
-            ends.streams.remove(&characteristic);
+        if let Some(link_ends) = self.player.state().links.get_mut(&self.number) {
+            link_ends.streams.remove(&characteristic);
         }
         Ok(())
     }

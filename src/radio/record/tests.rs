@@ -28,7 +28,7 @@ async fn session(radio: &dyn Radio) -> Vec<String> {
     let report = reports.recv().await.unwrap();
     see(format!("{} {:?} {:?} {:?}", report.id, report.name, report.rssi, report.manufacturer));
     see(format!("{:?}", radio.stop_scan().await));
-    see(format!("{:?}", radio.known().await.unwrap().len()));
+    see(format!("{:?}", radio.known_devices().await.unwrap().len()));
     see(format!("{:?}", radio.details(&report.id).await));
     let link = radio.connect(&report.id, soon()).await.unwrap();
     see(format!("{:?} {:?} {}", link.table(), link.mtu(), link.was_up()));

@@ -149,7 +149,7 @@ impl Radio for SimRadio {
         self.simulation.seen_devices()
     }
 
-    fn attempts(&self) -> broadcast::Receiver<ConnectRetry> {
+    fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {
         self.simulation.attempts.subscribe()
     }
 
@@ -166,7 +166,7 @@ impl Radio for SimRadio {
         Ok(())
     }
 
-    async fn known(&self) -> Result<Vec<SeenDevice>> {
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
         Ok(self.simulation.known())
     }
 

@@ -167,7 +167,7 @@ impl Simulation {
             manufacturer: device.manufacturer(),
             service_data: device.service_data(),
             connected: device.link.is_some(),
-            heard: device
+            seen: device
                 .known
                 .heard_here
                 .map(|(first, last)| SeenTimes { first: self.instant(first), last: self.instant(last) }),

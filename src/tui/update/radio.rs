@@ -55,9 +55,9 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
 
 /// Adds new facts at once. Signal strengths change only with the tick, so that the list stays readable.
 fn devices_seen(model: &mut Model, reports: Vec<SeenDevice>) {
-    model.heard_since_tick |= reports.iter().any(|report| report.heard.is_some());
+    model.heard_since_tick |= reports.iter().any(|report| report.seen.is_some());
     for report in reports {
-        let at = report.heard.map(|heard| model.to_model_time()(heard.last));
+        let at = report.seen.map(|seen| model.to_model_time()(seen.last));
         let id = report.id.clone();
         let news = match model.devices.get_mut(&id) {
             Some(device) => {

@@ -7,7 +7,7 @@ use dbus::message::MatchRule;
 use dbus::strings::ErrorName;
 
 use super::bus::Bus;
-use super::parse::{ADAPTER, DEVICE, PROPERTIES};
+use super::properties::{ADAPTER, DEVICE, PROPERTIES};
 
 /// Where our agent is.
 const AGENT: &str = "/org/bulbctl/agent";

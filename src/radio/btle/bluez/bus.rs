@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::platform_error::PlatformError;
-use super::listen::Listening;
-use super::parse::Objects;
+use super::properties::Objects;
+use super::signals::SignalReceiver;
 
 pub(super) const BLUEZ: &str = "org.bluez";
 /// The bus itself: its name, its object and its interface.
@@ -45,21 +45,21 @@ impl fmt::Debug for Bus {
 
 impl Bus {
     /// Connects. What is heard goes to the listener, and also that the bus is gone.
-    pub(super) async fn open(listening: Arc<Listening>) -> Result<Self, PlatformError> {
+    pub(super) async fn open(signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
-        Self::on(channel.map_err(|error| PlatformError::own(error.to_string()))??, listening)
+        Self::on(channel.map_err(|error| PlatformError::own(error.to_string()))??, signals)
     }
 
     /// Takes a connection into use.
-    fn on(channel: Channel, listening: Arc<Listening>) -> Result<Self, PlatformError> {
+    fn on(channel: Channel, signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let (io, connection) = dbus_tokio::connection::from_channel::<SyncConnection>(channel)?;
-        let signals = MatchRule::new().with_type(MessageType::Signal);
-        let heard = listening.clone();
+        let rule = MatchRule::new().with_type(MessageType::Signal);
+        let receiver = signals.clone();
         // Called for one signal after the other, on the task below. It only notes what it hears: nothing queues up.
         let _ = connection.start_receive(
-            signals,
+            rule,
             Box::new(move |message, _| {
-                heard.signal(message);
+                receiver.signal(message);
                 true
             }),
         );
@@ -69,7 +69,7 @@ impl Bus {
             let error = io.await;
             tracing::debug!("the connection to the system bus is lost: {error}");
             // First, as the next connection may be made at once.
-            listening.lost();
+            signals.lost();
             ended.cancel();
         });
         Ok(Self { connection, lost, _io: AbortOnDropHandle::new(io) })

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use dbus::arg::prop_cast;
 
-use super::super::choose::choose;
+use super::super::adapter_choice::choose;
 use super::super::open_error;
 use super::bus::Bus;
-use super::listen::Listening;
-use super::parse::{ADAPTER, AdapterFacts as Told, DEVICE, Objects, device_facts, device_of};
+use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, device_of, device_update};
+use super::signals::SignalReceiver;
 use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
 
 /// Looks at everything that can be looked at; `wanted` is the adapter that would be opened.
@@ -22,7 +22,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         ..Diagnosis::default()
     };
     let objects = async {
-        let bus = Bus::open(Arc::new(Listening::default())).await?;
+        let bus = Bus::open(Arc::new(SignalReceiver::default())).await?;
         Ok(bus.objects().await?)
     };
     match objects.await {
@@ -38,7 +38,7 @@ fn fill(diagnosis: &mut Diagnosis, objects: &Objects, wanted: Option<&str>) {
     for candidate in candidates {
         let path = format!("/org/bluez/{}", candidate.info.name);
         let properties = objects.iter().find(|(own, _)| **own == *path).and_then(|(_, all)| all.get(ADAPTER));
-        let discovering = properties.and_then(|properties| Told::of(properties).discovering);
+        let discovering = properties.and_then(|properties| AdapterProperties::of(properties).discovering);
         let modalias = properties.and_then(|properties| prop_cast::<String>(properties, "Modalias"));
         diagnosis.version = diagnosis.version.or_else(|| version_of(modalias?));
         let is_chosen = chosen.as_ref().is_ok_and(|chosen| chosen.info == candidate.info);
@@ -62,10 +62,10 @@ fn links(objects: &Objects, adapters: &[&AdapterInfo]) -> Vec<HeldLink> {
     let mut links: Vec<HeldLink> = objects
         .iter()
         .filter_map(|(path, interfaces)| {
-            let facts = device_facts(interfaces.get(DEVICE)?);
+            let update = device_update(interfaces.get(DEVICE)?);
             let device =
                 adapters.iter().find_map(|one| device_of(&format!("/org/bluez/{}", one.name), path))?;
-            facts.connected?.then_some(HeldLink { device, name: facts.name })
+            update.connected?.then_some(HeldLink { device, name: update.name })
         })
         .collect();
     links.sort_by(|a, b| a.device.cmp(&b.device));
@@ -145,12 +145,12 @@ mod tests {
         ]);
         let mut diagnosis = Diagnosis::default();
         fill(&mut diagnosis, &objects, None);
-        let facts: Vec<_> = diagnosis
+        let update: Vec<_> = diagnosis
             .adapters
             .iter()
             .map(|one| (one.info.name.as_str(), one.powered, one.discovering, one.chosen, one.whole))
             .collect();
-        assert_eq!(facts, [("hci0", false, false, false, false), ("hci1", true, true, true, true)]);
+        assert_eq!(update, [("hci0", false, false, false, false), ("hci1", true, true, true, true)]);
         assert_eq!(diagnosis.fault, None);
         let held: Vec<_> = diagnosis.links.iter().map(|link| link.device.as_str()).collect();
         assert_eq!(held, ["C4:11:00:00:00:01"]);

@@ -7,25 +7,25 @@ use std::sync::{Arc, Mutex, Weak};
 use async_trait::async_trait;
 use dbus::arg::{PropMap, Variant};
 
-use super::super::hub::lock;
 use super::super::platform_error::PlatformError;
+use super::super::shared::lock;
 use super::super::system::{Gatt, Listener};
 use super::bus::Bus;
-use super::listen::Listening;
-use super::parse::{CHARACTERISTIC, DEVICE, PROPERTIES};
+use super::properties::{CHARACTERISTIC, DEVICE, PROPERTIES};
+use super::signals::SignalReceiver;
 use crate::radio::{CharacteristicId, GattTable, WriteKind};
 
 /// A device, by its object path.
 pub(super) struct BusGatt {
     bus: Arc<Bus>,
-    listening: Arc<Listening>,
+    signals: Arc<SignalReceiver>,
     device: String,
     paths: Mutex<HashMap<CharacteristicId, String>>,
 }
 
 impl BusGatt {
-    pub(super) fn new(bus: Arc<Bus>, listening: Arc<Listening>, device: String) -> Self {
-        Self { bus, listening, device, paths: Mutex::default() }
+    pub(super) fn new(bus: Arc<Bus>, signals: Arc<SignalReceiver>, device: String) -> Self {
+        Self { bus, signals, device, paths: Mutex::default() }
     }
 
     fn path(&self, id: CharacteristicId) -> Result<String, PlatformError> {
@@ -43,17 +43,17 @@ impl fmt::Debug for BusGatt {
 #[async_trait]
 impl Gatt for BusGatt {
     async fn discover(&self) -> Result<GattTable, PlatformError> {
-        if self.listening.was_just_resolved(&self.device) {
+        if self.signals.was_just_resolved(&self.device) {
             // BlueZ announces in the order of objects, so that "resolved" may come before some of the characteristics. An
             // answer comes after all that was to be announced.
             let question = (DEVICE, "ServicesResolved");
             let _: (Variant<bool>,) = self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
         }
-        let (mut table, mut paths) = self.listening.table(&self.device);
+        let (mut table, mut paths) = self.signals.table(&self.device);
         if table.services.is_empty() {
             // Announced all the same, or not: a look at everything tells.
-            self.listening.take(&self.bus.objects().await?);
-            (table, paths) = self.listening.table(&self.device);
+            self.signals.take(&self.bus.objects().await?);
+            (table, paths) = self.signals.table(&self.device);
         }
         for (id, ..) in table.all().filter(|(id, ..)| id.nth == 1) {
             let characteristic = CharacteristicId { nth: 0, ..id };
@@ -64,11 +64,11 @@ impl Gatt for BusGatt {
     }
 
     fn mtu(&self) -> Option<u16> {
-        self.listening.mtu(&self.device)
+        self.signals.mtu(&self.device)
     }
 
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {
-        self.listening.listen(&self.device, to);
+        self.signals.listen(&self.device, to);
         Ok(())
     }
 

@@ -13,9 +13,9 @@ use dbus::arg::{PropMap, Variant};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::choose::{Block, Candidate, choose};
-use super::hub::Hub;
+use super::adapter_choice::{Candidate, PowerBlock, choose};
 use super::platform_error::PlatformError;
+use super::shared::SharedState;
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
 use crate::error::Result;
@@ -23,33 +23,33 @@ use crate::radio::{AdapterInfo, AdapterState, Address, ConnectionParameters, Dev
 
 mod agent;
 mod bus;
+mod connection;
 mod diagnose;
 mod gatt;
-mod line;
-mod listen;
-mod objects;
+mod gatt_objects;
 mod parameters;
-mod parse;
+mod properties;
 mod rfkill;
+mod signals;
 
 use bus::Bus;
+use connection::BusConnection;
 pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
-use line::Line;
-use listen::Listening;
 use parameters::{ADAPTERS, STORE, parameters_of};
-use parse::{ADAPTER, AdapterFacts, DEVICE, Objects, PROPERTIES, details_of};
+use properties::{ADAPTER, AdapterProperties, DEVICE, Objects, PROPERTIES, details_of};
 use rfkill::{SWITCHES, block_of};
+use signals::SignalReceiver;
 
 #[derive(Debug)]
 struct Bluez {
-    line: Arc<Line>,
+    line: Arc<BusConnection>,
     _keeper: AbortOnDropHandle<()>,
     /// Object path of the adapter.
     path: String,
     name: String,
     address: Option<Address>,
-    listening: Arc<Listening>,
+    signals: Arc<SignalReceiver>,
     /// Whose turn it is to pair: an agent answers for one device.
     pairing: Mutex<()>,
 }
@@ -57,38 +57,39 @@ struct Bluez {
 /// Opens the adapter that was asked for.
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let fault = |fault: PlatformError| open_error(&fault);
-    let listening = Arc::new(Listening::default());
-    let bus = Bus::open(listening.clone()).await.map_err(fault)?;
+    let signals = Arc::new(SignalReceiver::default());
+    let bus = Bus::open(signals.clone()).await.map_err(fault)?;
     let objects = bus.subscribe().await.flatten().map_err(|error| fault(error.into()))?;
     let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
-    let hub = Arc::new(Hub::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
-    listening.begin(path.clone(), hub.clone(), Some(&objects));
-    let line = Arc::new(Line::new(bus));
-    let keeper = line::keep(line.clone(), listening.clone(), path.clone(), hub.clone());
+    let shared =
+        Arc::new(SharedState::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
+    signals.begin(path.clone(), shared.clone(), Some(&objects));
+    let line = Arc::new(BusConnection::new(bus));
+    let keeper = connection::keep(line.clone(), signals.clone(), path.clone(), shared.clone());
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper));
     let address = chosen.info.address;
-    let system = Bluez { line, _keeper: keeper, path, name, address, listening, pairing: Mutex::default() };
-    Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
+    let system = Bluez { line, _keeper: keeper, path, name, address, signals, pairing: Mutex::default() };
+    Ok(Opened { info: chosen.info, shared, system: Arc::new(system) })
 }
 
 fn candidates(objects: &Objects) -> Vec<Candidate> {
     let adapters = objects.iter().filter_map(|(path, interfaces)| {
         let properties = interfaces.get(ADAPTER)?;
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let facts = AdapterFacts::of(properties);
-        let powered = facts.powered.unwrap_or_default();
-        let block = if powered { None } else { why_off(&name, facts.blocked) };
-        let address = facts.address;
+        let update = AdapterProperties::of(properties);
+        let powered = update.powered.unwrap_or_default();
+        let block = if powered { None } else { why_off(&name, update.blocked) };
+        let address = update.address;
         Some(Candidate { info: AdapterInfo { name, address }, powered, block })
     });
     adapters.collect()
 }
 
 /// The kernel's switches tell more than BlueZ does, which says "blocked" without saying how.
-fn why_off(name: &str, blocked: Option<bool>) -> Option<Block> {
-    let soft = blocked.unwrap_or_default().then_some(Block { hard: false });
+fn why_off(name: &str, blocked: Option<bool>) -> Option<PowerBlock> {
+    let soft = blocked.unwrap_or_default().then_some(PowerBlock { hard: false });
     block_of(Path::new(SWITCHES), name).or(soft)
 }
 
@@ -110,7 +111,7 @@ impl Bluez {
 impl System for Bluez {
     async fn start_scan(&self) -> Result<(), PlatformError> {
         let bus = self.line.bus();
-        let other_scans = self.listening.discovering();
+        let other_scans = self.signals.discovering();
         let filter = PropMap::from([
             // A device that was seen as a classic one as well would be connected as such.
             ("Transport".to_owned(), Variant(Box::new("le".to_owned()) as _)),
@@ -124,7 +125,7 @@ impl System for Bluez {
         )?;
         if other_scans {
             // What another program's scan has found is not announced again.
-            self.listening.take(&bus.objects().await?);
+            self.signals.take(&bus.objects().await?);
         }
         Ok(())
     }
@@ -134,7 +135,7 @@ impl System for Bluez {
     }
 
     async fn refresh(&self) -> Result<(), PlatformError> {
-        // Up to date by listening.
+        // Up to date by signals.
         Ok(())
     }
 
@@ -148,7 +149,7 @@ impl System for Bluez {
 
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError> {
         let path = self.path_of(device)?;
-        Ok(Arc::new(BusGatt::new(self.line.bus(), self.listening.clone(), path)))
+        Ok(Arc::new(BusGatt::new(self.line.bus(), self.signals.clone(), path)))
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
@@ -182,15 +183,15 @@ impl System for Bluez {
     }
 
     fn is_running(&self) -> bool {
-        self.listening.is_running()
+        self.signals.is_running()
     }
 
     fn has_bus(&self) -> bool {
         self.line.bus().is_up()
     }
 
-    async fn block(&self) -> Option<Block> {
-        why_off(&self.name, Some(self.listening.blocked()))
+    async fn block(&self) -> Option<PowerBlock> {
+        why_off(&self.name, Some(self.signals.blocked()))
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::super::choose::Block;
+use super::super::adapter_choice::PowerBlock;
 
 /// Where the kernel shows its switches. Missing where it has none, which is no error.
 pub(super) const SWITCHES: &str = "/sys/class/rfkill";
 
 /// Whether a switch holds this adapter off. The adapter's own switch decides; a switch of the whole machine counts
 /// where the adapter has none.
-pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<Block> {
+pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<PowerBlock> {
     let mut machine = None;
     for entry in std::fs::read_dir(switches).ok()?.flatten() {
         let switch = entry.path();
@@ -22,18 +22,18 @@ pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<Block> {
         }
         // Of several, the one that software cannot undo is worth telling.
         machine = match (machine, block) {
-            (Some(Block { hard: true }), _) | (_, None) => machine,
+            (Some(PowerBlock { hard: true }), _) | (_, None) => machine,
             (_, some) => some,
         };
     }
     machine
 }
 
-fn blocked(switch: &Path) -> Option<Block> {
+fn blocked(switch: &Path) -> Option<PowerBlock> {
     let on = |file| value(switch, file).as_deref() == Some("1");
     match (on("hard"), on("soft")) {
-        (true, _) => Some(Block { hard: true }),
-        (false, true) => Some(Block { hard: false }),
+        (true, _) => Some(PowerBlock { hard: true }),
+        (false, true) => Some(PowerBlock { hard: false }),
         (false, false) => None,
     }
 }
@@ -66,8 +66,8 @@ mod tests {
         switch(root.path(), 1, "bluetooth", "hci0", "1", "0");
         switch(root.path(), 2, "bluetooth", "hci1", "1", "1");
         switch(root.path(), 3, "bluetooth", "hci2", "0", "0");
-        assert_eq!(block_of(root.path(), "hci0"), Some(Block { hard: false }));
-        assert_eq!(block_of(root.path(), "hci1"), Some(Block { hard: true }));
+        assert_eq!(block_of(root.path(), "hci0"), Some(PowerBlock { hard: false }));
+        assert_eq!(block_of(root.path(), "hci1"), Some(PowerBlock { hard: true }));
         assert_eq!(block_of(root.path(), "hci2"), None);
     }
 
@@ -75,6 +75,6 @@ mod tests {
     fn the_machines_switch_counts_for_an_adapter_without_one() {
         let root = tempfile::tempdir().unwrap();
         switch(root.path(), 0, "bluetooth", "tpacpi_bluetooth_sw", "0", "1");
-        assert_eq!(block_of(root.path(), "hci0"), Some(Block { hard: true }));
+        assert_eq!(block_of(root.path(), "hci0"), Some(PowerBlock { hard: true }));
     }
 }

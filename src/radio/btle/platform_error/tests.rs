@@ -11,116 +11,122 @@ const CONTEXT: Context<'_> =
 /// What BlueZ returns (its source from 5.53 to 5.87, and reports from the field): the name without its prefix, the
 /// message, what was asked, and what we make of it.
 #[rustfmt::skip]
-const BLUEZ_SAYS: &[(&str, &str, Operation, Meaning)] = &[
-    ("NotReady", "Resource Not Ready", StartScan, Meaning::Off),
-    ("NotReady", "Resource Not Ready", StopScan, Meaning::Done),
-    ("Blocked", "Blocked through rfkill", StartScan, Meaning::Blocked),
-    ("Busy", "", StartScan, Meaning::Blocked),
-    ("InProgress", "Operation already in progress", StartScan, Meaning::Again),
-    ("Failed", "Operation already in progress", StartScan, Meaning::Again),
-    ("Failed", "Input/output error", StartScan, Meaning::Again),
-    ("Failed", "Operation already in progress", Connect, Meaning::Again),
-    ("Failed", "Input/output error", Connect, Meaning::Again),
-    ("Failed", "No discovery started", StopScan, Meaning::Done),
-    ("InProgress", "In Progress", Connect, Meaning::Again),
-    ("InProgress", "br-connection-busy", Connect, Meaning::Again),
-    ("Failed", "le-connection-abort-by-local", Connect, Meaning::Again),
-    ("Failed", "Software caused connection abort", Connect, Meaning::Again),
-    ("Failed", "le-connection-timeout", Connect, Meaning::Again),
-    ("Failed", "le-connection-refused", Connect, Meaning::Again),
-    ("Failed", "le-connection-busy", Connect, Meaning::Again),
-    ("Failed", "le-connection-abort-by-remote", Connect, Meaning::Again),
-    ("Failed", "le-connection-link-layer-protocol-error", Connect, Meaning::Again),
-    ("Failed", "le-connection-unknown", Connect, Meaning::Again),
-    ("Failed", "le-connection-already-connected", Connect, Meaning::Done),
-    ("Failed", "le-connection-concurrent-connection-limit", Connect, Meaning::Limit),
-    ("Failed", "le-connection-adapter-not-powered", Connect, Meaning::Off),
-    ("Failed", "le-connection-key-missing", Connect, Meaning::Pairing),
-    ("Failed", "le-connection-memory-allocation", Connect, Meaning::Hopeless("the system is out of resources")),
-    ("Failed", "le-connection-not-supported", Connect, Meaning::Hopeless("the adapter cannot do this")),
+const BLUEZ_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[
+    ("NotReady", "Resource Not Ready", StartScan, ErrorClass::Off),
+    ("NotReady", "Resource Not Ready", StopScan, ErrorClass::Done),
+    ("Blocked", "Blocked through rfkill", StartScan, ErrorClass::Blocked),
+    ("Busy", "", StartScan, ErrorClass::Blocked),
+    ("InProgress", "Operation already in progress", StartScan, ErrorClass::Again),
+    ("Failed", "Operation already in progress", StartScan, ErrorClass::Again),
+    ("Failed", "Input/output error", StartScan, ErrorClass::Again),
+    ("Failed", "Operation already in progress", Connect, ErrorClass::Again),
+    ("Failed", "Input/output error", Connect, ErrorClass::Again),
+    ("Failed", "No discovery started", StopScan, ErrorClass::Done),
+    ("InProgress", "In Progress", Connect, ErrorClass::Again),
+    ("InProgress", "br-connection-busy", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-abort-by-local", Connect, ErrorClass::Again),
+    ("Failed", "Software caused connection abort", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-timeout", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-refused", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-busy", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-abort-by-remote", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-link-layer-protocol-error", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-unknown", Connect, ErrorClass::Again),
+    ("Failed", "le-connection-already-connected", Connect, ErrorClass::Done),
+    ("Failed", "le-connection-concurrent-connection-limit", Connect, ErrorClass::Limit),
+    ("Failed", "le-connection-adapter-not-powered", Connect, ErrorClass::Off),
+    ("Failed", "le-connection-key-missing", Connect, ErrorClass::Pairing),
+    ("Failed", "le-connection-memory-allocation", Connect, ErrorClass::Hopeless("the system is out of resources")),
+    ("Failed", "le-connection-not-supported", Connect, ErrorClass::Hopeless("the adapter cannot do this")),
     ("NotAvailable", "br-connection-profile-unavailable", Connect, CLASSIC),
     ("Failed", "br-connection-profile-unavailable", Connect, CLASSIC),
     ("BREDR.ProfileUnavailable", "No more profiles to connect to", Connect, CLASSIC),
-    ("NotReady", "br-connection-adapter-not-powered", Connect, Meaning::Off),
-    ("Failed", "br-connection-canceled", Connect, Meaning::Again),
-    ("Failed", "br-connection-key-missing", Connect, Meaning::Pairing),
-    ("Failed", "le-connection-gatt-browsing", Connect, Meaning::Again),
-    ("Failed", "br-connection-sdp-search", Connect, Meaning::Again),
-    ("AlreadyConnected", "Already Connected", Connect, Meaning::Done),
-    ("AuthenticationFailed", "Authentication Failed", Connect, Meaning::Pairing),
-    ("NotConnected", "Not Connected", Disconnect, Meaning::Done),
-    ("NotConnected", "Not Connected", SUBSCRIBE, Meaning::NoLink),
-    ("Failed", "Not connected", WRITE, Meaning::NoLink),
-    ("Failed", "Not connected", UNSUBSCRIBE, Meaning::Done),
-    ("NotPermitted", "Read not permitted", WRITE, Meaning::Att(0x02)),
-    ("NotPermitted", "Write not permitted", WRITE, Meaning::Att(0x03)),
-    ("NotPermitted", "Write not permitted", SUBSCRIBE, Meaning::Att(0x03)),
-    ("NotPermitted", "Not paired", WRITE, Meaning::Pairing),
-    ("AlreadyExists", "Already Exists", Pair, Meaning::Done),
-    ("AuthenticationFailed", "Authentication Failed", Pair, Meaning::Pairing),
-    ("AuthenticationRejected", "Authentication Rejected", Pair, Meaning::Pairing),
-    ("AuthenticationCanceled", "Authentication Canceled", Pair, Meaning::Pairing),
-    ("AuthenticationTimeout", "Authentication Timeout", Pair, Meaning::Pairing),
-    ("InProgress", "In Progress", Pair, Meaning::Held),
-    ("ConnectionAttemptFailed", "Page Timeout", Pair, Meaning::NoLink),
-    ("NotConnected", "Not Connected", Pair, Meaning::NoLink),
-    ("Failed", "Not connected", Pair, Meaning::NoLink),
-    ("NotAuthorized", "Operation Not Authorized", WRITE, Meaning::Att(0x08)),
-    ("NotSupported", "Operation is not supported", SUBSCRIBE, Meaning::Unsupported),
-    ("InvalidArguments", "Invalid offset", WRITE, Meaning::Att(0x07)),
-    ("InvalidArguments", "Invalid Length", WRITE, Meaning::Att(0x0d)),
-    ("InvalidArguments", "Invalid arguments in method call", WRITE, Meaning::Unknown),
-    ("Failed", "Operation failed with ATT error: 0x0e", WRITE, Meaning::Att(0x0e)),
-    ("Failed", "Operation failed with ATT error: 0x80 (vendor)", WRITE, Meaning::Att(0x80)),
-    ("Failed", "Operation failed with ATT error: 0x", WRITE, Meaning::Unknown),
-    ("Failed", "Operation failed with ATT error: 0x1ff", WRITE, Meaning::Unknown),
-    ("InProgress", "In Progress", WRITE, Meaning::Unknown),
-    ("InProgress", "In Progress", SUBSCRIBE, Meaning::Done),
-    ("NotPermitted", "Write acquired", WRITE, Meaning::Held),
-    ("NotPermitted", "Notify acquired", SUBSCRIBE, Meaning::Held),
-    ("Failed", "Failed to initiate write", WRITE, Meaning::NotSent),
-    ("Failed", "Failed to send read request", WRITE, Meaning::NotSent),
-    ("Failed", "No ATT transport", WRITE, Meaning::NoLink),
-    ("Failed", "Failed to register notify session", SUBSCRIBE, Meaning::NotSent),
-    ("Failed", "Failed to subscribe", SUBSCRIBE, Meaning::NotSent),
-    ("Failed", "Failed allocate notify session", SUBSCRIBE, Meaning::NotSent),
-    ("Failed", "No notify session started", UNSUBSCRIBE, Meaning::Done),
-    ("DoesNotExist", "Does Not Exist", Connect, Meaning::Gone),
-    ("SomethingNew", "of a later BlueZ", WRITE, Meaning::Unknown),
+    ("NotReady", "br-connection-adapter-not-powered", Connect, ErrorClass::Off),
+    ("Failed", "br-connection-canceled", Connect, ErrorClass::Again),
+    ("Failed", "br-connection-key-missing", Connect, ErrorClass::Pairing),
+    ("Failed", "le-connection-gatt-browsing", Connect, ErrorClass::Again),
+    ("Failed", "br-connection-sdp-search", Connect, ErrorClass::Again),
+    ("AlreadyConnected", "Already Connected", Connect, ErrorClass::Done),
+    ("AuthenticationFailed", "Authentication Failed", Connect, ErrorClass::Pairing),
+    ("NotConnected", "Not Connected", Disconnect, ErrorClass::Done),
+    ("NotConnected", "Not Connected", SUBSCRIBE, ErrorClass::NoLink),
+    ("Failed", "Not connected", WRITE, ErrorClass::NoLink),
+    ("Failed", "Not connected", UNSUBSCRIBE, ErrorClass::Done),
+    ("NotPermitted", "Read not permitted", WRITE, ErrorClass::Att(0x02)),
+    ("NotPermitted", "Write not permitted", WRITE, ErrorClass::Att(0x03)),
+    ("NotPermitted", "Write not permitted", SUBSCRIBE, ErrorClass::Att(0x03)),
+    ("NotPermitted", "Not paired", WRITE, ErrorClass::Pairing),
+    ("AlreadyExists", "Already Exists", Pair, ErrorClass::Done),
+    ("AuthenticationFailed", "Authentication Failed", Pair, ErrorClass::Pairing),
+    ("AuthenticationRejected", "Authentication Rejected", Pair, ErrorClass::Pairing),
+    ("AuthenticationCanceled", "Authentication Canceled", Pair, ErrorClass::Pairing),
+    ("AuthenticationTimeout", "Authentication Timeout", Pair, ErrorClass::Pairing),
+    ("InProgress", "In Progress", Pair, ErrorClass::Held),
+    ("ConnectionAttemptFailed", "Page Timeout", Pair, ErrorClass::NoLink),
+    ("NotConnected", "Not Connected", Pair, ErrorClass::NoLink),
+    ("Failed", "Not connected", Pair, ErrorClass::NoLink),
+    ("NotAuthorized", "Operation Not Authorized", WRITE, ErrorClass::Att(0x08)),
+    ("NotSupported", "Operation is not supported", SUBSCRIBE, ErrorClass::Unsupported),
+    ("InvalidArguments", "Invalid offset", WRITE, ErrorClass::Att(0x07)),
+    ("InvalidArguments", "Invalid Length", WRITE, ErrorClass::Att(0x0d)),
+    ("InvalidArguments", "Invalid arguments in method call", WRITE, ErrorClass::Unknown),
+    ("Failed", "Operation failed with ATT error: 0x0e", WRITE, ErrorClass::Att(0x0e)),
+    ("Failed", "Operation failed with ATT error: 0x80 (vendor)", WRITE, ErrorClass::Att(0x80)),
+    ("Failed", "Operation failed with ATT error: 0x", WRITE, ErrorClass::Unknown),
+    ("Failed", "Operation failed with ATT error: 0x1ff", WRITE, ErrorClass::Unknown),
+    ("InProgress", "In Progress", WRITE, ErrorClass::Unknown),
+    ("InProgress", "In Progress", SUBSCRIBE, ErrorClass::Done),
+    ("NotPermitted", "Write acquired", WRITE, ErrorClass::Held),
+    ("NotPermitted", "Notify acquired", SUBSCRIBE, ErrorClass::Held),
+    ("Failed", "Failed to initiate write", WRITE, ErrorClass::NotSent),
+    ("Failed", "Failed to send read request", WRITE, ErrorClass::NotSent),
+    ("Failed", "No ATT transport", WRITE, ErrorClass::NoLink),
+    ("Failed", "Failed to register notify session", SUBSCRIBE, ErrorClass::NotSent),
+    ("Failed", "Failed to subscribe", SUBSCRIBE, ErrorClass::NotSent),
+    ("Failed", "Failed allocate notify session", SUBSCRIBE, ErrorClass::NotSent),
+    ("Failed", "No notify session started", UNSUBSCRIBE, ErrorClass::Done),
+    ("DoesNotExist", "Does Not Exist", Connect, ErrorClass::Gone),
+    ("SomethingNew", "of a later BlueZ", WRITE, ErrorClass::Unknown),
 ];
 
 #[rustfmt::skip]
-const THE_BUS_SAYS: &[(&str, &str, Operation, Meaning)] = &[
-    ("ServiceUnknown", "The name org.bluez was not provided by any .service files", QueryService, Meaning::ServiceDown),
-    ("NameHasNoOwner", "Could not activate remote peer 'org.bluez': activation request failed: unknown unit", QueryService, Meaning::ServiceDown),
-    ("Spawn.ExecFailed", "Failed to execute program org.bluez", QueryService, Meaning::ServiceDown),
-    ("FileNotFound", "Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory", QueryService, Meaning::NoBus),
-    ("AccessDenied", "Rejected send message, 2 matched rules; type=\"method_call\"", QueryService, Meaning::Denied),
-    ("AccessDenied", "Rejected send message, 2 matched rules; type=\"method_call\"", Connect, Meaning::Denied),
-    ("NoReply", "Did not receive a reply. Possible causes include: the remote application did not send a reply", Connect, Meaning::NoAnswer),
-    ("NoReply", "Message recipient disconnected from message bus without replying", Connect, Meaning::ServiceDown),
-    ("Timeout", "Timeout waiting for reply", WRITE, Meaning::NoAnswer),
-    ("UnknownObject", "Method \"Connect\" with signature \"\" on interface \"org.bluez.Device1\" doesn't exist", Connect, Meaning::Gone),
-    ("UnknownObject", "Method \"StopNotify\" with signature \"\" doesn't exist", UNSUBSCRIBE, Meaning::Done),
-    ("UnknownObject", "Method \"Disconnect\" with signature \"\" doesn't exist", Disconnect, Meaning::Done),
-    ("LimitsExceeded", "Connection \":1.52\" is not allowed to add more match rules", QueryService, Meaning::Unknown),
+const THE_BUS_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[
+    ("ServiceUnknown", "The name org.bluez was not provided by any .service files", QueryService, ErrorClass::ServiceDown),
+    ("NameHasNoOwner", "Could not activate remote peer 'org.bluez': activation request failed: unknown unit", QueryService, ErrorClass::ServiceDown),
+    ("Spawn.ExecFailed", "Failed to execute program org.bluez", QueryService, ErrorClass::ServiceDown),
+    ("FileNotFound", "Failed to connect to socket /run/dbus/system_bus_socket: No such file or directory", QueryService, ErrorClass::NoBus),
+    ("AccessDenied", "Rejected send message, 2 matched rules; type=\"method_call\"", QueryService, ErrorClass::Denied),
+    ("AccessDenied", "Rejected send message, 2 matched rules; type=\"method_call\"", Connect, ErrorClass::Denied),
+    ("NoReply", "Did not receive a reply. Possible causes include: the remote application did not send a reply", Connect, ErrorClass::NoAnswer),
+    ("NoReply", "Message recipient disconnected from message bus without replying", Connect, ErrorClass::ServiceDown),
+    ("Timeout", "Timeout waiting for reply", WRITE, ErrorClass::NoAnswer),
+    ("UnknownObject", "Method \"Connect\" with signature \"\" on interface \"org.bluez.Device1\" doesn't exist", Connect, ErrorClass::Gone),
+    ("UnknownObject", "Method \"StopNotify\" with signature \"\" doesn't exist", UNSUBSCRIBE, ErrorClass::Done),
+    ("UnknownObject", "Method \"Disconnect\" with signature \"\" doesn't exist", Disconnect, ErrorClass::Done),
+    ("LimitsExceeded", "Connection \":1.52\" is not allowed to add more match rules", QueryService, ErrorClass::Unknown),
 ];
 
 #[test]
 fn every_refusal_that_is_known_has_its_meaning() {
     for (prefix, rows) in [(BLUEZ, BLUEZ_SAYS), (FREEDESKTOP, THE_BUS_SAYS)] {
-        for (kind, message, operation, meaning) in rows {
+        for (kind, message, operation, class) in rows {
             let fault = PlatformError::new(format!("{prefix}{kind}"), *message);
-            assert_eq!(&fault.meaning(operation), meaning, "{operation:?}: {kind} {message:?}");
+            assert_eq!(&fault.classify(operation), class, "{operation:?}: {kind} {message:?}");
         }
     }
 }
 
 #[test]
 fn what_the_client_library_says_has_its_meaning() {
-    assert_eq!(PlatformError::own("Service discovery timed out").meaning(&Connect), Meaning::Unresolved);
-    assert_eq!(PlatformError::own("No Bluetooth adapters found.").meaning(&QueryService), Meaning::NoAdapter);
-    assert_eq!(PlatformError::own("Required property Address missing.").meaning(&WRITE), Meaning::Unknown);
+    assert_eq!(PlatformError::own("Service discovery timed out").classify(&Connect), ErrorClass::Unresolved);
+    assert_eq!(
+        PlatformError::own("No Bluetooth adapters found.").classify(&QueryService),
+        ErrorClass::NoAdapter
+    );
+    assert_eq!(
+        PlatformError::own("Required property Address missing.").classify(&WRITE),
+        ErrorClass::Unknown
+    );
 }
 
 #[test]
@@ -180,9 +186,9 @@ fn the_name_of_a_dbus_error_survives_btleplug() {
         let error = btleplug::Error::from(bluez_async::BluetoothError::DbusError(error));
         assert_eq!(PlatformError::from(error), PlatformError::new("org.bluez.Error.Failed", "Not connected"));
     }
-    assert_eq!(PlatformError::from(btleplug::Error::NotConnected).meaning(&WRITE), Meaning::NoLink);
-    assert_eq!(PlatformError::from(btleplug::Error::DeviceNotFound).meaning(&Connect), Meaning::Gone);
+    assert_eq!(PlatformError::from(btleplug::Error::NotConnected).classify(&WRITE), ErrorClass::NoLink);
+    assert_eq!(PlatformError::from(btleplug::Error::DeviceNotFound).classify(&Connect), ErrorClass::Gone);
     let other = PlatformError::from(btleplug::Error::RuntimeError("odd".to_owned()));
-    assert_eq!(other.meaning(&WRITE), Meaning::Unknown);
+    assert_eq!(other.classify(&WRITE), ErrorClass::Unknown);
     assert!(other.text().contains("odd"));
 }

@@ -12,24 +12,24 @@ use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::hub::lock;
-use super::super::platform_error::{Meaning, PlatformError};
+use super::super::platform_error::{ErrorClass, PlatformError};
+use super::super::shared::lock;
 use super::super::system::{Gatt, Listener};
 use crate::error::Operation;
 use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
 
-type To = Arc<Mutex<Option<Weak<dyn Listener>>>>;
+type SharedListener = Arc<Mutex<Option<Weak<dyn Listener>>>>;
 
 /// One device of btleplug.
 pub(in super::super) struct PlugGatt {
     pub(super) peripheral: Peripheral,
     characteristics: Mutex<HashMap<CharacteristicId, Characteristic>>,
-    listener: To,
-    pump: Mutex<Option<Pump>>,
+    listener: SharedListener,
+    reader: Mutex<Option<ValueReader>>,
 }
 
 /// The task that reads the stream of values of the device, over all its links.
-struct Pump {
+struct ValueReader {
     settle: mpsc::Sender<oneshot::Sender<()>>,
     _task: AbortOnDropHandle<()>,
 }
@@ -38,9 +38,9 @@ struct Pump {
 /// wrong moment ("No match with that id found", bluez-async 0.9.0), or if the bus is gone. The panic would end no more than
 /// that task, but its message would land in the middle of the user's terminal. There is one stream a device and one
 /// for the adapter for the life of the radio, and their match rules end with the connection.
-pub(super) struct Undropped<T>(ManuallyDrop<Pin<Box<dyn Stream<Item = T> + Send>>>);
+pub(super) struct UndroppedStream<T>(ManuallyDrop<Pin<Box<dyn Stream<Item = T> + Send>>>);
 
-impl<T> Undropped<T> {
+impl<T> UndroppedStream<T> {
     pub(super) fn new(stream: Pin<Box<dyn Stream<Item = T> + Send>>) -> Self {
         Self(ManuallyDrop::new(stream))
     }
@@ -56,7 +56,7 @@ impl PlugGatt {
             peripheral,
             characteristics: Mutex::default(),
             listener: Arc::default(),
-            pump: Mutex::default(),
+            reader: Mutex::default(),
         }
     }
 
@@ -89,13 +89,13 @@ impl Gatt for PlugGatt {
 
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {
         *lock(&self.listener) = Some(to);
-        if lock(&self.pump).as_ref().is_some_and(|pump| !pump.settle.is_closed()) {
+        if lock(&self.reader).as_ref().is_some_and(|reader| !reader.settle.is_closed()) {
             return Ok(());
         }
-        let values = Undropped::new(self.peripheral.notifications().await?);
+        let values = UndroppedStream::new(self.peripheral.notifications().await?);
         let (settle, asked) = mpsc::channel(1);
-        let task = AbortOnDropHandle::new(tokio::spawn(pump(values, self.listener.clone(), asked)));
-        *lock(&self.pump) = Some(Pump { settle, _task: task });
+        let task = AbortOnDropHandle::new(tokio::spawn(reader(values, self.listener.clone(), asked)));
+        *lock(&self.reader) = Some(ValueReader { settle, _task: task });
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Gatt for PlugGatt {
     }
 
     async fn settle(&self) {
-        let Some(settle) = lock(&self.pump).as_ref().map(|pump| pump.settle.clone()) else { return };
+        let Some(settle) = lock(&self.reader).as_ref().map(|reader| reader.settle.clone()) else { return };
         let (done, settled) = oneshot::channel();
         if settle.send(done).await.is_ok() {
             let _ = settled.await;
@@ -140,16 +140,16 @@ impl Gatt for PlugGatt {
         let operation = Operation::unsubscribe(characteristic);
         let characteristic = self.characteristic(characteristic)?;
         match self.peripheral.unsubscribe(&characteristic).await.map_err(PlatformError::from) {
-            Err(fault) if fault.meaning(&operation) == Meaning::Done => Ok(()),
+            Err(fault) if fault.classify(&operation) == ErrorClass::Done => Ok(()),
             result => result,
         }
     }
 }
 
 /// Passes the values on as they come, until the stream ends or the radio is dropped.
-async fn pump(
-    mut values: Undropped<ValueNotification>,
-    to: To,
+async fn reader(
+    mut values: UndroppedStream<ValueNotification>,
+    to: SharedListener,
     mut settle: mpsc::Receiver<oneshot::Sender<()>>,
 ) {
     loop {
@@ -170,7 +170,7 @@ async fn pump(
     }
 }
 
-fn deliver(to: &To, value: ValueNotification) {
+fn deliver(to: &SharedListener, value: ValueNotification) {
     let listener = lock(to).as_ref().and_then(Weak::upgrade);
     if let Some(listener) = listener {
         let id = CharacteristicId::new(value.service_uuid, value.uuid);

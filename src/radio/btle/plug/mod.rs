@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex};
 use btleplug::api::{Central, CentralState, Manager as _, Peripheral as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, Peripheral};
 
-use super::choose::Candidate;
-use super::hub::lock;
+use super::adapter_choice::Candidate;
 use super::platform_error::PlatformError;
+use super::shared::lock;
 use crate::radio::{AdapterInfo, Address, DeviceId};
 
-mod feed;
+mod events;
 mod gatt;
-mod portable;
+mod system;
 
 pub(super) use gatt::PlugGatt;
-pub(super) use portable::{diagnose, open};
+pub(super) use system::{diagnose, open};
 
 /// One adapter of btleplug.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::sync::Weak;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::super::choose::Block;
-use super::super::hub::lock;
-use super::super::registry::Facts;
+use super::super::adapter_choice::PowerBlock;
+use super::super::registry::DeviceUpdate;
+use super::super::shared::lock;
 use super::super::system::{Gatt, Listener};
 use super::super::*;
 use crate::radio::gatt::{Characteristic, Service, uuid16};
@@ -30,7 +30,7 @@ pub(super) enum Fate {
 
 #[derive(Default)]
 pub(super) struct Fake {
-    pub(super) hub: Mutex2<Option<Arc<Hub>>>,
+    pub(super) shared: Mutex2<Option<Arc<SharedState>>>,
     pub(super) fates: Mutex2<VecDeque<Fate>>,
     /// What starting a scan answers.
     pub(super) scans: Mutex2<VecDeque<PlatformError>>,
@@ -87,9 +87,9 @@ impl Fake {
         std::mem::take(&mut lock(&self.calls))
     }
 
-    pub(super) fn merge(&self, facts: Facts) {
-        let hub = lock(&self.hub).clone().unwrap();
-        hub.merge(&id(), facts);
+    pub(super) fn merge(&self, update: DeviceUpdate) {
+        let shared = lock(&self.shared).clone().unwrap();
+        shared.merge(&id(), update);
     }
 
     /// The link ends in so many seconds: two after it was asked to, as in BlueZ.
@@ -99,7 +99,7 @@ impl Fake {
     }
 
     pub(super) fn link(&self, up: bool, resolved: bool) {
-        self.merge(Facts { connected: Some(up), resolved: Some(resolved), ..Facts::default() });
+        self.merge(DeviceUpdate { connected: Some(up), resolved: Some(resolved), ..DeviceUpdate::default() });
     }
 }
 
@@ -176,7 +176,7 @@ impl System for Fake {
         !*lock(&self.down)
     }
 
-    async fn block(&self) -> Option<Block> {
+    async fn block(&self) -> Option<PowerBlock> {
         None
     }
 }
@@ -260,12 +260,12 @@ impl FakeGatt {
 }
 
 pub(super) fn radio_with(fake: Fake) -> (Arc<BtleRadio>, Arc<Fake>) {
-    let hub = Arc::new(Hub::new(AdapterState::On));
+    let shared = Arc::new(SharedState::new(AdapterState::On));
     let fake = Arc::new(fake);
-    *lock(&fake.hub) = Some(hub.clone());
-    fake.merge(Facts { name: Some("Light-1".to_owned()), rssi: Some(-50), ..Facts::default() });
+    *lock(&fake.shared) = Some(shared.clone());
+    fake.merge(DeviceUpdate { name: Some("Light-1".to_owned()), rssi: Some(-50), ..DeviceUpdate::default() });
     let info = AdapterInfo { name: "hci0".to_owned(), address: None };
-    (Arc::new(BtleRadio::new(Opened { info, hub, system: fake.clone() })), fake)
+    (Arc::new(BtleRadio::new(Opened { info, shared, system: fake.clone() })), fake)
 }
 
 pub(super) fn radio(fates: impl IntoIterator<Item = Fate>) -> (Arc<BtleRadio>, Arc<Fake>) {

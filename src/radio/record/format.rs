@@ -25,13 +25,13 @@ pub(super) struct Line {
     /// Microseconds since the recording began.
     pub(super) t: u64,
     #[serde(flatten)]
-    pub(super) what: What,
+    pub(super) event: Event,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(super) enum What {
+pub(super) enum Event {
     /// The first line.
     Recording {
         version: u32,
@@ -59,11 +59,11 @@ pub(super) enum What {
     Dropped { n: u32 },
     /// A device was heard, or its link changed.
     #[serde(rename = "report")]
-    SeenDevice(Told),
+    SeenDevice(RecordedDevice),
     /// The adapter changed.
     Adapter { state: Power },
     /// The bulb sent something. `link` is the number of the call that connected.
-    Notification { link: u32, characteristic: Char, hex: Hex },
+    Notification { link: u32, characteristic: RecordedCharacteristic, hex: Hex },
     /// A link went up or down.
     Link { link: u32, up: bool },
     /// The recording could not keep up: so many lines are missing here.
@@ -86,21 +86,21 @@ pub(super) enum Call {
     },
     Read {
         link: u32,
-        characteristic: Char,
+        characteristic: RecordedCharacteristic,
     },
     Write {
         link: u32,
-        characteristic: Char,
+        characteristic: RecordedCharacteristic,
         hex: Hex,
         response: bool,
     },
     Subscribe {
         link: u32,
-        characteristic: Char,
+        characteristic: RecordedCharacteristic,
     },
     Unsubscribe {
         link: u32,
-        characteristic: Char,
+        characteristic: RecordedCharacteristic,
     },
     Battery {
         link: u32,
@@ -124,10 +124,10 @@ pub(super) struct Answer {
     pub(super) percent: Option<u8>,
     /// Of `known`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) devices: Option<Vec<Told>>,
+    pub(super) devices: Option<Vec<RecordedDevice>>,
     /// Of `details`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) details: Option<Known>,
+    pub(super) details: Option<RecordedDetails>,
     /// Of `connect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connected: Option<Connected>,
@@ -192,9 +192,9 @@ impl From<Hex> for String {
 /// A characteristic: `SERVICE/CHARACTERISTIC`, with `#2` and so on for those that are not the first of theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub(super) struct Char(pub(super) CharacteristicId);
+pub(super) struct RecordedCharacteristic(pub(super) CharacteristicId);
 
-impl TryFrom<String> for Char {
+impl TryFrom<String> for RecordedCharacteristic {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -207,8 +207,8 @@ impl TryFrom<String> for Char {
     }
 }
 
-impl From<Char> for String {
-    fn from(Char(id): Char) -> Self {
+impl From<RecordedCharacteristic> for String {
+    fn from(RecordedCharacteristic(id): RecordedCharacteristic) -> Self {
         match id.nth {
             0 => format!("{}/{}", id.service, id.characteristic),
             nth => format!("{}/{}#{}", id.service, id.characteristic, u16::from(nth) + 1),
@@ -266,7 +266,7 @@ impl From<Company> for String {
 
 /// What a report says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct RecordedDevice {
     pub(super) device: String,
     address: Option<String>,
     name: Option<String>,
@@ -282,30 +282,30 @@ pub(super) struct Told {
     heard: Option<(u64, u64)>,
 }
 
-impl Told {
-    pub(super) fn of(report: &SeenDevice, began: Instant) -> Self {
+impl RecordedDevice {
+    pub(super) fn of(device: &SeenDevice, began: Instant) -> Self {
         let since = |at: Instant| micros(at.saturating_duration_since(began));
         Self {
-            device: report.id.to_string(),
-            address: report.address.map(|address| address.to_string()),
-            name: report.name.clone(),
-            alias: report.alias.clone(),
-            rssi: report.rssi,
-            tx_power: report.tx_power,
-            services: report.services.clone(),
-            manufacturer: report
+            device: device.id.to_string(),
+            address: device.address.map(|address| address.to_string()),
+            name: device.name.clone(),
+            alias: device.alias.clone(),
+            rssi: device.rssi,
+            tx_power: device.tx_power,
+            services: device.services.clone(),
+            manufacturer: device
                 .manufacturer
                 .iter()
                 .map(|(id, data)| (Company(*id), Hex(data.clone())))
                 .collect(),
-            service_data: report.service_data.iter().map(|(id, data)| (*id, Hex(data.clone()))).collect(),
-            connected: report.connected,
-            heard: report.heard.map(|heard| (since(heard.first), since(heard.last))),
+            service_data: device.service_data.iter().map(|(id, data)| (*id, Hex(data.clone()))).collect(),
+            connected: device.connected,
+            heard: device.seen.map(|seen| (since(seen.first), since(seen.last))),
         }
     }
 
     /// The report, in a replay that began then.
-    pub(super) fn report(&self, began: Instant) -> SeenDevice {
+    pub(super) fn to_seen(&self, began: Instant) -> SeenDevice {
         let at = |t: u64| began.checked_add(Duration::from_micros(t)).unwrap_or(began);
         SeenDevice {
             id: DeviceId::new(self.device.clone()),
@@ -318,14 +318,14 @@ impl Told {
             manufacturer: self.manufacturer.iter().map(|(id, data)| (id.0, data.0.clone())).collect(),
             service_data: self.service_data.iter().map(|(id, data)| (*id, data.0.clone())).collect(),
             connected: self.connected,
-            heard: self.heard.map(|(first, last)| SeenTimes { first: at(first), last: at(last) }),
+            seen: self.heard.map(|(first, last)| SeenTimes { first: at(first), last: at(last) }),
         }
     }
 }
 
 /// What `details` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(super) struct RecordedDetails {
     address_type: Option<String>,
     appearance: Option<u16>,
     flags: Option<Hex>,
@@ -334,7 +334,7 @@ pub(super) struct Known {
     parameters: Option<ConnectionParameters>,
 }
 
-impl From<&DeviceDetails> for Known {
+impl From<&DeviceDetails> for RecordedDetails {
     fn from(details: &DeviceDetails) -> Self {
         Self {
             address_type: details.address_type.clone(),
@@ -346,14 +346,14 @@ impl From<&DeviceDetails> for Known {
     }
 }
 
-impl From<Known> for DeviceDetails {
-    fn from(known: Known) -> Self {
+impl From<RecordedDetails> for DeviceDetails {
+    fn from(details: RecordedDetails) -> Self {
         Self {
-            address_type: known.address_type,
-            appearance: known.appearance,
-            flags: known.flags.map(|flags| flags.0),
-            bonded: known.bonded,
-            parameters: known.parameters,
+            address_type: details.address_type,
+            appearance: details.appearance,
+            flags: details.flags.map(|flags| flags.0),
+            bonded: details.bonded,
+            parameters: details.parameters,
         }
     }
 }
@@ -400,7 +400,7 @@ pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
 }
 
 /// Whether a write asks for an answer, in a recording.
-pub(super) const fn asks(kind: WriteKind) -> bool {
+pub(super) const fn has_response(kind: WriteKind) -> bool {
     matches!(kind, WriteKind::Request)
 }
 

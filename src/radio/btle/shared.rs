@@ -1,4 +1,4 @@
-//! What all parts of the radio share: the devices, the reports about them, the state of the adapter and of each link.
+//! What all parts of the radio share: the devices, the seen about them, the state of the adapter and of each link.
 //!
 //! Nothing here waits. The locks are held for some map look-ups, never over an await.
 
@@ -10,14 +10,14 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 
 use super::link::BtleLink;
-use super::registry::{CAPACITY, Facts, Merged, Phase, Registry};
+use super::registry::{CAPACITY, DeviceUpdate, Merged, Registry, SystemLink};
 use crate::radio::retry::ConnectRetries;
 use crate::radio::{AdapterState, DeviceId, SEEN_DEVICE_QUEUE, SeenDevice};
 
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(super) struct SharedState {
     state: Mutex<State>,
-    reports: broadcast::Sender<SeenDevice>,
+    seen: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
     pub(super) attempts: ConnectRetries,
 }
@@ -26,7 +26,7 @@ pub(super) struct Hub {
 struct State {
     registry: Registry,
     /// Who waits for what becomes of a link.
-    phases: HashMap<DeviceId, watch::Sender<Phase>>,
+    watchers: HashMap<DeviceId, watch::Sender<SystemLink>>,
     /// Our own links.
     links: HashMap<DeviceId, Weak<BtleLink>>,
     /// Whose turn it is to connect to a device.
@@ -45,11 +45,11 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Hub {
+impl SharedState {
     pub(super) fn new(adapter: AdapterState) -> Self {
         let state = State {
             registry: Registry::new(CAPACITY),
-            phases: HashMap::new(),
+            watchers: HashMap::new(),
             links: HashMap::new(),
             turns: HashMap::new(),
             closing: HashSet::new(),
@@ -57,7 +57,7 @@ impl Hub {
         };
         Self {
             state: Mutex::new(state),
-            reports: broadcast::Sender::new(SEEN_DEVICE_QUEUE),
+            seen: broadcast::Sender::new(SEEN_DEVICE_QUEUE),
             adapter: watch::Sender::new(adapter),
             attempts: ConnectRetries::default(),
         }
@@ -66,21 +66,21 @@ impl Hub {
     // -- what the system tells ---------------------------------------------------------------------------------
 
     /// Takes news of a device, and passes them on if they are of interest to a listener.
-    pub(super) fn merge(&self, id: &DeviceId, facts: Facts) {
+    pub(super) fn merge(&self, id: &DeviceId, update: DeviceUpdate) {
         let mut state = lock(&self.state);
         let time = Instant::now();
-        let merged = state.registry.merge(id, facts, time);
-        let Merged { report, before, now, heard } = merged;
+        let merged = state.registry.merge(id, update, time);
+        let Merged { device, before, now, heard } = merged;
         if heard {
             state.news = time;
         }
-        if heard || before.connected != now.connected || (state.registry.scanning() && report.heard.is_some())
+        if heard || before.connected != now.connected || (state.registry.scanning() && device.seen.is_some())
         {
-            // Nobody listening is no error.
-            let _ = self.reports.send(report);
+            // Nobody signals is no error.
+            let _ = self.seen.send(device);
         }
         let dropped = before.drops != now.drops;
-        let lost = if before == now { None } else { state.phase_changed(id, now, dropped) };
+        let lost = if before == now { None } else { state.link_changed(id, now, dropped) };
         drop(state);
         if let Some(link) = lost {
             link.down();
@@ -92,8 +92,8 @@ impl Hub {
     pub(super) fn remove(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         let Some(before) = state.registry.remove(id) else { return };
-        let gone = Phase { connected: false, resolved: false, drops: before.drops.wrapping_add(1) };
-        let lost = state.phase_changed(id, gone, before.connected);
+        let gone = SystemLink { connected: false, resolved: false, drops: before.drops.wrapping_add(1) };
+        let lost = state.link_changed(id, gone, before.connected);
         drop(state);
         if let Some(link) = lost {
             link.down();
@@ -113,10 +113,10 @@ impl Hub {
         let dropped = state.registry.all_down();
         let mut lost = Vec::new();
         for id in &dropped {
-            let phase = state.registry.phase(id);
-            lost.extend(state.phase_changed(id, phase, true));
-            if let Some(report) = state.registry.report(id) {
-                let _ = self.reports.send(report);
+            let system_link = state.registry.system_link(id);
+            lost.extend(state.link_changed(id, system_link, true));
+            if let Some(device) = state.registry.seen_device(id) {
+                let _ = self.seen.send(device);
             }
         }
         drop(state);
@@ -128,7 +128,7 @@ impl Hub {
     // -- what is asked of it -----------------------------------------------------------------------------------
 
     pub(super) fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
-        self.reports.subscribe()
+        self.seen.subscribe()
     }
 
     pub(super) fn adapter(&self) -> watch::Receiver<AdapterState> {
@@ -159,24 +159,24 @@ impl Hub {
         lock(&self.state).registry.seen_devices()
     }
 
-    pub(super) fn report(&self, id: &DeviceId) -> Option<SeenDevice> {
-        lock(&self.state).registry.report(id)
+    pub(super) fn seen_device(&self, id: &DeviceId) -> Option<SeenDevice> {
+        lock(&self.state).registry.seen_device(id)
     }
 
     pub(super) fn unnamed(&self) -> Vec<DeviceId> {
         lock(&self.state).registry.unnamed()
     }
 
-    pub(super) fn phase_now(&self, id: &DeviceId) -> Phase {
-        lock(&self.state).registry.phase(id)
+    pub(super) fn system_link(&self, id: &DeviceId) -> SystemLink {
+        lock(&self.state).registry.system_link(id)
     }
 
     /// What becomes of the link to this device.
-    pub(super) fn phase(&self, id: &DeviceId) -> watch::Receiver<Phase> {
+    pub(super) fn watch_link(&self, id: &DeviceId) -> watch::Receiver<SystemLink> {
         let mut state = lock(&self.state);
-        let now = state.registry.phase(id);
-        state.phases.retain(|_, sender| sender.receiver_count() > 0);
-        let sender = state.phases.entry(id.clone()).or_insert_with(|| watch::Sender::new(now));
+        let now = state.registry.system_link(id);
+        state.watchers.retain(|_, sender| sender.receiver_count() > 0);
+        let sender = state.watchers.entry(id.clone()).or_insert_with(|| watch::Sender::new(now));
         sender.send_replace(now);
         sender.subscribe()
     }
@@ -217,7 +217,7 @@ impl Hub {
     /// Notes that this link was asked to end.
     pub(super) fn set_closing(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
-        if state.registry.phase(id).connected {
+        if state.registry.system_link(id).connected {
             state.closing.insert(id.clone());
         }
     }
@@ -229,8 +229,8 @@ impl Hub {
 
 impl State {
     /// Tells who waits. Gives our link if it is lost, to be told when the lock is released.
-    fn phase_changed(&mut self, id: &DeviceId, now: Phase, dropped: bool) -> Option<Arc<BtleLink>> {
-        if let Some(sender) = self.phases.get(id) {
+    fn link_changed(&mut self, id: &DeviceId, now: SystemLink, dropped: bool) -> Option<Arc<BtleLink>> {
+        if let Some(sender) = self.watchers.get(id) {
             sender.send_replace(now);
         }
         if !dropped {

@@ -5,13 +5,13 @@ use std::sync::Mutex;
 
 use tokio::sync::broadcast;
 
-use super::hub::lock;
+use super::shared::lock;
 use super::system::Listener;
 use crate::radio::{CharacteristicId, NOTIFICATION_QUEUE, Notifications};
 
-/// Where the values of a link go.
+/// Where the subscriptions of a link go.
 #[derive(Debug, Default)]
-pub(super) struct Values {
+pub(super) struct Subscriptions {
     state: Mutex<State>,
 }
 
@@ -25,11 +25,11 @@ struct State {
 /// A read under way. What comes for its characteristic meanwhile is held back until it is known which of it is the
 /// answer: BlueZ tells of a value that was read just as of one that was notified. Dropping it lets all of it go on.
 #[derive(Debug)]
-pub(super) struct Reading<'a> {
-    values: &'a Values,
+pub(super) struct PendingRead<'a> {
+    subscriptions: &'a Subscriptions,
 }
 
-impl Values {
+impl Subscriptions {
     /// Opens the stream of a characteristic, or joins it. Whether it is new comes with it.
     pub(super) fn open(&self, characteristic: CharacteristicId) -> (Notifications, bool) {
         let mut state = lock(&self.state);
@@ -59,13 +59,13 @@ impl Values {
     }
 
     /// Notes that a read begins. One at a time.
-    pub(super) fn reading(&self, characteristic: CharacteristicId) -> Reading<'_> {
+    pub(super) fn reading(&self, characteristic: CharacteristicId) -> PendingRead<'_> {
         lock(&self.state).reading = Some((characteristic, VecDeque::new()));
-        Reading { values: self }
+        PendingRead { subscriptions: self }
     }
 }
 
-impl Listener for Values {
+impl Listener for Subscriptions {
     fn value(&self, characteristic: CharacteristicId, value: Vec<u8>) {
         let mut state = lock(&self.state);
         if let Some((read, held)) = &mut state.reading
@@ -81,10 +81,10 @@ impl Listener for Values {
     }
 }
 
-impl Reading<'_> {
+impl PendingRead<'_> {
     /// The read has answered with this value: one such among what came meanwhile is the answer itself.
     pub(super) fn answered(self, value: &[u8]) {
-        let mut state = lock(&self.values.state);
+        let mut state = lock(&self.subscriptions.state);
         if let Some((_, held)) = &mut state.reading
             && let Some(echo) = held.iter().rposition(|came| came == value)
         {
@@ -95,9 +95,9 @@ impl Reading<'_> {
     }
 }
 
-impl Drop for Reading<'_> {
+impl Drop for PendingRead<'_> {
     fn drop(&mut self) {
-        let mut state = lock(&self.values.state);
+        let mut state = lock(&self.subscriptions.state);
         if let Some((characteristic, held)) = state.reading.take() {
             for value in held {
                 state.publish(characteristic, value);
@@ -109,7 +109,7 @@ impl Drop for Reading<'_> {
 impl State {
     fn publish(&self, characteristic: CharacteristicId, value: Vec<u8>) {
         if let Some(sender) = self.streams.get(&characteristic) {
-            // Nobody listening is no error.
+            // Nobody signals is no error.
             let _ = sender.send(value);
         }
     }
@@ -130,49 +130,49 @@ mod tests {
 
     #[test]
     fn each_characteristic_has_its_own_stream() {
-        let values = Values::default();
-        let (mut status, new) = values.open(STATUS);
+        let subscriptions = Subscriptions::default();
+        let (mut status, new) = subscriptions.open(STATUS);
         assert!(new);
-        values.value(STATUS, vec![1]);
-        values.value(BATTERY, vec![2]);
+        subscriptions.value(STATUS, vec![1]);
+        subscriptions.value(BATTERY, vec![2]);
         assert_eq!(drain(&mut status), [1]);
-        assert!(!values.open(STATUS).1);
+        assert!(!subscriptions.open(STATUS).1);
     }
 
     #[test]
     fn a_value_that_was_read_is_no_notification() {
-        let values = Values::default();
-        let (mut status, _) = values.open(STATUS);
-        let (mut battery, _) = values.open(BATTERY);
-        let reading = values.reading(STATUS);
+        let subscriptions = Subscriptions::default();
+        let (mut status, _) = subscriptions.open(STATUS);
+        let (mut battery, _) = subscriptions.open(BATTERY);
+        let reading = subscriptions.reading(STATUS);
         for value in [1, 7, 2, 7] {
-            values.value(STATUS, vec![value]);
+            subscriptions.value(STATUS, vec![value]);
         }
-        values.value(BATTERY, vec![7]);
+        subscriptions.value(BATTERY, vec![7]);
         assert_eq!(drain(&mut battery), [7], "another characteristic does not wait");
         assert_eq!(drain(&mut status), [0; 0]);
         reading.answered(&[7]);
         assert_eq!(drain(&mut status), [1, 7, 2], "one of them is the answer");
-        values.value(STATUS, vec![7]);
+        subscriptions.value(STATUS, vec![7]);
         assert_eq!(drain(&mut status), [7]);
     }
 
     #[test]
     fn a_read_that_fails_holds_nothing_back() {
-        let values = Values::default();
-        let (mut status, _) = values.open(STATUS);
-        let reading = values.reading(STATUS);
-        values.value(STATUS, vec![1]);
+        let subscriptions = Subscriptions::default();
+        let (mut status, _) = subscriptions.open(STATUS);
+        let reading = subscriptions.reading(STATUS);
+        subscriptions.value(STATUS, vec![1]);
         drop(reading);
         assert_eq!(drain(&mut status), [1]);
     }
 
     #[test]
     fn a_closed_link_ends_its_streams_and_opens_none() {
-        let values = Values::default();
-        let (mut status, _) = values.open(STATUS);
-        values.close();
+        let subscriptions = Subscriptions::default();
+        let (mut status, _) = subscriptions.open(STATUS);
+        subscriptions.close();
         assert_eq!(status.try_recv(), Err(TryRecvError::Closed));
-        assert_eq!(values.open(STATUS).0.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(subscriptions.open(STATUS).0.try_recv(), Err(TryRecvError::Closed));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use dbus::arg::{PropMap, RefArg, Variant, cast, prop_cast};
 use uuid::Uuid;
 
-use super::super::registry::Facts;
-use super::objects::{GattCharacteristic, GattService};
+use super::super::registry::DeviceUpdate;
+use super::gatt_objects::{GattCharacteristic, GattService};
 use crate::radio::{Address, DeviceDetails, DeviceId};
 
 pub(super) const ADAPTER: &str = "org.bluez.Adapter1";
@@ -22,7 +22,7 @@ pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>
 
 /// What is told of an adapter at one time. `None`: nothing new.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct AdapterFacts {
+pub(super) struct AdapterProperties {
     pub(super) address: Option<Address>,
     pub(super) powered: Option<bool>,
     pub(super) discovering: Option<bool>,
@@ -30,7 +30,7 @@ pub(super) struct AdapterFacts {
     pub(super) blocked: Option<bool>,
 }
 
-impl AdapterFacts {
+impl AdapterProperties {
     pub(super) fn of(properties: &PropMap) -> Self {
         Self {
             address: text(properties, "Address").and_then(|text| text.parse().ok()),
@@ -42,8 +42,8 @@ impl AdapterFacts {
 }
 
 /// What these properties tell of a device.
-pub(super) fn device_facts(properties: &PropMap) -> Facts {
-    Facts {
+pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
+    DeviceUpdate {
         address: text(properties, "Address").and_then(|text| text.parse().ok()),
         name: text(properties, "Name").cloned(),
         alias: text(properties, "Alias").cloned(),

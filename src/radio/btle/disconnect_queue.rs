@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::platform_error::Meaning;
+use super::platform_error::ErrorClass;
 use super::system::System;
 use crate::error::Operation;
 use crate::radio::DeviceId;
@@ -23,13 +23,13 @@ enum Job {
     Flush(oneshot::Sender<()>),
 }
 
-/// The way to the janitor. Its queue is as long as there are links to end: nothing that comes over the air fills it.
+/// The way to the disconnects. Its queue is as long as there are links to end: nothing that comes over the air fills it.
 #[derive(Clone, Debug)]
-pub(super) struct Janitor {
+pub(super) struct DisconnectQueue {
     jobs: mpsc::UnboundedSender<Job>,
 }
 
-impl Janitor {
+impl DisconnectQueue {
     /// Starts it. It works until the handle is dropped.
     pub(super) fn start(system: Arc<dyn System>) -> (Self, AbortOnDropHandle<()>) {
         let (jobs, queue) = mpsc::unbounded_channel();
@@ -38,7 +38,7 @@ impl Janitor {
 
     /// Has the link to this device ended. Without waiting.
     pub(super) fn disconnect(&self, device: &DeviceId) {
-        // A janitor that has gone home means that the radio is closed.
+        // A disconnects that has gone home means that the radio is closed.
         let _ = self.jobs.send(Job::Disconnect(device.clone()));
     }
 
@@ -71,7 +71,7 @@ async fn work(system: Arc<dyn System>, mut jobs: mpsc::UnboundedReceiver<Job>) {
 async fn disconnect(system: Arc<dyn System>, device: DeviceId) {
     match timeout(SEND_TIME, system.disconnect(&device)).await {
         Ok(Ok(())) => tracing::debug!("{device}: disconnect sent"),
-        Ok(Err(fault)) if fault.meaning(&Operation::Disconnect) == Meaning::Done => {}
+        Ok(Err(fault)) if fault.classify(&Operation::Disconnect) == ErrorClass::Done => {}
         Ok(Err(fault)) => tracing::debug!("{device}: disconnect failed: {}", fault.text()),
         Err(_) => tracing::debug!("{device}: disconnect could not be sent within {SEND_TIME:?}"),
     }

@@ -6,22 +6,22 @@ use async_trait::async_trait;
 use btleplug::api::{Central, Peripheral as _};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::choose::{Block, choose};
-use super::super::hub::Hub;
+use super::super::adapter_choice::{PowerBlock, choose};
 use super::super::platform_error::PlatformError;
-use super::super::registry::Facts;
+use super::super::registry::DeviceUpdate;
+use super::super::shared::SharedState;
 use super::super::system::{Gatt, System};
 use super::super::{Opened, open_error};
-use super::feed::{Feed, adapter_state, read};
-use super::gatt::Undropped;
+use super::events::{EventReader, adapter_state, read};
+use super::gatt::UndroppedStream;
 use super::{Plug, adapters, candidate, id_of, manager};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterFacts, DeviceId, Diagnosis};
 
 #[derive(Debug)]
-struct Portable {
+struct PlugSystem {
     plug: Plug,
-    hub: Arc<Hub>,
+    shared: Arc<SharedState>,
     _feed: AbortOnDropHandle<()>,
 }
 
@@ -37,15 +37,15 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let central = all.into_iter().find(|(name, _)| *name == chosen.info.name).map(|(_, adapter)| adapter);
     let Some(central) = central else { return Err(Error::AdapterNone) };
     let state = central.adapter_state().await.map_err(|e| fault(e.into()))?;
-    let hub = Arc::new(Hub::new(adapter_state(&state)));
-    let events = Undropped::new(central.events().await.map_err(|e| fault(e.into()))?);
-    let feed = Feed::new(central.clone(), hub.clone()).run(events);
-    let system = Portable {
+    let shared = Arc::new(SharedState::new(adapter_state(&state)));
+    let events = UndroppedStream::new(central.events().await.map_err(|e| fault(e.into()))?);
+    let feed = EventReader::new(central.clone(), shared.clone()).run(events);
+    let system = PlugSystem {
         plug: Plug::new(central),
-        hub: hub.clone(),
+        shared: shared.clone(),
         _feed: AbortOnDropHandle::new(tokio::spawn(feed)),
     };
-    Ok(Opened { info: chosen.info, hub, system: Arc::new(system) })
+    Ok(Opened { info: chosen.info, shared, system: Arc::new(system) })
 }
 
 /// Looks at what btleplug shows; `wanted` is the adapter that would be opened.
@@ -63,7 +63,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         return diagnosis;
     }
     let chosen = choose(&mut candidates, wanted);
-    let facts = candidates.into_iter().map(|one| AdapterFacts {
+    let update = candidates.into_iter().map(|one| AdapterFacts {
         chosen: chosen.as_ref().is_ok_and(|chosen| chosen.info == one.info),
         info: one.info,
         powered: one.powered,
@@ -71,7 +71,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         discovering: false,
         whole: true,
     });
-    diagnosis.adapters = facts.collect();
+    diagnosis.adapters = update.collect();
     diagnosis.fault = match chosen {
         Ok(chosen) => chosen.fault(),
         Err(error) => Some(error),
@@ -80,7 +80,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
 }
 
 #[async_trait]
-impl System for Portable {
+impl System for PlugSystem {
     async fn start_scan(&self) -> Result<(), PlatformError> {
         self.plug.start_scan().await
     }
@@ -92,8 +92,8 @@ impl System for Portable {
     async fn refresh(&self) -> Result<(), PlatformError> {
         for peripheral in self.plug.central.peripherals().await? {
             let connected = peripheral.is_connected().await.ok();
-            let facts = Facts { connected, rssi: None, ..read(&peripheral).await };
-            self.hub.merge(&id_of(&peripheral), facts);
+            let update = DeviceUpdate { connected, rssi: None, ..read(&peripheral).await };
+            self.shared.merge(&id_of(&peripheral), update);
         }
         Ok(())
     }
@@ -103,11 +103,14 @@ impl System for Portable {
         let result = gatt.peripheral.connect().await.map_err(PlatformError::from);
         let up = match &result {
             Ok(()) => true,
-            Err(fault) => fault.meaning(&Operation::Connect) == super::super::platform_error::Meaning::Done,
+            Err(fault) => {
+                fault.classify(&Operation::Connect) == super::super::platform_error::ErrorClass::Done
+            }
         };
         if up {
-            let link = Facts { connected: Some(true), resolved: Some(true), ..Facts::default() };
-            self.hub.merge(device, link);
+            let link =
+                DeviceUpdate { connected: Some(true), resolved: Some(true), ..DeviceUpdate::default() };
+            self.shared.merge(device, link);
         }
         result
     }
@@ -128,7 +131,7 @@ impl System for Portable {
         true
     }
 
-    async fn block(&self) -> Option<Block> {
+    async fn block(&self) -> Option<PowerBlock> {
         None
     }
 }

@@ -7,7 +7,7 @@ use crate::radio::{AdapterInfo, Address};
 
 /// What holds an adapter off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct PowerBlock {
     /// By hardware, which no software can undo.
     pub(super) hard: bool,
 }
@@ -20,7 +20,7 @@ pub(super) struct Candidate {
     /// Whether it is powered.
     pub(super) powered: bool,
     /// What holds it off, if it is off.
-    pub(super) block: Option<Block>,
+    pub(super) block: Option<PowerBlock>,
 }
 
 impl Candidate {
@@ -31,7 +31,7 @@ impl Candidate {
         }
         let adapter = self.info.name.clone();
         Some(match self.block {
-            Some(Block { hard }) => Error::AdapterBlocked { adapter, hard },
+            Some(PowerBlock { hard }) => Error::AdapterBlocked { adapter, hard },
             None => Error::AdapterOff { adapter },
         })
     }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(choose(&mut [], Some("hci0")), Err(Error::AdapterNone));
         let mut off = vec![adapter("hci1", 1, false), adapter("hci0", 0, false)];
         assert_eq!(choose(&mut off, None), Err(Error::AdapterOff { adapter: "hci0".to_owned() }));
-        let blocked = Candidate { block: Some(Block { hard: true }), ..adapter("hci0", 0, false) };
+        let blocked = Candidate { block: Some(PowerBlock { hard: true }), ..adapter("hci0", 0, false) };
         let error = Error::AdapterBlocked { adapter: "hci0".to_owned(), hard: true };
         assert_eq!(choose(&mut [blocked], None), Err(error));
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::super::hub::{Hub, lock};
-use super::super::platform_error::{Meaning, PlatformError};
+use super::super::platform_error::{ErrorClass, PlatformError};
+use super::super::shared::{SharedState, lock};
 use super::bus::Bus;
-use super::listen::Listening;
-use super::parse::Objects;
+use super::properties::Objects;
+use super::signals::SignalReceiver;
 use crate::error::Operation;
 
 /// The pause before the bus is looked for again: the first, and the longest. A bus that is started anew is back within a second.
@@ -20,9 +20,9 @@ const TIME: Duration = Duration::from_secs(5);
 
 /// Where the present connection is. One that has ended stays until there is another, and refuses all that is asked.
 #[derive(Debug)]
-pub(super) struct Line(Mutex<Arc<Bus>>);
+pub(super) struct BusConnection(Mutex<Arc<Bus>>);
 
-impl Line {
+impl BusConnection {
     pub(super) fn new(bus: Bus) -> Self {
         Self(Mutex::new(Arc::new(bus)))
     }
@@ -34,22 +34,27 @@ impl Line {
 }
 
 /// Puts another connection in the place of each that has ended, for as long as it is polled.
-pub(super) async fn keep(line: Arc<Line>, listening: Arc<Listening>, adapter: String, hub: Arc<Hub>) {
+pub(super) async fn keep(
+    line: Arc<BusConnection>,
+    signals: Arc<SignalReceiver>,
+    adapter: String,
+    shared: Arc<SharedState>,
+) {
     loop {
         line.bus().lost().await;
-        let (bus, objects) = again(&listening).await;
+        let (bus, objects) = again(&signals).await;
         tracing::info!("the system bus is there again");
         *lock(&line.0) = Arc::new(bus);
-        listening.begin(adapter.clone(), hub.clone(), objects.as_ref());
+        signals.begin(adapter.clone(), shared.clone(), objects.as_ref());
     }
 }
 
 /// Connects, with growing pauses, and gives what BlueZ has, if it is there yet.
-async fn again(listening: &Arc<Listening>) -> (Bus, Option<Objects>) {
+async fn again(signals: &Arc<SignalReceiver>) -> (Bus, Option<Objects>) {
     let mut pause = FIRST_PAUSE;
     loop {
         sleep(pause).await;
-        match timeout(TIME, once(listening)).await {
+        match timeout(TIME, once(signals)).await {
             Ok(Ok(opened)) => return opened,
             Ok(Err(fault)) => tracing::debug!("the system bus is not there: {}", fault.text()),
             Err(_) => tracing::debug!("the system bus does not answer within {TIME:?}"),
@@ -58,12 +63,12 @@ async fn again(listening: &Arc<Listening>) -> (Bus, Option<Objects>) {
     }
 }
 
-async fn once(listening: &Arc<Listening>) -> Result<(Bus, Option<Objects>), PlatformError> {
-    let bus = Bus::open(listening.clone()).await?;
+async fn once(signals: &Arc<SignalReceiver>) -> Result<(Bus, Option<Objects>), PlatformError> {
+    let bus = Bus::open(signals.clone()).await?;
     match bus.subscribe().await?.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, Some(objects))),
         // It ends with the bus, and is started anew after it: that is heard.
-        Err(fault) if fault.meaning(&Operation::QueryService) == Meaning::ServiceDown => Ok((bus, None)),
+        Err(fault) if fault.classify(&Operation::QueryService) == ErrorClass::ServiceDown => Ok((bus, None)),
         Err(fault) => Err(fault),
     }
 }

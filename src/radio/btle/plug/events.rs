@@ -1,4 +1,4 @@
-//! What btleplug hears, brought to the hub.
+//! What btleplug hears, brought to the shared.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use btleplug::api::{Central, CentralEvent, CentralState, Peripheral as _, Periph
 use btleplug::platform::{Adapter, Peripheral, PeripheralId};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::super::hub::Hub;
-use super::super::registry::{CAPACITY, Facts};
-use super::gatt::Undropped;
+use super::super::registry::{CAPACITY, DeviceUpdate};
+use super::super::shared::SharedState;
+use super::gatt::UndroppedStream;
 use super::{address_of, id_of};
 use crate::radio::{AdapterState, DeviceId};
 
@@ -20,25 +20,25 @@ const READ_EVERY: Duration = Duration::from_millis(200);
 /// event everywhere.
 const NAME_EVERY: Duration = Duration::from_millis(500);
 
-struct Known {
+struct KnownPeripheral {
     peripheral: Peripheral,
     id: DeviceId,
     read: Option<Instant>,
 }
 
 /// Reads the events of an adapter for the life of the radio.
-pub(super) struct Feed {
+pub(super) struct EventReader {
     central: Adapter,
-    hub: Arc<Hub>,
-    known: HashMap<PeripheralId, Known>,
+    shared: Arc<SharedState>,
+    known: HashMap<PeripheralId, KnownPeripheral>,
 }
 
-impl Feed {
-    pub(super) fn new(central: Adapter, hub: Arc<Hub>) -> Self {
-        Self { central, hub, known: HashMap::new() }
+impl EventReader {
+    pub(super) fn new(central: Adapter, shared: Arc<SharedState>) -> Self {
+        Self { central, shared, known: HashMap::new() }
     }
 
-    pub(super) async fn run(mut self, mut events: Undropped<CentralEvent>) {
+    pub(super) async fn run(mut self, mut events: UndroppedStream<CentralEvent>) {
         let mut names = interval(NAME_EVERY);
         names.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -47,33 +47,33 @@ impl Feed {
                     Some(event) => self.take(event).await,
                     None => break,
                 },
-                _ = names.tick(), if self.hub.scanning() => self.ask_for_names().await,
+                _ = names.tick(), if self.shared.scanning() => self.ask_for_names().await,
             }
         }
-        self.hub.set_adapter(AdapterState::Absent);
+        self.shared.set_adapter(AdapterState::Absent);
     }
 
     async fn take(&mut self, event: CentralEvent) {
         match event {
-            CentralEvent::StateUpdate(state) => self.hub.set_adapter(adapter_state(&state)),
+            CentralEvent::StateUpdate(state) => self.shared.set_adapter(adapter_state(&state)),
             CentralEvent::DeviceConnected(id) => self.link(&id, true).await,
             CentralEvent::DeviceDisconnected(id) => self.link(&id, false).await,
             CentralEvent::DeviceDiscovered(id)
             | CentralEvent::DeviceUpdated(id)
-            | CentralEvent::DeviceServicesModified(id) => self.news(id, Facts::default()).await,
+            | CentralEvent::DeviceServicesModified(id) => self.news(id, DeviceUpdate::default()).await,
             CentralEvent::RssiUpdate { id, rssi } => {
-                self.news(id, Facts { rssi: Some(rssi), ..Facts::default() }).await;
+                self.news(id, DeviceUpdate { rssi: Some(rssi), ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ManufacturerDataAdvertisement { id, manufacturer_data } => {
                 let manufacturer = Some(manufacturer_data.into_iter().collect());
-                self.news(id, Facts { manufacturer, ..Facts::default() }).await;
+                self.news(id, DeviceUpdate { manufacturer, ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ServiceDataAdvertisement { id, service_data } => {
                 let service_data = Some(service_data.into_iter().collect());
-                self.news(id, Facts { service_data, ..Facts::default() }).await;
+                self.news(id, DeviceUpdate { service_data, ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ServicesAdvertisement { id, services } => {
-                self.news(id, Facts { services: Some(services), ..Facts::default() }).await;
+                self.news(id, DeviceUpdate { services: Some(services), ..DeviceUpdate::default() }).await;
             }
         }
     }
@@ -81,46 +81,46 @@ impl Feed {
     async fn link(&mut self, id: &PeripheralId, up: bool) {
         if let Some(known) = self.known(id).await {
             // Resolved only once btleplug's connect has returned.
-            let facts = Facts { connected: Some(up), ..Facts::default() };
+            let update = DeviceUpdate { connected: Some(up), ..DeviceUpdate::default() };
             let id = known.id.clone();
-            self.hub.merge(&id, facts);
+            self.shared.merge(&id, update);
         }
     }
 
     /// Takes what an event says, and reads the rest unless that was done just now.
-    async fn news(&mut self, id: PeripheralId, facts: Facts) {
+    async fn news(&mut self, id: PeripheralId, update: DeviceUpdate) {
         let Some(known) = self.known(&id).await else { return };
         let device = known.id.clone();
         let fresh = known.read.is_some_and(|read| read.elapsed() < READ_EVERY);
         if fresh {
-            self.hub.merge(&device, facts);
+            self.shared.merge(&device, update);
             return;
         }
         known.read = Some(Instant::now());
         let rest = read(&known.peripheral).await;
-        self.hub.merge(&device, rest);
-        if facts != Facts::default() {
-            self.hub.merge(&device, facts);
+        self.shared.merge(&device, rest);
+        if update != DeviceUpdate::default() {
+            self.shared.merge(&device, update);
         }
     }
 
     async fn ask_for_names(&mut self) {
-        let unnamed = self.hub.unnamed();
+        let unnamed = self.shared.unnamed();
         for known in self.known.values_mut().filter(|known| unnamed.contains(&known.id)) {
             let name = read(&known.peripheral).await.name;
             if name.is_some() {
-                self.hub.merge(&known.id, Facts { name, ..Facts::default() });
+                self.shared.merge(&known.id, DeviceUpdate { name, ..DeviceUpdate::default() });
             }
         }
     }
 
-    async fn known(&mut self, id: &PeripheralId) -> Option<&mut Known> {
+    async fn known(&mut self, id: &PeripheralId) -> Option<&mut KnownPeripheral> {
         if !self.known.contains_key(id) {
             let peripheral = self.central.peripheral(id).await.ok()?;
             if self.known.len() >= CAPACITY {
                 self.known.clear();
             }
-            let known = Known { id: id_of(&peripheral), peripheral, read: None };
+            let known = KnownPeripheral { id: id_of(&peripheral), peripheral, read: None };
             self.known.insert(id.clone(), known);
         }
         self.known.get_mut(id)
@@ -128,23 +128,23 @@ impl Feed {
 }
 
 /// What the platform has of a device at present; little if it is gone.
-pub(super) async fn read(peripheral: &Peripheral) -> Facts {
+pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     match peripheral.properties().await {
-        Ok(Some(properties)) => Facts { address, ..facts_of(properties) },
-        _ => Facts { address, ..Facts::default() },
+        Ok(Some(properties)) => DeviceUpdate { address, ..update_of(properties) },
+        _ => DeviceUpdate { address, ..DeviceUpdate::default() },
     }
 }
 
-fn facts_of(properties: PeripheralProperties) -> Facts {
-    Facts {
+fn update_of(properties: PeripheralProperties) -> DeviceUpdate {
+    DeviceUpdate {
         address: None,
         name: properties.advertisement_name,
         alias: properties.local_name,
         rssi: properties.rssi,
         tx_power: properties.tx_power_level,
         services: Some(properties.services),
-        // Reading them is no sign that they were heard just now.
+        // PendingRead them is no sign that they were heard just now.
         manufacturer: None,
         service_data: None,
         connected: None,

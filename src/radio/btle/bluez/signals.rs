@@ -1,4 +1,4 @@
-//! What BlueZ announces, brought to the hub.
+//! What BlueZ announces, brought to the shared.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, Weak};
 use dbus::arg::PropMap;
 use dbus::message::Message;
 
-use super::super::hub::{Hub, lock};
-use super::super::registry::Facts;
+use super::super::registry::DeviceUpdate;
+use super::super::shared::{SharedState, lock};
 use super::super::system::Listener;
-use super::objects::GattObjects;
-use super::parse::{
-    ADAPTER, AdapterFacts, CHARACTERISTIC, DESCRIPTOR, DEVICE, Objects, SERVICE, characteristic_of,
-    device_facts, device_of, mtu_of, resolved, service_of, uuid_of, value_of,
+use super::gatt_objects::GattObjects;
+use super::properties::{
+    ADAPTER, AdapterProperties, CHARACTERISTIC, DESCRIPTOR, DEVICE, Objects, SERVICE, characteristic_of,
+    device_of, device_update, mtu_of, resolved, service_of, uuid_of, value_of,
 };
 use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
@@ -23,13 +23,13 @@ const EARLY: usize = 1024;
 /// The ear on the bus. It is there before the adapter is chosen, so that nothing falls between the first look and
 /// the first signal.
 #[derive(Default)]
-pub(super) struct Listening {
+pub(super) struct SignalReceiver {
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    to: Option<To>,
+    to: Option<SignalTarget>,
     gatt: GattObjects,
     /// Devices, by path, of whose services we have heard only that they are resolved now.
     fresh: HashSet<String>,
@@ -42,23 +42,23 @@ struct State {
     blocked: bool,
 }
 
-impl fmt::Debug for Listening {
+impl fmt::Debug for SignalReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listening")
+        f.write_str("SignalReceiver")
     }
 }
 
 #[derive(Clone, Debug)]
-struct To {
+struct SignalTarget {
     adapter: String,
-    hub: Arc<Hub>,
+    shared: Arc<SharedState>,
 }
 
-impl Listening {
+impl SignalReceiver {
     /// Starts with what there is, then what has been heard since, then whatever comes. Again on every new connection to the bus;
     /// nothing at all is there while BlueZ is not.
-    pub(super) fn begin(&self, adapter: String, hub: Arc<Hub>, objects: Option<&Objects>) {
-        let to = To { adapter, hub };
+    pub(super) fn begin(&self, adapter: String, shared: Arc<SharedState>, objects: Option<&Objects>) {
+        let to = SignalTarget { adapter, shared };
         let mut state = lock(&self.state);
         state.down = objects.is_none();
         if let Some(objects) = objects {
@@ -136,13 +136,13 @@ impl Listening {
 }
 
 impl State {
-    fn objects(&mut self, to: &To, objects: &Objects) {
+    fn objects(&mut self, to: &SignalTarget, objects: &Objects) {
         for (path, interfaces) in objects {
             self.added(to, path, interfaces);
         }
     }
 
-    fn signal(&mut self, to: &To, message: &Message) {
+    fn signal(&mut self, to: &SignalTarget, message: &Message) {
         let member = message.member();
         match member.as_deref() {
             Some("PropertiesChanged") => {
@@ -177,15 +177,15 @@ impl State {
     }
 
     /// BlueZ is gone, and all that it had.
-    fn gone(&mut self, to: &To) {
+    fn gone(&mut self, to: &SignalTarget) {
         self.down = true;
         self.discovering = false;
         self.gatt = GattObjects::default();
         self.fresh.clear();
-        to.hub.set_adapter(AdapterState::Absent);
+        to.shared.set_adapter(AdapterState::Absent);
     }
 
-    fn added(&mut self, to: &To, path: &str, interfaces: &HashMap<String, PropMap>) {
+    fn added(&mut self, to: &SignalTarget, path: &str, interfaces: &HashMap<String, PropMap>) {
         for interface in [ADAPTER, DEVICE] {
             if let Some(properties) = interfaces.get(interface) {
                 self.changed(to, path, interface, properties);
@@ -202,13 +202,13 @@ impl State {
         }
     }
 
-    fn removed(&mut self, to: &To, path: &str, interfaces: &[&str]) {
+    fn removed(&mut self, to: &SignalTarget, path: &str, interfaces: &[&str]) {
         if path == to.adapter && interfaces.contains(&ADAPTER) {
-            to.hub.set_adapter(AdapterState::Absent);
+            to.shared.set_adapter(AdapterState::Absent);
         } else if interfaces.contains(&DEVICE) {
             self.fresh.remove(path);
             if let Some(device) = device_of(&to.adapter, path) {
-                to.hub.remove(&device);
+                to.shared.remove(&device);
             }
         } else if [SERVICE, CHARACTERISTIC, DESCRIPTOR].iter().any(|gatt| interfaces.contains(gatt)) {
             self.gatt.remove(path);
@@ -225,16 +225,16 @@ impl State {
         }
     }
 
-    fn changed(&mut self, to: &To, path: &str, interface: &str, properties: &PropMap) {
+    fn changed(&mut self, to: &SignalTarget, path: &str, interface: &str, properties: &PropMap) {
         if interface == ADAPTER && path == to.adapter {
-            self.adapter(to, AdapterFacts::of(properties));
+            self.adapter(to, AdapterProperties::of(properties));
         } else if interface == DEVICE
             && let Some(device) = device_of(&to.adapter, path)
         {
-            let facts = device_facts(properties);
+            let update = device_update(properties);
             // Much of what changes is of no concern here (modes of a headset, say).
-            if facts != Facts::default() {
-                to.hub.merge(&device, facts);
+            if update != DeviceUpdate::default() {
+                to.shared.merge(&device, update);
             }
         } else if interface == CHARACTERISTIC {
             if let Some(mtu) = mtu_of(properties) {
@@ -246,15 +246,15 @@ impl State {
         }
     }
 
-    fn adapter(&mut self, to: &To, facts: AdapterFacts) {
-        if let Some(blocked) = facts.blocked {
+    fn adapter(&mut self, to: &SignalTarget, update: AdapterProperties) {
+        if let Some(blocked) = update.blocked {
             self.blocked = blocked;
         }
-        if let Some(discovering) = facts.discovering {
+        if let Some(discovering) = update.discovering {
             self.discovering = discovering;
         }
-        if let Some(powered) = facts.powered {
-            to.hub.set_adapter(if powered { AdapterState::On } else { AdapterState::Off });
+        if let Some(powered) = update.powered {
+            to.shared.set_adapter(if powered { AdapterState::On } else { AdapterState::Off });
         }
     }
 }
@@ -284,36 +284,36 @@ mod tests {
 
     #[test]
     fn on_a_new_bus_all_begins_anew_and_nothing_that_was_heard_is_lost() {
-        let listening = Listening::default();
-        let hub = Arc::new(Hub::new(AdapterState::On));
-        let begin = |objects: Option<&Objects>| listening.begin(PATH.to_owned(), hub.clone(), objects);
+        let signals = SignalReceiver::default();
+        let shared = Arc::new(SharedState::new(AdapterState::On));
+        let begin = |objects: Option<&Objects>| signals.begin(PATH.to_owned(), shared.clone(), objects);
         begin(Some(&Objects::new()));
-        assert!(listening.is_running());
+        assert!(signals.is_running());
 
-        listening.lost();
-        assert!(!listening.is_running());
-        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        signals.lost();
+        assert!(!signals.is_running());
+        assert_eq!(shared.adapter_now(), AdapterState::Absent);
         // It comes between the subscription and the first look.
-        listening.signal(owner(":1.9"));
-        listening.signal(powered(true));
-        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        signals.signal(owner(":1.9"));
+        signals.signal(powered(true));
+        assert_eq!(shared.adapter_now(), AdapterState::Absent);
         begin(None);
-        assert!(listening.is_running());
-        assert_eq!(hub.adapter_now(), AdapterState::On);
+        assert!(signals.is_running());
+        assert_eq!(shared.adapter_now(), AdapterState::On);
 
         // Of the bus before, nothing counts any more; and bluetoothd may come later than the bus.
-        listening.lost();
-        listening.signal(powered(true));
-        listening.lost();
+        signals.lost();
+        signals.signal(powered(true));
+        signals.lost();
         begin(None);
-        assert!(!listening.is_running());
-        assert_eq!(hub.adapter_now(), AdapterState::Absent);
-        listening.signal(owner(":1.2"));
-        listening.signal(powered(true));
-        assert!(listening.is_running());
-        assert_eq!(hub.adapter_now(), AdapterState::On);
-        listening.signal(owner(""));
-        assert!(!listening.is_running());
-        assert_eq!(hub.adapter_now(), AdapterState::Absent);
+        assert!(!signals.is_running());
+        assert_eq!(shared.adapter_now(), AdapterState::Absent);
+        signals.signal(owner(":1.2"));
+        signals.signal(powered(true));
+        assert!(signals.is_running());
+        assert_eq!(shared.adapter_now(), AdapterState::On);
+        signals.signal(owner(""));
+        assert!(!signals.is_running());
+        assert_eq!(shared.adapter_now(), AdapterState::Absent);
     }
 }
