@@ -1,4 +1,4 @@
-//! What is generated from the profiles stands in the docs as it is generated. `BLESS=1` writes it.
+//! Compares the parts of the pages that are generated from the profiles. `BLESS=1` updates them.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
@@ -59,13 +59,13 @@ fn the_guide_to_profiles() {
     table_up_to_date(name, &table());
 }
 
-/// The short table in docs/families.md, a row a family.
+/// The short table in docs/families.md.
 #[test]
 fn the_table_of_families() {
     table_up_to_date("docs/families.md", &short_table());
 }
 
-/// What stands between the markers of a document is this table.
+/// Compares the table between the markers of a page, or updates it.
 fn table_up_to_date(name: &str, table: &str) {
     let text = fs::read_to_string(path(name)).unwrap();
     let (begin, end) = ("<!-- begin families -->\n", "<!-- end families -->");
@@ -74,7 +74,7 @@ fn table_up_to_date(name: &str, table: &str) {
     up_to_date(name, &format!("{before}{begin}{table}{end}{after}"));
 }
 
-/// What the models of each family can do: all of them, or some.
+/// A row for each family: what all or some of its models can do.
 fn short_table() -> String {
     let items = [
         Feature::Power,
