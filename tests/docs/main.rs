@@ -14,8 +14,13 @@ fn root() -> &'static Path {
 
 /// All Markdown pages of the repository, as paths below its root.
 fn pages() -> Vec<PathBuf> {
-    let mut pages = Vec::new();
-    let mut folders = vec![root().to_owned()];
+    files("", ".md")
+}
+
+/// All files below the folder whose names end like this, as paths below the root.
+fn files(folder: &str, end: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -24,14 +29,14 @@ fn pages() -> Vec<PathBuf> {
                 if name != "target" && !name.starts_with('.') {
                     folders.push(path);
                 }
-            } else if name.ends_with(".md") {
-                pages.push(path.strip_prefix(root()).unwrap().to_owned());
+            } else if name.ends_with(end) {
+                files.push(path.strip_prefix(root()).unwrap().to_owned());
             }
         }
     }
-    pages.sort();
-    assert!(pages.len() > 10, "{pages:?}");
-    pages
+    files.sort();
+    assert!(files.len() > 10, "{files:?}");
+    files
 }
 
 fn read(page: &Path) -> String {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{pages, read, root};
+use super::{files, pages, read, root};
 
 /// The longest line of prose, in characters.
 const WIDTH: usize = 100;
@@ -42,6 +42,29 @@ fn paths_in_the_map_exist() {
             assert!(!is_path || exists, "{page} names {path}, which is not there");
         }
     }
+}
+
+#[test]
+fn types_in_the_glossary_exist() {
+    let sources = [files("src", ".rs"), files("protocol/src", ".rs")].concat();
+    let code: String = sources.iter().map(|file| read(file)).collect();
+    let page = read(Path::new("ARCHITECTURE.md"));
+    let glossary = page.split("## Glossary").nth(1).unwrap().split("\n## ").next().unwrap();
+    let mut types = 0;
+    for row in glossary.lines().filter(|line| line.starts_with("| ")) {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for path in cell.split('`').skip(1).step_by(2) {
+            let name = path.rsplit("::").next().unwrap();
+            let declared = ["struct", "enum", "trait", "const"].iter().any(|kind| {
+                code.split(&format!("{kind} {name}"))
+                    .skip(1)
+                    .any(|rest| !rest.starts_with(char::is_alphanumeric))
+            });
+            assert!(declared, "the glossary names {path}, which is not there");
+            types += 1;
+        }
+    }
+    assert!(types > 20, "the glossary names {types} types");
 }
 
 #[test]
