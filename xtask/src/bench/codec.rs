@@ -56,7 +56,7 @@ pub(super) fn instructions() -> Result<String> {
     }
     table += "\nNone of them allocates. Without its features the crate uses neither std nor alloc, and\n`cargo xtask test` proves it.\n\n";
     table += "The families, from their profile files. The command is a colour; for families without colours it is\nbrightness or power. Instructions, with allocations in brackets:\n\n";
-    table += "| profile | `encode` a command | `hear` it, as the bulb | `decode` a report |\n|---|---:|---:|---:|\n";
+    table += "| profile | `encode` a command | `decode_command`, as the bulb | `decode` a status |\n|---|---:|---:|---:|\n";
     for profile in PROFILES {
         table += &format!(
             "| `{profile}` | {} | {} | {} |\n",
