@@ -1,7 +1,7 @@
-//! Draws the picture of the TUI for README.md: a session on the sim radio, as SVG on stdout.
-//! `cargo xtask picture` puts it into docs/tui.svg.
+//! Draws the picture of the TUI for README.md: a session on the sim radio, printed as SVG. `cargo xtask
+//! picture` saves it as docs/tui.svg.
 //!
-//! The clock is Tokio's paused one, so the picture is the same every time and takes no time.
+//! It uses Tokio's paused clock, so the picture is always the same and is ready at once.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns and rows of the picture.
 const SIZE: (u16, u16) = (112, 34);
-/// A cell, in pixels.
+/// Size of a cell in pixels.
 const CELL: (u16, u16) = (9, 20);
 const MARGIN: u16 = 14;
 const PAPER: Rgb = Rgb::new(0x1a, 0x1b, 0x26);
@@ -46,7 +46,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// What somebody does in the first half minute.
+/// Plays half a minute of use.
 async fn session() -> Result<Buffer> {
     let dir = tempfile::tempdir().map_err(|error| Error::Internal(error.to_string()))?;
     let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
@@ -72,7 +72,7 @@ async fn session() -> Result<Buffer> {
         (&[KeyCode::Down, KeyCode::Enter], 1500),
         (&[KeyCode::Char(' ')], 1500),
         (&[KeyCode::Down, KeyCode::Down, KeyCode::Enter], 2500),
-        // Then colour the first.
+        // Then set the colour of the first.
         (&[KeyCode::Home, KeyCode::Char('c')], 100),
         (&"coral".chars().map(KeyCode::Char).collect::<Vec<_>>(), 300),
         (&[KeyCode::Enter], 1200),
@@ -96,7 +96,7 @@ async fn session() -> Result<Buffer> {
     Ok(buffer)
 }
 
-/// The screen as SVG. What makes lines is drawn and not written, so that it joins whatever the font.
+/// Returns the screen as SVG. Lines and blocks are drawn as shapes, so that they join in every font.
 fn svg(buffer: &Buffer) -> String {
     let (width, height) = (SIZE.0 * CELL.0 + 2 * MARGIN, SIZE.1 * CELL.1 + 2 * MARGIN);
     let mut svg = format!(
@@ -118,7 +118,7 @@ fn svg(buffer: &Buffer) -> String {
     svg
 }
 
-/// The cells from here on that are alike but for their letters; one that is drawn stands alone, as does a wide one.
+/// Returns the cells from here on with the same style. Drawn and wide cells stand alone.
 fn run(buffer: &Buffer, column: u16, row: u16) -> String {
     let Some(first) = buffer.cell((column, row)) else { return String::new() };
     let plain = |cell: &Cell| cell.symbol().width() == 1 && line_of(cell.symbol()).is_none();
@@ -175,7 +175,7 @@ fn draw(svg: &mut String, cell: &Cell, run: &str, (column, row): (u16, u16)) {
     );
 }
 
-/// How a character that joins its neighbours is drawn in a cell of 9×20.
+/// Returns the shape of a line or block character in a cell of 9×20.
 fn line_of(symbol: &str) -> Option<String> {
     let stroke = |path: &str, width: f32| {
         Some(format!("d=\"{path}\" stroke=\"INK\" stroke-width=\"{width}\" fill=\"none\""))
@@ -201,7 +201,7 @@ fn line_of(symbol: &str) -> Option<String> {
     }
 }
 
-/// A colour of the terminal's palette, or the one that it is.
+/// Converts a terminal colour.
 fn rgb(color: Color, otherwise: Rgb) -> Rgb {
     match color {
         Color::Rgb(red, green, blue) => Rgb::new(red, green, blue),

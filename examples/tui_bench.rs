@@ -1,8 +1,9 @@
-//! What the TUI costs, as a Markdown table: `cargo xtask bench tui`, which gives the path of the release binary.
+//! Measures the cost of the TUI and prints it as Markdown. `cargo xtask bench tui` calls it with the path of
+//! the release binary.
 //!
-//! The real program runs in a pseudo-terminal on the sim radio; its processor time is what the kernel counted.
+//! The real program runs in a pseudo-terminal on the sim radio. Processor times come from the kernel.
 
-// A program for developers: what it has to say goes straight to their terminal.
+// A developer tool: it prints directly.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -21,24 +22,34 @@ use pty_process::blocking::{Command, Pty, open};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// How long one number is measured.
+/// Duration of each measurement.
 const TIME: Duration = Duration::from_secs(15);
-/// How many keys are timed.
+/// Number of timed keys.
 const KEYS: usize = 200;
-/// The kernel's clock ticks a second, which is 100 on every Linux of today (USER_HZ).
+/// Clock ticks per second (USER_HZ), 100 on current Linux.
 const TICKS: f64 = 100.0;
+
+/// A bulb of the profile with the most effects.
+const MOST_EFFECTS: &str =
+    "rig = 1\n[[bulb]]\nprofile = \"govee:segments\"\naddress = \"C4:11:00:00:01:05\"\npower = true\n";
 
 fn main() -> Result<()> {
     let program = PathBuf::from(std::env::args().nth(1).ok_or("the path of bulbctl is needed")?);
     println!("| `bulbctl tui`, 100×40 | processor | pictures a second | bytes a second | memory |");
     println!("|---|---:|---:|---:|---:|");
-    // The first seconds build the list up, and are not counted.
-    println!("{}", load(&program, "300 devices at 10 reports a second each", &rig(300))?);
+    // The first seconds, in which the list fills, are not counted.
+    println!("{}", load(&program, "300 devices at 10 reports a second each", &rig(300), &[])?);
     println!(
         "{}",
-        load(&program, "4 bulbs and 3 others around, scanning", include_str!("../fixtures/rigs/desk.toml"))?
+        load(
+            &program,
+            "4 bulbs and 3 others around, scanning",
+            include_str!("../fixtures/rigs/desk.toml"),
+            &[]
+        )?
     );
-    println!("{}", load(&program, "the scan off, nothing happens", "rig = 1\n")?);
+    println!("{}", load(&program, "the scan off, nothing happens", "rig = 1\n", &["s", "", ""])?);
+    println!("{}", load(&program, "the end of a list of 65,536 effects", MOST_EFFECTS, &["\r", "v", "G"])?);
     let (median, worst) = latency(&program)?;
     println!(
         "\nFrom a key to the write at the bulb: median {:.1} ms, 99th percentile {:.1} ms ({KEYS} keys).",
@@ -48,7 +59,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The program in a terminal that counts what is written on it.
+/// The program in a terminal that counts its output.
 struct Running {
     child: Child,
     pty: Arc<Pty>,
@@ -87,25 +98,25 @@ impl Running {
         Ok((&*self.pty).write_all(keys.as_bytes())?)
     }
 
-    /// Processor time so far, seconds.
+    /// Returns the processor time in seconds.
     fn processor(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // After the name, which may hold anything, user and system time are the 12th and 13th field.
+        // The name can contain anything. After it, fields 12 and 13 are user and system time.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok());
         Ok((ticks(11).ok_or("stat")? + ticks(12).ok_or("stat")?) / TICKS)
     }
 
-    /// Resident memory, KiB.
+    /// Returns the resident memory in KiB.
     fn memory(&self) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("status")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// Quits; gives how many pictures were drawn.
+    /// Closes a popup if there is one, quits, and returns the number of redraws.
     fn quit(mut self) -> Result<u64> {
-        self.keys("q")?;
+        self.keys("qq")?;
         self.child.wait()?;
         let log = fs::read_to_string(self.dir.path().join("stderr"))?;
         let count = log.split("drew ").nth(1).and_then(|rest| rest.split(' ').next()).ok_or("no count")?;
@@ -113,14 +124,14 @@ impl Running {
     }
 }
 
-fn load(program: &Path, what: &str, rig: &str) -> Result<String> {
-    // Pictures are counted over a whole run: a short one tells what the beginning was.
+fn load(program: &Path, what: &str, rig: &str, keys: &[&str]) -> Result<String> {
+    // The program counts redraws over its whole run. A short run gives those of the start.
     let pictures = |time: Duration| -> Result<(u64, f64, u64, [u64; 2])> {
         let running = Running::start(program, rig)?;
         sleep(Duration::from_secs(3));
-        if !rig.contains("[[bulb]]") {
-            running.keys("s")?;
-            sleep(Duration::from_secs(8));
+        for keys in keys {
+            running.keys(keys)?;
+            sleep(Duration::from_secs(4));
         }
         let (processor, bytes) = (running.processor()?, running.bytes.load(Ordering::Relaxed));
         let before = running.memory()?;
@@ -146,7 +157,7 @@ fn load(program: &Path, what: &str, rig: &str) -> Result<String> {
     Ok(row)
 }
 
-/// From the press of a key to the bulb's log of the write.
+/// Measures from a key press to the write in the bulb's log.
 fn latency(program: &Path) -> Result<(Duration, Duration)> {
     let running = Running::start(program, &rig(1))?;
     sleep(Duration::from_secs(2));
@@ -174,7 +185,7 @@ fn latency(program: &Path) -> Result<(Duration, Duration)> {
     Ok((at(50), at(99)))
 }
 
-/// A rig of so many bulbs, which advertise ten times a second.
+/// Creates a rig of bulbs that advertise ten times a second.
 fn rig(bulbs: usize) -> String {
     let bulb = |index: usize| {
         format!(

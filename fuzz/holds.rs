@@ -1,5 +1,5 @@
-// What holds for any text that people write, and for any bytes that strangers send. Included by the fuzz targets and by
-// `tests/hostile.rs`, so that each test run compiles it, replays the corpora and tries what is near to them.
+// Assertions for any text from users and any bytes from strangers. Included by the fuzz targets and by
+// `tests/hostile.rs`, which runs the corpora and mutations of them.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
 
-/// What a fuzz target does.
+/// Returns the function of a fuzz target.
 pub(crate) fn of(target: &str) -> fn(&[u8]) {
     match target {
         "advert" => advert,
@@ -32,24 +32,25 @@ pub(crate) fn of(target: &str) -> fn(&[u8]) {
     }
 }
 
-/// The text that the bytes are; of any others, what is before the first wrong one.
+/// Returns the bytes as text, up to the first invalid one.
 fn text(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
-/// Does it on a clock that nobody waits for.
+/// Runs a future on a paused clock.
 fn at_once(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(future);
 }
 
-// -- what people write ----------------------------------------------------------------------------------------------------
+// -- text from users
+// ------------------------------------------------------------------------------------------------------
 
 pub(crate) fn config(bytes: &[u8]) {
     match Config::parse(text(bytes), "the-file") {
         Ok(config) => {
             assert!(config.timeout.is_none_or(|timeout| timeout <= LONGEST));
-            // No clock overflows, and no target runs in circles.
+            // No duration overflows a clock, and no group contains itself.
             let _ = config.timeout.map(Deadline::after);
             for group in config.groups.keys() {
                 let _ = Target::parse(&format!("@{group}"), &config, &FAMILIES);
@@ -69,13 +70,13 @@ pub(crate) fn color(bytes: &[u8]) {
     }
 }
 
-/// The first line is a target, the others are a configuration.
+/// The first line is a target, the rest is a configuration.
 pub(crate) fn target_and_config(bytes: &[u8]) {
     let (words, settings) = text(bytes).split_once('\n').unwrap_or((text(bytes), ""));
     target(words, &Config::parse(settings, "the-file").unwrap_or_default());
 }
 
-/// A target names something, or is wrong.
+/// A target selects something or is rejected.
 pub(crate) fn target(words: &str, config: &Config) {
     match Target::parse(words, config, &FAMILIES) {
         Ok(target) => {
@@ -87,7 +88,7 @@ pub(crate) fn target(words: &str, config: &Config) {
     }
 }
 
-/// One argument a line.
+/// One argument per line.
 pub(crate) fn arguments(bytes: &[u8]) {
     let words = std::iter::once("bulbctl").chain(text(bytes).lines());
     if let Err(told) = cli::validate_arguments(words.map(Into::into)) {
@@ -95,7 +96,7 @@ pub(crate) fn arguments(bytes: &[u8]) {
     }
 }
 
-/// A rig is refused with its place, or its bulbs can be talked to.
+/// A rig is rejected with its position, or its bulbs work.
 pub(crate) fn rig(bytes: &[u8]) {
     at_once(async {
         let dir = tempfile::tempdir().unwrap();
@@ -115,9 +116,10 @@ pub(crate) fn rig(bytes: &[u8]) {
     });
 }
 
-// -- what strangers send --------------------------------------------------------------------------------------------------
+// -- data from strangers
+// --------------------------------------------------------------------------------------------------
 
-/// No more is kept than in proportion to the file.
+/// Memory stays proportional to the file.
 pub(crate) fn capture(bytes: &[u8]) {
     let Ok(capture) = captures::read(bytes) else { return };
     assert!(capture.events.len() <= bytes.len() / 2 && capture.devices.len() <= bytes.len() / 8);
@@ -130,7 +132,7 @@ pub(crate) fn capture(bytes: &[u8]) {
     }
 }
 
-/// A recording is refused with its line, or can be played, and hides what it should.
+/// A recording is rejected with its line, or can be replayed and redacted.
 pub(crate) fn recording(bytes: &[u8]) {
     match Recording::read("the-recording", bytes) {
         Ok(recording) => {
@@ -148,10 +150,10 @@ pub(crate) fn recording(bytes: &[u8]) {
     }
 }
 
-/// The longest data that an advertising report of Bluetooth Core 5.4 (Vol 4, Part E, 7.7.65.2) has room for.
+/// Longest data of an advertising report (Bluetooth Core 5.4, Vol 4, Part E, 7.7.65.2).
 const LONGEST_DATA: usize = 243;
 
-/// Data of advertisements of one device, as its controller hands them over.
+/// Advertising data of one device, as a controller reports it.
 pub(crate) fn advert(bytes: &[u8]) {
     let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
     for data in bytes.chunks(LONGEST_DATA) {
@@ -168,7 +170,7 @@ pub(crate) fn advert(bytes: &[u8]) {
     capture.devices.iter().for_each(|device| drop(report(&device.report)));
 }
 
-/// What is told of a device is what it is made of, and whoever asks which family it is of gets an answer.
+/// The record of a device matches it, and every question about its family has an answer.
 pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
     let record = json(&Record::Device(DeviceRecord::of(report, &FAMILIES)));
     assert_eq!(record["name"].as_str(), report.name.as_deref());
@@ -181,7 +183,7 @@ pub(crate) fn report(report: &SeenDevice) -> serde_json::Value {
     record
 }
 
-/// One line of JSON without anything that acts on a terminal, which says what it was made of.
+/// Returns a record parsed from its JSON line, which must be safe to print on a terminal.
 pub(crate) fn json(body: &Record) -> serde_json::Value {
     let line = json_line(body).unwrap();
     let acts = |c: char| {
@@ -195,7 +197,7 @@ fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(5))
 }
 
-/// Talks to the first bulb that is heard, as far as it lets: commands it, reads its state, and all that it has.
+/// Uses the first bulb as far as it allows: sends a command, reads its state and every characteristic.
 pub(crate) async fn talk(radio: &dyn Radio) -> Option<(SeenDevice, Result<BulbState>)> {
     let mut reports = radio.seen_devices();
     let _ = radio.start_scan().await;
@@ -224,7 +226,7 @@ async fn command(link: Arc<dyn Link>, report: &SeenDevice) -> Result<BulbState> 
     let change = Change { power: Some(Power::On), ..Change::default() };
     let state = session.apply(&change, soon()).await?.state;
     json(&Record::State(StateRecord::of("x", report, session.profile(), state)));
-    // What is to happen by itself happens.
+    // Lets pending events happen.
     sleep(Duration::from_secs(5)).await;
     session.read_state(soon()).await
 }

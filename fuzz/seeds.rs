@@ -1,5 +1,5 @@
-// The fuzz targets of the program, and the folders of what each begins with. Included by `cargo xtask fuzz` and by
-// `tests/hostile.rs`, which tries all of it, and what is near to it.
+// The fuzz targets and the folders with their seeds. Included by `cargo xtask fuzz`, and by
+// `tests/hostile.rs`, which runs them and mutations of them.
 pub(crate) const SEEDS: &[(&str, &[&str])] = &[
     ("advert", &["fuzz/corpus/advert"]),
     ("arguments", &["fuzz/corpus/arguments"]),

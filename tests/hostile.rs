@@ -1,7 +1,7 @@
-//! Anything at all, where anything may come from: the texts that people write (configuration, colours, targets), and what strangers
-//! send (advertisements, names, values, frames). Nothing panics, nothing takes for ever, and all that is printed or written
-//! stays well-formed. What holds is in `fuzz/holds.rs`, and the seeds of the mutations are the files in fixtures and in `fuzz/corpus`; `cargo xtask fuzz`
-//! runs more of each.
+//! Random input from every source: text from users (configuration, colours, targets) and data from strangers
+//! (advertisements, names, values, frames). Nothing panics or hangs, and all output is well-formed.
+//! `fuzz/holds.rs` has the assertions; fixtures and `fuzz/corpus` have the seeds; `cargo xtask fuzz` runs
+//! more cases.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -27,7 +27,7 @@ mod holds;
 #[path = "../fuzz/seeds.rs"]
 mod seeds;
 
-/// What is done to a text.
+/// A change to a text.
 #[derive(Clone, Debug)]
 enum Edit {
     Put(Index, String),
@@ -87,7 +87,7 @@ fn edited(text: &str, edits: &[Edit]) -> String {
     chars.into_iter().collect()
 }
 
-/// Groups in groups, at random.
+/// Groups with random members, also other groups.
 fn groups() -> impl Strategy<Value = Config> {
     let member = select(vec![
         "@a",
@@ -109,7 +109,7 @@ fn groups() -> impl Strategy<Value = Config> {
     })
 }
 
-/// Any name, those that have done harm among them.
+/// Any name, including known bad ones.
 fn name() -> impl Strategy<Value = String> {
     let known = [
         "Light\u{a9}",
@@ -132,7 +132,7 @@ fn name() -> impl Strategy<Value = String> {
 
 fn report() -> impl Strategy<Value = SeenDevice> {
     let bytes = || vec(any::<u8>(), 0..40);
-    // Companies and services that families know, so that what they do with the data is reached.
+    // Includes companies and services that families use, so that their decoders run.
     let company =
         prop_oneof![any::<u16>(), select(vec![0x004c, 0x0969, 0x5a00, 0x5a01, 0x8843, 0x8802, 0xffff])];
     let service = prop_oneof![any::<u16>(), select(vec![0xfd3d, 0xfff0, 0xfe0f, 0xfe95, 0xec88, 0xffe5])];
@@ -177,7 +177,7 @@ fn junit_holds(report: &SeenDevice, frames: Vec<String>) {
         .map(|outcome| CheckRecord::of(&name, report, "base", done(outcome)));
     records.iter().for_each(|record| drop(holds::json(&Record::Check(Box::new(record.clone())))));
     let text = String::from_utf8(junit(&records).unwrap()).unwrap();
-    // The characters that XML 1.0 has (2.2).
+    // Characters that XML 1.0 allows (2.2).
     let xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(text.chars().all(xml), "{text:?}");
     let mut reader = quick_xml::Reader::from_str(&text);
@@ -228,7 +228,7 @@ proptest! {
     }
 }
 
-/// A bulb that says and sends anything.
+/// A bulb that sends random data.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,
@@ -236,7 +236,7 @@ struct Hostile {
     service: Vec<u8>,
     status: Vec<u8>,
     notification: Vec<u8>,
-    /// Services and characteristics besides, with what they read.
+    /// Other services and characteristics, with their values.
     table: Vec<(u16, u16, Vec<u8>)>,
 }
 
@@ -289,7 +289,7 @@ impl Hostile {
     }
 }
 
-/// What the bulb says is told by its errors, too.
+/// Errors that quote the bulb must be well-formed too.
 async fn talk(radio: &dyn Radio) -> SeenDevice {
     let (report, told) = holds::talk(radio).await.unwrap();
     if let Err(error) = told {
@@ -310,7 +310,7 @@ async fn hostile_bulb_is_recorded(hostile: &Hostile) {
     recorder.finish().await.unwrap();
     assert_eq!(report.name.as_ref(), Some(&hostile.name));
     assert!(!report.label().is_empty());
-    // What was written is what passed, a line each.
+    // The recording has one valid line for each event.
     let text = fs::read_to_string(&file).unwrap();
     for line in text.lines() {
         let _: serde_json::Value =
@@ -335,10 +335,10 @@ proptest! {
     }
 }
 
-/// The fuzzer's targets, and what each begins with.
+/// The fuzz targets with their seeds.
 type Seeds = Vec<(&'static str, Vec<Vec<u8>>)>;
 
-/// In the same order everywhere, so that a seed of proptest means the same.
+/// Sorted, so that a proptest seed means the same on every machine.
 static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = |folder: &&str| fs::read_dir(root.join(folder)).unwrap().map(|file| file.unwrap().path());

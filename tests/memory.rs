@@ -1,6 +1,7 @@
-//! The desk's memory while the radio reports and reports: what is gone has to be forgotten.
+//! Memory of the desk while the radio keeps reporting devices.
 //!
-//! All that the process allocates is counted, so one test at a time runs here: `cargo xtask bench tui` runs the long one.
+//! Every allocation of the process is counted, so the tests run one at a time. `cargo xtask bench tui` runs
+//! the long one.
 
 // Helpers of tests fail as tests do.
 #![allow(
@@ -34,24 +35,24 @@ use tokio_util::task::AbortOnDropHandle;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-/// Held by the test whose memory is measured.
+/// Held by the test that is being measured.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Every device reports so often.
+/// Interval between reports of a device.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// By then every list and log is as long as it gets.
+/// After this time every list and log is full.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Who is in reach.
+/// Devices in range.
 #[derive(Clone, Copy, Debug)]
 struct Reach {
-    /// How many devices at any time. Two of three are strangers.
+    /// Number of devices at any time. Two thirds are strangers.
     devices: u32,
-    /// A stranger takes another address so often, in reports, each at a moment of its own.
+    /// Number of reports after which a stranger changes its address. Each one changes at a different time.
     rotation: u32,
 }
 
-/// A radio that hears the devices, and connects to none of them.
+/// A radio that sees many devices and connects to none.
 #[derive(Debug)]
 struct Crowd {
     reports: broadcast::Sender<SeenDevice>,
@@ -68,14 +69,14 @@ impl Crowd {
     }
 }
 
-/// All devices, again and again, a tenth of them at a time.
+/// Reports all devices repeatedly, a tenth of them at a time.
 async fn report(reach: Reach, reports: broadcast::Sender<SeenDevice>) {
     let first = Instant::now();
     let mut clock = interval(INTERVAL / 10);
     for turn in 0_u32.. {
         clock.tick().await;
         for device in (turn % 10..reach.devices).step_by(10) {
-            // Nobody listens before the desk does.
+            // Fails until the desk subscribes.
             let _ = reports.send(heard(reach, device, turn / 10, first));
         }
     }
@@ -136,17 +137,16 @@ impl Radio for Crowd {
     async fn close(&self) {}
 }
 
-/// What the desk takes at one moment.
+/// Memory of the desk at one time.
 #[derive(Clone, Copy, Debug)]
 struct Size {
     at: Duration,
-    /// What is allocated, bytes.
+    /// Allocated bytes.
     live: usize,
-    /// Devices that the desk keeps.
     devices: usize,
 }
 
-/// A desk that hears the crowd and lists every device, not only bulbs.
+/// Opens a desk that lists every device, not only bulbs.
 fn desk_among(reach: Reach) -> Desk {
     let setup = Setup {
         open: Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
@@ -165,13 +165,13 @@ fn press(desk: &mut Desk, key: char) {
     let _ = desk.handle(Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
 }
 
-/// What is allocated, bytes.
+/// Returns the allocated bytes.
 fn live() -> usize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Has the desk hear the crowd for so long, drawing a picture a second; its size at the end of every minute.
+/// Runs the desk for this long and draws once a second. Returns its memory at the end of every minute.
 async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
     let start = Instant::now();
     let mut desk = desk_among(reach);
@@ -188,12 +188,12 @@ async fn desk_in_a_crowd(reach: Reach, time: Duration) -> Vec<Size> {
     sizes
 }
 
-/// Asserts that nothing grows once all lists are full; gives the size then, and at the end.
+/// Asserts that memory stays flat once all lists are full. Returns it then and at the end.
 fn assert_flat(reach: Reach, sizes: &[Size]) -> (Size, Size) {
     let begin = *sizes.iter().find(|size| size.at >= SETTLED).unwrap();
     let end = *sizes.last().unwrap();
     assert!(end.live < begin.live + begin.live / 20, "it grows: {sizes:#?}");
-    // Those in reach, and those that have been silent for less than half a minute, which are 300 reports, and a few ticks.
+    // Devices in range, and those silent for less than half a minute: 300 reports and a few ticks.
     let most = reach.devices + reach.devices * 2 / 3 * 330 / reach.rotation;
     let right = usize::try_from(reach.devices).unwrap()..=usize::try_from(most).unwrap();
     assert!(sizes.iter().all(|size| right.contains(&size.devices)), "{right:?}: {sizes:#?}");
@@ -203,14 +203,14 @@ fn assert_flat(reach: Reach, sizes: &[Size]) -> (Size, Size) {
 #[tokio::test(start_paused = true)]
 async fn devices_that_are_gone_take_no_memory() {
     let _alone = ALONE.lock().await;
-    // Each minute forty strangers come, and as many go.
+    // Forty strangers come and go each minute.
     let reach = Reach { devices: 60, rotation: 600 };
     let sizes = desk_in_a_crowd(reach, Duration::from_secs(3 * 60)).await;
     assert_flat(reach, &sizes);
 }
 
-/// 2,000 devices with 20,000 reports a second, each stranger another one every two seconds: the desk keeps as many as it may, and
-/// is told of them in so few pieces that no key waits behind more than a handful.
+/// 2,000 devices send 20,000 reports a second, and strangers change their address every two seconds. The desk
+/// stays within its limit, and gets so few events that a key never waits behind many.
 #[tokio::test(start_paused = true)]
 async fn a_flood_neither_grows_nor_starves_the_keys() {
     let _alone = ALONE.lock().await;
@@ -225,7 +225,7 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
             let _ = desk.handle(event.unwrap());
             pieces += 1;
         }
-        // Ten batches, two ticks, and a word or two.
+        // Ten batches, two ticks, and one or two more events.
         assert!(pieces <= 16, "{pieces} pieces in a second");
         terminal.draw(|frame| view(&desk.model, frame)).unwrap();
         assert!(desk.model.listed().len() <= 10_000);
@@ -236,7 +236,7 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
     assert!(full.len() >= 3, "{full:?}");
     assert!(full.iter().all(|live| *live < full[0] + full[0] / 20), "it grows: {full:?}");
 
-    // What a key asks of the radio side is done at once as well.
+    // The radio task also handles a key at once.
     let (pressed, mut pieces) = (Instant::now(), 0);
     press(&mut desk, 's');
     loop {
@@ -252,13 +252,13 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
     desk.close().await;
 }
 
-/// The hour of which docs/BENCHMARKS.md tells.
+/// The hour in docs/BENCHMARKS.md.
 #[tokio::test(start_paused = true)]
 #[ignore = "takes minutes: cargo xtask bench tui"]
 async fn an_hour_of_reports() {
     let _alone = ALONE.lock().await;
     let wall = std::time::Instant::now();
-    // Phones take another address every fifteen minutes; this is worse.
+    // Phones change their address every fifteen minutes; this is faster.
     let reach = Reach { devices: 300, rotation: 1800 };
     let sizes = desk_in_a_crowd(reach, Duration::from_secs(60 * 60)).await;
     let (begin, end) = assert_flat(reach, &sizes);

@@ -1,12 +1,13 @@
-//! Random bulbs, faults, events and commands against a model of what each bulb must end as and what may be said of it: tens of
-//! thousands of steps on the paused clock, over the sim radio, through the same drivers and sessions as the verbs and the TUI.
+//! Random bulbs, faults, events and commands, checked against a model: tens of thousands of steps on the
+//! paused clock and the sim radio, through the same drivers and sessions as the verbs and the TUI.
 //!
-//! - What is told as reported, the bulb was at some time.
-//! - Nothing is told of a bulb whose link is down.
-//! - The last value arrives, unless it was said that something went wrong.
-//! - Nothing is left: no link, no scan, no task; and nothing waits for ever.
+//! - A reported state is one that the bulb had.
+//! - Nothing is reported about a bulb whose link is down.
+//! - The last value arrives, unless an error was reported.
+//! - No link, scan or task is left, and nothing waits forever.
 //!
-//! What fails is shrunk, and printed as a rig for `--adapter sim:RIG.toml` and the steps. `BULBCTL_MODEL_CASES` runs more of them.
+//! A failing case is shrunk and printed as a rig for `--adapter sim:RIG.toml` with its steps.
+//! `BULBCTL_MODEL_CASES` sets the number of cases.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -22,7 +23,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 
 use case::cases;
 
-/// How many cases the test command runs, of some hundred and fifty steps each.
+/// Default number of cases, each of about 150 steps.
 const CASES: u32 = 150;
 
 #[test]
@@ -51,7 +52,7 @@ fn nothing_is_lost() {
     }
     println!("{} steps: {:?}", steps.get(), tally.borrow());
     if cases_wanted >= CASES {
-        // A model that never gets as far as what it is about proves nothing.
+        // Guards against a model that never reaches the interesting states.
         let tally = tally.into_inner();
         assert!(steps.get() >= 20_000, "{} steps", steps.get());
         assert!(tally.reported > 2_000 && tally.lost > 400 && tally.back > 500, "{tally:?}");
@@ -59,11 +60,11 @@ fn nothing_is_lost() {
     }
 }
 
-/// What would be wrong is found, whatever it is, and told with a rig to play.
+/// Every deliberate error of a radio is detected and printed as a rig.
 #[test]
 fn a_radio_that_is_wrong_is_caught() {
     for lie in wrong::LIES {
-        // A few are enough; how small they get does not matter here.
+        // The size of the failing case does not matter here.
         let config =
             Config { cases: 40, failure_persistence: None, max_shrink_iters: 5, ..Config::default() };
         let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);

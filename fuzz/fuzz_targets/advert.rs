@@ -1,4 +1,4 @@
-//! Takes whatever the fuzzer makes up for the data of advertisements. What has to hold is in `holds.rs`.
+//! Feeds random advertising data. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

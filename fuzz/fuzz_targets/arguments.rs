@@ -1,4 +1,4 @@
-//! Takes whatever the fuzzer makes up for a command line, an argument a line. What has to hold is in `holds.rs`.
+//! Parses a random command line, one argument per line. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

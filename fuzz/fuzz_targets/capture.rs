@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a btsnoop log. What has to hold is in `holds.rs`.
+//! Reads random btsnoop logs. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a colour. What has to hold is in `holds.rs`.
+//! Parses random colours. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a configuration file. What has to hold is in `holds.rs`.
+//! Parses random configuration files. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

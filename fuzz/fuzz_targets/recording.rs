@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a recording, and plays it. What has to hold is in `holds.rs`.
+//! Reads and replays random recordings. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

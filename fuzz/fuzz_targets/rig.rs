@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a rig, and talks to its bulbs. What has to hold is in `holds.rs`.
+//! Reads random rigs and uses their bulbs. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

@@ -1,4 +1,4 @@
-//! Reads whatever the fuzzer makes up as a target, with a configuration from the second line on. What has to hold is in `holds.rs`.
+//! Parses a random target with a configuration from the second line on. `holds.rs` has the assertions.
 #![no_main]
 
 #[path = "../holds.rs"]

@@ -137,7 +137,7 @@ impl Desk {
 }
 
 fn ended() -> Error {
-    Error::Internal("the radio side has ended".to_owned())
+    Error::Internal("the radio task has ended".to_owned())
 }
 
 async fn sleep_until_tick(moment: Option<Instant>) {

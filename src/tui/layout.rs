@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::control::{Control, visible_controls};
+use super::control::Control;
 use super::device::Device;
 use super::model::{Model, Pane};
 use super::view::{banner_lines, notice};
@@ -146,7 +146,7 @@ pub(crate) enum DetailRow {
 pub(crate) fn detail_rows(model: &Model, device: &Device, area: Rect) -> Vec<DetailRow> {
     use DetailRow as R;
     let height = area.height;
-    let controls = visible_controls(model);
+    let controls = &model.controls;
     let notice = if controls.is_empty() { notice(device, area.width).len() } else { 0 };
     let facts = [R::Battery, R::Signal, R::Link, R::DeviceInfo, R::Profile, R::Evidence, R::Serial];
     let height = usize::from(height);

@@ -16,6 +16,7 @@ use super::event::ScanPhase;
 use super::frames::FrameLog;
 use super::layout::{self, Areas};
 use super::style::Depth;
+use super::text::cut;
 use crate::bulb::Families;
 use crate::error::Error;
 use crate::fleet::Target;
@@ -28,6 +29,8 @@ pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(30);
 /// Limit for known devices. Phones change addresses every few minutes and a desk stays open for days.
 const MAX_DEVICES: usize = 10_000;
 const MAX_MESSAGES: usize = 200;
+/// Limit for the text of a message, in columns.
+const MAX_MESSAGE_WIDTH: usize = 2_000;
 /// How long an info message stays in the message line.
 const INFO_TIME: Duration = Duration::from_secs(6);
 /// Limit for recently used colours.
@@ -153,6 +156,8 @@ pub struct Model {
     pub(crate) show_all: bool,
     pub(crate) filter: String,
     pub(crate) pane: Pane,
+    /// The controls of the bulb pane. Stored, as it depends on every marked bulb.
+    pub(crate) controls: Vec<Control>,
     pub(crate) control: Control,
     pub(crate) preset: usize,
     pub(crate) recent_index: usize,
@@ -203,6 +208,7 @@ impl Model {
             show_all: false,
             filter: String::new(),
             pane: Pane::List,
+            controls: Vec::new(),
             control: Control::Power,
             preset: 0,
             recent_index: 0,
@@ -333,7 +339,8 @@ impl Model {
         });
     }
 
-    pub(crate) fn push_message(&mut self, message: Message) {
+    pub(crate) fn push_message(&mut self, mut message: Message) {
+        message.text = cut(&message.text, MAX_MESSAGE_WIDTH).into_owned();
         // Repeating a failed key does not repeat its message.
         let again =
             |last: &Message| last.code.is_some() && (last.code, &last.text) == (message.code, &message.text);
@@ -354,9 +361,9 @@ impl Model {
         if std::mem::take(&mut self.reorder) {
             self.sort_and_filter();
         }
-        let visible_controls = visible_controls(self);
-        if !visible_controls.contains(&self.control) {
-            self.control = visible_controls.first().copied().unwrap_or_default();
+        self.controls = visible_controls(self);
+        if !self.controls.contains(&self.control) {
+            self.control = self.controls.first().copied().unwrap_or_default();
         }
         let height = usize::from(self.areas().list_rows());
         let index = self.selected_index().unwrap_or_default();

@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lamp_glows_with_its_brightness_and_is_dark_when_off() {
+    fn light_is_darker_with_less_brightness_and_grey_when_off() {
         let color = Some(Rgb::new(200, 100, 0));
         let light =
             Light { power: Some(true), brightness: Some(Percent::clamped(25)), color, ..Light::default() };

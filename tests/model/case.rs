@@ -1,16 +1,15 @@
-//! What is drawn: a rig with faults and events, and the steps.
+//! Random cases: a rig with faults and events, and steps.
 
 use std::fmt;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// How many bulbs there are.
+/// Number of bulbs.
 pub(crate) const BULBS: usize = 3;
-/// The brightness that they start with, percent.
+/// Initial brightness, percent.
 pub(crate) const START: u8 = 50;
 
-/// One case.
 #[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) faults: Vec<Fault>,
@@ -18,7 +17,7 @@ pub(crate) struct Case {
     pub(crate) steps: Vec<Step>,
 }
 
-/// A fault of one bulb, which comes to its end.
+/// A fault of one bulb that ends after some time.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) bulb: usize,
@@ -28,7 +27,7 @@ pub(crate) struct Fault {
     count: u8,
 }
 
-/// What happens by itself.
+/// An event without a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) at: u32,
@@ -37,46 +36,45 @@ pub(crate) struct Event {
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    /// The adapter is off for so many ms.
+    /// The adapter is off for this many ms.
     Off(u32),
-    /// The bulb ends its link.
+    /// The bulb closes its link.
     Drop(usize),
-    /// The bulb is away for so many ms.
+    /// The bulb is away for this many ms.
     Away(usize, u32),
-    /// Somebody else dims the bulb.
+    /// Someone else dims the bulb.
     Set(usize, u8),
 }
 
-/// What is done, one after the other.
+/// A step of the test.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Begins to hold a bulb; for a desk, or alone.
+    /// Starts a driver for a bulb, in desk mode or not.
     Hold(usize, bool),
-    /// Ends that, properly.
+    /// Stops the driver.
     Stop(usize),
     /// Drops the driver.
     Drop(usize),
-    /// Dims it through its driver.
+    /// Dims the bulb through its driver.
     Dim(usize, u8),
-    /// Switches it over through its driver.
+    /// Toggles the bulb through its driver.
     Toggle(usize),
-    /// Tries again at once.
+    /// Retries the connect now.
     Hurry(usize),
-    /// Dims it in a session of its own, as a verb does.
+    /// Dims the bulb in a separate session, as a verb does.
     Command(usize, u8),
-    /// The same, given up after so many ms.
+    /// The same, cancelled after this many ms.
     GiveUp(usize, u8, u32),
-    /// So many ms pass.
+    /// Waits for this many ms.
     Wait(u32),
 }
 
-/// The address of a bulb.
 pub(crate) fn address(bulb: usize) -> String {
     format!("C4:11:00:00:00:{bulb:02X}")
 }
 
 impl Case {
-    /// The rig, as it can be played by hand.
+    /// Returns a rig that can be run by hand.
     pub(crate) fn rig(&self) -> String {
         let mut rig = "rig = 1\nabout = \"a case of the model\"\n".to_owned();
         for bulb in 0..BULBS {
@@ -118,7 +116,7 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Where bulbs misbehave, and how.
+/// Operations that can fail, and how.
 const KINDS: [(&str, &str); 24] = [
     ("connect", "drop"),
     ("connect", "delay"),
@@ -158,7 +156,7 @@ fn fault() -> impl Strategy<Value = Fault> {
             let more = match does {
                 "delay" => format!("for = \"{time}ms\"\n"),
                 "error" => format!("att = {att}\n"),
-                // One byte short: no status at all.
+                // One byte short, so it does not decode.
                 "reply" => "bytes = \"01640102\"\n".to_owned(),
                 _ => String::new(),
             };
@@ -166,7 +164,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         })
 }
 
-/// ATT errors that bulbs answer with; none that asks for a bond, which ends a driver.
+/// ATT errors for faults. None asks for a bond, which would stop a driver.
 const ERRORS: [u8; 4] = [0x03, 0x0e, 0x11, 0x80];
 
 fn event() -> impl Strategy<Value = Event> {
@@ -196,7 +194,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Cases of some hundred and fifty steps.
+/// Cases of about 150 steps.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
     (vec(fault(), 0..10), vec(event(), 0..8), vec(step(), 1..300)).prop_map(|(faults, events, steps)| Case {
         faults,

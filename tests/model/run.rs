@@ -1,4 +1,4 @@
-//! One case: played, and held against the model.
+//! Runs one case and checks it against the model.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -22,27 +22,22 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::case::{BULBS, Case, START, Step, What, address};
 use crate::wrong::{Lie, Wrong};
 
-/// The time that an operation may take.
+/// Timeout of an operation.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Whatever happens in a case, it has an end: all faults are counted, and all events over by then.
+/// By this time all faults and events of a case are over.
 const END: Duration = Duration::from_secs(6 * 3600);
-/// After the last event, as long as the longest pause, and then some.
+/// Wait after the last event: longer than the longest pause.
 const SETTLE: Duration = Duration::from_secs(45);
 
-/// What came up, to see that the model gets anywhere.
+/// Counts of what happened, to see that cases reach the interesting states.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// States that were reported.
     pub(crate) reported: usize,
-    /// Links that were lost.
     pub(crate) lost: usize,
-    /// Links that came up.
     pub(crate) back: usize,
-    /// Changes that were confirmed.
     pub(crate) confirmed: usize,
-    /// Operations that failed.
     pub(crate) failed: usize,
-    /// Last values that bulbs were held to.
+    /// Last values that were checked.
     pub(crate) held_to: usize,
 }
 
@@ -65,18 +60,18 @@ macro_rules! hold {
     };
 }
 
-/// What the model knows of one bulb.
+/// The model of one bulb.
 #[derive(Default)]
 struct Model {
     driver: Option<Driver>,
-    /// Whether its driver says that the link is up.
+    /// True if the driver reports the link as up.
     up: bool,
-    /// Of the last change, and of the state told last.
+    /// Tokens of the last change and of the last reported state.
     asked: u64,
     told: u64,
-    /// The brightness that it must end with, since when; nothing once something was said to have gone wrong.
+    /// The brightness that it must end with, and since when. `None` after an error was reported.
     last: Option<(u8, Instant)>,
-    /// What was told as reported.
+    /// Reported states.
     claims: Vec<Vec<u8>>,
 }
 
@@ -91,7 +86,7 @@ struct World {
     start: Instant,
 }
 
-/// Plays a case on a clock of its own, on a radio that is right or has something wrong.
+/// Runs a case on its own paused clock, optionally on a faulty radio.
 pub(crate) fn play(case: &Case, lie: Option<Lie>) -> Result<Tally, TestCaseError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
@@ -101,7 +96,7 @@ pub(crate) fn play(case: &Case, lie: Option<Lie>) -> Result<Tally, TestCaseError
             .await
             .unwrap_or_else(|_| Err(TestCaseError::fail("it waits for ever")))
     })?;
-    // What was aborted goes when the runtime next looks.
+    // Aborted tasks end when the runtime runs again.
     runtime.block_on(async { sleep(Duration::from_millis(1)).await });
     let left = runtime.metrics().num_alive_tasks();
     hold!(left == 0, "{left} tasks are left");
@@ -171,7 +166,7 @@ impl World {
                 self.bulbs[bulb].driver = None;
                 self.bulbs[bulb].up = false;
                 self.bulbs[bulb].last = None;
-                // What it had told by then is still to be looked at, as of a bulb whose link was up.
+                // Events from before still have to be checked, as of a connected bulb.
                 while let Ok((_, happening)) = self.happenings.try_recv() {
                     drop(happening);
                     self.bulbs.iter_mut().for_each(|bulb| bulb.last = None);
@@ -229,12 +224,12 @@ impl World {
         if let Some(driver) = &model.driver {
             model.asked += 1;
             driver.change(change, model.asked);
-            // One that comes while the link is down is not carried out later.
+            // A change while the link is down is not sent later.
             model.last = percent.map(|percent| (percent, Instant::now())).or(model.last).filter(|_| model.up);
         }
     }
 
-    /// Dims a bulb as a verb does, and gives up after `limit`.
+    /// Dims a bulb as a verb does. Cancels after `limit`.
     async fn command(&mut self, bulb: usize, percent: u8, limit: Duration) -> Result<(), TestCaseError> {
         let idle = self.bulbs[bulb].asked == self.bulbs[bulb].told;
         let (radio, families, report) =
@@ -249,7 +244,7 @@ impl World {
             .await
         };
         let mut command = Box::pin(timeout(limit, command));
-        // Two who change one bulb at once: the last of them wins, whichever that is.
+        // With two writers at once either value may be the last.
         self.bulbs[bulb].last = None;
         let done: Option<Result<CommandOutcome>> = loop {
             tokio::select! {
@@ -274,7 +269,7 @@ impl World {
         Ok(())
     }
 
-    /// Has time pass, and looks at what happens meanwhile.
+    /// Advances the clock and checks events.
     async fn pass(&mut self, time: Duration) -> Result<(), TestCaseError> {
         let end = Instant::now() + time;
         while let Ok(Some((id, happening))) = timeout_at(end, self.happenings.recv()).await {
@@ -318,7 +313,7 @@ impl World {
         Ok(())
     }
 
-    /// Notes what was said of a bulb in the bulb's name.
+    /// Records a driver event.
     fn claim(&mut self, bulb: usize, state: &BulbState) {
         if state.provenance == Provenance::Reported && state.assumed.is_empty() {
             self.tally.reported += 1;
@@ -326,7 +321,7 @@ impl World {
         }
     }
 
-    /// Waits until all is over, and has each bulb tell what it has become.
+    /// Waits until all faults are over, then reads the state of each bulb.
     async fn settle(&mut self, case: &Case) -> Result<(), TestCaseError> {
         let over = case.events.iter().map(|event| match event.what {
             What::Off(time) | What::Away(_, time) => event.at + time,
@@ -334,7 +329,7 @@ impl World {
         });
         let over = self.start + Duration::from_millis(over.max().unwrap_or(0).into());
         self.pass(over.saturating_duration_since(Instant::now()) + SETTLE).await?;
-        // A finger on each slider: only the last value has to arrive.
+        // Sends several values; only the last one has to arrive.
         for percent in 1..=8 {
             for bulb in 0..BULBS {
                 self.step(&Step::Dim(bulb, percent * 10)).await?;
@@ -346,7 +341,7 @@ impl World {
             let last = self.bulbs[bulb].last.filter(|(_, since)| !set_since(case, bulb, *since - self.start));
             self.stop(bulb).await?;
             let mut truth = None;
-            // Each failure uses a counted fault up.
+            // Each failure uses up one counted fault.
             for _ in 0..60 {
                 match self.read(bulb).await {
                     Ok(state) => {
@@ -379,7 +374,7 @@ impl World {
     }
 }
 
-/// Whether somebody else has changed the bulb since, a second of doubt included.
+/// Returns true if someone else may have changed the bulb since, with a second of tolerance.
 fn set_since(case: &Case, bulb: usize, since: Duration) -> bool {
     case.events.iter().any(|event| {
         let at = Duration::from_millis(event.at.into()) + Duration::from_secs(1);
@@ -387,7 +382,7 @@ fn set_since(case: &Case, bulb: usize, since: Duration) -> bool {
     })
 }
 
-/// Whether this is a way in which the faults and events of a case may end.
+/// Returns true if the faults and events of a case may lead to this error.
 fn expected(error: &Error) -> bool {
     matches!(
         error.code(),
@@ -403,14 +398,14 @@ fn expected(error: &Error) -> bool {
     )
 }
 
-/// The frame of a light of the base family.
+/// Returns the command frame of the base family.
 fn frame(light: &Light) -> Vec<u8> {
     let color = light.color.map_or([0; 3], |color| [color.red, color.green, color.blue]);
     let head = [u8::from(light.power == Some(true)), light.brightness.map_or(0, Percent::get)];
     [&head[..], &color].concat()
 }
 
-/// After the end there is no link, and no scan.
+/// Asserts that no link and no scan is left.
 async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
     radio.close().await;
     sleep(Duration::from_millis(100)).await;
@@ -423,19 +418,19 @@ async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Holds what was claimed of a bulb against what it was, by its own log.
+/// Checks what was reported about a bulb against the bulb's own log.
 fn truth(case: &Case, bulb: usize, claims: &[Vec<u8>], log: &str) -> Result<(), TestCaseError> {
     let own = address(bulb);
     let entries = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let entries: Vec<_> = entries.filter(|entry| entry["bulb"] == own).collect();
-    // It notifies after every command that it has carried out.
+    // The bulb notifies after every command that it executes.
     let notified = entries
         .iter()
         .filter(|entry| entry["event"] == "notify")
         .map(|entry| hex::decode(entry["hex"].as_str().unwrap()).unwrap());
     let mut had: HashSet<Vec<u8>> = notified.collect();
-    // Unless another command, or the end of the link, comes sooner; or it loses notifications, or sends others. Whether a command
-    // was carried out is doubtful only where writes are spoiled.
+    // Unless another command or the end of the link comes first, or notifications are lost or replaced.
+    // Execution is only uncertain if writes are corrupted.
     let faulty = |on: &str| case.faults.iter().any(|fault| fault.bulb == bulb && fault.on == on);
     let (sure, lies) = (!faulty("write"), faulty("notify"));
     let at = |entry: &serde_json::Value| entry["ms"].as_u64().unwrap();

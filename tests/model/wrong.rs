@@ -1,4 +1,4 @@
-//! Radios that are wrong on purpose: a model that does not catch them proves nothing.
+//! Deliberately faulty radios. The model must detect them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,22 +12,21 @@ use bulbctl::{Result, pass_on};
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
-    /// Of seven writes one is lost, and said to have been carried out.
+    /// One of seven writes is lost but reported as successful.
     LosesWrites,
-    /// Reads give a state that no bulb ever had.
+    /// Reads return a state that no bulb ever had.
     InventsStates,
-    /// Links stay up when their last handle has gone.
+    /// Links stay up after their last handle is dropped.
     LeaksLinks,
-    /// A scan never ends.
+    /// A scan never stops.
     ScansOn,
 }
 
 pub(crate) const LIES: [Lie; 4] = [Lie::LosesWrites, Lie::InventsStates, Lie::LeaksLinks, Lie::ScansOn];
 
-/// A radio with something wrong.
+/// A faulty radio.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) radio: Arc<dyn Radio>,
@@ -69,7 +68,7 @@ impl Radio for Wrong {
     }
 }
 
-/// Where a bulb's notifications come from, and where others can be put among them.
+/// Notifications of a bulb, into which false ones can be inserted.
 type Says = (broadcast::WeakSender<Vec<u8>>, AbortOnDropHandle<()>);
 
 #[derive(Debug)]
@@ -119,7 +118,7 @@ impl Link for WrongLink {
                 sender.send(value).ok();
             }
         });
-        // The stream ends with the link, and so with the task: nobody else holds it open.
+        // The stream ends with the link, and the task with it.
         *self.says.lock().unwrap() = Some((says.downgrade(), AbortOnDropHandle::new(forward)));
         Ok(notifications)
     }

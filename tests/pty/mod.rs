@@ -1,4 +1,5 @@
-//! A program in a pseudo-terminal: what it shows, what is typed, and whether it gives the terminal back as it was.
+//! Runs a program in a pseudo-terminal: reads the screen, sends keys, and checks that the terminal is
+//! restored.
 
 use std::io::{Read, Write};
 use std::num::NonZero;
@@ -21,7 +22,7 @@ fn cells(count: u16) -> NonZero<u16> {
 /// A terminal with a program in it.
 pub(crate) struct Terminal {
     pty: Arc<Pty>,
-    /// Held open, so that what the program did to the terminal can be looked at when it has ended.
+    /// Kept open, so that the terminal's settings can be read after the program has ended.
     pts: Option<Pts>,
     reader: Option<JoinHandle<()>>,
     child: Child,
@@ -32,7 +33,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a program in a terminal of so many columns and rows. Nothing may take longer than `patience`.
+    /// Starts a program in a terminal of this many columns and rows. `patience` is the timeout of every wait.
     pub(crate) fn start(command: Command, (columns, rows): (u16, u16), patience: Duration) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(rows, columns)).unwrap();
@@ -56,7 +57,7 @@ impl Terminal {
         Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, patience, closing }
     }
 
-    /// Waits until the screen is as wanted.
+    /// Waits until the screen matches.
     pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let end = Instant::now() + self.patience;
         let mut parser = self.shown.0.lock().unwrap();
@@ -64,7 +65,7 @@ impl Terminal {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let screen = parser.screen().contents();
-                // Not while the parser is locked: its reader would fail as well.
+                // Panicking with the lock held would make the reader panic too.
                 drop(parser);
                 panic!("{what} never came:\n{screen}");
             }
@@ -72,7 +73,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until all of these are somewhere on the screen.
+    /// Waits until all texts are on the screen.
     pub(crate) fn until_shown(&self, texts: &[&str]) {
         self.until(&format!("{texts:?}"), |screen| {
             let contents = screen.contents();
@@ -84,7 +85,7 @@ impl Terminal {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Presses and releases the left button of the mouse; columns and rows count from 1.
+    /// Clicks the left mouse button. Columns and rows count from 1.
     pub(crate) fn click(&self, column: usize, row: usize) {
         self.keys(&format!("\u{1b}[<0;{column};{row}M\u{1b}[<0;{column};{row}m"));
     }
@@ -94,7 +95,7 @@ impl Terminal {
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
-    /// The program's process.
+    /// Returns the process id.
     #[allow(dead_code, reason = "not every test that uses this file looks at the process")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -104,11 +105,11 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the end; gives the exit code and what is on the screen. The terminal must be as it was.
+    /// Waits for the end and asserts that the terminal was restored. Returns the exit code and the screen.
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let status = self.wait();
         let after = tcgetattr(&*self.pty).unwrap();
-        // With the last handle of its side closed, the rest is read to its end.
+        // Without other handles on its side, the reader gets the end of the output.
         self.pts.take();
         self.reader.take().map(JoinHandle::join).unwrap().unwrap();
         self.until("the terminal as it was", given_back);
@@ -116,14 +117,14 @@ impl Terminal {
         (status.code(), self.contents())
     }
 
-    /// Closes the terminal while the program runs, as closing its window does. Gives the exit code.
+    /// Closes the terminal while the program runs, like closing its window. Returns the exit code.
     #[allow(dead_code, reason = "not every test that uses this file closes the terminal")]
     pub(crate) fn hang_up(mut self) -> Option<i32> {
         self.closing.store(true, Ordering::SeqCst);
-        // The reader has to let go of the terminal first. A new size makes the program draw, which wakes it.
+        // The reader holds the terminal open until it reads something. Resizing makes the program draw.
         self.pty.resize(Size::new(23, 79)).unwrap();
         self.reader.take().map(JoinHandle::join).unwrap().unwrap();
-        // Every handle of the controlling side is closed with this one.
+        // Replacing the last handle closes the terminal.
         let (other, _) = open().unwrap();
         self.pty = Arc::new(other);
         self.wait().code()
@@ -146,14 +147,14 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
-    /// A test that has failed leaves no program behind.
+    /// Ends the program if the test failed.
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// Whether nothing is left of the TUI.
+/// Returns true if the screen is as before the TUI.
 pub(crate) fn given_back(screen: &Screen) -> bool {
     !screen.alternate_screen()
         && !screen.hide_cursor()

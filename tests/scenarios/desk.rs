@@ -8,7 +8,7 @@ use crate::{BOTH, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a session, with a lost link in it", rig: "desk", on: BOTH, play: session },
-    Scenario { name: "lamps of two families", rig: "families", on: BOTH, play: families },
+    Scenario { name: "bulbs of two families", rig: "families", on: BOTH, play: families },
     Scenario { name: "SIGTERM gives bulb and terminal back", rig: "desk", on: BOTH, play: terminated },
 ];
 
@@ -79,7 +79,7 @@ fn families(play: &Play) {
     let desk = play.tui((100, 30));
     desk.until_shown(&["ELK-BLEDOM", "Triones", "scanning"]);
     desk.keys("/elk-bledom\r\r");
-    desk.until_shown(&["● connected", "state unknown", "it never reports", "Kelvin"]);
+    desk.until_shown(&["● connected", "state unknown", "never reports", "Kelvin"]);
     desk.keys("t");
     desk.until("the cursor in the field", |screen| !screen.hide_cursor());
     desk.keys("2700\r");
@@ -111,7 +111,7 @@ fn effect(desk: &Terminal, name: &str) {
     desk.keys("v");
     desk.until_shown(&[" Effects ", "Esc close"]);
     desk.keys(&format!("/{name}"));
-    desk.until_shown(&[&format!("effects with: {name}"), name]);
+    desk.until_shown(&[&format!("filter effects: {name}"), name]);
     desk.keys("\r");
     desk.until("the list closed", |screen| !screen.contents().contains(" Effects "));
 }

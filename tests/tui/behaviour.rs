@@ -1,4 +1,4 @@
-//! What keys, the mouse and the radio make of the desk.
+//! Effects of keys, the mouse and radio events.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn the_selection_stays_with_its_bulb_while_the_list_moves() {
     assert_eq!(desk.model.selected(), Some(&id(1)));
     desk.press(KeyCode::Down);
     assert_eq!(desk.model.selected(), Some(&id(2)));
-    // It comes so near that it is the first now, and a new one is nearer still.
+    // Its signal becomes the strongest, then a new bulb is stronger.
     for _ in 0..30 {
         desk.see(2, "Light-Shelf", -30);
         desk.tick();
@@ -32,7 +32,7 @@ fn the_selection_stays_with_its_bulb_while_the_list_moves() {
     desk.tick();
     assert_eq!(desk.model.selected(), Some(&id(2)));
     assert_eq!(desk.model.listed()[..2], [id(9), id(1)]);
-    // Typing a filter that it does not pass moves on to one that does.
+    // A filter that hides the selected bulb selects one that matches.
     desk.keys("/hall");
     assert_eq!(desk.model.listed(), [id(3)]);
     assert_eq!(desk.model.selected(), Some(&id(3)));
@@ -58,11 +58,11 @@ fn a_bulb_that_is_not_heard_fades_and_goes() {
         desk.see(1, "Light-Desk", -48);
         desk.tick();
     }
-    // The hallway has gone; the shelf too, but it is selected.
+    // Hallway and shelf are silent, but the shelf is selected.
     assert_eq!(desk.model.listed(), [id(1), id(2)]);
     desk.press(KeyCode::Up);
     assert_eq!(desk.model.listed(), [id(1)]);
-    // Without a scan nobody is heard, which says nothing.
+    // Silence means nothing without a scan.
     desk.radio(RadioEvent::Scan(ScanPhase::Off));
     desk.wait(120_000);
     assert_eq!(desk.model.listed(), [id(1)]);
@@ -80,17 +80,17 @@ fn a_slider_is_assumed_under_the_finger_and_settles_on_what_is_reported() {
         [Effect::Change(id(1), brightness(75), 1), Effect::Change(id(1), brightness(70), 2)]
     );
     assert!(desk.screen().contains("on  70 %") && desk.screen().contains("assumed"));
-    // The bulb is still at the first of them: the slider does not jump back.
+    // The bulb still reports the first change: the slider does not jump back.
     let at = |percent| LightState { brightness: Percent::clamped(percent), ..ON };
     desk.bulb(1, DriverEvent::State(BulbState::reported(at(75)), 1));
     assert!(desk.screen().contains("on  70 %"));
     desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
     desk.bulb(1, DriverEvent::State(BulbState::reported(at(70)), 2));
     assert!(desk.screen().contains("reported"));
-    // Somebody else changes it.
+    // Someone else changes it.
     desk.bulb(1, DriverEvent::State(BulbState::reported(at(10)), 2));
     assert!(desk.screen().contains("on  10 %"));
-    // A lost link makes it unknown, never off.
+    // After a lost link the state is unknown, not off.
     desk.bulb(1, DriverEvent::Link(LinkPhase::Waiting(desk.start + Duration::from_secs(60))));
     assert!(desk.screen().contains("state unknown") && !desk.screen().contains("10 %"));
 }
@@ -114,7 +114,7 @@ fn the_controls_change_what_they_say() {
     assert_eq!(changes(&mut desk, KeyCode::Down), []);
     assert_eq!(changes(&mut desk, KeyCode::Right), [brightness(81)]);
     assert_eq!(changes(&mut desk, KeyCode::End), [brightness(100)]);
-    // A held key at the end of a slider asks for nothing.
+    // A held key at the end of a slider sends nothing.
     assert_eq!(changes(&mut desk, KeyCode::Right), []);
     assert_eq!(changes(&mut desk, KeyCode::PageDown), [brightness(90)]);
     (0..3).for_each(|_| desk.press(KeyCode::Down));
@@ -122,12 +122,12 @@ fn the_controls_change_what_they_say() {
     assert_eq!(changes(&mut desk, KeyCode::Home), [color(255, 136, 0)]);
     desk.press(KeyCode::Down);
     assert_eq!(changes(&mut desk, KeyCode::Home), [color(255, 0, 0)]);
-    // Round the circle of hues.
+    // Hues form a circle.
     assert_eq!(changes(&mut desk, KeyCode::Left), [color(255, 0, 4)]);
     desk.press(KeyCode::Down);
     assert_eq!(changes(&mut desk, KeyCode::Home), [color(255, 255, 255)]);
     assert_eq!(changes(&mut desk, KeyCode::End), [color(255, 0, 4)]);
-    // Typing a value, and a colour.
+    // Type a value and a colour.
     desk.press(KeyCode::Enter);
     desk.keys("101");
     assert_eq!(changes(&mut desk, KeyCode::Enter), []);
@@ -135,7 +135,7 @@ fn the_controls_change_what_they_say() {
     assert_eq!(changes(&mut desk, KeyCode::Enter).len(), 1);
     desk.keys("cteal");
     assert_eq!(changes(&mut desk, KeyCode::Enter), [color(0, 0x80, 0x80)]);
-    // Presets are taken with Enter; the colour typed is among the recent ones.
+    // Enter applies a preset. The typed colour is among the recent ones.
     desk.press(KeyCode::Down);
     desk.press(KeyCode::Down);
     desk.press(KeyCode::End);
@@ -155,7 +155,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     desk.keys("jj");
     desk.press(KeyCode::Enter);
     assert!(desk.screen().contains("2 bulbs of @office"), "{}", desk.screen());
-    // One of them is on, so both go off.
+    // One of them is on, so both are switched off.
     desk.keys(" ");
     let off = Change::power(Power::Off);
     assert_eq!(desk.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
@@ -168,12 +168,12 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     desk.bulb(2, DriverEvent::Trouble(refused));
     let screen = desk.screen();
     assert!(screen.contains("✓ Light-Desk") && screen.contains("✗ Light-Shelf"), "{screen}");
-    // Marks that are not connected are told, not passed over.
+    // Marked bulbs that are not connected are counted in a message.
     desk.press(KeyCode::Esc);
     desk.press(KeyCode::End);
     desk.keys("m+");
     assert!(desk.screen().contains("1 of 3 marked bulbs are not connected"), "{}", desk.screen());
-    // Esc takes away one thing after the other.
+    // Esc closes one thing at a time.
     desk.press(KeyCode::Esc);
     assert!(desk.screen().contains("3 marked"));
     desk.press(KeyCode::Esc);
@@ -185,7 +185,7 @@ fn links_are_made_and_given_up() {
     let mut desk = TestDesk::office(80, 24);
     let report = desk.report(1, "Light-Desk", -48);
     desk.press(KeyCode::Enter);
-    // A second Enter while it connects asks for nothing more.
+    // A second Enter while connecting does nothing.
     desk.press(KeyCode::Enter);
     desk.keys("d");
     let [Effect::Connect(connect), Effect::Disconnect(disconnect)] = &desk.effects[..] else {
@@ -211,7 +211,7 @@ fn the_mouse_selects_drags_and_scrolls() {
     desk.effects.clear();
     desk.click(10, 4);
     assert_eq!(desk.model.selected(), Some(&id(2)));
-    // The brightness slider: from its beginning to beyond its end.
+    // Drag the brightness slider past both ends.
     let screen = desk.screen();
     let row = screen.lines().position(|line| line.contains("Brightness")).unwrap();
     let row = u16::try_from(row).unwrap();
@@ -230,7 +230,7 @@ fn the_mouse_selects_drags_and_scrolls() {
         })
         .collect();
     assert_eq!(sent, [0, 53, 100]);
-    // The knob is where the mouse is, in every cell of the track.
+    // The knob is under the mouse in every cell of the track.
     let is_track = |c: &char| matches!(c, '━' | '●');
     let cells = desk.screen().lines().nth(row.into()).unwrap().chars().filter(is_track).count();
     for column in (start..).take(cells) {
@@ -243,9 +243,9 @@ fn the_mouse_selects_drags_and_scrolls() {
     assert!(matches!(desk.effects.last(), Some(Effect::Change(_, change, _)) if *change == brightness(95)));
     desk.mouse(MouseEventKind::ScrollUp, 10, 4);
     assert_eq!(desk.model.selected(), Some(&id(1)));
-    // The names of the panes.
+    // The pane names.
     desk.click(20, 1);
-    assert!(desk.screen().contains("What is sent to bulbs"), "{}", desk.screen());
+    assert!(desk.screen().contains("Frames to and from"), "{}", desk.screen());
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn nothing_is_drawn_without_a_visible_change() {
     }
     desk.tick();
     let _ = desk.model.take_changed();
-    // Reports that change nothing but signals wait for the clock; those out of sight change nothing at all.
+    // Reports that only change the signal wait for the tick. Reports of hidden rows change nothing.
     for round in 0..20 {
         for number in 40..300 {
             desk.see(number, &format!("Light-{number:03}"), -60 - i16::try_from(round % 3).unwrap());
@@ -283,9 +283,9 @@ fn nothing_is_drawn_without_a_visible_change() {
 fn a_note_goes_by_itself_and_a_failure_stays() {
     let mut desk = TestDesk::office(80, 24);
     desk.keys("o");
-    assert!(desk.screen().contains("in the order of names"));
+    assert!(desk.screen().contains("sorted by name"));
     desk.wait(7_000);
-    assert!(!desk.screen().contains("in the order of names"));
+    assert!(!desk.screen().contains("sorted by name"));
     desk.radio(RadioEvent::Failed(bulbctl::Error::ServiceDown));
     desk.wait(60_000);
     assert!(desk.screen().contains("service.down"));

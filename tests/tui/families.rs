@@ -1,4 +1,4 @@
-//! The desk and lamps of every kind: what is offered, what is refused, and how states are known.
+//! Bulbs of every family: which controls they have, what is rejected, and where states come from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ fn profile(name: &str) -> Arc<Profile> {
     Families::default().profile(family, variant).unwrap()
 }
 
-/// What a lamp of this profile advertises in a state.
+/// Returns the advertisement of a bulb of this profile.
 fn advert(desk: &TestDesk, number: u16, name: &str, state: &Light) -> SeenDevice {
     let data = profile(name).advertise(state);
     SeenDevice {
@@ -38,7 +38,7 @@ impl TestDesk {
         self.tick();
     }
 
-    /// Connects a lamp of this profile.
+    /// Connects a bulb of this profile.
     fn hold(&mut self, number: u16, name: &str, state: BulbState) {
         self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
         self.bulb(number, DriverEvent::Recognised(DrivenProfile(profile(name))));
@@ -46,7 +46,7 @@ impl TestDesk {
         self.bulb(number, DriverEvent::State(state, 0));
     }
 
-    /// What has been asked of bulbs since the last time.
+    /// Returns the changes since the last call.
     fn changes(&mut self) -> Vec<Change> {
         let changes = self.effects.drain(..).filter_map(|effect| match effect {
             Effect::Change(_, change, _) => Some(change),
@@ -61,7 +61,7 @@ impl TestDesk {
         u16::try_from(row.unwrap_or_else(|| panic!("no {text}:\n{screen}"))).unwrap()
     }
 
-    /// Moves to a control of the pane by its name.
+    /// Moves to a control by its name.
     fn go(&mut self, control: &str) {
         self.keys("2");
         (0..20).for_each(|_| self.press(KeyCode::Up));
@@ -93,8 +93,8 @@ fn kelvin(kelvin: u16) -> Change {
     Change { kelvin: Some(kelvin), ..Change::default() }
 }
 
-/// A lamp of each kind, as it is after a while.
-fn lamp(kind: &str, width: u16, height: u16) -> TestDesk {
+/// Returns a desk with a bulb of this kind after some use.
+fn bulb_of_kind(kind: &str, width: u16, height: u16) -> TestDesk {
     let mut desk = TestDesk::new(width, height);
     match kind {
         "elk" => {
@@ -146,10 +146,10 @@ fn lamp(kind: &str, width: u16, height: u16) -> TestDesk {
 }
 
 #[test]
-fn every_kind_of_lamp_on_both_sides_of_each_width() {
+fn every_kind_of_bulb_on_both_sides_of_each_width() {
     for kind in ["elk", "zengge", "hue", "govee", "unrecognised"] {
         for (width, height) in [(50, 15), (71, 24), (72, 24), (80, 24), (139, 30), (140, 30)] {
-            let desk = lamp(kind, width, height);
+            let desk = bulb_of_kind(kind, width, height);
             assert_snapshot!(format!("{kind}_{width}x{height}"), desk.screen());
         }
     }
@@ -160,9 +160,9 @@ fn nothing_is_offered_but_to_connect_until_something_speaks_for_a_family() {
     let mut desk = TestDesk::office(80, 24);
     let screen = desk.screen();
     assert!(!screen.contains("Brightness") && screen.contains("Enter connects"), "{screen}");
-    assert!(screen.contains("What it can do is known once"), "{screen}");
+    assert!(screen.contains("Connect to find out"), "{screen}");
     assert!(screen.contains("not known") && screen.contains("undecided: base 5"), "{screen}");
-    // What an advertisement speaks for is shown, and can be used once there is a link.
+    // The advertised family is shown, and can be used once connected.
     desk.advertise(5, "hue", &Light::default());
     desk.keys("G");
     desk.press(KeyCode::Home);
@@ -183,7 +183,7 @@ fn a_state_that_is_advertised_is_shown_as_such() {
     desk.advertise(1, "switchbot", &light);
     let screen = desk.screen();
     assert!(screen.contains("advertised") && screen.contains("▐▌"), "{screen}");
-    // It follows the advertisements; a link that takes the place of them says more.
+    // The state follows the advertisements until a link reports it.
     desk.advertise(1, "switchbot", &Light { power: Some(false), ..light.clone() });
     assert!(desk.screen().contains("off") && desk.screen().contains("··"), "{}", desk.screen());
     desk.hold(1, "switchbot", BulbState::reported(light));
@@ -191,13 +191,13 @@ fn a_state_that_is_advertised_is_shown_as_such() {
 }
 
 #[test]
-fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
+fn a_bulb_that_never_reports_is_assumed_and_nothing_failed() {
     let mut desk = TestDesk::new(80, 24);
     desk.advertise(1, "elk", &Light::default());
     desk.hold(1, "elk", BulbState::unknown());
     let screen = desk.screen();
-    assert!(screen.contains("state unknown") && screen.contains("it never reports"), "{screen}");
-    // It cannot be asked what it is: on first, off next.
+    assert!(screen.contains("state unknown") && screen.contains("never reports"), "{screen}");
+    // Its state is unknown: first on, then off.
     desk.keys(" ");
     assert_eq!(desk.changes(), [Change::power(Power::On)]);
     desk.keys(" ");
@@ -208,13 +208,13 @@ fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
     let screen = desk.screen();
     assert!(screen.contains("assumed: never reports") && !screen.contains("not confirmed"), "{screen}");
     assert!(!screen.contains('~') && !screen.contains('✗'), "{screen}");
-    // A slider without a value starts somewhere, and goes on from there.
+    // A slider without a value gets a default value first.
     desk.go("Kelvin");
     desk.press(KeyCode::Right);
     desk.press(KeyCode::Right);
     assert_eq!(desk.changes(), [kelvin(4650), kelvin(4700)]);
     assert!(desk.screen().contains("4700K"), "{}", desk.screen());
-    // The mouse sets one that has no value yet.
+    // The mouse can set a slider without a value.
     desk.go("White");
     let row = desk.row("▸ White");
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 54, row);
@@ -222,8 +222,8 @@ fn a_lamp_that_never_reports_is_assumed_and_nothing_failed() {
 }
 
 #[test]
-fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
-    let mut desk = lamp("hue", 80, 24);
+fn kelvin_go_from_warm_to_cold_within_the_range_of_the_bulb() {
+    let mut desk = bulb_of_kind("hue", 80, 24);
     desk.effects.clear();
     desk.go("Kelvin");
     for (key, expected) in [
@@ -236,10 +236,10 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
         desk.press(key);
         assert_eq!(desk.changes(), [kelvin(expected)], "{key:?}");
     }
-    // At its end there is nothing new to ask for.
+    // At the end of the slider nothing is sent.
     desk.press(KeyCode::Left);
     assert_eq!(desk.changes(), []);
-    // The track is warm on the left and cold on the right.
+    // The track goes from warm to cold.
     let row = desk.row("▸ Kelvin");
     let buffer = desk.buffer();
     let cells: Vec<Color> = (54..80)
@@ -258,7 +258,7 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
     desk.mouse(MouseEventKind::Drag(MouseButton::Left), 40, row);
     let sent: Vec<u16> = desk.changes().iter().map(|change| change.kelvin.unwrap()).collect();
     assert_eq!((sent.len(), sent[1], sent[2]), (3, 6535, 2000));
-    // One is typed from anywhere; what the lamp cannot do is refused with what it can.
+    // `t` works in every pane. A value out of range is rejected with the range.
     desk.keys("1t9000");
     desk.press(KeyCode::Enter);
     assert!(desk.screen().contains("a whole number from 2000 to 6535"), "{}", desk.screen());
@@ -270,9 +270,9 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_lamp() {
 
 #[test]
 fn effects_are_chosen_from_a_list_that_can_be_filtered() {
-    let mut desk = lamp("zengge", 80, 24);
+    let mut desk = bulb_of_kind("zengge", 80, 24);
     desk.effects.clear();
-    // Beside each other with the arrows.
+    // Arrows select the next effect.
     desk.go("Effect");
     desk.press(KeyCode::Right);
     assert_eq!(desk.changes(), [shown("fade-green")]);
@@ -287,16 +287,16 @@ fn effects_are_chosen_from_a_list_that_can_be_filtered() {
     desk.press(KeyCode::Enter);
     assert_eq!(desk.changes(), [shown("crossfade-red-blue")]);
     assert!(!desk.screen().contains("Effects"), "{}", desk.screen());
-    // From anywhere, and with the mouse.
+    // `v` works in every pane, and a click chooses.
     desk.keys("1v/nothing-like-that");
-    assert!(desk.screen().contains("No effect has"), "{}", desk.screen());
+    assert!(desk.screen().contains("No effect matches"), "{}", desk.screen());
     desk.press(KeyCode::Enter);
     assert_eq!(desk.changes(), []);
     desk.keys("v");
     let row = desk.row("fade-cyan");
     desk.click(20, row);
     assert_eq!(desk.changes(), [shown("fade-cyan")]);
-    // A click beside it closes it.
+    // A click outside closes the list.
     desk.keys("v");
     desk.click(0, 0);
     assert!(!desk.screen().contains(" Effects "));
@@ -319,7 +319,7 @@ fn effects_that_have_numbers_only_are_listed_too() {
 }
 
 #[test]
-fn what_a_lamp_cannot_do_is_no_control_and_refused_from_the_keyboard() {
+fn what_a_bulb_cannot_do_is_no_control_and_refused_from_the_keyboard() {
     let mut desk = TestDesk::office(80, 24);
     desk.connect(1, ON);
     desk.effects.clear();
@@ -328,13 +328,13 @@ fn what_a_lamp_cannot_do_is_no_control_and_refused_from_the_keyboard() {
     desk.keys("t");
     assert!(desk.screen().contains("bulb.unsupported") && desk.changes().is_empty(), "{}", desk.screen());
     desk.keys("v");
-    assert!(desk.screen().contains("has no effects"), "{}", desk.screen());
+    assert!(desk.screen().contains("has no known effects"), "{}", desk.screen());
     assert_eq!(desk.changes(), []);
 }
 
 #[test]
-fn a_speed_is_offered_while_the_lamp_takes_one() {
-    let mut desk = lamp("zengge", 80, 24);
+fn a_speed_is_offered_while_the_bulb_takes_one() {
+    let mut desk = bulb_of_kind("zengge", 80, 24);
     desk.go("Speed");
     desk.effects.clear();
     desk.press(KeyCode::Right);
@@ -360,9 +360,9 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
     desk.hold(3, "zengge", BulbState::reported(ON));
     desk.keys("M");
     desk.effects.clear();
-    // What any of them can do is offered; what one cannot is not sent to it, and said.
+    // Controls of any marked bulb are shown. A bulb without the control gets nothing, and a message says so.
     let screen = desk.screen();
-    assert!(screen.contains("drives 3 marked") && screen.contains("Kelvin"), "{screen}");
+    assert!(screen.contains("controls 3 marked") && screen.contains("Kelvin"), "{screen}");
     desk.keys("t4000");
     desk.press(KeyCode::Enter);
     let sent: Vec<_> = desk
@@ -388,20 +388,20 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
     assert_eq!(sign(&desk, names[0].trim()), '…');
     assert_eq!(sign(&desk, &names[1]), '✓');
     assert_eq!(sign(&desk, &names[2]), '✗');
-    // Held down, it is said once.
+    // A held key shows the message once.
     desk.go("Kelvin");
     (0..5).for_each(|_| desk.press(KeyCode::Right));
     desk.keys("e");
     assert_eq!(desk.screen().matches("bulb.unsupported").count(), 1, "{}", desk.screen());
     desk.press(KeyCode::Esc);
-    // Of the effects the list says how many have them.
+    // The list counts the bulbs that have an effect.
     desk.keys("v");
     assert!(desk.screen().contains("1 of 3 bulbs"), "{}", desk.screen());
 }
 
 #[test]
 fn what_turned_out_to_be_no_bulb_says_so_until_it_is_tried_again() {
-    let mut desk = lamp("unrecognised", 80, 24);
+    let mut desk = bulb_of_kind("unrecognised", 80, 24);
     let screen = desk.screen();
     assert!(screen.contains("profile.unknown") && !screen.contains("Brightness"), "{screen}");
     desk.press(KeyCode::Enter);

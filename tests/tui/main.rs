@@ -1,5 +1,5 @@
-//! The TUI: whole screens from scripted events, properties of the update, sessions on the sim radio, and the real program in a
-//! pseudo-terminal.
+//! The TUI: screens from scripted events, properties of the update, sessions on the sim radio, and the real
+//! program in a pseudo-terminal.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

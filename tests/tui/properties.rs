@@ -1,4 +1,4 @@
-//! Whatever happens, in whatever order: nothing panics, and the selection is in the list.
+//! Random event sequences: nothing panics, and the selected device is in the list.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::test_desk::{TestDesk, id};
 
-/// Something that may happen.
+/// A random event.
 #[derive(Clone, Debug)]
 enum Step {
     Key(KeyCode, KeyModifiers),
@@ -67,7 +67,7 @@ fn light() -> impl Strategy<Value = LightState> {
     })
 }
 
-/// A lamp of any family turns out to be driven as it is.
+/// A driver recognises a random family.
 fn recognised() -> impl Strategy<Value = DriverEvent> {
     let names = ["base", "elk", "zengge", "hue", "sp110e", "govee:encrypted", "lednetwf", "switchbot"];
     proptest::sample::select(names.to_vec()).prop_map(|name| {
@@ -160,7 +160,7 @@ proptest! {
             }
             let _ = desk.screen();
         }
-        // Only known bulbs are asked for anything.
+        // Effects only name known bulbs.
         for effect in &desk.effects {
             let bulb = match effect {
                 Effect::Change(bulb, ..) | Effect::RetryNow(bulb) => bulb,

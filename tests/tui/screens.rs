@@ -1,4 +1,4 @@
-//! Whole screens. Review a difference with `cargo insta review`.
+//! Snapshots of whole screens. Review changes with `cargo insta review`.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use ratatui::style::{Color, Modifier};
 
 use super::test_desk::{ON, TestDesk, id};
 
-/// Everything is on it: bulbs in different states, frames, device information.
+/// Returns a full desk: bulbs in different states, frames, device information.
 fn busy(width: u16, height: u16) -> TestDesk {
     let mut desk = TestDesk::office(width, height);
     desk.connect(1, ON);
@@ -83,7 +83,7 @@ fn one_pane_at_a_time_where_there_is_little_room() {
     let mut desk = busy(50, 15);
     desk.press(KeyCode::Tab);
     assert_snapshot!("small_bulb", desk.screen());
-    // On the last control, what is below it comes into view.
+    // The last control scrolls to the end of the pane.
     desk.press(KeyCode::End);
     (0..9).for_each(|_| desk.press(KeyCode::Down));
     assert_snapshot!("small_bulb_end", desk.screen());
@@ -103,11 +103,11 @@ fn nothing_heard_and_nothing_to_hear_with() {
     assert!(desk.screen().contains("rfkill unblock"));
     desk.see(4, "JBL Flip 5", -66);
     desk.radio(RadioEvent::Adapter(AdapterState::On));
-    assert!(desk.screen().contains("1 other device is"), "{}", desk.screen());
+    assert!(desk.screen().contains("but 1 other"), "{}", desk.screen());
     desk.keys("a");
     assert!(desk.screen().contains("JBL Flip 5"));
     desk.keys("/zzz");
-    assert!(desk.screen().contains("Nothing has \"zzz\""), "{}", desk.screen());
+    assert!(desk.screen().contains("Nothing matches \"zzz\""), "{}", desk.screen());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn names_that_are_wide_combined_right_to_left_hostile_or_long() {
         desk.keys("ao");
         desk.wait(10_000);
         assert_snapshot!(format!("names_{width}"), desk.screen());
-        // No column is shifted: the frame on the right of the list is in one line.
+        // No name shifts a column: the right border of the list is straight.
         let buffer = desk.buffer();
         let edge =
             (0..width).filter(|column| ["┃", "│"].contains(&buffer[(*column, 3)].symbol())).nth(1).unwrap();
@@ -164,7 +164,7 @@ fn every_state_of_a_bulb() {
     let mut desk = TestDesk::office(80, 24);
     let mut shown = Vec::new();
     let mut look = |desk: &TestDesk, what: &str| {
-        // The bulb's row, its first rows in the pane, and the message.
+        // The bulb's row, the first rows of its pane, and the message.
         let screen = desk.screen();
         let lines: Vec<&str> = screen.lines().skip(3).take(4).chain(screen.lines().nth(22)).collect();
         shown.push(format!("-- {what}\n{}", lines.join("\n")));
@@ -253,12 +253,12 @@ fn colours_are_what_the_terminal_shows() {
         desk.see(1, "Light-Desk", -48);
         desk.connect(1, ON);
         let buffer = desk.buffer();
-        let lamp = (0..80).find(|column| *column > 40 && buffer[(*column, 5)].symbol() == "█").unwrap();
-        assert_eq!(buffer[(lamp, 5)].fg, expected, "{depth:?}");
-        // The swatch in the list is not reversed by the cursor that stands on it.
+        let preview = (0..80).find(|column| *column > 40 && buffer[(*column, 5)].symbol() == "█").unwrap();
+        assert_eq!(buffer[(preview, 5)].fg, expected, "{depth:?}");
+        // The colour in the list is not reversed by the cursor.
         assert_eq!(buffer[(5, 3)].fg, expected, "{depth:?}");
         assert!(depth == Depth::None || !buffer[(5, 3)].modifier.contains(Modifier::REVERSED));
-        // Text is in the terminal's own colours, which fit its background.
+        // Text keeps the terminal's own colours.
         let painted: Vec<Color> =
             buffer.content.iter().map(|cell| cell.bg).filter(|bg| *bg != Color::Reset).collect();
         assert_eq!(painted, [], "{depth:?}");

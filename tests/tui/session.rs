@@ -1,4 +1,4 @@
-//! Sessions of the desk on the sim radio, on a paused clock.
+//! Sessions of the desk on the sim radio and the paused clock.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use ratatui::backend::TestBackend;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-/// A desk on the bulbs of a rig; the radio can be opened after so many failures.
+/// Opens a desk on a rig. Opening the radio fails this many times first.
 async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
     let path = dir.path().join("rig.toml");
     std::fs::write(&path, rig).unwrap();
@@ -60,7 +60,7 @@ async fn pass(desk: &mut Desk, ms: u64) {
     desk.run_for(Duration::from_millis(ms)).await.unwrap();
 }
 
-/// What was written to the bulbs, in hex.
+/// Returns the writes to bulbs as hex.
 fn writes(log: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(log).unwrap();
     let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
@@ -97,7 +97,7 @@ async fn from_scan_to_quit() {
         "{shown}"
     );
     assert!(shown.contains("87 %") && shown.contains("scanning"), "{shown}");
-    // A key that is held: a press every 5 ms, of which the bulb takes one every 20 ms; the last one arrives.
+    // A held key repeats every 5 ms, the bulb accepts a write every 20 ms. The last value arrives.
     press(&mut desk, &[KeyCode::Enter, KeyCode::Down]).await;
     press(&mut desk, &[KeyCode::Left; 50]).await;
     pass(&mut desk, 500).await;
@@ -127,7 +127,7 @@ async fn a_link_that_drops_is_shown_at_once_and_made_again() {
     assert!(screen(&desk).contains("● connected"));
     pass(&mut desk, 300).await;
     let shown = screen(&desk);
-    assert!(shown.contains("link.lost") && shown.contains("↻ again in 1 s"), "{shown}");
+    assert!(shown.contains("link.lost") && shown.contains("↻ retry in 1 s"), "{shown}");
     assert!(shown.contains("state unknown"), "{shown}");
     pass(&mut desk, 2500).await;
     let shown = screen(&desk);
@@ -187,7 +187,7 @@ async fn frames_are_written_to_a_new_file_only() {
         let _ = desk.handle(Event::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
         let _ = desk.handle(Event::Paste(file.display().to_string()));
         press(&mut desk, &[KeyCode::Enter]).await;
-        // The paused clock waits for what is written.
+        // The paused clock waits for the file.
         pass(&mut desk, 100).await;
     }
     assert!(screen(&desk).contains("usage.file_unwritable"), "{}", screen(&desk));
@@ -196,7 +196,7 @@ async fn frames_are_written_to_a_new_file_only() {
     desk.close().await;
 }
 
-/// Selects the bulb of this name, and goes to its pane.
+/// Selects a bulb by name and goes to its pane.
 async fn choose(desk: &mut Desk, name: &str) {
     press(desk, &[KeyCode::Char('1'), KeyCode::Esc, KeyCode::Esc, KeyCode::Char('/')]).await;
     let _ = desk.handle(Event::Paste(name.to_owned()));
@@ -204,21 +204,21 @@ async fn choose(desk: &mut Desk, name: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
+async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     let dir = TempDir::new().unwrap();
     let mut desk = desk(&dir, include_str!("../../fixtures/rigs/families.toml"), 0).await;
     pass(&mut desk, 3000).await;
-    // What is advertised is shown before there is a link.
+    // The advertised state is shown without a link.
     choose(&mut desk, "C4:11:00:00:01:0A").await;
     let shown = screen(&desk);
     assert!(shown.contains("on  55 %") && shown.contains("advertised") && shown.contains("▐▌"), "{shown}");
 
-    // One that never reports: unknown, then assumed, and nothing failed.
+    // A bulb that never reports: unknown, then assumed, no failure.
     choose(&mut desk, "ELK-BLEDOM").await;
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 3000).await;
     let shown = screen(&desk);
-    assert!(shown.contains("● connected") && shown.contains("it never reports"), "{shown}");
+    assert!(shown.contains("● connected") && shown.contains("never reports"), "{shown}");
     press(&mut desk, &[KeyCode::Char('t')]).await;
     let _ = desk.handle(Event::Paste("2700".to_owned()));
     press(&mut desk, &[KeyCode::Enter]).await;
@@ -229,7 +229,7 @@ async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
     let sent = writes(&dir.path().join("log"));
     assert_eq!(sent.last().map(String::as_str), Some("7e0605026400ff10ef"));
 
-    // One that is asked: an effect from the list is confirmed, and the frames are told in its words.
+    // A bulb that answers queries: the effect is confirmed, and frames are decoded.
     choose(&mut desk, "Triones").await;
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 3000).await;
@@ -244,7 +244,7 @@ async fn lamps_of_several_families_are_driven_by_what_they_can_do() {
     assert!(shown.contains("bb2610") && shown.contains("fade-red"), "{shown}");
     assert!(shown.contains("a question"), "{shown}");
 
-    // One that is known by sight only.
+    // A bulb that is recognised but not supported.
     choose(&mut desk, "GVH600").await;
     press(&mut desk, &[KeyCode::Enter]).await;
     pass(&mut desk, 5000).await;

@@ -10,11 +10,11 @@ use vt100::Screen;
 
 use super::pty::{Terminal, given_back};
 
-/// How long anything may take: far longer than it does, as machines that test are busy.
+/// Timeout of every wait. Much longer than needed, as test machines are busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 const BULBCTL: &str = env!("CARGO_BIN_EXE_bulbctl");
 
-/// A program in a terminal of 80×24, with a home and a world of its own.
+/// Starts a program in a terminal of 80×24, with its own home and virtual radio.
 fn run(dir: &TempDir, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
     let mut command = Command::new(program);
     command
@@ -51,8 +51,8 @@ fn from_scan_to_quit_with_resizes() {
     terminal.resize(50, 15);
     terminal.until_shown(&["Brightness"]);
     terminal.resize(80, 24);
-    // The mouse: on the beginning of the brightness slider.
-    // Rows come from top to bottom: with the last one, all are there.
+    // Click the start of the brightness slider.
+    // The terminal draws from top to bottom, so the last row comes last.
     terminal.until("the bulb's last row", |screen| {
         let text = screen.contents();
         text.contains("by signal") && text.contains("Device")
@@ -65,13 +65,13 @@ fn from_scan_to_quit_with_resizes() {
 }
 
 #[test]
-fn lamps_of_other_families_have_controls_of_their_own() {
+fn bulbs_of_other_families_have_controls_of_their_own() {
     let dir = TempDir::new().unwrap();
     let terminal = tui(&dir, &[("BULBCTL_ADAPTER", "sim:families")]);
     terminal.until_shown(&["Triones", "scanning"]);
-    // One that never tells its state: what is chosen is assumed.
+    // A bulb that never reports its state.
     terminal.keys("/elk-bledom\r\r");
-    terminal.until_shown(&["● connected", "it never reports", "Kelvin"]);
+    terminal.until_shown(&["● connected", "never reports", "Kelvin"]);
     terminal.keys("t2700\r");
     terminal.until_shown(&["2700K", "assumed: never reports"]);
     terminal.keys("v");
@@ -80,7 +80,7 @@ fn lamps_of_other_families_have_controls_of_their_own() {
     terminal.until("an effect", |screen| {
         screen.contents().contains("▓▒░") && screen.contents().contains("assumed: never reports")
     });
-    // One that is asked: the slider of its temperature, with the mouse, and what it reports.
+    // A bulb that answers queries.
     terminal.keys("\u{1b}");
     terminal.until_shown(&["Hue color lamp"]);
     terminal.keys("/hue color\r\r");
@@ -98,20 +98,20 @@ fn keys_are_taken_when_nothing_else_happens() {
     let rig = dir.path().join("empty.toml");
     std::fs::write(&rig, "rig = 1\n").unwrap();
     let terminal = tui(&dir, &[("BULBCTL_ADAPTER", &format!("sim:{}", rig.display()))]);
-    terminal.until_shown(&["Nothing heard"]);
+    terminal.until_shown(&["No devices found"]);
     terminal.keys("s");
     terminal.until_shown(&["scan is off"]);
     for _ in 0..3 {
         terminal.keys("?");
         terminal.until_shown(&["Everywhere"]);
         terminal.keys("\u{1b}");
-        terminal.until_shown(&["Nothing heard"]);
+        terminal.until_shown(&["No devices found"]);
     }
     terminal.keys("q");
     assert_eq!(terminal.end(), (Some(0), String::new()));
 }
 
-/// A program in a terminal whose bulb is connected, and the log of the virtual radio.
+/// Starts a program and connects a bulb. Returns the log of the virtual radio too.
 fn connected(dir: &TempDir, program: &str, arguments: &[&str], env: &[(&str, &str)]) -> (Terminal, PathBuf) {
     let log = dir.path().join("log");
     let _ = std::fs::remove_file(&log);
@@ -123,7 +123,7 @@ fn connected(dir: &TempDir, program: &str, arguments: &[&str], env: &[(&str, &st
     (terminal, log)
 }
 
-/// Waits until every link in the log of the virtual radio was closed.
+/// Waits until every link in the log is closed.
 fn assert_closed(log: &Path) {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -161,7 +161,7 @@ fn a_terminal_that_is_closed_ends_it_and_its_links() {
         assert_eq!(terminal.hang_up(), Some(130), "{arguments:?}");
         assert_closed(&log);
     }
-    // A process that the terminal does not control gets no SIGHUP. The file shows its exit code.
+    // A process that the terminal does not control gets no SIGHUP.
     let script = "trap '' HUP; setsid -w \"$BULBCTL\" tui; echo $? >~/code";
     let (terminal, log) = connected(&dir, "sh", &["-c", script], &[]);
     terminal.hang_up();
@@ -212,7 +212,7 @@ fn a_shell_can_suspend_and_resume_it() {
     shell.keys("fg\r");
     shell.until("the desk", |screen| screen.alternate_screen() && screen.contents().contains("Light-Desk"));
     shell.keys("q");
-    // What is typed before the shell reads again would still be the desk's.
+    // The desk would still read keys that come before the shell's prompt.
     shell.until("the shell", |screen| given_back(screen) && screen.contents().trim_end().ends_with("ready>"));
     shell.keys("exit\r");
     assert_eq!(shell.end().0, Some(0));
@@ -261,12 +261,12 @@ fn where_no_shell_waits_it_goes_on() {
 #[test]
 fn a_panic_gives_the_terminal_back_before_anything_is_said() {
     let dir = TempDir::new().unwrap();
-    // In the loop that owns the terminal.
+    // In the main loop.
     let terminal = tui(&dir, &[("BULBCTL_TUI_PANIC", "desk")]);
     let (code, screen) = terminal.end();
     assert_eq!(code, Some(1), "{screen}");
     assert!(screen.contains("unexpected failure") && screen.contains("on purpose"), "{screen}");
-    // In a task: the desk goes on, and shows it as a message of its own.
+    // In a task: the desk continues and shows a message.
     let terminal = tui(&dir, &[("BULBCTL_TUI_PANIC", "task")]);
     terminal.until("the message", |screen| {
         let row = screen.rows(0, 80).nth(22).unwrap_or_default();

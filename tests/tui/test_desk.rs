@@ -1,4 +1,4 @@
-//! A desk without radio and terminal, to which anything can happen.
+//! A desk without radio and terminal, driven by scripted events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl TestDesk {
         desk
     }
 
-    /// Three bulbs, of which the second has told its service, and a stranger.
+    /// Returns a desk with three bulbs and another device. The second bulb advertises its service.
     pub(crate) fn office(width: u16, height: u16) -> Self {
         let mut desk = Self::new(width, height);
         desk.see(1, "Light-Desk", -48);
@@ -129,7 +129,7 @@ impl TestDesk {
         self.wait(500);
     }
 
-    /// Lets the clock tick for so long, as far as it wants to.
+    /// Advances the clock with its ticks.
     pub(crate) fn wait(&mut self, ms: u64) {
         let end = self.now + Duration::from_millis(ms);
         while let Some(next) = self.model.next_tick().filter(|next| *next <= end) {
@@ -147,7 +147,7 @@ impl TestDesk {
         self.event(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
     }
 
-    /// Types letters, each a key.
+    /// Types letters.
     pub(crate) fn keys(&mut self, text: &str) {
         text.chars().for_each(|c| self.press(KeyCode::Char(c)));
     }
@@ -166,7 +166,7 @@ impl TestDesk {
         terminal.draw(|frame| view(&self.model, frame)).unwrap().buffer.clone()
     }
 
-    /// The screen's text, and the cells' colours only where a test looks at them.
+    /// Returns the text on the screen.
     pub(crate) fn screen(&self) -> String {
         let buffer = self.buffer();
         let rows = (0..self.size.1).map(|row| {

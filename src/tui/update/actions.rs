@@ -3,7 +3,7 @@
 use bulb_protocol::Rgb;
 
 use super::super::control::{
-    self, Control, change_to, default_value, range, round_to_step, shown_bulb, value, visible_controls,
+    self, Control, change_to, default_value, range, round_to_step, shown_bulb, value,
 };
 use super::super::device::{ChangeOutcome, Device, LinkState};
 use super::super::event::Effect;
@@ -60,7 +60,7 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
         model.show_error(error, Some(who));
     }
     match targets.len() {
-        0 => model.show_info("no bulb is selected"),
+        0 => model.show_info("no bulb selected"),
         1 if down == 1 => model.show_info(format!("{name} is not connected: Enter connects it")),
         of if down > 0 => model.show_info(format!("{down} of {of} marked bulbs are not connected")),
         _ => {}
@@ -148,8 +148,8 @@ pub(super) fn open_effects(model: &mut Model) {
     let shown = shown_bulb.and_then(|device| device.light()?.effect.clone());
     if all.is_empty() {
         let text = match shown_bulb.and_then(Device::family) {
-            Some(family) => format!("{name} has no effects that are known ({family})"),
-            None => "which effects there are is known once a bulb is".to_owned(),
+            Some(family) => format!("{name} has no known effects ({family})"),
+            None => "connect first to see the effects".to_owned(),
         };
         return model.show_info(text);
     }
@@ -196,7 +196,7 @@ pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
 pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     if targets.is_empty() {
-        return model.show_info("no bulb is selected");
+        return model.show_info("no bulb selected");
     }
     let mut asked = false;
     for id in &targets {
@@ -256,7 +256,7 @@ pub(super) fn mark_group(model: &mut Model) {
     model.marked = members.map(|device| device.id().clone()).collect();
     let (name, count) = (group.name.clone(), model.marked.len());
     model.show_info(match count {
-        0 => format!("no bulb of @{name} has been heard"),
+        0 => format!("no bulb of @{name} is in range"),
         1 => format!("1 bulb of @{name} is marked"),
         _ => format!("{count} bulbs of @{name} are marked"),
     });
@@ -270,9 +270,9 @@ pub(super) fn next_order(model: &mut Model) {
         Sort::Address => Sort::Signal,
     };
     model.show_info(match model.sort {
-        Sort::Signal => "in the order of signal strength",
-        Sort::Name => "in the order of names",
-        Sort::Address => "in the order of addresses",
+        Sort::Signal => "sorted by signal strength",
+        Sort::Name => "sorted by name",
+        Sort::Address => "sorted by address",
     });
     model.reorder();
 }
@@ -280,11 +280,11 @@ pub(super) fn next_order(model: &mut Model) {
 /// Handles keys of the bulb pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.selected_device() else { return };
-    let visible_controls = visible_controls(model);
     let up = model.targets().any(Device::is_connected) || device.is_connected();
-    let place = visible_controls.iter().position(|control| *control == model.control).unwrap_or_default();
-    let last = visible_controls.len().saturating_sub(1);
-    let go = |index: usize| visible_controls.get(index).copied().unwrap_or_default();
+    let place = model.controls.iter().position(|control| *control == model.control).unwrap_or_default();
+    let last = model.controls.len().saturating_sub(1);
+    let controls = model.controls.clone();
+    let go = |index: usize| controls.get(index).copied().unwrap_or_default();
     match action {
         Action::Up => model.control = go(place.saturating_sub(1)),
         Action::Down => model.control = go((place + 1).min(last)),

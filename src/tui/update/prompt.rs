@@ -94,7 +94,7 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
         Prompt::Color => match color::parse(text) {
             Ok(color) => actions::color(model, color, effects),
             Err(_) => {
-                let fault = format!("{text:?} is no colour: write {FORMS}");
+                let fault = format!("{text:?} is not a colour. Use {FORMS}");
                 model.prompt_error = Some(fault);
                 model.prompt = Some((what, input));
             }
@@ -117,7 +117,7 @@ fn number(model: &mut Model, control: Control, typed: (Prompt, Input), effects: 
     match typed.1.value().trim().trim_end_matches(['%', '°', ' ', 'K', 'k']).parse() {
         Ok(value) if (least..=most).contains(&value) => actions::set(model, control, value, effects),
         _ => {
-            model.prompt_error = Some(format!("a whole number from {least} to {most} is needed"));
+            model.prompt_error = Some(format!("enter a whole number from {least} to {most}"));
             model.prompt = Some(typed);
         }
     }

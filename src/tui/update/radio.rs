@@ -47,8 +47,8 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
         }
         RadioEvent::FramesSaved(count, path) => {
             let path = path.display().to_string();
-            let frames = if count == 1 { "frame is" } else { "frames are" };
-            model.show_info(format!("{count} {frames} in {}", sanitise(&path)));
+            let frames = if count == 1 { "frame" } else { "frames" };
+            model.show_info(format!("saved {count} {frames} to {}", sanitise(&path)));
         }
     }
 }

@@ -83,7 +83,7 @@ impl DetailWriter<'_> {
         let text = color.map_or_else(|| "—".to_owned(), |color| color.to_string());
         let mut spans = vec![Span::raw(fit(&text, 9))];
         if device.is_connected() {
-            spans.push(Span::styled(if here { "Enter types one" } else { "c types one" }, dim()));
+            spans.push(Span::styled(if here { "Enter to type" } else { "c to type" }, dim()));
         }
         spans
     }
@@ -111,7 +111,7 @@ impl DetailWriter<'_> {
             });
         }
         if spans.is_empty() {
-            spans.push(Span::styled("none so far", dim()));
+            spans.push(Span::styled("none yet", dim()));
         }
         spans
     }
@@ -127,7 +127,7 @@ impl DetailWriter<'_> {
             (false, _) => dim(),
         };
         let room = usize::from(widths.track + widths.value);
-        let how = if here { "Enter lists them" } else { "v lists them" };
+        let how = if here { "Enter to list" } else { "v to list" };
         let name = cut(&name, room.saturating_sub(how.width() + 2)).into_owned();
         let mut spans = vec![Span::styled(name, style)];
         if device.is_connected() {

@@ -24,9 +24,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let focused = model.pane == Pane::Detail;
     let rows = inner(area);
     let Some(device) = model.selected_device() else {
-        frame.render_widget(pane(model, Line::styled(" No bulb is selected ", bold()), focused), area);
+        frame.render_widget(pane(model, Line::styled(" No bulb selected ", bold()), focused), area);
         let lines: Vec<Line<'_>> = wrap(
-            "Choose one from the list, and press Enter to connect.",
+            "Select a bulb in the list and press Enter to connect.",
             usize::from(rows.width.saturating_sub(2)),
         )
         .into_iter()
@@ -42,7 +42,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let fits = device.label().width() + long.width() <= room;
         (if fits && !device.driven { long } else { family }, dim())
     } else {
-        (format!(" drives {} marked ", model.marked.len()), model.depth.attention())
+        (format!(" controls {} marked ", model.marked.len()), model.depth.attention())
     };
     let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
     let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
@@ -95,9 +95,9 @@ impl DetailWriter<'_> {
             LinkState::Connecting(attempt) => (format!("◌ attempt {attempt}"), depth.accent()),
             LinkState::Waiting(until) => {
                 let seconds = until.saturating_sub(self.model.now).as_secs_f64().ceil();
-                (format!("↻ again in {seconds} s"), depth.attention())
+                (format!("↻ retry in {seconds} s"), depth.attention())
             }
-            LinkState::None if self.device.seen.connected => ("◇ held elsewhere".to_owned(), dim()),
+            LinkState::None if self.device.seen.connected => ("◇ connected elsewhere".to_owned(), dim()),
             LinkState::None => ("not connected".to_owned(), dim()),
         };
         let address = self.device.address();
@@ -130,7 +130,7 @@ impl DetailWriter<'_> {
             }
             (0, None) => spans.push(Span::styled("state unknown", dim())),
             (1, None) if self.device.is_connected() && !self.device.reports_state() => {
-                spans.push(Span::styled("it never reports", dim()));
+                spans.push(Span::styled("never reports", dim()));
             }
             (1, None) if !self.device.wants_link() => spans.push(Span::styled("Enter connects", dim())),
             _ => {}
@@ -205,9 +205,9 @@ impl DetailWriter<'_> {
         let own = device.candidates.iter().find(|one| Some(one.family.as_str()) == family);
         let evidence = own.map(|one| one.evidence.iter().map(|evidence| evidence.text.as_str()));
         let text = match (family, evidence) {
-            (Some(_), _) if device.profile_configured => "it was named for this bulb".to_owned(),
+            (Some(_), _) if device.profile_configured => "set for this bulb by you".to_owned(),
             (Some(_), Some(evidence)) => evidence.collect::<Vec<_>>().join("; "),
-            (Some(_), None) => "its GATT table, and what was read".to_owned(),
+            (Some(_), None) => "GATT table and values read".to_owned(),
             (None, _) => undecided(device),
         };
         cut(&plain(&text), self.room()).into_owned()
@@ -231,7 +231,7 @@ impl DetailWriter<'_> {
                 let full = usize::from(battery.percent).div_ceil(10);
                 let style =
                     if battery.percent <= 15 { self.depth().failure() } else { self.depth().success() };
-                let source = if battery.source == BatterySource::Bluez { "  as BlueZ has it" } else { "" };
+                let source = if battery.source == BatterySource::Bluez { "  from BlueZ" } else { "" };
                 vec![
                     Span::styled("▰".repeat(full), style),
                     Span::styled("▱".repeat(10_usize.saturating_sub(full)), dim()),
@@ -257,7 +257,7 @@ impl DetailWriter<'_> {
         if self.device.is_connected() {
             facts.push(match self.device.latency {
                 Some(latency) => format!("answers in {} ms", latency.as_millis()),
-                None => "up".to_owned(),
+                None => "connected".to_owned(),
             });
         }
         if self.device.link_losses > 0 {
@@ -279,7 +279,7 @@ impl DetailWriter<'_> {
             version("hw", &info.hardware),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        let text = if text.is_empty() { "says nothing of itself".to_owned() } else { plain(&text) };
+        let text = if text.is_empty() { "no information".to_owned() } else { plain(&text) };
         vec![Span::raw(cut(&text, self.room()).into_owned())]
     }
 
@@ -295,11 +295,11 @@ pub(crate) fn notice(device: &Device, width: u16) -> Vec<String> {
     let text = match (&device.refusal, device.profile.as_deref()) {
         (Some((code, text)), _) => format!("{code}: {text}"),
         (None, Some(profile)) => match &profile.unsupported {
-            Some(reason) => format!("{} cannot be driven: {}", profile.full_name(), plain(reason)),
+            Some(reason) => format!("{} is not supported: {}", profile.full_name(), plain(reason)),
             None => return Vec::new(),
         },
         (None, None) if !device.wants_link() && device.bulb => {
-            "What it can do is known once its GATT table has been seen.".to_owned()
+            "Connect to find out what it can do.".to_owned()
         }
         (None, None) => return Vec::new(),
     };
@@ -312,11 +312,7 @@ fn undecided(device: &Device) -> String {
     let near = device.candidates.iter().filter(|one| one.score + MIN_LEAD > first);
     let names: Vec<String> =
         near.take(4).map(|one| format!("{} {}", crate::bulb::families::full_name(one), one.score)).collect();
-    if names.is_empty() {
-        "nothing speaks for a family".to_owned()
-    } else {
-        format!("undecided: {}", names.join(", "))
-    }
+    if names.is_empty() { "no family matches".to_owned() } else { format!("undecided: {}", names.join(", ")) }
 }
 
 /// Returns true if the colour preview has only one row.

@@ -20,7 +20,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         title.push(Span::styled(format!("paused, {} more ", log.new_since_pause()), model.depth.attention()));
     }
     if !log.filter().is_empty() {
-        title.push(Span::styled(format!("with {:?} ", cut(log.filter(), 20)), dim()));
+        title.push(Span::styled(format!("filter {:?} ", cut(log.filter(), 20)), dim()));
     }
     if log.missed > 0 {
         title.push(Span::styled(format!("{} missed ", log.missed), model.depth.attention()));
@@ -35,9 +35,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let page = log.page(usize::from(rows.height));
     if page.is_empty() {
         let text = if log.filter().is_empty() {
-            "What is sent to bulbs and what they send appears here."
+            "Frames to and from bulbs appear here."
         } else {
-            "No frame has that in it. Esc shows all."
+            "No frame matches. Esc clears the filter."
         };
         let lines: Vec<Line<'_>> = wrap(text, usize::from(rows.width.saturating_sub(2)))
             .into_iter()

@@ -108,17 +108,17 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let hidden = model.devices.len();
     let text = if !model.filter.is_empty() {
-        format!("Nothing has {:?} in its name or address. Esc shows all.", model.filter)
+        format!("Nothing matches {:?}. Esc clears the filter.", model.filter)
     } else if model.banner.is_some() {
-        "Bluetooth cannot be used at present.".to_owned()
+        "Bluetooth is not usable at the moment.".to_owned()
     } else if hidden > 0 && !model.show_all {
-        let other = if hidden == 1 { "device is" } else { "devices are" };
-        format!("No bulbs so far; {hidden} other {other} in reach. Press a to see them.")
+        let other = if hidden == 1 { "device" } else { "devices" };
+        format!("No bulbs found yet, but {hidden} other {other}. Press a to show all.")
     } else if model.scan == ScanPhase::On {
-        "Nothing heard so far. Is the bulb powered, near, and free? One that a phone holds does not advertise."
+        "No devices found yet. Check that the bulb has power, is near, and is not connected to a phone."
             .to_owned()
     } else {
-        "Nothing heard so far. Press s to scan.".to_owned()
+        "No devices found yet. Press s to scan.".to_owned()
     };
     let width = usize::from(area.width.saturating_sub(2));
     let lines: Vec<Line<'_>> = wrap(&text, width).into_iter().map(|line| Line::styled(line, dim())).collect();

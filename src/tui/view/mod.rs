@@ -13,7 +13,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
-use super::control::{Control, visible_controls};
+use super::control::Control;
 use super::event::ScanPhase;
 use super::keys::{Binding, KeyContext, TABLE};
 use super::layout::{MIN_SIZE, too_small};
@@ -61,7 +61,7 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
 fn small(model: &Model, frame: &mut Frame<'_>) {
     let (width, height) = model.size;
     let text = format!(
-        "terminal too small: {width}×{height}, at least {}×{} is needed (q quits)",
+        "terminal too small: {width}×{height}, needs at least {}×{} (q quits)",
         MIN_SIZE.0, MIN_SIZE.1
     );
     let area = frame.area();
@@ -106,7 +106,7 @@ fn scanning(model: &Model) -> Vec<Span<'static>> {
     match model.scan {
         ScanPhase::On => vec![Span::styled(turn, model.depth.accent()), Span::raw(" scanning")],
         ScanPhase::Paused => {
-            vec![Span::styled("·", dim()), Span::styled(" scan rests for a connect", dim())]
+            vec![Span::styled("·", dim()), Span::styled(" scan paused for a connect", dim())]
         }
         ScanPhase::Failed => vec![Span::styled("! no scan", model.depth.attention())],
         ScanPhase::Off if model.scan_wanted => vec![Span::styled("· no scan yet", dim())],
@@ -117,7 +117,8 @@ fn scanning(model: &Model) -> Vec<Span<'static>> {
 /// Returns the banner: the error, and the lines of its hint.
 pub(crate) fn banner_lines(error: &Error, width: u16) -> (String, Vec<String>) {
     let hint = error.hint().map_or_else(String::new, |hint| format!("{hint}. "));
-    let mut hint = wrap(&format!("{hint}The desk goes on by itself."), usize::from(width.saturating_sub(4)));
+    let mut hint =
+        wrap(&format!("{hint}The desk continues when this is fixed."), usize::from(width.saturating_sub(4)));
     hint.truncate(3);
     (cut(&error.to_string(), usize::from(width.saturating_sub(24))).into_owned(), hint)
 }
@@ -159,12 +160,12 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     if let Some((what, input)) = &model.prompt {
         let label = match what {
             Prompt::Filter => " filter: ",
-            Prompt::FrameFilter => " frames with: ",
-            Prompt::EffectFilter => " effects with: ",
+            Prompt::FrameFilter => " filter frames: ",
+            Prompt::EffectFilter => " filter effects: ",
             Prompt::Kelvin => " kelvin: ",
             Prompt::Color => " colour: ",
             Prompt::Value(_) => " value: ",
-            Prompt::File => " write frames to: ",
+            Prompt::File => " save frames to: ",
         };
         return typed(model, frame, area, label, input);
     }
@@ -191,7 +192,7 @@ fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         }
         frame.render_widget(Line::from(spans), area);
     } else if !model.filter.is_empty() {
-        let text = format!(" filter: {}  (Esc shows all)", cut(&model.filter, width.saturating_sub(30)));
+        let text = format!(" filter: {}  (Esc clears it)", cut(&model.filter, width.saturating_sub(30)));
         frame.render_widget(Line::styled(text, dim()), area);
     }
 }
@@ -245,13 +246,13 @@ fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 /// Returns the hint for what the key does at the moment; empty if it does nothing.
 fn hint_here(model: &Model, hint: &'static str) -> &'static str {
     let up = model.selected_device().is_some_and(super::device::Device::is_connected);
-    let has_control = |control| visible_controls(model).contains(&control);
+    let has_control = |control| model.controls.contains(&control);
     match hint {
         "connect" if up => "go to",
         "do" if !up => "connect",
         "do" => match model.control {
             Control::Power => "switch",
-            Control::Presets | Control::Recent => "take",
+            Control::Presets | Control::Recent => "apply",
             Control::Effect => "list",
             _ => "type",
         },
@@ -262,7 +263,7 @@ fn hint_here(model: &Model, hint: &'static str) -> &'static str {
         "effects" if !has_control(Control::Effect) => "",
         "filter" if model.popup.is_some_and(|popup| popup != Popup::Effects) => "",
         "less" | "more" if !up => "",
-        "pause" if model.frames.is_paused() => "go on",
+        "pause" if model.frames.is_paused() => "continue",
         _ => hint,
     }
 }

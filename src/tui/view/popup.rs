@@ -95,7 +95,7 @@ fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
 fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     let shown = effects_shown(model);
     if shown.is_empty() {
-        return vec![Line::styled(format!(" No effect has {:?} in its name.", model.effect_filter), dim())];
+        return vec![Line::styled(format!(" No effect matches {:?}.", model.effect_filter), dim())];
     }
     let light = shown_bulb(model, Control::Effect).and_then(|device| device.light());
     let runs =
@@ -143,17 +143,17 @@ fn help(model: &Model) -> Vec<Line<'static>> {
     let signs = [
         ("●", "connected"),
         ("◌", "connecting"),
-        ("↻", "the link was lost, and is tried again"),
-        ("◇", "another program of this machine holds the link"),
-        ("██ ·· ??", "the lamp's light; off; connected, and its state unknown"),
-        ("▐▌", "what it advertises, before a link"),
-        ("▓▒", "an effect, whose colours change"),
-        ("≈", "it dims by scaling its colour"),
-        ("…", "a change is under way"),
-        ("✓", "the bulb reports what was asked for"),
-        ("~", "written, and not confirmed by the bulb"),
-        ("✗", "the change failed"),
-        ("◆", "marked: changes go to it"),
+        ("↻", "link lost, reconnecting"),
+        ("◇", "connected to another program on this machine"),
+        ("██ ·· ??", "on; off; connected, but the state is unknown"),
+        ("▐▌", "advertised state, not connected"),
+        ("▓▒", "effect with changing colours"),
+        ("≈", "dims by scaling its colour"),
+        ("…", "change in progress"),
+        ("✓", "change confirmed by the bulb"),
+        ("~", "change written, not confirmed"),
+        ("✗", "change failed"),
+        ("◆", "marked: receives changes"),
     ];
     lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning)));
     lines
@@ -174,7 +174,7 @@ fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
 /// Lists all messages, oldest first.
 fn messages(model: &Model) -> Vec<Line<'static>> {
     if model.messages.is_empty() {
-        return vec![Line::styled(" No messages so far.", dim())];
+        return vec![Line::styled(" No messages yet.", dim())];
     }
     let width = usize::from(inner(area(model)).width).saturating_sub(11);
     let mut lines = Vec::new();
@@ -194,7 +194,7 @@ fn messages(model: &Model) -> Vec<Line<'static>> {
 
 fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     if model.groups.is_empty() {
-        let text = " There are no groups. They are defined in the [groups] table of the configuration file.";
+        let text = " No groups. Define them in the [groups] table of the configuration file.";
         let width = usize::from(inner(area(model)).width);
         return wrap(text, width).into_iter().map(|line| Line::styled(line, dim())).collect();
     }
@@ -212,7 +212,7 @@ fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
             }
         }
         if members.is_empty() {
-            members.push_str("nobody heard");
+            members.push_str("none in range");
         }
         let name = super::super::text::plain(&group.name);
         let line = Line::from(vec![
