@@ -1,16 +1,14 @@
 //! The main loop, which owns the terminal.
 
-use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
-use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as Input, EventStream};
-use futures::{FutureExt, StreamExt as _};
+use futures::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
-#[cfg(debug_assertions)]
 use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Setup};
@@ -63,7 +61,7 @@ enum LoopEvent {
 }
 
 async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
-    let mut inputs = EventStream::new();
+    let mut inputs = Inputs::start();
     let mut signals = Signals::new()?;
     let mut drawn: Option<Instant> = None;
     let mut due = false;
@@ -79,7 +77,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             due = false;
         }
         let next = tokio::select! {
-            input = next_input(&mut inputs) => LoopEvent::Input(input),
+            input = inputs.next() => LoopEvent::Input(input),
             () = sleep_until(check) => LoopEvent::Check,
             event = desk.next() => LoopEvent::Event(event?),
             line = screen::next_line() => LoopEvent::Event(Event::Radio(RadioEvent::Log(line))),
@@ -114,7 +112,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                     {
                         return Ok(());
                     }
-                    input = pending_input(&mut inputs).await;
+                    input = inputs.pending().map(Some);
                 }
             }
             LoopEvent::Event(event) => {
@@ -131,25 +129,35 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     }
 }
 
-/// Waits for input. Returns `None` if the terminal is closed, which crossterm would read in an endless loop.
-async fn next_input(inputs: &mut EventStream) -> Option<io::Result<Input>> {
-    poll_fn(|context| if screen::is_gone() { Poll::Ready(None) } else { inputs.poll_next_unpin(context) })
-        .await
+/// Input of the terminal, read by a task. crossterm reads a closed terminal in an endless loop, which must not
+/// keep the main loop from signals.
+struct Inputs {
+    inputs: mpsc::Receiver<io::Result<Input>>,
+    _task: AbortOnDropHandle<()>,
 }
 
-/// Returns input that is already waiting. Polls with this task's own waker: the stream only wakes the first
-/// one it got.
-async fn pending_input(inputs: &mut EventStream) -> Option<Option<io::Result<Input>>> {
-    poll_fn(|context| {
-        if screen::is_gone() {
-            return Poll::Ready(Some(None));
-        }
-        Poll::Ready(match inputs.poll_next_unpin(context) {
-            Poll::Ready(input) => Some(input),
-            Poll::Pending => None,
-        })
-    })
-    .await
+impl Inputs {
+    fn start() -> Self {
+        let (sender, inputs) = mpsc::channel(MAX_EVENTS_PER_PICTURE);
+        let task = tokio::spawn(async move {
+            let mut stream = EventStream::new();
+            while !screen::is_gone()
+                && let Some(input) = stream.next().await
+                && sender.send(input).await.is_ok()
+            {}
+        });
+        Self { inputs, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// Waits for input. Returns `None` if the terminal is closed.
+    async fn next(&mut self) -> Option<io::Result<Input>> {
+        self.inputs.recv().await
+    }
+
+    /// Returns input that is already waiting.
+    fn pending(&mut self) -> Option<io::Result<Input>> {
+        self.inputs.try_recv().ok()
+    }
 }
 
 /// Panics for tests: `BULBCTL_TUI_PANIC=desk|task`, in debug builds only.
