@@ -223,7 +223,7 @@ pub(crate) async fn talk(radio: &dyn Radio) -> Option<(SeenDevice, Result<BulbSt
 async fn command(link: Arc<dyn Link>, report: &SeenDevice) -> Result<BulbState> {
     let mut session = Session::open(link, report, &FAMILIES, soon()).await?;
     session.prepare(soon()).await?;
-    let change = Change { power: Some(Power::On), ..Change::default() };
+    let change = Change::power(Power::On);
     let state = session.apply(&change, soon()).await?.state;
     json(&Record::State(StateRecord::of("x", report, session.profile(), state)));
     // Lets pending events happen.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{
     BulbState, Change, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase, Power,
@@ -109,7 +110,7 @@ impl Held {
 }
 
 fn brightness(percent: u8) -> Change {
-    Change { brightness: Some(Percent::clamped(percent)), ..Change::default() }
+    Change::from(Light { brightness: Some(Percent::clamped(percent)), ..Light::default() })
 }
 
 fn at(percent: u8) -> LightState {

@@ -1,7 +1,7 @@
 //! What is asked of a bulb: only what is named changes, the rest is kept.
 
-use bulb_protocol::profile::Light;
-use bulb_protocol::{LightState, Percent, Rgb};
+use bulb_protocol::LightState;
+use bulb_protocol::profile::{Feature, Features, Light};
 
 /// What is asked of the power switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,42 +14,31 @@ pub enum Power {
     Toggle,
 }
 
-/// A change to a bulb's state.
+/// A change to a bulb's state: values to set, and whether to switch over the power.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// The power switch, if it is to change.
-    pub power: Option<Power>,
-    /// The brightness, if it is to change.
-    pub brightness: Option<Percent>,
-    /// The colour, if it is to change.
-    pub color: Option<Rgb>,
-    /// The level of the white channel, if it is to change.
-    pub white: Option<Percent>,
-    /// The temperature of white in kelvin, if it is to change.
-    pub kelvin: Option<u16>,
-    /// The effect by its name or number, if it is to change.
-    pub effect: Option<String>,
-    /// The speed of effects, if it is to change.
-    pub speed: Option<Percent>,
+    /// The values to set. What it leaves out stays as it is; its mode follows from its parts.
+    pub set: Light,
+    /// Whether the power is switched over, from the state that the bulb reports.
+    pub toggle: bool,
 }
 
 impl Change {
     /// A change of the power switch alone.
     #[must_use]
     pub fn power(power: Power) -> Self {
-        Self { power: Some(power), ..Self::default() }
+        let on = match power {
+            Power::On => Some(true),
+            Power::Off => Some(false),
+            Power::Toggle => None,
+        };
+        Self { toggle: power == Power::Toggle, ..Light { power: on, ..Light::default() }.into() }
     }
 
-    /// The change to exactly this state.
+    /// A change to exactly this state.
     #[must_use]
     pub fn whole(state: LightState) -> Self {
-        let power = if state.power { Power::On } else { Power::Off };
-        Self {
-            power: Some(power),
-            brightness: Some(state.brightness),
-            color: Some(state.color),
-            ..Self::default()
-        }
+        Light::from(state).into()
     }
 
     /// Whether nothing is asked for.
@@ -58,55 +47,29 @@ impl Change {
         *self == Self::default()
     }
 
-    /// This change and then the later one, as one. What the lamp shines with is that of the later one, if it says so.
+    /// Merges a later change into this one. What the bulb shines with is that of the later one, if that sets it.
     #[must_use]
     pub fn then(self, later: Self) -> Self {
-        let power = match (self.power, later.power) {
-            (power, None) | (None, power) => power,
-            (Some(Power::On), Some(Power::Toggle)) => Some(Power::Off),
-            (Some(Power::Off), Some(Power::Toggle)) => Some(Power::On),
-            (Some(Power::Toggle), Some(Power::Toggle)) => None,
-            (Some(_), power) => power,
+        let (power, toggle) = match (self.set.power, later.set.power) {
+            (_, Some(on)) => (Some(on), later.toggle),
+            (Some(on), None) => (Some(on != later.toggle), false),
+            (None, None) => (None, self.toggle != later.toggle),
         };
         // A colour that an effect or white has taken the place of is not shown any more.
-        let shines = later.color.is_some()
-            || later.white.is_some()
-            || later.kelvin.is_some()
-            || later.effect.is_some();
-        let before = if shines {
-            Self { speed: self.speed, brightness: self.brightness, ..Self::default() }
+        let before = if later.set.features().iter().any(|item| item.mode().is_some()) {
+            self.set.only(Features::NONE.with(Feature::Speed).with(Feature::Brightness))
         } else {
-            self
+            self.set
         };
-        Self {
-            power,
-            brightness: later.brightness.or(before.brightness),
-            color: later.color.or(before.color),
-            white: later.white.or(before.white),
-            kelvin: later.kelvin.or(before.kelvin),
-            effect: later.effect.or(before.effect),
-            speed: later.speed.or(before.speed),
-        }
+        let set = Light { power, mode: None, ..before.merged(&later.set) };
+        Self { set, toggle }
     }
 
-    /// What is asked for as it is to be; a toggle from the power that is known, and without it not at all.
+    /// Returns the values to set. A toggle is worked out from the known power, and left out without it.
     #[must_use]
     pub fn wanted(&self, power: Option<bool>) -> Light {
-        Light {
-            power: match self.power {
-                None => None,
-                Some(Power::On) => Some(true),
-                Some(Power::Off) => Some(false),
-                Some(Power::Toggle) => power.map(|on| !on),
-            },
-            brightness: self.brightness,
-            color: self.color,
-            white: self.white,
-            kelvin: self.kelvin,
-            effect: self.effect.clone(),
-            speed: self.speed,
-            mode: None,
-        }
+        let toggled = if self.toggle { power.map(|on| !on) } else { None };
+        Light { power: self.set.power.or(toggled), ..self.set.clone() }
     }
 
     /// The state that results from the present one.
@@ -116,8 +79,16 @@ impl Change {
     }
 }
 
+impl From<Light> for Change {
+    fn from(set: Light) -> Self {
+        Self { set: Light { mode: None, ..set }, toggle: false }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use bulb_protocol::{Percent, Rgb};
+
     use super::*;
 
     const DIM_RED: LightState =
@@ -128,7 +99,7 @@ mod tests {
         let dim: Light = DIM_RED.into();
         assert_eq!(Change::default().apply(&dim), dim);
         assert_eq!(Change::power(Power::On).apply(&dim), Light { power: Some(true), ..dim.clone() });
-        let brighter = Change { brightness: Some(Percent::MAX), ..Change::default() };
+        let brighter = Change::from(Light { brightness: Some(Percent::MAX), ..Light::default() });
         assert_eq!(brighter.apply(&dim), Light { brightness: Some(Percent::MAX), ..dim.clone() });
         let toggle = Change::power(Power::Toggle);
         assert_eq!(toggle.apply(&toggle.apply(&dim)), dim);
@@ -139,18 +110,26 @@ mod tests {
 
     #[test]
     fn two_changes_are_one() {
-        let powers = [None, Some(Power::On), Some(Power::Off), Some(Power::Toggle)];
+        let powers = [Power::On, Power::Off, Power::Toggle].map(Change::power);
+        let powers = [Change::default()].into_iter().chain(powers);
         let shines = [
-            Change::default(),
-            Change { color: Some(Rgb::WHITE), ..Change::default() },
-            Change { white: Some(Percent::MAX), ..Change::default() },
-            Change { effect: Some("fade".to_owned()), speed: Some(Percent::MIN), ..Change::default() },
+            Light::default(),
+            Light { color: Some(Rgb::WHITE), ..Light::default() },
+            Light { white: Some(Percent::MAX), ..Light::default() },
+            Light { effect: Some("fade".to_owned()), speed: Some(Percent::MIN), ..Light::default() },
         ];
         let changes: Vec<Change> = powers
-            .into_iter()
-            .flat_map(|power| shines.iter().map(move |change| Change { power, ..change.clone() }))
+            .flat_map(|power| {
+                shines.iter().map(move |light| {
+                    let set = Light { power: power.set.power, ..light.clone() };
+                    Change { set, ..power.clone() }
+                })
+            })
             .flat_map(|change| {
-                [None, Some(Percent::MAX)].map(|brightness| Change { brightness, ..change.clone() })
+                [None, Some(Percent::MAX)].map(|brightness| {
+                    let set = Light { brightness, ..change.set.clone() };
+                    Change { set, ..change.clone() }
+                })
             })
             .collect();
         for (first, second) in

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::battery::{Battery, read_battery};
-use super::change::{Change, Power};
+use super::change::Change;
 use super::connect::{ENDING_TIME, ended, rediscover};
 use super::connect_gate::ConnectGate;
 use super::families::Families;
@@ -349,7 +349,7 @@ impl DriverTask {
         }
         let present = session.state().light;
         // What is not known cannot be switched over before the bulb was asked.
-        if change.power != Some(Power::Toggle) || present.features().contains(Feature::Power) {
+        if !change.toggle || present.features().contains(Feature::Power) {
             self.state(BulbState::assumed(change.apply(&present))).await;
         }
         let start = Instant::now();

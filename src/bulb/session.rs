@@ -7,7 +7,7 @@ use bulb_protocol::profile::{EncodeError, Feature, Features, Light, Mode, Profil
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::change::{Change, Power};
+use super::change::Change;
 use super::families::Families;
 use super::paced_writer::PacedWriter;
 use super::recognise::recognise;
@@ -174,7 +174,7 @@ impl Session {
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
         self.check(&change.wanted(known.or(Some(false))))?;
-        if change.power == Some(Power::Toggle) {
+        if change.toggle {
             if self.reports_state() && !self.informed {
                 self.prepare(deadline).await?;
                 self.read_state(deadline).await?;
@@ -254,7 +254,7 @@ impl Session {
             self.sequence = self.sequence.wrapping_add(1);
             self.pen.write(write, deadline).await?;
         }
-        self.told = self.told.less(wanted.features()).less(differing(&self.known, &sent.assumed));
+        self.told = self.told.less(wanted.features()).less(self.known.differing(&sent.assumed));
         self.known = sent.assumed;
         Ok(())
     }
@@ -382,20 +382,6 @@ fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
     let writes = |known: &Light| profile.encode(wanted, known, 0).ok().map(|sent| sent.writes);
     let alone = writes(&Light::default());
     alone.is_some() && alone == writes(&one) && alone == writes(&other)
-}
-
-/// Which parts are not the same.
-fn differing(a: &Light, b: &Light) -> Features {
-    let parts = [
-        (Feature::Power, a.power != b.power),
-        (Feature::Brightness, a.brightness != b.brightness),
-        (Feature::Color, a.color != b.color),
-        (Feature::White, a.white != b.white),
-        (Feature::Kelvin, a.kelvin != b.kelvin),
-        (Feature::Effect, a.effect != b.effect),
-        (Feature::Speed, a.speed != b.speed),
-    ];
-    parts.into_iter().filter_map(|(item, differs)| differs.then_some(item)).collect()
 }
 
 #[cfg(test)]

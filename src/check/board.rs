@@ -405,15 +405,6 @@ impl Board {
 
 /// One part of a light, in words.
 pub(super) fn part(item: Feature, light: &Light) -> String {
-    let percent = |value: Option<Percent>| value.map(|value| format!("{} %", value.get()));
-    let value = match item {
-        Feature::Power => light.power.map(|on| if on { "on" } else { "off" }.to_owned()),
-        Feature::Brightness => percent(light.brightness),
-        Feature::Color => light.color.map(|color| color.to_string()),
-        Feature::White => percent(light.white),
-        Feature::Kelvin => light.kelvin.map(|kelvin| format!("{kelvin} K")),
-        Feature::Effect => light.effect.clone(),
-        Feature::Speed => percent(light.speed),
-    };
-    format!("{} {}", item.name(), value.unwrap_or_else(|| "nothing".to_owned()))
+    let value = light.text(item).unwrap_or_else(|| "nothing".to_owned());
+    format!("{item} {value}")
 }

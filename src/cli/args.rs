@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::bench::Bench;
 use super::gatt::Gatt;
-use crate::bulb::{Change, Power};
+use crate::bulb::Change;
 use crate::color;
 use crate::config::LONGEST;
 use crate::output::ColorChoice;
@@ -317,20 +317,17 @@ pub(crate) struct Light {
 
 impl Light {
     pub(crate) fn change(&self) -> Change {
-        let power = match (self.on, self.off) {
-            (true, _) => Some(Power::On),
-            (_, true) => Some(Power::Off),
-            _ => None,
-        };
-        Change {
-            power,
+        bulb_protocol::profile::Light {
+            power: (self.on || self.off).then_some(self.on),
             brightness: self.brightness,
             color: self.color,
             white: self.white,
             kelvin: self.kelvin,
             effect: self.effect.clone(),
             speed: self.speed,
+            mode: None,
         }
+        .into()
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
 }
 
 async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
-    let dims = change.brightness.is_some();
+    let dims = change.set.brightness.is_some();
     let said = Cell::new(false);
     context
         .each(

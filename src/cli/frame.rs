@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, Feature, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 use super::args::{Decode, Encode, Frame, FrameAction, Global};
@@ -33,20 +33,15 @@ pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()
 }
 
 fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
-    let change = args.light.change();
-    for (asked, option) in [
-        (change.white.is_some(), "--white"),
-        (change.kelvin.is_some(), "--kelvin"),
-        (change.effect.is_some(), "--effect"),
-        (change.speed.is_some(), "--speed"),
-    ] {
-        if asked {
-            return Err(Error::Usage(format!(
-                "the base profile has nothing for {option}: name another with --profile"
-            )));
-        }
+    let asked = args.light.change().set;
+    if let Some(item) = [Feature::White, Feature::Kelvin, Feature::Effect, Feature::Speed]
+        .into_iter()
+        .find(|item| asked.features().contains(*item))
+    {
+        return Err(Error::Usage(format!(
+            "the base profile has nothing for --{item}: name another with --profile"
+        )));
     }
-    let asked = change.wanted(None);
     let light = LightState {
         power: asked.power.unwrap_or(DEFAULT.power),
         brightness: asked.brightness.unwrap_or(DEFAULT.brightness),
@@ -57,7 +52,7 @@ fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
 
 /// Prints the frames of what is named; of nothing, those that switch on.
 fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
-    let mut asked = args.light.change().wanted(None);
+    let mut asked = args.light.change().set;
     if asked.features().is_empty() {
         asked.power = Some(true);
     }

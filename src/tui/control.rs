@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Feature, Features, Light, Profile};
-use bulb_protocol::{Percent, Rgb};
 
 use super::device::Device;
 use super::effects::EffectList;
@@ -141,18 +141,13 @@ pub(crate) fn shown_bulb(model: &Model, control: Control) -> Option<&Device> {
 pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     let light = device.light()?;
     let tint = || light.color.map(|color| device.hue_saturation.for_color(color));
-    let percent = |percent: Option<Percent>| percent.map(|percent| u16::from(percent.get()));
     match control {
-        Control::Brightness => percent(light.brightness),
-        Control::White => percent(light.white),
-        Control::Kelvin => light.kelvin,
-        Control::Speed => percent(light.speed),
         Control::Red => light.color.map(|color| color.red.into()),
         Control::Green => light.color.map(|color| color.green.into()),
         Control::Blue => light.color.map(|color| color.blue.into()),
         Control::Hue => tint().map(|tint| tint.hue),
         Control::Saturation => tint().map(|tint| tint.saturation.into()),
-        Control::Power | Control::Effect | Control::Color | Control::Presets | Control::Recent => None,
+        control => light.number(control.item()),
     }
 }
 
@@ -195,14 +190,12 @@ pub(crate) fn round_to_step(control: Control, value: u16, (least, most): (u16, u
 pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Option<Change> {
     let color = device.light().and_then(|light| light.color).unwrap_or(Rgb::WHITE);
     let byte = u8::try_from(value).unwrap_or(u8::MAX);
-    let percent = Some(Percent::clamped(byte));
     let tint = device.hue_saturation.for_color(color);
-    let colored = |color| Some(Change { color: Some(color), ..Change::default() });
+    let colored = |color| Some(Change::from(Light { color: Some(color), ..Light::default() }));
     match control {
-        Control::Brightness => Some(Change { brightness: percent, ..Change::default() }),
-        Control::White => Some(Change { white: percent, ..Change::default() }),
-        Control::Kelvin => Some(Change { kelvin: Some(value), ..Change::default() }),
-        Control::Speed => Some(Change { speed: percent, ..Change::default() }),
+        Control::Brightness | Control::White | Control::Kelvin | Control::Speed => {
+            Some(Light::default().with_number(control.item(), value).into())
+        }
         Control::Red => colored(Rgb { red: byte, ..color }),
         Control::Green => colored(Rgb { green: byte, ..color }),
         Control::Blue => colored(Rgb { blue: byte, ..color }),
@@ -223,12 +216,10 @@ pub(crate) fn change_to(device: &mut Device, control: Control, value: u16) -> Op
 pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
     use bulb_protocol::profile::EncodeError;
     let Some(profile) = device.profile.as_deref() else { return false };
-    let middle = Some(Percent::clamped(50));
-    let change = match control {
-        Control::Brightness => Light { brightness: middle, ..Light::default() },
-        Control::Speed => Light { speed: middle, ..Light::default() },
-        _ => return true,
-    };
+    if !matches!(control, Control::Brightness | Control::Speed) {
+        return true;
+    }
+    let change = Light::default().with_number(control.item(), 50);
     let known = device.light().cloned().unwrap_or_default();
     !matches!(profile.encode(&change, &known, 0), Err(EncodeError::WrongMode { .. }))
 }

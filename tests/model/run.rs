@@ -173,7 +173,8 @@ impl World {
                 }
             }
             Step::Dim(bulb, percent) => {
-                let change = Change { brightness: Some(Percent::clamped(percent)), ..Change::default() };
+                let change =
+                    Change::from(Light { brightness: Some(Percent::clamped(percent)), ..Light::default() });
                 self.change(bulb, change, Some(percent));
             }
             Step::Toggle(bulb) => self.change(bulb, Change::power(Power::Toggle), None),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{BulbState, Change, DriverEvent, LinkPhase, Power};
 use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
@@ -10,11 +11,11 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButto
 use super::test_desk::{ON, TestDesk, id};
 
 fn brightness(percent: u8) -> Change {
-    Change { brightness: Some(Percent::clamped(percent)), ..Change::default() }
+    Change::from(Light { brightness: Some(Percent::clamped(percent)), ..Light::default() })
 }
 
 fn color(red: u8, green: u8, blue: u8) -> Change {
-    Change { color: Some(Rgb::new(red, green, blue)), ..Change::default() }
+    Change::from(Light { color: Some(Rgb::new(red, green, blue)), ..Light::default() })
 }
 
 #[test]
@@ -225,7 +226,7 @@ fn the_mouse_selects_drags_and_scrolls() {
         .effects
         .drain(..)
         .map(|effect| match effect {
-            Effect::Change(_, change, _) => change.brightness.unwrap().get(),
+            Effect::Change(_, change, _) => change.set.brightness.unwrap().get(),
             other => panic!("{other:?}"),
         })
         .collect();

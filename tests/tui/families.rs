@@ -86,11 +86,11 @@ fn white(kelvin: u16) -> Light {
 }
 
 fn shown(effect: &str) -> Change {
-    Change { effect: Some(effect.to_owned()), ..Change::default() }
+    Change::from(Light { effect: Some(effect.to_owned()), ..Light::default() })
 }
 
 fn kelvin(kelvin: u16) -> Change {
-    Change { kelvin: Some(kelvin), ..Change::default() }
+    Change::from(Light { kelvin: Some(kelvin), ..Light::default() })
 }
 
 /// Returns a desk with a bulb of this kind after some use.
@@ -218,7 +218,7 @@ fn a_bulb_that_never_reports_is_assumed_and_nothing_failed() {
     desk.go("White");
     let row = desk.row("▸ White");
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 54, row);
-    assert_eq!(desk.changes(), [Change { white: Some(Percent::MIN), ..Change::default() }]);
+    assert_eq!(desk.changes(), [Change::from(Light { white: Some(Percent::MIN), ..Light::default() })]);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn kelvin_go_from_warm_to_cold_within_the_range_of_the_bulb() {
     desk.mouse(MouseEventKind::Down(MouseButton::Left), 60, row);
     desk.mouse(MouseEventKind::Drag(MouseButton::Left), 79, row);
     desk.mouse(MouseEventKind::Drag(MouseButton::Left), 40, row);
-    let sent: Vec<u16> = desk.changes().iter().map(|change| change.kelvin.unwrap()).collect();
+    let sent: Vec<u16> = desk.changes().iter().map(|change| change.set.kelvin.unwrap()).collect();
     assert_eq!((sent.len(), sent[1], sent[2]), (3, 6535, 2000));
     // `t` works in every pane. A value out of range is rejected with the range.
     desk.keys("1t9000");
@@ -338,7 +338,10 @@ fn a_speed_is_offered_while_the_bulb_takes_one() {
     desk.go("Speed");
     desk.effects.clear();
     desk.press(KeyCode::Right);
-    assert_eq!(desk.changes(), [Change { speed: Some(Percent::clamped(31)), ..Change::default() }]);
+    assert_eq!(
+        desk.changes(),
+        [Change::from(Light { speed: Some(Percent::clamped(31)), ..Light::default() })]
+    );
     let speed = |desk: &TestDesk| {
         let (buffer, row) = (desk.buffer(), desk.row("Speed"));
         buffer[(42, row)].modifier.contains(ratatui::style::Modifier::DIM)

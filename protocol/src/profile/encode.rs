@@ -175,14 +175,9 @@ impl Profile {
         if let Some(feature) = change.features().less(settable).iter().next() {
             return Err(EncodeError::Unsupported { feature, settable });
         }
-        let percent = |value: Option<Percent>| value.map(|value| u32::from(value.get()));
-        for (feature, value) in [
-            (Feature::Brightness, percent(change.brightness)),
-            (Feature::White, percent(change.white)),
-            (Feature::Kelvin, change.kelvin.map(u32::from)),
-            (Feature::Speed, percent(change.speed)),
-        ] {
-            let (Some(value), Some(range)) = (value, self.range(feature)) else { continue };
+        for feature in change.features().iter() {
+            let (Some(value), Some(range)) = (change.number(feature), self.range(feature)) else { continue };
+            let value = u32::from(value);
             if !(range.0..=range.1).contains(&value) {
                 return Err(EncodeError::OutOfRange { feature, value, range });
             }

@@ -219,6 +219,67 @@ impl Light {
         Features(bits)
     }
 
+    /// Returns the value of a feature that is one number: percent or kelvin. None for power, colour and effect.
+    #[must_use]
+    pub fn number(&self, feature: Feature) -> Option<u16> {
+        let percent = |value: Option<Percent>| value.map(|value| u16::from(value.get()));
+        match feature {
+            Feature::Brightness => percent(self.brightness),
+            Feature::White => percent(self.white),
+            Feature::Speed => percent(self.speed),
+            Feature::Kelvin => self.kelvin,
+            Feature::Power | Feature::Color | Feature::Effect => None,
+        }
+    }
+
+    /// Returns this with a feature that is one number; percentages over 100 become 100. Unchanged for power, colour and effect.
+    #[must_use]
+    pub fn with_number(mut self, feature: Feature, number: u16) -> Self {
+        let percent = Some(Percent::clamped(u8::try_from(number).unwrap_or(u8::MAX)));
+        match feature {
+            Feature::Brightness => self.brightness = percent,
+            Feature::White => self.white = percent,
+            Feature::Speed => self.speed = percent,
+            Feature::Kelvin => self.kelvin = Some(number),
+            Feature::Power | Feature::Color | Feature::Effect => {}
+        }
+        self
+    }
+
+    /// Formats one feature for people, with its unit: `on`, `30 %`, `#ff8800`, `2700 K`, `fade-red`.
+    #[must_use]
+    pub fn text(&self, feature: Feature) -> Option<String> {
+        match feature {
+            Feature::Power => self.power.map(|on| String::from(if on { "on" } else { "off" })),
+            Feature::Color => self.color.map(|color| format!("{color}")),
+            Feature::Effect => self.effect.clone(),
+            Feature::Kelvin => self.kelvin.map(|kelvin| format!("{kelvin} K")),
+            Feature::Brightness | Feature::White | Feature::Speed => {
+                self.number(feature).map(|value| format!("{value} %"))
+            }
+        }
+    }
+
+    /// Lists the features that show: of colour, white and effect only what fits the mode, if that is known.
+    pub fn shown(&self) -> impl Iterator<Item = Feature> {
+        let mode =
+            |feature: Feature| if feature == Feature::Speed { Some(Mode::Effect) } else { feature.mode() };
+        let shows = move |feature: &Feature| {
+            self.mode.is_none() || mode(*feature).is_none_or(|own| Some(own) == self.mode)
+        };
+        self.features().iter().filter(shows)
+    }
+
+    /// Returns the features in which the other is not the same.
+    #[must_use]
+    pub fn differing(&self, other: &Self) -> Features {
+        let differs = |feature: &Feature| {
+            let alone = Features::NONE.with(*feature);
+            self.only(alone) != other.only(alone)
+        };
+        Feature::ALL.into_iter().filter(differs).collect()
+    }
+
     /// The values of these features, without a mode.
     #[must_use]
     pub fn only(&self, features: Features) -> Self {
@@ -266,24 +327,17 @@ impl Light {
 /// Lists the values that have an effect in the present mode, separated by two spaces: `on  50 %  #ff8800`.
 impl fmt::Display for Light {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shows = |mode: Mode| self.mode.is_none_or(|present| present == mode);
-        let (color, white, effect) = (shows(Mode::Color), shows(Mode::White), shows(Mode::Effect));
-        let words = [
-            self.power.map(|on| String::from(if on { "on" } else { "off" })),
-            self.brightness.map(|brightness| format!("{brightness}")),
-            self.color.filter(|_| color).map(|color| format!("{color}")),
-            self.white.filter(|_| white).map(|white| format!("white {white}")),
-            self.kelvin.filter(|_| white).map(|kelvin| format!("{kelvin} K")),
-            self.effect.as_ref().filter(|_| effect).map(|effect| format!("effect {effect}")),
-            self.speed.filter(|_| effect).map(|speed| format!("speed {speed}")),
-        ];
-        if words.iter().all(Option::is_none) {
-            return f.write_str("no light state");
+        let mut separator = "";
+        for feature in self.shown() {
+            let Some(text) = self.text(feature) else { continue };
+            f.write_str(separator)?;
+            if matches!(feature, Feature::White | Feature::Effect | Feature::Speed) {
+                write!(f, "{feature} ")?;
+            }
+            f.write_str(&text)?;
+            separator = "  ";
         }
-        for (index, word) in words.iter().flatten().enumerate() {
-            write!(f, "{}{word}", if index == 0 { "" } else { "  " })?;
-        }
-        Ok(())
+        if separator.is_empty() { f.write_str("no light state") } else { Ok(()) }
     }
 }
 
@@ -296,5 +350,56 @@ impl From<LightState> for Light {
             mode: Some(Mode::Color),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
+
+    use super::*;
+
+    fn full() -> Light {
+        Light {
+            power: Some(true),
+            brightness: Some(Percent::clamped(30)),
+            color: Some(Rgb::new(255, 136, 0)),
+            white: Some(Percent::clamped(40)),
+            kelvin: Some(2700),
+            effect: Some("fade-red".to_owned()),
+            speed: Some(Percent::clamped(50)),
+            mode: None,
+        }
+    }
+
+    #[test]
+    fn every_part_is_taken_and_left_out() {
+        let full = full();
+        assert_eq!(full.features().count(), 7);
+        for feature in Feature::ALL {
+            let only = full.only(Features::NONE.with(feature));
+            assert_eq!(only.features(), Features::NONE.with(feature));
+            assert_eq!(
+                full.differing(&full.only(full.features().without(feature))),
+                Features::NONE.with(feature)
+            );
+            assert_eq!(Light::default().merged(&only).only(full.features()), only);
+            let number = full.number(feature);
+            assert_eq!(
+                number.map(|number| Light::default().with_number(feature, number)),
+                number.map(|_| only)
+            );
+        }
+    }
+
+    #[test]
+    fn shows_what_it_shines_with() {
+        let text = |mode| Light { mode, ..full() }.to_string();
+        assert_eq!(text(None), "on  30 %  #ff8800  white 40 %  2700 K  effect fade-red  speed 50 %");
+        assert_eq!(text(Some(Mode::Color)), "on  30 %  #ff8800");
+        assert_eq!(text(Some(Mode::White)), "on  30 %  white 40 %  2700 K");
+        assert_eq!(text(Some(Mode::Effect)), "on  30 %  effect fade-red  speed 50 %");
+        assert_eq!(Light::default().to_string(), "no light state");
     }
 }

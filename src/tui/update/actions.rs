@@ -1,6 +1,7 @@
 //! Actions on bulbs.
 
 use bulb_protocol::Rgb;
+use bulb_protocol::profile::Light;
 
 use super::super::control::{
     self, Control, change_to, default_value, range, round_to_step, shown_bulb, value,
@@ -122,7 +123,7 @@ pub(super) fn set(model: &mut Model, control: Control, value: u16, effects: &mut
 }
 
 pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>) {
-    send(model, Change { effect: Some(name), ..Change::default() }, effects);
+    send(model, Change::from(Light { effect: Some(name), ..Light::default() }), effects);
 }
 
 /// Selects the next or previous effect, or the first if none is active.
@@ -176,7 +177,7 @@ pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
     model.recent.push_front(color);
     model.recent.truncate(MAX_RECENT_COLORS);
     model.recent_index = 0;
-    send(model, Change { color: Some(color), ..Change::default() }, effects);
+    send(model, Change::from(Light { color: Some(color), ..Light::default() }), effects);
 }
 
 /// Switches all target bulbs off if any is on, else on.

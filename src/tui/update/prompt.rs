@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use bulb_protocol::profile::Light;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
@@ -45,8 +46,8 @@ fn start_for(model: &mut Model, what: Prompt, control: Control) {
     let able = up().any(|device| control::has_control(device, control));
     let change = match control {
         // Rejected for every bulb, so that the error shows the supported range.
-        Control::Kelvin => Change { kelvin: Some(u16::MAX), ..Change::default() },
-        _ => Change { color: Some(bulb_protocol::Rgb::WHITE), ..Change::default() },
+        Control::Kelvin => Change::from(Light { kelvin: Some(u16::MAX), ..Light::default() }),
+        _ => Change::from(Light { color: Some(bulb_protocol::Rgb::WHITE), ..Light::default() }),
     };
     if able || up().any(|device| device.profile.is_none()) {
         start(model, what);
