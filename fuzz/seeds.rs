@@ -5,7 +5,7 @@ pub(crate) const SEEDS: &[(&str, &[&str])] = &[
     ("arguments", &["fuzz/corpus/arguments"]),
     ("capture", &["fixtures/captures"]),
     ("color", &["fuzz/corpus/color"]),
-    ("config", &["fuzz/corpus/config", "fixtures/config/valid", "fixtures/config/invalid"]),
+    ("config", &["fuzz/corpus/config", "fixtures/config/valid"]),
     ("recording", &["fuzz/corpus/recording"]),
     (
         "rig",

@@ -2,35 +2,34 @@
 
 use bulb_protocol::Rgb;
 
-/// What is said of text that is no colour.
-pub const FORMS: &str = "a CSS colour name ('orange'), hex digits ('ff8800', '#ff8800', 'f80', '0xff8800'), 'rgb(…)', 'hsl(…)' or '255,136,0'";
+/// Accepted forms of a colour, for error messages.
+pub const FORMS: &str = "a CSS colour ('orange'), hex digits ('ff8800', '#ff8800', 'f80', '0xff8800'), 'rgb(…)', 'hsl(…)' or '255,136,0'";
 
-/// Reads a colour: any CSS colour, hex digits with `#`, `0x` or nothing before them, or three decimal channels with
-/// commas between.
+/// Parses any CSS colour, hex digits (optionally with `#` or `0x`), or three decimal channels separated by commas.
 ///
 /// # Errors
-/// A sentence that names the text and the accepted forms.
+/// A sentence with the text and the accepted forms.
 pub fn parse(text: &str) -> Result<Rgb, String> {
     let trimmed = text.trim();
-    let wrong = |why: &str| Err(format!("{text:?} is {why}; write {FORMS}"));
+    let wrong = |why: &str| Err(format!("{text:?} is {why}; use {FORMS}"));
     if trimmed.is_empty() {
-        return wrong("no colour (a shell takes an unquoted # for a comment: quote it or leave it out)");
+        return wrong("not a colour (the shell treats an unquoted # as a comment: quote it or leave it out)");
     }
     if let Some(rgb) = channels(trimmed) {
-        return rgb.map_or_else(|()| wrong("no colour: three channels of 0 to 255 are needed"), Ok);
+        return rgb.map_or_else(|()| wrong("not a colour: it needs three channels from 0 to 255"), Ok);
     }
     let css = trimmed.strip_prefix("0x").or_else(|| trimmed.strip_prefix("0X")).unwrap_or(trimmed);
     match csscolorparser::parse(css) {
-        Ok(color) if color.a < 1.0 => wrong("transparent, which no lamp can be"),
+        Ok(color) if color.a < 1.0 => wrong("transparent, which no bulb can show"),
         Ok(color) => {
             let [red, green, blue, _] = color.to_rgba8();
             Ok(Rgb::new(red, green, blue))
         }
-        Err(_) => wrong("no colour"),
+        Err(_) => wrong("not a colour"),
     }
 }
 
-/// `255,136,0`: nothing if it is not written that way, an error if it is and a channel is out of range.
+/// Parses `255,136,0`. `None` if the text has another form; an error if a channel is out of range.
 fn channels(text: &str) -> Option<Result<Rgb, ()>> {
     if !text.contains(',') || text.contains('(') {
         return None;

@@ -1,4 +1,4 @@
-//! The configuration file: defaults, aliases and groups.
+//! The configuration file: defaults, aliases, groups and profiles.
 //!
 //! ```toml
 //! adapter = "hci0"
@@ -27,35 +27,34 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 
-/// The longest time that is taken anywhere, a year: more is a slip, and would overflow the clock further on.
+/// Longest accepted time, a year. More is a mistake and would overflow the clock.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
-/// What the configuration file says. Everything may be left out.
+/// The contents of the configuration file. Every setting is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The adapter to use where the command line names none.
+    /// Adapter, unless the command line names one.
     pub adapter: Option<String>,
-    /// How long an operation may take where the command line does not say.
+    /// Time limit of an operation, unless the command line sets one.
     #[serde(default, with = "humantime_serde")]
     pub timeout: Option<Duration>,
-    /// How many links are held at once where the command line does not say.
+    /// Largest number of simultaneous links, unless the command line sets one.
     pub max_links: Option<usize>,
-    /// Names of the user's own for single bulbs: each stands for an address, a platform identifier or an advertised
-    /// name.
+    /// Your names for single bulbs: each stands for an address, a platform identifier or an advertised name.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
-    /// Names for several targets: each member is anything that a target can be.
+    /// Your names for several targets. A member is any target.
     #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
-    /// Which family drives a bulb, instead of recognising it: by an alias, or an address, identifier or name. A file's place is
-    /// relative to that of the configuration.
+    /// Profiles of bulbs that should not be detected, by alias, address, identifier or name. Profile files are relative to the
+    /// configuration file.
     #[serde(default)]
     pub profiles: BTreeMap<String, String>,
 }
 
 impl Config {
-    /// Reads the file that was named, or else the user's own, which need not be there.
+    /// Reads the named file, or the user's file if it exists.
     ///
     /// # Errors
     /// [`Error::FileUnreadable`], [`Error::ConfigInvalid`] with the line.
@@ -74,7 +73,7 @@ impl Config {
                 }
                 Ok(config)
             }
-            // Where the home is no folder, there is none either.
+            // The home directory may not be a folder.
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) && !required =>
             {
@@ -86,27 +85,27 @@ impl Config {
         }
     }
 
-    /// Where the user's own profiles are: beside the configuration file.
+    /// Folder of the user's profiles, next to the configuration file.
     #[must_use]
     pub fn profiles_folder(named: Option<&Path>) -> Option<PathBuf> {
         let file = named.map(Path::to_owned).or_else(Self::user_path)?;
         Some(file.parent()?.join("profiles"))
     }
 
-    /// The bulbs that have a profile of their own, with aliases replaced by what they stand for.
+    /// Bulbs with a fixed profile. Aliases are replaced by their targets.
     pub fn kept_profiles(&self) -> impl Iterator<Item = (String, String)> {
         self.profiles
             .iter()
             .map(|(bulb, profile)| (self.aliases.get(bulb).unwrap_or(bulb).clone(), profile.clone()))
     }
 
-    /// Where the user's own configuration is looked for.
+    /// Path of the user's configuration file.
     #[must_use]
     pub fn user_path() -> Option<PathBuf> {
         Some(etcetera::choose_base_strategy().ok()?.config_dir().join("bulbctl").join("config.toml"))
     }
 
-    /// Reads the text of a configuration file; `path` is for the error message.
+    /// Parses a configuration file; `path` is for error messages.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] with the line.
@@ -121,7 +120,7 @@ impl Config {
         for name in self.aliases.keys().chain(self.groups.keys()) {
             if name.is_empty() || name == "all" || name.contains([',', '@', '*', '?']) {
                 return Err(format!(
-                    "{name:?} cannot name an alias or a group: it is empty, is \"all\", or has one of , @ * ? in it"
+                    "{name:?} cannot be the name of an alias or group: names must not be empty or \"all\", or contain any of , @ * ?"
                 ));
             }
         }
@@ -131,17 +130,17 @@ impl Config {
                     member.strip_prefix('@').filter(|other| !self.groups.contains_key(*other))
                 {
                     return Err(format!(
-                        "group {group:?} has {member:?} in it, and there is no group {other:?}"
+                        "group {group:?} contains {member:?}, but there is no group {other:?}"
                     ));
                 }
             }
         }
         if self.max_links == Some(0) {
-            return Err("max_links is zero".to_owned());
+            return Err("max_links must be at least 1".to_owned());
         }
         match self.timeout {
-            Some(timeout) if timeout.is_zero() => Err("timeout is zero".to_owned()),
-            Some(timeout) if timeout > LONGEST => Err("timeout is longer than a year".to_owned()),
+            Some(timeout) if timeout.is_zero() => Err("timeout must be longer than zero".to_owned()),
+            Some(timeout) if timeout > LONGEST => Err("timeout must not exceed a year".to_owned()),
             _ => Ok(()),
         }
     }

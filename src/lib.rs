@@ -1,8 +1,8 @@
 //! Find, control, watch and test Bluetooth LE light bulbs.
 //!
-//! The layers, each of which knows only those before it: `bulb_protocol` (bytes and values) ← [`radio`] (scan,
-//! connect, read, write) ← [`bulb`] (one bulb) ← [`fleet`] (several) ← [`cli`]. [`report`] prints values and knows no
-//! radio. ARCHITECTURE.md is the map.
+//! Each layer knows only the layers before it: `bulb_protocol` (bytes and values) ← [`radio`] (scan,
+//! connect, read, write) ← [`bulb`] (one bulb) ← [`fleet`] (several) ← [`cli`]. [`output`] prints values and knows no
+//! radio. ARCHITECTURE.md has the map.
 
 pub mod bulb;
 pub mod capture;

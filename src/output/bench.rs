@@ -1,4 +1,4 @@
-//! What was measured at a bulb, and how two measurements differ.
+//! Measurements of a bulb and their comparison.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,38 +14,37 @@ use crate::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate,
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
 
-/// How many bars a plot has.
+/// Bars of a plot.
 const BARS: usize = 32;
-/// Bars of eight heights.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// A rate at which nothing was lost is known this well: a tenth is left to timers.
+/// Relative error of a measured rate, because of timers.
 const RATE_ERROR: f64 = 0.1;
 
-/// Times that were measured, milliseconds.
+/// Measured times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimesRecord {
-    /// How many rounds gave a time.
+    /// Number of rounds that gave a time.
     pub count: usize,
-    /// How many rounds ended without one.
+    /// Number of rounds that failed.
     pub failed: u32,
-    /// The least.
+    /// Shortest time.
     pub min_ms: Option<f64>,
-    /// The median.
+    /// Median.
     pub p50_ms: Option<f64>,
-    /// The median of many more rounds is not below this, with 95 % confidence.
+    /// Lower end of the 95 % confidence interval of the median.
     pub p50_low_ms: Option<f64>,
-    /// Nor above this.
+    /// Upper end of the 95 % confidence interval of the median.
     pub p50_high_ms: Option<f64>,
-    /// Nine of ten took up to so long.
+    /// 90th percentile.
     pub p90_ms: Option<f64>,
-    /// 99 of a hundred took up to so long.
+    /// 99th percentile.
     pub p99_ms: Option<f64>,
-    /// The greatest.
+    /// Longest time.
     pub max_ms: Option<f64>,
-    /// What each time may be off by.
+    /// Error of each time.
     pub error_ms: f64,
-    /// All of them, in the order in which they were measured.
+    /// All times, in the order of measurement.
     pub samples_ms: Vec<f64>,
 }
 
@@ -68,7 +67,6 @@ impl TimesRecord {
         }
     }
 
-    /// The median, and where it may be.
     fn median(&self) -> Option<Estimate> {
         Some(Estimate {
             value: self.p50_ms?,
@@ -81,7 +79,7 @@ impl TimesRecord {
         let (Some(p50), Some(p90), Some(p99), Some(max), Some(min)) =
             (self.p50_ms, self.p90_ms, self.p99_ms, self.max_ms, self.min_ms)
         else {
-            let _ = writeln!(out, "  {name:<22}no round of {} gave any", self.failed);
+            let _ = writeln!(out, "  {name:<22}all {} rounds failed", self.failed);
             return;
         };
         let rounds = match self.failed {
@@ -97,10 +95,10 @@ impl TimesRecord {
     }
 }
 
-/// A histogram in one line.
+/// Histogram in one line.
 fn plot(samples: &[f64], min: f64, max: f64) -> String {
     let mut counts = [0_usize; BARS];
-    // All within the clock's grain are the same.
+    // Differences below the clock's resolution mean nothing.
     let span = (max - min).max(ms(CLOCK_ERROR));
     for sample in samples {
         #[expect(
@@ -117,7 +115,7 @@ fn plot(samples: &[f64], min: f64, max: f64) -> String {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let bar = |count: usize| match count {
         0 => ' ',
-        // One that is there shows, however many there are elsewhere.
+        // A single sample is visible, however many fall into other bars.
         count => HEIGHTS.get((count * HEIGHTS.len()).div_ceil(most) - 1).copied().unwrap_or('█'),
     };
     counts.into_iter().map(bar).collect()
@@ -127,19 +125,19 @@ fn plot(samples: &[f64], min: f64, max: f64) -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepRecord {
-    /// How many writes a second were wanted.
+    /// Target rate in writes per second.
     pub wanted_per_s: f64,
-    /// How many there were.
+    /// Reached rate in writes per second.
     pub per_s: f64,
-    /// How many commands were written.
+    /// Number of commands written.
     pub sent: u32,
-    /// How many of these were refused or not answered.
+    /// Number of commands that the bulb refused or did not answer.
     pub refused: u32,
-    /// How many the bulb notified; null where it does not.
+    /// Number of commands that the bulb confirmed by a notification; null if it sends none.
     pub confirmed: Option<u32>,
-    /// Whether a readback found the last one; null where that was not looked at.
+    /// True if a readback found the last command; null if it was not read back.
     pub last_arrived: Option<bool>,
-    /// Whether the link was lost.
+    /// True if the link dropped.
     pub link_lost: bool,
 }
 
@@ -157,22 +155,22 @@ impl StepRecord {
     }
 }
 
-/// How many writes a second a bulb takes.
+/// Write rate of a bulb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RateRecord {
-    /// `request` (with an answer) or `command` (without).
+    /// `request` (with a response) or `command` (without).
     pub kind: String,
-    /// What tells of loss: `notification` (they are counted), `readback` (only the last write of a burst is looked at), or null where
-    /// the family never tells.
+    /// How lost writes are detected: `notification` (counted), `readback` (of the last write of a burst), or null if the family
+    /// never reports.
     pub witness: Option<String>,
-    /// The highest rate without loss, writes a second.
+    /// Highest rate without loss, in writes per second.
     pub highest_per_s: Option<f64>,
-    /// The lowest rate with loss; null where there was none.
+    /// Lowest rate with loss; null if nothing was lost.
     pub loss_from_per_s: Option<f64>,
-    /// Whether the link took no more than the highest rate.
+    /// True if the link carries no more than the highest rate.
     pub saturated: bool,
-    /// What was tried.
+    /// Bursts of writes, one for each tested rate.
     pub steps: Vec<StepRecord>,
 }
 
@@ -192,7 +190,6 @@ impl RateRecord {
         }
     }
 
-    /// The highest rate without loss, and where it may be.
     fn highest(&self) -> Option<Estimate> {
         let value = self.highest_per_s.or(self.loss_from_per_s.map(|_| 0.0))?;
         let high = self.loss_from_per_s.unwrap_or(value * (1.0 + RATE_ERROR));
@@ -203,13 +200,13 @@ impl RateRecord {
         let name = format!("rate, write {}", self.kind);
         let highest = match (self.highest_per_s, self.witness.as_deref()) {
             (Some(rate), Some(_)) => format!("nothing lost up to {rate:.0}/s"),
-            (Some(rate), None) => format!("the link takes {rate:.0}/s; the bulb does not tell what arrives"),
-            (None, _) => "lost at every rate that was tried".to_owned(),
+            (Some(rate), None) => format!("the link carries {rate:.0}/s; the bulb does not confirm writes"),
+            (None, _) => "writes lost at every tested rate".to_owned(),
         };
         let limit = match (self.loss_from_per_s, self.saturated) {
             (Some(rate), _) => format!(", loss from {rate:.0}/s"),
-            (None, true) => ", which is all that the link takes".to_owned(),
-            (None, false) => ", which is all that was tried".to_owned(),
+            (None, true) => ", the limit of the link".to_owned(),
+            (None, false) => ", the highest tested rate".to_owned(),
         };
         let _ = writeln!(out, "  {name:<22}{highest}{limit}");
         for step in self.steps.iter().filter(|step| step.losses().is_some()) {
@@ -220,69 +217,67 @@ impl RateRecord {
 }
 
 impl StepRecord {
-    /// What went wrong, where anything did.
     fn losses(&self) -> Option<String> {
         let lost = self.confirmed.map_or(0, |confirmed| self.sent.saturating_sub(confirmed));
         let parts = [
             (lost > 0).then(|| format!("{lost} of {} not reported", self.sent)),
             (self.refused > 0).then(|| format!("{} of {} refused", self.refused, self.sent)),
-            (self.last_arrived == Some(false)).then(|| "the last one did not arrive".to_owned()),
-            self.link_lost.then(|| "the link was lost".to_owned()),
+            (self.last_arrived == Some(false)).then(|| "the last write did not arrive".to_owned()),
+            self.link_lost.then(|| "the link dropped".to_owned()),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
 
-/// What was not measured.
+/// A part that was not measured.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SkippedRecord {
-    /// What.
+    /// Skipped part.
     pub part: Part,
-    /// Why.
+    /// Reason in a sentence.
     pub reason: String,
 }
 
-/// What was measured at a bulb.
+/// A measurement of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BenchRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The adapter that was used.
+    /// Adapter.
     pub adapter: String,
-    /// The family; null where that was not needed.
+    /// Profile with its variant; null if it was not needed.
     pub profile: Option<String>,
-    /// How many rounds were to count.
+    /// Number of measured rounds.
     pub rounds: u32,
-    /// How many went before these.
+    /// Number of warm-up rounds.
     pub warm_up: u32,
-    /// The ATT MTU of the link, bytes; null where the platform does not tell.
+    /// ATT MTU of the link in bytes; null if the platform does not report it.
     pub mtu: Option<u16>,
-    /// What the links were asked to be timed like; null where the platform does not tell.
+    /// Requested connection parameters; null if the platform does not report them.
     pub parameters: Option<ParametersRecord>,
-    /// From the wish for a link until it can be used, discovery included.
+    /// Time to connect, including discovery.
     pub connect: Option<TimesRecord>,
-    /// The part of that in which the services were found; null where the platform does not tell.
+    /// Time to discover the services; null if the platform does not report it.
     pub discovery: Option<TimesRecord>,
-    /// From a write until the notification of it.
+    /// Time from a write to its notification.
     pub notification: Option<TimesRecord>,
-    /// From a write request until its answer.
+    /// Time from a write request to its response.
     pub answer: Option<TimesRecord>,
-    /// How many writes a second it takes.
+    /// Write rates.
     pub rates: Vec<RateRecord>,
-    /// What was not measured, and why.
+    /// Parts that were not measured.
     pub skipped: Vec<SkippedRecord>,
-    /// Whether the state that was found is back; null where it was not known or not touched.
+    /// True if the original state was restored; null if it was unknown or not changed.
     pub restored: Option<bool>,
 }
 
 impl BenchRecord {
-    /// The record of a measurement.
     #[must_use]
     pub fn of(
         target: &str,
@@ -344,13 +339,13 @@ impl BenchRecord {
             let _ = writeln!(out, "  {dim}{part:<22}not measured: {}{dim:#}", sanitise(&skipped.reason));
         }
         if self.restored == Some(false) {
-            let _ = writeln!(out, "  the state that it was in could not be restored");
+            let _ = writeln!(out, "  could not restore the original state");
         }
         out.trim_end().to_owned()
     }
 }
 
-/// A figure, and between what it may be.
+/// A value with its error range.
 #[derive(Clone, Copy, Debug)]
 struct Estimate {
     value: f64,
@@ -358,14 +353,14 @@ struct Estimate {
     high: f64,
 }
 
-/// A measurement as it was saved: what can be compared of it.
+/// The comparable part of a saved measurement.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SavedBench {
     r#type: String,
     at: String,
     name: Option<String>,
     id: String,
-    /// Not in what older versions saved.
+    /// Missing in files of older versions.
     parameters: Option<ParametersRecord>,
     connect: Option<TimesRecord>,
     discovery: Option<TimesRecord>,
@@ -375,31 +370,24 @@ pub struct SavedBench {
 }
 
 impl SavedBench {
-    /// Reads one: a line that `bench --json` or `bench --save` wrote.
-    ///
-    /// # Errors
-    /// [`Error::FileUnreadable`], also where the file has no measurement in it.
+    /// Reads a file written by `bench --json` or `bench --save`.
     pub fn read(path: &Path) -> Result<Self> {
         let unreadable = |detail: String| Error::FileUnreadable { path: path.display().to_string(), detail };
         let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
         Self::parse(&text).map_err(unreadable)
     }
 
-    /// Reads the text of one.
-    ///
-    /// # Errors
-    /// Why it is none.
     pub fn parse(text: &str) -> Result<Self, String> {
         let saved: Self = serde_json::from_str(text.lines().next().unwrap_or_default())
-            .map_err(|error| format!("it is no measurement that bench saved: {error}"))?;
+            .map_err(|error| format!("this is not a measurement saved by bench: {error}"))?;
         if saved.r#type == "bench" {
             Ok(saved)
         } else {
-            Err("it is no measurement that bench saved".to_owned())
+            Err("this is not a measurement saved by bench".to_owned())
         }
     }
 
-    /// The figures by name, with their unit.
+    /// Name, unit and estimate of each measured value.
     fn figures(&self) -> Vec<(String, &'static str, Estimate)> {
         let times = [
             ("connect", &self.connect),
@@ -418,46 +406,45 @@ impl SavedBench {
     }
 }
 
-/// A figure of two measurements.
+/// One value of two measurements.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DifferenceRecord {
-    /// `connect`, `discovery`, `notification`, `answer` (medians), `rate_request`, `rate_command` (without loss).
+    /// Compared value: `connect`, `discovery`, `notification`, `answer` (medians), `rate_request` or `rate_command` (without loss).
     pub figure: String,
-    /// `ms` or `1/s`.
+    /// Unit: `ms` or `1/s`.
     pub unit: &'static str,
-    /// The older one; null where it was not measured.
+    /// Old value; null if it was not measured.
     pub old: Option<f64>,
-    /// The newer one; null where it was not measured.
+    /// New value; null if it was not measured.
     pub new: Option<f64>,
-    /// By how much it has grown, percent.
+    /// Change in percent.
     pub change_percent: Option<f64>,
-    /// Whether that is more than both measurements may be off by.
+    /// True if the difference exceeds the error of both measurements.
     pub beyond_noise: Option<bool>,
 }
 
-/// How two measurements differ.
+/// Comparison of two measurements.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComparisonRecord {
-    /// The older bulb's name, or its identifier.
+    /// Name or identifier of the old measurement's bulb.
     pub old_name: String,
-    /// When the older was made (RFC 3339).
+    /// Time of the old measurement (RFC 3339).
     pub old_at: String,
-    /// The newer bulb's name, or its identifier.
+    /// Name or identifier of the new measurement's bulb.
     pub new_name: String,
-    /// When the newer was made (RFC 3339).
+    /// Time of the new measurement (RFC 3339).
     pub new_at: String,
-    /// What the older one's links were asked to be timed like; null where that is not known.
+    /// Connection parameters of the old measurement; null if unknown.
     pub old_parameters: Option<ParametersRecord>,
-    /// What the newer one's were.
+    /// Connection parameters of the new measurement; null if unknown.
     pub new_parameters: Option<ParametersRecord>,
-    /// The figures that either has.
+    /// Values of either measurement.
     pub differences: Vec<DifferenceRecord>,
 }
 
 impl ComparisonRecord {
-    /// Compares two measurements.
     #[must_use]
     pub fn of(old: &SavedBench, new: &SavedBench) -> Self {
         let (before, after) = (old.figures(), new.figures());
@@ -497,7 +484,7 @@ impl ComparisonRecord {
         let side = |name: &str, at: &str| format!("{} ({})", sanitise(name), sanitise(at));
         let _ = writeln!(
             out,
-            "{bold}{}{bold:#} against {}",
+            "{bold}{}{bold:#} compared with {}",
             side(&self.new_name, &self.new_at),
             side(&self.old_name, &self.old_at)
         );
@@ -507,7 +494,7 @@ impl ComparisonRecord {
             let _ = writeln!(out, "  {:<14}{old}\n  {:<14}-> {new}", "connection", "");
         }
         for one in &self.differences {
-            // What only one of them has cannot be compared; programs are told.
+            // Only programs need values that one measurement lacks.
             let Some((old, new)) = one.old.zip(one.new) else { continue };
             let change = one.change_percent.map_or_else(String::new, |change| format!("  {change:+.1} %"));
             let noise = match one.beyond_noise {
@@ -521,7 +508,7 @@ impl ComparisonRecord {
     }
 }
 
-/// Milliseconds, to the microsecond.
+/// Milliseconds, rounded to microseconds.
 fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }

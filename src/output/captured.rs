@@ -1,4 +1,4 @@
-//! What passed in a capture.
+//! Events of a capture.
 
 use serde::Serialize;
 
@@ -11,49 +11,48 @@ use crate::radio::SeenDevice;
 use crate::radio::gatt::{uuid_text, uuid16};
 use crate::sanitise::sanitise;
 
-/// The Client Characteristic Configuration, by which a client subscribes.
+/// Client Characteristic Configuration descriptor.
 const SUBSCRIPTION: u16 = 0x2902;
 
-/// Something that passed between a computer and a device.
+/// An event between a computer and a device in a capture.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CapturedRecord {
-    /// Since the capture's first record, microseconds; below zero where the clock of the computer was set back.
+    /// Microseconds since the first record of the capture; negative if the computer's clock was set back.
     pub t: i64,
-    /// When, on the clock of the computer that captured (RFC 3339, UTC).
+    /// Time on the clock of the capturing computer (RFC 3339, UTC).
     pub time: String,
-    /// Which device. `id` is its address, or `link N` where the capture began after the link.
+    /// Device. `id` is its address, or `link N` if the capture began after the link.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// `out` if the computer that captured sent it, else `in`.
+    /// `out` if the capturing computer sent it, else `in`.
     pub direction: &'static str,
-    /// Whether the attribute is one of the computer's own table.
+    /// True if the attribute belongs to the computer's own GATT table.
     pub local: bool,
-    /// `connected`, `disconnected`, `mtu`, `read`, `write`, `subscribe`, `unsubscribe`, `notification` or `indication`.
+    /// Operation: `connected`, `disconnected`, `mtu`, `read`, `write`, `subscribe`, `unsubscribe`, `notification` or `indication`.
     pub operation: &'static str,
-    /// The service, as a 128-bit UUID; null where the capture lacks its discovery.
+    /// 128-bit UUID of the service; null if the capture lacks its discovery.
     pub service: Option<String>,
-    /// The characteristic, as a 128-bit UUID; null where the capture lacks its discovery.
+    /// 128-bit UUID of the characteristic; null if the capture lacks its discovery.
     pub characteristic: Option<String>,
-    /// The descriptor, as a 128-bit UUID, where it is one.
+    /// 128-bit UUID of the descriptor; null for a characteristic.
     pub descriptor: Option<String>,
-    /// The attribute's handle.
+    /// Handle of the attribute.
     pub handle: Option<u16>,
-    /// The bytes, in hex.
+    /// Bytes in hex.
     pub hex: Option<String>,
-    /// Of a long read the place of the first byte in the value; 0 for the beginning.
+    /// Offset of the first byte in a long read; 0 for the beginning.
     pub offset: Option<u16>,
-    /// How it was written: `request` or `command`.
+    /// Kind of a write: `request` or `command`.
     pub kind: Option<&'static str>,
-    /// The code with which it was refused (ATT), or the link was ended (HCI).
+    /// ATT error code of a refused request, or HCI reason of a disconnect.
     pub reason: Option<u8>,
-    /// The agreed MTU, bytes.
+    /// Negotiated MTU in bytes.
     pub mtu: Option<u16>,
-    /// The meaning of the bytes.
+    /// Decoded frame.
     pub frame: Option<FrameRecord>,
-    /// What is wrong with the bytes, where they are on a characteristic of the profile and no frame of it.
+    /// Decode error, if the characteristic has a role in the profile and the bytes are not a valid frame.
     pub malformed: Option<String>,
-    /// The characteristic as people are shown it.
     #[serde(skip)]
     short: String,
 }
@@ -121,7 +120,7 @@ impl CapturedRecord {
         record
     }
 
-    /// What people read: time, device, direction, operation, characteristic, bytes, meaning.
+    /// Time, device, direction, operation, characteristic, bytes and decoded frame.
     pub(super) fn fields(&self, layout: Layout) -> Vec<String> {
         let seconds = format!("{}{:.6}", if self.t < 0 { "-" } else { "" }, self.seconds());
         let arrow = if self.direction == "out" { "->" } else { "<-" };
@@ -131,7 +130,7 @@ impl CapturedRecord {
             _ => self.operation,
         };
         fields.push(if self.local {
-            format!("{operation} (of the computer's own)")
+            format!("{operation} (computer's own table)")
         } else {
             operation.to_owned()
         });
@@ -142,9 +141,7 @@ impl CapturedRecord {
         if let Some(hex) = self.hex.as_ref().filter(|_| !subscription) {
             fields.push(if hex.is_empty() { "(empty)".to_owned() } else { hex.clone() });
         }
-        fields.extend(
-            self.offset.filter(|offset| *offset > 0).map(|offset| format!("(from byte {offset} on)")),
-        );
+        fields.extend(self.offset.filter(|offset| *offset > 0).map(|offset| format!("(from byte {offset})")));
         fields.extend(self.mtu.map(|mtu| mtu.to_string()));
         fields.extend(self.reason.map(|code| match self.operation {
             "disconnected" => format!("(reason 0x{code:02x})"),
@@ -160,7 +157,7 @@ impl CapturedRecord {
     }
 }
 
-/// `fff1`, `fff1/2901`, or `handle 12` where the capture does not say what it is.
+/// `fff1`, `fff1/2901`, or `handle 12` if the capture lacks the discovery.
 fn short(handle: Option<u16>, place: Option<&AttributeRef>) -> String {
     match place {
         Some(AttributeRef { id, descriptor: None }) => id.to_string(),

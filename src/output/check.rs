@@ -1,4 +1,4 @@
-//! What `check` reports: a record each check, the summary, and the file for build servers.
+//! Results of `check`: a record for each check, the summary, and the JUnit file.
 
 use bulb_protocol::profile::Profile;
 use quick_xml::Writer;
@@ -21,96 +21,94 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
-/// How a check ended.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckResult {
-    /// The bulb does what it should.
+    /// The bulb does what the check expects.
     Passed,
-    /// It does not.
+    /// The bulb does something else.
     Failed,
-    /// It cannot be said, because something else does not work.
+    /// Another problem prevented a result.
     Blocked,
-    /// It was not run.
+    /// The check did not run.
     Skipped,
 }
 
-/// A check that is over.
+/// A finished check.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The profile that the bulb is held against.
+    /// Profile that the bulb is tested against.
     pub profile: String,
-    /// The name of the check.
+    /// Name of the check.
     pub check: String,
-    /// How it ended.
+    /// Result.
     pub result: CheckResult,
-    /// What it expects, as a sentence.
+    /// Expectation in a sentence.
     pub about: String,
-    /// What was expected where it failed.
+    /// Expected value of a failed check.
     pub expected: Option<String>,
-    /// What was seen where it failed.
+    /// Observed value of a failed check.
     pub seen: Option<String>,
-    /// Why it was skipped, or what is in its way.
+    /// Reason for a skipped or blocked check.
     pub reason: Option<String>,
-    /// What else there is to say, as a time that was measured.
+    /// Additional detail, such as a measured time.
     pub note: Option<String>,
-    /// Where to look in the firmware; null where it did not fail.
+    /// Where to look in the firmware; null unless the check failed.
     pub look: Option<String>,
-    /// The last frames that passed, oldest first, where it did not pass.
+    /// Last frames in both directions, oldest first; empty if the check passed.
     pub frames: Vec<String>,
-    /// How long it took, milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// The end of all checks of a bulb.
+/// Summary of all checks of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckSummary {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The profile that the bulb is held against.
+    /// Profile that the bulb is tested against.
     pub profile: String,
-    /// How many checks passed.
+    /// Number of passed checks.
     pub passed: usize,
-    /// How many failed.
+    /// Number of failed checks.
     pub failed: usize,
-    /// How many could not be run because something else does not work.
+    /// Number of blocked checks.
     pub blocked: usize,
-    /// How many were left out.
+    /// Number of skipped checks.
     pub skipped: usize,
-    /// Whether the state that the bulb was found in was written back, and it does not tell otherwise; null where it was never known, or nothing
-    /// was written.
+    /// True if the original state was written back and the bulb reports no other; null if the state was unknown or nothing was written.
     pub restored: Option<bool>,
-    /// How long all took, milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// A check that there is (`check --list`).
+/// An available check (`check --list`).
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckListing {
-    /// The name of the check.
+    /// Name of the check.
     pub check: String,
-    /// What it expects, as a sentence.
+    /// Expectation in a sentence.
     pub about: String,
-    /// When it is run: `safe` (always), `flashing` or `long` (with these flags).
+    /// When it runs: `safe` (always), `flashing` or `long` (with the option of that name).
     pub class: &'static str,
-    /// Where to look in the firmware when it fails.
+    /// Where to look in the firmware if it fails.
     pub look: String,
 }
 
 impl CheckRecord {
-    /// The record of a check.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &str, done: FinishedCheck) -> Self {
         let (result, expected, seen, reason) = match done.outcome {
@@ -158,7 +156,7 @@ impl CheckRecord {
         if let Some(look) = &self.look {
             text.push_str(&format!("\n         look at   {look}"));
         }
-        // The last few say it; JSON and the report file have more.
+        // JSON and the JUnit file have more.
         for frame in self.frames.iter().rev().take(4).rev() {
             text.push_str(&format!("\n         {DIM}{}{DIM:#}", sanitise(frame)));
         }
@@ -167,7 +165,6 @@ impl CheckRecord {
 }
 
 impl CheckSummary {
-    /// The record of the end.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &str, summary: Summary) -> Self {
         Self {
@@ -186,7 +183,7 @@ impl CheckSummary {
     pub(super) fn text(&self, layout: Layout) -> String {
         let name = sanitise(self.bulb.label());
         let restored = match self.restored {
-            Some(false) => ", and it could not be put back into the state that it was found in",
+            Some(false) => "; could not restore the original state",
             _ => "",
         };
         let counts = format!(
@@ -202,12 +199,12 @@ impl CheckSummary {
 }
 
 impl CheckListing {
-    /// All checks that are built in.
+    /// Built-in checks.
     pub fn all() -> impl Iterator<Item = Self> {
         CHECKS.iter().map(|check| Self::new(check.name, check.about, check.class, check.look))
     }
 
-    /// The checks that a profile brings with it.
+    /// Checks of a profile file.
     pub fn own(profile: &Profile) -> impl Iterator<Item = Self> {
         profile.checks.iter().map(|check| {
             Self::new(
@@ -237,12 +234,9 @@ impl CheckListing {
     }
 }
 
-/// The records as JUnit XML: a suite each bulb, a case each check. Well-formed whatever the names hold.
-///
-/// # Errors
-/// [`Error::Internal`] where the writer refuses.
+/// Renders the records as JUnit XML: a suite for each bulb, a case for each check. The XML is well-formed whatever the names contain.
 pub fn junit(records: &[CheckRecord]) -> Result<Vec<u8>> {
-    write_junit(records).map_err(|error| Error::Internal(format!("writing the report: {error}")))
+    write_junit(records).map_err(|error| Error::Internal(format!("writing JUnit XML: {error}")))
 }
 
 fn write_junit(records: &[CheckRecord]) -> std::io::Result<Vec<u8>> {
@@ -318,7 +312,7 @@ fn seconds(millis: u64) -> String {
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
-/// What acts on a terminal as escapes, lines kept; and without the two characters that XML does not have (XML 1.0, 2.2) besides those.
+/// Escapes control characters except line ends, and replaces the two other characters that XML forbids (XML 1.0, 2.2).
 fn clean(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(sanitise).collect();
     lines.join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")

@@ -1,4 +1,4 @@
-//! Which family a bulb is of, and why.
+//! Detected family of a bulb, with the evidence.
 
 use serde::Serialize;
 
@@ -8,49 +8,48 @@ use crate::bulb::{Candidate, Recognition};
 use crate::radio::SeenDevice;
 use crate::sanitise::sanitise;
 
-/// Which family a bulb is of, and what speaks for each.
+/// Detected family of a bulb, with the evidence for each candidate.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DetectRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The profile that it is driven by, with its variant; null where the evidence does not decide.
+    /// Detected profile with its variant; null if the evidence is not conclusive.
     pub profile: Option<String>,
-    /// The families that anything speaks for, the nearest first.
+    /// Candidate families, best match first.
     pub candidates: Vec<CandidateRecord>,
 }
 
-/// The claim of a family.
+/// A candidate family.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CandidateRecord {
-    /// Its profile, with the variant.
+    /// Profile with its variant.
     pub profile: String,
-    /// All scores together. They count only where nothing speaks against it.
+    /// Sum of all scores. It counts only if `against` is empty.
     pub score: u32,
-    /// What speaks for it.
+    /// Evidence for this family.
     pub evidence: Vec<EvidenceRecord>,
-    /// What speaks against it.
+    /// Evidence against this family.
     pub against: Vec<String>,
-    /// Why it cannot be driven, where it is only known by sight.
+    /// Reason why bulbctl cannot control it; null if it can.
     pub unsupported: Option<String>,
 }
 
-/// Something that speaks for a family.
+/// Evidence for a family.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EvidenceRecord {
-    /// What.
+    /// Evidence in words.
     pub text: String,
-    /// How much it says, 1 to 100.
+    /// Score from 1 to 100.
     pub score: u8,
 }
 
 impl DetectRecord {
-    /// The record of what was found.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, found: &Recognition) -> Self {
         Self {
@@ -61,13 +60,13 @@ impl DetectRecord {
         }
     }
 
-    /// What people read: the verdict, and below it each family with its evidence.
+    /// The verdict, then each candidate with its evidence.
     pub(super) fn text(&self, layout: Layout) -> String {
         let name = sanitise(self.bulb.label());
         let verdict = match (&self.profile, self.candidates.is_empty()) {
             (Some(profile), _) => profile.clone(),
             (None, false) => "not sure".to_owned(),
-            (None, true) => "nothing speaks for any family".to_owned(),
+            (None, true) => "no family matches".to_owned(),
         };
         let mut lines = vec![if layout.terminal {
             format!("{name}  {BOLD}{verdict}{BOLD:#}")
@@ -101,7 +100,7 @@ impl CandidateRecord {
         }
     }
 
-    /// What speaks for it and against it, in a line each.
+    /// One line for each piece of evidence.
     pub(super) fn reasons(&self) -> Vec<String> {
         let evidence = self.evidence.iter().map(|e| format!("+{:<3} {}", e.score, sanitise(&e.text)));
         let against = self.against.iter().chain(&self.unsupported);

@@ -1,4 +1,4 @@
-//! The state of the machine's Bluetooth, with what is wrong and how to mend it.
+//! Diagnosis of the machine's Bluetooth, with suggested fixes.
 
 use serde::Serialize;
 
@@ -6,30 +6,30 @@ use super::text::{BOLD, Layout};
 use crate::radio::{AdapterFacts, Diagnosis, Version};
 use crate::sanitise::sanitise;
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Bluetooth cannot be used.
+    /// Bluetooth is unusable.
     Fault,
-    /// Something that works will not work well.
+    /// Bluetooth works, but not well.
     Warning,
-    /// Good to know.
+    /// Information.
     Note,
 }
 
-/// Something that was found.
+/// A finding.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingRecord {
-    /// How much it matters.
+    /// Severity.
     pub level: Level,
-    /// A stable dotted code; that of the error where it is a fault.
+    /// Stable dotted code; for a fault, the code of its error.
     pub code: &'static str,
-    /// What was found.
+    /// Finding in a sentence.
     pub message: String,
-    /// What to do about it.
+    /// Suggested fix.
     pub fix: Option<String>,
 }
 
@@ -37,17 +37,17 @@ pub struct FindingRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdapterStateRecord {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// Its address.
+    /// Address.
     pub address: Option<String>,
-    /// Whether it is powered.
+    /// True if it is powered.
     pub powered: bool,
-    /// What blocks it: `software` or `hardware`.
+    /// Kind of rfkill block: `software` or `hardware`; null if not blocked.
     pub blocked: Option<&'static str>,
-    /// Whether a program scans with it.
+    /// True if a program is scanning with it.
     pub discovering: bool,
-    /// Whether it is the one that bulbctl uses.
+    /// True if bulbctl uses it.
     pub chosen: bool,
 }
 
@@ -55,9 +55,9 @@ pub struct AdapterStateRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeldRecord {
-    /// The platform's identifier of the device.
+    /// Platform identifier of the device.
     pub id: String,
-    /// Its name.
+    /// Name.
     pub name: Option<String>,
 }
 
@@ -65,29 +65,28 @@ pub struct HeldRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DoctorRecord {
-    /// Whether bulbctl can work with it.
+    /// True if bulbctl can use Bluetooth.
     pub usable: bool,
-    /// What was asked.
+    /// Bluetooth system.
     pub system: String,
-    /// The version of the Bluetooth service; null where it does not tell.
+    /// Version of the Bluetooth service; null if unknown.
     pub version: Option<String>,
-    /// The kernel's release.
+    /// Kernel release.
     pub kernel: Option<String>,
-    /// `a container` or `WSL`; null on a machine of its own.
+    /// `a container` or `WSL`; null on a normal machine.
     pub inside: Option<&'static str>,
     /// All adapters.
     pub adapters: Vec<AdapterStateRecord>,
-    /// The links that the system holds.
+    /// Links that the system holds.
     pub links: Vec<HeldRecord>,
-    /// What was found, the worst first.
+    /// Findings, most severe first.
     pub findings: Vec<FindingRecord>,
 }
 
-/// BlueZ tells the MTU of a link since 5.62, and what a connect failed of in words of its own.
-const TELLS_MTU: Version = Version { major: 5, minor: 62 };
+/// First BlueZ version that reports the MTU of a link and detailed connect errors.
+const MTU_SINCE: Version = Version { major: 5, minor: 62 };
 
 impl DoctorRecord {
-    /// The record of what was found.
     #[must_use]
     pub fn of(diagnosis: &Diagnosis) -> Self {
         Self {
@@ -106,7 +105,6 @@ impl DoctorRecord {
         }
     }
 
-    /// What people read: one page.
     pub(super) fn text(&self, layout: Layout) -> String {
         let mut lines = Vec::new();
         let unknown = || "unknown".to_owned();
@@ -117,7 +115,7 @@ impl DoctorRecord {
         lines.extend(self.inside.map(|inside| row("inside", inside)));
         lines.extend(self.adapters.iter().map(|one| row("adapter", &one.line())));
         if self.adapters.is_empty() {
-            lines.push(row("adapter", "none to be seen"));
+            lines.push(row("adapter", "none"));
         }
         for link in &self.links {
             lines.push(row("link", &format!("{} {}", link.id, link.name.as_deref().unwrap_or_default())));
@@ -177,42 +175,47 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
         let name = &one.info.name;
         let (message, fix) = match one.blocked {
             Some(true) => {
-                (format!("adapter {name} is blocked by a hardware switch"), "use the switch".to_owned())
+                (format!("adapter {name} is blocked by a hardware switch"), "turn the switch on".to_owned())
             }
             Some(false) => {
-                (format!("adapter {name} is blocked by rfkill"), "rfkill unblock bluetooth".to_owned())
+                (format!("adapter {name} is blocked by rfkill"), "run `rfkill unblock bluetooth`".to_owned())
             }
-            None => (format!("adapter {name} is off"), format!("bluetoothctl select {name}, then power on")),
+            None => (
+                format!("adapter {name} is off"),
+                format!("run `bluetoothctl select {name}`, then `power on`"),
+            ),
         };
         add(Level::Note, "adapter.other_off", message, Some(fix));
     }
     for one in diagnosis.adapters.iter().filter(|one| one.discovering) {
-        let fix = "end the other program's scan if connects fail or are slow (`bluetoothctl scan off`, a settings window)";
+        let fix = "stop that scan if connecting fails or is slow: run `bluetoothctl scan off` or close the Bluetooth settings";
         let message =
-            format!("another program scans with adapter {}, which takes air time from links", one.info.name);
+            format!("another program is scanning with adapter {}, which slows down links", one.info.name);
         add(Level::Warning, "adapter.scanned", message, Some(fix.to_owned()));
     }
     for one in diagnosis.adapters.iter().filter(|one| !one.whole) {
         let message = format!(
-            "BlueZ tells no Modalias of adapter {}: programs on btleplug do not see it",
+            "BlueZ reports no Modalias for adapter {}: programs that use btleplug cannot see it",
             one.info.name
         );
-        let fix = "bulbctl does see it; others need a newer BlueZ or another adapter".to_owned();
+        let fix =
+            "bulbctl can use it; for other programs, install a newer BlueZ or use another adapter".to_owned();
         add(Level::Note, "adapter.hidden", message, Some(fix));
     }
-    if diagnosis.version.is_some_and(|version| version < TELLS_MTU) {
+    if diagnosis.version.is_some_and(|version| version < MTU_SINCE) {
         let message = format!(
-            "BlueZ before {TELLS_MTU} does not tell the MTU of a link, and little of why a connect failed"
+            "BlueZ before {MTU_SINCE} does not report the MTU of a link and says little about failed connects"
         );
         add(Level::Note, "service.old", message, Some("install a newer BlueZ".to_owned()));
     }
     if diagnosis.kernel.as_ref().is_some_and(|release| release.starts_with("6.1.")) {
-        let message = "Linux 6.1 has been seen to free a channel twice (hci_chan_del) when a link goes down at the wrong moment";
-        let fix = "if bluetoothd dies or hangs of it, start it again; a later kernel is better";
+        let message =
+            "Linux 6.1 can free a channel twice (hci_chan_del) when a link drops at the wrong moment";
+        let fix = "if bluetoothd crashes or hangs, restart it, or install a newer kernel";
         add(Level::Note, "kernel.channels", message.to_owned(), Some(fix.to_owned()));
     }
     if diagnosis.inside == Some("WSL") {
-        let fix = "use bulbctl for Windows, or a kernel with Bluetooth and a USB adapter handed through";
+        let fix = "use bulbctl for Windows, or a kernel with Bluetooth and a USB adapter passed through";
         add(
             Level::Warning,
             "machine.wsl",
@@ -222,10 +225,9 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
     }
     for link in &diagnosis.links {
         let name = link.name.as_deref().unwrap_or_else(|| link.device.as_str());
-        let message = format!(
-            "this machine holds a link to {name}: it does not advertise, and nobody else can connect to it"
-        );
-        add(Level::Note, "link.held", message, Some(format!("`bulbctl disconnect {}` ends it", link.device)));
+        let message =
+            format!("this machine is connected to {name}: other devices cannot see it or connect to it");
+        add(Level::Note, "link.held", message, Some(format!("run `bulbctl disconnect {}`", link.device)));
     }
     findings
 }

@@ -1,4 +1,4 @@
-//! Frames and what they mean.
+//! Frames and their meaning.
 
 use bulb_protocol::LightState;
 use bulb_protocol::profile::Light;
@@ -6,21 +6,21 @@ use serde::Serialize;
 
 use super::text::{Layout, on_off, swatch};
 
-/// What kind of frame it is.
+/// Kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameKind {
-    /// It is written, and changes the bulb's state.
+    /// A command to the bulb.
     Command,
-    /// The bulb sends it.
+    /// A status from the bulb.
     #[serde(rename = "report")]
     Status,
-    /// It asks for a report.
+    /// A request for a status.
     Query,
-    /// It is written by the session's policy, and changes nothing.
+    /// A frame that opens or keeps the session and changes nothing.
     Session,
-    /// It is the same in both directions.
+    /// A frame that has the same form in both directions.
     State,
 }
 
@@ -28,41 +28,41 @@ pub enum FrameKind {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FrameRecord {
-    /// The bytes, in hex.
+    /// Bytes in hex.
     pub hex: String,
-    /// The profile that it was built or read by, with its variant.
+    /// Profile with its variant.
     pub profile: String,
-    /// What kind it is.
+    /// Kind.
     pub kind: FrameKind,
-    /// The role of its characteristic.
+    /// Role of the characteristic.
     pub role: Option<String>,
-    /// Whether the lamp is switched on.
+    /// True if on.
     pub power: Option<bool>,
-    /// Brightness, percent.
+    /// Brightness in percent.
     pub brightness: Option<u8>,
     /// Colour at full brightness, `#rrggbb`.
     pub color: Option<String>,
-    /// Level of the white channel, percent.
+    /// White channel in percent.
     pub white: Option<u8>,
-    /// Temperature of white, kelvin.
+    /// Colour temperature in kelvin.
     pub kelvin: Option<u16>,
-    /// The effect, by its name or number.
+    /// Effect by name or number.
     pub effect: Option<String>,
-    /// Speed of effects, percent.
+    /// Effect speed in percent.
     pub speed: Option<u8>,
-    /// Whether this is the answer to encode, whose text is the hex alone.
+    /// True for `frame encode`, which prints only the hex.
     #[serde(skip)]
     pub encoded: bool,
 }
 
 impl FrameRecord {
-    /// The record of a frame of the base protocol.
+    /// Record of a frame of the base protocol.
     #[must_use]
     pub fn of(frame: &[u8], light: LightState, encoded: bool) -> Self {
         Self { encoded, ..Self::new(frame, crate::bulb::BASE, FrameKind::State, None, &Light::from(light)) }
     }
 
-    /// The record of a frame of a profile.
+    /// Record of a frame of a profile.
     #[must_use]
     pub fn new(frame: &[u8], profile: &str, kind: FrameKind, role: Option<&str>, light: &Light) -> Self {
         Self {
@@ -81,7 +81,6 @@ impl FrameRecord {
         }
     }
 
-    /// What people read: the hex of what was encoded, the values of what was decoded, or what else the frame is.
     pub(super) fn fields(&self, layout: Layout) -> Vec<String> {
         if self.encoded {
             return vec![self.hex.clone()];
@@ -97,8 +96,8 @@ impl FrameRecord {
         if fields.is_empty() {
             fields.push(match self.kind {
                 FrameKind::Query => "a query".to_owned(),
-                FrameKind::Session => "keeps or opens the session".to_owned(),
-                _ => "says nothing of the light".to_owned(),
+                FrameKind::Session => "a session frame".to_owned(),
+                _ => "no light settings".to_owned(),
             });
         }
         fields

@@ -1,4 +1,4 @@
-//! What passed at a characteristic.
+//! Raw access to characteristics.
 
 use serde::Serialize;
 
@@ -10,52 +10,48 @@ use crate::radio::SeenDevice;
 use crate::radio::gatt::uuid_text;
 use crate::sanitise::sanitise;
 
-/// How values are shown to people.
+/// Form in which people see a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueForm {
-    /// As hex.
     #[default]
     Hex,
-    /// As text.
     Text,
-    /// As what the frame means, where it is one.
+    /// Decoded, if it is a frame.
     Frame,
 }
 
-/// What passed at a characteristic.
+/// An operation on a characteristic.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ValueRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// `read`, `write`, `notification`, `subscribe` or `unsubscribe`.
+    /// Operation: `read`, `write`, `notification`, `subscribe` or `unsubscribe`.
     pub operation: &'static str,
-    /// The service, as a 128-bit UUID.
+    /// 128-bit UUID of the service.
     pub service: String,
-    /// The characteristic, as a 128-bit UUID.
+    /// 128-bit UUID of the characteristic.
     pub characteristic: String,
-    /// The handle of its value; null where the platform does not tell.
+    /// Handle of the value; null if the platform does not report it.
     pub handle: Option<u16>,
-    /// The bytes, in hex; null where there are none to tell.
+    /// Bytes in hex; null for `subscribe` and `unsubscribe`.
     pub hex: Option<String>,
-    /// The bytes as text, where they are all printable.
+    /// Bytes as text; null if they are not printable.
     pub text: Option<String>,
-    /// How it was written: `request` or `command`.
+    /// Kind of a write: `request` or `command`.
     pub kind: Option<&'static str>,
-    /// The meaning of the bytes, with --decode.
+    /// Decoded frame, with --decode.
     pub frame: Option<FrameRecord>,
-    /// The line of the script.
+    /// Line of the script.
     pub line: Option<usize>,
-    /// How it is shown to people.
     #[serde(skip)]
     pub form: ValueForm,
-    /// Whether the bulb is named for people.
+    /// True if the text has the bulb's name.
     #[serde(skip)]
     pub named: bool,
-    /// Its bytes as they are.
     #[serde(skip)]
     pub bytes: Vec<u8>,
     #[serde(skip)]
@@ -63,7 +59,6 @@ pub struct ValueRecord {
 }
 
 impl ValueRecord {
-    /// The record of what passed.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, passed: &GattOutcome) -> Self {
         let (operation, bytes, kind) = match &passed.operation {
@@ -92,7 +87,7 @@ impl ValueRecord {
         }
     }
 
-    /// What people read: of a script the whole story, of a single operation the value alone.
+    /// Only the value for a single operation; line, operation and characteristic too for a script.
     pub(super) fn fields(&self, layout: Layout) -> Vec<String> {
         let mut fields = Vec::new();
         if self.named {
@@ -120,7 +115,7 @@ impl ValueRecord {
     }
 }
 
-/// The text that these bytes are, if they are one that can be shown. Firmware likes to end texts with zeros.
+/// Printable text of these bytes, without the zeros that firmware often appends.
 pub(super) fn printable(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\0');
     let shown = !text.is_empty() && !text.chars().any(char::is_control);

@@ -1,4 +1,4 @@
-//! All that can be told of a device: what it advertises, its GATT table, what it says of itself.
+//! The `info` page: advertisement, device information and GATT table.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -14,81 +14,81 @@ use crate::radio::gatt::{Characteristic, Descriptor, Service, uuid_text};
 use crate::radio::{CharacteristicId, DeviceDetails, GattTable, SeenDevice};
 use crate::sanitise::sanitise;
 
-/// A number and what it stands for.
+/// An assigned number: a UUID or a company identifier.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AssignedNumberRecord {
-    /// A 128-bit UUID, or a company identifier in hex.
+    /// 128-bit UUID, or company identifier in hex.
     pub number: String,
-    /// What is known by this number; null where nothing is.
+    /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// The data that came with it, in hex.
+    /// Data that was advertised with it, in hex.
     pub hex: Option<String>,
 }
 
-/// How the device advertises.
+/// Advertisement of a device.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdvertRecord {
-    /// Signal strength, dBm.
+    /// RSSI in dBm.
     pub rssi: Option<i16>,
-    /// Transmit power, dBm.
+    /// Transmit power in dBm.
     pub tx_power: Option<i16>,
-    /// The flags, in hex.
+    /// Flags in hex.
     pub flags: Option<String>,
-    /// The appearance, in hex.
+    /// Appearance in hex.
     pub appearance: Option<String>,
-    /// Services.
+    /// Service UUIDs.
     pub services: Vec<AssignedNumberRecord>,
-    /// Manufacturer data by company.
+    /// Manufacturer data.
     pub manufacturer: Vec<AssignedNumberRecord>,
-    /// Service data by service.
+    /// Service data.
     pub service_data: Vec<AssignedNumberRecord>,
-    /// How long was listened, milliseconds; null where the device had a link, and so did not advertise.
+    /// Listening time in milliseconds; null if the device was connected and so did not advertise.
     pub listened_ms: Option<u64>,
-    /// How many advertisements were heard meanwhile.
+    /// Number of advertisements heard in that time.
     pub heard: usize,
-    /// The shortest, the middle and the longest time from one that was heard to the next, milliseconds.
+    /// Shortest, median and longest interval between advertisements, in milliseconds.
     pub interval_ms: Option<[u64; 3]>,
 }
 
-/// A service of the table.
+/// A service.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ServiceRecord {
     /// 128-bit UUID.
     pub uuid: String,
-    /// What is known by it.
+    /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// The handle of its declaration; null where the platform does not tell.
+    /// Handle of the declaration; null if the platform does not report it.
     pub handle: Option<u16>,
-    /// Whether it is of use only within another service.
+    /// True for a secondary service.
     pub secondary: bool,
-    /// Whether another service has the same UUID.
+    /// True if another service has the same UUID.
     pub duplicate: bool,
-    /// Its characteristics.
+    /// Characteristics.
     pub characteristics: Vec<CharacteristicRecord>,
 }
 
-/// A characteristic of the table.
+/// A characteristic.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CharacteristicRecord {
     /// 128-bit UUID.
     pub uuid: String,
-    /// What is known by it.
+    /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// The handle of its declaration; null where the platform does not tell.
+    /// Handle of the declaration; null if the platform does not report it.
     pub handle: Option<u16>,
-    /// The handle of its value, which is what captures show.
+    /// Handle of the value, as seen in captures.
     pub value_handle: Option<u16>,
-    /// `read`, `write`, `write-without-response`, `notify`, `indicate`, and what else the platform tells.
+    /// Properties: `read`, `write`, `write-without-response`, `notify`, `indicate`, and others that the platform reports.
     pub properties: Vec<String>,
-    /// Whether another characteristic of the same service UUID has the same UUID.
+    /// True if another characteristic of this service has the same UUID.
     pub duplicate: bool,
-    /// Its descriptors, where the platform tells.
+    /// Descriptors, if the platform reports them.
     pub descriptors: Vec<DescriptorRecord>,
-    /// What to say for it on the command line: its UUID, with the service or a number where that is not unique.
+    /// CHAR for the command line: the UUID, with the service or a number if it is not unique.
     pub place: String,
 }
 
@@ -98,64 +98,64 @@ pub struct CharacteristicRecord {
 pub struct DescriptorRecord {
     /// 128-bit UUID.
     pub uuid: String,
-    /// What is known by it.
+    /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// Its handle.
+    /// Handle.
     pub handle: Option<u16>,
 }
 
-/// What the device says of itself.
+/// A value of the Device Information service.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceInformationRecord {
-    /// The characteristic, as a 128-bit UUID.
+    /// 128-bit UUID of the characteristic.
     pub uuid: String,
-    /// What it is.
+    /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// What it says, as text.
+    /// Value as text; null if it is not printable.
     pub text: Option<String>,
-    /// The bytes, in hex; null where it could not be read.
+    /// Value in hex; null if reading failed.
     pub hex: Option<String>,
-    /// Why it could not be read.
+    /// Read error.
     pub error: Option<String>,
 }
 
-/// All that can be told of a device.
+/// Everything bulbctl can find out about a device.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InfoRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The name that the user gave it in the system, where it differs.
+    /// Name that you gave it in the system, if it differs.
     pub alias: Option<String>,
-    /// `public` or `random`; null where the platform does not tell.
+    /// Address type, `public` or `random`; null if the platform does not report it.
     pub address_type: Option<String>,
-    /// Whether it is bonded with this machine.
+    /// True if it is bonded with this machine.
     pub bonded: Option<bool>,
-    /// What it advertises.
+    /// Advertisement.
     pub advertisement: AdvertRecord,
-    /// The ATT MTU of the link, bytes; null where the platform does not tell.
+    /// ATT MTU of the link in bytes; null if the platform does not report it.
     pub mtu: Option<u16>,
-    /// What its links are asked to be timed like; null where that is not known.
+    /// Requested connection parameters; null if unknown.
     pub parameters: Option<ParametersRecord>,
-    /// The battery level, percent.
+    /// Battery level in percent.
     pub battery: Option<u8>,
-    /// Where that is from.
+    /// Source of the battery level.
     pub battery_source: Option<BatterySource>,
-    /// What it says of itself (service 180A).
+    /// Values of the Device Information service (180A).
     pub device: Vec<DeviceInformationRecord>,
-    /// The profile that it is taken for, with its variant; null where the evidence does not decide.
+    /// Detected profile with its variant; null if the evidence is not conclusive.
     pub profile: Option<String>,
-    /// The families that anything speaks for, the nearest first.
+    /// Candidate families, best match first.
     pub candidates: Vec<CandidateRecord>,
-    /// The GATT table.
+    /// GATT table.
     pub services: Vec<ServiceRecord>,
 }
 
-/// What was found out over the link.
+/// What `info` reads over the link.
 #[derive(Clone, Debug)]
 pub struct ConnectedDetails {
     /// The table.
@@ -171,7 +171,6 @@ pub struct ConnectedDetails {
 }
 
 impl InfoRecord {
-    /// The record of all that was found out.
     #[must_use]
     pub fn of(
         target: &str,
@@ -198,7 +197,6 @@ impl InfoRecord {
         }
     }
 
-    /// What people read.
     pub(super) fn text(&self, layout: Layout) -> String {
         let mut page = TextPage::new(layout);
         page.title(&sanitise(self.bulb.label()));
@@ -207,10 +205,10 @@ impl InfoRecord {
         page.row("address", &format!("{address}{kind}"));
         page.some("alias", self.alias.as_deref());
         page.some("bonded", self.bonded.map(|bonded| if bonded { "yes" } else { "no" }));
-        page.some("mtu", self.mtu.map(|mtu| format!("{mtu} bytes, {} of a value", mtu.saturating_sub(3))));
+        page.some("mtu", self.mtu.map(|mtu| format!("{mtu} bytes, values up to {}", mtu.saturating_sub(3))));
         page.some("connection", self.parameters.as_ref().map(ToString::to_string));
         let remembered =
-            if self.battery_source == Some(BatterySource::Bluez) { " (as BlueZ remembers it)" } else { "" };
+            if self.battery_source == Some(BatterySource::Bluez) { " (remembered by BlueZ)" } else { "" };
         page.some("battery", self.battery.map(|percent| format!("{percent} %{remembered}")));
         self.advertisement.print(&mut page);
         if !self.device.is_empty() {
@@ -223,7 +221,7 @@ impl InfoRecord {
         for candidate in &self.candidates {
             candidate_rows(candidate, &mut page);
         }
-        page.row("taken for", self.profile.as_deref().unwrap_or("none: the evidence does not decide"));
+        page.row("detected", self.profile.as_deref().unwrap_or("none: the evidence is not conclusive"));
         page.section("Services");
         for service in &self.services {
             service.print(&mut page);
@@ -298,7 +296,7 @@ impl AdvertRecord {
             (None, Some(listened)) => {
                 page.row("interval", &format!("unknown ({} heard in {listened} ms)", self.heard))
             }
-            (_, None) => page.row("interval", "unknown: it was not heard to advertise"),
+            (_, None) => page.row("interval", "unknown: the device was connected"),
         }
     }
 }
@@ -397,7 +395,7 @@ impl ServiceRecord {
         let mut line = named(&short, self.name);
         for (holds, what) in [
             (self.secondary, "secondary"),
-            (self.duplicate, "duplicate: there are several services of this UUID"),
+            (self.duplicate, "duplicate: several services have this UUID"),
             (self.characteristics.is_empty(), "empty"),
         ] {
             if holds {
@@ -424,7 +422,6 @@ fn named(number: &str, name: Option<&str>) -> String {
     name.map_or_else(|| number.to_owned(), |name| format!("{number}  {name}"))
 }
 
-/// A page of text that grows.
 struct TextPage {
     text: String,
     terminal: bool,
@@ -461,7 +458,7 @@ impl TextPage {
         }
     }
 
-    /// An item of the tree, with its handle before it where there is one.
+    /// An indented line of the GATT table, with its handle if known.
     fn item(&mut self, depth: usize, handle: Option<u16>, line: &str) {
         let handle = handle.map_or_else(String::new, |handle| format!("0x{handle:04x}  "));
         let handle =

@@ -1,4 +1,4 @@
-//! A table on the terminal that is drawn again in place.
+//! A table that is redrawn in place.
 
 use console::Term;
 
@@ -6,7 +6,7 @@ use super::printer::Printer;
 use super::records::DeviceRecord;
 use super::text::device_line;
 
-/// The live table of a scan. What stands there when it is dropped stays.
+/// The live table of a scan. It stays on the screen when dropped.
 #[derive(Debug)]
 pub struct Live {
     term: Term,
@@ -15,19 +15,19 @@ pub struct Live {
 }
 
 impl Live {
-    /// A table on stdout, if that is a terminal and text was asked for.
+    /// `None` unless stdout is a terminal and the output is text.
     #[must_use]
     pub fn new(printer: &Printer) -> Option<Self> {
         let term = Term::stdout();
         printer.live().then(|| Self { size: term.size(), term, drawn: 0 })
     }
 
-    /// Draws the table anew: the devices, and a line below them that says what goes on. Rows that do not fit the
-    /// terminal are counted instead of shown, as a row that has scrolled away cannot be drawn again.
+    /// Redraws the devices with a status line below. Devices that do not fit the terminal are only counted, because rows that have
+    /// scrolled away cannot be redrawn.
     pub fn draw(&mut self, printer: &Printer, devices: &[DeviceRecord], below: &str) {
         let size = self.term.size();
         if size != self.size {
-            // The terminal has wrapped the rows anew: which of its lines are ours cannot be told any more.
+            // The terminal has rewrapped the rows, so we no longer know which lines are ours.
             let _ = self.term.clear_screen();
             (self.size, self.drawn) = (size, 0);
         }

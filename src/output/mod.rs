@@ -1,4 +1,4 @@
-//! All that is printed: human text and JSON lines. Commands give values, reports print them.
+//! Everything that is printed, as text or JSON lines. Verbs build records, the printer prints them.
 
 mod bench;
 mod captured;
@@ -43,8 +43,8 @@ pub use records::{
 mod tests {
     use super::records::Line;
 
-    /// The schema that users rely on is generated from the types. When this fails, look whether the change only adds (then
-    /// run it with `BLESS=1`), or breaks (then the number in the file's name goes up as well).
+    /// The documented schema is generated from the types. If this fails and your change only adds fields, run it with `BLESS=1`; if
+    /// it breaks users, increase the number in the file name as well.
     #[test]
     fn the_schema_in_the_docs_is_that_of_the_types() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/output-1.json");

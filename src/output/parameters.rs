@@ -1,4 +1,4 @@
-//! How a link is timed.
+//! Connection parameters.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::radio::ConnectionParameters;
 
-/// The connection parameters that the system asks for; which it gets, no platform tells.
+/// Connection parameters that the system requests. No platform reports the negotiated ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ParametersRecord {
-    /// The shortest and the longest connection interval, milliseconds.
+    /// Shortest and longest connection interval in milliseconds.
     pub interval_ms: [f64; 2],
-    /// How many connection events the device may leave out in a row.
+    /// Number of connection events that the device may skip.
     pub latency: u16,
-    /// The supervision time-out, milliseconds.
+    /// Supervision timeout in milliseconds.
     pub supervision_timeout_ms: f64,
-    /// Whether the device asked for them; otherwise they are the adapter's for all devices.
+    /// True if the device requested them; false if they are the adapter's defaults.
     pub of_device: bool,
 }
 
@@ -41,8 +41,8 @@ impl fmt::Display for ParametersRecord {
         if most > least {
             write!(f, " to {most}")?;
         }
-        let whose = if self.of_device { "asked for by the bulb" } else { "the adapter's" };
+        let whose = if self.of_device { "requested by the bulb" } else { "adapter default" };
         let Self { latency, supervision_timeout_ms: timeout, .. } = self;
-        write!(f, " ms, latency {latency}, supervision time-out {timeout} ms ({whose})")
+        write!(f, " ms, latency {latency}, supervision timeout {timeout} ms ({whose})")
     }
 }

@@ -1,4 +1,4 @@
-//! Where records go: data to stdout, the rest to stderr; with `--json` everything to stdout as JSON lines.
+//! Prints data to stdout and the rest to stderr, or everything to stdout as JSON lines.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,30 +10,28 @@ use super::text::{Layout, line};
 use crate::error::{Error, Result};
 use crate::sanitise::{json_safe, sanitise};
 
-/// When to colour.
+/// When to colour the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
-    /// On a terminal that can, unless `NO_COLOR` is set.
+    /// On a terminal with colours, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
-/// How to report.
+/// Output settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
-    /// JSON lines instead of text.
+    /// Print JSON lines instead of text.
     pub json: bool,
-    /// When to colour.
+    /// When to colour the output.
     pub color: ColorChoice,
-    /// Nothing on stderr but errors.
+    /// Print only errors on stderr.
     pub quiet: bool,
 }
 
-/// Prints records.
+/// Prints records to stdout and stderr.
 #[derive(Debug)]
 pub struct Printer {
     settings: Settings,
@@ -42,7 +40,7 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A reporter on this process's stdout and stderr.
+    /// Also sets the process-wide choice of colours.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         match settings.color {
@@ -56,20 +54,19 @@ impl Printer {
         Self { settings, layout, name_width: AtomicUsize::new(0) }
     }
 
-    /// Whether JSON was asked for.
     #[must_use]
     pub const fn json(&self) -> bool {
         self.settings.json
     }
 
-    /// Whether a live display on stdout makes sense.
+    /// True if stdout can show a live display.
     #[must_use]
     pub fn live(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         !self.settings.json && self.layout.terminal && !dumb
     }
 
-    /// Whether progress on stderr makes sense.
+    /// True if stderr can show progress.
     #[must_use]
     pub fn progress(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
@@ -80,7 +77,7 @@ impl Printer {
         Layout { name_width: self.name_width.load(Ordering::Relaxed), ..self.layout }
     }
 
-    /// Aligns what is said of these bulbs, on a terminal.
+    /// Aligns lines that start with these names, on a terminal.
     pub fn align<'a>(&self, names: impl Iterator<Item = &'a str>) {
         let width = names.map(|name| measure_text_width(&sanitise(name))).max().unwrap_or(0);
         self.name_width.store(width, Ordering::Relaxed);
@@ -89,7 +86,7 @@ impl Printer {
     /// Prints a record.
     ///
     /// # Errors
-    /// [`Error::OutputClosed`] when the reader has gone, [`Error::Output`] when it cannot be written.
+    /// [`Error::OutputClosed`] if the reader closed the pipe, [`Error::Output`] if writing fails.
     pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
             return self.line(&json_line(body)?);
@@ -97,7 +94,7 @@ impl Printer {
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
             (Record::Error(_), Some(text)) => {
-                // Where stderr cannot be written, there is nobody to tell.
+                // If stderr cannot be written, nobody can be told.
                 let _ = writeln!(anstream::stderr().lock(), "{text}");
                 Ok(())
             }
@@ -105,7 +102,7 @@ impl Printer {
         }
     }
 
-    /// Prints an error: the whole command's, or that of one bulb of several.
+    /// Prints an error of the whole command, or of one bulb of several.
     ///
     /// # Errors
     /// As for [`record`](Self::record).
@@ -113,43 +110,40 @@ impl Printer {
         self.record(&Record::Error(ErrorRecord::of(error, target)))
     }
 
-    /// Prints a line to stdout and flushes it: a reader waits for it.
+    /// Prints a line to stdout and flushes, because a reader may wait for it.
     ///
     /// # Errors
     /// As for [`record`](Self::record).
     pub fn line(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
-        written(writeln!(out, "{text}").and_then(|()| out.flush()))
+        output_result(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
-    /// Writes bytes to stdout as they are, and flushes them.
+    /// Writes raw bytes to stdout and flushes.
     ///
     /// # Errors
     /// As for [`record`](Self::record).
     pub fn raw(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
-        written(out.write_all(bytes).and_then(|()| out.flush()))
+        output_result(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
-    /// Says something to the user on stderr, in text mode only.
+    /// Prints a note on stderr, in text mode only.
     pub fn note(&self, text: &str) {
         if !self.settings.json && !self.settings.quiet {
-            // Where stderr cannot be written, there is nobody to tell.
+            // If stderr cannot be written, nobody can be told.
             let _ = writeln!(anstream::stderr().lock(), "{text}");
         }
     }
 }
 
-/// A record as its JSON line, without the line's end.
-///
-/// # Errors
-/// [`Error::Internal`] when it cannot be written as JSON, which no record is made for.
+/// Renders a record as JSON, without a line end.
 pub fn json_line(body: &Record) -> Result<String> {
     let json = serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_safe(json))
 }
 
-fn written(result: io::Result<()>) -> Result<()> {
+fn output_result(result: io::Result<()>) -> Result<()> {
     result.map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Error::OutputClosed,
         _ => Error::Output(error.to_string()),

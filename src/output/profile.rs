@@ -1,4 +1,4 @@
-//! Bulb families: what they can do.
+//! Bulb families and their abilities.
 
 use bulb_protocol::profile::{Ability, Family, Feature, Profile};
 use serde::Serialize;
@@ -10,52 +10,52 @@ use crate::sanitise::sanitise;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileRecord {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: String,
-    /// The variant that is shown; null for the family as such.
+    /// Variant; null for the family itself.
     pub variant: Option<String>,
-    /// What it is.
+    /// Description.
     pub title: String,
-    /// More about it.
+    /// Details.
     pub about: Option<String>,
-    /// Why it cannot be driven, where it is only known by sight.
+    /// Reason why bulbctl cannot control it; null if it can.
     pub unsupported: Option<String>,
-    /// What its lamps can do.
+    /// Abilities of its bulbs.
     pub abilities: Vec<AbilityRecord>,
-    /// The effects that have names.
+    /// Named effects.
     pub effects: Vec<String>,
-    /// The first and the last of the effects that go by their number.
+    /// First and last number of the numbered effects.
     pub numbered_effects: Option<(u32, u32)>,
-    /// How its state is told; empty for families that never tell.
+    /// Ways in which the bulb reports its state; empty if it never does.
     pub readback: Vec<&'static str>,
-    /// Its characteristics by role.
+    /// Characteristics by role.
     pub roles: Vec<RoleRecord>,
-    /// Its variants.
+    /// Variants.
     pub variants: Vec<VariantRecord>,
-    /// Where its facts are from.
+    /// Sources of the protocol.
     pub sources: Vec<String>,
-    /// Whether people are shown all of it, or one line.
+    /// True for a full page, false for one line.
     #[serde(skip)]
     pub whole: bool,
 }
 
-/// Something that lamps of a family can do.
+/// An ability of the bulbs of a family.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AbilityRecord {
-    /// `power`, `brightness`, `color`, `white`, `kelvin`, `effect` or `speed`.
+    /// Name: `power`, `brightness`, `color`, `white`, `kelvin`, `effect` or `speed`.
     pub name: &'static str,
-    /// Whether it can be set.
+    /// True if it can be set.
     pub set: bool,
-    /// Whether the lamp reports it.
+    /// True if the bulb reports it.
     pub reported: bool,
-    /// Whether advertisements tell it.
+    /// True if advertisements contain it.
     pub advertised: bool,
-    /// Whether it is done by dimming colour and white, as the lamp has none of its own.
+    /// True if brightness is set by dimming the colour or white, because the bulb has no brightness.
     pub scaled: bool,
-    /// The least and the greatest value, percent or kelvin.
+    /// Lowest and highest value, in percent or kelvin.
     pub range: Option<(u32, u32)>,
-    /// How far the facts can be trusted: A, B, or C, which is experimental.
+    /// Quality of the sources: A, B, or C for experimental.
     pub grade: char,
 }
 
@@ -63,9 +63,9 @@ pub struct AbilityRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RoleRecord {
-    /// The role.
+    /// Role.
     pub name: String,
-    /// Where it may be: service/characteristic.
+    /// Possible characteristics as service/characteristic.
     pub places: Vec<String>,
 }
 
@@ -73,16 +73,15 @@ pub struct RoleRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VariantRecord {
-    /// Its name, behind the family's and a colon.
+    /// Name, used as FAMILY:VARIANT.
     pub name: String,
-    /// What it is.
+    /// Description.
     pub title: String,
-    /// Whether it can be driven.
+    /// True if bulbctl can control it.
     pub supported: bool,
 }
 
 impl ProfileRecord {
-    /// The record of a family, or of one of its variants.
     #[must_use]
     pub fn of(family: &Family, profile: &Profile, whole: bool) -> Self {
         let readback = profile.readback();
@@ -124,7 +123,6 @@ impl ProfileRecord {
         }
     }
 
-    /// What people read.
     pub(super) fn text(&self, layout: Layout) -> String {
         if self.whole { self.page(layout) } else { self.line(layout) }
     }
@@ -165,7 +163,7 @@ impl ProfileRecord {
         let numbered = self.numbered_effects.map(|(first, last)| format!("{first} to {last}"));
         part("Effects", self.effects.iter().cloned().chain(numbered).collect());
         let told = if self.readback.is_empty() {
-            "never told: always assumed".to_owned()
+            "never reported, always assumed".to_owned()
         } else {
             self.readback.join(", ")
         };
@@ -194,7 +192,7 @@ impl AbilityRecord {
         }
     }
 
-    /// The name, with a mark where it is experimental.
+    /// Name, with a question mark if it is experimental.
     fn word(&self) -> String {
         let mark = if self.grade == 'C' { "?" } else { "" };
         format!("{}{mark}", self.name)
@@ -211,7 +209,7 @@ impl AbilityRecord {
             (self.scaled, "by scaling the colour"),
             (self.reported, "reported"),
             (self.advertised, "advertised"),
-            (self.grade == 'C', "experimental: the facts are thin"),
+            (self.grade == 'C', "experimental: few sources"),
         ] {
             if holds {
                 notes.push(note.to_owned());

@@ -1,4 +1,4 @@
-//! What commands report. As JSON, each is one line with `type` and `at`; docs/JSON.md describes them and
+//! The records of verbs. As JSON, each is one line with `type` and `at`. docs/JSON.md describes them;
 //! docs/schema/output-1.json is generated from these types.
 
 use std::collections::BTreeMap;
@@ -24,67 +24,66 @@ use crate::error::Error;
 use crate::radio::{AdapterState, SeenDevice};
 use crate::sanitise::sanitise;
 
-/// One record. Fields that a bulb did not give are null.
+/// One record. Fields that a bulb did not provide are null.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
     /// A device that was seen.
     Device(DeviceRecord),
-    /// A device that has not been heard for a while (`scan --watch`).
+    /// A device that has been silent for a while (`scan --watch`).
     Lost(Bulb),
-    /// The adapter's state changed.
+    /// A change of the adapter's state.
     Adapter(AdapterRecord),
-    /// A scan ran to its end.
+    /// The end of a scan.
     Scan(ScanRecord),
-    /// A bulb's state.
+    /// State of a bulb.
     State(StateRecord),
-    /// A bulb's battery level.
+    /// Battery level of a bulb.
     Battery(BatteryRecord),
-    /// A bulb's link.
+    /// Link of a bulb.
     Link(LinkRecord),
     /// A frame and its meaning.
     Frame(FrameRecord),
-    /// What passed in a capture.
+    /// An event in a capture.
     Captured(Box<CapturedRecord>),
-    /// All that can be told of a device.
+    /// Everything bulbctl can find out about a device.
     Info(Box<InfoRecord>),
-    /// What passed at a characteristic.
+    /// An operation on a characteristic.
     Value(ValueRecord),
-    /// What was measured at a bulb.
+    /// A measurement of a bulb.
     Bench(Box<BenchRecord>),
-    /// How two measurements differ.
+    /// Comparison of two measurements.
     Comparison(ComparisonRecord),
-    /// The state of the machine's Bluetooth.
+    /// Diagnosis of the machine's Bluetooth.
     Doctor(DoctorRecord),
     /// A bulb family.
     Profile(ProfileRecord),
-    /// Which family a bulb is of, and why.
+    /// Detected family of a bulb, with the evidence.
     Detect(DetectRecord),
-    /// A check of the conformance suite that is over.
+    /// A finished check.
     Check(Box<CheckRecord>),
-    /// The end of the conformance suite.
+    /// Summary of all checks of a bulb.
     CheckSummary(CheckSummary),
-    /// A check that there is.
+    /// An available check.
     CheckListing(CheckListing),
-    /// Something failed.
+    /// An error.
     Error(ErrorRecord),
 }
 
-/// Which bulb a record speaks of.
+/// Identity of a bulb or device.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bulb {
-    /// The platform's identifier.
+    /// Platform identifier.
     pub id: String,
-    /// The address; null where the platform does not tell.
+    /// Address; null if the platform does not report it.
     pub address: Option<String>,
-    /// The advertised name.
+    /// Advertised name.
     pub name: Option<String>,
 }
 
 impl Bulb {
-    /// The bulb of a report.
     #[must_use]
     pub fn of(device: &SeenDevice) -> Self {
         Self {
@@ -94,7 +93,7 @@ impl Bulb {
         }
     }
 
-    /// What to call it.
+    /// The name, or the identifier if it has none.
     #[must_use]
     pub fn label(&self) -> &str {
         self.name.as_deref().filter(|name| !sanitise(name).is_empty()).unwrap_or(&self.id)
@@ -105,31 +104,30 @@ impl Bulb {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceRecord {
-    /// Which.
+    /// Device.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The name that the user gave it in the system, where it differs.
+    /// Name that you gave it in the system, if it differs.
     pub alias: Option<String>,
-    /// Signal strength, dBm.
+    /// RSSI in dBm.
     pub rssi: Option<i16>,
-    /// Advertised services, as 128-bit UUIDs.
+    /// 128-bit UUIDs of the advertised services.
     pub services: Vec<String>,
     /// Manufacturer data in hex, by company identifier in hex.
     pub manufacturer: BTreeMap<String, String>,
-    /// The profile that the advertisement speaks for.
+    /// Profile that the advertisement matches; null if none or not certain.
     pub profile: Option<String>,
-    /// The state that the advertisement tells; null for families that do not.
+    /// State in the advertisement; null if it contains none.
     pub state: Option<LightRecord>,
-    /// Whether the system holds a link to it.
+    /// True if the system holds a link to it.
     pub connected: bool,
-    /// When it was first heard in this scan (RFC 3339); null if it is only remembered.
+    /// Time of its first advertisement in this scan (RFC 3339); null if the system only remembers it.
     pub first_seen: Option<String>,
-    /// When it was last heard in this scan (RFC 3339); null if it is only remembered.
+    /// Time of its last advertisement in this scan (RFC 3339); null if the system only remembers it.
     pub last_seen: Option<String>,
 }
 
 impl DeviceRecord {
-    /// The record of a report.
     #[must_use]
     pub fn of(device: &SeenDevice, families: &Families) -> Self {
         Self {
@@ -151,18 +149,17 @@ impl DeviceRecord {
     }
 }
 
-/// The adapter's state.
+/// State of the adapter.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdapterRecord {
-    /// The adapter's name.
+    /// Name of the adapter.
     pub adapter: String,
-    /// `on`, `off` or `absent`.
+    /// State: `on`, `off` or `absent`.
     pub state: &'static str,
 }
 
 impl AdapterRecord {
-    /// The record of a state.
     #[must_use]
     pub fn of(adapter: String, state: AdapterState) -> Self {
         let state = match state {
@@ -178,38 +175,37 @@ impl AdapterRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScanRecord {
-    /// How many devices matched.
+    /// Number of matching devices.
     pub found: usize,
-    /// How many devices were seen.
+    /// Number of devices seen.
     pub seen: usize,
-    /// How long was scanned, milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// What is known of a light.
+/// Settings of a light; null if unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LightRecord {
-    /// Whether it is switched on.
+    /// True if on.
     pub power: Option<bool>,
-    /// Brightness, percent.
+    /// Brightness in percent.
     pub brightness: Option<u8>,
     /// Colour at full brightness, `#rrggbb`.
     pub color: Option<String>,
-    /// Level of the white channel, percent.
+    /// White channel in percent.
     pub white: Option<u8>,
-    /// Temperature of white, kelvin.
+    /// Colour temperature in kelvin.
     pub kelvin: Option<u16>,
-    /// The effect, by its name or number.
+    /// Effect by name or number.
     pub effect: Option<String>,
-    /// Speed of effects, percent.
+    /// Effect speed in percent.
     pub speed: Option<u8>,
-    /// What the lamp shines with: `color`, `white` or `effect`.
+    /// Source of the light: `color`, `white` or `effect`.
     pub mode: Option<&'static str>,
 }
 
 impl LightRecord {
-    /// The record of a light.
     #[must_use]
     pub fn of(light: &Light) -> Self {
         Self {
@@ -225,39 +221,38 @@ impl LightRecord {
     }
 }
 
-/// A bulb's state.
+/// State of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// The profile it is driven by, with its variant.
+    /// Profile with its variant.
     pub profile: String,
-    /// How the state is known.
+    /// Source of the state.
     pub provenance: Provenance,
-    /// What is known.
+    /// Settings of the light.
     #[serde(flatten)]
     pub light: LightRecord,
-    /// Which parts of a reported state were only written, as the bulb does not report them.
+    /// Parts of a reported state that were written and that the bulb does not report.
     pub assumed: Vec<&'static str>,
-    /// Whether brightness is scaled colour, as the family has none of its own.
+    /// True if brightness is scaled colour, because the family has no brightness.
     pub scaled: bool,
-    /// After a command: whether the bulb reports what was asked for. Null where nothing was commanded, and where the family
-    /// never reports it.
+    /// True if the bulb reported the commanded state. Null if nothing was commanded or the family never reports it.
     pub confirmed: Option<bool>,
-    /// Whether this is the end of a command.
+    /// True after a command.
     #[serde(skip)]
     pub commanded: bool,
-    /// Whether the family never tells its state.
+    /// True if the family never reports its state.
     #[serde(skip)]
     pub write_only: bool,
 }
 
 impl StateRecord {
-    /// The record of a state that was read or notified.
+    /// State that was read or notified.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
@@ -278,7 +273,7 @@ impl StateRecord {
         }
     }
 
-    /// The record of a command's outcome.
+    /// State after a command.
     #[must_use]
     pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: CommandOutcome) -> Self {
         Self {
@@ -289,23 +284,22 @@ impl StateRecord {
     }
 }
 
-/// A bulb's battery level.
+/// Battery level of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatteryRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// Percent.
+    /// Level in percent.
     pub percent: u8,
-    /// Where it is from.
+    /// Source of the level.
     pub source: BatterySource,
 }
 
 impl BatteryRecord {
-    /// The record of a level.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, battery: Battery) -> Self {
         Self {
@@ -317,42 +311,41 @@ impl BatteryRecord {
     }
 }
 
-/// What became of a link.
+/// State of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
-    /// It is up.
+    /// Connected.
     Connected,
-    /// It was asked to end.
+    /// Disconnected on request.
     Disconnected,
-    /// It ended by itself.
+    /// Dropped.
     Lost,
-    /// It was lost, and is being made again.
+    /// Reconnecting after it dropped.
     Reconnecting,
 }
 
-/// A bulb's link.
+/// Link of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinkRecord {
-    /// The target, as it was given.
+    /// Target as you gave it.
     pub target: String,
-    /// Which bulb.
+    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// What became of it.
+    /// State.
     pub state: LinkKind,
-    /// Which attempt it is since the link was lost, from 1; null unless it is being made again.
+    /// Number of the reconnect attempt, from 1; null unless reconnecting.
     pub attempt: Option<u32>,
-    /// How long it was lost, ms; null unless it was made again.
+    /// Time without a link in milliseconds; null unless reconnected.
     pub gap_ms: Option<u64>,
-    /// Why it was lost, or how the last attempt failed.
+    /// Reason for the drop, or for the failure of the last attempt.
     pub cause: Option<String>,
 }
 
 impl LinkRecord {
-    /// The record of a link.
     #[must_use]
     pub fn of(target: &str, device: &SeenDevice, state: LinkKind) -> Self {
         let (attempt, gap_ms, cause) = (None, None, None);
@@ -360,24 +353,23 @@ impl LinkRecord {
     }
 }
 
-/// Something failed: the whole command, or one bulb of several.
+/// An error of the whole command, or of one bulb of several.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorRecord {
-    /// The stable dotted code.
+    /// Stable dotted code.
     pub code: &'static str,
-    /// What happened.
+    /// What happened, in a sentence.
     pub message: String,
-    /// What to do about it.
+    /// Suggested action.
     pub hint: Option<String>,
-    /// The exit code of this failure.
+    /// Exit code of this error.
     pub exit: u8,
-    /// Which bulb of several; null if the whole command failed.
+    /// Bulb that failed; null if the whole command failed.
     pub target: Option<String>,
 }
 
 impl ErrorRecord {
-    /// The record of an error.
     #[must_use]
     pub fn of(error: &Error, target: Option<&str>) -> Self {
         Self {
@@ -390,18 +382,18 @@ impl ErrorRecord {
     }
 }
 
-/// The wall-clock time of a moment of this run, as RFC 3339 text.
+/// RFC 3339 time of a moment of this run.
 fn wall(moment: Instant) -> String {
     let ago = moment.elapsed();
     stamp(SystemTime::now().checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
-/// RFC 3339 with milliseconds, UTC.
+/// RFC 3339 time with milliseconds, UTC.
 pub(crate) fn stamp(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
 }
 
-/// Milliseconds, as JSON has them.
+/// Whole milliseconds for JSON.
 #[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -413,7 +405,7 @@ pub fn millis(duration: Duration) -> u64 {
 pub(crate) struct Line<'a> {
     #[serde(flatten)]
     body: &'a Record,
-    /// When it was reported (RFC 3339, UTC).
+    /// Time of the record (RFC 3339, UTC).
     #[serde(serialize_with = "now")]
     #[cfg_attr(test, schemars(with = "String"))]
     at: (),

@@ -1,4 +1,4 @@
-//! Records as people read them: one line each. Fields are separated by two spaces on a terminal and by one tab in a pipe.
+//! Records as text, usually one line each. Fields are separated by two spaces on a terminal and by a tab in a pipe.
 
 use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 
@@ -15,18 +15,17 @@ pub(crate) const BOLD: Style = Style::new().bold();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// How text is laid out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// For a terminal: aligned, with styles and swatches. Otherwise for programs.
+    /// Aligned, with styles and swatches, instead of tab-separated.
     pub(crate) terminal: bool,
-    /// The terminal shows 24-bit colours.
+    /// The terminal has 24-bit colours.
     pub(crate) truecolor: bool,
-    /// On a terminal, names are filled up to so many columns.
+    /// Width to which names are padded on a terminal.
     pub(crate) name_width: usize,
 }
 
-/// The line of a record; nothing for records that only programs need.
+/// Text of a record; `None` for records that only programs need.
 pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
     let fields = match body {
         Record::Device(device) => return Some(device_line(device, layout)),
@@ -39,7 +38,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Battery(battery) => {
             let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
             if battery.source == BatterySource::Bluez {
-                fields.push("(as BlueZ remembers it)".to_owned());
+                fields.push("(remembered by BlueZ)".to_owned());
             }
             fields
         }
@@ -61,7 +60,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
 }
 
-/// The bulb's name, filled up so that what follows stands below each other.
+/// The bulb's name, padded so that the next fields line up.
 fn name(bulb: &Bulb, layout: Layout) -> String {
     let name = sanitise(bulb.label());
     if layout.terminal { pad_str(&name, layout.name_width, Alignment::Left, None) } else { name }.into_owned()
@@ -76,7 +75,7 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     match state.provenance {
         Provenance::Unknown if state.write_only => {
             fields.push("state unknown".to_owned());
-            fields.push("(it never reports)".to_owned());
+            fields.push("(the bulb never reports it)".to_owned());
         }
         Provenance::Unknown => fields.push("state unknown".to_owned()),
         _ => fields.extend(light_fields(&state.light, layout)),
@@ -96,7 +95,7 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
     fields
 }
 
-/// What is known of a light: of the colour, white and the effect only what it shines with, if that is known.
+/// Known settings of a light. Of colour, white and effect only the one that is active, if that is known.
 fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
     let shines = |mode: &str| light.mode.is_none_or(|own| own == mode);
     let mut fields: Vec<String> = light.power.map(on_off).into_iter().collect();
@@ -121,7 +120,7 @@ fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
 fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
     let state = match (link.state, link.attempt, link.gap_ms) {
         (LinkKind::Connected, _, Some(gap)) => {
-            format!("connected again after {:.1?}", std::time::Duration::from_millis(gap))
+            format!("reconnected after {:.1?}", std::time::Duration::from_millis(gap))
         }
         (LinkKind::Connected, ..) => "connected".to_owned(),
         (LinkKind::Disconnected, ..) => "disconnected".to_owned(),
@@ -137,7 +136,7 @@ fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
     [name(&link.bulb, layout), state].into_iter().chain(cause).collect()
 }
 
-/// The colour's text, with a spot of the colour itself before it where the terminal can show one.
+/// The colour as text, with a coloured dot before it if the terminal can show one.
 pub(crate) fn swatch(color: &str, layout: Layout) -> String {
     let rgb = color.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
     match rgb {
@@ -168,7 +167,7 @@ pub(crate) fn device_line(device: &DeviceRecord, layout: Layout) -> String {
     format!("{DIM}{id}{DIM:#}  {rssi} {}  {profile:<5} {name}{held}", bars(device.rssi))
 }
 
-/// Signal strength as four steps: -55, -67, -78 and -88 dBm, from "beside it" to "about to lose it".
+/// RSSI in four steps: -55, -67, -78 and -88 dBm, from next to the bulb to almost out of range.
 fn bars(rssi: Option<i16>) -> &'static str {
     match rssi {
         None => "    ",
@@ -183,7 +182,7 @@ fn bars(rssi: Option<i16>) -> &'static str {
 fn error_lines(error: &ErrorRecord) -> String {
     let message = sanitise(&error.message);
     let mut text = match &error.target {
-        // A message that names the bulb need not have it before it.
+        // The message may already name the bulb.
         Some(target) if !error.message.contains(target.as_str()) => {
             format!("{RED}error{RED:#}: {}: {message} {DIM}[{}]{DIM:#}", sanitise(target), error.code)
         }

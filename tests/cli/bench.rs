@@ -138,7 +138,7 @@ fn info_for_people_is_a_tree_without_what_a_stranger_put_in() {
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{output:?}");
     for line in [
-        "  0x0001  fff0  (duplicate: there are several services of this UUID)",
+        "  0x0001  fff0  (duplicate: several services have this UUID)",
         "    0x0004  fff2  [read, notify]",
         "      0x0006  2902  Client Characteristic Configuration",
         "    0x0009  fff0/fff4#2  [read, write-without-response]  (duplicate)",

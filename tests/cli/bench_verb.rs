@@ -62,7 +62,7 @@ fn firmware_before_and_after_is_compared() {
     over(&after, [7.5, 7.5]);
     let text = stdout(&machine.run(&["bench", "--compare", old, new]));
     for line in
-        ["interval 30 to 50 ms, latency 0, supervision time-out 420 ms", "-> interval 7.5 ms, latency 0"]
+        ["interval 30 to 50 ms, latency 0, supervision timeout 420 ms", "-> interval 7.5 ms, latency 0"]
     {
         assert!(text.contains(line), "{text}");
     }
@@ -70,7 +70,7 @@ fn firmware_before_and_after_is_compared() {
 
     std::fs::write(&broken, "{\"type\":\"state\"}\n").unwrap();
     for (arguments, part) in [
-        (&["--compare", old, wrong][..], "no measurement"),
+        (&["--compare", old, wrong][..], "not a measurement"),
         (&["--compare", old, "nowhere.json"], "nowhere.json"),
         (&["--compare", old], "needs a TARGET"),
         (&["--rounds", "0", "x"], "--rounds"),

@@ -182,7 +182,7 @@ fn profiles_are_listed_and_shown() {
         "{list}"
     );
     let shown = stdout(&machine.run(&["profiles", "show", "elk:melk"]));
-    for words in ["elk:melk", "0 to 227", "never told: always assumed", "fff0/fff3", "experimental"] {
+    for words in ["elk:melk", "0 to 227", "never reported, always assumed", "fff0/fff3", "experimental"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
     let records = records(&machine.run(&["profiles", "show", "hue", "--json"]));
