@@ -30,12 +30,12 @@ pub(crate) fn decode(bytes: &[u8]) {
 
 /// The error names the first fault and shows the frame.
 fn shows(error: &DecodeError, bytes: &[u8]) {
-    let fault = match *bytes {
+    let kind = match *bytes {
         [0 | 1, value, _, _, _] => DecodeErrorKind::Brightness { value },
         [value, _, _, _, _] => DecodeErrorKind::Power { value },
         _ => DecodeErrorKind::Length,
     };
-    assert_eq!(error.fault(), fault);
+    assert_eq!(error.kind(), kind);
     assert_eq!(error.frame_len(), bytes.len());
     let shown = &bytes[..bytes.len().min(DecodeError::SHOWN)];
     assert_eq!(error.frame(), shown);

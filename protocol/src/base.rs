@@ -6,8 +6,8 @@
 //! | 1 | brightness, percent | 0-100 |
 //! | 2, 3, 4 | red, green, blue | 0-255 |
 //!
-//! Commands are written to [`CONTROL`], states are read from and notified by [`STATUS`], both in [`SERVICE`].
-//! There is no checksum; the length and the ranges of the first two bytes are all that tells a frame from noise.
+//! Commands are written to [`CONTROL`]. [`STATUS`] returns the state to reads and notifies it. Both are in [`SERVICE`].
+//! There is no checksum: only the length and the ranges of the first two bytes tell a frame from noise.
 
 use core::fmt;
 
@@ -15,15 +15,15 @@ use crate::{LightState, Percent, Rgb};
 
 /// The light service, as a 16-bit UUID.
 pub const SERVICE: u16 = 0xFFF0;
-/// The control characteristic, as a 16-bit UUID: takes command frames.
+/// The control characteristic, as a 16-bit UUID: write command frames to it.
 pub const CONTROL: u16 = 0xFFF1;
-/// The status characteristic, as a 16-bit UUID: gives status frames by read and by notification.
+/// The status characteristic, as a 16-bit UUID: read status frames from it, or subscribe to them.
 pub const STATUS: u16 = 0xFFF2;
 
 /// The length of every frame, in bytes.
 pub const FRAME_LEN: usize = 5;
 
-/// Builds the frame for a state. Every state has one.
+/// Encodes a state. Every state has exactly one frame.
 ///
 /// ```
 /// use bulb_protocol::{base, LightState, Percent, Rgb};
@@ -36,10 +36,10 @@ pub const fn encode(state: LightState) -> [u8; FRAME_LEN] {
     [state.power as u8, state.brightness.get(), red, green, blue]
 }
 
-/// Reads a frame strictly: exactly five bytes, power 0 or 1, brightness 0 to 100.
+/// Decodes a frame strictly: exactly five bytes, power 0 or 1, brightness 0 to 100.
 ///
 /// # Errors
-/// [`DecodeError`], which names the byte and shows the frame.
+/// [`DecodeError`] with the wrong byte and the frame.
 pub const fn decode(frame: &[u8]) -> Result<LightState, DecodeError> {
     let &[power, brightness, red, green, blue] = frame else {
         return Err(DecodeError::new(DecodeErrorKind::Length, frame));
@@ -53,8 +53,8 @@ pub const fn decode(frame: &[u8]) -> Result<LightState, DecodeError> {
     Ok(LightState { power: power == 1, brightness: percent, color: Rgb::new(red, green, blue) })
 }
 
-/// Reads a frame as a half-working board may send it: any power but 0 is on, brightness over 100 is 100, bytes
-/// after the fifth are passed over. For the eyes of somebody who asked for it, never for control.
+/// Decodes a frame of a half-working board: any power except 0 is on, brightness over 100 is 100, and bytes after the
+/// fifth are ignored. Use it to show frames to people who ask for it, never to control a bulb.
 ///
 /// # Errors
 /// [`DecodeError`] if there are fewer than five bytes.
@@ -69,57 +69,57 @@ pub const fn decode_lenient(frame: &[u8]) -> Result<LightState, DecodeError> {
     })
 }
 
-/// What is wrong with a frame.
+/// The kinds of [`DecodeError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeErrorKind {
-    /// It is not five bytes long.
+    /// The frame is not five bytes long.
     Length,
     /// Byte 0 is neither 0 nor 1.
     Power {
-        /// Byte 0 as it came.
+        /// The value of byte 0.
         value: u8,
     },
     /// Byte 1 is over 100.
     Brightness {
-        /// Byte 1 as it came.
+        /// The value of byte 1.
         value: u8,
     },
 }
 
-/// Bytes that are no frame of the base protocol. Its text names the byte at fault and shows the frame.
+/// An error of [`decode`] and [`decode_lenient`]. Its text names the wrong byte and shows the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError {
-    fault: DecodeErrorKind,
+    kind: DecodeErrorKind,
     len: usize,
     start: [u8; Self::SHOWN],
 }
 
 impl DecodeError {
-    /// How many bytes of a wrong frame are kept to be shown: the payload of the smallest ATT MTU (23 - 3).
+    /// The number of bytes that an error keeps to show them: the payload of the smallest ATT MTU (23 - 3).
     pub const SHOWN: usize = 20;
 
-    const fn new(fault: DecodeErrorKind, frame: &[u8]) -> Self {
+    const fn new(kind: DecodeErrorKind, frame: &[u8]) -> Self {
         let mut start = [0; Self::SHOWN];
         let shown = if frame.len() < Self::SHOWN { frame.len() } else { Self::SHOWN };
         let (from, _) = frame.split_at(shown);
         let (to, _) = start.split_at_mut(shown);
         to.copy_from_slice(from);
-        Self { fault, len: frame.len(), start }
+        Self { kind, len: frame.len(), start }
     }
 
-    /// What is wrong.
+    /// The kind of the error.
     #[must_use]
-    pub const fn fault(&self) -> DecodeErrorKind {
-        self.fault
+    pub const fn kind(&self) -> DecodeErrorKind {
+        self.kind
     }
 
-    /// The frame's length in bytes, which may be more than [`frame`](Self::frame) shows.
+    /// The length of the whole frame, bytes.
     #[must_use]
     pub const fn frame_len(&self) -> usize {
         self.len
     }
 
-    /// The frame's first bytes, up to [`SHOWN`](Self::SHOWN) of them.
+    /// The first [`SHOWN`](Self::SHOWN) bytes of the frame.
     #[must_use]
     pub fn frame(&self) -> &[u8] {
         self.start.get(..self.len.min(Self::SHOWN)).unwrap_or(&self.start)
@@ -128,7 +128,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fault {
+        match self.kind {
             DecodeErrorKind::Length => {
                 write!(f, "a frame is {FRAME_LEN} bytes long, this one has {}: ", self.len)?
             }

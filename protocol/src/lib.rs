@@ -1,17 +1,19 @@
-//! The codec of Bluetooth LE light bulbs: bytes in, values out.
+//! The codec of Bluetooth LE light bulbs.
 //!
-//! No I/O, no clock, no `unsafe`, and no allocation unless profiles are asked for: firmware can link this crate, so that the same code reads a
-//! command on the bulb and writes it on the computer.
+//! This crate has no I/O, no clock and no `unsafe`, and it only allocates with the feature `profiles`. Firmware can link
+//! it, so the bulb and the computer share one codec.
 //!
-//! - [`LightState`] is what a lamp is asked for and what it reports: power, brightness, colour. Its parts are
-//!   typed so that a value out of range cannot be represented ([`Percent`]).
-//! - [`base`] turns it into the five bytes of the base protocol and back.
-//! - `profile`, with the feature `profiles` and an allocator, plays bulb families that are described by files.
-//! - `gatt`, with the same, has the values of GATT that profiles and radios share.
-//! - `text`, with the same, has the rules for durations, name patterns and padding.
-//! - `file`, with the same, reads such files, and others that people write.
+//! - [`LightState`] is the state of a light: power, brightness and colour. Its types cannot hold values out of range.
+//! - [`base`] encodes it as the five bytes of the base protocol, and decodes them.
 //!
-//! No call in this crate panics, whatever bytes it is given.
+//! The feature `profiles` needs an allocator, and adds these modules:
+//!
+//! - `profile` encodes and decodes the frames of bulb families that TOML files describe.
+//! - `gatt` has UUIDs, characteristic properties and kinds of write.
+//! - `text` has the rules for durations, name patterns and padding.
+//! - `file` parses TOML files and names the line of a mistake.
+//!
+//! No call in this crate panics, whatever bytes it gets.
 #![no_std]
 #![warn(missing_docs)]
 

@@ -1,8 +1,8 @@
-//! The values that commands and states are made of.
+//! The values of commands and states.
 
 use core::fmt;
 
-/// A number from 0 to 100, in percent. Larger numbers cannot be represented.
+/// A percentage, 0 to 100.
 ///
 /// ```
 /// use bulb_protocol::Percent;
@@ -18,7 +18,7 @@ impl Percent {
     /// The largest value, 100 %.
     pub const MAX: Self = Self(100);
 
-    /// Takes a number of percent.
+    /// Checks a number of percent.
     ///
     /// # Errors
     /// [`OutOfRange`] for numbers over 100.
@@ -26,7 +26,7 @@ impl Percent {
         if percent <= 100 { Ok(Self(percent)) } else { Err(OutOfRange { value: percent }) }
     }
 
-    /// Takes a number of percent, and 100 for anything over it.
+    /// Limits a number of percent to 100.
     #[must_use]
     pub const fn clamped(percent: u8) -> Self {
         if percent <= 100 { Self(percent) } else { Self::MAX }
@@ -53,7 +53,7 @@ impl fmt::Display for Percent {
     }
 }
 
-/// A number that is no percentage.
+/// An error of [`Percent::new`]: the number is over 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfRange {
     /// The number that was given.
@@ -68,7 +68,7 @@ impl fmt::Display for OutOfRange {
 
 impl core::error::Error for OutOfRange {}
 
-/// A colour as three channels of 0 to 255 each. Shown as `#rrggbb`.
+/// A colour of three channels, 0 to 255 each. Its text is `#rrggbb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rgb {
     /// Red, 0 to 255.
@@ -80,7 +80,7 @@ pub struct Rgb {
 }
 
 impl Rgb {
-    /// All channels full.
+    /// White: all channels at 255.
     pub const WHITE: Self = Self::new(255, 255, 255);
 
     /// A colour of three channels, 0 to 255 each.
@@ -96,14 +96,14 @@ impl fmt::Display for Rgb {
     }
 }
 
-/// What a lamp is asked for, and what it reports.
+/// The state of a light, in commands and in statuses.
 ///
-/// On at 0 % or in black is a state of its own: it gives no light and is not off.
+/// A light that is on at 0 %, or in black, gives no light but is not off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LightState {
-    /// Whether the lamp is switched on.
+    /// Whether the light is on.
     pub power: bool,
-    /// Brightness.
+    /// Brightness, percent.
     pub brightness: Percent,
     /// Colour at full brightness.
     pub color: Rgb,

@@ -72,7 +72,7 @@ score = 10"#,
 company = 1
 data = "1"
 score = 10"#,
-     "line 6: `1` is no byte of data: 7E, 75/7F under a mask, and ?? for any are"),
+     "line 6: `1` is not a byte of data: write 7E, 75/7F with a mask, or ?? for any byte"),
     (r#"title = "A board""#, r#"title = "A board"
 [[match]]
 name = "A*"
@@ -101,19 +101,19 @@ at = ["fff0/fff2"]"#,
     (r#"at = ["fff0/fff1"]"#, "at = []",
      r#"line 4: role "control" needs a place in `at`, for example ["fff0/fff1"]"#),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff1"]"#,
-     "line 5: `fff1` is no place: SERVICE/CHARACTERISTIC is needed, as fff0/fff1, or */fff1 for any service"),
+     "line 5: `fff1` is not a characteristic: write SERVICE/CHARACTERISTIC (fff0/fff1), or */fff1 for any service"),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff0/fff"]"#,
-     "line 5: `fff` is no UUID, which is 4 hex digits (fff0) or 32"),
+     "line 5: `fff` is not a UUID: write 4 hex digits (fff0) or all 32"),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff0/fff1"]
 properties = ["writable"]"#,
-     "line 6: `writable` is no property; there are read, write, write-without-response, notify, indicate, and a|b for one of two"),
+     "line 6: `writable` is not a property: write one of read, write, write-without-response, notify, indicate, or a|b for either"),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff0/fff1"]
 write = "quick""#,
      "line 6: unknown variant `quick`, expected `request` or `command`"),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff0/fff1"]
 [session]
 gap = "20""#,
-     "line 7: `20` is no time, which is written as 200ms, 1s or 2m"),
+     "line 7: `20` is not a duration: write 200ms, 1s or 2m"),
     (r#"at = ["fff0/fff1"]"#, r#"at = ["fff0/fff1"]
 [session]
 first = [{ frame = "{power}" }]"#,

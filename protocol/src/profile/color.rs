@@ -1,20 +1,20 @@
-//! Colours as the families count them: dimmed, as hue and saturation, as a point of the CIE diagram.
+//! Conversions of colours: dimming, hue and saturation, CIE x and y.
 
 use crate::{Percent, Rgb};
 
-/// A channel or level dimmed: `value * percent / 100`, to the nearest.
+/// Dims a channel or a level: `value * percent / 100`, rounded to the nearest.
 pub(crate) fn dim(value: u8, percent: Percent) -> u8 {
     let product = u32::from(value) * u32::from(percent.get());
     u8::try_from((product + 50) / 100).unwrap_or(u8::MAX)
 }
 
-/// A colour dimmed channel by channel.
+/// Dims a colour channel by channel.
 pub(crate) fn dimmed(color: Rgb, percent: Percent) -> Rgb {
     Rgb::new(dim(color.red, percent), dim(color.green, percent), dim(color.blue, percent))
 }
 
-/// A dimmed colour taken apart: the colour with its strongest channel full, and the brightness. Black has no colour, and
-/// light has a brightness of at least 1 %.
+/// Splits a dimmed colour into the colour with its strongest channel at 255, and the brightness. Black has no colour;
+/// every other colour has a brightness of at least 1 %.
 pub(crate) fn undimmed(color: Rgb) -> (Option<Rgb>, Percent) {
     let most = u32::from(color.red.max(color.green).max(color.blue));
     if most == 0 {
@@ -25,7 +25,7 @@ pub(crate) fn undimmed(color: Rgb) -> (Option<Rgb>, Percent) {
     (Some(Rgb::new(full(color.red), full(color.green), full(color.blue))), Percent::clamped(percent))
 }
 
-/// Hue in degrees, 0 to 359, and saturation in percent. Grey has hue 0.
+/// Converts to a hue of 0 to 359 degrees and a saturation in percent. Grey has hue 0.
 pub(crate) fn to_hue_saturation(color: Rgb) -> (u16, u8) {
     let [red, green, blue] = [color.red, color.green, color.blue].map(i32::from);
     let most = red.max(green).max(blue);
@@ -45,14 +45,14 @@ pub(crate) fn to_hue_saturation(color: Rgb) -> (u16, u8) {
     (hue, u8::try_from(nearest(100 * spread, most)).unwrap_or(100))
 }
 
-/// The colour of a hue in degrees and a saturation in percent, with its strongest channel full. None if either is out of
-/// range; 360 degrees are 0.
+/// Converts a hue in degrees and a saturation in percent to a colour with its strongest channel at 255. `None` if either
+/// is out of range; 360 degrees are 0.
 pub(crate) fn from_hue_saturation(hue: u32, saturation: u32) -> Option<Rgb> {
     if hue > 360 || saturation > 100 {
         return None;
     }
     let channel = |offset: u32| {
-        // The distance from the channel's own hue, 0 to 180 degrees: full up to 60, nothing from 120 on.
+        // The distance from the channel's hue, 0 to 180 degrees: full up to 60, zero from 120.
         let away = (hue + offset) % 360;
         let away = away.min(360 - away).clamp(60, 120);
         let least = 255 * (100 - saturation);
@@ -66,8 +66,8 @@ fn nearest(number: i32, divisor: i32) -> i32 {
     (2 * number + divisor).div_euclid(2 * divisor)
 }
 
-/// The point of a colour in the CIE 1931 diagram, each coordinate as a share of 65535. Black is at the white point.
-/// sRGB primaries and D65, IEC 61966-2-1.
+/// Converts to CIE 1931 x and y, scaled to 0 to 65535, with the sRGB primaries and D65 (IEC 61966-2-1). Black is at the
+/// white point.
 pub(crate) fn to_xy(color: Rgb) -> (u16, u16) {
     let [red, green, blue] = [color.red, color.green, color.blue].map(linear);
     let x = 0.412_456_4 * red + 0.357_576_1 * green + 0.180_437_5 * blue;
@@ -80,8 +80,8 @@ pub(crate) fn to_xy(color: Rgb) -> (u16, u16) {
     (share(x / sum), share(y / sum))
 }
 
-/// The colour at a point of the CIE 1931 diagram, with its strongest channel full; channels that sRGB does not reach are
-/// cut off.
+/// Converts CIE 1931 x and y, scaled to 0 to 65535, to a colour with its strongest channel at 255. Channels outside sRGB
+/// are clipped.
 pub(crate) fn from_xy(x: u16, y: u16) -> Rgb {
     let (x, y) = (f64::from(x) / 65_535.0, f64::from(y) / 65_535.0);
     if y <= 0.0 {

@@ -1,4 +1,4 @@
-//! Which family a bulb is of: evidence with scores.
+//! Recognising the family of a bulb by scored evidence.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,12 +11,12 @@ use super::text::CharacteristicPath;
 use crate::gatt::{Properties, Uuid, uuid_text, uuid16};
 use crate::text::{glob, trim_padding};
 
-/// What a bulb advertises.
+/// The advertisement of a device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Advert<'a> {
-    /// The name, as it came.
+    /// The advertised name, unchanged.
     pub name: Option<&'a str>,
-    /// Advertised services.
+    /// The advertised services.
     pub services: &'a [Uuid],
     /// Manufacturer data by company identifier.
     pub manufacturer: &'a [(u16, &'a [u8])],
@@ -24,12 +24,12 @@ pub struct Advert<'a> {
     pub service_data: &'a [(Uuid, &'a [u8])],
 }
 
-/// What a virtual bulb advertises.
+/// The advertisement of a virtual bulb.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AdvertData {
-    /// The name.
+    /// The advertised name.
     pub name: Option<String>,
-    /// Services.
+    /// The advertised services.
     pub services: Vec<Uuid>,
     /// Manufacturer data by company identifier.
     pub manufacturer: Vec<(u16, Vec<u8>)>,
@@ -37,68 +37,70 @@ pub struct AdvertData {
     pub service_data: Vec<(Uuid, Vec<u8>)>,
 }
 
-/// Something that speaks for a family.
+/// A piece of evidence for a family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Content, for people: `name "ELK-BLEDOM" is like ELK-BLE*`.
+    /// The evidence in words: `name "ELK-BLEDOM" is like ELK-BLE*`.
     pub text: String,
-    /// How much it says, 1 to 100.
+    /// The weight of the evidence, 1 to 100.
     pub score: u8,
 }
 
-/// How much speaks for a family.
+/// The evidence for one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FamilyMatch {
     /// The family.
     pub family: String,
-    /// The variant, where the evidence is for one.
+    /// The variant, if the evidence names one.
     pub variant: Option<String>,
-    /// All scores together.
+    /// The sum of the scores.
     pub score: u32,
-    /// The best of each kind.
+    /// The best evidence of each kind.
     pub evidence: Vec<Evidence>,
 }
 
-/// A score from which on a bulb is taken for one of a family.
+/// The score that identifies a family.
 pub const MIN_SCORE: u32 = 50;
-/// How much more must speak for a family than for the next.
+/// The lead in score over the next family that identifies a family.
 pub const MIN_LEAD: u32 = 10;
 
-/// What all the evidence comes to.
+/// The result of [`identify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Identification<'a> {
-    /// It is one of this family.
+    /// The device is of this family.
     Certain(&'a FamilyMatch),
-    /// Something speaks for these, not enough for any, or as much for several: the nearest first.
+    /// No family has both [`MIN_SCORE`] and [`MIN_LEAD`]. These have some evidence, the best first.
     Uncertain(Vec<&'a FamilyMatch>),
-    /// Nothing speaks for any.
+    /// There is no evidence for any family.
     Unknown,
 }
 
-/// Weighs families against each other.
+/// Compares the evidence for all families.
 #[must_use]
 pub fn identify(all: &[FamilyMatch]) -> Identification<'_> {
-    let mut nearest: Vec<&FamilyMatch> = all.iter().filter(|one| one.score > 0).collect();
-    nearest.sort_by_key(|one| core::cmp::Reverse(one.score));
-    let next = nearest.get(1).map_or(0, |one| one.score);
-    match nearest.first() {
+    let mut candidates: Vec<&FamilyMatch> = all.iter().filter(|one| one.score > 0).collect();
+    candidates.sort_by_key(|one| core::cmp::Reverse(one.score));
+    let next = candidates.get(1).map_or(0, |one| one.score);
+    match candidates.first() {
         None => Identification::Unknown,
         Some(first) if first.score >= MIN_SCORE && first.score >= next + MIN_LEAD => {
             Identification::Certain(first)
         }
-        Some(_) => Identification::Uncertain(nearest),
+        Some(_) => Identification::Uncertain(candidates),
     }
 }
 
 impl Family {
-    /// What speaks for this family in an advertisement: of each kind of evidence the best. Of two names that match, the one
-    /// with more letters counts, of two data the one with more bits. The variant is that of the best that names one.
+    /// Scores the evidence for this family in an advertisement.
+    ///
+    /// Of each kind of evidence (name, service, manufacturer data, service data) only the best rule counts: the name with
+    /// most letters, the data with most bits. The variant is that of the best rule that names one.
     #[must_use]
     pub fn recognise(&self, advert: &Advert<'_>) -> FamilyMatch {
         let name = advert.name.map(trim_padding);
         // By kind: name, service, manufacturer data, service data.
         let mut best: [Option<(usize, &MatchDef, String)>; 4] = [const { None }; 4];
-        // What was sent for programs says more about the model than a name.
+        // Data says more about the model than a name does.
         let mut variant: Option<((usize, usize), &str)> = None;
         for rule in &self.file.matches {
             let rule = &rule.value;
@@ -127,7 +129,7 @@ impl Family {
     }
 }
 
-/// The kind of evidence, how exact it is, and what to say of it.
+/// The kind of evidence, its exactness, and its text.
 fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(usize, usize, String)> {
     let data = |data: &[u8]| rule.data.as_ref().is_none_or(|pattern| pattern.matches(data));
     let exact = rule.data.as_ref().map_or(0, |pattern| pattern.bits());
@@ -138,8 +140,8 @@ fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(
     }
     if let Some(service) = rule.service {
         let service = service.0;
-        let there = advert.services.contains(&service);
-        return there.then(|| (1, 0, format!("service {} is advertised", uuid_text(service))));
+        let advertised = advert.services.contains(&service);
+        return advertised.then(|| (1, 0, format!("service {} is advertised", uuid_text(service))));
     }
     if let Some(companies) = rule.company {
         let (company, _) = advert
@@ -149,11 +151,11 @@ fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(
         return Some((2, exact, format!("manufacturer data of company {company:#06x}")));
     }
     let service = rule.service_data?.0;
-    advert.service_data.iter().find(|(own, bytes)| *own == service && data(bytes))?;
+    advert.service_data.iter().find(|(uuid, bytes)| *uuid == service && data(bytes))?;
     Some((3, exact, format!("service data of {}", uuid_text(service))))
 }
 
-/// A characteristic of a role, as it was found.
+/// The characteristic of a role in a GATT table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleMatch {
     /// The role.
@@ -162,40 +164,41 @@ pub struct RoleMatch {
     pub service: Uuid,
     /// The characteristic.
     pub characteristic: Uuid,
-    /// What it can do.
+    /// Its properties.
     pub properties: Properties,
 }
 
-/// Whether a GATT table is one of this family.
+/// The result of [`Profile::match_table`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableMatch {
-    /// The roles that were found.
+    /// The roles whose characteristics are in the table.
     pub roles: Vec<RoleMatch>,
-    /// What speaks against it, for people; empty if nothing does.
+    /// The reasons why the table is not of this family, as sentences; empty if it is.
     pub problems: Vec<String>,
 }
 
 impl Profile {
-    /// Looks for the characteristics of every role in a GATT table of (service, characteristic, properties).
+    /// Finds the characteristic of every role in a GATT table of (service, characteristic, properties).
     #[must_use]
     pub fn match_table(&self, table: &[(Uuid, Uuid, Properties)]) -> TableMatch {
         let find = |place: &CharacteristicPath| {
             table.iter().find(|(service, characteristic, _)| {
-                place.service.is_none_or(|own| own == *service) && place.characteristic == *characteristic
+                place.service.is_none_or(|wanted| wanted == *service)
+                    && place.characteristic == *characteristic
             })
         };
-        let mut fit = TableMatch::default();
+        let mut result = TableMatch::default();
         for place in &self.forbid {
             if find(place).is_some() {
-                fit.problems.push(format!("it has {place}, which {} never has", self.name));
+                result.problems.push(format!("it has {place}, which {} never has", self.name));
             }
         }
         for role in &self.roles {
             let has = |properties: Properties| role.properties.iter().all(|any| properties.any_of(*any));
-            let there: Vec<_> = role.at.iter().filter_map(find).collect();
-            let fits = there.iter().find(|(.., properties)| has(*properties));
-            match (fits, there.first()) {
-                (Some((service, characteristic, properties)), _) => fit.roles.push(RoleMatch {
+            let present: Vec<_> = role.at.iter().filter_map(find).collect();
+            let fits = present.iter().find(|(.., properties)| has(*properties));
+            match (fits, present.first()) {
+                (Some((service, characteristic, properties)), _) => result.roles.push(RoleMatch {
                     role: role.name.clone(),
                     service: *service,
                     characteristic: *characteristic,
@@ -205,7 +208,7 @@ impl Profile {
                 (None, Some((_, characteristic, properties))) => {
                     let one_of = |any: &Properties| any.names().collect::<Vec<_>>().join("|");
                     let need: Vec<_> = role.properties.iter().map(one_of).collect();
-                    fit.problems.push(format!(
+                    result.problems.push(format!(
                         "{} characteristic {} has {properties}, and {} are needed",
                         role.name,
                         uuid_text(*characteristic),
@@ -214,7 +217,7 @@ impl Profile {
                 }
                 (None, None) => {
                     let places: Vec<_> = role.at.iter().map(ToString::to_string).collect();
-                    fit.problems.push(format!(
+                    result.problems.push(format!(
                         "it has no {} characteristic {}",
                         role.name,
                         places.join(" or ")
@@ -222,19 +225,21 @@ impl Profile {
                 }
             }
         }
-        fit
+        result
     }
 
-    /// The GATT table of a virtual bulb of this family: each role at the first of its places. What may be written either
-    /// way can be written both ways, and what may notify or indicate notifies.
+    /// The GATT table of a virtual bulb, as (service, characteristic, properties).
+    ///
+    /// Each role is at the first of its places. It has all the properties that it may have, but notifies rather than
+    /// indicates.
     #[must_use]
     pub fn table(&self) -> Vec<(Uuid, Uuid, Properties)> {
         let mut table: Vec<(Uuid, Uuid, Properties)> = Vec::new();
         let anywhere = || self.roles.iter().flat_map(|role| &role.at).find_map(|place| place.service);
         for role in &self.roles {
-            let own = role.at.iter().find(|place| place.service.is_some()).or(role.at.first());
-            let Some(place) = own else { continue };
-            // One of any service is put beside another role.
+            let place = role.at.iter().find(|place| place.service.is_some()).or(role.at.first());
+            let Some(place) = place else { continue };
+            // A role of any service goes into the service of another role.
             let service = place.service.or_else(anywhere).unwrap_or(uuid16(0xFFF0));
             let chosen = |any: &Properties| match any.any_of(Properties::NOTIFY) {
                 true => any.without(Properties::INDICATE),

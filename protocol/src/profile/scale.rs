@@ -1,16 +1,15 @@
-//! How a value in canonical units becomes a number on the wire, and back.
+//! Conversion between values and the numbers in frames.
 
-/// A straight line between two ranges: of the canonical value, and of the number on the wire, which may fall while the
-/// value rises.
+/// A linear map from a range of values to a range of numbers, which may be descending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scale {
-    /// The least and the greatest canonical value.
+    /// The least and the greatest value.
     pub(crate) range: (u32, u32),
-    /// The numbers on the wire at these.
+    /// The numbers of these.
     pub(crate) raw: (u32, u32),
-    /// Numbers on the wire between two whole ones are rounded down, not to the nearest.
+    /// Round numbers down, not to the nearest.
     pub(crate) down: bool,
-    /// The number on the wire is a million through the value: kelvin as mireds. `raw` is unused.
+    /// The number is 1,000,000 divided by the value: mireds for kelvin. `raw` is unused.
     pub(crate) inverse: bool,
 }
 
@@ -18,12 +17,12 @@ impl Scale {
     pub(crate) const PERCENT: Self = Self::same(0, 100);
     pub(crate) const CHANNEL: Self = Self::same(0, 255);
 
-    /// Values that are on the wire as they are.
-    pub(crate) const fn same(least: u32, most: u32) -> Self {
-        Self { range: (least, most), raw: (least, most), down: false, inverse: false }
+    /// Numbers that equal the values.
+    pub(crate) const fn same(min: u32, max: u32) -> Self {
+        Self { range: (min, max), raw: (min, max), down: false, inverse: false }
     }
 
-    /// The number on the wire; of a value out of range, that of the nearest in range.
+    /// The number of a value. Values out of range are clamped.
     pub(crate) fn to_raw(self, value: u32) -> u32 {
         let value = value.clamp(self.range.0, self.range.1);
         if self.inverse {
@@ -35,10 +34,10 @@ impl Scale {
         u32::try_from(i64::from(self.raw.0) + moved).unwrap_or(0)
     }
 
-    /// The value of a number on the wire; none if that is out of range.
+    /// The value of a number; `None` if the number is out of range.
     pub(crate) fn value_of(self, raw: u32) -> Option<u32> {
-        let (least, most) = self.raw_range();
-        if !(least..=most).contains(&raw) {
+        let (min, max) = self.raw_range();
+        if !(min..=max).contains(&raw) {
             return None;
         }
         if self.inverse {
@@ -51,15 +50,15 @@ impl Scale {
         let steps = (i64::from(raw) - i64::from(self.raw.0)) * self.span() * rise.signum();
         let moved = (2 * steps + rise.abs()).div_euclid(2 * rise.abs());
         let value = u32::try_from(i64::from(self.range.0) + moved).ok()?.min(self.range.1);
-        // Where the wire is coarser, or rounds down, the nearest value may be one that stands for the number beside.
-        let beside = [value, value.saturating_sub(1), value.saturating_add(1)];
+        // If numbers are coarser than values or rounded down, the nearest value may belong to the next number.
+        let neighbours = [value, value.saturating_sub(1), value.saturating_add(1)];
         let same = |value: &u32| self.to_raw(*value) == raw && (self.range.0..=self.range.1).contains(value);
-        let value = beside.into_iter().find(same).unwrap_or(value);
-        // A little light is not none.
+        let value = neighbours.into_iter().find(same).unwrap_or(value);
+        // A number above the least one is not zero.
         Some(if value == self.range.0 && raw != self.raw.0 { value.saturating_add(1) } else { value })
     }
 
-    /// The least and the greatest number on the wire.
+    /// The least and the greatest number.
     pub(crate) fn raw_range(self) -> (u32, u32) {
         let (first, last) =
             if self.inverse { (inverse(self.range.0), inverse(self.range.1)) } else { self.raw };
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn speeds_that_are_delays_fall() {
+    fn delays_fall_while_speeds_rise() {
         let delay = scale((0, 100), (31, 1), true);
         // 1 + floor((100 - speed) * 30 / 100), as flux_led has it.
         for (speed, raw) in [(100, 1), (0, 31), (50, 16), (25, 23), (99, 1), (97, 1), (96, 2)] {
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finer_wire_loses_nothing() {
+    fn finer_numbers_lose_nothing() {
         for raw in [(0, 100), (0, 255), (255, 0), (20, 254), (0, 4095), (0, 65_535)] {
             let scale = scale((0, 100), raw, false);
             for value in 0..=100 {
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_written_the_same() {
+    fn decoding_and_encoding_keeps_the_number() {
         for (raw, down) in
             [((31, 1), true), ((31, 1), false), ((1, 10), true), ((0, 100), false), ((27, 65), true)]
         {
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_little_is_not_nothing() {
+    fn a_small_number_is_not_zero() {
         let scale = scale((0, 100), (0, 255), false);
         assert_eq!([0, 1, 2, 3, 4].map(|raw| scale.value_of(raw)), [0, 1, 1, 1, 2].map(Some));
     }
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wire_of_one_number() {
+    fn a_range_of_one() {
         assert_eq!(scale((0, 100), (7, 7), false).value_of(7), Some(0));
         assert_eq!(scale((5, 5), (0, 9), false).to_raw(5), 0);
     }

@@ -1,4 +1,4 @@
-//! Small texts in profile files: UUIDs, places in a GATT table, properties, times, patterns of bytes.
+//! Values that profile files write as text: UUIDs, characteristics, properties, durations, patterns of bytes.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use super::template::byte;
 use crate::gatt::{Properties, Uuid, parse_uuid, uuid_text};
 use crate::text::parse_duration;
 
-/// A UUID in a file, in any form that [`parse_uuid`] takes.
+/// A UUID in any form that [`parse_uuid`] accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UuidText(pub(crate) Uuid);
 
@@ -22,14 +22,14 @@ impl FromStr for UuidText {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let uuid = parse_uuid(text);
-        uuid.map(Self).ok_or_else(|| format!("`{text}` is no UUID, which is 4 hex digits (fff0) or 32"))
+        uuid.map(Self).ok_or_else(|| format!("`{text}` is not a UUID: write 4 hex digits (fff0) or all 32"))
     }
 }
 
-/// Where a characteristic is: its service, unless any will do, and its own UUID.
+/// The place of a characteristic in a GATT table. Its text is `fff0/fff1`, or `*/fff1` for any service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CharacteristicPath {
-    /// The service; none where any will do.
+    /// The service; `None` for any.
     pub service: Option<Uuid>,
     /// The characteristic.
     pub characteristic: Uuid,
@@ -40,7 +40,7 @@ impl FromStr for CharacteristicPath {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (service, characteristic) = text.split_once('/').ok_or_else(|| {
-            format!("`{text}` is no place: SERVICE/CHARACTERISTIC is needed, as fff0/fff1, or */fff1 for any service")
+            format!("`{text}` is not a characteristic: write SERVICE/CHARACTERISTIC (fff0/fff1), or */fff1 for any service")
         })?;
         let uuid = |text: &str| text.parse().map(|UuidText(uuid)| uuid);
         let service = if service == "*" { None } else { Some(uuid(service)?) };
@@ -57,7 +57,7 @@ impl fmt::Display for CharacteristicPath {
     }
 }
 
-/// Properties of which a role needs one: `read`, `write|write-without-response`.
+/// Properties of which a role needs at least one: `read`, `write|write-without-response`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OneOf(pub(crate) Properties);
 
@@ -68,14 +68,14 @@ impl FromStr for OneOf {
         let one = |word: &str| {
             Properties::named(word.trim()).ok_or_else(|| {
                 let names = Properties::NAMES.join(", ");
-                format!("`{word}` is no property; there are {names}, and a|b for one of two")
+                format!("`{word}` is not a property: write one of {names}, or a|b for either")
             })
         };
         text.split('|').map(one).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// A time of a profile file: `200ms`, `1s`, `2m`.
+/// A duration: `200ms`, `1s`, `2m`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Duration);
 
@@ -84,16 +84,16 @@ impl FromStr for Time {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let time = parse_duration(text);
-        time.map(Self).ok_or_else(|| format!("`{text}` is no time, which is written as 200ms, 1s or 2m"))
+        time.map(Self).ok_or_else(|| format!("`{text}` is not a duration: write 200ms, 1s or 2m"))
     }
 }
 
-/// The beginning of advertised data: bytes, and the bits of each that count.
+/// The start of advertised data: bytes, and the mask of the bits to compare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pattern(pub(crate) Vec<(u8, u8)>);
 
 impl Pattern {
-    /// How many bits it looks at.
+    /// The number of bits that it compares.
     pub(crate) fn bits(&self) -> usize {
         self.0.iter().map(|(_, mask)| usize::try_from(mask.count_ones()).unwrap_or(0)).sum()
     }
@@ -118,7 +118,7 @@ impl FromStr for Pattern {
         text.split_whitespace()
             .map(|word| {
                 one(word).ok_or_else(|| {
-                    format!("`{word}` is no byte of data: 7E, 75/7F under a mask, and ?? for any are")
+                    format!("`{word}` is not a byte of data: write 7E, 75/7F with a mask, or ?? for any byte")
                 })
             })
             .collect::<Result<_, _>>()
@@ -135,7 +135,7 @@ impl FromStr for Hex {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let bytes = text.split_whitespace().map(|word| {
-            byte(word).ok_or_else(|| format!("`{word}` is no byte, which is written as two hex digits (7E)"))
+            byte(word).ok_or_else(|| format!("`{word}` is not a byte: write two hex digits (7E)"))
         });
         bytes.collect::<Result<_, _>>().map(Self)
     }

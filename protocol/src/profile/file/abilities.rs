@@ -1,4 +1,4 @@
-//! `[can]`: what the lamp can do, as it is written.
+//! The `[can]` table.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::abilities::Grade;
 use super::Located;
 
-/// What the lamp can do. What is left out it cannot.
+/// The features of the bulb. It does not have the others.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -19,9 +19,9 @@ pub(crate) struct AbilitiesDef {
     pub(crate) brightness: Option<Located<BrightnessDef>>,
     /// Colour
     pub(crate) color: Option<Located<ColorDef>>,
-    /// The level of the white channel, percent
+    /// Level of the white channel, percent
     pub(crate) white: Option<Located<LevelDef>>,
-    /// The temperature of white
+    /// Colour temperature of white
     pub(crate) kelvin: Option<Located<KelvinDef>>,
     /// Effects
     pub(crate) effect: Option<Located<EffectDef>>,
@@ -38,26 +38,26 @@ pub(crate) struct PowerDef {
     pub(crate) on: Option<u32>,
     /// The number for off (0)
     pub(crate) off: Option<u32>,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
 
-/// Brightness.
+/// Brightness, percent.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrightnessDef {
-    /// The least and the greatest that can be set, percent (0, 100)
+    /// The least and the greatest value, percent (0, 100)
     pub(crate) range: Option<(u32, u32)>,
-    /// The numbers for these (the same)
+    /// The numbers in frames for these (the same)
     pub(crate) raw: Option<(u32, u32)>,
     /// Round numbers down, not to the nearest
     #[serde(default)]
     pub(crate) down: bool,
-    /// The lamp has none: colour and white are dimmed instead
+    /// Frames have no brightness: dim colour and white instead
     #[serde(default)]
     pub(crate) scaled: bool,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
 
@@ -66,14 +66,14 @@ pub(crate) struct BrightnessDef {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LevelDef {
-    /// The least and the greatest that can be set, percent (0, 100)
+    /// The least and the greatest value, percent (0, 100)
     pub(crate) range: Option<(u32, u32)>,
-    /// The numbers for these (the same)
+    /// The numbers in frames for these (the same)
     pub(crate) raw: Option<(u32, u32)>,
     /// Round numbers down, not to the nearest
     #[serde(default)]
     pub(crate) down: bool,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
 
@@ -82,28 +82,28 @@ pub(crate) struct LevelDef {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColorDef {
-    /// The numbers of a channel that is dark and of one that is full (0, 255)
+    /// The numbers of a dark and of a full channel (0, 255)
     pub(crate) raw: Option<(u32, u32)>,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
 
-/// The temperature of white.
+/// Colour temperature of white.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KelvinDef {
-    /// The warmest and the coldest, kelvin
+    /// The warmest and the coldest temperature, kelvin
     pub(crate) range: (u32, u32),
-    /// The numbers for these (the same)
+    /// The numbers in frames for these (the same)
     pub(crate) raw: Option<(u32, u32)>,
-    /// The number is in mireds: a million through the kelvin
+    /// Numbers are in mireds: 1,000,000 divided by the kelvin
     #[serde(default)]
     pub(crate) mired: bool,
-    /// The colour to send along, by kelvin, as "ffcb8d"
+    /// The preview colours that frames carry, by kelvin: 3600 = "ffcb8d"
     #[serde(default)]
     pub(crate) tint: BTreeMap<String, Located<String>>,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
 
@@ -112,11 +112,11 @@ pub(crate) struct KelvinDef {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EffectDef {
-    /// The number of each effect by its name
+    /// The names of the effects and their numbers
     #[serde(default)]
     pub(crate) names: BTreeMap<String, u32>,
-    /// The first and the last of the effects that go by their number
+    /// The first and the last of the effects without a name
     pub(crate) numbered: Option<(u32, u32)>,
-    /// How far this can be trusted
+    /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }

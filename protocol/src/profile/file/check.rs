@@ -1,4 +1,4 @@
-//! Checks of a profile's own.
+//! The `[[check]]` tables.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,35 +9,35 @@ use serde::Deserialize;
 use super::super::text::Time;
 use super::{FirstWriteDef, Located};
 
-/// A check of this family's own. It expects one of `reply`, `read` and `unchanged`.
+/// A conformance check for this family. It needs one of `reply`, `read` and `unchanged`.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CheckDef {
-    /// What it is called: small letters, digits and hyphens
+    /// The name: lower-case letters, digits and hyphens
     pub(crate) name: Located<String>,
-    /// What it expects, as one sentence without a full stop
+    /// The expected behaviour, as a sentence without a full stop
     pub(crate) about: String,
-    /// What is written, one frame after the other
+    /// The writes, in order
     #[serde(default)]
     pub(crate) write: Vec<FirstWriteDef>,
-    /// The frame that has to come back by notification
+    /// The frame that the bulb must notify
     pub(crate) reply: Option<Located<String>>,
-    /// The frame that has to be read afterwards
+    /// The frame that a read must return afterwards
     pub(crate) read: Option<Located<String>>,
-    /// The writes may be refused, and change nothing; the link stays up
+    /// The writes must not change the state or drop the link; the bulb may refuse them
     #[serde(default)]
     pub(crate) unchanged: bool,
-    /// The role that the reply comes from, or that is read
+    /// The role that notifies or is read (status)
     #[serde(default = "super::status")]
     pub(crate) from: String,
-    /// How long the reply may take
+    /// The time that the reply may take (1s)
     #[serde(default = "second")]
     pub(crate) within: Time,
-    /// Whether it makes the light flash: it is run with `--flashing` only
+    /// The check makes the light flash, so it only runs with `--flashing`
     #[serde(default)]
     pub(crate) flashing: bool,
-    /// Where to look in the firmware when it fails
+    /// Where to look in the firmware after a failure
     #[serde(default)]
     pub(crate) look: String,
 }

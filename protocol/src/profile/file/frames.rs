@@ -34,33 +34,33 @@ impl Frames {
 #[derive(Clone, Debug)]
 pub(crate) struct Frame(pub(crate) FrameTable);
 
-/// A frame that is written.
+/// A frame that sets the state.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FrameTable {
-    /// The template
+    /// The template of the frame
     pub(crate) frame: Option<String>,
-    /// A named codec in place of a template: hue
+    /// A named codec instead of a template: hue
     pub(crate) codec: Option<String>,
-    /// The role that it is written to (control)
+    /// The role to write to (control)
     pub(crate) to: Option<String>,
-    /// How it is written, if not as its role says
+    /// The kind of write, if it differs from that of the role
     pub(crate) write: Option<WriteKind>,
-    /// How long to wait after it
+    /// The time to wait afterwards
     pub(crate) delay: Time,
-    /// What it does besides
+    /// State that the frame sets without a field for it
     pub(crate) means: ImpliedStateDef,
 }
 
-/// What a frame says without a field for it.
+/// State that a frame implies without a field for it.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ImpliedStateDef {
-    /// The lamp is on, or off
+    /// The light is on (true) or off (false)
     pub(crate) power: Option<bool>,
-    /// What the lamp shines with
+    /// The source of the light
     pub(crate) mode: Option<ModeDef>,
 }
 

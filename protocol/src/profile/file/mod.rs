@@ -1,4 +1,4 @@
-//! A profile file as it is written: what `docs/PROFILES.md` describes.
+//! The tables and keys of a profile file. `docs/PROFILES.md` describes them.
 
 mod abilities;
 mod check;
@@ -30,49 +30,49 @@ pub(crate) use frames::{FrameTable, Frames, ImpliedStateDef, ModeDef};
 pub(crate) struct File {
     /// Version of the format: 1
     pub(crate) profile: Located<u32>,
-    /// The name on the command line: small letters, digits and hyphens
+    /// The name on the command line: lower-case letters, digits and hyphens
     pub(crate) name: Located<String>,
-    /// The family in a few words
+    /// A short description
     pub(crate) title: String,
-    /// More about it, for people
+    /// A longer description
     pub(crate) about: Option<String>,
-    /// How far the facts can be trusted: A, B or C
+    /// The trust in the facts: A, B or C
     #[serde(default)]
     pub(crate) grade: Grade,
-    /// Where the facts are from
+    /// The sources of the facts
     #[serde(default)]
     pub(crate) sources: Vec<String>,
     /// A named codec that wraps every frame: lednetwf
     pub(crate) codec: Option<Located<String>>,
-    /// The length that `...` fills a frame up to, bytes
+    /// The length of a frame with `...`, bytes
     pub(crate) frame_length: Option<usize>,
-    /// What speaks for this family in an advertisement
+    /// Evidence for this family in advertisements
     #[serde(default, rename = "match")]
     pub(crate) matches: Vec<Located<MatchDef>>,
-    /// What speaks for or against it in the GATT table
+    /// Evidence for and against it in the GATT table
     #[serde(default)]
     pub(crate) gatt: GattDef,
-    /// A harmless read that settles it
+    /// A read that confirms the family
     pub(crate) probe: Option<Located<ProbeDef>>,
-    /// The characteristics by what they are for; `control` is written, `status` reports
+    /// The characteristics by purpose: `control` takes commands, `status` sends statuses
     pub(crate) role: BTreeMap<String, Located<RoleDef>>,
-    /// How to deal with the link
+    /// The rules for using a link
     #[serde(default)]
     pub(crate) session: LinkRulesDef,
-    /// What the lamp can do, and how values are numbered
+    /// The features of the bulb, and the numbers for their values
     pub(crate) can: AbilitiesDef,
-    /// The frames that are written
+    /// The frames that set the state
     pub(crate) commands: BTreeMap<String, Located<Frames>>,
-    /// The frames that come back, tried in this order
+    /// The status frames, tried in this order
     #[serde(default)]
     pub(crate) report: Vec<Located<StatusDef>>,
-    /// The state within advertisements
+    /// State in advertisements
     #[serde(default)]
     pub(crate) advert: Vec<Located<AdvertDef>>,
-    /// How a virtual bulb of this family shows itself
+    /// The advertisement and device information of a virtual bulb
     #[serde(default)]
     pub(crate) example: ExampleDef,
-    /// What `bulbctl check` looks at besides
+    /// Additional checks for `bulbctl check`
     #[serde(default)]
     pub(crate) check: Vec<Located<CheckDef>>,
     /// Models that differ
@@ -80,24 +80,24 @@ pub(crate) struct File {
     pub(crate) variant: BTreeMap<String, Located<VariantDef>>,
 }
 
-/// Evidence in an advertisement. One of name, service, company or service_data.
+/// Evidence in an advertisement. It needs one of `name`, `service`, `company` and `service_data`.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MatchDef {
-    /// The name, with * and ?; case and trailing spaces do not count
+    /// A pattern for the name, with * and ?; it ignores case and padding
     pub(crate) name: Option<String>,
     /// An advertised service
     pub(crate) service: Option<UuidText>,
     /// A company identifier, or the first and the last of several
     pub(crate) company: Option<Companies>,
-    /// Service data of this service
+    /// The service of service data
     pub(crate) service_data: Option<UuidText>,
-    /// How the data after the company or the service begins
+    /// The start of the data after the company or the service
     pub(crate) data: Option<Pattern>,
-    /// How much it says, 1 to 100
+    /// The weight of the evidence, 1 to 100
     pub(crate) score: Located<u8>,
-    /// The variant that it speaks for
+    /// The variant that it identifies
     pub(crate) variant: Option<Located<String>>,
 }
 
@@ -141,91 +141,91 @@ impl<'de> Deserialize<'de> for Companies {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct GattDef {
-    /// How much it says that every role is there, 0 to 100
+    /// The weight of a table that has every role, 0 to 100
     pub(crate) score: u8,
     /// Characteristics that this family never has
     pub(crate) forbid: Vec<CharacteristicPath>,
 }
 
-/// A read that settles what the lamp is, and writes nothing.
+/// A read that confirms the family. It needs `role`, or `at` and `text`.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProbeDef {
-    /// Where to read, if it is no role of this family
+    /// The characteristic to read, if it is not one of the roles
     pub(crate) at: Option<CharacteristicPath>,
-    /// The text that must be read there
+    /// The value that it must have
     pub(crate) text: Option<String>,
-    /// The role to read; it must give one of its reports
+    /// The role to read; its value must be a status frame
     pub(crate) role: Option<String>,
-    /// How much it says, 1 to 100
+    /// The weight of a success, 1 to 100
     pub(crate) score: u8,
 }
 
-/// A characteristic by what it is for.
+/// A characteristic and its purpose.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RoleDef {
-    /// Where it is; the first that the bulb has is taken
+    /// The places to look for it; the first that the bulb has is used
     pub(crate) at: Vec<CharacteristicPath>,
-    /// The properties that it must have, each as `read` or, for one of several, `write|write-without-response`
+    /// The properties that it needs: `read`, or `write|write-without-response` for either
     #[serde(default)]
     pub(crate) properties: Vec<OneOf>,
-    /// How it is written where the bulb allows both
+    /// The kind of write, where the bulb allows both
     pub(crate) write: Option<WriteKind>,
     /// Whether bulbs of this family may lack it
     #[serde(default)]
     pub(crate) optional: bool,
 }
 
-/// How to deal with the link.
+/// The rules for using a link.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LinkRulesDef {
-    /// What is written before anything else
+    /// Writes that a link starts with
     pub(crate) first: Vec<FirstWriteDef>,
-    /// Subscribe to what reports before the first write
+    /// Subscribe before the first write
     pub(crate) subscribe_first: bool,
-    /// The least time between two writes
+    /// The minimum time between two writes
     pub(crate) gap: Time,
-    /// What keeps the link alive
+    /// A repeated write that keeps the link open
     pub(crate) keep_alive: Option<KeepAliveDef>,
-    /// The bulb takes nothing from a computer that it is not bonded with
+    /// The bulb only accepts writes from a bonded computer
     pub(crate) needs_bonding: bool,
-    /// How to make the bulb ready to be paired, for people
+    /// How to put the bulb into pairing mode, as a sentence for users
     pub(crate) pairing_hint: Option<String>,
-    /// The smallest ATT MTU that its frames fit into, bytes
+    /// The smallest ATT MTU that the frames fit into, bytes
     pub(crate) mtu: Option<u16>,
 }
 
-/// A write at the start of a session.
+/// A write at the start of a link.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FirstWriteDef {
     /// The frame
     pub(crate) frame: Located<String>,
-    /// The role that it is written to
+    /// The role to write to (control)
     #[serde(default = "control")]
     pub(crate) to: String,
-    /// How long to wait after it
+    /// The time to wait afterwards
     #[serde(default)]
     pub(crate) delay: Time,
 }
 
-/// A frame that is written again and again.
+/// A write that keeps a link open.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeepAliveDef {
     /// The frame
     pub(crate) frame: Located<String>,
-    /// The role that it is written to
+    /// The role to write to (control)
     #[serde(default = "control")]
     pub(crate) to: String,
-    /// How often
+    /// The time between two writes
     pub(crate) every: Time,
 }
 
@@ -237,31 +237,31 @@ fn status() -> String {
     "status".into()
 }
 
-/// A frame that comes back.
+/// A status frame.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StatusDef {
-    /// The template
+    /// The template of the frame
     pub(crate) frame: Option<Located<String>>,
-    /// A named codec in place of a template: hue
+    /// A named codec instead of a template: hue
     pub(crate) codec: Option<Located<String>>,
-    /// The role that gives it
+    /// The role that sends it (status)
     #[serde(default = "status")]
     pub(crate) from: String,
-    /// The frame that asks for it
+    /// The query that it answers: a frame without fields
     pub(crate) ask: Option<Located<String>>,
-    /// The role that it is asked for by
+    /// The role to write the query to (control)
     #[serde(default = "control")]
     pub(crate) ask_to: String,
-    /// When it comes besides: `read`, `command` (after a command), `change` (whoever changed something), `maybe` (some
-    /// bulbs send it; virtual ones do not)
+    /// When the bulb also sends it: `read`, `command` (after each command), `change` (after each change), `maybe` (some
+    /// bulbs send it; virtual bulbs do not)
     #[serde(default)]
     pub(crate) on: Vec<TriggerDef>,
-    /// Its colour is already dimmed by the brightness
+    /// Its colour is dimmed by the brightness
     #[serde(default)]
     pub(crate) scaled: bool,
-    /// What it says besides
+    /// State that it implies without a field for it
     #[serde(default)]
     pub(crate) means: ImpliedStateDef,
 }
@@ -276,26 +276,26 @@ pub(crate) enum TriggerDef {
     Maybe,
 }
 
-/// The state within an advertisement.
+/// State in an advertisement.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AdvertDef {
-    /// In manufacturer data of this company, or of these
+    /// The company of the manufacturer data, or the first and the last of several
     pub(crate) company: Option<Companies>,
-    /// In service data of this service
+    /// The service of the service data
     pub(crate) service_data: Option<UuidText>,
-    /// The template, after the company or the service
+    /// The template of the data after the company or the service
     pub(crate) frame: Located<String>,
-    /// Its colour is already dimmed by the brightness
+    /// Its colour is dimmed by the brightness
     #[serde(default)]
     pub(crate) scaled: bool,
-    /// What it says besides
+    /// State that it implies without a field for it
     #[serde(default)]
     pub(crate) means: ImpliedStateDef,
 }
 
-/// How a virtual bulb shows itself.
+/// The advertisement and device information of a virtual bulb.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
@@ -306,40 +306,40 @@ pub(crate) struct ExampleDef {
     pub(crate) services: Vec<UuidText>,
     /// The company of its manufacturer data
     pub(crate) company: Option<u16>,
-    /// Its manufacturer data, where that holds no state
+    /// Its manufacturer data, if that holds no state
     pub(crate) data: Hex,
     /// The service of its service data
     pub(crate) service: Option<UuidText>,
-    /// Its service data, where that holds no state
+    /// Its service data, if that holds no state
     pub(crate) service_data: Hex,
     /// The manufacturer in its device information
     pub(crate) manufacturer: Option<String>,
 }
 
-/// A model that differs: what is here takes the place of the same in the family.
+/// A model that differs. Its keys replace those of the family.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct VariantDef {
-    /// The model in a few words
+    /// A short description of the model
     pub(crate) title: Option<String>,
-    /// Why it cannot be driven
+    /// The reason why it cannot be driven
     pub(crate) unsupported: Option<String>,
-    /// How far the facts can be trusted
+    /// The trust in the facts
     pub(crate) grade: Option<Grade>,
-    /// What this model cannot do
+    /// Features that this model lacks
     pub(crate) without: Vec<Located<String>>,
     /// Roles that differ
     pub(crate) role: BTreeMap<String, Located<RoleDef>>,
-    /// The whole session policy
+    /// All rules for using a link
     pub(crate) session: Option<LinkRulesDef>,
-    /// Abilities that differ
+    /// Features that differ
     pub(crate) can: AbilitiesDef,
     /// Commands that differ
     pub(crate) commands: BTreeMap<String, Located<Frames>>,
-    /// All reports
+    /// All status frames
     pub(crate) report: Option<Vec<Located<StatusDef>>>,
-    /// All state within advertisements
+    /// All state in advertisements
     pub(crate) advert: Option<Vec<Located<AdvertDef>>>,
     /// The whole example
     pub(crate) example: Option<ExampleDef>,
