@@ -1,5 +1,5 @@
-//! Virtual lamps over a pipe: one JSON object a line on stdin, one in answer on stdout. The virtual air of the real-stack run
-//! plays its bulbs with it, so that they are the same as those of the sim radio.
+//! Virtual bulbs over a pipe: one JSON object a line on stdin, one answer a line on stdout. The real-stack tests play their
+//! bulbs with it, so they behave as those of the sim radio.
 //!
 //! | request | answer |
 //! |---|---|
@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A request. Which keys it has depends on what it is.
+/// A request.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do", deny_unknown_fields)]
 enum Request {
@@ -44,7 +44,7 @@ enum Request {
     Clear,
 }
 
-/// What is said of a lamp's state.
+/// A state in a request.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
@@ -58,7 +58,7 @@ struct State {
 }
 
 impl State {
-    /// As a light, if a lamp of this profile can be so.
+    /// Converts to a light, if a bulb of this profile can have this state.
     fn light(self, profile: &Profile) -> Result<Light> {
         let percent = |level: Option<u8>| level.map(Percent::new).transpose();
         let light = Light {
@@ -143,7 +143,7 @@ fn write(board: &mut VirtualBulb, at: CharacteristicPath, bytes: &[u8]) -> Value
     json!({"att": null, "kept": kept, "occasion": occasion})
 }
 
-/// The profile of a name, or of a file in the folder.
+/// Loads a profile by name, or from a file in the folder.
 fn load(text: &str, folder: &Path) -> Result<Profile> {
     let (file, variant) = match text.rsplit_once(".toml:") {
         Some((file, variant)) => (format!("{file}.toml"), Some(variant)),

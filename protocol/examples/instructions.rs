@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if done.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The base protocol's own codec, which firmware links.
+/// Calls of the base codec.
 fn base(call: &str, times: u32) -> Option<()> {
     let state = LightState { power: true, brightness: Percent::MAX, color: Rgb::new(255, 136, 0) };
     let frame = base::encode(state);
@@ -32,31 +32,31 @@ fn base(call: &str, times: u32) -> Option<()> {
     Some(())
 }
 
-/// A profile's typical command, and what its lamp reports; of a lamp that reports nothing, what it hears.
+/// Calls of a profile, with a typical command and a status.
 fn of_profile(call: &str, name: &str, times: u32) -> Option<()> {
     let (family, variant) = builtin::split_name(name);
     let profile = builtin::load(family, variant.as_deref()).ok()?;
-    let lamp = profile.full_state(true);
+    let bulb = profile.full_state(true);
     let change = typical(&profile);
-    let write = profile.encode(&change, &lamp, 0).ok()?.writes.into_iter().next()?;
+    let write = profile.encode(&change, &bulb, 0).ok()?.writes.into_iter().next()?;
     match call {
-        "nothing" => repeat(times, || black_box(&lamp).power),
-        "encode" => repeat(times, || profile.encode(black_box(&change), black_box(&lamp), 0)),
-        "hear" => repeat(times, || profile.decode_command(&write.role, black_box(&write.bytes))),
+        "nothing" => repeat(times, || black_box(&bulb).power),
+        "encode" => repeat(times, || profile.encode(black_box(&change), black_box(&bulb), 0)),
+        "decode-command" => repeat(times, || profile.decode_command(&write.role, black_box(&write.bytes))),
         "decode" => {
-            let asked = (0..profile.queries(0).len()).map(Trigger::Query);
-            let read = profile.roles.iter().map(|role| Trigger::Read(&role.name));
-            let mut occasions = asked.chain(read);
-            let report = occasions
-                .find_map(|occasion| profile.status_frames(occasion, &lamp, 0).into_iter().next())?;
-            repeat(times, || profile.decode(&report.role, black_box(&report.bytes)));
+            let queries = (0..profile.queries(0).len()).map(Trigger::Query);
+            let reads = profile.roles.iter().map(|role| Trigger::Read(&role.name));
+            let mut triggers = queries.chain(reads);
+            let status =
+                triggers.find_map(|trigger| profile.status_frames(trigger, &bulb, 0).into_iter().next())?;
+            repeat(times, || profile.decode(&status.role, black_box(&status.bytes)));
         }
         _ => return None,
     }
     Some(())
 }
 
-/// A colour; of lamps that have none, a brightness; and where the model has to be known first, power.
+/// A colour; a brightness if the bulb has no colour; power if it has neither.
 fn typical(profile: &Profile) -> Light {
     let can = profile.settable();
     if can.contains(Feature::Color) {

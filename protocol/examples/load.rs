@@ -1,5 +1,5 @@
-//! How long it takes to read the built-in profiles, in nanoseconds: `cargo xtask bench profiles`.
-// What it measures is all that it prints.
+//! Measures how long it takes to load the built-in profiles, in nanoseconds: `cargo xtask bench profiles`.
+// It prints the times.
 #![allow(clippy::print_stdout)]
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bulb_protocol::profile::{Family, builtin};
 
-/// So often is everything read; the median of the times is what counts, and the first is what a program meets.
+/// The number of repetitions. It prints their median and the first, which is what a program sees.
 const TIMES: usize = 301;
 
 fn main() -> ExitCode {

@@ -1,10 +1,8 @@
-// What holds for any bytes, from a stranger's radio or from a fuzzer. Included by the fuzz target and by
-// `protocol/tests/properties.rs`, so that each test run compiles it and replays the corpus.
+// Properties of the base codec, for any bytes. The property tests and the fuzz target share them.
 
 use bulb_protocol::base::{self, DecodeError, DecodeErrorKind, FRAME_LEN};
 
-/// Decodes the bytes strictly and leniently, and holds the results against each other and against the description
-/// of the protocol.
+/// Decodes the bytes strictly and leniently, and compares the results with each other and with the protocol.
 pub(crate) fn decode(bytes: &[u8]) {
     let valid = matches!(bytes, [0 | 1, 0..=100, _, _, _]);
     let strict = base::decode(bytes);
@@ -18,7 +16,7 @@ pub(crate) fn decode(bytes: &[u8]) {
         }
         (Err(error), Ok(state)) => {
             shows(&error, bytes);
-            // What the lenient reading gives is a state like any other: it has a frame, which is read strictly.
+            // The lenient result is a valid state: its frame decodes strictly.
             assert_eq!(base::decode(&base::encode(state)), Ok(state));
         }
         (Err(error), Err(same)) => {
@@ -28,7 +26,7 @@ pub(crate) fn decode(bytes: &[u8]) {
     }
 }
 
-/// The error names the first fault and shows the frame.
+/// The error names the first wrong byte and shows the frame.
 fn shows(error: &DecodeError, bytes: &[u8]) {
     let kind = match *bytes {
         [0 | 1, value, _, _, _] => DecodeErrorKind::Brightness { value },

@@ -1,4 +1,4 @@
-//! The vectors of `fixtures/frames`, but for those of the base codec: every file of the folder, both ways.
+//! The vectors of `fixtures/frames` in both directions, except those of the base codec.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -165,7 +165,7 @@ fn run(vectors: &Vectors, failures: &mut Vec<String>) {
     }
 }
 
-/// The check of the family, computed here and not by the engine.
+/// The checksum of the family, computed without the engine.
 fn checksum(kind: Option<&str>, frame: &[u8], vector: &Vector) -> Result<(), String> {
     let xor = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all ^ byte);
     let sum = |bytes: &[u8]| bytes.iter().fold(0_u32, |all, byte| all + u32::from(*byte)).to_le_bytes()[0];
@@ -185,10 +185,10 @@ fn checksum(kind: Option<&str>, frame: &[u8], vector: &Vector) -> Result<(), Str
         _ => true,
     };
     let wanted = !vector.bad_check && (vector.error.is_none() || kind == Some("xor"));
-    if right || !wanted { Ok(()) } else { Err("its check is wrong".into()) }
+    if right || !wanted { Ok(()) } else { Err("its checksum is wrong".into()) }
 }
 
-/// What of a light a vector names, and no more.
+/// The values of a light that a vector names.
 fn named(light: &Light, like: &Light) -> Light {
     Light {
         power: light.power.filter(|_| like.power.is_some()),
@@ -207,7 +207,7 @@ fn command(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let means = vector.heard.as_ref().unwrap_or(&vector.means).light();
     match profile.decode_command(role, &frame) {
         Ok(DecodedCommand::Change(light)) if named(&light, &means) == means => {}
-        other => return Err(format!("heard as {other:?}")),
+        other => return Err(format!("decoded as {other:?}")),
     }
     if vector.heard_only.is_some() {
         return Ok(());
@@ -234,11 +234,11 @@ fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let place = queries.iter().position(|query| query.bytes == frame).ok_or("not among the queries")?;
     match profile.decode_command(&queries[place].role, &frame) {
         Ok(DecodedCommand::Query(question)) if question == place => Ok(()),
-        other => Err(format!("heard as {other:?}")),
+        other => Err(format!("decoded as {other:?}")),
     }
 }
 
-/// Every answer that a bulb in this state could give, to anything.
+/// Every status frame of a bulb in this state.
 fn all_status_frames(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
     let asked = (0..profile.queries(0).len()).map(Trigger::Query);
     let read = profile.roles.iter().map(|role| Trigger::Read(&role.name));
@@ -261,9 +261,9 @@ fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let same = given.iter().any(|answer| answer.role == role && answer.bytes == frame);
     match (&vector.near, same) {
         (None, true) | (Some(_), false) => Ok(()),
-        (Some(near), true) => Err(format!("a virtual lamp sends just this, in spite of: {near}")),
+        (Some(near), true) => Err(format!("a virtual bulb sends exactly this, despite: {near}")),
         (None, false) => Err(format!(
-            "a virtual lamp would send {}",
+            "a virtual bulb sends {}",
             given.iter().map(|answer| hex(&answer.bytes)).collect::<Vec<_>>().join(" or ")
         )),
     }

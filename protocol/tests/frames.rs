@@ -1,4 +1,4 @@
-//! The vectors of `fixtures/frames/base.toml`, run both ways. Those of the other profiles are run by `families.rs`.
+//! The vectors of `fixtures/frames/base.toml` in both directions. `families.rs` runs those of the other profiles.
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -73,8 +73,8 @@ fn base_vectors(vectors: &Vectors) {
     }
 }
 
-/// Decodes the frame where it lies in a larger buffer, among two kinds of leftovers: what is beside the frame must not
-/// show in the result, nor in what the error shows.
+/// Decodes the frame within a larger buffer, twice with different bytes around it. These must not change the result or the
+/// error.
 fn read(
     decode: fn(&[u8]) -> Result<LightState, DecodeError>,
     frame: &[u8],
@@ -102,6 +102,6 @@ fn color(text: &str) -> Rgb {
 
 fn sourced(source: &str) -> &str {
     let known = source == "reference" || source.starts_with("edge: ") || source.starts_with("field: ");
-    assert!(known, "{source:?} says not where the vector comes from");
+    assert!(known, "{source:?} is not a source");
     source
 }

@@ -1,4 +1,4 @@
-//! What holds for every profile and all bytes and values.
+//! Properties of every profile, for any bytes and any change.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -20,7 +20,7 @@ use proptest::strategy::Union;
 
 static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(play::profiles);
 
-/// A profile that shows as its name.
+/// A profile whose debug text is its name.
 #[derive(Clone, Copy)]
 struct Named(&'static Profile);
 
@@ -34,7 +34,7 @@ fn profiles() -> impl Strategy<Value = Named> {
     select(PROFILES.iter().map(Named).collect::<Vec<_>>())
 }
 
-/// Changes within the declared ranges: power, brightness, and one of what a lamp can shine with.
+/// Changes within the declared ranges: power, brightness, and one of colour, white and effect.
 fn changes(profile: &'static Profile) -> impl Strategy<Value = Light> {
     let settable = profile.settable();
     let percent = move |item: Feature| {
@@ -84,7 +84,7 @@ fn changes(profile: &'static Profile) -> impl Strategy<Value = Light> {
     })
 }
 
-/// Bytes that look like frames more often than chance would have it: a frame of the profile, a few bytes changed.
+/// Frames of the profile with a few bytes changed.
 fn nearly_frames(profile: &'static Profile) -> impl Strategy<Value = Vec<u8>> {
     let mut frames: Vec<Vec<u8>> = profile.queries(0).into_iter().map(|query| query.bytes).collect();
     let state = profile.full_state(true);
@@ -120,7 +120,7 @@ fn nearly_frames(profile: &'static Profile) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// There are many profiles, and every case takes one of them.
+/// Each case takes one of many profiles, so it needs more cases.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
     ProptestConfig { cases: usual.cases.max(2048), failure_persistence: None, ..usual }
@@ -130,19 +130,19 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_bytes_are_read_or_refused(profile in profiles(), bytes in vec(any::<u8>(), 0..40)) {
+    fn any_bytes_are_decoded_or_refused(profile in profiles(), bytes in vec(any::<u8>(), 0..40)) {
         play::bytes(profile.0, &bytes);
     }
 
     #[test]
-    fn what_is_nearly_a_frame_is_read_or_refused(
+    fn changed_frames_are_decoded_or_refused(
         (profile, bytes) in profiles().prop_flat_map(|profile| (Just(profile), nearly_frames(profile.0)))
     ) {
         play::bytes(profile.0, &bytes);
     }
 
     #[test]
-    fn what_is_asked_for_is_heard_and_reported(
+    fn changes_are_decoded_and_reported(
         (profile, change) in profiles().prop_flat_map(|profile| (Just(profile), changes(profile.0)))
     ) {
         play::change(profile.0, &change);

@@ -1,4 +1,4 @@
-//! What holds for all frames and for all bytes, by exhaustion where there are few enough and by chance where not.
+//! Properties of the base codec, for every frame and for any bytes.
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -18,7 +18,7 @@ fn states() -> impl Strategy<Value = LightState> {
     })
 }
 
-/// Bytes that look like frames more often than chance would have it.
+/// Bytes that are close to frames.
 fn nearly_frames() -> impl Strategy<Value = Vec<u8>> {
     (0..=3_u8, 95..=105_u8, vec(any::<u8>(), 2..=5))
         .prop_map(|(power, brightness, rest)| [vec![power, brightness], rest].concat())
@@ -33,17 +33,17 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..64)) {
+    fn any_bytes_are_decoded_or_refused(bytes in vec(any::<u8>(), 0..64)) {
         invariants::decode(&bytes);
     }
 
     #[test]
-    fn what_is_nearly_a_frame_is_read_or_refused(bytes in nearly_frames()) {
+    fn bytes_close_to_frames_are_decoded_or_refused(bytes in nearly_frames()) {
         invariants::decode(&bytes);
     }
 }
 
-/// All that decides about a frame: its length and its first two bytes.
+/// Only the length and the first two bytes decide.
 #[test]
 fn exactly_the_valid_frames_are_accepted() {
     for power in 0..=u8::MAX {

@@ -1,4 +1,4 @@
-//! Which family a bulb is taken for: every virtual bulb by what it advertises and by its table, and the known mix-ups.
+//! Recognition of every virtual bulb by its advertisement and its table, and of bulbs that were confused.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic)]
@@ -24,7 +24,7 @@ fn weigh(families: &[Family], data: &AdvertData) -> Vec<FamilyMatch> {
     families.iter().map(|family| family.recognise(&advert)).collect()
 }
 
-/// With the table: families that it does not fit are out, the others gain what their shape is worth.
+/// Adds the score of the table. A family that does not match it has no score.
 fn with_table(families: &[Family], data: &AdvertData, table: &Table) -> Vec<FamilyMatch> {
     let mut all = weigh(families, data);
     for (one, family) in all.iter_mut().zip(families) {
@@ -53,14 +53,14 @@ fn sure(all: &[FamilyMatch]) -> Option<(&str, Option<&str>)> {
 #[test]
 fn every_virtual_bulb_is_recognised() {
     let families = builtin::families().unwrap();
-    // Variants that only a user can name: nothing tells them from the family.
-    let by_wish = ["elk:handle-0d", "zengge:qhm-wake", "zengge:no-white", "neewer:cct-5"];
+    // Variants that only a user can choose: nothing distinguishes them from the family.
+    let by_choice = ["elk:handle-0d", "zengge:qhm-wake", "zengge:no-white", "neewer:cct-5"];
     for family in &families {
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
         for variant in [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str()))) {
             let profile = family.profile(variant).unwrap();
             let name = profile.full_name();
-            if name == "base" || by_wish.contains(&name.as_str()) {
+            if name == "base" || by_choice.contains(&name.as_str()) {
                 continue;
             }
             let data = profile.advertise(&profile.full_state(true));
@@ -70,7 +70,7 @@ fn every_virtual_bulb_is_recognised() {
     }
 }
 
-/// The base protocol's name and service are weak evidence: the table says candidate, and only the read settles it.
+/// The name, service and table of a base bulb are weak evidence: only the read confirms it.
 #[test]
 fn a_base_bulb_needs_its_probe() {
     let families = builtin::families().unwrap();
@@ -126,7 +126,7 @@ fn mix_ups() {
     assert_eq!(find("ELK-BLEDOM", &table_of("base")), None);
 }
 
-/// Four kinds of FFF0 that are not ours: none fits the base profile.
+/// Four other families on FFF0: none matches the base profile.
 #[test]
 fn what_else_uses_the_base_service() {
     let base = builtin::load("base", None).unwrap();

@@ -1,15 +1,14 @@
-//! Proof that the codec links without std and without an allocator, and that its calls cannot panic.
+//! Proves that the codec links without std and without an allocator, and that its calls cannot panic.
 //!
-//! A static library with a panic handler of its own does not build if anything in it links std (there would be two
-//! panic handlers) or alloc (there is no allocator). `cargo xtask test` builds it, for a bare-metal target too where one
-//! is installed, and then looks that nothing but the codec is left in the release build. Had one of its calls a way to
-//! panic, the code for that would be there too, so no input can make them panic.
+//! A static library with a panic handler does not build if it links std (there would be two panic handlers) or alloc
+//! (there is no allocator). `cargo xtask test` builds it, also for a bare-metal target if one is installed, and checks that
+//! the release build contains nothing but the codec. A call that can panic would add the code for that.
 #![no_std]
 
 use bulb_protocol::base::{self, DecodeError};
 use bulb_protocol::{LightState, Percent};
 
-/// The calls, kept in the library although nobody calls them.
+/// Keeps the calls in the library.
 #[used]
 static CALLS: (
     fn(LightState) -> [u8; base::FRAME_LEN],

@@ -1,4 +1,4 @@
-//! Decodes whatever the fuzzer makes up. What has to hold is in `invariants.rs`.
+//! Decodes any bytes with the base codec. `invariants.rs` has the properties.
 #![no_main]
 
 #[path = "../invariants.rs"]

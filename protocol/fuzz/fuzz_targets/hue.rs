@@ -1,4 +1,4 @@
-//! Gives whatever the fuzzer makes up to the codec of Philips Hue's tagged values. What has to hold is in `play.rs`.
+//! Decodes any bytes with the codec of Philips Hue. `play.rs` has the properties.
 #![no_main]
 
 #[path = "../play.rs"]

@@ -1,4 +1,4 @@
-//! Gives whatever the fuzzer makes up to the codec of Zengge's transport. What has to hold is in `play.rs`.
+//! Decodes any bytes with the codec of Zengge's transport. `play.rs` has the properties.
 #![no_main]
 
 #[path = "../play.rs"]

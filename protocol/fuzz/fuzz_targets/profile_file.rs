@@ -1,5 +1,4 @@
-//! Reads whatever the fuzzer makes up as a profile file. It is refused with a line that the text has, or the profile holds what
-//! every profile does: nothing that it is given makes it panic.
+//! Parses any text as a profile file. The error names a line of the text, or the profile decodes the text without a panic.
 #![no_main]
 
 use bulb_protocol::profile::{Family, Light, Trigger};

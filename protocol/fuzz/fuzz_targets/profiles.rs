@@ -1,4 +1,4 @@
-//! Gives whatever the fuzzer makes up to one of the profiles, which the first byte chooses. What has to hold is in `play.rs`.
+//! Decodes any bytes with one of the profiles, which the first byte chooses. `play.rs` has the properties.
 #![no_main]
 
 #[path = "../play.rs"]
@@ -13,7 +13,7 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(play::profiles);
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let [choice, bytes @ ..] = bytes {
-        let place = usize::from(*choice) % PROFILES.len();
-        play::bytes(&PROFILES[place], bytes);
+        let index = usize::from(*choice) % PROFILES.len();
+        play::bytes(&PROFILES[index], bytes);
     }
 });

@@ -61,7 +61,7 @@ pub(super) fn instructions() -> Result<String> {
         table += &format!(
             "| `{profile}` | {} | {} | {} |\n",
             cost("encode", profile)?,
-            cost("hear", profile)?,
+            cost("decode-command", profile)?,
             cost("decode", profile).unwrap_or_else(|_| "sends none".to_owned()),
         );
     }
