@@ -3,12 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A Bluetooth device address. Shown as `C4:11:00:00:00:01`; read in any case, with `:`, `-` or nothing between.
+/// A Bluetooth device address. Written as `C4:11:00:00:00:01`; parsed in any case, with `:`, `-` or
+/// nothing between the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address([u8; 6]);
 
 impl Address {
-    /// An address of six bytes, most significant first, as it is written.
+    /// Creates an address from six bytes, most significant first.
     #[must_use]
     pub const fn new(bytes: [u8; 6]) -> Self {
         Self(bytes)
@@ -34,7 +35,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Text that is no address.
+/// The text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an address is six bytes in hex, as in C4:11:00:00:00:01")]
 pub struct BadAddress;
@@ -60,18 +61,16 @@ impl FromStr for Address {
     }
 }
 
-/// How the platform names a device: an address on Linux and Windows, a UUID on macOS. Opaque, and stable on one
-/// machine.
+/// The identifier of a device on this platform: an address on Linux and Windows, a UUID on macOS.
+/// Stable on one computer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(String);
 
 impl DeviceId {
-    /// Takes the platform's text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The platform's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

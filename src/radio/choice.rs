@@ -1,4 +1,4 @@
-//! Which radio: the value of `--adapter`.
+//! The radio to use: the value of `--adapter`.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -8,12 +8,13 @@ use std::sync::Arc;
 use super::{Radio, btle, record, sim};
 use crate::error::Result;
 
-/// A radio as the user names it.
+/// A parsed `--adapter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdapterChoice {
-    /// `hci1` or `AA:BB:CC:DD:EE:FF`: one of the machine's adapters.
+    /// An adapter of this computer: `hci1` or `AA:BB:CC:DD:EE:FF`.
     Named(String),
-    /// `sim`, `sim:families` or `sim:RIG.toml`: virtual bulbs, the built-in ones, one of every family, or a rig file's.
+    /// Virtual bulbs: `sim` for the built-in ones, `sim:families` for one of every family,
+    /// `sim:RIG.toml` for those of a rig file.
     Sim(Option<PathBuf>),
     /// `replay:FILE`: a recording.
     Replay(PathBuf),
@@ -32,10 +33,10 @@ impl FromStr for AdapterChoice {
     }
 }
 
-/// Opens the radio that was chosen, or else the machine's first adapter that is powered.
+/// Opens this radio; by default the first powered adapter.
 ///
 /// # Errors
-/// Bluetooth is unusable, the adapter or the rig does not exist, or the user may not.
+/// Bluetooth is unusable, permission is denied, or the adapter or file does not exist.
 pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
     match choice {
         Some(AdapterChoice::Sim(rig)) => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,

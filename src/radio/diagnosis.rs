@@ -1,34 +1,34 @@
-//! What can be told of the machine's Bluetooth, also where no radio can be opened.
+//! Diagnoses Bluetooth on this computer, even if no radio can be opened.
 
 use super::choice::AdapterChoice;
 use super::{AdapterInfo, AdapterState, DeviceId, btle};
 use crate::error::Error;
 
-/// The state of the machine's Bluetooth.
+/// The state of Bluetooth on this computer.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
-    /// What is asked: `BlueZ on D-Bus`, `virtual radio`.
+    /// The system that was examined: `BlueZ on D-Bus`, `virtual radio`.
     pub system: String,
-    /// The version of the Bluetooth service, where it can be told.
+    /// The version of the Bluetooth service.
     pub version: Option<Version>,
-    /// The kernel's release, where there is one to tell.
+    /// The release of the kernel.
     pub kernel: Option<String>,
-    /// Where it runs, if not on a machine of its own: `a container`, `WSL`.
+    /// The environment, if it restricts Bluetooth: `a container`, `WSL`.
     pub inside: Option<&'static str>,
-    /// All adapters, in the order of names.
+    /// All adapters, sorted by name.
     pub adapters: Vec<AdapterFacts>,
-    /// Devices that the system holds a link to.
+    /// The devices that the system is connected to.
     pub links: Vec<HeldLink>,
-    /// Why it cannot be used, if it cannot.
+    /// The error of using Bluetooth, if there is one.
     pub fault: Option<Error>,
 }
 
 /// A version of BlueZ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// 5.
+    /// For example 5.
     pub major: u8,
-    /// 66 of 5.66.
+    /// For example 66.
     pub minor: u8,
 }
 
@@ -38,33 +38,27 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// An adapter.
 #[derive(Clone, Debug)]
 pub struct AdapterFacts {
-    /// Which.
     pub info: AdapterInfo,
-    /// Whether it is powered.
     pub powered: bool,
-    /// Whether it is blocked; by hardware, which no software can undo, or by software.
+    /// Rfkill blocks it. `true` if a hardware switch does, which software cannot undo.
     pub blocked: Option<bool>,
-    /// Whether a program scans with it.
+    /// A program is scanning with it.
     pub discovering: bool,
-    /// Whether it is the one that would be used.
+    /// bulbctl would use it.
     pub chosen: bool,
-    /// Whether BlueZ tells of it all that btleplug and bluez-async want to see; they hide it otherwise.
+    /// BlueZ reports every property that btleplug needs. btleplug hides the adapter otherwise.
     pub whole: bool,
 }
 
-/// A link that the system holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLink {
-    /// The device.
     pub device: DeviceId,
-    /// Its name.
     pub name: Option<String>,
 }
 
-/// Looks at the machine's Bluetooth, and changes nothing: nothing is switched on, scanned or connected.
+/// Examines Bluetooth without changing anything: it does not power on, scan or connect.
 pub async fn diagnose(choice: Option<&AdapterChoice>) -> Diagnosis {
     match choice {
         None => btle::diagnose(None).await,
@@ -74,7 +68,7 @@ pub async fn diagnose(choice: Option<&AdapterChoice>) -> Diagnosis {
     }
 }
 
-/// A radio that is no machine's. Where it cannot be used, all that is known is why.
+/// Diagnoses a virtual radio. If it cannot be opened, only the reason is known.
 async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: system.to_owned(), ..Diagnosis::default() };
     let facts = |powered, blocked| AdapterFacts {

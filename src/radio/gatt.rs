@@ -1,4 +1,4 @@
-//! The GATT table of a link: services, characteristics, properties.
+//! GATT tables: services, characteristics, properties.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,33 +6,31 @@ use std::fmt;
 pub use bulb_protocol::gatt::{Properties, WriteKind, parse_uuid, short_of, uuid_text, uuid16};
 use uuid::Uuid;
 
-/// Which characteristic: its UUID is unique within its service only, and on some boards not even there.
+/// Identifies a characteristic of a link. Its UUID is unique within a service only, and on some
+/// boards not even there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CharacteristicId {
-    /// The service.
     pub service: Uuid,
-    /// The characteristic.
     pub characteristic: Uuid,
-    /// Which of several that have both UUIDs in common, in the order of the table: 0 for the first, which is the one that
-    /// is meant where nobody says.
+    /// The position among characteristics with the same two UUIDs, in table order, from 0.
     pub nth: u8,
 }
 
 impl CharacteristicId {
-    /// The first characteristic of this UUID in a service of that UUID.
+    /// The first characteristic with these UUIDs.
     #[must_use]
     pub const fn new(service: Uuid, characteristic: Uuid) -> Self {
         Self { service, characteristic, nth: 0 }
     }
 
-    /// A characteristic and a service with 16-bit numbers.
+    /// The first characteristic with these 16-bit UUIDs.
     #[must_use]
     pub const fn short(service: u16, characteristic: u16) -> Self {
         Self::new(uuid16(service), uuid16(characteristic))
     }
 }
 
-/// The characteristic's UUID, and `#2` and so on for those that are not the first of theirs.
+/// The UUID, with `#2` for the second characteristic of the same UUIDs.
 impl fmt::Display for CharacteristicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&uuid_text(self.characteristic))?;
@@ -40,81 +38,71 @@ impl fmt::Display for CharacteristicId {
     }
 }
 
-/// A descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
-    /// Its UUID.
     pub uuid: Uuid,
-    /// Its handle, where the platform tells.
+    /// The handle, if the platform reports it.
     pub handle: Option<u16>,
 }
 
-/// A characteristic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Characteristic {
-    /// Its UUID.
     pub uuid: Uuid,
-    /// What it can do.
     pub properties: Properties,
-    /// The handle of its declaration, where the platform tells.
+    /// The handle of the declaration, if the platform reports it.
     pub handle: Option<u16>,
-    /// What else the platform says of it, in BlueZ's words: `encrypt-read`, `broadcast`.
+    /// Other flags that the platform reports, in the words of BlueZ: `encrypt-read`, `broadcast`.
     pub flags: Vec<String>,
-    /// Its descriptors, where the platform tells.
+    /// The descriptors, if the platform reports them.
     pub descriptors: Vec<Descriptor>,
 }
 
 impl Characteristic {
-    /// A characteristic of which no more is known.
+    /// A characteristic without handle, flags and descriptors.
     #[must_use]
     pub fn new(uuid: Uuid, properties: Properties) -> Self {
         Self { uuid, properties, ..Self::default() }
     }
 
-    /// The handle of its value, which is what a capture shows: the one after the declaration's (Bluetooth Core 5.4,
-    /// Vol 3, Part G, 3.3.2).
+    /// The handle of the value, which captures show. It follows the handle of the declaration
+    /// (Bluetooth Core 5.4, Vol 3, Part G, 3.3.2).
     #[must_use]
     pub fn value_handle(&self) -> Option<u16> {
         self.handle?.checked_add(1)
     }
 }
 
-/// A service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
-    /// Its UUID.
     pub uuid: Uuid,
-    /// Its characteristics, in the order of the table where the platform keeps it.
+    /// The characteristics, in table order if the platform keeps it.
     pub characteristics: Vec<Characteristic>,
-    /// The handle of its declaration, where the platform tells.
+    /// The handle of the declaration, if the platform reports it.
     pub handle: Option<u16>,
-    /// Whether it is of use only within another service.
+    /// A secondary service, which other services include.
     pub secondary: bool,
 }
 
 impl Service {
-    /// A primary service of which no more is known.
+    /// A primary service without a handle.
     #[must_use]
     pub fn new(uuid: Uuid, characteristics: Vec<Characteristic>) -> Self {
         Self { uuid, characteristics, ..Self::default() }
     }
 }
 
-/// All services of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GattTable {
-    /// The services.
     pub services: Vec<Service>,
 }
 
 impl GattTable {
-    /// The service of this UUID; of several, the first.
+    /// The first service with this UUID.
     #[must_use]
     pub fn service(&self, uuid: Uuid) -> Option<&Service> {
         self.services.iter().find(|service| service.uuid == uuid)
     }
 
-    /// The characteristic, if the table has it.
     #[must_use]
     pub fn characteristic(&self, id: CharacteristicId) -> Option<&Characteristic> {
         let services = self.services.iter().filter(|service| service.uuid == id.service);
@@ -122,13 +110,12 @@ impl GattTable {
         alike.filter(|one| one.uuid == id.characteristic).nth(id.nth.into())
     }
 
-    /// The properties of this characteristic, if the table has it.
     #[must_use]
     pub fn properties(&self, id: CharacteristicId) -> Option<Properties> {
         self.characteristic(id).map(|found| found.properties)
     }
 
-    /// Every characteristic with what it is called, in the order of the table.
+    /// Every characteristic with its identifier, in table order.
     pub fn all(&self) -> impl Iterator<Item = (CharacteristicId, &Service, &Characteristic)> {
         let mut seen: HashMap<(Uuid, Uuid), u8> = HashMap::new();
         let pairs = self
@@ -143,7 +130,7 @@ impl GattTable {
         })
     }
 
-    /// What there is, for an error message: `fff0 (fff1, fff2), 180f (2a19)`.
+    /// Lists the UUIDs for error messages: `fff0 (fff1, fff2), 180f (2a19)`.
     #[must_use]
     pub fn outline(&self) -> String {
         let services = self.services.iter().map(|service| {
@@ -154,8 +141,8 @@ impl GattTable {
         if services.is_empty() { "nothing".to_owned() } else { services.join(", ") }
     }
 
-    /// Gives everything the handles that a bulb would which has nothing else in its table, from 1 on; and a
-    /// client configuration to what notifies.
+    /// Assigns the handles that a bulb with only this table would use, from 1. Adds a Client
+    /// Characteristic Configuration to characteristics that notify.
     #[must_use]
     pub fn numbered(mut self) -> Self {
         let mut last = 0_u16;

@@ -1,16 +1,18 @@
-//! The port to Bluetooth: what a radio and a link can do, as traits and plain values.
+//! Traits and values for Bluetooth: what a radio and a link can do.
 //!
-//! A *radio* is one adapter that scans and connects; a *link* is one connection. [`btle`] is the real one,
-//! [`sim`] plays virtual bulbs, and decorators ([`trace`], [`record`]) wrap any of them. What holds for all:
+//! A *radio* is an adapter that scans and connects; a *link* is one connection. [`btle`] implements
+//! them for real adapters and [`sim`] for virtual bulbs. The decorators in [`trace`] and [`record`]
+//! wrap any radio. All implementations guarantee:
 //!
-//! - **Nothing is lost by being slow.** Reports and notifications travel in bounded queues; a reader that lags
-//!   loses the oldest reports (the next ones carry the same facts) and is told so. States are [`watch`] channels, of which
-//!   the newest value is never lost.
-//! - **Every future may be dropped**, which cancels what it waits for. A connect that is dropped is also
-//!   cancelled on the other side.
-//! - **A link that is dropped is closed**: dropping the last handle asks the radio to disconnect, unless the link was
-//!   [kept](Link::keep) or was up before we came. [`Radio::close`] waits until all that has been asked for was sent.
-//! - **One event source for the life of the radio**: receivers may come and go.
+//! - **Slow readers do no harm.** Seen devices and notifications travel in bounded queues. A reader
+//!   that lags loses the oldest entries and is notified. States are [`watch`] channels, which never
+//!   lose the newest value.
+//! - **Every future may be dropped**, which cancels the operation. Dropping a connect also cancels
+//!   it in the system.
+//! - **Dropping a link closes it.** Dropping the last handle disconnects, unless the link was
+//!   [kept](Link::keep) or was up before this program used it. [`Radio::close`] waits until all
+//!   requests were sent.
+//! - **Receivers may come and go** during the life of a radio.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,8 +27,8 @@ use uuid::Uuid;
 
 use crate::error::Result;
 
-/// Has methods do what those of the same name do on a field: for decorators, which change few of many. Not for async ones:
-/// `async_trait` looks at a trait's methods before this is one.
+/// Delegates methods to a field, for decorators. Works for non-async methods only, because
+/// `async_trait` does not expand macros.
 #[macro_export]
 macro_rules! pass_on {
     ($field:tt: $($method:ident -> $type:ty),+) => {
@@ -54,7 +56,7 @@ pub use gatt::{CharacteristicId, GattTable, Properties, WriteKind};
 pub use parameters::ConnectionParameters;
 pub use retry::{ATTEMPTS, ConnectRetry, spread};
 
-/// A point in time by which something has to be done.
+/// A time limit that remembers when it was set.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     start: Instant,
@@ -62,42 +64,44 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// From now on, for so long.
+    /// A deadline this long from now.
     #[must_use]
     pub fn after(duration: Duration) -> Self {
         let start = Instant::now();
         Self { start, end: start + duration }
     }
 
-    /// The sooner of this one and so long from now; for a part of an operation.
+    /// The earlier of this deadline and one that is `duration` from now; for a part of an
+    /// operation.
     #[must_use]
     pub fn within(self, duration: Duration) -> Self {
         let part = Self::after(duration);
         Self { start: part.start, end: part.end.min(self.end) }
     }
 
-    /// How long has been waited since it was set.
+    /// The time since the deadline was set.
     #[must_use]
     pub fn waited(self) -> Duration {
         self.start.elapsed()
     }
 
-    /// One that comes so much later; for an operation that takes its time on purpose.
+    /// A deadline that is `duration` later.
     #[must_use]
     pub fn later(self, duration: Duration) -> Self {
         Self { end: self.end + duration, ..self }
     }
 
-    /// How much is left; zero once it has passed.
+    /// The remaining time; zero once it has passed.
     #[must_use]
     pub fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
 
-    /// Waits for the future until the deadline.
+    /// Runs the future until the deadline.
     ///
     /// # Errors
-    /// What `late` makes of the time waited, when the deadline comes first. The future is dropped then.
+    /// The error that `late` makes of the time waited, if the deadline comes first. The future is
+    /// then dropped.
     pub async fn run<T, E>(
         self,
         future: impl Future<Output = Result<T, E>>,
@@ -110,12 +114,12 @@ impl Deadline {
     }
 }
 
-/// An adapter, as the user can name it.
+/// The names of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AdapterInfo {
-    /// The system's name: `hci0`, `sim`.
+    /// The name in the system: `hci0`, `sim`.
     pub name: String,
-    /// The adapter's own address, where the platform tells.
+    /// The address of the adapter, if the platform reports it.
     pub address: Option<Address>,
 }
 
@@ -126,46 +130,44 @@ impl fmt::Display for AdapterInfo {
     }
 }
 
-/// What can be done with an adapter at present.
+/// The state of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AdapterState {
-    /// Powered: scans and connects.
+    /// Powered.
     On,
-    /// There, and not powered.
+    /// Present but not powered.
     Off,
-    /// Gone: unplugged, or the Bluetooth service with it.
+    /// Unplugged, or the Bluetooth service is gone.
     Absent,
 }
 
-/// What is known of a device from what it advertised and what the system remembers.
+/// A device, as far as its advertisements and the system describe it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenDevice {
-    /// How the platform names it; the key.
+    /// The identifier on this platform.
     pub id: DeviceId,
-    /// Its address, where the platform tells.
+    /// The address, if the platform reports it.
     pub address: Option<Address>,
-    /// The advertised name, as it came (it may hold anything; see `sanitise`). Never an address in the
-    /// guise of a name, never the user's own alias.
+    /// The advertised name, not sanitised. Never an address in other spelling, and never the alias.
     pub name: Option<String>,
-    /// The name that the user gave it in the system, where it differs from the advertised one.
+    /// The alias that the user gave it in the system, if it differs from the name.
     pub alias: Option<String>,
-    /// Signal strength, dBm; absent where none was measured in this scan.
+    /// Signal strength, dBm; `None` if not measured in this scan.
     pub rssi: Option<i16>,
     /// Advertised transmit power, dBm.
     pub tx_power: Option<i16>,
-    /// Advertised services.
     pub services: Vec<Uuid>,
-    /// Manufacturer data by company identifier.
+    /// Manufacturer data, by company identifier.
     pub manufacturer: BTreeMap<u16, Vec<u8>>,
-    /// Service data by service.
+    /// Service data, by service.
     pub service_data: BTreeMap<Uuid, Vec<u8>>,
-    /// Whether the system holds a link to it.
+    /// The system has a link to it.
     pub connected: bool,
-    /// When it was first and last heard by this radio; absent for a device that the system only remembers.
+    /// When this radio received its advertisements; `None` if the system only remembers it.
     pub seen: Option<SeenTimes>,
 }
 
-/// What the system knows of a device beyond its [`SeenDevice`]. Nothing where the platform does not tell.
+/// Details of a device beyond its [`SeenDevice`]. `None` if the platform does not report them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceDetails {
     /// `public` or `random`.
@@ -174,104 +176,100 @@ pub struct DeviceDetails {
     pub appearance: Option<u16>,
     /// Advertised flags (Core Specification Supplement, Part A, 1.3).
     pub flags: Option<Vec<u8>>,
-    /// Whether it is bonded with this machine.
+    /// It is bonded with this computer.
     pub bonded: Option<bool>,
-    /// What its links are asked to be timed like.
+    /// The connection parameters that the system requests.
     pub parameters: Option<ConnectionParameters>,
 }
 
-/// When a device was heard.
+/// The times at which a device was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenTimes {
-    /// The first time.
     pub first: Instant,
-    /// The last time.
     pub last: Instant,
 }
 
-/// How a link is.
+/// The state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
-    /// Up.
     Up,
-    /// Down, by ourselves or by the other side.
     Down,
 }
 
-/// The notifications of one characteristic, oldest first. Bounded: a reader that lags loses the oldest, and is told.
-/// Ends when the link goes down.
+/// The notifications of one characteristic, oldest first, at most [`NOTIFICATION_QUEUE`]. A reader
+/// that lags loses the oldest and gets an error with their number. Ends when the link drops.
 pub type Notifications = broadcast::Receiver<Vec<u8>>;
 
-/// Says what a frame on a characteristic means, or what is wrong with it: one to the bulb, if the second argument says so, or one
-/// from it. Nothing where nobody knows.
+/// Decodes a frame for display: its meaning, or what is wrong with it. The second argument is true
+/// for frames sent to the bulb. Returns `None` for frames that it does not know.
 pub type FrameDecoder =
     Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
-/// How many notifications wait for a slow reader.
+/// Capacity of the queue of notifications.
 pub const NOTIFICATION_QUEUE: usize = 64;
-/// How many reports wait for a slow reader.
+/// Capacity of the queue of seen devices.
 pub const SEEN_DEVICE_QUEUE: usize = 1024;
 
 /// An adapter that scans and connects.
 #[warn(missing_docs)]
 #[async_trait]
 pub trait Radio: fmt::Debug + Send + Sync {
-    /// Which adapter it is.
+    /// The adapter.
     fn adapter(&self) -> AdapterInfo;
 
-    /// How many links at once are sensible. Controllers have few slots: 5 is what most are seen to manage
-    /// (noble#214, noble#357).
+    /// The number of simultaneous links to plan for. Most controllers manage 5 (noble#214,
+    /// noble#357).
     fn link_limit(&self) -> usize {
         5
     }
 
-    /// The adapter's state, as it changes.
+    /// Watches the state of the adapter.
     fn adapter_state(&self) -> watch::Receiver<AdapterState>;
 
-    /// What is heard from now on, each report with all that is known of the device by then. Comes only while a scan runs,
-    /// and for devices whose link changes.
+    /// Receives every device from now on, each time with all that is known of it. Devices come only
+    /// during a scan, or when their link changes.
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;
 
-    /// Attempts to connect that are made after the first has failed, as they are about to be made.
+    /// Receives each retry of a connect shortly before it starts.
     fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {
         retry::ConnectRetries::default().subscribe()
     }
 
-    /// Starts to scan. A scan that runs already goes on.
+    /// Starts a scan. Does nothing if one is running.
     ///
     /// # Errors
-    /// The adapter is off or gone, the user may not, or the system is busy.
+    /// The adapter is off or gone, permission is denied, or the system is busy.
     async fn start_scan(&self) -> Result<()>;
 
-    /// Ends the scan; without one, nothing.
+    /// Stops the scan. Does nothing if none is running.
     ///
     /// # Errors
-    /// The service is gone. An adapter that was switched off has stopped by itself, which is no error.
+    /// The service is gone. An adapter that was switched off is no error: that ended the scan.
     async fn stop_scan(&self) -> Result<()>;
 
-    /// The devices that the system knows without a scan: those with a link, paired, or heard lately.
+    /// The devices that the system knows without a scan: connected, paired, or seen recently.
     ///
     /// # Errors
-    /// The service is gone, or the user may not.
+    /// The service is gone, or permission is denied.
     async fn known_devices(&self) -> Result<Vec<SeenDevice>>;
 
-    /// What else the system knows of a device.
+    /// Details of a device.
     ///
     /// # Errors
-    /// The service is gone, or the user may not.
+    /// The service is gone, or permission is denied.
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let _ = device;
         Ok(DeviceDetails::default())
     }
 
-    /// Connects, resolves the services, and gives the link. A link that the system holds already is used as it is.
+    /// Connects and discovers the services. Uses a link that the system has already.
     ///
     /// # Errors
-    /// [`ConnectTimeout`](crate::Error::ConnectTimeout), [`ConnectFailed`](crate::Error::ConnectFailed) and their
-    /// kind. The attempt is cancelled on the other side too, also when the future is dropped.
+    /// An error of kind [`Connect`](crate::error::ErrorKind::Connect), or the adapter is unusable.
+    /// On an error, and when the future is dropped, the attempt is cancelled in the system.
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>>;
 
-    /// Stops scanning, closes every link that is not to be kept, and waits until all of that was sent,
+    /// Stops the scan and closes every link that is not kept. Waits until the requests were sent,
     /// but not for answers. Call it on every way out.
     async fn close(&self);
 }
@@ -283,25 +281,26 @@ pub trait Link: fmt::Debug + Send + Sync {
     /// The device at the other end.
     fn device(&self) -> &DeviceId;
 
-    /// Whether the system held this link before we came.
+    /// Returns true if the system had this link before this program used it.
     fn was_up(&self) -> bool;
 
-    /// The link's state, as it changes.
+    /// Watches the state of the link.
     fn state(&self) -> watch::Receiver<LinkState>;
 
-    /// The services and characteristics, resolved once for this link.
+    /// The GATT table, discovered once for this link.
     fn table(&self) -> &GattTable;
 
-    /// Reads a value.
+    /// Reads a characteristic.
     ///
     /// # Errors
-    /// The bulb refused, did not answer by the deadline, or the link was lost.
+    /// The bulb refused, did not answer by the deadline, or the link dropped.
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>>;
 
-    /// Writes a value.
+    /// Writes to a characteristic.
     ///
     /// # Errors
-    /// As for [`read`](Link::read). A write command that the bulb drops is no error.
+    /// As for [`read`](Link::read). A write command has no answer, so a bulb that ignores it is no
+    /// error.
     async fn write(
         &self,
         characteristic: CharacteristicId,
@@ -310,64 +309,66 @@ pub trait Link: fmt::Debug + Send + Sync {
         deadline: Deadline,
     ) -> Result<()>;
 
-    /// Opens the stream, then subscribes. Values that were read do not show up in it.
+    /// Subscribes to notifications. Values that are read do not appear among them.
     ///
     /// # Errors
     /// As for [`read`](Link::read).
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications>;
 
-    /// Ends a subscription; without one, nothing. A link that is gone is no error.
+    /// Ends a subscription. Does nothing if there is none, or if the link is down.
     ///
     /// # Errors
     /// The bulb refused or did not answer by the deadline.
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()>;
 
-    /// The battery level that the system keeps for itself (BlueZ's `Battery1`), percent.
+    /// The battery level that the system keeps (BlueZ's `Battery1`), percent.
     ///
     /// # Errors
     /// The service is gone.
     async fn system_battery(&self) -> Result<Option<u8>>;
 
-    /// The ATT MTU of this link, bytes, where the platform tells.
+    /// The ATT MTU of this link, bytes, if the platform reports it.
     fn mtu(&self) -> Option<u16> {
         None
     }
 
-    /// How long it took to find the services once this link was up, where the platform tells these apart. The system may
-    /// know them from before. Nothing for a link that was up before we came.
+    /// How long the discovery of the services took after the link was up, if the platform reports
+    /// it. `None` for a link that was up before. A system that remembers the services needs no
+    /// time.
     fn discovery(&self) -> Option<Duration> {
         None
     }
 
-    /// Bonds with the bulb, if that is not done already; most bulbs need none. Where the platform bonds by itself when a
-    /// bulb asks for it, there is nothing to do.
+    /// Bonds with the bulb unless it is bonded. Most bulbs need no bond. Does nothing on platforms
+    /// that bond when a bulb asks for it.
     ///
     /// # Errors
-    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb did not agree, or did not answer.
-    /// [`Held`](crate::Error::Held): another pairing is under way.
+    /// [`PairingFailed`](crate::Error::PairingFailed): the bulb refused or did not answer.
+    /// [`Held`](crate::Error::Held): another pairing is in progress.
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let _ = deadline;
         Ok(())
     }
 
-    /// Is told what frames on this link mean, for whoever shows them. Most links show none.
+    /// Sets the decoder of the frames on this link, for decorators that show them. Others ignore
+    /// it.
     fn set_frame_decoder(&self, reader: FrameDecoder) {
         let _ = reader;
     }
 
-    /// Leaves the link up when this handle goes.
+    /// Keeps the link up when this handle is dropped.
     fn keep(&self);
 
-    /// Asks to disconnect, also if the link is to be kept or was up before. Returns when that was sent, not when it was
-    /// answered: BlueZ takes two seconds for that.
+    /// Disconnects, even if the link is kept or was up before. Returns when the request was sent:
+    /// BlueZ takes two seconds to answer.
     ///
     /// # Errors
-    /// The service is gone. A link that is down already is no error.
+    /// The service is gone. A link that is already down is no error.
     async fn disconnect(&self) -> Result<()>;
 }
 
 impl SeenDevice {
-    /// What to call the device when speaking of it: its name, the user's alias, or its identifier. Not sanitised.
+    /// The label of the device: its name, the alias, or its identifier. Not sanitised.
     #[must_use]
     pub fn label(&self) -> String {
         self.names().next().map_or_else(|| self.id.to_string(), str::to_owned)

@@ -1,4 +1,4 @@
-//! How often a connect is tried, and how long is waited in between. The same for every radio.
+//! The number of attempts to connect, and the pauses between them. The same for every radio.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use tokio::sync::broadcast;
 
 use super::DeviceId;
 
-/// How often is tried. Most aborts are of the moment: the next attempt succeeds (bleak-retry-connector tries as often).
+/// The most attempts. Most aborts pass, and the next attempt succeeds. bleak-retry-connector uses
+/// the same number.
 pub const ATTEMPTS: u32 = 4;
-/// Why a device cannot be connected to that the system does not know, or has forgotten.
+/// Why connecting fails for a device that the system does not know.
 pub(super) const UNKNOWN: &str =
     "the system does not know it (any longer); it has to be found by a scan first";
-/// How long is waited before the second attempt, at the most; each further one waits twice as long.
+/// The longest pause before the second attempt. It doubles for each further attempt.
 const BACK_OFF: Duration = Duration::from_millis(150);
-/// How many attempts wait for a slow reader. It is a line for people: the newest one counts.
+/// Capacity of the queue of retries.
 const QUEUE: usize = 16;
 
-/// Another attempt to connect is about to be made.
+/// A connect is about to be retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectRetry {
-    /// To which device.
     pub device: DeviceId,
-    /// Which one it is, from 2.
+    /// The number of the attempt, from 2.
     pub number: u32,
-    /// How many are made at the most.
+    /// The most attempts.
     pub of: u32,
-    /// How the one before has failed.
+    /// Why the previous attempt failed.
     pub after: String,
 }
 
-/// Where attempts are told.
+/// Publishes retries.
 #[derive(Debug)]
 pub(super) struct ConnectRetries(broadcast::Sender<ConnectRetry>);
 
@@ -40,10 +40,10 @@ impl Default for ConnectRetries {
 }
 
 impl ConnectRetries {
-    /// Says that another attempt will be made.
+    /// Logs and publishes a retry.
     pub(super) fn tell(&self, device: &DeviceId, label: &str, number: u32, after: &str) {
         tracing::info!("{label}: attempt {number} of {ATTEMPTS}, after: {after}");
-        // Nobody listening is no error.
+        // Having no receiver is no error.
         let _ = self.0.send(ConnectRetry {
             device: device.clone(),
             number,
@@ -57,13 +57,13 @@ impl ConnectRetries {
     }
 }
 
-/// The pause before the attempt of this number.
+/// The pause before attempt `number`.
 pub(super) fn pause(device: &DeviceId, number: u32) -> Duration {
     spread(BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2)), device, number)
 }
 
-/// A pause of up to a quarter less, another one for each device and number: those who failed together are not to try again
-/// together. The same in every run.
+/// Shortens the pause by up to a quarter, by an amount that depends on device and number. Otherwise
+/// devices that failed together would retry together. The result is the same in every run.
 #[must_use]
 pub fn spread(pause: Duration, device: &DeviceId, number: u32) -> Duration {
     // FNV-1a, which is enough to tell some names apart.

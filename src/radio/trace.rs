@@ -1,5 +1,4 @@
-//! A decorator that shows every frame, decoded, in both directions, for any radio: on the log (`-vv`), and as values
-//! for whoever asked for them.
+//! A decorator that shows every frame of a radio, decoded: in the log (`-vv`) and as values.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,22 +17,20 @@ use super::{
 };
 use crate::error::Result;
 
-/// How many frames wait for a slow reader. As with reports, it loses the oldest, and is told.
+/// Capacity of the queue of frames. A slow reader loses the oldest and is notified.
 const FRAME_QUEUE: usize = 1024;
 
-/// What carried a frame, and so in which direction.
+/// The ATT operation that carried a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttOperation {
-    /// Written to the bulb.
     Write(WriteKind),
-    /// Read from the bulb.
     Read,
-    /// Sent by the bulb on its own.
+    /// A notification or an indication.
     Notification,
 }
 
 impl AttOperation {
-    /// Whether it goes to the bulb.
+    /// Returns true for frames sent to the bulb.
     #[must_use]
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Write(_))
@@ -51,22 +48,17 @@ impl fmt::Display for AttOperation {
     }
 }
 
-/// A frame on its way. Its text is the line of the log.
+/// A frame that passed the radio. `Display` gives the line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracedFrame {
-    /// When it passed.
     pub at: Instant,
-    /// The same on the wall clock.
+    /// The wall-clock time of `at`.
     pub time: SystemTime,
-    /// The bulb.
     pub device: DeviceId,
-    /// What carried it.
     pub operation: AttOperation,
-    /// On which characteristic.
     pub characteristic: CharacteristicId,
-    /// The bytes.
     pub bytes: Vec<u8>,
-    /// What it says in the words of the bulb's family, where that is known.
+    /// The result of the link's decoder, if there is one.
     pub said: Option<Result<String, String>>,
 }
 
@@ -81,14 +73,13 @@ impl TracedFrame {
         Self { at, time, device: device.clone(), operation, characteristic, bytes: bytes.into(), said: None }
     }
 
-    /// The bytes in hex.
     #[must_use]
     pub fn hex(&self) -> String {
         if self.bytes.is_empty() { "(empty)".to_owned() } else { hex::encode(&self.bytes) }
     }
 
-    /// What it says, or what is wrong with it; nothing on a characteristic whose frames we do not know. While nobody has said
-    /// which family the bulb is of, frames of the base protocol are known.
+    /// Decodes the frame: its meaning, or what is wrong with it. Without a decoder, frames of the
+    /// base protocol are decoded. `None` for unknown characteristics.
     #[must_use]
     pub fn meaning(&self) -> Option<Result<String, String>> {
         if self.said.is_some() {
@@ -114,10 +105,10 @@ impl fmt::Display for TracedFrame {
     }
 }
 
-/// The place of what knows the meaning of a link's frames.
+/// The decoder of a link, once it is set.
 type Reader = Arc<Mutex<Option<FrameDecoder>>>;
 
-/// Where frames go: to the log, and to those who listen.
+/// Sends frames to the log and to receivers.
 #[derive(Clone, Debug)]
 struct Sink(broadcast::Sender<TracedFrame>);
 
@@ -127,12 +118,11 @@ impl Sink {
         frame.said =
             reader.and_then(|read| read(frame.characteristic, frame.operation.is_out(), &frame.bytes));
         tracing::debug!("{frame}");
-        // That nobody listens is no failure.
+        // Having no receiver is no error.
         let _ = self.0.send(frame);
     }
 }
 
-/// A radio whose frames are shown.
 #[derive(Debug)]
 pub struct Traced {
     radio: Arc<dyn Radio>,
@@ -140,12 +130,12 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Shows the frames of this radio.
+    /// Wraps a radio.
     pub fn new(radio: Arc<dyn Radio>) -> Self {
         Self { radio, sink: Sink(broadcast::channel(FRAME_QUEUE).0) }
     }
 
-    /// The frames from now on, as values.
+    /// Receives the frames from now on.
     #[must_use]
     pub fn frames(&self) -> broadcast::Receiver<TracedFrame> {
         self.sink.0.subscribe()
@@ -207,13 +197,11 @@ impl Radio for Traced {
     }
 }
 
-/// A link whose frames are shown.
 struct TracedLink {
     link: Arc<dyn Link>,
     sink: Sink,
-    /// Knows what frames mean, once the bulb's family is known.
     reader: Reader,
-    /// What shows notifications on their way; ends with the link.
+    /// The tasks that forward notifications. They end with the link.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 

@@ -1,30 +1,26 @@
-//! Which adapter: a stable choice out of what the system lists in any order.
+//! Chooses an adapter. The choice does not depend on the order in which the system lists them.
 
 use std::cmp::Ordering;
 
 use crate::error::{Error, Result};
 use crate::radio::{AdapterInfo, Address};
 
-/// What holds an adapter off.
+/// The reason why an adapter cannot be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PowerBlock {
-    /// By hardware, which no software can undo.
+    /// A hardware switch, which software cannot undo.
     pub(super) hard: bool,
 }
 
-/// An adapter that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// Name and address.
     pub(super) info: AdapterInfo,
-    /// Whether it is powered.
     pub(super) powered: bool,
-    /// What holds it off, if it is off.
     pub(super) block: Option<PowerBlock>,
 }
 
 impl Candidate {
-    /// Why it cannot be used, if it cannot.
+    /// The error of using this adapter; `None` if it is powered.
     pub(super) fn fault(&self) -> Option<Error> {
         if self.powered {
             return None;
@@ -37,11 +33,11 @@ impl Candidate {
     }
 }
 
-/// The adapter that was asked for by name or address, whether it is powered or not; without a wish the first powered
-/// one in the order of names. The candidates are in this order afterwards.
+/// Returns the adapter with the wanted name or address, powered or not; by default the first
+/// powered one by name. Sorts the candidates by name.
 ///
 /// # Errors
-/// There is none, none of that name, or, without a wish, none that is powered.
+/// There is no adapter, none with that name, or, without `wanted`, none that is powered.
 pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Result<Candidate> {
     candidates.sort_by(|a, b| by_name(&a.info.name, &b.info.name));
     let Some(first) = candidates.first() else { return Err(Error::AdapterNone) };
@@ -62,7 +58,7 @@ pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Resu
     }
 }
 
-/// `hci2` before `hci10`.
+/// Sorts `hci2` before `hci10`.
 fn by_name(a: &str, b: &str) -> Ordering {
     let parts = |name: &str| -> (String, Option<u64>) {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -1,4 +1,5 @@
-//! From a device to a link: a few attempts within one deadline, cancelled on the other side too.
+//! Connects to a device: several attempts within one deadline. Giving up also cancels the attempt
+//! in the system.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,44 +16,45 @@ use crate::radio::gatt::uuid16;
 use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{Deadline, DeviceId, GattTable};
 
-/// BlueZ ends a link two seconds after it was asked to. Until then it says that it is connected.
+/// How long to wait for an old link to end. BlueZ takes two seconds after the request, and reports
+/// the link as connected until then.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
-/// How long the answer to a connect may be behind the news that the link was lost, which cut it off.
+/// How long the answer to a connect may come after the news that the link dropped.
 const ANSWER_GRACE: Duration = Duration::from_millis(250);
-/// How long a table that is missing is looked for again, and how often. After an abort, BlueZ says "resolved" some
-/// 800 ms before the services are there.
+/// How long, and how often, to look again for a missing GATT table. After an abort, BlueZ reports
+/// "resolved" about 800 ms before the services are there.
 const TABLE_TIME: Duration = Duration::from_secs(2);
 const TABLE_EVERY: Duration = Duration::from_millis(200);
-/// So much has to be left for a fresh link to be worth it: BlueZ ends the old one in two seconds, and this is looked at as long.
+/// The least remaining time for which a new link is worth it: BlueZ ends the old one in two
+/// seconds, and discovery is given as long.
 const FRESH_TIME: Duration = Duration::from_secs(5);
 
-/// How long the question may take whether a device is bonded.
+/// How long to wait for whether a device is bonded.
 const DETAILS_TIME: Duration = Duration::from_secs(1);
 
-/// How one attempt failed.
+/// Why one attempt failed.
 enum Failure {
-    /// Another may succeed.
+    /// Another attempt may succeed.
     Again(PlatformError),
-    /// The link is up and has no services to speak of: one more look, on a fresh link.
+    /// The link is up but has no useful services. A new link may have them.
     Bare,
-    /// No other will.
+    /// No further attempt can succeed.
     Final(Error),
 }
 
-/// One connect.
+/// One connect with all its attempts.
 struct Attempt<'a> {
     radio: &'a RadioHandle,
     device: &'a DeviceId,
     label: String,
     deadline: Deadline,
-    /// How the attempt before failed.
+    /// Why the previous attempt failed.
     last: Option<PlatformError>,
-    /// Whether a link without services has been given up already: the next one is taken as it is.
+    /// A link without services was given up already. The next one is used as it is.
     bare: bool,
 }
 
-/// Ends on the other side what we have begun, unless it came to something. Works when dropped, so that it does not
-/// matter where the connect is given up.
+/// Disconnects when dropped, unless disarmed. So a connect can be given up at any point.
 struct CancelOnDrop<'a> {
     radio: &'a RadioHandle,
     device: &'a DeviceId,
@@ -68,7 +70,6 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// Connects, resolves the services, and gives the link.
 pub(super) async fn connect(
     radio: &RadioHandle,
     device: &DeviceId,
@@ -121,7 +122,8 @@ impl Attempt<'_> {
         fault.error(&Operation::Connect, context)
     }
 
-    /// A bulb that has lost its bond cannot encrypt, and the link ends for it; BlueZ does not say so.
+    /// A bulb that lost its bond cannot encrypt, and the link ends. BlueZ does not report this
+    /// reason.
     async fn with_the_bond(&self, fault: &PlatformError, error: Error) -> Error {
         let details = self
             .deadline
@@ -151,12 +153,12 @@ impl Attempt<'_> {
         Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi() })
     }
 
-    /// Its signal when it was last heard, dBm.
+    /// The last signal strength, dBm.
     fn rssi(&self) -> Option<i16> {
         self.radio.shared.seen_device(self.device).and_then(|device| device.rssi)
     }
 
-    /// A link that was asked to end still counts as connected for a while; it must not be taken for a good one.
+    /// Waits for a link that was asked to end. Until it has ended, BlueZ reports it as connected.
     async fn wait_for_the_end_of_the_last(&self) {
         let mut system_link = self.radio.shared.watch_link(self.device);
         if self.radio.shared.is_closing(self.device) {
@@ -190,7 +192,8 @@ impl Attempt<'_> {
         let mut cancel = CancelOnDrop { radio: self.radio, device: self.device, armed: !start.connected };
         let seen = system_link.clone();
         let rising = async {
-            // Also where it is connected and not resolved: another program's connect is under way, and this joins it.
+            // If it is connected but not resolved, another program is connecting; this joins that
+            // attempt.
             if !start.resolved {
                 self.ask(&mut system_link, start, &mut cancel).await?;
             }
@@ -212,7 +215,7 @@ impl Attempt<'_> {
         let link = Arc::new(link);
         self.radio.shared.enter(self.device, &link);
         cancel.armed = false;
-        // From here on the link hears by itself that it is lost; what came before, it has not heard.
+        // From here on the link is notified of drops. Drops before that are noticed here.
         if self.radio.shared.system_link(self.device).drops != start.drops {
             link.down();
             return Err(dropped());
@@ -220,7 +223,7 @@ impl Attempt<'_> {
         Ok(link)
     }
 
-    /// Has the system connect, and notices at once when the link is lost meanwhile.
+    /// Asks the system to connect, and fails at once if the link drops meanwhile.
     async fn ask(
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
@@ -246,17 +249,18 @@ impl Attempt<'_> {
         if class == ErrorClass::Done {
             return Ok(());
         }
-        // It was refused, so nothing of ours is under way; to cancel would hit what another program is doing.
+        // The request was refused, so nothing of ours is under way. Cancelling would hit the
+        // attempt of another program.
         cancel.armed = false;
         if class != ErrorClass::Again {
             return Err(Failure::Final(self.error(&fault)));
         }
-        // An adapter that was switched off makes it fail in the words of a weak link.
+        // Switching the adapter off gives the same error as a weak link.
         self.check_adapter().await?;
         Err(Failure::Again(fault))
     }
 
-    /// Waits until the system knows the services.
+    /// Waits until the system has resolved the services.
     async fn resolve(
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
@@ -272,7 +276,7 @@ impl Attempt<'_> {
         self.deadline.run(resolved, |waited| self.unresolved(waited)).await
     }
 
-    /// Fetches the table; again if there is none yet.
+    /// Gets the GATT table, again while it is empty.
     async fn discover(
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
@@ -291,8 +295,8 @@ impl Attempt<'_> {
             let table = self.deadline.run(look, |waited| self.unresolved(waited)).await?;
             let over = patience.remaining() <= TABLE_EVERY;
             match table {
-                // After an abort BlueZ can say "resolved" on a link whose services never come (bluez#1489). A link that was
-                // there is not ours to end.
+                // After an abort, BlueZ can report "resolved" on a link whose services never come
+                // (bluez#1489). A link that was up before stays.
                 Ok(table)
                     if over
                         && is_bare(&table)
@@ -312,7 +316,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// A device that vanishes while its table is fetched has dropped the link.
+    /// A device that disappears during discovery has dropped the link.
     fn unless_gone(&self, fault: &PlatformError) -> Failure {
         match fault.classify(&Operation::QueryService) {
             ErrorClass::Gone => Failure::Again(fault.clone()),
@@ -321,13 +325,13 @@ impl Attempt<'_> {
     }
 }
 
-/// Ends when the link has been lost since then.
+/// Completes when the link drops.
 async fn dropped_since(system_link: &mut watch::Receiver<SystemLink>, start: SystemLink) {
-    // An error means that the radio is gone, and the link with it.
+    // An error means that the radio was dropped, and the link with it.
     let _ = system_link.wait_for(|now| now.drops != start.drops).await;
 }
 
-/// Does the work, and notes when the link came up meanwhile.
+/// Runs `work` and returns its result with the time at which the link came up.
 async fn noting_when_up<T>(
     mut system_link: watch::Receiver<SystemLink>,
     work: impl Future<Output = T>,
@@ -347,8 +351,7 @@ fn dropped() -> Failure {
     Failure::Again(PlatformError::own(LOST_EARLY))
 }
 
-/// Whether a table holds nothing that a device is made for: only Generic Access, Generic Attribute, and services without a
-/// characteristic.
+/// Returns true if the table has nothing but Generic Access, Generic Attribute and empty services.
 fn is_bare(table: &GattTable) -> bool {
     let generic = [uuid16(0x1800), uuid16(0x1801)];
     table.services.iter().all(|service| generic.contains(&service.uuid) || service.characteristics.is_empty())

@@ -1,4 +1,4 @@
-//! Ends links for those who cannot wait for it: handles that are dropped, and connects that are given up.
+//! Disconnects in the background, for handles that are dropped and connects that are given up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::system::System;
 use crate::error::Operation;
 use crate::radio::DeviceId;
 
-/// How long the sending of one disconnect may take. It is one round trip over the local bus.
+/// How long sending one disconnect may take. It is one round trip over the local bus.
 pub(super) const SEND_TIME: Duration = Duration::from_secs(1);
 
 enum Job {
@@ -23,26 +23,27 @@ enum Job {
     Flush(oneshot::Sender<()>),
 }
 
-/// The way to the disconnects. Its queue is as long as there are links to end: nothing that comes over the air fills it.
+/// A handle to the queue. Its length is bounded by the number of links; nothing received over the
+/// air fills it.
 #[derive(Clone, Debug)]
 pub(super) struct DisconnectQueue {
     jobs: mpsc::UnboundedSender<Job>,
 }
 
 impl DisconnectQueue {
-    /// Starts it. It works until the handle is dropped.
+    /// Starts the task, which runs until the returned handle is dropped.
     pub(super) fn start(system: Arc<dyn System>) -> (Self, AbortOnDropHandle<()>) {
         let (jobs, queue) = mpsc::unbounded_channel();
         (Self { jobs }, AbortOnDropHandle::new(tokio::spawn(work(system, queue))))
     }
 
-    /// Has the link to this device ended. Without waiting.
+    /// Requests a disconnect, without waiting.
     pub(super) fn disconnect(&self, device: &DeviceId) {
-        // A disconnects that has gone home means that the radio is closed.
+        // If the task has ended, the radio is closed.
         let _ = self.jobs.send(Job::Disconnect(device.clone()));
     }
 
-    /// Waits until all that was asked so far has been sent.
+    /// Waits until all requests so far were sent.
     pub(super) async fn flush(&self) {
         let (done, flushed) = oneshot::channel();
         if self.jobs.send(Job::Flush(done)).is_ok() {

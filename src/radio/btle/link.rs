@@ -1,4 +1,4 @@
-//! One link: its operations, one at a time, each with a deadline, and each aware that the link may go.
+//! A link: one operation at a time, each with a deadline. All of them end when the link drops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +19,11 @@ use crate::radio::{
     AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
 };
 
-/// How long a refusal that may come of a lost link waits for the news that the link is lost. BlueZ answers what was
-/// under way before it tells; some ten milliseconds lie between.
+/// How long an error that may come from a lost link waits for that news. BlueZ answers pending
+/// requests some ten milliseconds before it reports the loss.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
 
-/// What a link needs of its radio.
+/// The parts of the radio that links share.
 #[derive(Clone, Debug)]
 pub(super) struct RadioHandle {
     pub(super) adapter: String,
@@ -33,7 +33,7 @@ pub(super) struct RadioHandle {
 }
 
 impl RadioHandle {
-    /// Why the adapter cannot be used, if it cannot.
+    /// Returns an error if the adapter cannot be used.
     pub(super) async fn check_adapter(&self) -> Result<()> {
         let adapter = self.adapter.clone();
         match self.shared.adapter_now() {
@@ -49,7 +49,6 @@ impl RadioHandle {
     }
 }
 
-/// A link to a device whose services are resolved.
 #[derive(Debug)]
 pub(super) struct BtleLink {
     radio: RadioHandle,
@@ -62,7 +61,8 @@ pub(super) struct BtleLink {
     subscriptions: Arc<Subscriptions>,
     state: watch::Sender<LinkState>,
     keep: AtomicBool,
-    /// Whose turn it is: ATT has one request under way at a time, and BlueZ refuses a second one on a characteristic.
+    /// Serialises requests: ATT allows one at a time, and BlueZ refuses a second one on a
+    /// characteristic.
     turn: Mutex<()>,
 }
 
@@ -95,18 +95,18 @@ impl BtleLink {
         *self.state.borrow() == LinkState::Up
     }
 
-    /// The link is gone.
+    /// Marks the link as down.
     pub(super) fn down(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LinkState::Down) != LinkState::Down);
         self.subscriptions.close();
     }
 
-    /// Whether it ends with its last handle.
+    /// Returns true if dropping the last handle disconnects.
     pub(super) fn ends_with_us(&self) -> bool {
         self.is_up() && !self.was_up && !self.keep.load(Ordering::Relaxed)
     }
 
-    /// Asks for the end of the link, and takes it for ended.
+    /// Requests a disconnect and marks the link as down.
     pub(super) fn give_up(&self) {
         self.radio.shared.set_closing(&self.device);
         self.down();
@@ -115,11 +115,11 @@ impl BtleLink {
 
     async fn lost(&self) {
         let mut state = self.state.subscribe();
-        // The sender is ours, so this ends only with the state.
+        // The sender lives in `self`, so this waits for the state only.
         let _ = state.wait_for(|state| *state == LinkState::Down).await;
     }
 
-    /// Has something done when it is its turn, unless the deadline or the end of the link comes first.
+    /// Runs one request when it is its turn. Ends early at the deadline or when the link drops.
     async fn ask<T>(
         &self,
         operation: &Operation,
@@ -148,16 +148,17 @@ impl BtleLink {
         }
     }
 
-    /// Whether a refusal comes of the end of the link, which may be told a moment later.
+    /// Returns true if the error comes from the end of the link. That news may arrive a moment
+    /// later.
     async fn comes_of_loss(&self, fault: &PlatformError, operation: &Operation) -> bool {
         match fault.classify(operation) {
-            // "Unlikely error", or none at all, is what a request gets that the end of the link cut off.
+            // A request that the end of the link cut off gets "unlikely error" or no ATT error.
             ErrorClass::Att(0x00 | 0x0e)
             | ErrorClass::NotSent
             | ErrorClass::Unknown
             | ErrorClass::NoAnswer => timeout(LOSS_GRACE, self.lost()).await.is_ok(),
             ErrorClass::NoLink | ErrorClass::Gone => true,
-            // A bulb that does not want to be paired may end the link over it.
+            // A bulb that refuses to pair may also drop the link.
             ErrorClass::Pairing => false,
             _ => !self.is_up(),
         }
@@ -227,7 +228,7 @@ impl Link for BtleLink {
         self.check_known(characteristic)?;
         let operation = Operation::subscribe(characteristic);
         let work = async {
-            // The stream first: the first value may come before the answer.
+            // Open the stream first: the first value may come before the answer.
             let listener: Arc<dyn Listener> = self.subscriptions.clone();
             self.gatt.listen(Arc::downgrade(&listener)).await?;
             let fresh = PendingSubscription::open(&self.subscriptions, characteristic);
@@ -307,7 +308,7 @@ impl Drop for BtleLink {
     }
 }
 
-/// A stream that is ended again if the subscription does not come about, also when its future is dropped.
+/// Closes the stream again if subscribing fails or its future is dropped.
 struct PendingSubscription<'a> {
     subscriptions: &'a Subscriptions,
     characteristic: CharacteristicId,
@@ -323,7 +324,7 @@ impl<'a> PendingSubscription<'a> {
 
     fn keep(mut self) -> Notifications {
         self.new = false;
-        // There from `open` to here.
+        // The stream is there from `open` until here.
         self.stream.take().unwrap_or_else(|| self.subscriptions.open(self.characteristic).0)
     }
 }

@@ -1,11 +1,11 @@
-//! The real radio: the system's Bluetooth. Through btleplug on macOS and Windows; on Linux through BlueZ's own D-Bus
-//! interface, or through btleplug where `btleplug` is named as the adapter, so that both can be held against each other.
+//! The system's Bluetooth as a radio. On Linux it uses BlueZ's D-Bus interface; on macOS and
+//! Windows, and with `--adapter btleplug`, it uses btleplug.
 //!
-//! - `system` is the seam between the two: `bluez` and `plug`.
-//! - `shared` gathers what the system tells: the `registry` of devices, the adapter's state, what becomes of links.
-//! - `scan` starts and ends the scan, and starts it anew where nothing is heard.
-//! - `connect` makes a link of a device, `link` does what is asked of it, `disconnects` ends it.
-//! - `fault` tells what the system's refusals mean.
+//! - `system` is the interface to the platform. `bluez` and `plug` implement it.
+//! - `shared` holds the state: the `registry` of devices, the adapter, and the links.
+//! - `scan` starts and stops the scan, and restarts it if nothing is received.
+//! - `connect` makes links, `link` runs requests on them, and `disconnect_queue` ends them.
+//! - `platform_error` classifies the errors of the platform.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,27 +42,27 @@ use scan::Scan;
 use shared::SharedState;
 use system::System;
 
-/// How long opening may take. It is some round trips over a local socket; a bus that hangs must not hang us.
+/// How long opening may take. It needs a few round trips over a local socket.
 const OPEN_TIME: Duration = Duration::from_secs(5);
-/// How long closing may take at the worst.
+/// How long closing may take.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
 #[cfg(test)]
 mod tests;
 
-/// What opening an adapter gives.
 struct Opened {
     info: AdapterInfo,
     shared: Arc<SharedState>,
     system: Arc<dyn System>,
 }
 
-/// Opens an adapter: by its name or its address in any spelling; without either, the first powered one in the order of
-/// names. An adapter that was asked for may be off: scanning and connecting tell. `btleplug`, or `btleplug:` and a name
-/// or an address, goes through btleplug also where something better is at hand.
+/// Opens an adapter by name or address, or the first powered one by name. A named adapter may be
+/// off; scanning and connecting then fail. `btleplug`, optionally with `:` and a name or an
+/// address, forces btleplug.
 ///
 /// # Errors
-/// There is no bus, no service, or it may not be used; there is no such adapter, or none that is powered.
+/// There is no bus or no service, permission is denied, there is no such adapter, or none that is
+/// powered.
 pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
     let opened = match through_btleplug(wanted) {
         Some(wanted) => opened_in_time(plug::open(wanted)).await?,
@@ -71,7 +71,8 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
-/// Looks at the system's Bluetooth without using it. `wanted` is the adapter that would be opened.
+/// Examines the Bluetooth of the system without using it. `wanted` is the adapter that [`open`]
+/// would open.
 pub async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     let looking = async {
         match through_btleplug(wanted) {
@@ -90,7 +91,7 @@ use bluez::{diagnose as native_diagnose, open as native};
 #[cfg(not(target_os = "linux"))]
 use plug::{diagnose as native_diagnose, open as native};
 
-/// Which adapter is to be reached through btleplug, if that is asked for.
+/// The adapter to open through btleplug, if that is asked for.
 fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
     match wanted?.strip_prefix("btleplug")? {
         "" => Some(None),
@@ -188,7 +189,7 @@ impl Radio for BtleRadio {
                 link.give_up();
             }
         }
-        // The scan is not worth an error here: it ends with our connection to the service.
+        // An error here does not matter: the scan ends with the connection to the service.
         let both = async { tokio::join!(self.stop_scan(), self.radio.disconnects.flush()) };
         if timeout(CLOSE_TIME, both).await.is_err() {
             tracing::debug!("closing took longer than {CLOSE_TIME:?}");

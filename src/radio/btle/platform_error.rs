@@ -1,7 +1,7 @@
-//! What the system says when it refuses, and what that means to us.
+//! Errors of the platform, and what they mean for an operation.
 //!
-//! BlueZ tells by a D-Bus error name and a message, and neither is enough alone: several names share one message, and
-//! `org.bluez.Error.Failed` is the name of most of what can happen. The texts are those of BlueZ 5.53 to 5.87.
+//! BlueZ reports a D-Bus error name and a message. Both are needed: several names share a message,
+//! and most errors are named `org.bluez.Error.Failed`. The texts are from BlueZ 5.53 to 5.87.
 
 use std::time::Duration;
 
@@ -10,76 +10,67 @@ use crate::radio::retry;
 
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
 const BLUEZ: &str = "org.bluez.Error.";
-/// The prefix of the names that we give to btleplug's own errors.
+/// The prefix of the names that this module gives to errors of btleplug.
 const BTLEPLUG: &str = "btleplug.";
 
-/// What we say ourselves when a link is lost while it is made.
+/// The message when a link drops while connecting.
 pub(super) const LOST_EARLY: &str = "the link was lost before it was usable";
 
-/// A refusal in the system's words.
+/// An error as the platform reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PlatformError {
-    /// The error's name: of D-Bus, or `btleplug.…`; empty where there is none.
+    /// The D-Bus error name, or `btleplug.…`; empty if there is none.
     pub(super) name: String,
-    /// The text.
     pub(super) message: String,
 }
 
-/// What a refusal means.
+/// The meaning of an error for the operation that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ErrorClass {
-    /// What was asked for is so already.
+    /// The requested state exists already.
     Done,
-    /// Worth another attempt after a moment.
+    /// Another attempt may succeed in a moment.
     Again,
-    /// No bus.
     NoBus,
-    /// No Bluetooth service on it.
+    /// There is no Bluetooth service on the bus.
     ServiceDown,
-    /// The user may not.
+    /// Permission is denied.
     Denied,
-    /// No answer came.
     NoAnswer,
-    /// No adapter at all.
     NoAdapter,
-    /// The adapter is off.
     Off,
-    /// The adapter is blocked.
+    /// Rfkill blocks the adapter.
     Blocked,
-    /// The system no longer has the object.
+    /// The object no longer exists.
     Gone,
-    /// There is no link.
     NoLink,
-    /// The adapter's links are used up.
+    /// The adapter has no free connection.
     Limit,
-    /// The services were not resolved in time.
+    /// The services were not discovered in time.
     Unresolved,
-    /// Cannot be connected, and trying again will not help: why.
+    /// Connecting cannot succeed, for this reason.
     Hopeless(&'static str),
-    /// Wants to be paired.
+    /// The bulb needs pairing.
     Pairing,
-    /// The bulb answered with this ATT error.
     Att(u8),
-    /// The characteristic does not do this.
+    /// The characteristic does not support the operation.
     Unsupported,
-    /// Another program holds the characteristic.
+    /// Another program uses the characteristic.
     Held,
-    /// The system did not pass it on to the bulb.
+    /// The system did not send the request to the bulb.
     NotSent,
-    /// Anything else.
     Unknown,
 }
 
-/// What is needed besides the refusal itself to say what happened.
+/// What an error message needs besides the error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
-    /// The adapter's name.
     pub(super) adapter: &'a str,
-    /// What to call the device; empty where there is none.
+    /// The label of the device; empty if there is none.
     pub(super) device: &'a str,
-    /// Its signal when it was last heard, dBm.
+    /// The last signal strength, dBm.
     pub(super) rssi: Option<i16>,
-    /// How long was waited.
+    /// The time since the operation started.
     pub(super) waited: Duration,
 }
 
@@ -88,12 +79,12 @@ impl PlatformError {
         Self { name: name.into(), message: message.into() }
     }
 
-    /// A refusal of our own making.
+    /// An error without a name, made by this program.
     pub(super) fn own(message: impl Into<String>) -> Self {
         Self::new("", message)
     }
 
-    /// What it means when it answers this operation.
+    /// Classifies it as the result of this operation.
     pub(super) fn classify(&self, operation: &Operation) -> ErrorClass {
         if let Some(kind) = self.name.strip_prefix(FREEDESKTOP) {
             of_the_bus(kind, &self.message, operation)
@@ -106,7 +97,7 @@ impl PlatformError {
         }
     }
 
-    /// The error to show for it.
+    /// Converts it to the error of this operation.
     pub(super) fn error(&self, operation: &Operation, context: Context<'_>) -> Error {
         let detail = self.text();
         let device = context.device.to_owned();
@@ -141,7 +132,7 @@ impl PlatformError {
         }
     }
 
-    /// Why a connect failed, in words where BlueZ has a code only.
+    /// The reason why a connect failed, in words where BlueZ has a code.
     pub(super) fn reason(&self) -> String {
         let words = match self.message.trim_start_matches("le-").trim_start_matches("br-") {
             "connection-abort-by-local" | "Software caused connection abort" => LOST_EARLY,
@@ -158,7 +149,7 @@ impl PlatformError {
         if self.message == words { words.to_owned() } else { format!("{words} ({})", self.message) }
     }
 
-    /// Whether a link was ended as soon as it was up.
+    /// Returns true if the link ended as soon as it was up.
     pub(super) fn is_abort(&self) -> bool {
         let kind = self.message.trim_start_matches("le-").trim_start_matches("br-");
         matches!(
@@ -171,7 +162,7 @@ impl PlatformError {
         )
     }
 
-    /// Name and message, for people.
+    /// The message with the name, for people.
     pub(super) fn text(&self) -> String {
         match (self.message.trim(), self.name.as_str()) {
             ("", "") => "no reason given".to_owned(),
@@ -216,7 +207,7 @@ fn connect_error(fault: &PlatformError, class: &ErrorClass, context: Context<'_>
     Error::ConnectFailed { device, reason, rssi }
 }
 
-/// Why a bulb is not bonded with, in words where BlueZ has a name only.
+/// Describes a failed pairing in words where BlueZ has a name only.
 fn pairing_error(fault: &PlatformError, device: String) -> Error {
     let words = match fault.name.strip_prefix(BLUEZ) {
         Some("AuthenticationTimeout") => "it did not answer",
@@ -235,14 +226,15 @@ fn gatt_error(class: &ErrorClass, operation: Operation, context: Context<'_>, de
     }
 }
 
-/// Errors of the bus itself, or of the service in the bus's own terms.
+/// Classifies errors of the bus, and of the service in the terms of the bus.
 fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
     match kind {
         "ServiceUnknown" | "NameHasNoOwner" => ErrorClass::ServiceDown,
         "AccessDenied" | "AuthFailed" | "InteractiveAuthorizationRequired" => ErrorClass::Denied,
         "FileNotFound" | "NoServer" | "NoNetwork" | "BadAddress" | "Disconnected" | "IOError"
         | "NotSupported" => ErrorClass::NoBus,
-        // dbus-daemon says so when the service ends before it has answered; libdbus when time is up.
+        // dbus-daemon reports this if the service ends before it answers; libdbus reports it on a
+        // time-out.
         "NoReply" if message.contains("disconnected from message bus") => ErrorClass::ServiceDown,
         "NoReply" | "Timeout" | "TimedOut" => ErrorClass::NoAnswer,
         "UnknownObject" | "UnknownMethod" | "UnknownInterface" => match operation {
@@ -257,16 +249,16 @@ fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
 fn of_bluez(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
     use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     match (kind, message, operation) {
-        // An adapter that was switched off has stopped scanning by itself.
+        // Switching the adapter off ends the scan.
         ("NotReady", _, StopScan | Disconnect | Unsubscribe(_)) => ErrorClass::Done,
         ("NotReady", ..) => ErrorClass::Off,
-        // Before 5.65 a power-on that rfkill prevents was `Busy`, without a text.
+        // Before 5.65, BlueZ reported `Busy` without a message if rfkill prevented powering on.
         ("Blocked", ..) | ("Busy", _, StartScan) => ErrorClass::Blocked,
-        // One notify session a program: it has outlived a lost link.
+        // A program has one notify session per characteristic. It outlived a lost link.
         ("InProgress" | "AlreadyExists", _, Subscribe(_)) => ErrorClass::Done,
         ("InProgress" | "Busy", _, StartScan | StopScan | Connect) => ErrorClass::Again,
         ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => ErrorClass::Done,
-        // One pairing at a time, whoever has begun it.
+        // BlueZ runs one pairing at a time, for all programs.
         ("InProgress", _, Pair) => ErrorClass::Held,
         ("ConnectionAttemptFailed", _, Pair) => ErrorClass::NoLink,
         ("NotConnected", _, Disconnect | Unsubscribe(_)) => ErrorClass::Done,
@@ -305,7 +297,7 @@ const CLASSIC: ErrorClass = ErrorClass::Hopeless(
     "the system takes it for a classic Bluetooth device: remove it with bluetoothctl, and find it by a scan again",
 );
 
-/// `org.bluez.Error.Failed` is told apart by its message only.
+/// Classifies `org.bluez.Error.Failed` by its message.
 fn failed(message: &str, operation: &Operation) -> ErrorClass {
     use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     if let Some(code) = message.strip_prefix("Operation failed with ATT error: 0x") {
@@ -322,7 +314,7 @@ fn failed(message: &str, operation: &Operation) -> ErrorClass {
         ("Failed to initiate write" | "Failed to send read request", _) => ErrorClass::NotSent,
         (_, Subscribe(_)) if message.starts_with("Failed ") => ErrorClass::NotSent,
         (_, Connect) => cannot_connect(message),
-        // The kernel refuses for the moment: an errno in words.
+        // An errno of the kernel, as text. It passes.
         (_, StartScan | StopScan) => ErrorClass::Again,
         _ => ErrorClass::Unknown,
     }
@@ -343,8 +335,8 @@ fn cannot_connect(message: &str) -> ErrorClass {
         "le-connection-bad-socket" | "le-connection-create-socket" | "le-connection-memory-allocation" => {
             ErrorClass::Hopeless("the system is out of resources")
         }
-        // The rest comes of the radio: the link broke before it was usable, or another attempt is still going on.
-        // Tried again at once, most of these succeed.
+        // The other codes come from the radio: the link broke before it was usable, or another
+        // attempt is still running. Most succeed when tried again at once.
         _ => ErrorClass::Again,
     }
 }
@@ -368,7 +360,7 @@ fn of_btleplug(kind: &str, operation: &Operation) -> ErrorClass {
     }
 }
 
-/// Errors that the client library makes up have no name.
+/// Classifies errors that the client library makes up; they have no name.
 fn of_the_client(message: &str) -> ErrorClass {
     match message {
         LOST_EARLY => ErrorClass::Again,
@@ -397,7 +389,7 @@ impl From<btleplug::Error> for PlatformError {
     }
 }
 
-/// On Linux, btleplug wraps what bluez-async says, whose text lacks the name of the D-Bus error.
+/// On Linux, btleplug wraps errors of bluez-async, whose text lacks the D-Bus error name.
 #[cfg(target_os = "linux")]
 fn of_bluez_async(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<PlatformError> {
     match error.downcast_ref::<bluez_async::BluetoothError>()? {

@@ -1,4 +1,4 @@
-//! What is known of each device, put together from what the system tells piece by piece.
+//! The devices that were seen, assembled from single updates.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,19 +7,19 @@ use uuid::Uuid;
 
 use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes};
 
-/// How many devices are remembered. A crowded place has some hundreds; phones change their addresses every quarter
-/// of an hour, so over a long run the number has no bound of its own.
+/// The most devices to remember. A crowded place has some hundreds, but phones change their
+/// addresses every quarter of an hour.
 pub(super) const CAPACITY: usize = 4096;
 
-/// What BlueZ says for "not measured" (Bluetooth Core, Vol 4, Part E, 7.7.65.2).
+/// The value for "not measured" (Bluetooth Core, Vol 4, Part E, 7.7.65.2).
 const NO_RSSI: i16 = 127;
 
-/// What the system tells of a device at one time. `None`: nothing new.
+/// What the system reports about a device at one time. `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct DeviceUpdate {
     pub(super) address: Option<Address>,
     pub(super) name: Option<String>,
-    /// What the system calls it: the user's own name, the advertised one, or the address with dashes.
+    /// The alias of the user, the advertised name, or the address with dashes.
     pub(super) alias: Option<String>,
     pub(super) rssi: Option<i16>,
     pub(super) tx_power: Option<i16>,
@@ -30,14 +30,13 @@ pub(super) struct DeviceUpdate {
     pub(super) resolved: Option<bool>,
 }
 
-/// The link to a device, as the system has it.
+/// The link to a device, as the system reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SystemLink {
-    /// Up.
     pub(super) connected: bool,
-    /// Up, and the services are known.
+    /// Connected, and the services are discovered.
     pub(super) resolved: bool,
-    /// How often it went down: a drop that is followed by another connect at once must not be missed.
+    /// The number of drops. It reveals a drop that is followed by another connect at once.
     pub(super) drops: u32,
 }
 
@@ -55,7 +54,6 @@ struct Entry {
     seen: Option<SeenTimes>,
 }
 
-/// All devices, by identifier.
 #[derive(Debug)]
 pub(super) struct Registry {
     devices: HashMap<DeviceId, Entry>,
@@ -63,16 +61,15 @@ pub(super) struct Registry {
     scanning: bool,
 }
 
-/// What became of a device by new update.
+/// The result of an update.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merged {
-    /// All that is known of it now.
     pub(super) device: SeenDevice,
-    /// The link before.
+    /// The link before the update.
     pub(super) before: SystemLink,
-    /// The link now.
+    /// The link after the update.
     pub(super) now: SystemLink,
-    /// Whether it was heard by the scan.
+    /// The update shows that the scan received the device.
     pub(super) heard: bool,
 }
 
@@ -81,7 +78,7 @@ impl Registry {
         Self { devices: HashMap::new(), capacity, scanning: false }
     }
 
-    /// Whether a scan runs. What was measured in an earlier scan is forgotten when one starts.
+    /// Starts or ends a scan. Starting one forgets the signal strengths of the previous scan.
     pub(super) fn set_scanning(&mut self, scanning: bool) {
         if scanning && !self.scanning {
             for entry in self.devices.values_mut() {
@@ -95,7 +92,7 @@ impl Registry {
         self.scanning
     }
 
-    /// Adds what the system tells. `now` is when it was told.
+    /// Merges an update that the system reported at `now`.
     pub(super) fn merge(&mut self, id: &DeviceId, update: DeviceUpdate, now: Instant) -> Merged {
         if !self.devices.contains_key(id) {
             self.make_room();
@@ -103,8 +100,8 @@ impl Registry {
         let scanning = self.scanning;
         let entry = self.devices.entry(id.clone()).or_default();
         let before = entry.system_link;
-        // The signal strength is there only while the device is in reach. Payloads alone come from memory too: they
-        // tell that it was heard again only after it was heard in the first place.
+        // The signal strength is present only while the device is in reach. Payloads alone may come
+        // from memory, so they count only after the device was seen in this scan.
         let measured = update.rssi.is_some();
         let payload = update.manufacturer.is_some() || update.service_data.is_some();
         let heard = scanning && (measured || (payload && entry.seen.is_some()));
@@ -116,13 +113,13 @@ impl Registry {
         Merged { device: entry.seen_device(id), before, now: entry.system_link, heard }
     }
 
-    /// The system dropped the device.
+    /// Removes a device that the system dropped.
     #[cfg(target_os = "linux")]
     pub(super) fn remove(&mut self, id: &DeviceId) -> Option<SystemLink> {
         self.devices.remove(id).map(|entry| entry.system_link)
     }
 
-    /// All links are gone, and the scan with them: the adapter or the service is.
+    /// Marks all links as down and the scan as ended, because the adapter or the service is gone.
     pub(super) fn all_down(&mut self) -> Vec<DeviceId> {
         self.scanning = false;
         let mut dropped = Vec::new();
@@ -143,7 +140,7 @@ impl Registry {
         self.devices.get(id).map(|entry| entry.system_link).unwrap_or_default()
     }
 
-    /// Everything, by identifier.
+    /// All devices, sorted by identifier.
     pub(super) fn seen_devices(&self) -> Vec<SeenDevice> {
         let mut devices: Vec<SeenDevice> =
             self.devices.iter().map(|(id, entry)| entry.seen_device(id)).collect();
@@ -151,13 +148,13 @@ impl Registry {
         devices
     }
 
-    /// The devices heard in this scan that have no name yet.
+    /// The devices seen in this scan that have no name yet.
     pub(super) fn unnamed(&self) -> Vec<DeviceId> {
         let unnamed = self.devices.iter().filter(|(_, entry)| entry.name.is_none() && entry.rssi.is_some());
         unnamed.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Forgets the device unheard for the longest time, but none that is connected.
+    /// Removes the device that was not seen for the longest time and is not connected.
     fn make_room(&mut self) {
         if self.devices.len() < self.capacity {
             return;
@@ -215,7 +212,7 @@ impl Entry {
         }
     }
 
-    /// An address in the guise of a name is no name.
+    /// Drops a name that is the address in other spelling.
     fn true_name(&self, name: String) -> Option<String> {
         let disguised = self.address.is_some() && name.parse().ok() == self.address;
         (!disguised && !name.is_empty()).then_some(name)

@@ -1,4 +1,4 @@
-//! The scan: started and ended as it is asked for, and started anew where the controller has gone silent.
+//! Starts and stops the scan, and restarts it if the controller goes silent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,26 +13,25 @@ use super::shared::SharedState;
 use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterState, Deadline};
 
-/// How long the start or the end of a scan may take. BlueZ answers when the controller has.
+/// How long starting or stopping a scan may take. BlueZ answers after the controller.
 const SCAN_TIME: Duration = Duration::from_secs(5);
-/// For how long a scan that the adapter is too busy for is asked for again: where another program is about to start or end one it
-/// is a moment, but the kernel goes on with the scan of a bluetoothd that was killed for ten seconds (`DISCOV_LE_TIMEOUT`), and
-/// lets the next bluetoothd start none meanwhile.
+/// How long to retry while the adapter is busy. Another program is busy for a moment only. But
+/// after bluetoothd was killed, the kernel continues its scan for ten seconds (`DISCOV_LE_TIMEOUT`)
+/// and refuses a new one.
 const BUSY_TIME: Duration = Duration::from_secs(12);
-/// How long is waited in between: at first, and at the most.
+/// The first and the longest pause between retries.
 const SCAN_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_SCAN_PAUSE: Duration = Duration::from_secs(1);
-/// A scan in which nothing at all is heard for so long is started anew, as some controllers stop reporting without a word (bluez
-/// pull request 1555). It costs a moment where there is nothing to hear: the slowest interval of advertising is 10.24 s.
+/// Restart a scan that received nothing for this long: some controllers stop reporting without an
+/// error (bluez pull request 1555). The slowest advertising interval is 10.24 s.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often is looked whether it is silent.
+/// How often to check for silence.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The scan of a radio.
 #[derive(Debug)]
 pub(super) struct Scan {
     radio: RadioHandle,
-    /// Whose turn it is to start or end it.
+    /// Serialises starting and stopping.
     turn: Mutex<()>,
 }
 
@@ -41,15 +40,15 @@ impl Scan {
         Self { radio, turn: Mutex::new(()) }
     }
 
-    /// Starts it, unless it runs.
+    /// Starts the scan unless it is running.
     pub(super) async fn start(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         if self.radio.shared.scanning() {
             return Ok(());
         }
-        // btleplug would switch an adapter on that is off.
+        // btleplug would power on an adapter that is off.
         self.radio.check_adapter().await?;
-        // Before it is asked for: the first reports come before the answer.
+        // Set this before the request: the first devices come before the answer.
         self.radio.shared.set_scanning(true);
         let mut starting = ScanStart { shared: &self.radio.shared, started: false };
         self.ask(&Operation::StartScan).await?;
@@ -57,7 +56,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Ends it, if it runs.
+    /// Stops the scan if it is running.
     pub(super) async fn stop(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         if !self.radio.shared.scanning() {
@@ -68,7 +67,7 @@ impl Scan {
         Ok(())
     }
 
-    /// Starts it anew whenever it has been silent for too long, for as long as this is polled.
+    /// Restarts the scan whenever it is silent for too long. Never returns.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             sleep(LOOK).await;
@@ -86,7 +85,7 @@ impl Scan {
         }
     }
 
-    /// Starts or ends the scan, again while the adapter is busy.
+    /// Starts or stops the scan, and retries while the adapter is busy.
     async fn ask(&self, operation: &Operation) -> Result<()> {
         let patience = Deadline::after(BUSY_TIME);
         let mut pause = SCAN_PAUSE;
@@ -102,7 +101,7 @@ impl Scan {
             let again = match fault.classify(operation) {
                 ErrorClass::Done => return Ok(()),
                 ErrorClass::Again => true,
-                // A bluetoothd that has just begun says that the adapter is on before it is ready.
+                // A new bluetoothd reports the adapter as on before it is ready.
                 ErrorClass::Off => self.radio.shared.adapter_now() == AdapterState::On,
                 _ => false,
             };
@@ -113,7 +112,7 @@ impl Scan {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
             if *operation == Operation::StartScan {
-                // It may be a scan of our own that a start given up half-way has left.
+                // A cancelled start of ours may have left a scan running.
                 let _ = timeout(SCAN_PAUSE, self.radio.system.stop_scan()).await;
             }
         }
@@ -123,7 +122,7 @@ impl Scan {
         let context =
             Context { adapter: &self.radio.adapter, device: "", rssi: None, waited: deadline.waited() };
         match fault.error(operation, context) {
-            // What holds it off, the system's switches tell better than the refusal.
+            // The switches of the system tell more than the error does.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
                 match self.radio.system.block().await {
                     Some(PowerBlock { hard }) => Error::AdapterBlocked { adapter, hard },
@@ -135,7 +134,7 @@ impl Scan {
     }
 }
 
-/// Takes a scan for not started unless it was.
+/// Marks the scan as stopped when dropped, unless it was started.
 struct ScanStart<'a> {
     shared: &'a SharedState,
     started: bool,

@@ -1,6 +1,6 @@
-//! What all parts of the radio share: the devices, the seen about them, the state of the adapter and of each link.
+//! The state that all parts of the radio share: devices, adapter and links.
 //!
-//! Nothing here waits. The locks are held for some map look-ups, never over an await.
+//! Nothing here waits. Locks are held for a few map look-ups and never over an await.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -25,22 +25,22 @@ pub(super) struct SharedState {
 #[derive(Debug)]
 struct State {
     registry: Registry,
-    /// Who waits for what becomes of a link.
+    /// Watchers of the links, by device.
     watchers: HashMap<DeviceId, watch::Sender<SystemLink>>,
-    /// Our own links.
+    /// The links of this program.
     links: HashMap<DeviceId, Weak<BtleLink>>,
-    /// Whose turn it is to connect to a device.
+    /// The locks for connecting, by device.
     turns: HashMap<DeviceId, Weak<Turn>>,
-    /// Links that were asked to end and have not ended yet: BlueZ takes two seconds.
+    /// Links that are being closed. BlueZ takes two seconds.
     closing: HashSet<DeviceId>,
-    /// When the scan was started or something was heard in it, whichever is later.
+    /// The later of the start of the scan and the last device seen.
     news: Instant,
 }
 
 /// Held while one task connects to a device.
 pub(super) type Turn = tokio::sync::Mutex<()>;
 
-/// Takes a lock. A panic of another thread while it held it leaves maps that are whole all the same.
+/// Locks a mutex. The maps stay consistent if another thread panics while it holds the lock.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -63,9 +63,9 @@ impl SharedState {
         }
     }
 
-    // -- what the system tells ---------------------------------------------------------------------------------
+    // -- updates from the system ------------------------------------------------------------------
 
-    /// Takes news of a device, and passes them on if they are of interest to a listener.
+    /// Merges an update, and publishes the device if it matters to receivers.
     pub(super) fn merge(&self, id: &DeviceId, update: DeviceUpdate) {
         let mut state = lock(&self.state);
         let time = Instant::now();
@@ -76,7 +76,7 @@ impl SharedState {
         }
         if heard || before.connected != now.connected || (state.registry.scanning() && device.seen.is_some())
         {
-            // Nobody signals is no error.
+            // Having no receiver is no error.
             let _ = self.seen.send(device);
         }
         let dropped = before.drops != now.drops;
@@ -87,7 +87,7 @@ impl SharedState {
         }
     }
 
-    /// The system has dropped the device (only BlueZ tells), and with it the link if there was one.
+    /// Removes a device that the system dropped, and ends its link. Only BlueZ reports this.
     #[cfg(target_os = "linux")]
     pub(super) fn remove(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
@@ -100,7 +100,7 @@ impl SharedState {
         }
     }
 
-    /// Takes the adapter's state. Without an adapter there is no scan and no link.
+    /// Sets the state of the adapter. If it is not on, the scan and all links end.
     pub(super) fn set_adapter(&self, now: AdapterState) {
         if now != AdapterState::On {
             self.all_down();
@@ -125,7 +125,7 @@ impl SharedState {
         }
     }
 
-    // -- what is asked of it -----------------------------------------------------------------------------------
+    // -- queries ----------------------------------------------------------------------------------
 
     pub(super) fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.seen.subscribe()
@@ -149,7 +149,7 @@ impl SharedState {
         state.news = Instant::now();
     }
 
-    /// For how long nothing has been heard in the scan; nothing where there is none.
+    /// How long the scan has received nothing; `None` if no scan is running.
     pub(super) fn silence(&self) -> Option<Duration> {
         let state = lock(&self.state);
         state.registry.scanning().then(|| state.news.elapsed())
@@ -171,7 +171,7 @@ impl SharedState {
         lock(&self.state).registry.system_link(id)
     }
 
-    /// What becomes of the link to this device.
+    /// Watches the link to this device.
     pub(super) fn watch_link(&self, id: &DeviceId) -> watch::Receiver<SystemLink> {
         let mut state = lock(&self.state);
         let now = state.registry.system_link(id);
@@ -181,23 +181,23 @@ impl SharedState {
         sender.subscribe()
     }
 
-    // -- our own links -----------------------------------------------------------------------------------------
+    // -- links of this program --------------------------------------------------------------------
 
-    /// Our link to this device, if it is up.
+    /// The link to this device, if it is up.
     pub(super) fn link(&self, id: &DeviceId) -> Option<Arc<BtleLink>> {
         let link = lock(&self.state).links.get(id).and_then(Weak::upgrade);
         link.filter(|link| link.is_up())
     }
 
-    /// Enters a link, which is told from now on when it is lost.
+    /// Registers a link. It is marked as down when the system reports the loss.
     pub(super) fn enter(&self, id: &DeviceId, link: &Arc<BtleLink>) {
         let mut state = lock(&self.state);
         state.links.retain(|_, link| link.strong_count() > 0);
         state.links.insert(id.clone(), Arc::downgrade(link));
     }
 
-    /// Whose turn it is to connect to this device. Of two at once, the second would take the link that the first is
-    /// making for one that was there before.
+    /// The lock for connecting to this device. Without it, the second of two connects would take
+    /// the link of the first for one that was up before.
     pub(super) fn turn(&self, id: &DeviceId) -> Arc<Turn> {
         let mut state = lock(&self.state);
         state.turns.retain(|_, turn| turn.strong_count() > 0);
@@ -209,12 +209,12 @@ impl SharedState {
         turn
     }
 
-    /// Our links, up or not.
+    /// All links, up or down.
     pub(super) fn links(&self) -> Vec<Arc<BtleLink>> {
         lock(&self.state).links.values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Notes that this link was asked to end.
+    /// Marks the link as closing.
     pub(super) fn set_closing(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         if state.registry.system_link(id).connected {
@@ -228,7 +228,8 @@ impl SharedState {
 }
 
 impl State {
-    /// Tells who waits. Gives our link if it is lost, to be told when the lock is released.
+    /// Updates the watchers. Returns the link if it dropped; mark it as down after releasing the
+    /// lock.
     fn link_changed(&mut self, id: &DeviceId, now: SystemLink, dropped: bool) -> Option<Arc<BtleLink>> {
         if let Some(sender) = self.watchers.get(id) {
             sender.send_replace(now);

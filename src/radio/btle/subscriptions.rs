@@ -1,4 +1,4 @@
-//! The notifications of one link: who gets which, and which of them were only read.
+//! Distributes the notifications of one link, and tells them from values that were read.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -9,7 +9,6 @@ use super::shared::lock;
 use super::system::Listener;
 use crate::radio::{CharacteristicId, NOTIFICATION_QUEUE, Notifications};
 
-/// Where the subscriptions of a link go.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
     state: Mutex<State>,
@@ -22,19 +21,19 @@ struct State {
     closed: bool,
 }
 
-/// A read under way. What comes for its characteristic meanwhile is held back until it is known which of it is the
-/// answer: BlueZ tells of a value that was read just as of one that was notified. Dropping it lets all of it go on.
+/// A read in progress. BlueZ reports a value that was read like a notification, so values of this
+/// characteristic are held back until the answer is known. Dropping this releases them.
 #[derive(Debug)]
 pub(super) struct PendingRead<'a> {
     subscriptions: &'a Subscriptions,
 }
 
 impl Subscriptions {
-    /// Opens the stream of a characteristic, or joins it. Whether it is new comes with it.
+    /// Opens or joins the stream of a characteristic. Returns true if it is new.
     pub(super) fn open(&self, characteristic: CharacteristicId) -> (Notifications, bool) {
         let mut state = lock(&self.state);
         if state.closed {
-            // The sender is dropped: the stream has ended already.
+            // The sender is dropped, so the stream has ended.
             return (broadcast::Sender::new(1).subscribe(), false);
         }
         let mut new = false;
@@ -45,7 +44,7 @@ impl Subscriptions {
         (sender.subscribe(), new)
     }
 
-    /// Ends the stream of a characteristic. Whether there was one.
+    /// Ends the stream of a characteristic. Returns false if there was none.
     pub(super) fn end(&self, characteristic: CharacteristicId) -> bool {
         lock(&self.state).streams.remove(&characteristic).is_some()
     }
@@ -58,7 +57,7 @@ impl Subscriptions {
         state.reading = None;
     }
 
-    /// Notes that a read begins. One at a time.
+    /// Begins a read. Only one may be in progress.
     pub(super) fn reading(&self, characteristic: CharacteristicId) -> PendingRead<'_> {
         lock(&self.state).reading = Some((characteristic, VecDeque::new()));
         PendingRead { subscriptions: self }
@@ -82,7 +81,7 @@ impl Listener for Subscriptions {
 }
 
 impl PendingRead<'_> {
-    /// The read has answered with this value: one such among what came meanwhile is the answer itself.
+    /// Completes the read. One held value equal to the answer is dropped: it is the answer itself.
     pub(super) fn answered(self, value: &[u8]) {
         let mut state = lock(&self.subscriptions.state);
         if let Some((_, held)) = &mut state.reading
@@ -109,7 +108,7 @@ impl Drop for PendingRead<'_> {
 impl State {
     fn publish(&self, characteristic: CharacteristicId, value: Vec<u8>) {
         if let Some(sender) = self.streams.get(&characteristic) {
-            // Nobody signals is no error.
+            // Having no receiver is no error.
             let _ = sender.send(value);
         }
     }

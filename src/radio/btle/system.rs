@@ -1,4 +1,4 @@
-//! What differs between the platforms: how to reach a device, and how to talk to it.
+//! The interface to the platform: adapters, devices, and their GATT tables.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -9,36 +9,34 @@ use super::adapter_choice::PowerBlock;
 use super::platform_error::PlatformError;
 use crate::radio::{CharacteristicId, DeviceDetails, DeviceId, GattTable, WriteKind};
 
-/// One adapter of the system. What it hears goes into the shared that it was made with.
+/// An adapter. It reports what it receives to its [`SharedState`](super::shared::SharedState).
 #[async_trait]
 pub(super) trait System: fmt::Debug + Send + Sync {
-    /// Starts the scan.
     async fn start_scan(&self) -> Result<(), PlatformError>;
 
-    /// Ends the scan.
     async fn stop_scan(&self) -> Result<(), PlatformError>;
 
-    /// Brings the shared up to date with all that the system knows.
+    /// Updates the shared state with everything that the system knows.
     async fn refresh(&self) -> Result<(), PlatformError>;
 
-    /// Connects, and returns when the system says that it has. Dropping the future does not cancel it:
-    /// [`disconnect`](System::disconnect) does.
+    /// Connects and returns when the system reports success. Dropping the future does not cancel
+    /// it: [`disconnect`](System::disconnect) does.
     async fn connect(&self, device: &DeviceId) -> Result<(), PlatformError>;
 
-    /// Ends the link, or the attempt, and returns when that was sent.
+    /// Ends the link or the attempt. Returns when the request was sent.
     async fn disconnect(&self, device: &DeviceId) -> Result<(), PlatformError>;
 
-    /// The way to the services of a connected device. The same device gives the same object each time.
+    /// The GATT client of a connected device. Returns the same object for the same device.
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError>;
 
-    /// What else the system knows of a device.
+    /// Details of a device beyond its advertisement.
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
         let _ = device;
         Ok(DeviceDetails::default())
     }
 
-    /// Bonds with a connected device. Dropping the future cancels that. Where the system bonds by itself when a device asks for it,
-    /// there is nothing to do: macOS and Windows do, and btleplug has no call for it.
+    /// Bonds with a connected device. Dropping the future cancels it. Does nothing on macOS and
+    /// Windows, which bond when a device asks for it.
     async fn pair(&self, device: &DeviceId) -> Result<(), PlatformError> {
         let _ = device;
         Ok(())
@@ -47,48 +45,46 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The battery level that the system keeps, percent.
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError>;
 
-    /// Whether the Bluetooth service is there.
+    /// Returns true if the Bluetooth service is running.
     fn is_running(&self) -> bool;
 
-    /// Whether the way to that service is there: on Linux, the message bus.
+    /// Returns true if the service can be reached: on Linux, through the message bus.
     fn has_bus(&self) -> bool {
         true
     }
 
-    /// What holds the adapter off, if something does.
+    /// The reason why the adapter cannot be powered, if there is one.
     async fn block(&self) -> Option<PowerBlock>;
 }
 
-/// Where notifications go.
+/// Receives the values of characteristics.
 pub(super) trait Listener: Send + Sync {
-    /// A value came, notified or read.
+    /// Takes a value that was notified or read.
     fn value(&self, characteristic: CharacteristicId, value: Vec<u8>);
 }
 
-/// The services of one device, over all the links to it.
+/// The GATT client of one device, for all links to it.
 #[async_trait]
 pub(super) trait Gatt: fmt::Debug + Send + Sync {
-    /// Reads the table from the system; again after each connect.
+    /// Gets the GATT table from the system. Call it after each connect.
     async fn discover(&self) -> Result<GattTable, PlatformError>;
 
-    /// The ATT MTU of the present link, bytes, where the platform tells.
+    /// The ATT MTU of the current link, bytes, if the platform reports it.
     fn mtu(&self) -> Option<u16> {
         None
     }
 
-    /// Opens the stream of values if it is not open, and has them go there from now on.
+    /// Starts to deliver values to this listener.
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError>;
 
-    /// Whether what is read comes to the listener too.
+    /// Returns true if the listener also receives values that were read.
     fn echoes_reads(&self) -> bool;
 
-    /// Returns when all values that came before this call have gone to the listener.
+    /// Returns when all values that came before this call were delivered.
     async fn settle(&self);
 
-    /// Reads a value.
     async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, PlatformError>;
 
-    /// Writes a value.
     async fn write(
         &self,
         characteristic: CharacteristicId,
@@ -96,9 +92,7 @@ pub(super) trait Gatt: fmt::Debug + Send + Sync {
         kind: WriteKind,
     ) -> Result<(), PlatformError>;
 
-    /// Asks for notifications.
     async fn subscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError>;
 
-    /// Ends them.
     async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError>;
 }

@@ -19,7 +19,6 @@ use crate::error::Error;
 /// The version of the format that is written and read.
 pub(super) const VERSION: u32 = 1;
 
-/// A line: what happened, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Line {
     /// Microseconds since the recording began.
@@ -28,7 +27,6 @@ pub(super) struct Line {
     pub(super) event: Event,
 }
 
-/// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Event {
@@ -41,36 +39,49 @@ pub(super) enum Event {
         links: usize,
         state: Power,
     },
-    /// Something is asked of the radio or of a link.
+    /// A call of the radio or of a link.
     Call {
         n: u32,
         #[serde(flatten)]
         call: Call,
     },
-    /// The answer to a call.
     Done {
         n: u32,
         #[serde(flatten)]
         answer: Answer,
     },
-    /// A call ended badly.
-    Failed { n: u32, code: String, error: Error },
-    /// Nobody waits for the answer any more.
-    Dropped { n: u32 },
-    /// A device was heard, or its link changed.
+    Failed {
+        n: u32,
+        code: String,
+        error: Error,
+    },
+    /// The program stopped waiting for the answer.
+    Dropped {
+        n: u32,
+    },
+    /// A device was seen, or its link changed.
     #[serde(rename = "report")]
     SeenDevice(RecordedDevice),
-    /// The adapter changed.
-    Adapter { state: Power },
-    /// The bulb sent something. `link` is the number of the call that connected.
-    Notification { link: u32, characteristic: RecordedCharacteristic, hex: Hex },
-    /// A link went up or down.
-    Link { link: u32, up: bool },
-    /// The recording could not keep up: so many lines are missing here.
-    Lost { lines: u64 },
+    Adapter {
+        state: Power,
+    },
+    /// The bulb sent a notification. `link` is the number of the call that connected.
+    Notification {
+        link: u32,
+        characteristic: RecordedCharacteristic,
+        hex: Hex,
+    },
+    Link {
+        link: u32,
+        up: bool,
+    },
+    /// The recording could not keep up: `lines` lines are missing here.
+    Lost {
+        lines: u64,
+    },
 }
 
-/// What can be asked.
+/// A call of the radio, or of the link that call number `link` made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 pub(super) enum Call {
@@ -113,27 +124,26 @@ pub(super) enum Call {
     },
 }
 
-/// What came of it.
+/// The result of a call. Each call sets its own field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
-    /// Of a read.
+    /// For `read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hex: Option<Hex>,
-    /// Of `battery`.
+    /// For `battery`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) percent: Option<u8>,
-    /// Of `known`.
+    /// For `known`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) devices: Option<Vec<RecordedDevice>>,
-    /// Of `details`.
+    /// For `details`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) details: Option<RecordedDetails>,
-    /// Of `connect`.
+    /// For `connect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connected: Option<Connected>,
 }
 
-/// A link that was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Connected {
     pub(super) was_up: bool,
@@ -141,7 +151,6 @@ pub(super) struct Connected {
     pub(super) services: Vec<ServiceLine>,
 }
 
-/// A service of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ServiceLine {
     uuid: Uuid,
@@ -152,7 +161,6 @@ pub(super) struct ServiceLine {
     characteristics: Vec<CharacteristicLine>,
 }
 
-/// A characteristic of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct CharacteristicLine {
     uuid: Uuid,
@@ -170,7 +178,7 @@ const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Bytes, as hex.
+/// Bytes, written as hex.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Hex(pub(super) Vec<u8>);
@@ -189,7 +197,8 @@ impl From<Hex> for String {
     }
 }
 
-/// A characteristic: `SERVICE/CHARACTERISTIC`, with `#2` and so on for those that are not the first of theirs.
+/// A characteristic, written as `SERVICE/CHARACTERISTIC`, with `#2` for the second of the same
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct RecordedCharacteristic(pub(super) CharacteristicId);
@@ -216,7 +225,6 @@ impl From<RecordedCharacteristic> for String {
     }
 }
 
-/// An adapter's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Power {
@@ -245,7 +253,7 @@ impl From<Power> for AdapterState {
     }
 }
 
-/// A company's number, as four hex digits: keys of JSON are text.
+/// A company identifier, written as four hex digits because JSON keys are text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Company(u16);
@@ -264,7 +272,7 @@ impl From<Company> for String {
     }
 }
 
-/// What a report says.
+/// A [`SeenDevice`], written with times relative to the start of the recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RecordedDevice {
     pub(super) device: String,
@@ -274,11 +282,10 @@ pub(super) struct RecordedDevice {
     rssi: Option<i16>,
     tx_power: Option<i16>,
     services: Vec<Uuid>,
-    /// By company, four hex digits.
     manufacturer: BTreeMap<Company, Hex>,
     service_data: BTreeMap<Uuid, Hex>,
     connected: bool,
-    /// When it was first and last heard, microseconds; what was before the recording is 0.
+    /// First and last time seen, in microseconds; 0 if before the recording.
     heard: Option<(u64, u64)>,
 }
 
@@ -304,7 +311,7 @@ impl RecordedDevice {
         }
     }
 
-    /// The report, in a replay that began then.
+    /// Converts it for a replay that began at `began`.
     pub(super) fn to_seen(&self, began: Instant) -> SeenDevice {
         let at = |t: u64| began.checked_add(Duration::from_micros(t)).unwrap_or(began);
         SeenDevice {
@@ -323,7 +330,6 @@ impl RecordedDevice {
     }
 }
 
-/// What `details` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RecordedDetails {
     address_type: Option<String>,
@@ -358,12 +364,12 @@ impl From<RecordedDetails> for DeviceDetails {
     }
 }
 
-/// Microseconds, as the lines count.
+/// The time in microseconds, at most `u64::MAX`.
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The table, for a recording.
+/// Converts a GATT table for a recording.
 pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
     let characteristic = |found: &Characteristic| CharacteristicLine {
         uuid: found.uuid,
@@ -381,7 +387,7 @@ pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
     table.services.iter().map(service).collect()
 }
 
-/// The table of a recording.
+/// Restores the GATT table of a recording.
 pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
     let characteristic = |line: &CharacteristicLine| Characteristic {
         uuid: line.uuid,
@@ -399,13 +405,13 @@ pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
     GattTable { services: lines.iter().map(service).collect() }
 }
 
-/// Whether a write asks for an answer, in a recording.
+/// Returns true if the bulb answers this kind of write.
 pub(super) const fn has_response(kind: WriteKind) -> bool {
     matches!(kind, WriteKind::Request)
 }
 
 impl Call {
-    /// The link that it is asked of.
+    /// The number of the call that made the link, for calls of a link.
     pub(super) const fn link(&self) -> Option<u32> {
         match self {
             Self::StartScan
@@ -424,7 +430,7 @@ impl Call {
     }
 }
 
-/// As people read it in an error.
+/// The form that error messages use.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,6 +1,8 @@
-//! Sessions in a file: a decorator that records everything that a radio is asked and tells, and a radio that plays it again.
+//! Recordings: a decorator that writes every call and answer of a radio to a file, and a radio that
+//! replays such a file.
 //!
-//! What happens at a user's bulb becomes a fixture so. The format is documented in docs/RECORDINGS.md.
+//! A problem at a user's bulb becomes a test fixture this way. docs/RECORDINGS.md specifies the
+//! format.
 
 use std::fmt;
 use std::fs::File;
@@ -34,14 +36,15 @@ pub use read::Recording;
 pub use redact::redact;
 pub use replay::{open, radio};
 
-/// How many lines wait for a slow disk. What is more is lost, and the recording says so.
+/// Capacity of the queue to the disk. When it is full, lines are dropped and the recording says how
+/// many.
 const QUEUE: usize = 4096;
 
-/// A recording that is being written.
+/// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
-    /// The file, until the radio is there.
+    /// The file, until [`wrap`](Self::wrap) takes it.
     file: Mutex<Option<File>>,
     writer: Mutex<Option<AbortOnDropHandle<()>>>,
     log: Mutex<Option<Arc<RecordingLog>>>,
@@ -49,8 +52,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Makes the file, readable by its owner only: what passes a radio tells where somebody is. A file that is there is
-    /// replaced.
+    /// Creates the file, readable by its owner only because it reveals which devices are near.
+    /// Replaces an existing file.
     ///
     /// # Errors
     /// [`Error::FileUnwritable`].
@@ -60,7 +63,8 @@ impl Recorder {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).and_then(|file| {
-            // One that was there may have been open to others; a device is not ours to close.
+            // An existing file may be open to others. Permissions of devices such as /dev/stdout
+            // stay.
             #[cfg(unix)]
             if file.metadata()?.is_file() {
                 file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
@@ -77,7 +81,8 @@ impl Recorder {
         })
     }
 
-    /// Records this radio from now on. One recording has one radio: a second is left as it is.
+    /// Records this radio from now on. A recorder records one radio; it returns a second one
+    /// unchanged.
     #[must_use]
     pub fn wrap(&self, radio: Arc<dyn Radio>) -> Arc<dyn Radio> {
         let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() else {
@@ -111,17 +116,17 @@ impl Recorder {
         Arc::new(Recorded { radio, log, seen_devices, state, forwarders: Mutex::new(forwarders) })
     }
 
-    /// Writes what is left.
+    /// Writes the remaining lines.
     ///
     /// # Errors
-    /// [`Error::FileUnwritable`], also for what could not be written before.
+    /// [`Error::FileUnwritable`], also for earlier lines.
     pub async fn finish(&self) -> Result<()> {
         if let Some(log) = self.log.lock().unwrap_or_else(PoisonError::into_inner).take() {
             log.end();
         }
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
-            // That it panicked shows in what is missing.
+            // A panic of the writer shows as missing lines.
             let _ = writer.await;
         }
         self.failure.get().map_or(Ok(()), |detail| Err(unwritable(&self.path, detail)))
@@ -132,7 +137,7 @@ fn unwritable(path: &Path, detail: &str) -> Error {
     Error::FileUnwritable { path: path.display().to_string(), detail: detail.to_owned() }
 }
 
-/// Writes lines until there will be no more. A disk that is full is said at once, and ends the recording, not the verb.
+/// Writes lines until the queue closes. A full disk ends the recording but not the command.
 async fn write(
     file: tokio::fs::File,
     mut queue: mpsc::Receiver<String>,
@@ -144,7 +149,7 @@ async fn write(
         while let Some(line) = queue.recv().await {
             file.write_all(line.as_bytes()).await?;
             file.write_all(b"\n").await?;
-            // Nobody loses what was written because of a crash later on.
+            // Flush whenever the queue is empty, so that a later crash loses nothing.
             if queue.is_empty() {
                 file.flush().await?;
             }
@@ -157,7 +162,7 @@ async fn write(
     }
 }
 
-/// Where lines go.
+/// The queue of lines and the numbering of calls.
 #[derive(Debug)]
 struct RecordingLog {
     began: Instant,
@@ -182,7 +187,7 @@ impl RecordingLog {
     fn send(&self, lines: &mpsc::Sender<String>, event: Event) -> bool {
         let line = Line { t: micros(self.began.elapsed()), event };
         match serde_json::to_string(&line).map(json_safe) {
-            // A writer that is gone has said why.
+            // A closed queue means that the writer failed and has logged why.
             Ok(line) => !matches!(lines.try_send(line), Err(mpsc::error::TrySendError::Full(_))),
             Err(_) => false,
         }
@@ -192,7 +197,7 @@ impl RecordingLog {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Begins a call.
+    /// Logs a call. The result completes it.
     fn call(self: &Arc<Self>, call: Call) -> PendingCall {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
         self.write(Event::Call { n, call });
@@ -200,7 +205,7 @@ impl RecordingLog {
     }
 }
 
-/// A call whose answer is waited for. Dropping it is the answer that nobody waits any more.
+/// A call without an answer yet. Dropping it records that the program stopped waiting.
 struct PendingCall {
     log: Arc<RecordingLog>,
     n: u32,
@@ -208,7 +213,7 @@ struct PendingCall {
 }
 
 impl PendingCall {
-    /// Writes the answer down, and gives it on.
+    /// Records the result and returns it.
     fn finish<T>(mut self, result: Result<T>, answer: impl FnOnce(&T) -> Answer) -> Result<T> {
         self.open = false;
         let n = self.n;
@@ -232,7 +237,8 @@ fn nothing(_: &()) -> Answer {
     Answer::default()
 }
 
-// What comes by itself is written down before the program is told: so the recording has cause before effect.
+// Events are recorded before the program receives them, so that the recording has cause before
+// effect.
 
 fn forward_seen_devices(
     radio: &dyn Radio,
@@ -245,7 +251,7 @@ fn forward_seen_devices(
             match seen_devices.recv().await {
                 Ok(device) => {
                     log.write(Event::SeenDevice(RecordedDevice::of(&device, log.began)));
-                    // That nobody listens is no failure.
+                    // Having no receiver is no error.
                     let _ = to.send(device);
                 }
                 Err(broadcast::error::RecvError::Lagged(lines)) => log.write(Event::Lost { lines }),
@@ -272,14 +278,13 @@ fn forward_states<T: Copy + Send + Sync + 'static>(
     (forwarded, task)
 }
 
-/// A radio that is recorded.
 #[derive(Debug)]
 struct Recorded {
     radio: Arc<dyn Radio>,
     log: Arc<RecordingLog>,
     seen_devices: broadcast::Sender<SeenDevice>,
     state: watch::Receiver<AdapterState>,
-    /// What tells the program of seen_devices and states; ends with the radio.
+    /// The tasks that forward seen devices and adapter states to the program.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
@@ -346,13 +351,12 @@ impl Radio for Recorded {
     }
 }
 
-/// A link that is recorded.
 struct RecordedLink {
     link: Arc<dyn Link>,
     log: Arc<RecordingLog>,
     number: u32,
     state: watch::Receiver<LinkState>,
-    /// What tells the program of its state and its notifications; ends with it.
+    /// The tasks that forward link states and notifications to the program.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 

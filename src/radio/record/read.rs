@@ -1,4 +1,4 @@
-//! A recording that is read: its lines, checked, within bounds.
+//! Reads and validates recordings.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -8,16 +8,16 @@ use std::path::Path;
 use super::format::{Call, Event, Line, VERSION};
 use crate::error::{Error, Result};
 
-/// The longest file that is read, bytes. A day of watching one bulb is about a tenth of it.
+/// The longest accepted file, bytes. Watching one bulb for a day takes about a tenth of it.
 const LONGEST: u64 = 256 << 20;
-/// The longest line, bytes: the table of a device that has everything is about a tenth of it.
+/// The longest accepted line, bytes. The GATT table of a very large device takes about a tenth of
+/// it.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// The lines of a recording.
 #[derive(Debug)]
 pub struct Recording {
     pub(super) path: String,
-    /// With the number of each line, from 1.
+    /// Each with its line number, from 1.
     pub(super) lines: Vec<(usize, Line)>,
 }
 
@@ -25,7 +25,7 @@ impl Recording {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::FileUnreadable`], [`Error::RecordingInvalid`] with the line.
+    /// [`Error::FileUnreadable`]; [`Error::RecordingInvalid`] with the line.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let unreadable =
@@ -34,8 +34,8 @@ impl Recording {
         Self::read(&name, BufReader::new(file))
     }
 
-    /// Reads the text of a recording, called `name` in errors. The last line may be cut off, as a program that is killed
-    /// leaves it.
+    /// Reads a recording, called `name` in errors. The last line may be incomplete, as a killed
+    /// program leaves it.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -70,7 +70,7 @@ impl Recording {
             }
             let line: Line = match serde_json::from_slice(&bytes) {
                 Ok(line) => line,
-                // Cut off when the program ended.
+                // The program was killed while it wrote this line.
                 Err(error) if error.is_eof() && !whole && number > 1 => break,
                 Err(error) => return Err(wrong(error.to_string())),
             };
@@ -84,7 +84,7 @@ impl Recording {
     }
 }
 
-/// What lines have to agree with.
+/// Validates that each line fits the lines before it.
 #[derive(Default)]
 struct LineValidator {
     begun: bool,

@@ -1,4 +1,4 @@
-//! A recording without what tells whose it is.
+//! Removes addresses and names from recordings.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,12 @@ use crate::error::{Error, Result};
 use crate::radio::Address;
 use crate::sanitise::json_safe;
 
-/// The lines of a recording with other addresses and names in them, the same for the same everywhere: in reports, errors, and
-/// the bytes of advertisements and frames. A name keeps whether it has Light or Bulb in it, so that the same patterns match.
+/// Returns the lines with every address and name replaced, the same one always by the same: in
+/// text, errors, advertisements and frames. A replaced name still contains Light or Bulb if the
+/// original did, so that patterns match as before.
 ///
 /// # Errors
-/// [`Error::Internal`], which does not happen.
+/// [`Error::Internal`] if a line cannot be serialized, which is a bug.
 pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     let failed = |error: serde_json::Error| Error::Internal(error.to_string());
     let values = recording.lines.iter().map(|(_, line)| serde_json::to_value(line));
@@ -23,7 +24,7 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     values.iter().for_each(|value| found.look(value, None));
     let replacements = found.replacements();
     values.iter_mut().for_each(|value| replace(value, TextKind::Fixed, &replacements));
-    // As lines, so that their fields keep their order.
+    // Converting to lines restores the order of the fields.
     let lines = values.into_iter().map(|value| {
         serde_json::from_value::<Line>(value)
             .and_then(|line| serde_json::to_string(&line))
@@ -33,22 +34,23 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     lines.collect()
 }
 
-/// A name of fewer bytes is not looked for in bytes: most that look like it are none, and the frame would be no frame any more.
+/// Names shorter than this are not replaced within bytes: most matches would be accidental and
+/// would break frames.
 const SHORTEST: usize = 4;
 
-/// What a text of a line is.
+/// The kind of a text in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TextKind {
-    /// A word of the format, or a number: an address may be in it, a name is not.
+    /// A keyword or a number of the format: may contain an address but no name.
     Fixed,
-    /// Words of somebody's.
+    /// Free text.
     Text,
-    /// Bytes in hex.
+    /// Hex.
     Bytes,
 }
 
 impl TextKind {
-    /// What is found under a key.
+    /// The kind of text under this key.
     fn of(key: &str, around: Self) -> Self {
         match key {
             "name" | "alias" | "device" | "address" | "error" => Self::Text,
@@ -59,20 +61,19 @@ impl TextKind {
     }
 }
 
-/// What is replaced, where, and by what.
 struct Replacement {
     old: String,
     by: String,
-    /// Everywhere if it is nowhere in particular.
+    /// The kind of text it applies to; all kinds if `None`.
     place: Option<TextKind>,
 }
 
-/// What tells whose it is, in the order of its appearance.
+/// Addresses, names and identifiers, in order of appearance.
 #[derive(Default)]
 struct Identities {
     addresses: Vec<Address>,
     names: Vec<String>,
-    /// Identifiers that are no addresses: macOS has UUIDs of its own.
+    /// Identifiers that are not addresses, such as the UUIDs of macOS.
     ids: Vec<String>,
 }
 
@@ -89,7 +90,7 @@ impl Identities {
     fn text(&mut self, text: &str, key: Option<&str>) {
         match (key, text.parse::<Address>()) {
             (Some("address" | "device"), Ok(address)) => add(&mut self.addresses, address),
-            // In an error it is what the bulb is called.
+            // In an error, the field `device` holds the name.
             (Some("name" | "alias"), _) if !text.is_empty() => add(&mut self.names, text.to_owned()),
             (Some("device"), Err(_)) if text.parse::<uuid::Uuid>().is_ok() => {
                 add(&mut self.ids, text.to_owned())
@@ -98,7 +99,7 @@ impl Identities {
         }
     }
 
-    /// What is replaced by what, the longest first, so that no name is replaced within another.
+    /// The replacements, longest first, so that no name is replaced inside a longer one.
     fn replacements(&self) -> Vec<Replacement> {
         let mut all: BTreeMap<(String, Option<TextKind>), String> = BTreeMap::new();
         for (index, address) in self.addresses.iter().enumerate() {
@@ -134,13 +135,13 @@ fn add<T: PartialEq>(to: &mut Vec<T>, new: T) {
     }
 }
 
-/// An address that nobody has: the first bits say that it is random and static.
+/// An address that no device has: its first bits mark it as random and static.
 fn substitute(index: usize) -> Address {
     let [.., high, low] = index.saturating_add(1).to_be_bytes();
     Address::new([0xC0, 0, 0, 0, high, low])
 }
 
-/// How an address is written: for people, in BlueZ's paths, and in bytes, either end first.
+/// The ways to write an address: for people, in BlueZ paths, and as bytes in either order.
 const FORMS: [fn(Address) -> String; 4] = [
     |address| address.to_string(),
     |address| address.to_string().replace(':', "_"),
@@ -163,13 +164,13 @@ fn replace(value: &mut Value, place: TextKind, replacements: &[Replacement]) {
     }
 }
 
-/// The text with everything replaced, and nothing of what was put there replaced again.
+/// Replaces everything in one pass, so that replacements are not replaced again.
 fn replaced(text: &str, place: TextKind, replacements: &[Replacement]) -> String {
     let fits = |one: &&Replacement| one.place.is_none_or(|own| own == place);
     let mut new = String::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        // Half a byte further on, hex is of other bytes.
+        // A match at an odd position is not on a byte boundary.
         let between = place == TextKind::Bytes && (text.len() - rest.len()) % 2 == 1;
         let found = replacements.iter().filter(fits).find(|one| rest.starts_with(one.old.as_str()));
         if let Some(one) = found.filter(|_| !between) {

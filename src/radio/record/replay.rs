@@ -1,7 +1,8 @@
-//! A radio that plays a recording.
+//! A radio that replays a recording.
 //!
-//! A call is answered with what was answered when it was recorded, after as long a time. What came by itself comes as long
-//! after the call before it as it did then: so a program that is a little slower or faster than the recorded one sees the same.
+//! Each call gets its recorded answer after the recorded delay. Other events follow the preceding
+//! call by the recorded time, so that a program that is slightly slower or faster than the recorded
+//! one sees the same.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -23,7 +24,7 @@ use crate::radio::{
     LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
 };
 
-/// Opens a recording as a [`radio`].
+/// Opens a recording as a radio.
 ///
 /// # Errors
 /// [`Error::FileUnreadable`], [`Error::RecordingInvalid`].
@@ -31,7 +32,7 @@ pub fn open(path: &Path) -> Result<Arc<dyn Radio>> {
     radio(Recording::load(path)?)
 }
 
-/// A radio that plays a recording. Its time begins now.
+/// Starts to replay a recording as a radio.
 ///
 /// # Errors
 /// [`Error::RecordingInvalid`].
@@ -39,13 +40,13 @@ pub fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(Replay::new(recording)?))
 }
 
-/// A radio that plays a recording.
+/// A radio that replays a recording.
 #[derive(Debug)]
 struct Replay {
     adapter: AdapterInfo,
     links: usize,
     player: Arc<Player>,
-    /// Tells what comes by itself; link_ends with the radio.
+    /// Plays events when they are due.
     _task: AbortOnDropHandle<()>,
 }
 
@@ -69,7 +70,7 @@ impl Replay {
     }
 }
 
-/// Tells each thing when its time has come.
+/// Plays events when they are due, until the task is dropped.
 async fn play(player: Arc<Player>) {
     loop {
         let woken = player.wake.notified();
@@ -83,13 +84,13 @@ async fn play(player: Arc<Player>) {
     }
 }
 
-/// What is played, and how far it is.
+/// The recording and the current position in it.
 #[derive(Debug)]
 struct Player {
     path: String,
     lines: Vec<(usize, Line)>,
     began: Instant,
-    /// The calls that have an answer.
+    /// The numbers of the calls that have an answer.
     answered: HashSet<u32>,
     state: Mutex<State>,
     wake: Notify,
@@ -99,20 +100,20 @@ struct Player {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Calls that were not made yet: by what is asked, the first first. Each is a place among the lines.
+    /// Calls not made yet, as indices into `lines`, oldest first, by what they ask for.
     calls: HashMap<String, VecDeque<usize>>,
-    /// What follows each call, by the call's number: places among the lines, and the time after it.
+    /// Events that follow each call, by its number: index into `lines`, and delay after the call.
     follows: HashMap<u32, Vec<(usize, Duration)>>,
-    /// What has a time by now.
+    /// Scheduled events, as indices into `lines`.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// Who waits for an answer.
+    /// The receivers of pending answers, by the number of the call.
     waiting: HashMap<u32, oneshot::Sender<Result<Answer>>>,
     links: HashMap<u32, LinkEnds>,
-    /// The line of the call that was made last.
+    /// The line of the last call that was made.
     last: usize,
 }
 
-/// Our link_ends of a link.
+/// The senders of a link.
 #[derive(Debug)]
 struct LinkEnds {
     state: watch::Sender<LinkState>,
@@ -125,7 +126,7 @@ impl Player {
         let mut state = State { last: 1, ..State::default() };
         let mut begun: HashMap<u32, u64> = HashMap::new();
         let mut answered = HashSet::new();
-        // The call after which seen_devices come, and the last call of each link.
+        // The call that seen devices follow, and the last call of each link.
         let mut scan = None;
         let mut of_link: HashMap<u32, u32> = HashMap::new();
         for (place, (_, line)) in recording.lines.iter().enumerate() {
@@ -168,7 +169,7 @@ impl Player {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a call; gives its number, and where its answer comes.
+    /// Makes a call. Returns its number and the receiver of its answer.
     fn call(&self, call: &Call) -> Result<(u32, oneshot::Receiver<Result<Answer>>)> {
         let mut state = self.state();
         let place = state.calls.get_mut(&key(call)).and_then(VecDeque::pop_front);
@@ -197,15 +198,16 @@ impl Player {
         Ok((*n, receiver))
     }
 
-    /// Makes a call and waits for its answer. Where nobody waited for it when it was recorded, there is none, and nobody will
-    /// wait for long now.
+    /// Makes a call and waits for its answer. If the recorded program stopped waiting, there is
+    /// none; then it waits until `deadline`.
     async fn ask(&self, call: Call, deadline: Option<Deadline>) -> Result<(u32, Answer)> {
         let (n, answer) = self.call(&call)?;
         let none = || {
             let line = self.state().last;
             Error::NotRecorded { path: self.path.clone(), asked: call.to_string(), line }
         };
-        // Where there is an answer it comes in the time that it took, which may be just the time that there was.
+        // A recorded answer may take exactly the time that the deadline allows, so it does not
+        // count here.
         let answered = async { answer.await.unwrap_or_else(|_| Err(none())) };
         let result = match deadline {
             _ if self.answered.contains(&n) => answered.await,
@@ -215,7 +217,7 @@ impl Player {
         result.map(|answer| (n, answer))
     }
 
-    /// Tells what is due, in the order in which it was recorded; gives when there will be more.
+    /// Plays all due events in recorded order. Returns the time of the next one.
     fn play_due(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut state = self.state();
@@ -231,7 +233,7 @@ impl Player {
         None
     }
 
-    /// That nobody listens is no failure.
+    /// Having no receiver is no error.
     fn play_event(&self, state: &mut State, event: &Event) {
         match event {
             Event::Done { n, answer } => {
@@ -268,7 +270,7 @@ impl Player {
     }
 }
 
-/// What two calls have in common that ask for the same.
+/// A key that is equal for calls that ask for the same.
 fn key(call: &Call) -> String {
     format!("{call:?}")
 }
@@ -338,7 +340,6 @@ impl Radio for Replay {
     async fn close(&self) {}
 }
 
-/// A link of a recording.
 struct ReplayLink {
     player: Arc<Player>,
     number: u32,

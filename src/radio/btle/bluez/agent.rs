@@ -1,4 +1,4 @@
-//! Bonding: the question to BlueZ, and the pairing agent that answers BlueZ's own questions meanwhile.
+//! Bonds with a device through BlueZ, with an agent that answers the questions of BlueZ.
 
 use dbus::Message;
 use dbus::arg::Variant;
@@ -9,30 +9,30 @@ use dbus::strings::ErrorName;
 use super::bus::Bus;
 use super::properties::{ADAPTER, DEVICE, PROPERTIES};
 
-/// Where our agent is.
+/// The object path of the agent.
 const AGENT: &str = "/org/bulbctl/agent";
-/// Where BlueZ keeps agents.
+/// The agent manager of BlueZ: object path and interface.
 const MANAGER: (&str, &str) = ("/org/bluez", "org.bluez.AgentManager1");
-/// Lamps have neither keys nor a display, so that nothing can be compared or typed, and a terminal in a script has none either:
-/// "Just Works" (Bluetooth Core, Vol 3, Part H, 2.3.5.2).
+/// Bulbs have neither keys nor a display, and scripts have no user to ask: "Just Works" (Bluetooth
+/// Core, Vol 3, Part H, 2.3.5.2).
 const CAPABILITY: &str = "NoInputNoOutput";
 
-/// Bonds with the device of this path, if it is not paired already, and returns when BlueZ has an answer. Dropping the future
-/// cancels the pairing.
+/// Bonds with a device unless it is paired. Dropping the future cancels the pairing.
 ///
-/// Nothing else is set: `Trusted` would let the device in by itself and use services of ours, which no lamp has a reason to.
+/// `Trusted` stays unset: it would let the device connect by itself and use services of this
+/// computer.
 ///
 /// # Errors
-/// What BlueZ says.
+/// The error that BlueZ reports.
 pub(super) async fn pair(bus: &Bus, adapter: &str, device: &str) -> Result<(), dbus::Error> {
-    // To ask all the same ends in "Authentication Failed" where it was paired without a bond.
+    // Pairing again gives "Authentication Failed" if the device was paired without a bond.
     if is(bus, device, DEVICE, "Paired").await? {
         return Ok(());
     }
     let agent = Agent::listen(bus, device);
     bus.call::<()>(MANAGER.0, MANAGER.1, "RegisterAgent", (path(AGENT)?, CAPABILITY)).await?;
-    // BlueZ makes bonds only while there is a default agent; without one it pairs, and forgets the keys. One that there is
-    // already, a desktop's, stays what it is.
+    // BlueZ keeps the keys only while there is a default agent. An existing one, such as that of a
+    // desktop, stays.
     if !is(bus, adapter, ADAPTER, "Pairable").await? {
         bus.call::<()>(MANAGER.0, MANAGER.1, "RequestDefaultAgent", (path(AGENT)?,)).await?;
     }
@@ -43,7 +43,7 @@ pub(super) async fn pair(bus: &Bus, adapter: &str, device: &str) -> Result<(), d
     answer
 }
 
-/// A property that is true or false.
+/// Reads a boolean property.
 async fn is(bus: &Bus, path: &str, interface: &str, property: &str) -> Result<bool, dbus::Error> {
     let (Variant(value),) = bus.call(path, PROPERTIES, "Get", (interface, property)).await?;
     Ok(value)
@@ -53,7 +53,7 @@ fn path(text: &str) -> Result<dbus::Path<'_>, dbus::Error> {
     dbus::Path::new(text).map_err(|error| dbus::Error::new_failed(&error))
 }
 
-/// A pairing that is under way; cancelled if it is dropped before its end.
+/// A pairing in progress. Dropping it cancels the pairing.
 struct Pairing<'a> {
     bus: &'a Bus,
     device: &'a str,
@@ -74,21 +74,21 @@ impl Drop for Pairing<'_> {
     }
 }
 
-/// Our agent: there while we pair. It is taken back when it is dropped.
+/// The registered agent. Dropping it unregisters it.
 struct Agent<'a> {
     bus: &'a Bus,
     token: Token,
 }
 
 impl<'a> Agent<'a> {
-    /// Answers whatever is asked about the pairing with this device.
+    /// Answers the questions of BlueZ about this device.
     fn listen(bus: &'a Bus, device: &str) -> Self {
         let device = device.to_owned();
         let questions = MatchRule::new_method_call().with_path(AGENT);
         let token = bus.connection().start_receive(
             questions,
             Box::new(move |question, connection| {
-                // Of a bus that is gone, nobody waits for the answer.
+                // On a lost bus, nobody waits for the answer.
                 let _ = connection.send(answer(&question, &device));
                 true
             }),
@@ -106,7 +106,7 @@ impl Drop for Agent<'_> {
     }
 }
 
-/// What the agent says. Only the device that we pair with is let in, and only in ways that need no human.
+/// The answer to a question. Allows only this device, and only methods that need no user.
 fn answer(question: &Message, device: &str) -> Message {
     let asked = question.member();
     let ours = question.get1::<dbus::Path<'_>>().is_some_and(|path| &*path == device);
@@ -135,7 +135,7 @@ mod tests {
     fn asked(member: &str, arguments: impl AppendAll) -> MessageType {
         let mut question = Message::new_method_call(BLUEZ, AGENT, "org.bluez.Agent1", member).unwrap();
         question.append_all(arguments);
-        // As if it had been sent: an answer names the question by its number.
+        // A reply needs the serial number that sending would assign.
         question.set_serial(7);
         answer(&question, LAMP).msg_type()
     }

@@ -1,4 +1,4 @@
-//! A connection of our own to the system bus.
+//! A connection to the system bus.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,10 +18,10 @@ use super::properties::Objects;
 use super::signals::SignalReceiver;
 
 pub(super) const BLUEZ: &str = "org.bluez";
-/// The bus itself: its name, its object and its interface.
+/// The bus itself: name, object path and interface.
 const THE_BUS: (&str, &str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
 
-/// What we want to hear.
+/// The match rules of the signals that are needed.
 const SIGNALS: [&str; 6] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
@@ -44,18 +44,19 @@ impl fmt::Debug for Bus {
 }
 
 impl Bus {
-    /// Connects. What is heard goes to the listener, and also that the bus is gone.
+    /// Connects. Signals, and the loss of the bus, go to the receiver.
     pub(super) async fn open(signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
         Self::on(channel.map_err(|error| PlatformError::own(error.to_string()))??, signals)
     }
 
-    /// Takes a connection into use.
+    /// Starts to use a connection.
     fn on(channel: Channel, signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let (io, connection) = dbus_tokio::connection::from_channel::<SyncConnection>(channel)?;
         let rule = MatchRule::new().with_type(MessageType::Signal);
         let receiver = signals.clone();
-        // Called for one signal after the other, on the task below. It only notes what it hears: nothing queues up.
+        // Called for each signal in turn, on the task below. It only updates state, so nothing
+        // queues up.
         let _ = connection.start_receive(
             rule,
             Box::new(move |message, _| {
@@ -68,15 +69,16 @@ impl Bus {
         let io = tokio::spawn(async move {
             let error = io.await;
             tracing::debug!("the connection to the system bus is lost: {error}");
-            // First, as the next connection may be made at once.
+            // Do this first: the next connection may be made at once.
             signals.lost();
             ended.cancel();
         });
         Ok(Self { connection, lost, _io: AbortOnDropHandle::new(io) })
     }
 
-    /// Subscribes to what we want to hear, then has a look at what there is. All at once: the bus keeps the order. That BlueZ
-    /// is not there is the inner error: we are subscribed all the same, and hear when it comes.
+    /// Subscribes to the signals, then gets all objects. The requests are sent together, because
+    /// the bus keeps their order. The inner error says that BlueZ is not running; the subscription
+    /// is active all the same.
     pub(super) async fn subscribe(&self) -> Result<Result<Objects, dbus::Error>, dbus::Error> {
         let (bus, object, interface) = THE_BUS;
         let rules = SIGNALS.map(|rule| self.ask::<(), _>(bus, object, interface, "AddMatch", (rule,)));
@@ -85,24 +87,24 @@ impl Bus {
         Ok(objects)
     }
 
-    /// Returns when the connection has ended.
+    /// Completes when the connection has ended.
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
 
-    /// Whether the connection is there.
+    /// Returns true while the connection is up.
     pub(super) fn is_up(&self) -> bool {
         !self.lost.is_cancelled()
     }
 
-    /// Everything that BlueZ has.
+    /// All objects of BlueZ.
     pub(super) async fn objects(&self) -> Result<Objects, dbus::Error> {
         let (objects,): (HashMap<dbus::Path<'static>, HashMap<String, PropMap>>,) =
             self.call("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ()).await?;
         Ok(objects)
     }
 
-    /// Asks BlueZ, and waits for the answer, for as long as the bus is there: the deadline is the caller's.
+    /// Calls a method of BlueZ and waits for the answer. The caller sets the deadline.
     pub(super) async fn call<R: ReadAll + 'static>(
         &self,
         path: &str,
@@ -113,10 +115,10 @@ impl Bus {
         self.ask(BLUEZ, path, interface, method, arguments).await
     }
 
-    /// Asks BlueZ, and waits until it has the question, not the answer. The answer counts if it comes first.
+    /// Calls a method of BlueZ and waits until it was received, or answered if that comes first.
     pub(super) async fn send(&self, path: &str, interface: &str, method: &str) -> Result<(), dbus::Error> {
         let answer = self.ask(BLUEZ, path, interface, method, ());
-        // The bus keeps the order: when this is answered, the question before it has arrived.
+        // The bus keeps the order: an answer to this shows that the request before it has arrived.
         let arrived = self.ask(BLUEZ, "/", "org.freedesktop.DBus.Peer", "Ping", ());
         tokio::select! {
             biased;
@@ -125,12 +127,12 @@ impl Bus {
         }
     }
 
-    /// Sends a question now, and gives its answer later.
+    /// Sends a request now and returns a future for its answer.
     ///
-    /// The crate has calls of its own, which are no good under load: they fail with "Failed to send message" when a message was
-    /// queued while the task that writes had not run yet since it was last woken, though it is about to run and to write it
-    /// (dbus 0.9.12 `send_with_reply`, dbus-tokio 0.7.6 `WakeStatus`). So what counts here is not what the sending says but the
-    /// callback: it is dropped when the message was not taken, and kept when it was.
+    /// The methods of the crate fail under load with "Failed to send message": they do so if a
+    /// message is queued before the writing task has run, although it is about to write it (dbus
+    /// 0.9.12 `send_with_reply`, dbus-tokio 0.7.6 `WakeStatus`). So the result of sending is
+    /// ignored. The callback tells: it is dropped if the message was not accepted.
     fn ask<R: ReadAll + 'static, A: AppendAll>(
         &self,
         service: &str,
@@ -145,7 +147,7 @@ impl Bus {
         let sent = question.map(|mut question| {
             question.append_all(arguments);
             let taken = move |answer, _: &SyncConnection| {
-                // Nobody waits any more if the future was dropped.
+                // The future may have been dropped.
                 let _ = answered.send(answer);
             };
             let _ = self.connection.send_with_reply(question, SyncConnection::make_f(taken));
@@ -162,22 +164,22 @@ impl Bus {
         }
     }
 
-    /// Tells BlueZ, without waiting and without wanting an answer: for what is done when a future is dropped.
+    /// Sends a request without waiting or wanting an answer, for use in `Drop`.
     pub(super) fn tell(&self, path: &str, interface: &str, method: &str, arguments: impl AppendAll) {
         let Ok(mut message) = Message::new_method_call(BLUEZ, path, interface, method) else { return };
         message.append_all(arguments);
         message.set_no_reply(true);
-        // On a bus that is gone, there is nobody to tell.
+        // On a lost bus there is no receiver.
         let _ = self.connection.send(message);
     }
 
-    /// The connection itself, to answer questions on.
+    /// The raw connection, to answer requests on.
     pub(super) fn connection(&self) -> &SyncConnection {
         &self.connection
     }
 }
 
-/// What libdbus says of a connection that has ended.
+/// The error of libdbus for a lost connection.
 fn disconnected() -> dbus::Error {
     dbus::Error::new_custom("org.freedesktop.DBus.Error.Disconnected", "Connection is closed")
 }

@@ -1,4 +1,4 @@
-//! The connection to the system bus over time: where it has ended, another takes its place.
+//! Keeps a connection to the system bus: makes a new one when it is lost.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,13 +12,14 @@ use super::properties::Objects;
 use super::signals::SignalReceiver;
 use crate::error::Operation;
 
-/// The pause before the bus is looked for again: the first, and the longest. A bus that is started anew is back within a second.
+/// The first and the longest pause before the next attempt. A restarted bus is back within a
+/// second.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long one look may take.
+/// How long one attempt may take.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Where the present connection is. One that has ended stays until there is another, and refuses all that is asked.
+/// The current connection. A lost one stays, and fails every request, until the next one is made.
 #[derive(Debug)]
 pub(super) struct BusConnection(Mutex<Arc<Bus>>);
 
@@ -27,13 +28,12 @@ impl BusConnection {
         Self(Mutex::new(Arc::new(bus)))
     }
 
-    /// The present connection.
     pub(super) fn bus(&self) -> Arc<Bus> {
         lock(&self.0).clone()
     }
 }
 
-/// Puts another connection in the place of each that has ended, for as long as it is polled.
+/// Replaces lost connections. Never returns.
 pub(super) async fn keep(
     line: Arc<BusConnection>,
     signals: Arc<SignalReceiver>,
@@ -49,7 +49,7 @@ pub(super) async fn keep(
     }
 }
 
-/// Connects, with growing pauses, and gives what BlueZ has, if it is there yet.
+/// Connects, with growing pauses, and returns the objects of BlueZ if it is running.
 async fn again(signals: &Arc<SignalReceiver>) -> (Bus, Option<Objects>) {
     let mut pause = FIRST_PAUSE;
     loop {
@@ -67,7 +67,7 @@ async fn once(signals: &Arc<SignalReceiver>) -> Result<(Bus, Option<Objects>), P
     let bus = Bus::open(signals.clone()).await?;
     match bus.subscribe().await?.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, Some(objects))),
-        // It ends with the bus, and is started anew after it: that is heard.
+        // BlueZ ends with the bus and starts after it. A signal announces that.
         Err(fault) if fault.classify(&Operation::QueryService) == ErrorClass::ServiceDown => Ok((bus, None)),
         Err(fault) => Err(fault),
     }

@@ -1,4 +1,4 @@
-//! A look at BlueZ and what it stands on, without using any adapter.
+//! Examines BlueZ and what it depends on, without using an adapter.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, device_of, 
 use super::signals::SignalReceiver;
 use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
 
-/// Looks at everything that can be looked at; `wanted` is the adapter that would be opened.
+/// Examines everything. `wanted` is the adapter that would be opened.
 pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         system: "BlueZ on D-Bus".to_owned(),
@@ -72,15 +72,16 @@ fn links(objects: &Objects, adapters: &[&AdapterInfo]) -> Vec<HeldLink> {
     links
 }
 
-/// BlueZ tells its version nowhere but in the identity that it gives an adapter: `usb:v1D6Bp0246d0542` is 5.66, 42 being
-/// hex (`init_defaults` in its `src/main.c`). Another identity is the machine's own, from its configuration.
+/// Extracts the version of BlueZ from the identity of an adapter: `usb:v1D6Bp0246d0542` is 5.66, as
+/// 42 is hex (`init_defaults` in its `src/main.c`). Other identities come from the configuration of
+/// the computer.
 fn version_of(modalias: &str) -> Option<Version> {
     let digits = modalias.split_once("v1D6Bp0246d")?.1;
     let byte = |range| u8::from_str_radix(digits.get(range)?, 16).ok();
     Some(Version { major: byte(0..2)?, minor: byte(2..4)? })
 }
 
-/// Where this runs, if it has less of a machine than Bluetooth needs.
+/// The environment, if it lacks what Bluetooth needs.
 fn inside() -> Option<&'static str> {
     let kernel = read("/proc/sys/kernel/osrelease").unwrap_or_default().to_lowercase();
     let container = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());

@@ -1,4 +1,4 @@
-//! The services of one device, over D-Bus.
+//! The GATT client of one device, over D-Bus.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,14 +44,14 @@ impl fmt::Debug for BusGatt {
 impl Gatt for BusGatt {
     async fn discover(&self) -> Result<GattTable, PlatformError> {
         if self.signals.was_just_resolved(&self.device) {
-            // BlueZ announces in the order of objects, so that "resolved" may come before some of the characteristics. An
-            // answer comes after all that was to be announced.
+            // BlueZ announces objects in order, so "resolved" may come before some characteristics.
+            // The answer to a request comes after all pending announcements.
             let question = (DEVICE, "ServicesResolved");
             let _: (Variant<bool>,) = self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
         }
         let (mut table, mut paths) = self.signals.table(&self.device);
         if table.services.is_empty() {
-            // Announced all the same, or not: a look at everything tells.
+            // They may have been announced or not. Getting all objects decides.
             self.signals.take(&self.bus.objects().await?);
             (table, paths) = self.signals.table(&self.device);
         }
@@ -76,7 +76,7 @@ impl Gatt for BusGatt {
         true
     }
 
-    /// BlueZ announces a value before it answers the read, and we take the one before the other.
+    /// BlueZ announces a value before it answers the read, and signals are taken in order.
     async fn settle(&self) {}
 
     async fn read(&self, characteristic: CharacteristicId) -> Result<Vec<u8>, PlatformError> {

@@ -1,4 +1,4 @@
-//! The services of all connected devices, as BlueZ announces them.
+//! The GATT objects of all devices, as BlueZ announces them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::radio::{CharacteristicId, GattTable, Properties, gatt};
 
-/// Services, characteristics and descriptors by object path. The paths hold the handles, so that their order is that of
-/// the table.
+/// Services, characteristics and descriptors by object path. Paths contain the handles, so they
+/// sort in table order.
 ///
-/// It holds what bluetoothd holds, of devices that are connected or paired.
+/// Its size is that of the objects in bluetoothd: those of connected and paired devices.
 #[derive(Debug, Default)]
 pub(super) struct GattObjects {
     services: BTreeMap<String, GattService>,
@@ -17,19 +17,17 @@ pub(super) struct GattObjects {
     descriptors: BTreeMap<String, Uuid>,
 }
 
-/// A service, as BlueZ announces it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GattService {
     pub(super) uuid: Uuid,
     pub(super) secondary: bool,
 }
 
-/// A characteristic, as BlueZ announces it.
 #[derive(Clone, Debug)]
 pub(super) struct GattCharacteristic {
     pub(super) uuid: Uuid,
     pub(super) flags: Vec<String>,
-    /// The MTU of the link. BlueZ tells since 5.62.
+    /// The MTU of the link. BlueZ reports it since 5.62.
     pub(super) mtu: Option<u16>,
 }
 
@@ -46,7 +44,7 @@ impl GattObjects {
         self.descriptors.insert(path.to_owned(), uuid);
     }
 
-    /// The MTU of a link may be agreed on after its characteristics were announced.
+    /// Sets the MTU, which may be agreed on after the characteristics were announced.
     pub(super) fn set_mtu(&mut self, path: &str, mtu: u16) {
         if let Some(characteristic) = self.characteristics.get_mut(path) {
             characteristic.mtu = Some(mtu);
@@ -59,7 +57,7 @@ impl GattObjects {
         self.descriptors.remove(path);
     }
 
-    /// Which characteristic this path is.
+    /// The characteristic with this path.
     pub(super) fn id_of(&self, path: &str) -> Option<CharacteristicId> {
         // …/dev_…/service…/char…
         let (service, _) = path.rsplit_once('/')?;
@@ -73,12 +71,11 @@ impl GattObjects {
         Some(CharacteristicId { nth: u8::try_from(nth).ok()?, ..id })
     }
 
-    /// The MTU of the link to this device.
     pub(super) fn mtu(&self, device: &str) -> Option<u16> {
         below(&self.characteristics, device).find_map(|(_, characteristic)| characteristic.mtu)
     }
 
-    /// The table of this device, and the path of each characteristic.
+    /// The table of a device, and the path of each characteristic.
     pub(super) fn table(&self, device: &str) -> (GattTable, HashMap<CharacteristicId, String>) {
         let services = below(&self.services, device).map(|(path, service)| gatt::Service {
             uuid: service.uuid,
@@ -108,13 +105,13 @@ impl GattObjects {
     }
 }
 
-/// The handle that a path ends in: `…/char0011`.
+/// The handle at the end of a path: `…/char0011`.
 fn handle_of(path: &str) -> Option<u16> {
     let digits = path.len().checked_sub(4)?;
     u16::from_str_radix(path.get(digits..)?, 16).ok()
 }
 
-/// What lies below this path.
+/// The entries below this path.
 fn below<'a, T>(map: &'a BTreeMap<String, T>, path: &str) -> impl Iterator<Item = (&'a String, &'a T)> {
     let start = format!("{path}/");
     map.range(start.clone()..).take_while(move |(path, _)| path.starts_with(&start))
@@ -143,7 +140,7 @@ mod tests {
 
     fn objects() -> GattObjects {
         let mut objects = GattObjects::default();
-        // In no order, as they come.
+        // In random order, as they may come.
         objects.add_characteristic(
             &format!("{BULB}/service0010/char0013"),
             characteristic(0xFFF2, &["read", "notify", "later"]),

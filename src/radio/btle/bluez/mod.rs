@@ -1,9 +1,10 @@
-//! The system as BlueZ has it: what it says on D-Bus, heard and asked by ourselves.
+//! The system interface on BlueZ, over D-Bus.
 //!
-//! btleplug keeps from us what we need to know here: that a name has come, that a device is gone, that a link was lost
-//! while connecting, why an adapter is off, the battery level. Each of its events costs a round trip, finding the
-//! services of one bulb some forty, and its connect can end in the panic message of a task. One subscription and one
-//! look at all objects tell everything, services included, and from then on asking costs nothing.
+//! btleplug does not report that a name came late, that a device disappeared, that a link dropped
+//! while connecting, why an adapter is off, or the battery level. Each of its events costs a round
+//! trip, discovering the services of one bulb about forty, and its connect can end in the panic
+//! message of a task. Here, one subscription and one request for all objects report everything,
+//! services included.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -45,16 +46,16 @@ use signals::SignalReceiver;
 struct Bluez {
     line: Arc<BusConnection>,
     _keeper: AbortOnDropHandle<()>,
-    /// Object path of the adapter.
+    /// The object path of the adapter.
     path: String,
     name: String,
     address: Option<Address>,
     signals: Arc<SignalReceiver>,
-    /// Whose turn it is to pair: an agent answers for one device.
+    /// Serialises pairing: an agent answers for one device.
     pairing: Mutex<()>,
 }
 
-/// Opens the adapter that was asked for.
+/// Opens the wanted adapter.
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let fault = |fault: PlatformError| open_error(&fault);
     let signals = Arc::new(SignalReceiver::default());
@@ -87,7 +88,7 @@ fn candidates(objects: &Objects) -> Vec<Candidate> {
     adapters.collect()
 }
 
-/// The kernel's switches tell more than BlueZ does, which says "blocked" without saying how.
+/// Returns why the adapter is off. BlueZ only says "blocked"; the switches of the kernel say how.
 fn why_off(name: &str, blocked: Option<bool>) -> Option<PowerBlock> {
     let soft = blocked.unwrap_or_default().then_some(PowerBlock { hard: false });
     block_of(Path::new(SWITCHES), name).or(soft)
@@ -113,18 +114,18 @@ impl System for Bluez {
         let bus = self.line.bus();
         let other_scans = self.signals.discovering();
         let filter = PropMap::from([
-            // A device that was seen as a classic one as well would be connected as such.
+            // A device that was also seen over classic Bluetooth would be connected that way.
             ("Transport".to_owned(), Variant(Box::new("le".to_owned()) as _)),
-            // To hear from a device also when nothing about it has changed.
+            // Report devices even if nothing about them changed.
             ("DuplicateData".to_owned(), Variant(Box::new(true) as _)),
         ]);
-        // At once: the bus keeps the order.
+        // Sent together, because the bus keeps the order.
         futures::try_join!(
             bus.call::<()>(&self.path, ADAPTER, "SetDiscoveryFilter", (filter,)),
             bus.call::<()>(&self.path, ADAPTER, "StartDiscovery", ()),
         )?;
         if other_scans {
-            // What another program's scan has found is not announced again.
+            // Devices found by the scan of another program are not announced again.
             self.signals.take(&bus.objects().await?);
         }
         Ok(())
@@ -135,7 +136,7 @@ impl System for Bluez {
     }
 
     async fn refresh(&self) -> Result<(), PlatformError> {
-        // Up to date by signals.
+        // Signals keep the state up to date.
         Ok(())
     }
 
@@ -195,7 +196,7 @@ impl System for Bluez {
     }
 }
 
-/// Whether the object does not have what it was asked for: an interface, or a property of it.
+/// Returns true if the object lacks the interface or property.
 fn is_missing(error: &dbus::Error) -> bool {
     let kind = error.name().and_then(|name| name.strip_prefix("org.freedesktop.DBus.Error."));
     matches!(

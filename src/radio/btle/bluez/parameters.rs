@@ -1,16 +1,16 @@
-//! The connection parameters that a device is connected with: the kernel has the adapter's for all devices, and BlueZ keeps what a
-//! device asked for. Both are files that only root may read; to others the parameters are unknown.
+//! Reads connection parameters: the kernel has the defaults of an adapter, and BlueZ stores what a
+//! device asked for. Only root may read these files; for others the parameters are unknown.
 
 use std::path::Path;
 
 use crate::radio::{Address, ConnectionParameters};
 
-/// Where the kernel shows what its adapters ask for (debugfs).
+/// The adapters in debugfs.
 pub(super) const ADAPTERS: &str = "/sys/kernel/debug/bluetooth";
-/// Where BlueZ keeps what it knows of devices.
+/// The storage of BlueZ.
 pub(super) const STORE: &str = "/var/lib/bluetooth";
 
-/// What the device asked for, else what the adapter asks of all.
+/// The parameters that the device asked for, or else those of the adapter.
 pub(super) fn parameters_of(
     (adapters, store): (&Path, &Path),
     adapter: &str,
@@ -24,7 +24,7 @@ pub(super) fn parameters_of(
     kept().or_else(|| of_adapter(&adapters.join(adapter)))
 }
 
-/// From BlueZ's file of a device.
+/// Parses the file that BlueZ stores for a device.
 fn of_device(info: &str) -> Option<ConnectionParameters> {
     let section = info.lines().map(str::trim).skip_while(|line| *line != "[ConnectionParameters]").skip(1);
     let entries: Vec<_> =
@@ -39,7 +39,7 @@ fn of_device(info: &str) -> Option<ConnectionParameters> {
     })
 }
 
-/// From the kernel's files of an adapter.
+/// Reads the files of the kernel for an adapter.
 fn of_adapter(adapter: &Path) -> Option<ConnectionParameters> {
     let number = |name: &str| std::fs::read_to_string(adapter.join(name)).ok()?.trim().parse().ok();
     Some(ConnectionParameters {

@@ -1,4 +1,4 @@
-//! BlueZ's properties, taken apart.
+//! Parses the properties of BlueZ.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,16 +17,16 @@ pub(super) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 
 pub(super) const DESCRIPTOR: &str = "org.bluez.GattDescriptor1";
 
-/// All objects of BlueZ: interfaces and their properties by path.
+/// All objects of BlueZ: interfaces and properties by path.
 pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
-/// What is told of an adapter at one time. `None`: nothing new.
+/// What BlueZ reports about an adapter at one time. `None` means no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AdapterProperties {
     pub(super) address: Option<Address>,
     pub(super) powered: Option<bool>,
     pub(super) discovering: Option<bool>,
-    /// Held off by rfkill. BlueZ tells since 5.65.
+    /// Rfkill blocks it. BlueZ reports this since 5.65.
     pub(super) blocked: Option<bool>,
 }
 
@@ -41,7 +41,7 @@ impl AdapterProperties {
     }
 }
 
-/// What these properties tell of a device.
+/// Parses the properties of a device.
 pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
     DeviceUpdate {
         address: text(properties, "Address").and_then(|text| text.parse().ok()),
@@ -58,7 +58,8 @@ pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
     }
 }
 
-/// What they tell of it besides. BlueZ has `Bonded` since 5.65, and the flags only where experimental interfaces are on.
+/// Parses further properties of a device. BlueZ has `Bonded` since 5.65, and the flags only with
+/// experimental interfaces.
 pub(super) fn details_of(properties: &PropMap) -> DeviceDetails {
     DeviceDetails {
         address_type: text(properties, "AddressType").cloned(),
@@ -69,18 +70,16 @@ pub(super) fn details_of(properties: &PropMap) -> DeviceDetails {
     }
 }
 
-/// Whether these properties say that the services of a device are resolved.
+/// Returns true if the services of a device are discovered.
 pub(super) fn resolved(properties: &PropMap) -> bool {
     prop_cast(properties, "ServicesResolved").copied().unwrap_or_default()
 }
 
-/// A service.
 pub(super) fn service_of(properties: &PropMap) -> Option<GattService> {
     let primary = prop_cast(properties, "Primary").copied().unwrap_or(true);
     Some(GattService { uuid: uuid_of(properties)?, secondary: !primary })
 }
 
-/// A characteristic.
 pub(super) fn characteristic_of(properties: &PropMap) -> Option<GattCharacteristic> {
     Some(GattCharacteristic {
         uuid: uuid_of(properties)?,
@@ -89,22 +88,22 @@ pub(super) fn characteristic_of(properties: &PropMap) -> Option<GattCharacterist
     })
 }
 
-/// The UUID of a service, characteristic or descriptor.
 pub(super) fn uuid_of(properties: &PropMap) -> Option<Uuid> {
     text(properties, "UUID")?.parse().ok()
 }
 
-/// The MTU of the link of a characteristic, if that is among what is told.
+/// The MTU, if the properties contain it.
 pub(super) fn mtu_of(properties: &PropMap) -> Option<u16> {
     prop_cast(properties, "MTU").copied()
 }
 
-/// The value of a characteristic, if that is what has changed.
+/// The value, if the properties contain it.
 pub(super) fn value_of(properties: &PropMap) -> Option<Vec<u8>> {
     prop_cast::<Vec<u8>>(properties, "Value").cloned()
 }
 
-/// The device of this path below this adapter: `…/dev_C4_11_00_00_00_01`, and nothing deeper.
+/// The device with this path on this adapter: `…/dev_C4_11_00_00_00_01`. `None` for paths below a
+/// device.
 pub(super) fn device_of(adapter: &str, path: &str) -> Option<DeviceId> {
     let address = path.strip_prefix(adapter)?.strip_prefix("/dev_")?.replace('_', ":");
     let address: Address = address.parse().ok()?;

@@ -1,14 +1,14 @@
-//! Why an adapter is off: the kernel's rfkill switches.
+//! Reads why an adapter is off from the rfkill switches of the kernel.
 
 use std::path::Path;
 
 use super::super::adapter_choice::PowerBlock;
 
-/// Where the kernel shows its switches. Missing where it has none, which is no error.
+/// The switches in sysfs. Missing on kernels without rfkill, which is no error.
 pub(super) const SWITCHES: &str = "/sys/class/rfkill";
 
-/// Whether a switch holds this adapter off. The adapter's own switch decides; a switch of the whole machine counts
-/// where the adapter has none.
+/// Returns the switch that blocks this adapter. A switch of the whole computer counts only if the
+/// adapter has none.
 pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<PowerBlock> {
     let mut machine = None;
     for entry in std::fs::read_dir(switches).ok()?.flatten() {
@@ -20,7 +20,7 @@ pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<PowerBlock> {
         if value(&switch, "name").as_deref() == Some(adapter) {
             return block;
         }
-        // Of several, the one that software cannot undo is worth telling.
+        // Prefer a hardware switch, because software cannot undo it.
         machine = match (machine, block) {
             (Some(PowerBlock { hard: true }), _) | (_, None) => machine,
             (_, some) => some,

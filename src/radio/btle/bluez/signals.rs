@@ -1,4 +1,4 @@
-//! What BlueZ announces, brought to the shared.
+//! Receives the signals of BlueZ and updates the shared state.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -17,11 +17,11 @@ use super::properties::{
 };
 use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
-/// How many signals wait for the choice of the adapter. That takes some milliseconds.
+/// Capacity for signals that come before the adapter is chosen, which takes milliseconds.
 const EARLY: usize = 1024;
 
-/// The ear on the bus. It is there before the adapter is chosen, so that nothing falls between the first look and
-/// the first signal.
+/// The receiver of signals. It exists before the adapter is chosen, so that no signal is lost
+/// between the first request for all objects and the choice.
 #[derive(Default)]
 pub(super) struct SignalReceiver {
     state: Mutex<State>,
@@ -31,13 +31,13 @@ pub(super) struct SignalReceiver {
 struct State {
     to: Option<SignalTarget>,
     gatt: GattObjects,
-    /// Devices, by path, of whose services we have heard only that they are resolved now.
+    /// Paths of devices whose services were resolved since the last discovery.
     fresh: HashSet<String>,
-    /// Who wants the values of a device, by its path.
+    /// The receivers of values, by the path of the device.
     listeners: HashMap<String, Weak<dyn Listener>>,
     early: Vec<Message>,
     discovering: bool,
-    /// Whether BlueZ has left the bus, or the bus us.
+    /// BlueZ or the bus is gone.
     down: bool,
     blocked: bool,
 }
@@ -55,8 +55,8 @@ struct SignalTarget {
 }
 
 impl SignalReceiver {
-    /// Starts with what there is, then what has been heard since, then whatever comes. Again on every new connection to the bus;
-    /// nothing at all is there while BlueZ is not.
+    /// Starts with these objects and with the signals received so far. Call it again on every new
+    /// connection. `None` means that BlueZ is not running.
     pub(super) fn begin(&self, adapter: String, shared: Arc<SharedState>, objects: Option<&Objects>) {
         let to = SignalTarget { adapter, shared };
         let mut state = lock(&self.state);
@@ -70,7 +70,7 @@ impl SignalReceiver {
         state.to = Some(to);
     }
 
-    /// Takes what there is.
+    /// Merges all objects.
     pub(super) fn take(&self, objects: &Objects) {
         let mut state = lock(&self.state);
         if let Some(to) = state.to.clone() {
@@ -78,7 +78,6 @@ impl SignalReceiver {
         }
     }
 
-    /// Takes a signal.
     pub(super) fn signal(&self, message: Message) {
         let mut state = lock(&self.state);
         match state.to.clone() {
@@ -88,7 +87,7 @@ impl SignalReceiver {
         }
     }
 
-    /// The bus is gone. What is heard on the next one waits until [`begin`](Self::begin).
+    /// Marks the bus as lost. Signals of the next one wait until [`begin`](Self::begin).
     pub(super) fn lost(&self) {
         let mut state = lock(&self.state);
         state.early.clear();
@@ -97,39 +96,39 @@ impl SignalReceiver {
         }
     }
 
-    /// The services of the device of this path, as far as they have been announced.
+    /// The table of a device, as far as announced, and the path of each characteristic.
     pub(super) fn table(&self, device: &str) -> (GattTable, HashMap<CharacteristicId, String>) {
         lock(&self.state).gatt.table(device)
     }
 
-    /// The MTU of the link to this device, as far as BlueZ has told.
+    /// The MTU of the link to this device, if BlueZ reported it.
     pub(super) fn mtu(&self, device: &str) -> Option<u16> {
         lock(&self.state).gatt.mtu(device)
     }
 
-    /// Whether the services of this device were resolved while we listened, and not asked for since.
+    /// Returns true once if the services of this device were resolved since the last call.
     pub(super) fn was_just_resolved(&self, device: &str) -> bool {
         lock(&self.state).fresh.remove(device)
     }
 
-    /// Has the values of this device go there from now on.
+    /// Delivers the values of this device to this listener.
     pub(super) fn listen(&self, device: &str, to: Weak<dyn Listener>) {
         let mut state = lock(&self.state);
         state.listeners.retain(|_, listener| listener.strong_count() > 0);
         state.listeners.insert(device.to_owned(), to);
     }
 
-    /// Whether anybody scans.
+    /// Returns true if any program is scanning.
     pub(super) fn discovering(&self) -> bool {
         lock(&self.state).discovering
     }
 
-    /// Whether BlueZ is there.
+    /// Returns true if BlueZ is running.
     pub(super) fn is_running(&self) -> bool {
         !lock(&self.state).down
     }
 
-    /// Whether BlueZ says that rfkill holds the adapter off.
+    /// Returns true if BlueZ reports that rfkill blocks the adapter.
     pub(super) fn blocked(&self) -> bool {
         lock(&self.state).blocked
     }
@@ -176,7 +175,7 @@ impl State {
         }
     }
 
-    /// BlueZ is gone, and all that it had.
+    /// Marks BlueZ and all its objects as gone.
     fn gone(&mut self, to: &SignalTarget) {
         self.down = true;
         self.discovering = false;
@@ -215,7 +214,7 @@ impl State {
         }
     }
 
-    /// A characteristic has a new value, notified or read.
+    /// Delivers a new value, notified or read.
     fn value(&self, path: &str, value: Vec<u8>) {
         let Some(id) = self.gatt.id_of(path) else { return };
         // …/dev_…/service…/char…
@@ -232,7 +231,7 @@ impl State {
             && let Some(device) = device_of(&to.adapter, path)
         {
             let update = device_update(properties);
-            // Much of what changes is of no concern here (modes of a headset, say).
+            // Many changes do not matter here, such as modes of a headset.
             if update != DeviceUpdate::default() {
                 to.shared.merge(&device, update);
             }
@@ -293,7 +292,7 @@ mod tests {
         signals.lost();
         assert!(!signals.is_running());
         assert_eq!(shared.adapter_now(), AdapterState::Absent);
-        // It comes between the subscription and the first look.
+        // A signal between the subscription and the first request for all objects.
         signals.signal(owner(":1.9"));
         signals.signal(powered(true));
         assert_eq!(shared.adapter_now(), AdapterState::Absent);
@@ -301,7 +300,7 @@ mod tests {
         assert!(signals.is_running());
         assert_eq!(shared.adapter_now(), AdapterState::On);
 
-        // Of the bus before, nothing counts any more; and bluetoothd may come later than the bus.
+        // Signals of the lost bus no longer count, and bluetoothd may start after the bus.
         signals.lost();
         signals.signal(powered(true));
         signals.lost();

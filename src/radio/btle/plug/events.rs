@@ -1,4 +1,4 @@
-//! What btleplug hears, brought to the shared.
+//! Reads the events of btleplug and updates the shared state.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use super::gatt::UndroppedStream;
 use super::{address_of, id_of};
 use crate::radio::{AdapterState, DeviceId};
 
-/// How often at most the properties of one device are read: each time is a round trip on some platforms.
+/// The shortest time between two reads of the properties of a device: on some platforms each is a
+/// round trip.
 const READ_EVERY: Duration = Duration::from_millis(200);
-/// How often the devices without a name are asked for it. A name may come with a later advertisement, of which there is no
-/// event everywhere.
+/// How often to ask for missing names. A name may come with a later advertisement, for which some
+/// platforms have no event.
 const NAME_EVERY: Duration = Duration::from_millis(500);
 
 struct KnownPeripheral {
@@ -26,7 +27,7 @@ struct KnownPeripheral {
     read: Option<Instant>,
 }
 
-/// Reads the events of an adapter for the life of the radio.
+/// Reads the events of an adapter until it is dropped.
 pub(super) struct EventReader {
     central: Adapter,
     shared: Arc<SharedState>,
@@ -80,14 +81,14 @@ impl EventReader {
 
     async fn link(&mut self, id: &PeripheralId, up: bool) {
         if let Some(known) = self.known(id).await {
-            // Resolved only once btleplug's connect has returned.
+            // The services are known only after the connect of btleplug has returned.
             let update = DeviceUpdate { connected: Some(up), ..DeviceUpdate::default() };
             let id = known.id.clone();
             self.shared.merge(&id, update);
         }
     }
 
-    /// Takes what an event says, and reads the rest unless that was done just now.
+    /// Merges an event, and reads the other properties unless that was done just now.
     async fn news(&mut self, id: PeripheralId, update: DeviceUpdate) {
         let Some(known) = self.known(&id).await else { return };
         let device = known.id.clone();
@@ -127,7 +128,7 @@ impl EventReader {
     }
 }
 
-/// What the platform has of a device at present; little if it is gone.
+/// Reads what the platform knows of a device.
 pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     match peripheral.properties().await {
@@ -144,7 +145,7 @@ fn update_of(properties: PeripheralProperties) -> DeviceUpdate {
         rssi: properties.rssi,
         tx_power: properties.tx_power_level,
         services: Some(properties.services),
-        // PendingRead them is no sign that they were heard just now.
+        // Reading them does not show that they were received just now.
         manufacturer: None,
         service_data: None,
         connected: None,

@@ -1,4 +1,4 @@
-//! The services of one device, through btleplug.
+//! The GATT client of one device, through btleplug.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
@@ -20,7 +20,6 @@ use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
 
 type SharedListener = Arc<Mutex<Option<Weak<dyn Listener>>>>;
 
-/// One device of btleplug.
 pub(in super::super) struct PlugGatt {
     pub(super) peripheral: Peripheral,
     characteristics: Mutex<HashMap<CharacteristicId, Characteristic>>,
@@ -28,16 +27,16 @@ pub(in super::super) struct PlugGatt {
     reader: Mutex<Option<ValueReader>>,
 }
 
-/// The task that reads the stream of values of the device, over all its links.
+/// The task that reads the values of a device, for all its links.
 struct ValueReader {
     settle: mpsc::Sender<oneshot::Sender<()>>,
     _task: AbortOnDropHandle<()>,
 }
 
-/// A stream of btleplug that is never dropped. On Linux its drop starts a task that panics if a signal comes at the
-/// wrong moment ("No match with that id found", bluez-async 0.9.0), or if the bus is gone. The panic would end no more than
-/// that task, but its message would land in the middle of the user's terminal. There is one stream a device and one
-/// for the adapter for the life of the radio, and their match rules end with the connection.
+/// A stream of btleplug that is never dropped. On Linux, dropping it starts a task that panics if a
+/// signal comes at the wrong moment ("No match with that id found", bluez-async 0.9.0) or if the
+/// bus is gone. The panic only ends that task, but its message would appear on the terminal. There
+/// is one stream per device and one per adapter, and their match rules end with the connection.
 pub(super) struct UndroppedStream<T>(ManuallyDrop<Pin<Box<dyn Stream<Item = T> + Send>>>);
 
 impl<T> UndroppedStream<T> {
@@ -80,7 +79,7 @@ impl Gatt for PlugGatt {
         let mut characteristics = HashMap::new();
         for characteristic in services.iter().flat_map(|service| &service.characteristics) {
             let id = CharacteristicId::new(characteristic.service_uuid, characteristic.uuid);
-            // btleplug cannot tell those apart that are alike: the first is the one that it talks to.
+            // btleplug cannot distinguish characteristics with the same UUIDs, and uses the first.
             characteristics.entry(id).or_insert_with(|| characteristic.clone());
         }
         *lock(&self.characteristics) = characteristics;
@@ -99,7 +98,7 @@ impl Gatt for PlugGatt {
         Ok(())
     }
 
-    /// BlueZ announces each value that was read; the other platforms answer the reader only.
+    /// BlueZ announces values that were read; other platforms do not.
     fn echoes_reads(&self) -> bool {
         cfg!(target_os = "linux")
     }
@@ -146,7 +145,7 @@ impl Gatt for PlugGatt {
     }
 }
 
-/// Passes the values on as they come, until the stream ends or the radio is dropped.
+/// Delivers values until the stream ends.
 async fn reader(
     mut values: UndroppedStream<ValueNotification>,
     to: SharedListener,
@@ -160,7 +159,7 @@ async fn reader(
                 None => break,
             },
             Some(done) = settle.recv() => {
-                // What is ready now came before it was asked for.
+                // Values that are ready now came before the request.
                 while let Some(Some(value)) = values.next().now_or_never() {
                     deliver(&to, value);
                 }
@@ -187,7 +186,7 @@ fn table_of(services: &BTreeSet<Service>) -> GattTable {
 }
 
 fn characteristic_of(characteristic: &Characteristic) -> gatt::Characteristic {
-    // btleplug's flags are the bits of the specification too.
+    // The flags of btleplug are the bits of the specification.
     let properties = Properties::from_bits(characteristic.properties.bits());
     let descriptor = |descriptor: &Descriptor| gatt::Descriptor { uuid: descriptor.uuid, handle: None };
     gatt::Characteristic {

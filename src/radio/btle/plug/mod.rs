@@ -1,4 +1,4 @@
-//! The system as btleplug has it: the same on all platforms.
+//! The system interface on btleplug, for all platforms.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -18,12 +18,11 @@ mod system;
 pub(super) use gatt::PlugGatt;
 pub(super) use system::{diagnose, open};
 
-/// One adapter of btleplug.
 #[derive(Debug)]
 pub(super) struct Plug {
     central: Adapter,
-    /// One object a device for the life of the radio: a second one would have an empty table, and each has its own
-    /// stream of notifications.
+    /// One object per device for the life of the radio: a second one would have an empty table, and
+    /// each has its own stream of notifications.
     devices: Mutex<HashMap<DeviceId, Arc<PlugGatt>>>,
 }
 
@@ -33,7 +32,8 @@ impl Plug {
     }
 
     pub(super) async fn start_scan(&self) -> Result<(), PlatformError> {
-        // Unfiltered: BlueZ merges the filters of all programs, and many bulbs do not advertise their service.
+        // No filter: BlueZ merges the filters of all programs, and many bulbs do not advertise
+        // their service.
         Ok(self.central.start_scan(ScanFilter::default()).await?)
     }
 
@@ -53,7 +53,8 @@ impl Plug {
     }
 }
 
-/// How we name a device: by its address where the platform tells it, else by the platform's identifier.
+/// The identifier of a device: its address if the platform reports it, else the identifier of the
+/// platform.
 fn id_of(peripheral: &Peripheral) -> DeviceId {
     match address_of(peripheral) {
         Some(address) => DeviceId::new(address.to_string()),
@@ -61,15 +62,15 @@ fn id_of(peripheral: &Peripheral) -> DeviceId {
     }
 }
 
-/// macOS says 00:00:00:00:00:00 for every device.
+/// macOS reports 00:00:00:00:00:00 for every device.
 fn address_of(peripheral: &Peripheral) -> Option<Address> {
     let bytes = peripheral.address().into_inner();
     (bytes != [0; 6]).then_some(Address::new(bytes))
 }
 
-/// Keeps the panics of bluez-async's tasks off the user's terminal. Its connect drops a stream, whose drop starts a task
-/// that panics if a signal comes at the wrong moment ("No match with that id found", bluez-async 0.9.0). That ends no
-/// more than the task, so its message says nothing that anybody needs; all other panics are told as before.
+/// Keeps panic messages of bluez-async off the terminal. Its connect drops a stream, which starts a
+/// task that panics if a signal comes at the wrong moment ("No match with that id found",
+/// bluez-async 0.9.0). The panic ends only that task. All other panics are reported as before.
 #[cfg(target_os = "linux")]
 fn hush() {
     static ONCE: std::sync::Once = std::sync::Once::new();
@@ -86,11 +87,11 @@ fn hush() {
     });
 }
 
-/// Reaches the system.
+/// Connects to the system.
 pub(super) async fn manager() -> Result<Manager, PlatformError> {
     #[cfg(target_os = "linux")]
     hush();
-    // It connects to the bus, and blocks meanwhile.
+    // Connecting to the bus blocks.
     let runtime = tokio::runtime::Handle::current();
     match tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await {
         Ok(manager) => Ok(manager?),
@@ -98,7 +99,7 @@ pub(super) async fn manager() -> Result<Manager, PlatformError> {
     }
 }
 
-/// The adapters, in the order in which the system happens to list them.
+/// The adapters, in the order of the system.
 pub(super) async fn adapters(manager: &Manager) -> Result<Vec<(String, Adapter)>, PlatformError> {
     let mut named = Vec::new();
     for adapter in manager.adapters().await? {
@@ -108,7 +109,8 @@ pub(super) async fn adapters(manager: &Manager) -> Result<Vec<(String, Adapter)>
     Ok(named)
 }
 
-/// `hci0 (usb:v1D6Bp0246d0552)` is called `hci0`; elsewhere there is one adapter, whose text may be long.
+/// Shortens `hci0 (usb:v1D6Bp0246d0552)` to `hci0`. Other platforms have one adapter with any
+/// description.
 fn name_of(info: &str) -> String {
     info.split(" (").next().unwrap_or(info).to_owned()
 }
@@ -116,7 +118,8 @@ fn name_of(info: &str) -> String {
 async fn candidate(name: &str, adapter: &Adapter) -> Candidate {
     let address = adapter.adapter_address().await.ok().flatten();
     let address = address.map(|address| Address::new(address.into_inner()));
-    // macOS says "unknown" until it has decided, or if the program may not: trying tells.
+    // macOS reports "unknown" until it has decided, or if the program has no permission. Using the
+    // adapter will tell.
     let powered = !matches!(adapter.adapter_state().await, Ok(CentralState::PoweredOff));
     Candidate { info: AdapterInfo { name: name.to_owned(), address }, powered, block: None }
 }

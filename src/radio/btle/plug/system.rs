@@ -1,4 +1,4 @@
-//! A whole system on btleplug alone.
+//! The system interface on btleplug: opening, scanning, connecting.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ struct PlugSystem {
     _feed: AbortOnDropHandle<()>,
 }
 
-/// Opens the adapter that was asked for.
+/// Opens the wanted adapter.
 pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let fault = |fault: PlatformError| open_error(&fault);
     let all = adapters(&manager().await.map_err(fault)?).await.map_err(fault)?;
@@ -48,7 +48,7 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     Ok(Opened { info: chosen.info, shared, system: Arc::new(system) })
 }
 
-/// Looks at what btleplug shows; `wanted` is the adapter that would be opened.
+/// Examines what btleplug reports. `wanted` is the adapter that would be opened.
 pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: "btleplug".to_owned(), ..Diagnosis::default() };
     let mut candidates = Vec::new();
