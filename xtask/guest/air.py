@@ -1,13 +1,15 @@
-"""The virtual air of the real-stack run: a Bluetooth controller for the kernel, and the bulbs of a rig file around it.
+"""The virtual air of the real-stack run: a Bluetooth controller for the kernel, and the bulbs of a rig around it.
 
-Runs in the virtual machine for as long as that is up. Obeys a unix socket: one JSON object a line, one in answer.
+Runs in the virtual machine until that is switched off. Takes requests from a unix socket: a JSON object a line, and a
+JSON object in response.
 
-    {"do": "load", "rig": PATH}     takes the old world down and plays this rig; its bulbs are on the air when it answers
+    {"do": "load", "rig": PATH}     stops the present rig and plays this one; its bulbs advertise from now on
     {"do": "go"}                    the command under test starts now: the rig's events count from here
-    {"do": "state"}                 what every bulb is doing
-    {"do": "stop"}                  takes the world down
+    {"do": "reason", "code": CODE}  sets the HCI reason that the kernel gets when a bulb ends its link
+    {"do": "state"}                 describes every bulb
+    {"do": "stop"}                  stops the rig
 
-An answer has "ok"; a refusal has "error" as well.
+A response has "ok". If that is false, it has "error" too.
 """
 
 from __future__ import annotations
@@ -20,10 +22,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import rig as rigs
-from board import BoardError, Boards
 from bumble.transport.vhci import open_vhci_transport
 from controller import REMOTE_USER_TERMINATED, Air, KernelController
+from server import BulbServer, ServerError
 from world import AirLog, World
 
 logger = logging.getLogger(__name__)
@@ -32,20 +33,20 @@ ADAPTER_ADDRESS = "02:B0:1B:00:00:01"
 
 
 class Control:
-    """What the socket can ask for."""
+    """Handles the requests from the socket."""
 
-    def __init__(self, air: Air, log: Path, boards: Boards) -> None:
+    def __init__(self, air: Air, log: Path, server: BulbServer) -> None:
         self._air = air
-        self._boards = boards
+        self._server = server
         self._log = log
         self._world: World | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One client, until it hangs up."""
+        """Serves a client until it hangs up."""
         while line := await reader.readline():
             try:
                 answer = await self._answer(json.loads(line))
-            except (rigs.RigError, BoardError, ValueError, KeyError) as error:
+            except (ServerError, ValueError, KeyError) as error:
                 answer = {"ok": False, "error": str(error)}
             except Exception as error:
                 logger.exception("control")
@@ -57,11 +58,11 @@ class Control:
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "load":
-                rig = rigs.load(Path(request["rig"]))
                 await self._stop()
+                rig = self._server.ask("load", rig=request["rig"])
                 self._air.reason = REMOTE_USER_TERMINATED
                 logger.info("rig %s", request["rig"])
-                self._world = World(rig, self._air, AirLog(self._log), self._boards)
+                self._world = World(rig, self._air, AirLog(self._log), self._server)
                 await self._world.start()
             case "reason":
                 self._air.reason = request["code"]
@@ -87,11 +88,11 @@ class Control:
 
 
 async def run(arguments: argparse.Namespace) -> None:
-    """Opens the controller, serves the socket, and stays."""
+    """Opens the controller and serves the socket."""
     air = Air()
     transport = await open_vhci_transport(arguments.vhci)
     KernelController(transport.source, transport.sink, air, ADAPTER_ADDRESS)
-    control = Control(air, arguments.log, Boards(arguments.board))
+    control = Control(air, arguments.log, BulbServer(arguments.bulbs))
     arguments.socket.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(control.serve, arguments.socket)
     logger.info("on the air")
@@ -100,18 +101,13 @@ async def run(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """The program."""
+    """Runs the program."""
     parser = argparse.ArgumentParser(description="virtual Bluetooth air")
-    parser.add_argument("--socket", type=Path, required=True, help="where to listen for control")
-    parser.add_argument("--log", type=Path, required=True, help="where the air log of the present rig goes")
-    parser.add_argument("--board", type=Path, required=True, help="the program that plays the lamps themselves")
+    parser.add_argument("--socket", type=Path, required=True, help="the socket for requests")
+    parser.add_argument("--log", type=Path, required=True, help="the air log of the present rig")
+    parser.add_argument("--bulbs", type=Path, required=True, help="the program that plays the bulbs")
     parser.add_argument("--vhci", default="/dev/vhci", help="the kernel's virtual HCI device")
-    parser.add_argument("--check", type=Path, nargs="*", help="only read these rig files")
     arguments = parser.parse_args()
-    if arguments.check is not None:
-        for path in arguments.check:
-            rigs.load(path)
-        return
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     asyncio.run(run(arguments))
 

@@ -1,7 +1,7 @@
-"""bulbctl against other ways to do the same, side by side in the virtual machine. Prints a Markdown table.
+"""Compares bulbctl with other ways to do the same, in the virtual machine. Prints a Markdown table.
 
-Every round runs each of them once, so that whatever else the machine does meets all of them alike. A run counts only if
-the bulb saw its frame.
+Every round runs each of them once, so that the machine's load affects all of them alike. A run counts only if the bulb
+received its frame.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Air:
         self._file = stream.makefile("rw")
 
     def ask(self, **request: str) -> dict:
-        """One request, which is to be granted."""
+        """Sends a request, which must succeed."""
         print(json.dumps(request), file=self._file, flush=True)
         answer = json.loads(self._file.readline())
         if not answer["ok"]:
@@ -42,7 +42,7 @@ class Air:
         return answer
 
     def wait_linked(self, linked: bool) -> None:
-        """Waits until the bulb is connected, or is not."""
+        """Waits until the bulb is connected, or free."""
         deadline = time.monotonic() + 60
         while self.ask(do="state")["bulbs"][0]["connected"] is not linked:
             if time.monotonic() > deadline:
@@ -51,18 +51,18 @@ class Air:
 
     @staticmethod
     def writes() -> int:
-        """How many frames the bulb has seen."""
+        """The number of frames that the bulb has received."""
         log = Path("/run/air.log").read_text().splitlines()
         return sum(1 for line in log if '"event":"write"' in line and FRAME in line)
 
 
 def quiet(*words: str) -> None:
-    """Runs something that is not measured."""
+    """Runs a program without measuring it."""
     subprocess.run(words, check=True, capture_output=True)
 
 
 def timed(air: Air, words: list[str]) -> float:
-    """Seconds from start to end of a command that writes the frame."""
+    """The seconds that a command takes to write the frame."""
     before = air.writes()
     start = time.monotonic()
     run = subprocess.run(words, capture_output=True, text=True, timeout=120)
@@ -75,15 +75,15 @@ def timed(air: Air, words: list[str]) -> float:
 
 
 def main() -> None:
-    """The comparison."""
+    """Runs the comparison."""
     bulbctl = [sys.argv[1], "--adapter", "hci0", "--timeout", "60s"]
     on = [*bulbctl, "on", NAME]
     alone = {
         "Python script with bleak: find by name, connect, write, disconnect": [
             sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME,
         ],
-        f"`bulbctl on {NAME}`: the same, and checks, reads and has it confirmed": on,
-        # It cannot use a link that bluetoothd holds: the kernel lets only one have the ATT channel.
+        f"`bulbctl on {NAME}`: the same, and checks the bulb, reads its state and waits for the confirmation": on,
+        # It cannot share a link with bluetoothd: the kernel has one ATT channel for each link.
         "`gatttool` with a known handle: connects and writes, no more": [
             "gatttool", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
         ],
@@ -93,7 +93,7 @@ def main() -> None:
     air = Air()
     air.ask(do="load", rig=str(RIG))
     quiet(*bulbctl, "status", NAME)
-    # BlueZ forgets a device half a minute after it was heard, unless it is trusted.
+    # BlueZ removes a device 30 s after it was last heard, unless it is trusted.
     quiet(
         "dbus-send", "--system", "--print-reply", "--dest=org.bluez", DEVICE,
         "org.freedesktop.DBus.Properties.Set",

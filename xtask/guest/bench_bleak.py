@@ -1,4 +1,4 @@
-"""What a Python script for the same job looks like: find the bulb by name, connect, write one frame, disconnect."""
+"""The same job as a Python script with bleak: find the bulb by name, connect, write one frame, disconnect."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from bleak import BleakClient, BleakScanner
 
 
 async def main(name: str, frame: bytes) -> None:
-    """Does it."""
+    """Runs the job."""
     device = await BleakScanner.find_device_by_name(name, timeout=30)
     if device is None:
         sys.exit(f"{name} was not found")

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Starts, stops and kills bluetoothd in the virtual machine.
+# Starts, stops or kills bluetoothd in the virtual machine.
 pid=/run/bluetoothd.pid
 log=/run/out/bluetoothd.log
 gone() { while kill -0 "$(cat $pid)" 2>/dev/null; do sleep 0.05; done; }
 case $1 in
 start)
-    # One that has lost the bus ends by itself.
+    # If it has lost the bus, it is about to exit.
     [ ! -e $pid ] || gone
-    # Its end is worth a line: the kernel has been seen to kill it for what a bulb did.
+    # Logs its exit status: a kernel bug can kill it.
     {
         sh -c "echo \$\$ >$pid; exec /usr/libexec/bluetooth/bluetoothd -n"
         echo "bluetoothd ended with $?"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The virtual machine's second stage, on the host's own files: starts D-Bus, bluetoothd and the virtual air, then the job
-# that /run/out/settings names, leaves its exit status in /run/out/status and switches the machine off.
+# The virtual machine's second stage, on the host's files: starts D-Bus, bluetoothd and the virtual air, runs the job in
+# /run/out/job, writes its exit status to /run/out/status, and switches the machine off.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/tmp LANG=C.UTF-8
 . /run/out/settings
@@ -12,13 +12,13 @@ finish() {
     echo "$1" >/run/out/status
     dmesg >/run/out/kernel.log
     sync
-    # The files go before the shell does.
+    # The files disappear before the shell does.
     exec >/dev/null 2>&1
     echo o >/proc/sysrq-trigger
     sleep 60
 }
 wait_for() {
-    # $1 what, $2 seconds, then the command that says whether it is there
+    # $1: name, $2: seconds, then: the command that tests whether it is there
     what=$1 left=$(($2 * 10))
     shift 2
     until "$@" >/dev/null 2>&1; do
@@ -35,16 +35,16 @@ wait_for() {
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
-# Where the kernel shows what its adapters ask for when they connect.
+# The kernel's connection parameters are in here.
 mount -t debugfs debugfs /sys/kernel/debug
-# The host's own pairings are none of ours, and nothing of ours is to last.
+# Hides the host's pairings, and forgets the machine's.
 mount -t tmpfs bluetooth /var/lib/bluetooth
 mkdir -p /run/dbus
 ip link set lo up 2>/dev/null
 phase "host's files"
 
 PYTHONPATH=$PYTHON_PACKAGES PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$GUEST/air.py" \
-    --socket /run/air.sock --log /run/air.log --board "$BOARD" 2>/run/out/air.log &
+    --socket /run/air.sock --log /run/air.log --bulbs "$VIRTUAL_BULBS" 2>/run/out/air.log &
 air=$!
 "$GUEST/bus.sh" start
 "$GUEST/bluetooth.sh" start

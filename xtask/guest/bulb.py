@@ -1,9 +1,8 @@
-"""One virtual bulb: its state, what it answers, what it advertises, and its end of the link."""
+"""One virtual bulb: its advertisements, its GATT table, and its end of the link. The bulb server plays the rest."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import struct
 from typing import Any
 from uuid import UUID
@@ -11,254 +10,184 @@ from uuid import UUID
 from bumble import att, core, hci, ll
 
 import gatt
-from board import Boards
 from controller import Advert, Air
-from defect import Firmware
-from rig import BulbSpec, Characteristic, Service, Station, Verdict
 from security import Security
+from server import BulbServer, Fault
 
-# What the kernel asks for, and a link that is silent for so long is lost: seconds.
+# The supervision timeout that the kernel asks for, in seconds.
 _SUPERVISION_TIMEOUT = 0.42
 _KEY_MISSING = 0x06
-# So many keep-alives that do not come are too many.
-_PATIENCE = 5
+# The most bytes in an advertisement or a scan response.
 _LIMIT = 31
-_DEVICE = {"manufacturer": "2a29", "model": "2a24", "firmware": "2a26", "hardware": "2a27", "serial": "2a25"}
 
 
-def hci_address(station: Station) -> hci.Address:
-    """A station's address with its type."""
+def hci_address(spec: dict[str, Any]) -> hci.Address:
+    """A device's address with its type."""
     kinds = hci.Address
-    kind = kinds.PUBLIC_DEVICE_ADDRESS if station.address_type == "public" else kinds.RANDOM_DEVICE_ADDRESS
-    return hci.Address(station.address, kind)
+    kind = kinds.PUBLIC_DEVICE_ADDRESS if spec["address_type"] == "public" else kinds.RANDOM_DEVICE_ADDRESS
+    return hci.Address(spec["address"], kind)
 
 
 def _element(kind: int, data: bytes) -> bytes:
     return bytes([len(data) + 1, kind]) + data
 
 
-def _key(uuid: str) -> bytes:
-    """A UUID as it is sent."""
+def _uuid_bytes(uuid: str) -> bytes:
+    """A UUID in the byte order of the link."""
     return bytes.fromhex(uuid)[::-1]
 
 
-def _little_things(station: Station) -> list[bytes]:
-    """Services and manufacturer data, each as it is sent."""
+def _services_and_manufacturer(sent: dict[str, Any]) -> bytes:
     types = core.AdvertisingData.Type
-    elements = []
-    for size, kind in (
+    elements = b""
+    for digits, kind in (
         (4, types.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS),
         (32, types.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS),
     ):
-        uuids = [_key(uuid) for uuid in station.advertises or [] if len(uuid) == size]
+        uuids = [_uuid_bytes(uuid) for uuid in sent["services"] if len(uuid) == digits]
         if uuids:
-            elements.append(_element(kind, b"".join(uuids)))
-    if station.manufacturer:
-        company, payload = station.manufacturer
-        elements.append(_element(types.MANUFACTURER_SPECIFIC_DATA, company.to_bytes(2, "little") + payload))
+            elements += _element(kind, b"".join(uuids))
+    for company, data in sent["manufacturer"]:
+        elements += _element(
+            types.MANUFACTURER_SPECIFIC_DATA, company.to_bytes(2, "little") + bytes.fromhex(data)
+        )
     return elements
 
 
-def advert(station: Station, *, connectable: bool) -> Advert:
-    """What a station sends. What does not fit beside the rest moves to the scan response: service data, then the name."""
+def build_advert(spec: dict[str, Any], name: str | None, sent: dict[str, Any], *, connectable: bool) -> Advert:
+    """Builds an advertisement. What does not fit moves to the scan response: first service data, then the name."""
     types = core.AdvertisingData.Type
-    data = b"".join(_little_things(station))
+    data = _services_and_manufacturer(sent)
     flags = _element(types.FLAGS, bytes([0x06]))
-    # Some lamps fill all of it with manufacturer data.
+    # The manufacturer data of some families leaves no room for flags.
     if len(flags) + len(data) <= _LIMIT:
         data = flags + data
     response = b""
-    if station.service_data:
-        service, payload = station.service_data
+    for service, payload in sent["service_data"]:
         short = len(service) == 4
         kind = types.SERVICE_DATA_16_BIT_UUID if short else types.SERVICE_DATA_128_BIT_UUID
-        element = _element(kind, _key(service) + payload)
+        element = _element(kind, _uuid_bytes(service) + bytes.fromhex(payload))
         if len(data) + len(element) <= _LIMIT:
             data += element
         else:
-            response = element
-    if station.name is not None:
-        name = station.name.encode()
-        whole = _element(types.COMPLETE_LOCAL_NAME, name)
-        if station.name_in == "advertisement" and len(data) + len(whole) <= _LIMIT:
+            response += element
+    if name is not None:
+        text = name.encode()
+        whole = _element(types.COMPLETE_LOCAL_NAME, text)
+        if not spec["name_in_response"] and len(data) + len(whole) <= _LIMIT:
             data += whole
         elif len(response) + len(whole) <= _LIMIT:
             response += whole
         else:
-            response += _element(types.SHORTENED_LOCAL_NAME, name[: _LIMIT - len(response) - 2])
+            response += _element(types.SHORTENED_LOCAL_NAME, text[: _LIMIT - len(response) - 2])
     if len(data) > _LIMIT or len(response) > _LIMIT:
-        raise ValueError(f"{station.address}: what it advertises does not fit into {_LIMIT} bytes")
-    return Advert(hci_address(station), connectable, data, response, station.rssi)
+        raise ValueError(f"{spec['address']}: its advertisement does not fit into {_LIMIT} bytes")
+    return Advert(hci_address(spec), connectable, data, response, spec["rssi"])
 
 
 class Bulb:
-    """A bulb, with its faults. What it makes of commands and what it tells is its board's."""
+    """A bulb on the air. `number` is its number at the bulb server, `spec` the server's description."""
 
-    def __init__(self, spec: BulbSpec, air: Air, log: Any, boards: Boards) -> None:
+    def __init__(self, number: int, spec: dict[str, Any], air: Air, log: Any, server: BulbServer) -> None:
         self.spec = spec
-        self.address = hci_address(spec.station)
-        self.battery = spec.battery
-        self.present = True
+        self.address = hci_address(spec)
         self.connected = False
+        self._number = number
         self._air = air
         self._log = log
+        self._server = server
+        self._name: str | None = spec["name"]
+        self._vanished = False
+        # The kernel's present attempt to connect, and the fault that acts at it.
         self._attempt: object | None = None
-        self._attempt_verdict = Verdict()
+        self._attempt_fault: Fault | None = None
         self._attempt_since = 0.0
-        self._level: Any = None
-        self._silence: asyncio.TimerHandle | None = None
-        table = None
-        if spec.services is not None:
-            table = [(service.uuid, own.uuid) for service in spec.services for own in service.characteristics]
-        self._board = boards.new(spec.profile, spec.folder, table, spec.state)
-        self.firmware = Firmware(spec.defects)
-        self._idle_drop = spec.idle_drop
-        if self._idle_drop is None and self._board.keep_alive is not None:
-            self._idle_drop = _PATIENCE * self._board.keep_alive
-        # The rig's own words go before the profile's example.
-        self._said = dataclasses.replace(spec.station)
-        if self._said.name is None:
-            self._said.name = self._board.name
-        self._characteristics: dict[str, Any] = {}
-        self._needs_bonding = self._board.needs_bonding if spec.needs_bonding is None else spec.needs_bonding
-        self._security = Security(self, spec.pairing)
-        self._server = gatt.Server(self, spec.mtu)
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._security = Security(self, spec["pairing"])
+        self._gatt = gatt.Server(self, spec["mtu"])
+        # In the order of the rig's table: their numbers at the bulb server.
+        self._characteristics: list[Any] = []
+        self._battery_level: int | None = None
         self._build()
-        self.advert = self._advert()
+        self.advert = self._build_advert()
         air.peers[self.address] = self
 
-    def _advert(self) -> Advert:
-        """What it advertises in its present state."""
-        told = self._board.advert()
-        station = dataclasses.replace(self._said)
-        if station.advertises is None:
-            station.advertises = told.services
-        if station.manufacturer is None:
-            station.manufacturer = told.manufacturer
-        if station.service_data is None:
-            station.service_data = told.service_data
-        return advert(station, connectable=True)
+    def _ask(self, do: str, **request: Any) -> dict[str, Any]:
+        return self._server.ask(do, bulb=self._number, **request)
+
+    def _build_advert(self) -> Advert:
+        return build_advert(self.spec, self._name, self._ask("advert"), connectable=True)
 
     # --- the GATT table
 
     def _build(self) -> None:
-        name = (self._said.name or "").encode()
-        self._server.offer(
-            gatt.table(
-                "1800",
-                [("2a00", ["read"], lambda: name, None), ("2a01", ["read"], lambda: b"\0\0", None)],
-            ),
-            own=False,
-        )
-        self._server.offer(gatt.table("1801", [("2a05", ["indicate"], lambda: b"", None)]), own=False)
-        for service in self._services():
-            self._build_service(service)
-        if self.battery is not None:
-            battery = gatt.table(
-                "180f", [("2a19", ["read", "notify"], lambda: bytes([self.battery or 0]), None)]
-            )
-            self._server.offer(battery)
-            self._level = battery.characteristics[0]
-        device = dict(self.spec.device)
-        if not device and self._board.manufacturer_name is not None:
-            device = {"manufacturer": self._board.manufacturer_name}
-        if device:
-            fields = [
-                (_DEVICE[key], ["read"], (lambda text=text: text.encode()), None)
-                for key, text in device.items()
+        name = (self._name or "").encode()
+        generic_access = [("2a00", ["read"], lambda: name, None), ("2a01", ["read"], lambda: b"\0\0", None)]
+        self._gatt.offer(gatt.table("1800", generic_access), own=False)
+        self._gatt.offer(gatt.table("1801", [("2a05", ["indicate"], lambda: b"", None)]), own=False)
+        for service in self.spec["services"]:
+            first = len(self._characteristics)
+            entries = [
+                (entry["uuid"], entry["properties"], *self._access(first + number))
+                for number, entry in enumerate(service["characteristics"])
             ]
-            self._server.offer(gatt.table("180a", fields))
+            made = gatt.table(service["uuid"], entries)
+            self._gatt.offer(made)
+            for entry, characteristic in zip(service["characteristics"], made.characteristics, strict=True):
+                if (service["uuid"], entry["uuid"]) == ("180f", "2a19"):
+                    self._battery_level = len(self._characteristics)
+                if entry["requires_bond"]:
+                    self._gatt.close(characteristic)
+                self._characteristics.append(characteristic)
 
-    def _services(self) -> list[Service]:
-        """The rig's services, or the profile's."""
-        if self.spec.services is not None:
-            return self.spec.services
-        services: dict[str, Service] = {}
-        for service, uuid, properties in self._board.table:
-            made = services.setdefault(service, Service(service, []))
-            made.characteristics.append(Characteristic(uuid, properties))
-        return list(services.values())
-
-    def _build_service(self, service: Service) -> None:
-        entries = []
-        places = []
-        for characteristic in service.characteristics:
-            place = self._board.place(service.uuid, characteristic.uuid)
-            # The second of its UUID plays no role.
-            plain = place in places or place in self._characteristics
-            places.append(place)
-            read, write = self._plain(characteristic) if plain else self._access(place, characteristic)
-            entries.append((characteristic.uuid, characteristic.properties, read, write))
-        made = gatt.table(service.uuid, entries)
-        self._server.offer(made)
-        for place, characteristic in zip(places, made.characteristics, strict=True):
-            self._characteristics.setdefault(place, characteristic)
-            if self._needs_bonding and self._board.has_role(place):
-                self._server.close(characteristic)
-
-    def _plain(self, characteristic: Characteristic) -> tuple[Any, Any]:
-        def write(value: bytes) -> None:
-            characteristic.value = value
-
-        return lambda: characteristic.value, write
-
-    def _access(self, place: str, characteristic: Characteristic) -> tuple[Any, Any]:
-        def read() -> bytes:
-            told = self._board.read(place)
-            return characteristic.value if told is None else self.firmware.mar(told)
+    def _access(self, number: int) -> tuple[Any, Any]:
+        """The functions that read and write a characteristic."""
 
         def write(value: bytes) -> None:
-            if self.firmware.is_busy():
-                return
-            value = self.firmware.bend(value)
-            # Asking counts in some families.
-            before = next((told for _, told in self._board.tell("change")), None) if self.spec.defects else None
-            done = self._board.write(place, value)
-            if done.att is not None:
-                if self.firmware.has("hangs-up-on-malformed"):
-                    self.drop()
-                raise att.ATT_Error(done.att)
-            if done.kept:
-                characteristic.value = value
-            if done.occasion is not None:
-                changes = self.firmware.carried_out(before, value)
-                if changes:
-                    self._board.set(changes)
-                asyncio.get_running_loop().call_later(self.spec.status_latency, self._tell, done.occasion)
-                self.advert = self._advert()
+            response = self._ask("write", characteristic=number, hex=value.hex())
+            if response["hangs_up"]:
+                self.drop()
+            if response["att"] is not None:
+                raise att.ATT_Error(response["att"])
+            if response["occasion"] is not None:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self.spec["status_latency"], self._notify, response["occasion"])
+                self.advert = self._build_advert()
 
-        return read, write
+        return lambda: self._read(number), write
+
+    def _read(self, number: int) -> bytes:
+        return bytes.fromhex(self._ask("read", characteristic=number)["hex"])
 
     # --- what it does
 
-    def _tell(self, occasion: str | int) -> None:
-        if not self.connected or self.firmware.is_mute():
-            return
-        for place, value in self._board.tell(occasion):
-            if place in self._characteristics:
-                self._server.announce(self._characteristics[place], self.firmware.mar(value))
+    def _notify(self, occasion: str | int) -> None:
+        """Sends the notifications of an occasion: `command`, `change`, or the number of a question."""
+        if self.connected:
+            for number, value in self._ask("notifications", occasion=occasion)["notifications"]:
+                self._gatt.announce(self._characteristics[number], bytes.fromhex(value))
 
-    def set(self, state: dict[str, Any]) -> None:
-        """Somebody else changes it."""
-        self._board.set(state)
-        self.advert = self._advert()
-        self._tell("change")
+    def changed(self) -> None:
+        """Someone else has changed its state."""
+        self.advert = self._build_advert()
+        self._notify("change")
 
     async def drain(self) -> None:
-        """Loses a percent of battery each so long."""
-        while self.battery and self.spec.battery_drain:
-            await asyncio.sleep(self.spec.battery_drain)
-            self.battery -= 1
-            self._server.announce(self._level, bytes([self.battery]))
+        """Sends the battery level each time that it drops, down to 0."""
+        level = None
+        while self._battery_level is not None and level != b"\0":
+            await asyncio.sleep(self.spec["battery_drain"])
+            level = self._read(self._battery_level)
+            self._gatt.announce(self._characteristics[self._battery_level], level)
 
     def rename(self, name: str) -> None:
         """Advertises another name."""
-        self._said.name = name
-        self.advert = self._advert()
+        self._name = name
+        self.advert = self._build_advert()
 
     def vanish(self) -> None:
-        """Is not heard any more, on its link neither: the kernel is told so by its controller, after the supervision time-out."""
-        self.present = False
+        """Goes out of range. The controller tells the kernel of a lost link after the supervision timeout."""
+        self._vanished = True
         if self.connected:
             self._disconnected("bulb")
             loop = asyncio.get_running_loop()
@@ -267,37 +196,43 @@ class Bulb:
 
     def appear(self) -> None:
         """Advertises again."""
-        self.present = True
+        self._vanished = False
 
     @property
     def advertising(self) -> bool:
-        """Whether it can be heard now: a connected bulb cannot."""
-        return self.present and not self.connected
+        """Whether it advertises now: a connected bulb does not."""
+        return not self._vanished and not self.connected
+
+    def stop(self) -> None:
+        """Takes it off the air for good."""
+        self._vanished = True
+        self.drop()
+        self._air.peers.pop(self.address, None)
 
     # --- its end of the link
 
     def accepts_connection(self) -> bool:
-        """Whether it answers the kernel's connection request, by its faults."""
+        """Whether it answers the kernel's connection request now."""
         now = asyncio.get_running_loop().time()
         attempt = self._air.central.connecting_to(self.address)
         if attempt is not self._attempt:
             self._attempt = attempt
-            self._attempt_verdict = self.strike("connect", None)
+            self._attempt_fault = self.trigger_fault("connect", None)
             self._attempt_since = now
-        verdict = self._attempt_verdict
-        late = now >= self._attempt_since + verdict.seconds
-        return self.advertising and late and not verdict.does("silent")
+        fault = self._attempt_fault
+        delay = fault.seconds if fault else 0.0
+        silent = fault is not None and fault.do == "silent"
+        return self.advertising and now >= self._attempt_since + delay and not silent
 
     def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
         self.connected = True
         self._security.connect(central)
-        self._server.connect(doomed=self._attempt_verdict.does("drop"))
+        self._gatt.connect(drops=self._attempt_fault is not None and self._attempt_fault.do == "drop")
         self._attempt = None
-        self.firmware.connected()
-        self._board.connect()
+        self._ask("connect")
         self.note("connect")
-        self.spoken()
+        self.on_activity()
 
     def on_terminated(self) -> None:
         """The kernel has ended the link."""
@@ -312,42 +247,41 @@ class Bulb:
     def _disconnected(self, by: str) -> None:
         if self.connected:
             self.connected = False
-            if self._silence is not None:
-                self._silence.cancel()
-            self._server.disconnect()
+            if self._idle_timer is not None:
+                self._idle_timer.cancel()
+            self._gatt.disconnect()
             self._security.disconnect()
             self.note("disconnect", by=by)
-            if self.firmware.has("forgets-on-disconnect"):
-                self._board.set({"power": False, **self.spec.state})
+            self._ask("disconnect")
 
-    def spoken(self) -> None:
-        """Something is written, or the link came up: what keeps it alive, where the bulb wants that."""
-        if self._silence is not None:
-            self._silence.cancel()
-        if self._idle_drop is not None:
-            self._silence = asyncio.get_running_loop().call_later(self._idle_drop, self.drop)
+    def on_activity(self) -> None:
+        """Something was written, or the link came up: the idle time starts from here."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if self.spec["idle_drop"] is not None:
+            self._idle_timer = asyncio.get_running_loop().call_later(self.spec["idle_drop"], self.drop)
 
     def on_encryption(self, request: ll.EncReq) -> None:
         """The kernel encrypts the link."""
         if not self.connected:
             return
-        answer: ll.ControlPdu = ll.StartEncRsp()
+        response: ll.ControlPdu = ll.StartEncRsp()
         if not self._security.encrypt(request.ltk, request.rand, request.ediv):
-            answer = ll.RejectExtInd(ll.ControlPdu.Opcode.LL_ENC_REQ, _KEY_MISSING)
-        self._air.central.on_ll_control_pdu(self.address, answer)
+            response = ll.RejectExtInd(ll.ControlPdu.Opcode.LL_ENC_REQ, _KEY_MISSING)
+        self._air.central.on_ll_control_pdu(self.address, response)
 
-    def secure(self, pdu: bytes) -> None:
-        """The kernel's Security Manager says something."""
+    def on_smp(self, pdu: bytes) -> None:
+        """Handles a packet of the kernel's Security Manager."""
         self._security.on_pdu(pdu)
 
     def is_open(self) -> bool:
-        """Whether it lets the kernel at what is closed to strangers."""
+        """Whether the kernel may use characteristics that require a bond."""
         return self._security.is_encrypted
 
     def on_pdu(self, pdu: bytes) -> None:
-        """A packet from the kernel."""
+        """Handles a packet from the kernel."""
         if self.connected:
-            self._server.on_packet(pdu)
+            self._gatt.on_packet(pdu)
 
     def send_l2cap(self, channel: int, payload: bytes) -> None:
         """Frames a packet and sends it."""
@@ -358,24 +292,20 @@ class Bulb:
         if self.connected:
             self._air.central.deliver(self.address, pdu)
 
-    def strike(self, point: str, characteristic: str | None) -> Verdict:
-        """What the faults do at this point now: the first one that has any of its count left acts, alone."""
-        for fault in self.spec.faults:
-            if fault.on == point and fault.strikes(characteristic):
-                return Verdict(seconds=fault.seconds) if fault.do == "delay" else Verdict(act=fault)
-        return Verdict()
+    def trigger_fault(self, on: str, characteristic: int | None) -> Fault | None:
+        """Finds the fault that acts at this operation now."""
+        return self._server.trigger_fault(self._number, on, characteristic)
 
     def note(self, event: str, **more: str) -> None:
-        """Writes to the air log, which has long UUIDs with dashes."""
+        """Writes to the air log, which has dashes in long UUIDs."""
         if len(uuid := more.get("characteristic", "")) == 32:
             more["characteristic"] = str(UUID(uuid))
-        self._log.write(self.spec.station.address, event, **more)
+        self._log.write(self.spec["address"], event, **more)
 
     def describe(self) -> dict[str, Any]:
-        """What the control socket tells about it."""
+        """Describes it for the control socket."""
         return {
-            "address": self.spec.station.address,
-            "battery": self.battery,
+            "address": self.spec["address"],
             "connected": self.connected,
             "asked": self._air.central.connecting_to(self.address) is not None,
             "advertising": self.advertising,

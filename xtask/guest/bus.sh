@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts and kills the system bus in the virtual machine.
+# Starts or kills the system bus in the virtual machine.
 pid=/run/dbus.pid
 case $1 in
 start) dbus-daemon --system --fork --nopidfile --print-pid >$pid ;;

@@ -1,5 +1,5 @@
-"""Makes the captures of fixtures/captures in the virtual machine: what btmon writes while bulbctl drives the lamps of the rig
-there, and beside each the air log of the same run, which says what the lamps got and sent.
+"""Makes the captures of fixtures/captures in the virtual machine: btmon's output while bulbctl drives the bulbs of a rig, and
+the air log of the same run, with the frames that the bulbs received and sent.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AIR_LOG = Path("/run/air.log")
 BASE = "Light-Capture"
 ELK = "C4:5C:00:00:20:02"
 
-# From the first scan on: everything that a decoder wants is in it.
+# From the first scan on: has everything that a decoder needs.
 WHOLE = [
     # Long enough to hear the headphones, which advertise every two seconds.
     ["scan", "--any", "--timeout", "8s"],
@@ -31,12 +31,12 @@ WHOLE = [
     ["set", ELK, "--color", "0000ff"],
     ["off", BASE],
 ]
-# With a link that was up before: no connection, no discovery, no advertisement.
+# With a link that is up already: no connection, no discovery, no advertisement.
 LATE = [["set", BASE, "--color", "00ff00"], ["off", BASE], ["status", BASE]]
 
 
 def run(words: list[str], *, may_fail: bool = False) -> None:
-    """A command, whose output is passed on."""
+    """Runs a command and passes on its output."""
     print("$ bulbctl", *words, flush=True)
     if "--timeout" not in words:
         words = [*words, "--timeout", "60s"]
@@ -47,26 +47,26 @@ def run(words: list[str], *, may_fail: bool = False) -> None:
 
 
 class Capture:
-    """btmon, for as long as a block lasts."""
+    """Runs btmon for the length of a block."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        # Not straight to the shared folder, where each write takes its time.
+        # Not in the shared folder, where writes are slow.
         self._file = Path("/tmp") / f"{name}.btsnoop"
 
     def __enter__(self) -> None:
-        # What was before is not in the capture.
+        # Lines before this are not of the capture.
         self._logged = AIR_LOG.stat().st_size
         self._btmon = subprocess.Popen(["btmon", "-w", str(self._file)], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
-        # It writes what adapters there are as soon as it listens.
+        # It lists the adapters as soon as it listens.
         while not self._file.exists() or self._file.stat().st_size <= 16:
             if time.monotonic() > deadline:
                 sys.exit("btmon writes nothing")
             time.sleep(0.1)
 
     def __exit__(self, *_: object) -> None:
-        # What is on its way to btmon yet.
+        # Wait for packets on their way to btmon.
         time.sleep(1)
         self._btmon.send_signal(signal.SIGINT)
         self._btmon.wait(30)
@@ -76,7 +76,7 @@ class Capture:
 
 
 def main() -> None:
-    """Both captures."""
+    """Makes both captures."""
     air = Air()
     air.ask(do="load", rig=str(FOLDER / "session.toml"))
     with Capture("whole"):

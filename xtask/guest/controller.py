@@ -1,6 +1,6 @@
-"""The kernel's Bluetooth controller, and the air between it and the bulbs.
+"""The kernel's Bluetooth controller, and the connection between it and the bulbs.
 
-Bumble plays the controller. Where it differs from a real one in a way that the kernel minds, this module sets it right.
+Bumble plays the controller. This module corrects the differences from a real one that matter to the kernel.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from bumble.link import LocalLink
 
 logger = logging.getLogger(__name__)
 
-# What a real receiver adds to the signal strength. BlueZ tells nobody about a report that changes nothing, so a
-# perfectly steady signal would look like silence.
-_WOBBLE = (0, 1, 0, -1)
+# Noise on the RSSI. BlueZ does not report an advertisement that changes nothing, so a steady signal would look like
+# silence.
+_RSSI_NOISE = (0, 1, 0, -1)
 
 
-# Why a bulb ends its link, where nothing else is said.
+# The default HCI reason of a bulb that ends its link.
 REMOTE_USER_TERMINATED = hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
 
 
 @dataclass
 class Advert:
-    """What one station sends: advertisement and scan response, at most 31 bytes each."""
+    """A device's advertisement and scan response, at most 31 bytes each."""
 
     address: hci.Address
     connectable: bool
@@ -44,7 +44,7 @@ class Peer(Protocol):
     address: hci.Address
 
     def accepts_connection(self) -> bool:
-        """Whether it answers a connection request that the kernel sends just now."""
+        """Whether it answers the kernel's connection request now."""
 
     def on_connected(self, central: hci.Address) -> None:
         """The kernel has connected."""
@@ -53,21 +53,21 @@ class Peer(Protocol):
         """The kernel has ended the link."""
 
     def on_pdu(self, pdu: bytes) -> None:
-        """A whole L2CAP packet came."""
+        """Handles a whole L2CAP packet."""
 
     def on_encryption(self, request: ll.EncReq) -> None:
         """The kernel encrypts the link."""
 
 
 class Air(LocalLink):
-    """Carries everything between the one central (the kernel) and the peers."""
+    """Carries packets between the only central, the kernel, and its peers."""
 
     central: KernelController
 
     def __init__(self) -> None:
         super().__init__()
         self.peers: dict[hci.Address, Peer] = {}
-        # The reason that the kernel is told when a bulb ends its link.
+        # The HCI reason that the kernel gets when a bulb ends its link.
         self.reason: int = REMOTE_USER_TERMINATED
 
     def add_controller(self, controller: Controller) -> None:
@@ -75,8 +75,8 @@ class Air(LocalLink):
         assert isinstance(controller, KernelController)
         self.central = controller
 
-    # Bumble names the sender by its random address here, although the kernel connects from the public one. The peers
-    # know one central only, so that the name is not needed at all.
+    # Bumble gives the sender's random address here, although the kernel connects from its public address. The peers
+    # ignore the address, because there is only one central.
     def send_acl_data(
         self,
         sender_controller: Controller,
@@ -111,28 +111,28 @@ class Air(LocalLink):
 
 
 class KernelController(Controller):
-    """What the kernel takes for its Bluetooth adapter."""
+    """The kernel's Bluetooth adapter."""
 
     def __init__(self, source, sink, air: Air, address: str) -> None:
         super().__init__("hci0", host_source=source, host_sink=sink, link=air, public_address=address)
-        # Offered, yet connections would be reported with the plain event: the kernel waits for the enhanced one then.
-        # No peer speaks anything beyond legacy advertising either.
+        # With these features, the kernel would wait for the enhanced connection event, which Bumble does not send.
+        # The peers use legacy advertising only.
         self.le_features &= ~(
             hci.LeFeatureMask.LL_PRIVACY
             | hci.LeFeatureMask.LE_EXTENDED_ADVERTISING
             | hci.LeFeatureMask.LE_PERIODIC_ADVERTISING
         )
-        self._wobble = itertools.cycle(_WOBBLE)
+        self._rssi_noise = itertools.cycle(_RSSI_NOISE)
 
-    # Bumble formats every packet for the debug log, wanted or not: too much for an emulated processor.
+    # Bumble formats every packet for its debug log even if that is off, which is too slow on an emulated processor.
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         if self.host:
             asyncio.get_running_loop().call_soon(self.host.on_packet, bytes(packet))
 
     def hear(self, advert: Advert) -> None:
-        """A station advertises: reports it if the kernel scans, connects if it waits for this one."""
+        """A device advertises: reports it if the kernel scans, and connects if the kernel waits for it."""
         if self.le_scan_enable:
-            rssi = max(-127, min(20, advert.rssi + next(self._wobble)))
+            rssi = max(-127, min(20, advert.rssi + next(self._rssi_noise)))
             kinds = hci.HCI_LE_Advertising_Report_Event.EventType
             kind = kinds.ADV_IND if advert.connectable else kinds.ADV_SCAN_IND
             self._report(kind, advert.address, advert.data, rssi)
@@ -151,7 +151,7 @@ class KernelController(Controller):
         self.send_hci_packet(hci.HCI_LE_Advertising_Report_Event([report]))
 
     def deliver(self, sender: hci.Address, pdu: bytes) -> None:
-        """An L2CAP packet from a peer."""
+        """Handles an L2CAP packet from a peer."""
         self.on_link_acl_data(sender, PhysicalTransport.LE, pdu)
 
     def on_peer_terminated(self, sender: hci.Address, reason: int) -> None:
@@ -160,12 +160,11 @@ class KernelController(Controller):
             self.on_le_disconnected(connection, reason)
 
     def connecting_to(self, address: hci.Address) -> object | None:
-        """The kernel's present attempt to connect to this one; another object each time."""
+        """The kernel's present attempt to connect to this address: a new object for each attempt."""
         pending = self.pending_le_connection
         return pending if pending and pending.peer_address == address else None
 
-    # A link that was ended from the other side a moment ago: Bumble says "pending" and nothing more, so that the kernel
-    # waits for ever.
+    # For a link that the peer has just ended, Bumble responds "pending" and nothing more, and the kernel waits for ever.
     def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
         if self.find_connection_by_handle(command.connection_handle) is None:
             self._send_hci_command_status(
@@ -174,7 +173,7 @@ class KernelController(Controller):
             return
         super().on_hci_disconnect_command(command)
 
-    # Bumble says "done" and goes on connecting.
+    # Bumble responds "success" and goes on connecting.
     def on_hci_le_create_connection_cancel_command(
         self, command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
@@ -201,8 +200,7 @@ class KernelController(Controller):
             )
         )
 
-    # Bumble keeps scanning, connecting and every link through a reset, which is what the kernel does to an adapter that
-    # is switched off and on.
+    # The kernel resets an adapter that is switched off and on. Bumble does not end scans, connects and links then.
     def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
         self.le_scan_enable = False
         self.pending_le_connection = None

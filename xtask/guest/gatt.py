@@ -1,4 +1,4 @@
-"""The bulb's end of a link: L2CAP just as far as ATT needs it, and Bumble's GATT server with faults put before it."""
+"""The bulb's end of a link: as much of L2CAP as ATT needs, and Bumble's GATT server behind the faults of the rig."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bumble import att, gatt, gatt_server
 
-from rig import Fault, Verdict
+from server import Fault
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _WRITES = (att.ATT_Write_Request, att.ATT_Write_Command)
 
 
 class Host(Protocol):
-    """What the server needs of the bulb that it serves."""
+    """What the server needs from its bulb."""
 
     def send_packet(self, pdu: bytes) -> None:
         """Sends an L2CAP packet to the central."""
@@ -35,24 +35,24 @@ class Host(Protocol):
     def drop(self) -> None:
         """Ends the link."""
 
-    def spoken(self) -> None:
-        """Something is written."""
+    def on_activity(self) -> None:
+        """Something was written: the link is not idle."""
 
-    def secure(self, pdu: bytes) -> None:
-        """The central's Security Manager says something."""
+    def on_smp(self, pdu: bytes) -> None:
+        """Handles a packet of the central's Security Manager."""
 
     def is_open(self) -> bool:
-        """Whether it lets the central at what is closed."""
+        """Whether the central may use characteristics that require a bond."""
 
-    def strike(self, point: str, characteristic: str | None) -> Verdict:
-        """What the faults do at this point now."""
+    def trigger_fault(self, on: str, characteristic: int | None) -> Fault | None:
+        """Finds the fault that acts at this operation now."""
 
     def note(self, event: str, **more: str) -> None:
         """Writes to the air log."""
 
 
 class Bearer:
-    """The ATT channel of one link, as Bumble's server sees it."""
+    """The ATT channel of a link, as Bumble's server uses it."""
 
     handle = 1
     encryption = 0
@@ -60,16 +60,17 @@ class Bearer:
 
     def __init__(self) -> None:
         self.att_mtu = att.ATT_DEFAULT_MTU
-        self.discovery: Verdict | None = None
-        self.doomed = False
+        self.discovered = False
+        self.discovery_fault: Fault | None = None
+        self.drops = False
 
     def on_att_mtu_update(self, mtu: int) -> None:
-        """Both sides have said how much they take."""
+        """Sets the MTU that both sides agreed on."""
         self.att_mtu = mtu
 
 
 def short(uuid: object) -> str:
-    """A UUID as the air log writes it: 4 hex digits where it has a 16-bit number."""
+    """A UUID as in the air log: 4 hex digits if it has a 16-bit number."""
     text = uuid.to_hex_str().lower()  # type: ignore[attr-defined]
     if len(text) == 32 and text.startswith("0000") and text.endswith("00001000800000805f9b34fb"):
         return text[4:8]
@@ -77,7 +78,7 @@ def short(uuid: object) -> str:
 
 
 class Server(gatt_server.Server):
-    """Bumble's GATT server, of which each request passes the faults first."""
+    """Bumble's GATT server. Each request meets the faults first."""
 
     def __init__(self, host: Host, mtu: int) -> None:
         super().__init__(self)  # type: ignore[arg-type]
@@ -86,10 +87,12 @@ class Server(gatt_server.Server):
         self.bearer: Bearer | None = None
         self._values: dict[int, gatt.Characteristic] = {}
         self._subscriptions: dict[int, gatt.Characteristic] = {}
+        # The characteristics' numbers in the rig, by handle.
+        self._numbers: dict[int, int] = {}
         self._closed: set[int] = set()
 
     def offer(self, service: gatt.Service, *, own: bool = True) -> None:
-        """Adds a service. Faults and log know the bulb's own ones only, not those that every device has."""
+        """Adds a service. With `own`, it is one of the rig, which faults and the air log are about."""
         first = len(self.attributes)
         self.add_service(service)
         if not own:
@@ -99,31 +102,32 @@ class Server(gatt_server.Server):
             if isinstance(attribute, gatt.Characteristic):
                 last = attribute
                 self._values[attribute.handle] = attribute
+                self._numbers[attribute.handle] = len(self._numbers)
             elif last and attribute.type == gatt.GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR:
                 self._subscriptions[attribute.handle] = last
 
     def close(self, characteristic: gatt.Characteristic) -> None:
-        """Lets nobody at a characteristic whom the bulb has no bond with."""
+        """Closes a characteristic to centrals without a bond."""
         self._closed.add(characteristic.handle)
 
-    def connect(self, *, doomed: bool) -> None:
-        """A link came up; one that is doomed will be dropped before it is of any use."""
+    def connect(self, *, drops: bool) -> None:
+        """A link came up. With `drops`, the bulb ends it before it is of any use."""
         self.bearer = Bearer()
-        self.bearer.doomed = doomed
+        self.bearer.drops = drops
 
     def disconnect(self) -> None:
-        """The link is gone, and with it all subscriptions."""
+        """The link is down. All subscriptions end."""
         if self.bearer is not None:
             self.on_disconnection(self.bearer)
         self.bearer = None
 
-    # Bumble's server calls its device for this.
+    # Bumble's server calls this method of its device.
     def send_l2cap_pdu(self, _handle: int, channel: int, pdu: bytes) -> None:
         """Frames a packet and sends it."""
         self._host.send_packet(struct.pack("<HH", len(pdu), channel) + pdu)
 
     def on_packet(self, packet: bytes) -> None:
-        """An L2CAP packet from the central."""
+        """Handles an L2CAP packet from the central."""
         if self.bearer is None or len(packet) < 4:
             return
         _, channel = struct.unpack_from("<HH", packet)
@@ -131,32 +135,32 @@ class Server(gatt_server.Server):
         if channel == _ATT:
             self._on_request(self.bearer, att.ATT_PDU.from_bytes(payload))
         elif channel == _SMP:
-            self._host.secure(payload)
+            self._host.on_smp(payload)
 
     def _on_request(self, bearer: Bearer, pdu: att.ATT_PDU) -> None:
-        # Not any sooner. Kernel 6.1 frees a channel twice when bluetoothd closes the socket of a link that ended before
-        # the MTU was exchanged ("kernel BUG" in hci_chan_del), which kills bluetoothd; and it passes over a Connection
-        # Complete that tells of a failure, and waits for 40 s.
-        if bearer.doomed and not isinstance(pdu, att.ATT_Exchange_MTU_Request):
+        # No sooner: if a link ends before the MTU was exchanged, kernel 6.1 frees a channel twice when bluetoothd
+        # closes the socket ("kernel BUG" in hci_chan_del), which kills bluetoothd. A Connection Complete event with an
+        # error does not help either: the kernel ignores it and waits for 40 s.
+        if bearer.drops and not isinstance(pdu, att.ATT_Exchange_MTU_Request):
             return self._host.drop()
         point, characteristic = self._locate(pdu)
         if point == "discover":
-            # One discovery a link, of however many requests.
-            if bearer.discovery is None:
-                bearer.discovery = self._host.strike(point, None)
-                verdict = bearer.discovery
-            else:
-                # A bulb that is silent stays so.
-                verdict = Verdict(act=bearer.discovery.act if bearer.discovery.does("silent") else None)
-            return self._judge(bearer, pdu, verdict)
+            # A discovery is many requests. The fault acts at the first of them, or at all if it is `silent`.
+            fault = bearer.discovery_fault
+            if not bearer.discovered:
+                bearer.discovered = True
+                bearer.discovery_fault = fault = self._host.trigger_fault(point, None)
+            elif fault is not None and fault.do != "silent":
+                fault = None
+            return self._handle(bearer, pdu, fault)
         if point is None or characteristic is None:
             return self.on_gatt_pdu(bearer, pdu)
         name = short(characteristic.uuid)
         if point == "write":
-            self._host.spoken()
+            self._host.on_activity()
         if point == "write" and isinstance(pdu, att.ATT_Write_Command):
             self._note_write(name, "command", pdu)
-            # Sent by a stack that does not look, passed over by the bulb.
+            # The kernel sends it without a look at the properties, and the bulb ignores it.
             if not characteristic.properties & gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE:
                 return
         elif point == "write":
@@ -169,25 +173,26 @@ class Server(gatt_server.Server):
             self._host.note("read", characteristic=name)
         if characteristic.handle in self._closed and not self._host.is_open():
             return self._refuse(bearer, pdu, att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR)
-        self._judge(bearer, pdu, self._host.strike(point, name), point, name)
+        fault = self._host.trigger_fault(point, self._numbers[characteristic.handle])
+        self._handle(bearer, pdu, fault, point, name)
 
     def _note_write(self, name: str, kind: str, pdu: att.ATT_PDU) -> None:
         self._host.note("write", characteristic=name, kind=kind, hex=pdu.attribute_value.hex())
 
-    def _judge(
-        self, bearer: Bearer, pdu: att.ATT_PDU, verdict: Verdict, point: str = "discover", name: str = ""
+    def _handle(
+        self, bearer: Bearer, pdu: att.ATT_PDU, fault: Fault | None, point: str = "discover", name: str = ""
     ) -> None:
-        """Has the request answered as the faults want it."""
-        if verdict.seconds:
+        """Responds to a request, changed by a fault."""
+        if fault is not None and fault.do == "delay":
             loop = asyncio.get_running_loop()
-            loop.call_later(verdict.seconds, self._act, bearer, pdu, verdict.act, point, name)
+            loop.call_later(fault.seconds, self._respond, bearer, pdu, None, point, name)
         else:
-            self._act(bearer, pdu, verdict.act, point, name)
+            self._respond(bearer, pdu, fault, point, name)
 
-    def _act(self, bearer: Bearer, pdu: att.ATT_PDU, act: Fault | None, point: str, name: str) -> None:
+    def _respond(self, bearer: Bearer, pdu: att.ATT_PDU, fault: Fault | None, point: str, name: str) -> None:
         if bearer is not self.bearer:
             return
-        match act.do if act else None:
+        match fault.do if fault else None:
             case None:
                 if point == "subscribe":
                     wanted = any(pdu.attribute_value)
@@ -198,11 +203,11 @@ class Server(gatt_server.Server):
             case "silent":
                 pass
             case "error":
-                self._refuse(bearer, pdu, act.att)
+                self._refuse(bearer, pdu, fault.att)
             case "reply":
-                self.send_response(bearer, att.ATT_Read_Response(attribute_value=act.bytes))
+                self.send_response(bearer, att.ATT_Read_Response(attribute_value=bytes.fromhex(fault.hex)))
             case "lose":
-                # Lost between the bulb's radio and its lamp: the link still acknowledges a request.
+                # Lost behind the bulb's radio, which still acknowledges a write request.
                 if isinstance(pdu, att.ATT_Write_Request):
                     self.send_response(bearer, att.ATT_Write_Response())
 
@@ -219,11 +224,11 @@ class Server(gatt_server.Server):
         )
 
     def _locate(self, pdu: att.ATT_PDU) -> tuple[str | None, gatt.Characteristic | None]:
-        """At which point of a rig's faults the request is, and which characteristic it names."""
+        """The operation of a request, as the faults of a rig name it, and its characteristic."""
         if isinstance(pdu, _DISCOVERY):
             return "discover", None
         if isinstance(pdu, att.ATT_Read_By_Type_Request):
-            # By type, characteristics are discovered and the device's name is read; neither is a read of ours.
+            # Used to discover characteristics and to read the device's name, not to read a value.
             return ("discover" if pdu.attribute_type == gatt.GATT_CHARACTERISTIC_ATTRIBUTE_TYPE else None), None
         handle = getattr(pdu, "attribute_handle", None)
         if isinstance(pdu, _READS) and handle in self._values:
@@ -235,33 +240,29 @@ class Server(gatt_server.Server):
         return None, None
 
     def subscribed(self, characteristic: gatt.Characteristic) -> int:
-        """What the central asked for: 0 nothing, 1 notifications, 2 indications."""
+        """What the central has subscribed to: 0 nothing, 1 notifications, 2 indications."""
         value = self.subscribers.get(self.bearer, {}).get(characteristic.handle, b"\0")
         return value[0] & 0x03
 
     def announce(self, characteristic: gatt.Characteristic, value: bytes) -> None:
-        """Sends a value to the central, if that has asked for it."""
+        """Sends a value to the central, if it has subscribed."""
         wanted = self.subscribed(characteristic)
         if not wanted:
             return
-        name = short(characteristic.uuid)
-        verdict = self._host.strike("notify", name)
-        bearer = self.bearer
-        if verdict.does("lose"):
-            return
-        if verdict.does("drop"):
-            run: Callable[[], None] = self._host.drop
-        else:
-            sent = verdict.act.bytes if verdict.act else value
-            send = self._indicate if wanted & 0x02 else self._notify
-
-            def run() -> None:
-                send(bearer, characteristic, sent)
-
-        if verdict.seconds:
-            asyncio.get_running_loop().call_later(verdict.seconds, run)
-        else:
-            run()
+        fault = self._host.trigger_fault("notify", self._numbers[characteristic.handle])
+        send = self._indicate if wanted & 0x02 else self._notify
+        match fault.do if fault else None:
+            case "lose":
+                pass
+            case "drop":
+                self._host.drop()
+            case "delay":
+                loop = asyncio.get_running_loop()
+                loop.call_later(fault.seconds, send, self.bearer, characteristic, value)
+            case "reply":
+                send(self.bearer, characteristic, bytes.fromhex(fault.hex))
+            case _:
+                send(self.bearer, characteristic, value)
 
     def _notify(self, bearer: Bearer, characteristic: gatt.Characteristic, value: bytes) -> None:
         if bearer is self.bearer:
@@ -281,15 +282,15 @@ class Server(gatt_server.Server):
             )
             self.send_gatt_pdu(bearer, bytes(pdu))
 
-    # The central confirms indications; nobody waits for it here.
+    # Nothing waits for the confirmation of an indication.
     def on_att_handle_value_confirmation(self, bearer: Bearer, confirmation: att.ATT_PDU) -> None:
-        """The central has an indication."""
+        """The central confirms an indication."""
 
 
 def table(
     uuid: str, characteristics: list[tuple[str, list[str], Callable[[], bytes], Callable[[bytes], None] | None]]
 ) -> gatt.Service:
-    """A service of characteristics that are given as UUID, properties, what a read returns, and what a write does."""
+    """Builds a service. A characteristic is its UUID, its properties, and functions that read and write its value."""
     made = []
     for number, properties, read, write in characteristics:
         flags = gatt.Characteristic.Properties(0)

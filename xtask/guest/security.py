@@ -1,6 +1,6 @@
-"""The bulb's end of pairing and encryption: Bumble's Security Manager as the responder, and the bond that it leaves.
+"""The bulb's end of pairing and encryption: Bumble's Security Manager as the responder, and the bond.
 
-Bumble wants a device and its connection around a Security Manager; here are just the parts of them that it looks at.
+Bumble's Security Manager expects a device and a connection. The classes here have only the parts that it uses.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ENCRYPTION_KEY = pairing.PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_
 
 
 class Host(Protocol):
-    """What it needs of the bulb."""
+    """What it needs from the bulb."""
 
     address: hci.Address
 
@@ -29,7 +29,7 @@ class Host(Protocol):
 
 
 class Link(utils.EventEmitter):
-    """One link, as Bumble's Security Manager sees it."""
+    """A link, as Bumble's Security Manager uses it."""
 
     EVENT_DISCONNECTION = "disconnection"
     EVENT_CONNECTION_ENCRYPTION_CHANGE = "connection_encryption_change"
@@ -51,36 +51,36 @@ class Link(utils.EventEmitter):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def cancel_on_disconnection(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Has something done that ends with the link."""
+        """Starts a task that is cancelled when the link ends."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def drain(self) -> None:
-        """Nothing waits for the radio here."""
+        """Does nothing: packets are sent at once."""
 
     def end(self) -> None:
-        """The link is gone."""
+        """The link is down."""
         for task in self._tasks:
             task.cancel()
         self.emit(self.EVENT_DISCONNECTION, 0)
 
 
 class _Delegate(pairing.PairingDelegate):
-    """A lamp has nothing to compare numbers with, and shares no key but the one for the link."""
+    """A bulb has no input and no output, and distributes only the encryption key."""
 
     def __init__(self, is_ready: Callable[[], bool]) -> None:
         super().__init__(pairing.PairingDelegate.NO_OUTPUT_NO_INPUT, _ENCRYPTION_KEY, _ENCRYPTION_KEY)
         self._is_ready = is_ready
 
     async def accept(self) -> bool:
-        """Whether to go on with a pairing that the central wants."""
+        """Whether to accept the central's pairing request."""
         return self._is_ready()
 
 
 class Security:
-    """Pairs while the bulb is ready for it, and remembers the key: over links, as long as the bulb is on the air."""
+    """Pairs if the bulb is ready, and keeps the key for as long as the bulb is on the air."""
 
     keystore = None
 
@@ -93,7 +93,7 @@ class Security:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether the present link is."""
+        """Whether the present link is encrypted."""
         return self._link is not None and self._link.is_encrypted
 
     def connect(self, central: hci.Address) -> None:
@@ -104,21 +104,21 @@ class Security:
         self._manager = smp.Manager(self, lambda _link: config)  # type: ignore[arg-type]
 
     def disconnect(self) -> None:
-        """The link is gone."""
+        """The link is down."""
         if self._link is not None:
             self._link.end()
         self._link = self._manager = None
 
     def on_pdu(self, pdu: bytes) -> None:
-        """The central's Security Manager says something."""
+        """Handles a packet of the central's Security Manager."""
         if self._manager is not None and self._link is not None:
             self._manager.on_smp_pdu(self._link, pdu)  # type: ignore[arg-type]
 
     def encrypt(self, key: bytes, rand: bytes, ediv: int) -> bool:
-        """The central encrypts with this key; whether it is the right one."""
+        """Encrypts the link. Returns whether the key is correct."""
         if self._manager is None or self._link is None:
             return False
-        # Of a pairing that is under way, or of the bond.
+        # The key of the pairing under way, or of the bond.
         own = self._manager.get_long_term_key(self._link, rand, ediv) or self._key  # type: ignore[arg-type]
         if own is None or own != key:
             return False
@@ -126,15 +126,15 @@ class Security:
         asyncio.get_running_loop().call_soon(self._link.emit, Link.EVENT_CONNECTION_ENCRYPTION_CHANGE)
         return True
 
-    # --- what Bumble's Security Manager calls its device for
+    # --- methods that Bumble's Security Manager calls on its device
 
     def on_pairing_start(self, _link: Link) -> None:
-        """It begins."""
+        """Pairing has started."""
 
     def on_pairing(self, _link: Link, _address: hci.Address, keys: Any, _sc: bool) -> None:
-        """It has come to a bond."""
+        """Pairing has made a bond."""
         self._key = keys.ltk.value
         self._host.note("pair")
 
     def on_pairing_failure(self, _link: Link, _reason: int) -> None:
-        """It has not."""
+        """Pairing has failed."""

@@ -22,7 +22,7 @@ sent("off", {"power": False})
 for rgb in FULL:
     bulb.set_rgb(*rgb)
     sent(f"rgb {hexcolor(rgb)}", {"color": hexcolor(rgb)})
-    # The same in the twelve bits that the lamp has.
+    # The same in the twelve bits that the bulb has.
     bulb.set_color(0, *((2 * channel * 4095 + 255) // 510 for channel in rgb))
     sent(f"color {hexcolor(rgb)}", {"color": hexcolor(rgb)})
 for percent in PERCENTS:

@@ -1,4 +1,4 @@
-"""flux_led: Zengge's protocols over WiFi, whose payloads the Bluetooth lamps take too. Its frame builders are called."""
+"""flux_led: Zengge's protocols over WiFi, whose payloads the Bluetooth bulbs take too. Its frame builders are called."""
 
 from common import COLORS, PERCENTS, Cases, hexcolor, level
 from flux_led.const import LevelWriteMode

@@ -15,7 +15,7 @@ ROLES = {
 }
 
 
-class Lamp(HueBLE.HueBleLight):
+class Bulb(HueBLE.HueBleLight):
     """Always connected, and holds what is read."""
 
     def __init__(self):
@@ -49,27 +49,27 @@ def brightness(percent):
 
 async def main():
     cases = Cases("HueBLE")
-    lamp = Lamp()
+    bulb = Bulb()
 
     def sent(name, ask):
-        ((uuid, frame),) = lamp._client.take()
+        ((uuid, frame),) = bulb._client.take()
         cases.encode("hue", name, ask, [(uuid, frame)], role=ROLES[uuid])
 
     for on in (True, False):
-        await lamp.set_power(on)
+        await bulb.set_power(on)
         sent("on" if on else "off", {"power": on})
     for percent in PERCENTS[1:]:
-        await lamp.set_brightness(brightness(percent))
+        await bulb.set_brightness(brightness(percent))
         sent(f"brightness {percent}", {"brightness": percent})
     for mired in range(153, 501):
         kelvin = (1_000_000 + mired // 2) // mired
-        await lamp.set_colour_temp(mired)
+        await bulb.set_colour_temp(mired)
         sent(f"kelvin {kelvin}", {"kelvin": min(kelvin, 6535)})
     for rgb in FULL:
-        await lamp.set_colour_xy(*srgb_to_xy(rgb))
+        await bulb.set_colour_xy(*srgb_to_xy(rgb))
         sent(f"color {hexcolor(rgb)}", {"color": hexcolor(rgb)})
     for effect in ("CANDLE", "FIREPLACE", "PRISM", "SPARKLE", "OPAL", "GLISTEN", "UNDERWATER", "COSMOS", "SUNBEAM", "ENCHANT"):
-        await lamp.set_colour_effect(0.5, 0.4, 128, HueBLE.EffectType[effect], 128)
+        await bulb.set_colour_effect(0.5, 0.4, 128, HueBLE.EffectType[effect], 128)
         sent(f"effect {effect.lower()}", {"effect": effect.lower(), "speed": 50})
 
     for on in (0, 1):
@@ -80,25 +80,25 @@ async def main():
                 ("0302 2c01 0601 02 0801 5e", {"effect": "fireplace"}),
                 ("0404 9bc5 4f36 0601 01 0801 5e", {"effect": "candle"}),
             ):
-                lamp.value = bytes([1, 1, on, 2, 1, value]) + bytes.fromhex(tail)
-                lamp._effect = None
-                effect, _ = await lamp.poll_effects()
-                says = {"power": lamp.power_state}
-                if lamp._effect is not None or len(lamp.value) != 10:
+                bulb.value = bytes([1, 1, on, 2, 1, value]) + bytes.fromhex(tail)
+                bulb._effect = None
+                effect, _ = await bulb.poll_effects()
+                says = {"power": bulb.power_state}
+                if bulb._effect is not None or len(bulb.value) != 10:
                     says["brightness"] = percent
-                    assert lamp.brightness == value
+                    assert bulb.brightness == value
                 if "kelvin" in more:
-                    says["kelvin"] = min((1_000_000 + lamp.colour_temp // 2) // lamp.colour_temp, 6535)
+                    says["kelvin"] = min((1_000_000 + bulb.colour_temp // 2) // bulb.colour_temp, 6535)
                 if "effect" in more:
                     says["effect"] = effect.name.lower()
                 assert says.get("kelvin") == more.get("kelvin") and says.get("effect") == more.get("effect")
-                name = f"combined {lamp.value.hex()}"
-                cases.decode("hue", name, lamp.value, says, role="combined")
-    # What lamps send and the library does not know: it says nothing of the power then.
-    lamp.value = bytes.fromhex("0101 01 0201 fe")
-    lamp._power_on = None
-    await lamp.poll_effects()
-    cases.decode("hue", "combined of six bytes", lamp.value, {"power": lamp._power_on}, role="combined")
+                name = f"combined {bulb.value.hex()}"
+                cases.decode("hue", name, bulb.value, says, role="combined")
+    # What bulbs send and the library does not know: it says nothing of the power then.
+    bulb.value = bytes.fromhex("0101 01 0201 fe")
+    bulb._power_on = None
+    await bulb.poll_effects()
+    cases.decode("hue", "combined of six bytes", bulb.value, {"power": bulb._power_on}, role="combined")
 
 
 asyncio.run(main())

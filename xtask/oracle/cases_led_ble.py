@@ -1,4 +1,4 @@
-"""led-ble: Home Assistant's library for the older Zengge lamps. Its own methods are called, on a client that records."""
+"""led-ble: Home Assistant's library for the older Zengge bulbs. Its own methods are called, on a client that records."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ def status(model, on, pattern, rgb, white, speed=16):
     return bytes([0x66, model, 0x23 if on else 0x24, pattern, 0x20, speed, *rgb, white, 6, 0x99])
 
 
-async def lamp(model):
+async def bulb(model):
     led = LEDBLE(BLEDevice("AA:BB:CC:DD:EE:FF", "Triones:AABBCCDDEEFF", None))
     led._client = Client()
     led._read_char, led._write_char = "ffd4", "ffd9"
@@ -22,7 +22,7 @@ async def lamp(model):
 
 async def main():
     cases = Cases("led-ble")
-    led = await lamp(0x15)
+    led = await bulb(0x15)
     sent = led._client.take
 
     await led.turn_on()
@@ -61,7 +61,7 @@ async def main():
         acknowledged = bytes([0xCC, 0x23 if on else 0x24, 0, 0])
         report(cases, led, "zengge", acknowledged, ack=True)
 
-    dream = await lamp(0x10)
+    dream = await bulb(0x10)
     sent = dream._client.take
     for number in (1, 2, 5, 128, 254, 255):
         await dream.async_set_preset_pattern(number, 50, 100)
@@ -87,7 +87,7 @@ def report(cases, led, profile, frame, ack=False):
     elif led.preset_pattern_num != 0x41:
         says["effect"] = EFFECTS[led.effect]
     elif led.w:
-        # A lamp whose brightness is scaled tells its level of white in one number.
+        # A bulb whose brightness is scaled tells its level of white in one number.
         says["white_level"] = led.w
     else:
         says["color"] = hexcolor(led.rgb)

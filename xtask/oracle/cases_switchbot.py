@@ -15,7 +15,7 @@ VERSION = bytes([1, 0, 10])
 
 
 class Recording:
-    """Before the transport of either class: keeps commands, and answers as a lamp does."""
+    """Before the transport of either class: keeps commands, and answers as a bulb does."""
 
     def __init__(self):
         super().__init__(BLEDevice("AA:BB:CC:DD:EE:FF", "WoBulb", None))
@@ -43,41 +43,41 @@ class Strip(Recording, SwitchbotLightStrip):
     pass
 
 
-async def commands(cases, profile, lamp):
+async def commands(cases, profile, bulb):
     for on in (True, False):
-        await (lamp.turn_on() if on else lamp.turn_off())
-        cases.encode(profile, "on" if on else "off", {"power": on}, lamp.take())
+        await (bulb.turn_on() if on else bulb.turn_off())
+        cases.encode(profile, "on" if on else "off", {"power": on}, bulb.take())
     for percent in PERCENTS:
-        await lamp.set_brightness(percent)
-        cases.encode(profile, f"brightness {percent}", {"brightness": percent}, lamp.take())
+        await bulb.set_brightness(percent)
+        cases.encode(profile, f"brightness {percent}", {"brightness": percent}, bulb.take())
     for rgb in COLORS:
         for percent in (0, 50, 100):
-            await lamp.set_rgb(percent, *rgb)
+            await bulb.set_rgb(percent, *rgb)
             ask = {"color": hexcolor(rgb), "brightness": percent}
-            cases.encode(profile, f"color {hexcolor(rgb)} {percent}", ask, lamp.take())
+            cases.encode(profile, f"color {hexcolor(rgb)} {percent}", ask, bulb.take())
 
 
-async def reports(cases, profile, lamp):
+async def reports(cases, profile, bulb):
     for on in (True, False):
         for percent in (0, 1, 50, 100):
             for rgb in ((255, 0, 0), (255, 136, 0), (0, 64, 255)):
-                lamp.status = bytes([1, 0x80 if on else 0, percent, *rgb, 0, 0, 0xFF, 0xFF, 2])
-                info = await lamp.get_basic_info()
+                bulb.status = bytes([1, 0x80 if on else 0, percent, *rgb, 0, 0, 0xFF, 0xFF, 2])
+                info = await bulb.get_basic_info()
                 says = {
                     "power": info["isOn"],
                     "brightness": info["brightness"],
                     "color": hexcolor((info["r"], info["g"], info["b"])),
                     "mode": {1: "white", 2: "color"}[info["color_mode"]],
                 }
-                frame = lamp.status
-                cases.query(profile, "query", lamp.take()[-1])
+                frame = bulb.status
+                cases.query(profile, "query", bulb.take()[-1])
                 cases.decode(profile, f"report {frame.hex()}", frame, says)
     if profile == "switchbot":
         for kelvin in KELVINS:
-            lamp.status = bytes([1, 0x80, 50, 0, 0, 0, *kelvin.to_bytes(2, "big"), 0xFF, 0xFF, 1])
-            info = await lamp.get_basic_info()
+            bulb.status = bytes([1, 0x80, 50, 0, 0, 0, *kelvin.to_bytes(2, "big"), 0xFF, 0xFF, 1])
+            info = await bulb.get_basic_info()
             says = {"power": info["isOn"], "brightness": info["brightness"], "kelvin": info["cw"]}
-            cases.decode(profile, f"report {lamp.status.hex()}", lamp.status, says)
+            cases.decode(profile, f"report {bulb.status.hex()}", bulb.status, says)
 
 
 def adverts(cases, profile, parser, modes):

@@ -57,7 +57,7 @@ class Cases:
         )
 
     def query(self, profile, name, frame, payload=False):
-        """What the library asks a lamp with."""
+        """What the library asks a bulb with."""
         self._say("query", profile, name, writes=[bytes(frame).hex()], payload=payload)
 
     def decode(self, profile, name, frame, says, role="status", payload=False):

@@ -1,4 +1,4 @@
-"""The effects of Zengge's lamps, in the words of flux_led and led-ble."""
+"""The effects of Zengge's bulbs, in the words of flux_led and led-ble."""
 
 # The library's names for effects, and ours.
 EFFECTS = {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what things cost, as Markdown tables.
+//! `cargo xtask bench`: measurements, as Markdown tables.
 
 mod codec;
 mod program;
@@ -11,36 +11,35 @@ use anyhow::{Context, Result, ensure};
 
 use crate::setup::{command, output, root, xtask};
 
-/// Where `--write` puts the tables, each between the two markers of its part.
+/// The document that `--write` updates. Each table goes between the two markers of its part.
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
 
 /// Options of `cargo xtask bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// What to measure; everything if left out.
+    /// Parts to measure [default: all]
     #[arg(value_enum)]
     parts: Vec<Part>,
-    /// Puts the tables into docs/BENCHMARKS.md too.
+    /// Update docs/BENCHMARKS.md
     #[arg(long)]
     write: bool,
 }
 
-/// What can be measured.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Part {
-    /// Instructions and allocations of the codec's calls, counted under valgrind.
+    /// Instructions and allocations of codec calls, counted by valgrind
     Codec,
-    /// How long reading the built-in profiles takes.
+    /// Time to read the built-in profiles
     Profiles,
-    /// From the start of the program to the first byte of its help.
+    /// Time from the start of the program to the first byte of its help
     Start,
-    /// The size of the release binary.
+    /// Size of the release binary
     Size,
-    /// A hundred virtual bulbs against one.
+    /// A hundred virtual bulbs compared with one
     Fleet,
-    /// The TUI in a pseudo-terminal: processor, pictures, memory, time from key to write.
+    /// The TUI in a pseudo-terminal: CPU, frames, memory, time from key to write
     Tui,
-    /// bulbctl against other tools on a real Bluetooth stack, in a virtual machine.
+    /// bulbctl compared with other tools on a real Bluetooth stack, in a virtual machine
     Realstack,
 }
 
@@ -73,10 +72,10 @@ impl Part {
     }
 }
 
-/// Measures one part after the other.
+/// Measures the parts one after the other.
 ///
 /// # Errors
-/// Something cannot be measured, or the document lacks the markers of a part.
+/// A measurement fails, or the document lacks the markers of a part.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let parts = if options.parts.is_empty() { ALL } else { &options.parts };
     let machine = machine()?;
@@ -92,7 +91,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The tables that the real-stack run prints between its other output.
+/// The tables in the output of the real-stack run.
 fn real_stack() -> Result<String> {
     let (text, _) = output(xtask().args(["realstack", "--bench"]))?;
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
@@ -100,7 +99,7 @@ fn real_stack() -> Result<String> {
     Ok(rows.join("\n"))
 }
 
-/// What a reader has to know to compare the numbers with his own.
+/// Describes the machine, so that readers can compare the numbers with theirs.
 fn machine() -> Result<String> {
     let cores = thread::available_parallelism().context("number of cores")?;
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -121,7 +120,7 @@ fn write(name: &str, text: &str) -> Result<()> {
     fs::write(&path, document).context(DOCUMENT)
 }
 
-/// The document with the text between the markers of a part.
+/// Returns the document with new text between the markers of a part.
 pub(crate) fn replaced(document: &str, name: &str, text: &str) -> Option<String> {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
     let (before, rest) = document.split_once(&begin)?;

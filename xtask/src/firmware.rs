@@ -1,4 +1,4 @@
-//! The proof that firmware can link the codec: see `protocol/firmware`.
+//! Proves that firmware can link the codec; see `protocol/firmware`.
 
 use std::path::Path;
 
@@ -9,14 +9,13 @@ use crate::setup::{cargo, command, output, run, target};
 /// The crate that links the codec as firmware does.
 pub(crate) const MANIFEST: &str = "protocol/firmware/Cargo.toml";
 
-/// What compiled code may ask of a machine without std: copying, filling and comparing memory. LLVM makes calls of these
-/// out of plain assignments.
+/// Symbols that compiled code may need without std. LLVM turns plain assignments into calls of these.
 const MEMORY: &[&str] = &["memcpy", "memmove", "memset", "memcmp", "bcmp"];
 
-/// Builds the library for the host and for each bare-metal target that is installed, and looks at what is in it.
+/// Builds the library for the host and for each installed bare-metal target, and checks its symbols.
 ///
 /// # Errors
-/// It does not build: something needs std or an allocator. Or the codec comes with more than itself: with what panics.
+/// The library does not build, because something needs std or an allocator, or it contains code that can panic.
 pub(crate) fn prove() -> Result<()> {
     let folder = target().join("firmware");
     build(&folder, None)?;
@@ -29,7 +28,7 @@ pub(crate) fn prove() -> Result<()> {
         let own = ["bulb_protocol::", "firmware::"].iter().any(|start| symbol.starts_with(start));
         ensure!(
             own || MEMORY.contains(&symbol.as_str()),
-            "the codec is not free of panics: it comes with {symbol}"
+            "the codec can panic: its library needs {symbol}"
         );
     }
     println!("the codec needs no std and no allocator, and none of its calls can panic");
@@ -47,16 +46,16 @@ fn build(folder: &Path, bare: Option<&str>) -> Result<()> {
     run(&mut build)
 }
 
-/// The symbols of the codec's object, those that it has and those that it asks for.
+/// The symbols in the codec's object, defined and undefined.
 fn symbols(library: &Path) -> Result<Vec<String>> {
     let (listing, _) = output(command("nm").args(["--demangle", "--print-file-name"]).arg(library))?;
-    // The library holds the compiler's built-ins too, one object each. A line is `file:object:address type symbol`, and
-    // the codec's object is named after the crate.
+    // A line is `file:object:address type symbol`. The codec's object is named after the crate; the other objects are
+    // the compiler's built-ins.
     let of_codec = listing.lines().filter(|line| line.contains(":firmware-"));
     Ok(of_codec.filter_map(|line| line.rsplit_once(' ')).map(|(_, symbol)| symbol.to_owned()).collect())
 }
 
-/// The targets without an operating system that this toolchain has a core library for.
+/// The bare-metal targets for which this toolchain has a core library.
 fn bare_targets() -> Result<Vec<String>> {
     let (sysroot, _) = output(command("rustc").args(["--print", "sysroot"]))?;
     let folder = Path::new(sysroot.trim()).join("lib/rustlib");

@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: random bytes for the codec and for all that the program reads, led by what they make it do, and the
-//! property tests with new seeds.
+//! `cargo xtask fuzz`: coverage-guided fuzzing of the codec and of everything the program reads, and the property tests
+//! with new seeds.
 
 use std::fs;
 
@@ -7,16 +7,16 @@ use anyhow::{Context, Result, ensure};
 
 use crate::setup::{cargo, command, run as run_command, target, tool};
 
-/// The cargo-fuzz that is known to work with the stable toolchain this way.
+/// A version of cargo-fuzz that works with the stable toolchain.
 const CARGO_FUZZ: &str = "0.13.2";
 
 /// Options of `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// How long each target, in seconds.
+    /// Seconds for each target
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// Which target; all of them, and the property tests, if left out.
+    /// Target to run [default: all, and the property tests]
     #[arg(long)]
     target: Option<String>,
 }
@@ -24,15 +24,15 @@ pub(crate) struct Options {
 #[path = "../../fuzz/seeds.rs"]
 mod seeds;
 
-/// The targets of the codec: each is a program in `protocol/fuzz/fuzz_targets` and a folder of its corpus.
+/// The targets of the codec. Each is a program in `protocol/fuzz/fuzz_targets` and a folder in its corpus.
 const CODEC: &[&str] = &["decode", "profiles", "profile-file", "lednetwf", "hue"];
 
-/// A program that is fed.
+/// A fuzz target.
 struct Target {
     name: &'static str,
     /// The folder of its crate.
     home: &'static str,
-    /// What it begins with.
+    /// The folders of its initial corpus.
     seeds: Vec<String>,
 }
 
@@ -50,11 +50,11 @@ fn targets() -> Vec<Target> {
     codec.chain(program).collect()
 }
 
-/// How many cases each property test has; 256 is what it has in the test command.
+/// The number of cases of each property test. `cargo xtask test` runs 256.
 const CASES: &str = "20000";
 
-/// Fuzzes each target from its named corpus. What it finds on the way stays below the target folder; an input that breaks
-/// something is left in the folder `artifacts` of the target's crate, and is to join the corpus under a name that says what it is.
+/// Fuzzes each target from its corpus. New inputs go below the target folder. An input that breaks something goes into
+/// the folder `artifacts` of the target's crate; add it to the corpus with a name that says what it is.
 ///
 /// # Errors
 /// There is no such target, the tool cannot be built, or an input breaks an invariant.
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut targets = targets();
     if let Some(wanted) = &options.target {
         targets.retain(|target| target.name == wanted);
-        ensure!(!targets.is_empty(), "there is no target {wanted}");
+        ensure!(!targets.is_empty(), "unknown target {wanted}");
     }
     let fuzz = tool("cargo-fuzz", CARGO_FUZZ)?;
     let folder = target().join("fuzz");
@@ -73,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         run.args(["run", "--fuzz-dir", home, "--target-dir"]).arg(&folder);
         run.arg(name).arg(found).args(seeds);
         run.args(["--", &format!("-max_total_time={}", options.seconds)]);
-        // The sanitizer's flags count as unstable; the stable compiler has them, and takes them when told so.
+        // The sanitizer's flags are unstable. This variable makes the stable compiler accept them.
         run_command(run.env("RUSTC_BOOTSTRAP", "1"))?;
     }
     match options.target {

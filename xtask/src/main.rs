@@ -1,5 +1,5 @@
 //! Developer commands: `cargo xtask --help`.
-// A program for developers: what it has to say goes straight to their terminal.
+// A program for developers, which prints to their terminal.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
@@ -26,19 +26,19 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs every test, installs what it needs.
+    /// Run all tests; installs what it needs
     Test(test::Options),
-    /// Measures, and prints Markdown tables.
+    /// Measure, and print Markdown tables
     Bench(bench::Options),
-    /// Fuzzes the codec.
+    /// Fuzz the codec and everything the program reads
     Fuzz(fuzz::Options),
-    /// Runs the scenarios on a real Bluetooth stack, in a virtual machine.
+    /// Run the scenarios on a real Bluetooth stack in a virtual machine
     Realstack(realstack::Options),
-    /// Compares frames with those of public Python libraries.
+    /// Compare frames with those of public Python libraries
     Oracle(oracle::Options),
-    /// Draws the picture of the TUI for README.md, from a session on virtual bulbs.
+    /// Draw the picture of the TUI for README.md
     Picture,
-    /// Generates the names of companies, services and characteristics in src/numbers.
+    /// Generate the names of companies, services and characteristics in src/numbers
     Numbers,
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask numbers`: the names of companies, services, characteristics and descriptors in src/numbers, generated anew
-//! from the Python package that Nordic's and the Bluetooth SIG's lists are maintained in.
+//! `cargo xtask numbers`: generates the names of companies, services, characteristics and descriptors in src/numbers, from
+//! a Python package that maintains the lists of Nordic and the Bluetooth SIG.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::setup::{command, output, root, run, target};
 /// The package, under the MIT licence.
 const PACKAGE: &str = "bluetooth-numbers==1.1.2";
 
-/// Prints one list as lines of a number and a name. Names of one line each, whatever is in them.
+/// Prints a list, a number and a name a line.
 const SCRIPT: &str = "\
 import sys, bluetooth_numbers as numbers
 names = getattr(numbers, sys.argv[1])
@@ -19,7 +19,7 @@ for number, name in sorted((key(number), ' '.join(name.split())) for number, nam
     print(number, name)
 ";
 
-/// The lists by their names in the package, and the files that they go to.
+/// The names of the lists in the package, and their files.
 const LISTS: [(&str, &str); 4] = [
     ("company", "companies.txt"),
     ("service", "services.txt"),

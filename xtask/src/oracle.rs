@@ -1,8 +1,8 @@
-//! `cargo xtask oracle`: our frames against those of the public Python libraries, byte for byte.
+//! `cargo xtask oracle`: compares our frames with those of public Python libraries, byte for byte.
 //!
-//! A file in `xtask/oracle` for each library calls its own functions and prints what they would have written to a lamp, and
-//! what they read in reports and advertisements. The same is asked of our engine. Where both differ for a reason, that is in
-//! `differences.toml`; any other difference fails, and so does one that is listed and gone.
+//! For each library, a file in `xtask/oracle` calls the library's functions and prints the frames that they would write to
+//! a bulb, and what they read in status frames and advertisements. We do the same with our engine. `differences.toml` lists
+//! the known differences with their reasons. Any other difference is an error, and so is a listed one that has gone.
 
 mod cases;
 mod differences;
@@ -22,20 +22,20 @@ use differences::Differences;
 /// Options of `cargo xtask oracle`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Which library, by the name of its case file; all of them if left out.
+    /// Libraries to compare with [default: all]
     libraries: Vec<String>,
-    /// Puts the results into docs/PROFILES.md too.
+    /// Update docs/PROFILES.md
     #[arg(long)]
     write: bool,
-    /// Shows every case that differs.
+    /// Show every case that differs
     #[arg(long)]
     verbose: bool,
 }
 
-/// Where `--write` puts the results, between the markers named `oracle`.
+/// The document that `--write` updates, between the markers named `oracle`.
 const DOCUMENT: &str = "docs/PROFILES.md";
 
-/// The case files, and the requirements of the environment that each runs in.
+/// The case files, and the Python requirements of each.
 const LIBRARIES: &[(&str, &str)] = &[
     ("led_ble", "requirements"),
     ("flux_led", "requirements"),
@@ -45,7 +45,7 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("sp110e", "requirements-sp110e"),
 ];
 
-/// What came of one library's cases.
+/// The results of a library's cases.
 #[derive(Debug, Default)]
 struct Tally {
     version: String,
@@ -55,14 +55,14 @@ struct Tally {
     differ: usize,
 }
 
-/// Asks every library, compares, and says what differs.
+/// Compares with every library, and prints the differences.
 ///
 /// # Errors
-/// A library cannot be had or asked, or something differs that is not listed, or does not that is.
+/// A library cannot be installed or called, a difference is not listed, or a listed difference has gone.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let known = |name: &str| LIBRARIES.iter().any(|(known, _)| *known == name);
     for name in &options.libraries {
-        ensure!(known(name), "there is no case file for {name:?}");
+        ensure!(known(name), "no case file for {name:?}");
     }
     ensure!(!options.write || options.libraries.is_empty(), "--write is for all libraries together");
     let wanted =
@@ -123,7 +123,7 @@ fn folder() -> PathBuf {
     root().join("xtask/oracle")
 }
 
-/// The Python of a virtual environment with the packages of a requirements file, made anew when that has changed.
+/// The Python of a virtual environment with the packages of a requirements file. Recreated if the file has changed.
 fn environment(requirements: &str) -> Result<PathBuf> {
     let file = folder().join(format!("{requirements}.txt"));
     let wanted = fs::read(&file).with_context(|| file.display().to_string())?;
@@ -140,14 +140,14 @@ fn environment(requirements: &str) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Debian has the module that makes environments in a package of its own.
+/// Creates a virtual environment. On Debian, the module for that is in a separate package.
 fn make_venv(venv: &Path) -> Result<()> {
     setup::debian("python3", "python3")?;
     let make = || run_command(command("python3").args(["-m", "venv", "--clear"]).arg(venv));
     make().or_else(|_| setup::install("python3-venv").and_then(|()| make()))
 }
 
-/// The results in Markdown.
+/// The results as a Markdown table.
 fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String {
     let mut text = String::from(
         "| library | version | profiles | commands | queries | reports | advertisements | the same | different |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n",

@@ -1,4 +1,4 @@
-//! `cargo xtask picture`: the picture of the TUI in README.md.
+//! `cargo xtask picture`: draws the picture of the TUI in README.md.
 
 use std::fs;
 
@@ -6,10 +6,9 @@ use anyhow::{Context, Result};
 
 use crate::setup::{cargo, output, root};
 
-/// Where the picture is.
 const PICTURE: &str = "docs/tui.svg";
 
-/// Plays a session on virtual bulbs, and draws its last screen.
+/// Runs a session on virtual bulbs and draws its last screen.
 ///
 /// # Errors
 /// The example does not build or fails, or the file cannot be written.

@@ -1,7 +1,7 @@
-//! `cargo xtask realstack`: the scenarios of tests/scenarios on a real Bluetooth stack, without Bluetooth hardware.
+//! `cargo xtask realstack`: runs the scenarios of tests/scenarios on a real Bluetooth stack, without Bluetooth hardware.
 //!
-//! A virtual machine carries bluetoothd, the kernel's Bluetooth and a virtual controller around which the bulbs of a rig
-//! file are played (xtask/guest/air.py). It sees this machine's files, so that what is built here runs there.
+//! A virtual machine runs bluetoothd, the kernel's Bluetooth, and a virtual controller with the bulbs of a rig around it
+//! (xtask/guest/air.py). It sees this machine's files, so programs built here run there.
 
 mod machine;
 mod packages;
@@ -19,61 +19,67 @@ use machine::{Ending, Job, Machine};
 /// Options of `cargo xtask realstack`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Runs only the scenarios whose names contain this.
+    /// Run only the scenarios whose names contain this
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
-    /// Keeps the logs also when everything passes.
+    /// Keep the logs even if everything passes
     #[arg(long)]
     keep: bool,
-    /// Gives a shell in the machine instead; leave it to switch the machine off.
+    /// Open a shell in the machine instead; exit it to switch the machine off
     #[arg(long, conflicts_with_all = ["filter", "bench"])]
     shell: bool,
-    /// Compares bulbctl with other tools there instead, and prints a table.
+    /// Compare bulbctl with other tools instead, and print a table
     #[arg(long, conflicts_with = "filter")]
     bench: bool,
-    /// Gives two thousand commands to bulbs that fail now and then instead, and measures what that leaves behind.
+    /// Send two thousand commands to bulbs that fail now and then instead, and look for leaks
     #[arg(long, conflicts_with_all = ["filter", "bench", "shell"])]
     soak: bool,
-    /// Makes the captures of fixtures/captures anew instead.
+    /// Make the captures in fixtures/captures instead
     #[arg(long, conflicts_with_all = ["filter", "bench", "shell", "soak"])]
     captures: bool,
-    /// Runs the machine on KVM, about ten times as fast; by default the processor is emulated.
+    /// Use KVM, about ten times as fast as the emulated processor
     #[arg(long)]
     kvm: bool,
-    /// Ends everything after so many minutes.
+    /// End everything after this many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 40)]
     deadline: u64,
 }
 
-/// Where everything is kept that a second run need not fetch or make again.
+/// The folder of everything that a second run need not fetch or make again.
 fn cache() -> PathBuf {
     setup::target().join("realstack")
 }
 
-/// What is run in the machine: scripts and the virtual air.
+/// The scripts and Python programs that run in the machine.
 fn guest() -> PathBuf {
     setup::root().join("xtask").join("guest")
 }
 
-/// Brings the machine up, has it do its job, and tells how that went.
+/// Starts the machine, runs the job in it, and reports the result.
 ///
 /// # Errors
-/// Something could not be installed or built, the machine did not come up, or a scenario failed.
+/// Something cannot be installed or built, the machine does not start, or a scenario fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     let deadline = start + Duration::from_secs(options.deadline * 60);
     fs::create_dir_all(cache()).context("the cache folder")?;
-    // A second run would mix its logs with this one's, and neither would have the time that its scenarios reckon with.
+    // Two runs would mix their logs and slow each other down.
     let lock = File::create(cache().join("lock")).context("the lock")?;
     lock.try_lock().context("another run of the virtual machine is under way")?;
     phase("system packages", packages::debian)?;
     let python = phase("python packages", packages::python)?;
     let kernel = phase("kernel", packages::kernel)?;
-    let board = phase("virtual lamps", programs::board)?;
+    let virtual_bulbs = phase("virtual bulbs", programs::virtual_bulbs)?;
     let job = phase("build", || job(options))?;
     let out = cache().join("out");
-    let machine =
-        Machine { kernel: &kernel, python: &python, board: &board, out: &out, kvm: options.kvm, deadline };
+    let machine = Machine {
+        kernel: &kernel,
+        python: &python,
+        virtual_bulbs: &virtual_bulbs,
+        out: &out,
+        kvm: options.kvm,
+        deadline,
+    };
     let ending = phase("machine", || machine.run(&job))?;
     println!("realstack: {:.1} s in all", start.elapsed().as_secs_f64());
     if options.shell { Ok(()) } else { conclude(options, &ending, machine.out) }
@@ -103,7 +109,7 @@ fn job(options: &Options) -> Result<Job> {
     }
     let suite = programs::scenarios()?;
     let filter = options.filter.as_deref().unwrap_or_default();
-    // What soaks is passed over otherwise.
+    // The soak test is ignored unless asked for.
     let filter = if options.soak { "--ignored soak::".to_owned() } else { quoted(Path::new(filter)) };
     Ok(Job::Script(format!(
         "export BULBCTL_STAGE=real\nexec {} --test-threads=1 --color=never {filter}",
@@ -126,17 +132,17 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
         let (passed, lost) = ending.counts.unwrap_or((0, 1));
         println!("{passed} passed, {lost} failed");
         if passed + lost == 0 {
-            bail!("no scenario has such a name");
+            bail!("no scenario has this in its name");
         }
     }
     match ending.status {
         Some(0) => Ok(()),
         Some(status) => bail!("the real-stack run ended with {status}"),
-        None => bail!("the machine ended without having done its job"),
+        None => bail!("the machine ended before its job did"),
     }
 }
 
-/// Puts what the machine captured where the tests look for it.
+/// Copies the captures from the machine to fixtures/captures.
 fn keep_captures(out: &Path) -> Result<()> {
     let folder = setup::root().join("fixtures").join("captures");
     for name in ["whole", "late"] {
@@ -148,7 +154,7 @@ fn keep_captures(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A word for the shell.
+/// Quotes a word for the shell.
 fn quoted(word: &Path) -> String {
     match word.as_os_str() {
         empty if empty.is_empty() => String::new(),
@@ -156,7 +162,7 @@ fn quoted(word: &Path) -> String {
     }
 }
 
-/// Does one thing and says how long it took.
+/// Runs a phase and prints how long it took.
 fn phase<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let result = work().with_context(|| format!("real stack: {name}"))?;

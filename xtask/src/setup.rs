@@ -1,4 +1,4 @@
-//! What the commands stand on: the workspace's folders, child processes, and tools that may have to be installed.
+//! Shared by all commands: the workspace's folders, child processes, and tools to install.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -21,45 +21,44 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// A program to be run in the workspace's root, without input.
+/// A program that runs in the workspace's root, without input.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).stdin(Stdio::null());
     command
 }
 
-/// The cargo that runs us.
+/// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut command = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Set for us, and of no meaning to the crates that this one builds.
+    // Set for this crate. Other crates must not see them.
     for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
         command.env_remove(name);
     }
     command
 }
 
-/// Another of our commands, in a process of its own. Through cargo, because a build may meanwhile have put another file
-/// in the place of the one that runs.
+/// Another xtask command, in its own process. It runs through cargo, because a build may have replaced the running file.
 pub(crate) fn xtask() -> Command {
     let mut command = cargo();
     command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]);
     command
 }
 
-/// Runs a program to its end.
+/// Runs a program and waits for it.
 ///
 /// # Errors
-/// It cannot be started, or ends otherwise than with 0.
+/// It cannot be started, or its exit status is not 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     ensure!(status.success(), "{} ended with {status}", shown(command));
     Ok(())
 }
 
-/// Runs a program to its end and gives what it wrote to stdout and to stderr.
+/// Runs a program and returns its stdout and stderr.
 ///
 /// # Errors
-/// It cannot be started, ends otherwise than with 0, or writes something that is no text.
+/// It cannot be started, its exit status is not 0, or its output is not UTF-8.
 pub(crate) fn output(command: &mut Command) -> Result<(String, String)> {
     let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -68,7 +67,7 @@ pub(crate) fn output(command: &mut Command) -> Result<(String, String)> {
     Ok((stdout, stderr))
 }
 
-/// A command as one would type it.
+/// A command for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy()];
@@ -76,16 +75,16 @@ pub(crate) fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-/// Makes sure that a program is there; `package` is the Debian package that has it.
+/// Installs the Debian package `package`, unless `program` is there already.
 ///
 /// # Errors
-/// It is missing and cannot be installed.
+/// The package cannot be installed.
 pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     if on_path(program).is_some() {
         return Ok(());
     }
     if on_path("apt-get").is_none() {
-        bail!("{program} is missing, and this is no Debian to install it on: please install it");
+        bail!("{program} is missing. Install it, and try again");
     }
     install(package)
 }
@@ -104,7 +103,7 @@ pub(crate) fn install(package: &str) -> Result<()> {
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }
 
-/// Where a cargo tool of this version is, installed beside what cargo builds unless it is there already.
+/// Installs a cargo tool of this version below the target folder, unless it is there already. Returns its path.
 ///
 /// # Errors
 /// It cannot be built.
@@ -118,7 +117,7 @@ pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
     }
     let mut install = cargo();
     install.args(["install", "--quiet", "--locked", "--version", version, "--root"]).arg(&folder).arg(name);
-    // It runs for a second: time spent on optimising it would be lost.
+    // It runs for a second: not worth optimising.
     install.args(["--debug", "--target-dir"]).arg(folder.join("build"));
     install.env("CARGO_PROFILE_DEV_DEBUG", "0");
     run(&mut install)?;

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, in the order that finds faults soonest.
+//! `cargo xtask test`: all tests, in the order that finds mistakes soonest.
 
 use std::time::Instant;
 
@@ -7,21 +7,21 @@ use anyhow::Result;
 use crate::firmware;
 use crate::setup::{self, cargo, command, run as run_command, xtask};
 
-/// The fuzz targets, which are no part of the workspace.
+/// The fuzz targets, which are not in the workspace.
 const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
 
-/// The cargo-deny that deny.toml is written for.
+/// The version of cargo-deny that deny.toml is for.
 const CARGO_DENY: &str = "0.20.2";
 
 /// Options of `cargo xtask test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Leaves out the run against a real Bluetooth stack in a virtual machine, by far the longest step.
+    /// Skip the run on a real Bluetooth stack in a virtual machine, by far the longest step
     #[arg(long)]
     no_realstack: bool,
 }
 
-/// One step: its name, and what it does.
+/// A step's name and its function.
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
@@ -33,7 +33,7 @@ const STEPS: &[Step] = &[
     ("firmware", firmware::prove),
 ];
 
-/// Runs one step after the other, up to the first that fails.
+/// Runs the steps, up to the first that fails.
 ///
 /// # Errors
 /// A step failed.
@@ -80,20 +80,20 @@ fn clippy() -> Result<()> {
     run_command(cargo().args(words))
 }
 
-/// With one seed for the property tests, so that what passed here passes anywhere; `cargo xtask fuzz` is what explores.
+/// Uses a fixed seed for the property tests, so that the result is the same everywhere. `cargo xtask fuzz` uses new seeds.
 fn tests() -> Result<()> {
     run_command(cargo().args(["test", "--workspace", "--locked"]).env("PROPTEST_RNG_SEED", "1"))
 }
 
 fn docs() -> Result<()> {
     let words = ["doc", "--workspace", "--no-deps", "--locked", "--document-private-items"];
-    // The documentation is for who works on the program, private items and all, so links to them lead somewhere.
+    // Private items are documented too, so links to them work.
     let flags = "--deny warnings --allow rustdoc::private_intra_doc_links";
     run_command(cargo().args(words).env("RUSTDOCFLAGS", flags))
 }
 
-/// Licences, banned and duplicate crates, and where crates come from. Not the advisories: their database is a
-/// repository of its own, and machines that test are often cut off from it.
+/// Checks licences, banned and duplicate crates, and sources. Skips the advisories: their database is a separate
+/// repository, which machines that run tests often cannot reach.
 fn deny() -> Result<()> {
     let deny = setup::tool("cargo-deny", CARGO_DENY)?;
     run_command(
@@ -103,7 +103,7 @@ fn deny() -> Result<()> {
     )
 }
 
-/// In a process of its own, so that its deadline holds whatever hangs in it.
+/// Runs in its own process, so that its deadline holds whatever hangs.
 fn real_stack() -> Result<()> {
     run_command(xtask().arg("realstack"))
 }

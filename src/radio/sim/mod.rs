@@ -4,6 +4,7 @@
 //! - `world` is the state of all devices, without a clock and I/O.
 //! - `simulation` runs a world on a clock.
 //! - `connect` and `link` are the central's side.
+//! - `server` plays a rig's bulbs for another radio, that of the real-stack tests.
 //! - `store` saves the world between commands, each of which is a process. `log` writes the air log.
 
 use std::fs;
@@ -24,9 +25,12 @@ mod connect;
 mod link;
 mod log;
 mod rig;
+mod server;
 mod simulation;
 mod store;
 mod world;
+
+pub use server::serve_bulbs;
 
 /// The default rig.
 const DESK: &str = include_str!("../../../fixtures/rigs/desk.toml");

@@ -1,10 +1,10 @@
-//! Instructions and allocations of the codec's calls, and the time that reading the profiles takes.
+//! Measures the codec: instructions and allocations of its calls, and the time to read the profiles.
 
 use anyhow::{Context, Result};
 
 use crate::setup::{cargo, command, debian, output, run, target};
 
-/// The calls of the base codec that `protocol/examples/instructions.rs` knows, and what each is.
+/// The calls in `protocol/examples/instructions.rs`, and their descriptions.
 const CALLS: &[(&str, &str)] = &[
     ("encode", "`base::encode`"),
     ("decode", "`base::decode` of a frame"),
@@ -12,7 +12,7 @@ const CALLS: &[(&str, &str)] = &[
     ("lenient", "`base::decode_lenient`"),
 ];
 
-/// A profile of each family: the one whose commands say most.
+/// A profile of each family: the one with the most capable commands.
 const PROFILES: &[&str] = &[
     "base",
     "elk",
@@ -30,21 +30,20 @@ const PROFILES: &[&str] = &[
     "banlanx",
 ];
 
-/// So often is a call repeated. Two runs differ in this alone, and the machine is simulated: what their counts differ by
-/// is exactly what the repetitions cost.
+/// The number of repetitions of a call. Valgrind's counts are exact, so the difference between two runs is exactly the
+/// cost of the additional repetitions.
 const TIMES: u64 = 1000;
 
-/// What is counted.
 #[derive(Clone, Copy, Debug)]
 enum Count {
     Instructions,
     Allocations,
 }
 
-/// Counts them under valgrind, whose counts are the same whatever else the machine does.
+/// Counts instructions and allocations with valgrind, whose counts do not depend on the machine's load.
 ///
 /// # Errors
-/// Valgrind is missing and cannot be installed, or the program does not build.
+/// Valgrind cannot be installed, or the program does not build.
 pub(super) fn instructions() -> Result<String> {
     debian("valgrind", "valgrind")?;
     build("instructions")?;
@@ -68,7 +67,7 @@ pub(super) fn instructions() -> Result<String> {
     Ok(table)
 }
 
-/// How long reading the built-in files takes in the release profile.
+/// Measures the time to read the built-in profiles, in the release profile.
 ///
 /// # Errors
 /// The program does not build.
@@ -94,7 +93,7 @@ fn build(example: &str) -> Result<()> {
     run(cargo().args(words).args(["--features", "profiles", "--example", example]))
 }
 
-/// What one call costs: instructions, and allocations.
+/// The cost of a call: instructions, and allocations.
 fn cost(call: &str, profile: &str) -> Result<String> {
     let of_call = |what| -> Result<u64> {
         let of_loop = repetitions(&["nothing", profile], what)?;
@@ -103,7 +102,7 @@ fn cost(call: &str, profile: &str) -> Result<String> {
     Ok(format!("{} ({})", of_call(Count::Instructions)?, of_call(Count::Allocations)?))
 }
 
-/// What the repetitions of a call cost, the program's own start and end left out.
+/// The cost of the repetitions of a call, without the program's start and end.
 fn repetitions(words: &[&str], what: Count) -> Result<u64> {
     Ok(count(words, 2 * TIMES, what)?.saturating_sub(count(words, TIMES, what)?))
 }
@@ -123,6 +122,6 @@ fn count(words: &[&str], times: u64, what: Count) -> Result<u64> {
             usage.and_then(|(_, usage)| usage.split_once("allocs")).map(|(number, _)| number)
         }
     };
-    let number = number.context("valgrind did not say how much it counted")?;
+    let number = number.context("valgrind printed no count")?;
     number.trim().replace(',', "").parse().context("valgrind's count")
 }

@@ -1,4 +1,4 @@
-//! What the program costs: its size, its start, and a fleet of virtual bulbs.
+//! Measures the program: its size, its start, and a fleet of virtual bulbs.
 
 use std::env;
 use std::fmt::Write as _;
@@ -12,17 +12,17 @@ use anyhow::{Context, Result, ensure};
 
 use crate::setup::{cargo, command, output, run, target};
 
-/// How often the program is started for one number.
+/// Starts for one number.
 const STARTS: usize = 300;
-/// How often a fleet is commanded for one number.
+/// Commands to a fleet for one number.
 const FLEET_RUNS: usize = 7;
-/// The larger fleet.
+/// The number of bulbs in the larger fleet.
 const FLEET: usize = 100;
 
-/// From the start of a process to its first byte on stdout, without a shell. `echo` tells what of it is the machine's.
+/// Measures the time from the start of a process to its first byte on stdout, without a shell. `echo` is the baseline.
 ///
 /// # Errors
-/// The program does not build, or writes nothing.
+/// The program does not build or prints nothing.
 pub(super) fn start() -> Result<String> {
     let bulbctl = release()?;
     let mut table = String::from("| first byte of | median | 95th percentile |\n|---|---:|---:|\n");
@@ -37,7 +37,7 @@ pub(super) fn start() -> Result<String> {
     Ok(table + &format!("\n{STARTS} starts each.\n"))
 }
 
-/// The release binary, stripped as the release profile has it.
+/// Measures the release binary, which is stripped.
 ///
 /// # Errors
 /// The program does not build.
@@ -49,7 +49,7 @@ pub(super) fn size() -> Result<String> {
     ))
 }
 
-/// One command to all bulbs of a rig, from start to exit.
+/// Measures one command to all bulbs of a rig, from start to exit.
 ///
 /// # Errors
 /// The program does not build, or the command fails.
@@ -73,7 +73,7 @@ fn fleet_in(folder: &Path, bulbctl: &Path) -> Result<String> {
         let adapter = format!("sim:{}", file.display());
         for (how, target) in [("`all`", "all"), ("by address", &addresses.join(","))] {
             let times = sorted(FLEET_RUNS, || {
-                // A world of its own for each run: no bulb is connected or known from the one before.
+                // A new world for each run: no bulb is connected or known.
                 let world = folder.join("world");
                 let mut set = with(bulbctl, &["--adapter", &adapter, "set", target, "--brightness", "50"]);
                 let start = Instant::now();
@@ -96,7 +96,7 @@ fn address(index: usize) -> String {
     format!("C4:11:00:00:{:02X}:{:02X}", index / 256, index % 256)
 }
 
-/// A rig of bulbs that are alike but for name and address.
+/// A rig of bulbs that differ in name and address only.
 fn rig(addresses: &[String]) -> Result<String> {
     let mut rig = String::from("rig = 1\nabout = \"a fleet to measure with\"\n");
     for (index, address) in addresses.iter().enumerate() {
@@ -108,10 +108,10 @@ fn rig(addresses: &[String]) -> Result<String> {
     Ok(rig)
 }
 
-/// What the TUI costs: a program of its own measures, as it needs a pseudo-terminal.
+/// Measures the TUI, with a program that has a pseudo-terminal.
 ///
 /// # Errors
-/// Something does not build, or the TUI does not do what it is told.
+/// Something does not build, or the TUI does not respond as expected.
 pub(super) fn tui() -> Result<String> {
     let bulbctl = release()?;
     let words = ["run", "--quiet", "--locked", "--package", "bulbctl", "--example", "tui_bench", "--"];
@@ -119,8 +119,8 @@ pub(super) fn tui() -> Result<String> {
     Ok(table + &hour()?)
 }
 
-/// The desk's memory over an hour of reports on a clock that does not wait: a test that counts allocations. Not optimised, as to build
-/// all that tests need once more takes longer than it would save.
+/// Measures the desk's memory over an hour of reports on a paused clock, with a test that counts allocations. The test is
+/// not optimised, because a second build of all dependencies takes longer than that saves.
 fn hour() -> Result<String> {
     let mut test = cargo();
     test.args(["test", "--quiet", "--locked", "--package", "bulbctl", "--test", "memory"]);
@@ -133,7 +133,7 @@ fn hour() -> Result<String> {
     ))
 }
 
-/// The program as it is released.
+/// Builds the release binary.
 fn release() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
     Ok(target().join("release").join("bulbctl"))
@@ -151,7 +151,7 @@ fn first_byte(command: &mut Command) -> Result<Duration> {
     let mut stdout = child.stdout.take().context("its output")?;
     let read = stdout.read(&mut [0]).context("reading its output")?;
     let time = start.elapsed();
-    // To the end, so that the program does not meet a closed pipe.
+    // Read the rest, so that the program does not meet a closed pipe.
     stdout.read_to_end(&mut Vec::new()).context("reading its output")?;
     ensure!(
         child.wait().context("waiting for it")?.success() && read == 1,
@@ -160,7 +160,7 @@ fn first_byte(command: &mut Command) -> Result<Duration> {
     Ok(time)
 }
 
-/// Measures so often, and sorts. One more time goes before, to warm the caches.
+/// Measures `times` times and sorts the results. One more run before that warms the caches.
 fn sorted(times: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<Vec<Duration>> {
     measure()?;
     let mut all = (0..times).map(|_| measure()).collect::<Result<Vec<_>>>()?;
@@ -168,7 +168,7 @@ fn sorted(times: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result
     Ok(all)
 }
 
-/// The given percentile, nearest rank.
+/// The given percentile by nearest rank.
 fn at(sorted: &[Duration], percent: usize) -> Duration {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! One case: what a library writes or reads, and what our engine does for the same values.
+//! A case: the frames that a library writes or reads, compared with our engine's for the same values.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use bulb_protocol::profile::{Advert, Light, Mode, Profile, builtin};
 use bulb_protocol::{Percent, Rgb};
 use serde::Deserialize;
 
-/// A line that a case file prints. The first of a file has the library's version and no more.
+/// A line in the output of a case file. The first line has only the library's version.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Line {
@@ -35,7 +35,7 @@ pub(super) struct Line {
     says: Values,
 }
 
-/// Values in the words of the profile files.
+/// A light's values, with the names of the profile files.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Values {
@@ -47,7 +47,7 @@ struct Values {
     effect: Option<String>,
     speed: Option<u8>,
     mode: Option<String>,
-    /// White and brightness in one number of 0 to 255, of lamps that dim by scaling.
+    /// White and brightness as one number, 0 to 255, for bulbs that dim by scaling.
     white_level: Option<u8>,
 }
 
@@ -76,7 +76,7 @@ impl Values {
         })
     }
 
-    /// What is said here and is otherwise in our reading.
+    /// The values that differ from ours.
     fn differs(&self, ours: &Light) -> Result<Option<String>> {
         let theirs = self.light()?;
         let mut wrong = Vec::new();
@@ -123,12 +123,12 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is different in a case.
+/// The difference in a case.
 #[derive(Debug)]
 pub(super) struct Found {
     /// For people.
     pub(super) text: String,
-    /// How far the bytes are apart at most, where the frames are of one length.
+    /// The largest difference between two bytes, if the frames have the same length.
     pub(super) apart: Option<u8>,
 }
 
@@ -138,7 +138,7 @@ impl From<String> for Found {
     }
 }
 
-/// The profiles that cases name, compiled once.
+/// Loads the profiles of cases, each once.
 #[derive(Debug, Default)]
 pub(super) struct Profiles(BTreeMap<String, Profile>);
 
@@ -146,10 +146,10 @@ pub(super) struct Profiles(BTreeMap<String, Profile>);
 const HEADER: usize = 8;
 
 impl Profiles {
-    /// What is different between the library and us; nothing if all is the same.
+    /// Compares the library with our engine. Returns `None` if they agree.
     ///
     /// # Errors
-    /// The case says something that cannot be.
+    /// The case is invalid.
     pub(super) fn compare(&mut self, line: &Line) -> Result<Option<Found>> {
         let profile = self.profile(&line.profile)?;
         let what = || format!("{} {} {}", line.library, line.profile, line.case);

@@ -1,4 +1,4 @@
-//! What is known to differ, and why.
+//! The known differences, with their reasons.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,7 +16,7 @@ pub(super) struct Differences {
     difference: Vec<Difference>,
 }
 
-/// Cases that differ for one reason.
+/// Cases that differ for the same reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
@@ -24,9 +24,9 @@ struct Difference {
     profile: String,
     /// A pattern of their names.
     cases: String,
-    /// How many of them differ; others may agree by chance.
+    /// How many of them differ. Others may agree by chance.
     count: usize,
-    /// How far bytes may be apart, where that is the point.
+    /// How much bytes may differ, if the reason is rounding.
     within: Option<u8>,
     why: String,
     #[serde(skip)]
@@ -39,7 +39,7 @@ impl Differences {
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 
-    /// Whether the difference is listed. The first entry that fits counts it.
+    /// Whether the difference is listed. Counts it for the first entry that fits.
     pub(super) fn take(&mut self, library: &str, profile: &str, case: &str, apart: Option<u8>) -> bool {
         let fits = |entry: &&mut Difference| {
             entry.library == library
@@ -51,7 +51,7 @@ impl Differences {
         entry.map(|entry| entry.found += 1).is_some()
     }
 
-    /// Of the libraries that were asked, everything that is listed has to be there, as often as is said.
+    /// Checks that all listed differences of these libraries were found, as often as listed.
     pub(super) fn all_found(&self, asked: &[&str]) -> Result<()> {
         for entry in self.difference.iter().filter(|entry| asked.contains(&entry.library.as_str())) {
             ensure!(

@@ -1,4 +1,4 @@
-//! The virtual machine: its first files, its start, and what comes out of it.
+//! The virtual machine: its initramfs, its start, and its output.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use super::packages::Kernel;
 use super::{cache, guest};
 use crate::setup::{command, root};
 
-/// The logs that the machine leaves, with what each is about.
+/// The logs of the machine, and what each is about.
 const LOGS: &[(&str, &str)] = &[
     ("bluetoothd.log", "bluetoothd"),
     ("air.log", "virtual air"),
@@ -24,45 +24,44 @@ const LOGS: &[(&str, &str)] = &[
     ("kernel.log", "kernel"),
 ];
 
-/// How much of each log is shown after a failure, in lines.
+/// How many lines of each log are shown after a failure.
 const SHOWN: usize = 40;
 
-/// What the machine is to do.
+/// The machine's job.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Runs a shell script, in the workspace's root.
     Script(String),
-    /// Gives a shell to whoever sits at the terminal.
+    /// Opens a shell in the terminal.
     Shell,
 }
 
 /// How the machine ended.
 #[derive(Debug)]
 pub(super) struct Ending {
-    /// The job's exit status, if it came to one.
+    /// The job's exit status, if it ended.
     pub(super) status: Option<i32>,
-    /// Tests passed and failed, as the suite counted them.
+    /// The numbers of passed and failed tests.
     pub(super) counts: Option<(u32, u32)>,
 }
 
-/// A machine that can be started.
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
     pub(super) kernel: &'a Kernel,
-    /// Folder of Python packages.
+    /// The folder of Python packages.
     pub(super) python: &'a Path,
-    /// The program that plays the lamps themselves.
-    pub(super) board: &'a Path,
-    /// The folder that it can write to; emptied before.
+    /// The program that plays the bulbs.
+    pub(super) virtual_bulbs: &'a Path,
+    /// The folder that the machine can write to. Its previous contents are removed.
     pub(super) out: &'a Path,
-    /// On the processor's own virtualisation instead of an emulated processor.
+    /// Use KVM instead of an emulated processor.
     pub(super) kvm: bool,
-    /// When it is ended whatever it does.
+    /// When the machine is stopped in any case.
     pub(super) deadline: Instant,
 }
 
 impl Machine<'_> {
-    /// Starts it, passes on what the job prints, and waits for its end.
+    /// Starts the machine, prints the job's output, and waits for the end.
     pub(super) fn run(&self, job: &Job) -> Result<Ending> {
         let initramfs = self.initramfs()?;
         self.prepare_out(job)?;
@@ -75,13 +74,13 @@ impl Machine<'_> {
         }
         let mut child = qemu.stdout(Stdio::piped()).spawn().context("cannot start qemu-system-x86_64")?;
         let counts = self.follow(&mut child);
-        // It has closed its output or is to end now; either way there is nothing to wait for.
+        // It has closed its output, or its time is up.
         child.kill().ok();
         child.wait().context("qemu-system-x86_64")?;
         Ok(Ending { status: self.status(), counts: counts? })
     }
 
-    /// Passes the output on until it ends, or the deadline comes.
+    /// Prints the output until it ends or the deadline passes.
     fn follow(&self, child: &mut Child) -> Result<Option<(u32, u32)>> {
         let stdout = child.stdout.take().context("no output of the machine")?;
         let (sender, lines) = mpsc::channel();
@@ -94,8 +93,8 @@ impl Machine<'_> {
                     counts = counted(&line).or(counts);
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    println!("realstack: out of time, the machine is ended");
-                    child.kill().context("cannot end the machine")?;
+                    println!("realstack: out of time, stopping the machine");
+                    child.kill().context("cannot stop the machine")?;
                     break;
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -109,7 +108,7 @@ impl Machine<'_> {
         fs::read_to_string(self.out.join("status")).ok()?.trim().parse().ok()
     }
 
-    /// The archive that the kernel starts from: busybox, the modules, and `init`.
+    /// Makes the initramfs: busybox, the kernel modules, and `init`.
     fn initramfs(&self) -> Result<PathBuf> {
         let tree = cache().join("initramfs");
         fs::remove_dir_all(&tree).ok();
@@ -136,11 +135,11 @@ impl Machine<'_> {
         fs::remove_dir_all(self.out).ok();
         fs::create_dir_all(self.out)?;
         let settings = format!(
-            "GUEST='{}'\nREPOSITORY='{}'\nPYTHON_PACKAGES='{}'\nBOARD='{}'\n",
+            "GUEST='{}'\nREPOSITORY='{}'\nPYTHON_PACKAGES='{}'\nVIRTUAL_BULBS='{}'\n",
             guest().display(),
             root().display(),
             self.python.display(),
-            self.board.display()
+            self.virtual_bulbs.display()
         );
         fs::write(self.out.join("settings"), settings)?;
         let script = match job {
@@ -163,7 +162,7 @@ impl Machine<'_> {
         let mut all: Vec<OsString> = Vec::new();
         let fixed = "-machine q35 -cpu max -smp 2 -m 1536 -no-reboot -net none -display none -monitor none";
         all.extend(fixed.split_whitespace().map(OsString::from));
-        // By wish only: on a machine that is itself virtual, a /dev/kvm that is there need not work.
+        // Only on request: on a virtual machine, /dev/kvm may exist and not work.
         all.extend(["-accel".into(), if self.kvm { "kvm" } else { "tcg,thread=multi" }.into()]);
         all.extend(["-kernel".into(), self.kernel.folder.join("vmlinuz").into()]);
         all.extend(["-initrd".into(), initramfs.into()]);
@@ -176,7 +175,7 @@ impl Machine<'_> {
     }
 }
 
-/// Packs files and folders, named in an order in which each folder goes before what is in it.
+/// Packs files and folders into a cpio archive. A folder's name must come before those of its contents.
 fn pack(tree: &Path, names: &[String]) -> Result<PathBuf> {
     let archive = cache().join("initramfs.cpio");
     let mut cpio = command("cpio");
@@ -199,14 +198,14 @@ fn read_lines(stdout: ChildStdout, lines: &mpsc::Sender<String>) {
     }
 }
 
-/// How many tests passed and failed, from the suite's last line.
+/// The numbers of passed and failed tests in the suite's last line.
 fn counted(line: &str) -> Option<(u32, u32)> {
     let (_, rest) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let mut numbers = rest.split("; ").map(|part| part.split(' ').next().and_then(|n| n.parse().ok()));
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// Prints the ends of the logs: the files of a machine that only runs tests are gone with it.
+/// Prints the ends of the logs, for machines whose files are gone after the run.
 pub(super) fn print_logs(out: &Path) {
     for (file, what) in LOGS {
         let Ok(text) = fs::read_to_string(out.join(file)) else { continue };

@@ -1,4 +1,4 @@
-//! What the real-stack run needs of Debian and of Python, installed or unpacked where it is missing.
+//! Installs or unpacks what the real-stack run needs from Debian and Python.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,15 @@ use anyhow::{Context, Result, ensure};
 use super::{cache, guest};
 use crate::setup::{command, output, run};
 
-/// Debian 12 packages: the machine, what runs in it, and what makes its first files.
+/// Debian 12 packages: for the machine, for the programs in it, and for its initramfs.
 const DEBIAN: &[&str] =
     &["bluez", "busybox-static", "cpio", "dbus", "kmod", "python3", "python3-pip", "qemu-system-x86"];
 
-/// The package that depends on Debian's present kernel.
+/// The package that depends on Debian's current kernel.
 const KERNEL: &str = "linux-image-amd64";
 
-/// Kernel modules, in the order of loading; their dependencies go before them. `drbg` needs its parts, and `bluetooth`
-/// a random generator and `cmac`: without them the kernel has no LE security.
+/// Kernel modules in loading order, without their dependencies. `drbg` needs the two before it. Without a random number
+/// generator and `cmac`, `bluetooth` has no LE security.
 const MODULES: &[&str] = &[
     "virtio_pci",
     "9pnet_virtio",
@@ -35,14 +35,14 @@ const MODULES: &[&str] = &[
     "uhid",
 ];
 
-/// A kernel with the modules that we load.
+/// A kernel and its modules.
 #[derive(Debug)]
 pub(super) struct Kernel {
-    /// Its folder: `vmlinuz`, `order` (names of modules, one a line), `modules/NAME.ko`.
+    /// The folder with `vmlinuz`, `order` (the names of modules, one a line) and `modules/NAME.ko`.
     pub(super) folder: PathBuf,
 }
 
-/// Installs the Debian packages that are missing.
+/// Installs the missing Debian packages.
 pub(super) fn debian() -> Result<()> {
     let missing: Vec<_> = DEBIAN.iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
@@ -98,7 +98,7 @@ pub(super) fn kernel() -> Result<Kernel> {
         kernel_package()
     })?;
     let mut download = command("apt-get");
-    // Only root can write there, and apt would say so.
+    // apt warns if its unprivileged user cannot write to the folder.
     download.args(["--option", "APT::Sandbox::User=root", "--quiet=2", "download", &package]);
     run(download.current_dir(&scratch))?;
     let archive = only_file(&scratch)?;
@@ -108,16 +108,16 @@ pub(super) fn kernel() -> Result<Kernel> {
         .context("the kernel itself")?;
     let order = take_modules(&scratch, release, &folder.join("modules"))?;
     remove(&scratch)?;
-    // Last: its presence says that all the rest is there.
+    // Written last: if it exists, the kernel is complete.
     fs::write(folder.join("order"), order).context("order of modules")?;
     Ok(Kernel { folder })
 }
 
-/// The kernel package that Debian's present one is.
+/// The name of Debian's current kernel package.
 fn kernel_package() -> Result<String> {
     let (text, _) = output(command("apt-cache").args(["depends", KERNEL]))?;
     let name = text.lines().find_map(|line| line.trim().strip_prefix("Depends: linux-image-"));
-    Ok(format!("linux-image-{}", name.with_context(|| format!("apt knows no {KERNEL}"))?))
+    Ok(format!("linux-image-{}", name.with_context(|| format!("apt does not know {KERNEL}"))?))
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf> {
@@ -125,7 +125,7 @@ fn only_file(folder: &Path) -> Result<PathBuf> {
     files.next().with_context(|| format!("nothing was downloaded to {}", folder.display()))
 }
 
-/// Copies the modules and all that they depend on; gives their names in the order of loading.
+/// Copies the modules and their dependencies. Returns their names in loading order.
 fn take_modules(root: &Path, release: &str, to: &Path) -> Result<String> {
     run(command("/usr/sbin/depmod").arg("--basedir").arg(root).arg(release))?;
     let mut order: Vec<String> = Vec::new();
@@ -133,7 +133,7 @@ fn take_modules(root: &Path, release: &str, to: &Path) -> Result<String> {
         let mut ask = command("/usr/sbin/modprobe");
         ask.arg("--dirname").arg(root).args(["--set-version", release, "--show-depends", module]);
         let (text, _) = output(&mut ask)?;
-        // Lines are `insmod FILE`, or `builtin NAME` for what the kernel has in itself.
+        // A line is `insmod FILE`, or `builtin NAME` for code in the kernel itself.
         for file in text.lines().filter_map(|line| line.strip_prefix("insmod ")) {
             let file = Path::new(file.trim());
             let name = file.file_stem().context("a module without a name")?.to_string_lossy().into_owned();

@@ -1,4 +1,4 @@
-//! The programs that run in the machine.
+//! Builds the programs that run in the machine.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,38 @@ use serde_json::Value;
 
 use crate::setup::{cargo, output, run, target};
 
-/// Builds the scenarios, and with them the `bulbctl` that they run; gives the suite's file.
+/// Builds the scenarios and the `bulbctl` that they run. Returns the suite's executable.
 pub(super) fn scenarios() -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["test", "--quiet", "--locked", "--no-run", "--test", "scenarios"]);
-    // What the compiler has to say goes where a reader sees it, the list of files to us.
+    // Diagnostics go to the terminal, the list of files to stdout.
     build.args(["--message-format", "json-render-diagnostics"]);
     let (messages, _) = output(&mut build)?;
-    executable(&messages, "scenarios").context("cargo built no scenarios")
+    executable(&messages, "scenarios").context("cargo did not build the scenarios")
 }
 
-/// Builds `bulbctl` as it is shipped.
+/// Builds `bulbctl` in the release profile.
 pub(super) fn release() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
     Ok(target().join("release").join("bulbctl"))
 }
 
-/// Builds `bulbctl` as it is tested.
+/// Builds `bulbctl` in the dev profile.
 pub(super) fn debug() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--package", "bulbctl"]))?;
     Ok(target().join("debug").join("bulbctl"))
 }
 
-/// Builds the program that plays the lamps themselves.
-pub(super) fn board() -> Result<PathBuf> {
+/// Builds the program that plays the bulbs.
+pub(super) fn virtual_bulbs() -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--locked", "--package", "bulb-protocol", "--features", "profiles"]);
-    build.args(["--example", "board", "--message-format", "json-render-diagnostics"]);
+    build.args(["build", "--quiet", "--locked", "--package", "bulbctl", "--example", "virtual_bulbs"]);
+    build.args(["--message-format", "json-render-diagnostics"]);
     let (messages, _) = output(&mut build)?;
-    executable(&messages, "board").context("cargo built no board")
+    executable(&messages, "virtual_bulbs").context("cargo did not build virtual_bulbs")
 }
 
-/// The file that cargo's messages name for a target.
+/// The executable of a target, from cargo's messages.
 fn executable(messages: &str, target: &str) -> Option<PathBuf> {
     messages
         .lines()

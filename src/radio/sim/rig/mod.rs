@@ -56,7 +56,6 @@ pub(super) struct DeviceSpec {
     /// Unique in the rig.
     pub(super) address: Address,
     /// The sim radio treats both types the same.
-    #[expect(dead_code, reason = "for the real stack")]
     pub(super) address_type: AddressType,
     pub(super) advert: Advert,
     /// `None` for a bystander, to which nobody can connect.
