@@ -266,10 +266,8 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
     for entry in play.writes(address) {
         let uuid = entry.characteristic.unwrap();
         let frame = bytes(&entry.hex.unwrap());
-        let roles = profile
-            .roles
-            .iter()
-            .filter(|role| role.at.iter().any(|at| at.characteristic.to_string() == uuid));
+        let roles =
+            profile.roles.iter().filter(|role| role.at.iter().any(|at| uuid_text(at.characteristic) == uuid));
         let heard = roles.map(|role| profile.decode_command(&role.name, &frame)).find(Result::is_ok);
         let heard = heard.unwrap_or_else(|| panic!("{address} does not know {frame:02x?} to {uuid}"));
         let greets = profile.link_rules.first.iter().any(|first| first.bytes == frame);

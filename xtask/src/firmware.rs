@@ -26,10 +26,7 @@ pub(crate) fn prove() -> Result<()> {
     );
     for symbol in &symbols {
         let own = ["bulb_protocol::", "firmware::"].iter().any(|start| symbol.starts_with(start));
-        ensure!(
-            own || MEMORY.contains(&symbol.as_str()),
-            "the codec can panic: its library needs {symbol}"
-        );
+        ensure!(own || MEMORY.contains(&symbol.as_str()), "the codec can panic: its library needs {symbol}");
     }
     println!("the codec needs no std and no allocator, and none of its calls can panic");
     for bare in bare_targets()? {
