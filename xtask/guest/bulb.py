@@ -149,9 +149,9 @@ class Bulb:
                 self.drop()
             if response["att"] is not None:
                 raise att.ATT_Error(response["att"])
-            if response["occasion"] is not None:
+            if response["trigger"] is not None:
                 loop = asyncio.get_running_loop()
-                loop.call_later(self.spec["status_latency"], self._notify, response["occasion"])
+                loop.call_later(self.spec["status_latency"], self._notify, response["trigger"])
                 self.advert = self._build_advert()
 
         return lambda: self._read(number), write
@@ -161,10 +161,10 @@ class Bulb:
 
     # --- what it does
 
-    def _notify(self, occasion: str | int) -> None:
-        """Sends the notifications of an occasion: `command`, `change`, or the number of a question."""
+    def _notify(self, trigger: str | int) -> None:
+        """Sends the notifications of an trigger: `command`, `change`, or the number of a query."""
         if self.connected:
-            for number, value in self._ask("notifications", occasion=occasion)["notifications"]:
+            for number, value in self._ask("notifications", trigger=trigger)["notifications"]:
                 self._gatt.announce(self._characteristics[number], bytes.fromhex(value))
 
     def changed(self) -> None:

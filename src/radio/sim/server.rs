@@ -9,9 +9,9 @@
 //! | `{"do": "load", "rig": "/path/to/rig.toml"}` | the rig: `adapter`, `bulbs`, `bystanders`, `events` |
 //! | `{"do": "connect", "bulb": 0}`, `disconnect` | |
 //! | `{"do": "fault", "bulb": 0, "on": "write", "characteristic": 0}` | `fault`: what the fault that acts now does |
-//! | `{"do": "write", "bulb": 0, "characteristic": 0, "hex": "01…"}` | `att`: the error in the response; `hangs_up`: the bulb ends the link; `occasion` of the notifications that follow |
+//! | `{"do": "write", "bulb": 0, "characteristic": 0, "hex": "01…"}` | `att`: the error in the response; `hangs_up`: the bulb ends the link; `trigger` of the notifications that follow |
 //! | `{"do": "read", "bulb": 0, "characteristic": 1}` | `hex` |
-//! | `{"do": "notifications", "bulb": 0, "occasion": "command"}`, `change`, or the number of a question | `notifications`: a list of `[characteristic, hex]` |
+//! | `{"do": "notifications", "bulb": 0, "trigger": "command"}`, `change`, or the number of a query | `notifications`: a list of `[characteristic, hex]` |
 //! | `{"do": "set", "event": 0}`: someone else changes a bulb as in this event | |
 //! | `{"do": "advert", "bulb": 0}` | `services`, `manufacturer` and `service_data` |
 //!
@@ -22,7 +22,7 @@ use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bulb_protocol::profile::{Occasion, Reaction};
+use bulb_protocol::profile::{Trigger, WriteOutcome};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -46,7 +46,7 @@ enum Request {
     Fault { bulb: usize, on: FaultTrigger, characteristic: Option<usize> },
     Write { bulb: usize, characteristic: usize, hex: String },
     Read { bulb: usize, characteristic: usize },
-    Notifications { bulb: usize, occasion: Value },
+    Notifications { bulb: usize, trigger: Value },
     Set { event: usize },
     Advert { bulb: usize },
 }
@@ -106,9 +106,9 @@ impl Server {
                 let device = self.bulb(bulb)?;
                 json!({"hex": hex::encode(device.value(characteristic_id(device, characteristic)?, now))})
             }
-            Request::Notifications { bulb, occasion } => {
+            Request::Notifications { bulb, trigger } => {
                 let now = self.loaded.elapsed();
-                notifications(self.bulb(bulb)?, occasion_of(&occasion)?, now)
+                notifications(self.bulb(bulb)?, parse_trigger(&trigger)?, now)
             }
             Request::Set { event } => {
                 self.set(event)?;
@@ -167,7 +167,7 @@ fn characteristic_id(device: &SimDevice, number: usize) -> Result<Characteristic
 }
 
 fn write(device: &mut SimDevice, id: CharacteristicId, value: &[u8], now: Duration) -> Value {
-    let mut response = json!({"att": null, "hangs_up": false, "occasion": null});
+    let mut response = json!({"att": null, "hangs_up": false, "trigger": null});
     if device.loses_write(now) {
         return response;
     }
@@ -176,27 +176,27 @@ fn write(device: &mut SimDevice, id: CharacteristicId, value: &[u8], now: Durati
         response["hangs_up"] = device.has_defect(Defect::HangsUpOnMalformed).into();
         return response;
     }
-    response["occasion"] = match device.process_write(id, value) {
-        Reaction::Obeyed => "command".into(),
-        Reaction::Asked(question) => question.into(),
-        Reaction::Nothing | Reaction::Kept => Value::Null,
+    response["trigger"] = match device.process_write(id, value) {
+        WriteOutcome::Applied => "command".into(),
+        WriteOutcome::Query(query) => query.into(),
+        WriteOutcome::Ignored | WriteOutcome::Stored => Value::Null,
     };
     response
 }
 
-fn notifications(device: &mut SimDevice, occasion: Occasion<'_>, now: Duration) -> Value {
-    let frames = if device.is_mute(now) { Vec::new() } else { device.notifications(occasion) };
+fn notifications(device: &mut SimDevice, trigger: Trigger<'_>, now: Duration) -> Value {
+    let frames = if device.is_mute(now) { Vec::new() } else { device.notifications(trigger) };
     let number = |id| device.bulb()?.table.all().position(|(other, ..)| other == id);
     let frames = frames.into_iter().filter_map(|(id, bytes)| Some((number(id)?, hex::encode(bytes))));
     json!({"notifications": frames.collect::<Vec<_>>()})
 }
 
-fn occasion_of(value: &Value) -> Result<Occasion<'static>> {
+fn parse_trigger(value: &Value) -> Result<Trigger<'static>> {
     match (value.as_str(), value.as_u64()) {
-        (Some("command"), _) => Ok(Occasion::Command),
-        (Some("change"), _) => Ok(Occasion::Change),
-        (_, Some(question)) => Ok(Occasion::Question(question.try_into()?)),
-        _ => Err(format!("unknown occasion {value}").into()),
+        (Some("command"), _) => Ok(Trigger::Command),
+        (Some("change"), _) => Ok(Trigger::Change),
+        (_, Some(query)) => Ok(Trigger::Query(query.try_into()?)),
+        _ => Err(format!("unknown trigger {value}").into()),
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
         let requests = [
             json!({"do": "connect", "bulb": 0}),
             write("0164ff0000"),
-            json!({"do": "notifications", "bulb": 0, "occasion": "command"}),
+            json!({"do": "notifications", "bulb": 0, "trigger": "command"}),
             json!({"do": "set", "event": 0}),
             json!({"do": "read", "bulb": 0, "characteristic": 1}),
             write("01"),
@@ -348,11 +348,11 @@ mod tests {
             responses[1..],
             [
                 json!({}),
-                json!({"att": null, "hangs_up": false, "occasion": "command"}),
+                json!({"att": null, "hangs_up": false, "trigger": "command"}),
                 json!({"notifications": [[1, "0164ff0000"]]}),
                 json!({}),
                 json!({"hex": "0064ff0000"}),
-                json!({"att": 0x0d, "hangs_up": false, "occasion": null}),
+                json!({"att": 0x0d, "hangs_up": false, "trigger": null}),
                 json!({"error": "no such bulb"}),
             ]
         );
@@ -382,9 +382,9 @@ mod tests {
             [
                 json!({"fault": {"do": "delay", "seconds": 0.5}}),
                 json!({"fault": null}),
-                json!({"att": null, "hangs_up": false, "occasion": "command"}),
+                json!({"att": null, "hangs_up": false, "trigger": "command"}),
                 json!({"hex": "0164ff00"}),
-                json!({"att": 0x0d, "hangs_up": true, "occasion": null}),
+                json!({"att": 0x0d, "hangs_up": true, "trigger": null}),
                 json!({}),
                 json!({"hex": "0032ffff"}),
             ]

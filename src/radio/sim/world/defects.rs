@@ -64,8 +64,8 @@ impl SimDevice {
     }
 
     /// Applies the defects that change the state after a command.
-    pub(super) fn apply_command_defects(&mut self, previous: Light, reaction: WriteOutcome) {
-        if reaction != WriteOutcome::Applied {
+    pub(super) fn apply_command_defects(&mut self, previous: Light, outcome: WriteOutcome) {
+        if outcome != WriteOutcome::Applied {
             return;
         }
         let [zero_is_off, black_is_off, forgets_color, stays_on] =

@@ -131,30 +131,30 @@ impl SimDevice {
 
     /// Lets the bulb process a write that it accepts. Values of characteristics without a role are stored.
     pub(crate) fn process_write(&mut self, id: CharacteristicId, value: &[u8]) -> WriteOutcome {
-        let reaction = self.react(id, value);
-        if reaction == WriteOutcome::Stored {
+        let outcome = self.apply_write(id, value);
+        if outcome == WriteOutcome::Stored {
             self.written.insert(id, value.to_vec());
         }
-        reaction
+        outcome
     }
 
-    fn react(&mut self, id: CharacteristicId, value: &[u8]) -> WriteOutcome {
+    fn apply_write(&mut self, id: CharacteristicId, value: &[u8]) -> WriteOutcome {
         let Some(path) = path_of(id) else { return WriteOutcome::Stored };
         let value = self.accepted_frame(value);
         let Some(bulb) = self.virtual_bulb() else { return WriteOutcome::Ignored };
         let previous = bulb.light().clone();
-        let reaction = bulb.write(path, &value);
-        self.apply_command_defects(previous, reaction);
-        reaction
+        let outcome = bulb.write(path, &value);
+        self.apply_command_defects(previous, outcome);
+        outcome
     }
 
-    /// The notifications that the bulb sends on an occasion.
-    pub(crate) fn notifications(&mut self, occasion: Trigger<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
+    /// The notifications that the bulb sends on a trigger.
+    pub(crate) fn notifications(&mut self, trigger: Trigger<'_>) -> Vec<(CharacteristicId, Vec<u8>)> {
         let reported = self.reported_light();
         let (Some(reported), Some(bulb)) = (reported, self.virtual_bulb()) else { return Vec::new() };
         let light = bulb.light().clone();
         bulb.set(reported);
-        let frames = bulb.status_frames(occasion);
+        let frames = bulb.status_frames(trigger);
         bulb.set(light);
         frames
             .into_iter()

@@ -108,7 +108,7 @@ impl World {
                 ScheduledEvent::Advertise(address, scan) => self.advertise(address, scan, now),
                 ScheduledEvent::ScanResponse(address, scan) => self.scan_response(address, scan, now),
                 ScheduledEvent::ProcessWrite(link, id, value) => self.process_write(link, id, &value, now),
-                ScheduledEvent::SendStatus(link, occasion) => self.send_status(link, occasion, now),
+                ScheduledEvent::SendStatus(link, trigger) => self.send_status(link, trigger, now),
                 ScheduledEvent::IdleCheck(link) => self.idle_check(link, now),
                 ScheduledEvent::BatteryChange(link) => self.battery_change(link, now),
                 ScheduledEvent::SendNotification(link, id, value) => self.send(link, id, value),

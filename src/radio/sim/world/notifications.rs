@@ -15,21 +15,21 @@ impl World {
     pub(super) fn process_write(&mut self, link: LinkId, id: CharacteristicId, value: &[u8], now: Duration) {
         let Some(device) = self.linked(link) else { return };
         device.unsaved = true;
-        let occasion = match device.process_write(id, value) {
+        let trigger = match device.process_write(id, value) {
             WriteOutcome::Applied => Some(Trigger::Command),
-            WriteOutcome::Query(question) => Some(Trigger::Query(question)),
+            WriteOutcome::Query(query) => Some(Trigger::Query(query)),
             WriteOutcome::Ignored | WriteOutcome::Stored => None,
         };
-        if let Some(occasion) = occasion {
+        if let Some(trigger) = trigger {
             let latency = device.bulb().map(|bulb| bulb.status_latency).unwrap_or_default();
-            self.schedule.add(now + latency, ScheduledEvent::SendStatus(link, occasion));
+            self.schedule.add(now + latency, ScheduledEvent::SendStatus(link, trigger));
         }
         self.effects.push(Effect::Save);
     }
 
-    /// Sends the notifications of an occasion, with the present state.
-    pub(super) fn send_status(&mut self, link: LinkId, occasion: Trigger<'_>, now: Duration) {
-        let frames = self.linked(link).map(|device| device.notifications(occasion)).unwrap_or_default();
+    /// Sends the notifications of a trigger, with the present state.
+    pub(super) fn send_status(&mut self, link: LinkId, trigger: Trigger<'_>, now: Duration) {
+        let frames = self.linked(link).map(|device| device.notifications(trigger)).unwrap_or_default();
         for (id, value) in frames {
             self.notify(link, id, value, now);
         }
