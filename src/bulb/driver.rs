@@ -275,7 +275,7 @@ impl DriverTask {
         drop(turn);
         let mut session = Session::open(link, report, families, deadline).await?;
         session.prepare(deadline).await?;
-        session.hold();
+        session.keep_alive();
         let state = session.read_state(deadline).await;
         self.tell(DriverEvent::Recognised(DrivenProfile(session.profile().clone()))).await;
         self.tell(DriverEvent::Link(LinkPhase::Up)).await;

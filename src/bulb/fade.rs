@@ -7,7 +7,7 @@ use bulb_protocol::{Percent, Rgb};
 use tokio::time::{Instant, sleep_until};
 
 use super::session::{CommandOutcome, Session};
-use crate::error::{Error, Operation, Result};
+use crate::error::{Operation, Result};
 use crate::radio::Deadline;
 
 /// The least time between two steps: 20 a second look smooth, and are what lamps take.
@@ -36,24 +36,20 @@ impl Session {
         deadline: Deadline,
     ) -> Result<CommandOutcome> {
         if !self.reports_state() {
-            return Err(Error::WriteOnly {
-                device: self.device.clone(),
-                profile: self.profile.full_name(),
-                operation: Operation::Fade,
-            });
+            return Err(self.never_reports(Operation::Fade));
         }
         // What the lamp cannot do is refused before anything is asked of it.
-        self.check(wanted)?;
+        self.validate(wanted)?;
         self.prepare(deadline).await?;
-        if !self.informed {
+        if !self.state_was_read {
             self.read_state(deadline).await?;
         }
         let start = self.known.clone();
-        let Some((ramp, end)) = plan(&self.profile, &start, wanted) else {
+        let Some((ramp, end)) = plan(self.profile(), &start, wanted) else {
             return self.command(wanted, deadline).await;
         };
-        self.hold();
-        let step = self.profile.link_rules.gap.max(STEP);
+        self.keep_alive();
+        let step = self.profile().link_rules.gap.max(STEP);
         let begin = Instant::now();
         let mut said = Light::default();
         let mut first = wanted.power.filter(|on| *on && start.power != Some(true));

@@ -7,38 +7,80 @@ use bulb_protocol::profile::Write;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::channel::Transcript;
 use super::roles::Roles;
 use crate::error::{Error, Operation, Result};
-use crate::radio::{Deadline, Link};
+use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
 
-/// How long a write that keeps a link alive may take.
-const KEEP_TIME: Duration = Duration::from_secs(2);
+/// How long a keep-alive write may take.
+const KEEP_ALIVE_TIME: Duration = Duration::from_secs(2);
 
-/// Writes in turn, with the least time between two that the bulb wants.
+/// Writes frames one after the other, with the profile's least time between two. Clones share the pace.
 #[derive(Clone, Debug)]
-pub(super) struct PacedWriter {
+pub(crate) struct PacedWriter {
     link: Arc<dyn Link>,
     roles: Arc<Roles>,
     device: Arc<str>,
     gap: Duration,
-    /// When the next write may begin.
+    kind: Option<WriteKind>,
+    transcript: Option<Transcript>,
+    /// The earliest start of the next write.
     next: Arc<Mutex<Option<Instant>>>,
 }
 
 impl PacedWriter {
     pub(super) fn new(link: Arc<dyn Link>, roles: Arc<Roles>, device: &str, gap: Duration) -> Self {
-        Self { link, roles, device: device.into(), gap, next: Arc::default() }
+        let (device, next) = (device.into(), Arc::default());
+        Self { link, roles, device, gap, kind: None, transcript: None, next }
     }
 
-    /// Writes, and waits as long as is to be waited after it. Nothing is lost if this is dropped but what was not written.
-    pub(super) async fn write(&self, write: &Write, deadline: Deadline) -> Result<()> {
-        let Some(id) = self.roles.get(&write.role) else {
-            // An optional characteristic, which this model lacks.
-            return Err(Error::RoleMissing { device: self.device.to_string(), role: write.role.to_string() });
-        };
-        let kind = self.roles.write_kind(&write.role, write.kind);
-        let waiting = async {
-            sleep_until(self.turn()).await;
+    pub(super) fn with_transcript(self, transcript: Transcript) -> Self {
+        Self { transcript: Some(transcript), ..self }
+    }
+
+    /// A writer without a pace, for measuring what the bulb takes. It writes in this way wherever the characteristic allows it.
+    pub(crate) fn unpaced(&self, kind: Option<WriteKind>) -> Self {
+        Self { gap: Duration::ZERO, kind, next: Arc::default(), ..self.clone() }
+    }
+
+    /// The characteristic that a frame goes to, and the way in which it is written.
+    ///
+    /// # Errors
+    /// [`Error::RoleMissing`]: this model lacks the characteristic, which is optional.
+    pub(crate) fn destination(&self, write: &Write) -> Result<(CharacteristicId, WriteKind)> {
+        let id = self.roles.get(&write.role).ok_or_else(|| Error::RoleMissing {
+            device: self.device.to_string(),
+            role: write.role.to_string(),
+        })?;
+        let kind = self.kind.filter(|kind| self.roles.can_write(&write.role, *kind));
+        Ok((id, kind.unwrap_or_else(|| self.roles.write_kind(&write.role, write.kind))))
+    }
+
+    /// Writes a frame, then waits for its delay. Cancel-safe: dropping this only loses bytes not yet written.
+    ///
+    /// # Errors
+    /// [`Error::RoleMissing`], [`Error::Silent`], and as for [`Link::write`].
+    pub(crate) async fn write(&self, write: &Write, deadline: Deadline) -> Result<()> {
+        self.write_without_delay(write, deadline).await?;
+        if !write.delay.is_zero() {
+            sleep(write.delay).await;
+        }
+        Ok(())
+    }
+
+    /// As [`write`](Self::write), but returns as soon as the bulb has answered.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub(crate) async fn write_without_delay(&self, write: &Write, deadline: Deadline) -> Result<()> {
+        let (id, kind) = self.destination(write)?;
+        let writing = async {
+            if !self.gap.is_zero() {
+                sleep_until(self.take_turn()).await;
+            }
+            if let Some(transcript) = &self.transcript {
+                transcript.add(format!("write {id} {} {}", kind.name(), hex::encode(&write.bytes)));
+            }
             self.link.write(id, &write.bytes, kind, deadline).await
         };
         let late = |waited| Error::Silent {
@@ -46,37 +88,34 @@ impl PacedWriter {
             operation: Operation::write(id),
             waited,
         };
-        deadline.run(waiting, late).await?;
-        self.rest(self.gap);
-        if !write.delay.is_zero() {
-            sleep(write.delay).await;
-        }
+        deadline.run(writing, late).await?;
+        self.rest();
         Ok(())
     }
 
-    /// Takes the next moment at which may be written.
-    fn turn(&self) -> Instant {
+    /// Reserves the next moment at which a write may start.
+    fn take_turn(&self) -> Instant {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let turn = next.unwrap_or_else(Instant::now).max(Instant::now());
         *next = Some(turn + self.gap);
         turn
     }
 
-    /// Lets no write begin for so long.
-    fn rest(&self, time: Duration) {
+    /// Lets no write start within the gap from now.
+    fn rest(&self) {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = Instant::now() + time;
+        let until = Instant::now() + self.gap;
         *next = Some(next.map_or(until, |next| next.max(until)));
     }
 
-    /// Writes this again and again, for as long as the handle is held.
-    pub(super) fn keep(&self, write: Write, every: Duration) -> AbortOnDropHandle<()> {
-        let pen = self.clone();
+    /// Repeats a write until the handle is dropped.
+    pub(super) fn keep_alive(&self, write: Write, every: Duration) -> AbortOnDropHandle<()> {
+        let writer = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
             loop {
                 sleep(every).await;
-                if let Err(error) = pen.write(&write, Deadline::after(KEEP_TIME)).await {
-                    tracing::debug!("{}: keeping the link alive: {error}", pen.device);
+                if let Err(error) = writer.write(&write, Deadline::after(KEEP_ALIVE_TIME)).await {
+                    tracing::debug!("{}: keep-alive: {error}", writer.device);
                     if matches!(error, Error::LinkLost { .. }) {
                         return;
                     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use bulb_protocol::profile::{Feature, Light, Profile};
 use tokio::time::{sleep, timeout};
 
+use super::channel::ACK_TIME;
 use super::connect::connect;
-use super::session::{ACK_TIME, Session};
+use super::session::Session;
 use crate::error::Result;
 use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
@@ -115,7 +116,8 @@ impl Restorer {
             Some(link) => (link, false),
             None => (connect(self.radio.as_ref(), &self.report, deadline).await?, true),
         };
-        let mut session = Session::over(link, Arc::clone(&profile), self.report.label(), deadline).await?;
+        let mut session =
+            Session::with_profile(link, Arc::clone(&profile), self.report.label(), deadline).await?;
         if fresh && let Err(error) = session.prepare(deadline.within(TIME / 2)).await {
             // Many obey all the same.
             tracing::info!("{}: {error}", self.report.label());
@@ -128,7 +130,7 @@ impl Restorer {
         loop {
             // A read comes after the write on every link, and some lamps take a moment all the same.
             sleep(SETTLE).await;
-            let differs = match session.fetch(deadline.within(ACK_TIME)).await {
+            let differs = match session.query_state(deadline.within(ACK_TIME)).await {
                 Ok(told) => profile.mismatches(back.features(), &assumed, &told),
                 Err(error) => {
                     tracing::info!("{}: whether it is back: {error}", self.report.label());

@@ -1,6 +1,6 @@
 //! The characteristics of a profile's roles in a bulb's GATT table.
 
-use bulb_protocol::profile::{CharacteristicPath, Profile, Role};
+use bulb_protocol::profile::{CharacteristicPath, DecodeError, Profile, Role};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -54,6 +54,31 @@ impl Roles {
             (false, true) => WriteKind::Command,
             _ => preferred,
         }
+    }
+
+    /// Whether a role can be written in this way.
+    #[must_use]
+    pub fn can_write(&self, role: &str, kind: WriteKind) -> bool {
+        self.0.iter().any(|(name, _, properties)| name == role && properties.allows(kind))
+    }
+
+    /// Decodes a frame with each role of its characteristic until one fits. `None` if the characteristic has no role.
+    ///
+    /// # Errors
+    /// The error of the role that came closest.
+    pub fn decode<T>(
+        &self,
+        id: CharacteristicId,
+        decode: impl Fn(&str) -> Result<T, DecodeError>,
+    ) -> Option<Result<T, DecodeError>> {
+        let mut nearest: Option<DecodeError> = None;
+        for role in self.of(id) {
+            match decode(role) {
+                Ok(decoded) => return Some(Ok(decoded)),
+                Err(error) => nearest = Some(error.closer(nearest)),
+            }
+        }
+        nearest.map(Err)
     }
 
     /// Whether a role can be subscribed to.

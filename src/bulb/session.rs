@@ -1,87 +1,71 @@
-//! A session with one bulb over one link, as its family wants it.
+//! A session with one bulb: commands it in the way of its family, and has the commands confirmed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{EncodeError, Feature, Features, Light, Mode, Profile, Readback};
+use bulb_protocol::profile::{Feature, Features, Light, Mode, Profile, Readback};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::change::Change;
+use super::channel::{ACK_TIME, BulbChannel, frame_decoder};
 use super::families::Families;
-use super::paced_writer::PacedWriter;
 use super::recognise::recognise;
-use super::roles::Roles;
 use super::state::{BulbState, Provenance};
-use super::status::{Subscription, reader};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{Deadline, Link, SeenDevice};
 
-/// How long a bulb has to report what it was commanded. Bulbs answer within some tens of milliseconds; over a busy
-/// link with a long connection interval it can take several hundred.
-pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
-/// A bulb that reports otherwise when it is asked right after a command may not have carried it out yet: it is asked again.
-const AGAIN: Duration = Duration::from_millis(300);
+/// A bulb that is read right after a command may not have carried it out yet. It is read again after this pause.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOutcome {
-    /// The state as far as it is known now.
     pub state: BulbState,
-    /// Whether the bulb reports what was asked for; nothing where it never reports that.
+    /// Whether the bulb reports the commanded state; `None` if it never reports that.
     pub confirmed: Option<bool>,
 }
 
-/// A link to a bulb whose family is known, and its characteristics checked.
+/// A link to a bulb of a known family that has the characteristics of that family.
 ///
-/// Dropping it closes the link, unless that was up before or is to be kept.
+/// Dropping it closes the link, unless the link was up before or is to be kept.
 #[derive(Debug)]
 pub struct Session {
-    pub(super) link: Arc<dyn Link>,
-    pub(super) profile: Arc<Profile>,
-    pub(super) roles: Arc<Roles>,
-    pub(super) device: String,
-    pub(super) pen: PacedWriter,
-    /// What notifies, once that is subscribed to.
-    pub(super) ears: Vec<Subscription>,
-    /// What is known of the lamp, and which parts of it the lamp told.
+    pub(super) channel: BulbChannel,
+    /// The state as reported or written.
     pub(super) known: Light,
-    pub(super) told: Features,
-    /// Whether its state has been read on this link.
-    pub(super) informed: bool,
-    /// Numbers the frames of families that count them.
-    pub(super) sequence: u8,
-    /// When a family that tells nothing by itself is asked next.
-    pub(super) poll: Instant,
-    ready: bool,
-    keeper: Option<AbortOnDropHandle<()>>,
+    /// The parts of `known` that the bulb reported.
+    pub(super) reported: Features,
+    pub(super) state_was_read: bool,
+    pub(super) next_poll: Instant,
+    prepared: bool,
+    keep_alive: Option<AbortOnDropHandle<()>>,
 }
 
 impl Session {
-    /// Finds out how the bulb at the other end is driven, checks its characteristics, and pairs with it if its family wants
-    /// that. Nothing is written to it by then.
+    /// Recognises the bulb, checks its characteristics, and pairs with it if its family needs that. Writes nothing to it.
     ///
     /// # Errors
-    /// What [`recognise`] and [`Roles::find`] give; [`Error::PairingFailed`], [`Error::MtuTooSmall`].
+    /// As for [`recognise`] and [`Roles::find`](super::Roles::find); [`Error::PairingFailed`], [`Error::MtuTooSmall`].
     pub async fn open(
         link: Arc<dyn Link>,
-        report: &SeenDevice,
+        device: &SeenDevice,
         families: &Families,
         deadline: Deadline,
     ) -> Result<Self> {
-        let profile = recognise(link.as_ref(), report, families, deadline).await?;
-        Self::over(link, profile, report.label(), deadline).await
+        let profile = recognise(link.as_ref(), device, families, deadline).await?;
+        Self::with_profile(link, profile, device.label(), deadline).await
     }
 
-    /// As [`open`](Self::open), for a bulb of which it is known how it is driven.
-    pub(super) async fn over(
+    /// As [`open`](Self::open), for a bulb whose profile is known.
+    pub(super) async fn with_profile(
         link: Arc<dyn Link>,
         profile: Arc<Profile>,
         device: String,
         deadline: Deadline,
     ) -> Result<Self> {
-        let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
-        tracing::info!("{device}: is driven as {}", profile.full_name());
+        let channel = BulbChannel::new(Arc::clone(&link), Arc::clone(&profile), device.clone())?;
+        tracing::info!("{device}: uses the profile {}", profile.full_name());
         if let (Some(mtu), Some(need)) = (link.mtu(), profile.link_rules.mtu)
             && mtu < need
         {
@@ -90,35 +74,30 @@ impl Session {
         if profile.link_rules.needs_bonding {
             bond(link.as_ref(), &profile, deadline).await?;
         }
-        link.set_frame_decoder(reader(Arc::clone(&profile), Arc::clone(&roles)));
-        let pen = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
+        link.set_frame_decoder(frame_decoder(profile, Arc::clone(channel.roles())));
         Ok(Self {
-            link,
-            profile,
-            roles,
-            device,
-            pen,
-            ears: Vec::new(),
+            channel,
             known: Light::default(),
-            told: Features::NONE,
-            informed: false,
-            sequence: 0,
-            poll: Instant::now(),
-            ready: false,
-            keeper: None,
+            reported: Features::NONE,
+            state_was_read: false,
+            next_poll: Instant::now(),
+            prepared: false,
+            keep_alive: None,
         })
     }
 
-    /// The link that it runs over.
     #[must_use]
     pub const fn link(&self) -> &Arc<dyn Link> {
-        &self.link
+        self.channel.link()
     }
 
-    /// How the bulb is driven.
     #[must_use]
     pub const fn profile(&self) -> &Arc<Profile> {
-        &self.profile
+        self.channel.profile()
+    }
+
+    pub(crate) const fn channel(&mut self) -> &mut BulbChannel {
+        &mut self.channel
     }
 
     /// The state as far as it is known.
@@ -127,230 +106,226 @@ impl Session {
         let items = self.known.features();
         if items.is_empty() {
             BulbState::unknown()
-        } else if items.and(self.told).is_empty() {
+        } else if items.and(self.reported).is_empty() {
             BulbState::assumed(self.known.clone())
         } else {
-            BulbState { assumed: items.less(self.told), ..BulbState::reported(self.known.clone()) }
+            BulbState { assumed: items.less(self.reported), ..BulbState::reported(self.known.clone()) }
         }
     }
 
-    /// Whether the bulb tells its state over a link.
+    /// Whether the bulb reports its state over a link.
     #[must_use]
     pub fn reports_state(&self) -> bool {
-        reports_state(&self.profile)
+        reports_state(self.profile())
     }
 
-    /// Writes now and then what the family wants to keep its link, until the session ends.
-    pub fn hold(&mut self) {
-        if let (None, Some(keep)) = (&self.keeper, &self.profile.link_rules.keep_alive) {
-            self.keeper = Some(self.pen.keep(keep.write.clone(), keep.every));
+    /// Writes the family's keep-alive frame at its interval until the session ends.
+    pub fn keep_alive(&mut self) {
+        if let (None, Some(keep)) = (&self.keep_alive, &self.profile().link_rules.keep_alive) {
+            self.keep_alive = Some(self.channel.writer().keep_alive(keep.write.clone(), keep.every));
         }
     }
 
-    /// Makes the bulb ready to be written to: subscribes to what it reports, and writes what its family wants first. Once.
+    /// Subscribes to status notifications and writes the family's first frames, once.
     ///
     /// # Errors
-    /// What [`Link::subscribe`] and [`Link::write`] give.
+    /// As for [`Link::subscribe`] and [`Link::write`].
     pub async fn prepare(&mut self, deadline: Deadline) -> Result<()> {
-        if self.ready {
+        if self.prepared {
             return Ok(());
         }
-        if self.profile.link_rules.subscribe_first {
-            self.subscribe(deadline).await?;
+        let profile = Arc::clone(self.profile());
+        if profile.link_rules.subscribe_first {
+            self.channel.subscribe(deadline).await?;
         }
-        for write in &self.profile.link_rules.first {
-            self.pen.write(write, deadline).await?;
+        for write in &profile.link_rules.first {
+            self.channel.writer().write(write, deadline).await?;
         }
-        self.subscribe(deadline).await?;
-        self.ready = true;
+        self.channel.subscribe(deadline).await?;
+        self.prepared = true;
         Ok(())
     }
 
-    /// What a change comes to: a toggle is worked out from the state that the bulb reports, or that was written in this
-    /// session.
+    /// The state that a change leads to. A toggle needs the power that the bulb reports, or that was written in this session.
     ///
     /// # Errors
-    /// [`Error::WriteOnly`], [`Error::NotEncodable`], and what [`read_state`](Self::read_state) gives.
+    /// [`Error::WriteOnly`], [`Error::NotEncodable`], and as for [`read_state`](Self::read_state).
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
-        self.check(&change.wanted(known.or(Some(false))))?;
+        self.validate(&change.wanted(known.or(Some(false))))?;
         if change.toggle {
-            if self.reports_state() && !self.informed {
+            if self.reports_state() && !self.state_was_read {
                 self.prepare(deadline).await?;
                 self.read_state(deadline).await?;
             }
             if self.known.power.is_none() {
-                return Err(Error::WriteOnly {
-                    device: self.device.clone(),
-                    profile: self.profile.full_name(),
-                    operation: Operation::Toggle,
-                });
+                return Err(self.never_reports(Operation::Toggle));
             }
         }
         Ok(change.wanted(self.known.power))
     }
 
-    /// Commands a change: [`wanted`](Self::wanted), [`command`](Self::command).
+    /// Commands a change: [`wanted`](Self::wanted), then [`command`](Self::command).
     ///
     /// # Errors
-    /// What these give.
+    /// As for these two.
     pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<CommandOutcome> {
         let wanted = self.wanted(change, deadline).await?;
         self.command(&wanted, deadline).await
     }
 
-    /// Commands what is wanted, and has it confirmed by whichever way the family tells its state. The same may be commanded
-    /// again, on another link too.
+    /// Commands a state and waits for its confirmation, in whichever way the family reports. May be repeated, also on
+    /// another link.
     ///
     /// # Errors
-    /// [`Error::NotEncodable`], and what subscribing, reading and writing give. A command that is not confirmed is no error.
+    /// [`Error::NotEncodable`], and as for subscribing, reading and writing. An unconfirmed command is not an error.
     pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<CommandOutcome> {
-        self.check(wanted)?;
+        self.validate(wanted)?;
         self.prepare(deadline).await?;
-        self.inform(wanted, deadline).await?;
+        if !self.state_was_read && self.reports_state() && !is_independent_of_state(self.profile(), wanted) {
+            self.read_state(deadline).await?;
+        }
         self.write(wanted, deadline).await?;
         let outcome = self.confirm(wanted.features(), deadline).await?;
-        self.complete(outcome, deadline).await
+        self.read_the_rest(outcome, deadline).await
     }
 
-    /// Reads the rest of the state from a bulb that has told only the part that was commanded, or nothing as it does not report
+    /// Reads the whole state if the bulb has reported only the commanded part of it, or nothing because it does not report
     /// that part.
-    async fn complete(&mut self, mut outcome: CommandOutcome, deadline: Deadline) -> Result<CommandOutcome> {
+    async fn read_the_rest(
+        &mut self,
+        mut outcome: CommandOutcome,
+        deadline: Deadline,
+    ) -> Result<CommandOutcome> {
         let usual =
-            Features::NONE.with(Feature::Power).with(Feature::Brightness).and(self.profile.reported());
-        if self.reports_state() && outcome.confirmed != Some(false) && !usual.less(self.told).is_empty() {
+            Features::NONE.with(Feature::Power).with(Feature::Brightness).and(self.profile().reported());
+        if self.reports_state() && outcome.confirmed != Some(false) && !usual.less(self.reported).is_empty() {
             let mode = self.known.mode;
-            match self.fetch(deadline.within(ACK_TIME)).await {
+            match self.query_state(deadline.within(ACK_TIME)).await {
                 Ok(_) => {
-                    // What it shines with is what was written, where it does not report that.
+                    // A bulb that does not report its mode is in the mode that was written.
                     if outcome.confirmed.is_none() {
                         self.known.mode = mode.or(self.known.mode);
                     }
                     outcome.state = self.state();
                 }
                 Err(error @ Error::LinkLost { .. }) => return Err(error),
-                Err(error) => tracing::info!("{}: reading the rest: {error}", self.device),
+                Err(error) => {
+                    tracing::info!("{}: reading the rest of the state: {error}", self.channel.device());
+                }
             }
         }
         Ok(outcome)
     }
 
-    /// Reads the state, if what is to be written depends on it.
-    pub(super) async fn inform(&mut self, wanted: &Light, deadline: Deadline) -> Result<()> {
-        if !self.informed && self.reports_state() && !stands_alone(&self.profile, wanted) {
-            self.read_state(deadline).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes the frames of a change, and takes it for carried out.
+    /// Writes the frames of a change and assumes that it is carried out.
     pub(super) async fn write(&mut self, wanted: &Light, deadline: Deadline) -> Result<()> {
-        let sent = self
-            .profile
-            .encode(wanted, &self.known, self.sequence)
-            .map_err(|refusal| self.refused(refusal))?;
-        self.forget_old_notifications();
+        let sent = self.channel.encode(wanted, &self.known)?;
+        self.channel.forget_old_notifications();
         for write in &sent.writes {
-            self.sequence = self.sequence.wrapping_add(1);
-            self.pen.write(write, deadline).await?;
+            self.channel.writer().write(write, deadline).await?;
         }
-        self.told = self.told.less(wanted.features()).less(self.known.differing(&sent.assumed));
+        self.reported = self.reported.less(wanted.features()).less(self.known.differing(&sent.assumed));
         self.known = sent.assumed;
         Ok(())
     }
 
-    pub(super) fn check(&self, wanted: &Light) -> Result<()> {
-        self.profile.validate(wanted).map_err(|refusal| self.refused(refusal))
+    pub(super) fn validate(&self, wanted: &Light) -> Result<()> {
+        self.profile().validate(wanted).map_err(|refusal| self.channel.not_encodable(refusal))
     }
 
-    fn refused(&self, refusal: EncodeError) -> Error {
-        Error::NotEncodable { profile: self.profile.full_name(), refusal }
+    pub(super) fn never_reports(&self, operation: Operation) -> Error {
+        Error::WriteOnly {
+            device: self.channel.device().to_owned(),
+            profile: self.profile().full_name(),
+            operation,
+        }
     }
 
     /// Waits until the bulb reports what was written, or asks it.
-    pub(super) async fn confirm(&mut self, asked: Features, deadline: Deadline) -> Result<CommandOutcome> {
-        let way = self.profile.readback();
-        let asked = asked.and(self.profile.reported());
-        if asked.is_empty() || !self.reports_state() {
+    async fn confirm(&mut self, commanded: Features, deadline: Deadline) -> Result<CommandOutcome> {
+        let profile = Arc::clone(self.profile());
+        let readback = profile.readback();
+        let commanded = commanded.and(profile.reported());
+        if commanded.is_empty() || !self.reports_state() {
             return Ok(CommandOutcome { state: self.state(), confirmed: None });
         }
         let assumed = self.known.clone();
-        let mut heard = Light::default();
+        let agreement = |reported: &Light| agreement(&profile, commanded, &assumed, reported);
+        let mut reported = Light::default();
         let ack = deadline.within(ACK_TIME);
-        if way.command || way.change {
-            let profile = Arc::clone(&self.profile);
-            let whole = |heard: &Light| agrees(&profile, asked, &assumed, heard) == Agreement::Whole;
-            self.listen(&mut heard, ack, whole).await?;
-            if agrees(&profile, asked, &assumed, &heard) == Agreement::Whole {
-                return Ok(self.outcome(&assumed, Some(heard), true));
+        let notifies = readback.command || readback.change;
+        if notifies {
+            let whole = |reported: &Light| agreement(reported) == Agreement::Whole;
+            self.collect_status(&mut reported, ack, whole).await?;
+            if whole(&reported) {
+                return Ok(self.outcome(&assumed, Some(reported), true));
             }
-            tracing::info!("{}: no confirmation within {ACK_TIME:?}, reading back", self.device);
+            tracing::info!("{}: no confirmation within {ACK_TIME:?}, reading back", self.channel.device());
         }
         loop {
-            let late = !(way.command || way.change) && ack.remaining() > AGAIN;
-            match self.fetch(deadline.within(ACK_TIME)).await {
-                Ok(read) => heard.merge(&read),
+            let may_retry = !notifies && ack.remaining() > READ_AGAIN_AFTER;
+            match self.query_state(deadline.within(ACK_TIME)).await {
+                Ok(light) => reported.merge(&light),
                 Err(error @ Error::LinkLost { .. }) => return Err(error),
-                Err(error) => tracing::info!("{}: reading back failed: {error}", self.device),
+                Err(error) => tracing::info!("{}: reading back failed: {error}", self.channel.device()),
             }
-            let confirmed = agrees(&self.profile, asked, &assumed, &heard) != Agreement::None;
-            if confirmed || !late {
-                let heard = Some(heard).filter(|heard| !heard.features().is_empty());
-                return Ok(self.outcome(&assumed, heard, confirmed));
+            let confirmed = agreement(&reported) != Agreement::None;
+            if confirmed || !may_retry {
+                let reported = Some(reported).filter(|reported| !reported.features().is_empty());
+                return Ok(self.outcome(&assumed, reported, confirmed));
             }
-            sleep(AGAIN).await;
+            sleep(READ_AGAIN_AFTER).await;
         }
     }
 
-    /// How a command ended of which this was heard.
-    fn outcome(&mut self, assumed: &Light, heard: Option<Light>, confirmed: bool) -> CommandOutcome {
-        let Some(heard) = heard else {
+    fn outcome(&mut self, assumed: &Light, reported: Option<Light>, confirmed: bool) -> CommandOutcome {
+        let Some(reported) = reported else {
             let state =
                 BulbState { provenance: Provenance::Assumed, ..BulbState::assumed(self.known.clone()) };
             return CommandOutcome { state, confirmed: Some(false) };
         };
         if confirmed {
-            // What the wire cannot tell apart agrees: what was asked for is what it is.
+            // The frames round some values. A reported value that encodes to the same bytes is the commanded one.
             let all = assumed.features();
             let mode = self.known.mode;
-            let own = Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
-            self.known.merge(&own.only(all.less(self.profile.mismatches(all, &own, &heard))));
+            let own = Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
+            self.known.merge(&own.only(all.less(self.profile().mismatches(all, &own, &reported))));
             self.known.mode = mode;
         }
         CommandOutcome { state: self.state(), confirmed: Some(confirmed) }
     }
 }
 
-/// How far a report agrees with what was commanded.
+/// How far a status agrees with the commanded state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agreement {
-    /// It says otherwise, or nothing of it.
+    /// It differs, or contains no commanded part.
     None,
-    /// What it says agrees, and some it does not say.
+    /// Some commanded parts agree, and the others are missing.
     Part,
-    /// It says all of it.
     Whole,
 }
 
-fn agrees(profile: &Profile, asked: Features, assumed: &Light, heard: &Light) -> Agreement {
-    let said = asked.and(heard.features());
-    let shines = asked.iter().any(|item| item.mode().is_some());
-    // A brightness that was not known and not named is what it is.
-    let assumed = &Light { brightness: assumed.brightness.or(heard.brightness), ..assumed.clone() };
-    let other_mode = shines && matches!((assumed.mode, heard.mode), (Some(own), Some(other)) if own != other);
-    if said.is_empty() || other_mode || !profile.mismatches(asked, assumed, heard).is_empty() {
+fn agreement(profile: &Profile, commanded: Features, assumed: &Light, reported: &Light) -> Agreement {
+    let present = commanded.and(reported.features());
+    let sets_mode = commanded.iter().any(|item| item.mode().is_some());
+    // A brightness that was neither known nor commanded is the reported one.
+    let assumed = &Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
+    let other_mode =
+        sets_mode && matches!((assumed.mode, reported.mode), (Some(own), Some(other)) if own != other);
+    if present.is_empty() || other_mode || !profile.mismatches(commanded, assumed, reported).is_empty() {
         return Agreement::None;
     }
-    if said == asked { Agreement::Whole } else { Agreement::Part }
+    if present == commanded { Agreement::Whole } else { Agreement::Part }
 }
 
-/// Whether bulbs of this profile tell their state over a link.
+/// Whether bulbs of this profile report their state over a link.
 pub(super) fn reports_state(profile: &Profile) -> bool {
     let Readback { read, command, change, query, advert: _ } = profile.readback();
     read || command || change || query
 }
 
-/// Pairs with a bulb that takes nothing without.
 async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<()> {
     match link.bond(deadline).await {
         Err(Error::PairingFailed { device, detail, .. }) => {
@@ -360,8 +335,9 @@ async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<
     }
 }
 
-/// Whether what is written for a change is the same whatever the lamp does at present.
-fn stands_alone(profile: &Profile, wanted: &Light) -> bool {
+/// Whether the frames of a change are the same in every state. We encode the change against no state and two different states:
+/// equal bytes mean that no read is needed.
+fn is_independent_of_state(profile: &Profile, wanted: &Light) -> bool {
     let one = profile.full_state(true);
     let other = Light {
         power: one.power.map(|on| !on),
@@ -392,10 +368,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_depends_on_the_state_is_known() {
+    fn finds_changes_that_depend_on_the_state() {
         let alone = |profile: &str, wanted: &Light| {
             let (name, variant) = builtin::split_name(profile);
-            stands_alone(&builtin::load(name, variant.as_deref()).unwrap(), wanted)
+            is_independent_of_state(&builtin::load(name, variant.as_deref()).unwrap(), wanted)
         };
         let on = Light { power: Some(true), ..Light::default() };
         let red = Light { color: Some(Rgb::new(255, 0, 0)), ..Light::default() };

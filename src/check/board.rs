@@ -1,6 +1,5 @@
-//! The bulb under test: its link, what it is told and what it says, with nothing in between that could hide a fault.
+//! The board under test: its link and what is written to it. Nothing here may hide a fault of the board.
 
-use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,403 +7,348 @@ use std::time::Duration;
 use bulb_protocol::Percent;
 use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Feature, Features, Light, Profile, Write};
-use futures::FutureExt;
-use futures::future::{pending, select_all};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{NotPassed, OrNotPassed, failed};
-use crate::bulb::{Advertising, Families, RestorePlan, Restorer, Roles, connect};
+use crate::bulb::{
+    ACK_TIME, Advertising, BulbChannel, Families, Notification, RestorePlan, Restorer, Roles, Transcript,
+    connect, listen_to_advertisements,
+};
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link, LinkState, Notifications, Radio, SeenDevice};
-
-/// How long a connect may take where it is not what is checked.
-const CONNECT_TIME: Duration = Duration::from_secs(15);
-/// How long a single request may take where that is not what is checked.
-pub(super) const REQUEST_TIME: Duration = Duration::from_secs(5);
-/// How long a bulb has to report what it was commanded; what the other verbs allow.
-pub(super) const ACK_TIME: Duration = Duration::from_secs(1);
-/// How long is waited after what only prepares a check, so that its reports are over and even a slow lamp takes the next.
-pub(super) const SETTLE: Duration = Duration::from_millis(150);
-/// How long the bulb is listened to for its advertisement; some are heard late on a busy channel.
-const LISTEN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
-/// How long an ending link may take: BlueZ closes two seconds after it was asked.
-const END_TIME: Duration = Duration::from_secs(4);
-/// How many frames are kept of a check.
-const FRAMES: usize = 24;
-/// What checks start from: a dim light of a colour none of whose parts is like another, so that a mix-up shows.
-const DIM: Percent = Percent::clamped(30);
-const TINT: Rgb = Rgb::new(200, 120, 40);
+use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
 mod status;
 
-/// A bulb under test.
+/// How long a connect may take in checks that are not about connecting.
+const CONNECT_TIME: Duration = Duration::from_secs(15);
+/// How long a request may take in checks that are not about its duration.
+pub(super) const REQUEST_TIME: Duration = Duration::from_secs(5);
+/// The pause after the commands that prepare a check: their notifications are over, and even a slow board takes the next.
+pub(super) const SETTLE_TIME: Duration = Duration::from_millis(150);
+/// How long to listen for an advertisement. Some are received late on a busy channel.
+const LISTEN_TIMES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
+/// How long a disconnect may take. BlueZ takes two seconds.
+const DISCONNECT_TIME: Duration = Duration::from_secs(4);
+/// The state that checks start from: dim, and a colour with three different parts, so that a mix-up shows.
+const START_BRIGHTNESS: Percent = Percent::clamped(30);
+const START_COLOR: Rgb = Rgb::new(200, 120, 40);
+
+/// A board under test.
 #[derive(Debug)]
 pub struct Board {
     radio: Arc<dyn Radio>,
-    pub(super) report: SeenDevice,
+    pub(super) device: SeenDevice,
     pub(super) families: Arc<Families>,
     profile: Arc<Profile>,
-    up: Option<Up>,
+    connection: Option<Connection>,
     restorer: Restorer,
-    /// What it was told last, as far as that went.
+    /// The state after the last command, if the board obeyed.
     pub(super) known: Light,
-    /// What it notified since it was brought to what a check starts from.
-    told: Option<Light>,
-    sequence: u8,
-    frames: VecDeque<String>,
+    /// What the board has notified since its start state was written.
+    notified: Option<Light>,
+    transcript: Transcript,
     pub(super) note: Option<String>,
-    /// How long long checks leave it alone.
+    /// The length of the pause in long checks.
     pub(super) idle_time: Duration,
-    heard: Option<Option<(SeenDevice, Advertising)>>,
+    advertisement: Option<Option<(SeenDevice, Advertising)>>,
 }
 
-/// A link that is up.
 #[derive(Debug)]
-struct Up {
+struct Connection {
     link: Arc<dyn Link>,
-    roles: Result<Roles>,
-    ready: bool,
-    ears: Vec<(CharacteristicId, Notifications)>,
-    /// Why a subscription failed.
+    /// The channel, or why the characteristics do not fit the profile.
+    channel: Result<BulbChannel>,
+    prepared: bool,
     subscribe_error: Option<Error>,
 }
 
-/// What was notified.
-#[derive(Clone, Debug)]
-pub(super) struct Notified {
-    pub(super) id: CharacteristicId,
-    pub(super) bytes: Vec<u8>,
-    pub(super) at: Instant,
-}
-
 impl Board {
-    /// A bulb, and the family that it has to be like.
+    /// A board that should conform to `profile`.
     #[must_use]
     pub fn new(
         radio: Arc<dyn Radio>,
-        report: SeenDevice,
+        device: SeenDevice,
         families: Arc<Families>,
         profile: Arc<Profile>,
     ) -> Self {
-        let restorer = Restorer::new(Arc::clone(&radio), report.clone());
+        let restorer = Restorer::new(Arc::clone(&radio), device.clone());
         let known = profile.starting_state(&Light::default());
         Self {
             radio,
-            report,
+            device,
             families,
             profile,
-            up: None,
+            connection: None,
             restorer,
             known,
-            told: None,
-            sequence: 0,
-            frames: VecDeque::new(),
+            notified: None,
+            transcript: Transcript::default(),
             note: None,
             idle_time: Duration::ZERO,
-            heard: None,
+            advertisement: None,
         }
     }
 
-    /// The family that the bulb has to be like.
+    /// The profile that the board should conform to.
     #[must_use]
     pub const fn profile(&self) -> &Arc<Profile> {
         &self.profile
     }
 
-    /// The way back to the state that the bulb was found in.
+    /// Restores the state that the board was found in.
     #[must_use]
     pub const fn restorer(&self) -> &Restorer {
         &self.restorer
     }
 
-    pub(super) fn begin(&mut self) {
-        self.frames.clear();
+    pub(super) fn begin_check(&mut self) {
         self.note = None;
-        // What was still on its way belongs to the check before.
+        // Notifications that are still on their way belong to the check before.
         self.drain();
-        self.frames.clear();
+        self.transcript.take();
     }
 
-    pub(super) fn end(&mut self) -> (Vec<String>, Option<String>) {
-        (self.frames.drain(..).collect(), self.note.take())
+    /// Ends a check and returns its last frames and its note.
+    pub(super) fn end_check(&mut self) -> (Vec<String>, Option<String>) {
+        (self.transcript.take(), self.note.take())
     }
 
-    pub(super) fn note_frame(&mut self, frame: String) {
-        if self.frames.len() >= FRAMES {
-            self.frames.pop_front();
+    /// Listens for the advertisement of the board, once. `None` if none was received.
+    pub(super) async fn advertisement(&mut self) -> Result<Option<(SeenDevice, Advertising)>, NotPassed> {
+        if let Some(advertisement) = &self.advertisement {
+            return Ok(advertisement.clone());
         }
-        self.frames.push_back(frame);
-    }
-
-    pub(super) fn device(&self) -> String {
-        self.report.label()
-    }
-
-    // -- advertisement and link --------------------------------------------------------------------------------------
-
-    /// What the bulb advertises; nothing where it was not heard. Listened to once.
-    pub(super) async fn heard(&mut self) -> Result<Option<(SeenDevice, Advertising)>, NotPassed> {
-        if let Some(heard) = &self.heard {
-            return Ok(heard.clone());
-        }
-        if self.report.connected {
-            return Err(NotPassed::Skipped(
-                "it had a link before, and a bulb with a link does not advertise".to_owned(),
-            ));
+        if self.device.connected {
+            let reason = "the bulb was connected before the check, and does not advertise while connected";
+            return Err(NotPassed::Skipped(reason.to_owned()));
         }
         self.drop_link().await;
-        let mut heard = None;
-        for time in LISTEN {
-            let mut device = [self.report.clone()];
-            let found = crate::bulb::listen_to_advertisements(self.radio.as_ref(), &mut device, time)
-                .await
-                .or_blocked("no scan")?;
-            let [device] = device;
-            if let Some(advertising) = found.get(&device.id) {
-                let whole = device.name.is_some();
-                heard = Some((device, advertising.clone()));
-                if whole {
+        let mut advertisement = None;
+        for time in LISTEN_TIMES {
+            let mut devices = [self.device.clone()];
+            let listening = listen_to_advertisements(self.radio.as_ref(), &mut devices, time);
+            let mut received = listening.await.or_blocked("the scan failed")?;
+            let [device] = devices;
+            if let Some(advertising) = received.remove(&device.id) {
+                let has_name = device.name.is_some();
+                advertisement = Some((device, advertising));
+                if has_name {
                     break;
                 }
             }
         }
-        self.heard = Some(heard.clone());
-        Ok(heard)
+        self.advertisement = Some(advertisement.clone());
+        Ok(advertisement)
     }
 
-    /// Ends the link, and waits for its end.
+    /// Disconnects, and waits until the link is down.
     pub(super) async fn drop_link(&mut self) {
-        let Some(up) = self.up.take() else { return };
+        let Some(Connection { link, .. }) = self.connection.take() else { return };
         self.restorer.link(None);
-        let mut state = up.link.state();
-        // A link that cannot be ended is seen by what comes next.
-        if up.link.disconnect().await.is_ok() {
-            let _ = timeout(END_TIME, state.wait_for(|state| *state == LinkState::Down)).await;
+        let mut state = link.state();
+        // If this fails, the next connect shows it.
+        if link.disconnect().await.is_ok() {
+            let _ = timeout(DISCONNECT_TIME, state.wait_for(|state| *state == LinkState::Down)).await;
         }
     }
 
-    /// Whether the link is up.
     pub(super) fn is_up(&self) -> bool {
-        self.up.as_ref().is_some_and(|up| *up.link.state().borrow() == LinkState::Up)
+        self.connection.as_ref().is_some_and(|own| *own.link.state().borrow() == LinkState::Up)
     }
 
-    /// Connects anew.
+    /// Connects on a new link, and returns how long that took.
     pub(super) async fn connect(&mut self, time: Duration) -> Result<Duration> {
         self.drop_link().await;
-        self.told = None;
+        self.notified = None;
         let start = Instant::now();
-        // After a pause, the system may have forgotten it.
-        let link = connect(self.radio.as_ref(), &self.report, Deadline::after(time)).await?;
-        let roles = Roles::find(&self.profile, link.table(), &self.device());
+        let link = connect(self.radio.as_ref(), &self.device, Deadline::after(time)).await?;
+        let channel = BulbChannel::new(Arc::clone(&link), Arc::clone(&self.profile), self.device.label());
+        let channel = channel.map(|channel| channel.with_transcript(self.transcript.clone()));
         self.restorer.link(Some(Arc::clone(&link)));
-        self.up = Some(Up { link, roles, ready: false, ears: Vec::new(), subscribe_error: None });
+        self.connection = Some(Connection { link, channel, prepared: false, subscribe_error: None });
         Ok(start.elapsed())
     }
 
-    /// The link; a new one where it is down.
-    pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, NotPassed> {
+    async fn connection(&mut self) -> Result<&mut Connection, NotPassed> {
         if !self.is_up() {
-            self.connect(CONNECT_TIME).await.or_blocked("there is no link")?;
+            self.connect(CONNECT_TIME).await.or_blocked("cannot connect")?;
         }
-        let up = self.up.as_ref().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))?;
-        Ok(Arc::clone(&up.link))
+        self.connection.as_mut().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))
     }
 
-    /// The characteristics, as they were found.
-    pub(super) async fn roles(&mut self) -> Result<Result<Roles>, NotPassed> {
-        self.link().await?;
-        let up = self.up.as_ref().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))?;
-        Ok(up.roles.clone())
+    /// The link; a new one if it is down.
+    pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, NotPassed> {
+        Ok(Arc::clone(&self.connection().await?.link))
     }
 
-    /// A link over which the bulb can be commanded: characteristics found, subscribed where that works, greeted.
-    pub(super) async fn ready(&mut self) -> Result<Roles, NotPassed> {
-        let roles = self.roles().await?.or_blocked("see roles-and-properties")?;
-        if self.up.as_ref().is_some_and(|up| up.ready) {
-            return Ok(roles);
-        }
-        let link = self.link().await?;
-        let deadline = Deadline::after(REQUEST_TIME);
-        if self.profile.link_rules.needs_bonding {
-            link.bond(deadline).await.or_blocked("it cannot be paired with")?;
-        }
-        let subscribe_error = self.subscribe().await.err();
-        if let Some(up) = &mut self.up {
-            up.subscribe_error = subscribe_error;
-            up.ready = true;
-        }
+    /// The characteristics by role, or which one is missing or wrong.
+    pub(super) async fn roles(&mut self) -> Result<Result<Arc<Roles>>, NotPassed> {
+        let channel = &self.connection().await?.channel;
+        Ok(channel.as_ref().map(|channel| Arc::clone(channel.roles())).map_err(Clone::clone))
+    }
+
+    /// The channel, if there is one.
+    fn channel(&mut self) -> Result<&mut BulbChannel> {
+        let connection = self.connection.as_mut();
+        let connection =
+            connection.ok_or_else(|| Error::Internal("there is no link to the board".to_owned()))?;
+        connection.channel.as_mut().map_err(|error| error.clone())
+    }
+
+    /// Makes the board ready for commands: connects, pairs, subscribes where that works, and writes the first frames.
+    pub(super) async fn prepare_link(&mut self) -> Result<(), NotPassed> {
+        self.roles().await?.or_blocked("see roles-and-properties")?;
         let profile = Arc::clone(&self.profile);
+        let connection = self.connection().await?;
+        if std::mem::replace(&mut connection.prepared, true) {
+            return Ok(());
+        }
+        let deadline = Deadline::after(REQUEST_TIME);
+        let paired = match profile.link_rules.needs_bonding {
+            true => connection.link.bond(deadline).await,
+            false => Ok(()),
+        };
+        if let Err(error) = paired {
+            connection.prepared = false;
+            return Err(error).or_blocked("cannot pair");
+        }
+        if let Ok(channel) = &mut connection.channel {
+            connection.subscribe_error = channel.subscribe(deadline).await.err();
+        }
         for write in &profile.link_rules.first {
-            self.write(write, deadline).await.or_blocked("its greeting was refused")?;
+            self.write(write, deadline).await.or_blocked("the board refused the first frame of a session")?;
         }
         if let Ok(Some(found)) = self.current_state(None).await {
-            self.restorer.note(RestorePlan::to(found.clone(), Arc::clone(&self.profile)));
-        }
-        Ok(roles)
-    }
-
-    /// Subscribes to whatever reports.
-    async fn subscribe(&mut self) -> Result<()> {
-        let Some(up) = &mut self.up else { return Ok(()) };
-        let Ok(roles) = &up.roles else { return Ok(()) };
-        for role in self.profile.notifying_roles() {
-            let Some(id) = roles.get(&role.name) else { continue };
-            if !roles.notifies(&role.name) || up.ears.iter().any(|(own, _)| *own == id) {
-                continue;
-            }
-            let stream = up.link.subscribe(id, Deadline::after(REQUEST_TIME)).await?;
-            up.ears.push((id, stream));
+            self.restorer.note(RestorePlan::to(found, profile));
         }
         Ok(())
     }
 
-    /// Why it cannot be listened to, if so.
+    /// The error of the subscription, if it failed.
     pub(super) fn subscribe_error(&self) -> Option<&Error> {
-        self.up.as_ref()?.subscribe_error.as_ref()
+        self.connection.as_ref()?.subscribe_error.as_ref()
     }
 
-    /// Whether anything is subscribed to.
-    pub(super) fn listens(&self) -> bool {
-        self.up.as_ref().is_some_and(|up| !up.ears.is_empty())
-    }
-
-    // -- what it is told ---------------------------------------------------------------------------------------------
-
-    /// Writes a frame as its family does, and waits as long as is to be waited after it.
+    /// Writes a frame, then waits for its delay and the family's pace.
     pub(super) async fn write(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
-        self.put(write, deadline).await?;
+        let writer = self.channel()?.writer().clone();
+        writer.destination(write)?;
+        // Before the write: one that times out may be carried out all the same.
+        let first = self.restorer.touch();
+        self.note_refusal(first, writer.write_without_delay(write, deadline).await)?;
         sleep(write.delay.max(self.profile.link_rules.gap)).await;
         Ok(())
     }
 
-    /// Writes a frame as its family does.
-    async fn put(&mut self, write: &Write, deadline: Deadline) -> Result<()> {
-        let device = self.device();
-        let none = || Error::RoleMissing { device, role: write.role.to_string() };
-        let Some(Up { link, roles: Ok(roles), .. }) = &self.up else { return Err(none()) };
-        let Some(id) = roles.get(&write.role) else { return Err(none()) };
-        let kind = roles.write_kind(&write.role, write.kind);
-        let link = Arc::clone(link);
-        let word = kind.name();
-        self.note_frame(format!("write {id} {word} {}", hex::encode(&write.bytes)));
-        // Before the write: it may be carried out though it is given up.
-        let first = self.restorer.touch();
-        let result = link.write(id, &write.bytes, kind, deadline).await;
+    /// If the board refused the first write, there is nothing to restore.
+    fn note_refusal<T>(&self, first: bool, result: Result<T>) -> Result<T> {
         if let (true, Err(Error::Refused { .. })) = (first, &result) {
             self.restorer.untouched();
         }
         result
     }
 
-    /// Writes what is wanted, on top of what the bulb was told before.
+    /// Writes the frames of a change to the state that was written before.
     pub(super) async fn send(&mut self, wanted: &Light) -> Result<()> {
-        let sent = self
-            .profile
-            .encode(wanted, &self.known, self.sequence)
-            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
+        let known = self.known.clone();
+        let sent = self.channel()?.encode(wanted, &known)?;
         let deadline = Deadline::after(REQUEST_TIME);
         for write in &sent.writes {
-            self.sequence = self.sequence.wrapping_add(1);
             self.write(write, deadline).await?;
         }
         self.known = sent.assumed;
         Ok(())
     }
 
-    /// Writes the first frame of what is wanted, and says when it was answered, and when the first notification came in the
-    /// meantime, if one did.
+    /// Writes the first frame of a change. Returns when it was answered, and the first notification if one came before that.
     pub(super) async fn write_and_watch(
         &mut self,
         wanted: &Light,
-    ) -> Result<(Instant, Option<(Instant, Vec<u8>)>)> {
-        let sent = self
-            .profile
-            .encode(wanted, &self.known, self.sequence)
-            .map_err(|refusal| Error::NotEncodable { profile: self.profile.full_name(), refusal })?;
-        self.sequence = self.sequence.wrapping_add(1);
+    ) -> Result<(Instant, Option<Notification>)> {
+        let known = self.known.clone();
+        let sent = self.channel()?.encode(wanted, &known)?;
         self.known = sent.assumed;
         let Some(write) = sent.writes.first() else { return Ok((Instant::now(), None)) };
-        let mut ears: Vec<Notifications> =
-            self.up.iter().flat_map(|up| &up.ears).map(|(_, stream)| stream.resubscribe()).collect();
-        let streams = ears.iter_mut().map(|stream| stream.recv().boxed());
-        let mut listening = match streams.len() {
-            0 => pending().boxed(),
-            _ => select_all(streams).map(|(frame, ..)| (Instant::now(), frame.unwrap_or_default())).boxed(),
-        };
-        let mut writing = pin!(self.put(write, Deadline::after(REQUEST_TIME)));
-        let mut heard = None;
-        loop {
+        let first = self.restorer.touch();
+        let channel = self.channel()?;
+        let writer = channel.writer().clone();
+        let mut writing = pin!(writer.write_without_delay(write, Deadline::after(REQUEST_TIME)));
+        let mut received = None;
+        let result = loop {
             tokio::select! {
                 biased;
-                frame = &mut listening, if heard.is_none() => heard = Some(frame),
-                result = &mut writing => return result.map(|()| (Instant::now(), heard)),
+                notification = channel.next(), if received.is_none() => received = Some(notification.ok()),
+                result = &mut writing => break result.map(|()| Instant::now()),
             }
-        }
+        };
+        let received = received.flatten();
+        received.iter().for_each(|notification| self.record(notification));
+        Ok((self.note_refusal(first, result)?, received))
     }
 
-    /// What checks start from: dim, of a colour of its own, on or off. Not looked at: the checks do.
+    /// Writes the start state: dim, coloured, on or off. Does not look at the result; the checks do.
     pub(super) async fn prepare(&mut self, power: bool) -> Result<(), NotPassed> {
-        self.write_start_state(power).await?.or_blocked("it refuses commands, see command-on and command-off")
+        let written = self.write_start_state(power).await?;
+        written.or_blocked("the board refuses commands, see command-on and command-off")
     }
 
-    /// As [`base`](Self::base), for who looks at what becomes of that command too.
+    /// As [`prepare`](Self::prepare), for checks that look at the result of that command too.
     pub(super) async fn write_start_state(&mut self, power: bool) -> Result<Result<()>, NotPassed> {
-        self.ready().await?;
-        self.told = None;
-        let can = self.profile.settable();
+        self.prepare_link().await?;
+        self.notified = None;
+        let settable = self.profile.settable();
         let (least, most) = self.profile.range(Feature::Brightness).unwrap_or((0, 100));
-        let dim = Percent::clamped(u8::try_from(u32::from(DIM.get()).clamp(least, most)).unwrap_or(30));
+        let dim = u8::try_from(u32::from(START_BRIGHTNESS.get()).clamp(least, most)).unwrap_or(30);
         let wanted = Light {
-            power: can.contains(Feature::Power).then_some(power),
-            brightness: can.contains(Feature::Brightness).then_some(dim),
-            color: can.contains(Feature::Color).then_some(TINT),
+            power: settable.contains(Feature::Power).then_some(power),
+            brightness: settable.contains(Feature::Brightness).then(|| Percent::clamped(dim)),
+            color: settable.contains(Feature::Color).then_some(START_COLOR),
             ..Light::default()
         };
         if let Err(error) = self.send(&wanted).await {
             return Ok(Err(error));
         }
-        sleep(SETTLE).await;
+        sleep(SETTLE_TIME).await;
         self.drain();
         Ok(Ok(()))
     }
 
-    /// Commands, and gives what the bulb says afterwards; nothing where its family never tells.
+    /// Commands a state, and returns the state that the board reports afterwards; `None` if its family never reports.
     pub(super) async fn command(&mut self, wanted: &Light) -> Result<Option<Light>, NotPassed> {
         self.drain();
         self.send(wanted).await.or_failed("the command is accepted")?;
-        let asked = wanted.features();
+        let commanded = wanted.features();
         let (profile, assumed) = (Arc::clone(&self.profile), self.known.clone());
         let agrees = |light: &Light| {
-            asked.and(light.features()) == asked.and(profile.reported())
-                && profile.mismatches(asked, &assumed, light).is_empty()
+            commanded.and(light.features()) == commanded.and(profile.reported())
+                && profile.mismatches(commanded, &assumed, light).is_empty()
         };
-        let notified = self.listen(ACK_TIME, agrees).await?;
+        let notified = self.collect_status(ACK_TIME, agrees).await?;
         self.current_state(notified).await
     }
 
-    /// Commands, and has the bulb say that it is so: what is asked for, and `keeping` what it was.
+    /// Commands a state, and requires that the board reports it and that the items in `keeping` stay as they were.
     pub(super) async fn command_and_verify(
         &mut self,
         wanted: &Light,
-        what: &str,
+        expected: &str,
         keeping: Features,
     ) -> Result<(), NotPassed> {
-        let Some(said) = self.command(wanted).await? else {
-            self.note = Some("written and accepted; this family never tells".to_owned());
+        let Some(reported) = self.command(wanted).await? else {
+            self.note = Some("written and accepted; this family never reports".to_owned());
             return Ok(());
         };
-        let asked = wanted.features().or(keeping);
-        let wrong = self.profile.mismatches(asked, &self.known, &said);
+        let wrong = self.profile.mismatches(wanted.features().or(keeping), &self.known, &reported);
         if wrong.is_empty() {
             return Ok(());
         }
-        let parts: Vec<String> = wrong.iter().map(|item| part(item, &said)).collect();
-        Err(failed(what, format!("it reports {}", parts.join(", "))))
+        let parts: Vec<String> = wrong.iter().map(|item| describe(item, &reported)).collect();
+        Err(failed(expected, format!("it reports {}", parts.join(", "))))
     }
 }
 
-/// One part of a light, in words.
-pub(super) fn part(item: Feature, light: &Light) -> String {
+/// One item of a light, in words.
+pub(super) fn describe(item: Feature, light: &Light) -> String {
     let value = light.text(item).unwrap_or_else(|| "nothing".to_owned());
     format!("{item} {value}")
 }

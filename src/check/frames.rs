@@ -8,10 +8,11 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use super::board::{ACK_TIME, SETTLE};
+use super::board::SETTLE_TIME;
 use super::light::require_unchanged;
 use super::link::notifies;
 use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
+use crate::bulb::ACK_TIME;
 
 /// How much sooner than the answer a notification is too early. Less may come of the ways of the system.
 const EARLY: Duration = Duration::from_millis(20);
@@ -32,7 +33,7 @@ fn off() -> Light {
 
 async fn listening(board: &mut Board) -> RunResult {
     board.prepare(true).await?;
-    match board.listens() {
+    match board.is_subscribed() {
         true => Ok(()),
         false => Err(NotPassed::Blocked("it cannot be subscribed to, see subscribes".to_owned())),
     }
@@ -45,7 +46,7 @@ pub(super) fn answers_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
         board.send(&off()).await.or_failed("the command is accepted")?;
         let took = start.elapsed();
         board.note = Some(format!("{} ms", took.as_millis()));
-        sleep(SETTLE).await;
+        sleep(SETTLE_TIME).await;
         match took <= ACK_TIME {
             true => Ok(()),
             false => Err(failed(
@@ -67,7 +68,7 @@ pub(super) fn notifies_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
         loop {
             let left = ACK_TIME.saturating_sub(start.elapsed());
             let Some(notified) = board.next(left).await? else { break };
-            if board.understand(&notified).is_some() {
+            if board.decode(&notified).is_some() {
                 board.note = Some(format!("{} ms", notified.at.duration_since(start).as_millis()));
                 return Ok(());
             }
@@ -90,10 +91,10 @@ pub(super) fn notified_is_read(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         listening(board).await?;
         board.send(&off()).await.or_failed("the command is accepted")?;
-        let Some(told) = board.listen(ACK_TIME, |light| !light.features().is_empty()).await? else {
+        let Some(told) = board.collect_status(ACK_TIME, |light| !light.features().is_empty()).await? else {
             return Err(NotPassed::Blocked("no report was notified, see notifies-in-time".to_owned()));
         };
-        let read = board.read_all().await.or_blocked("see state-readable")?;
+        let read = board.read_state().await.or_blocked("see state-readable")?;
         require_unchanged(board, &told, &read, told.features(), "what is read is what was notified")
     }
     .boxed()
@@ -109,13 +110,17 @@ pub(super) fn answer_first(board: &mut Board) -> BoxFuture<'_, RunResult> {
         listening(board).await?;
         let (answered, notified) =
             board.write_and_watch(&off()).await.or_failed("the command is accepted")?;
-        sleep(SETTLE).await;
-        let Some((at, frame)) = notified else { return Ok(()) };
-        let early = answered.saturating_duration_since(at);
+        sleep(SETTLE_TIME).await;
+        let Some(notified) = notified else { return Ok(()) };
+        let early = answered.saturating_duration_since(notified.at);
         if early < EARLY {
             return Ok(());
         }
-        let seen = format!("{} was notified {} ms before the answer", hex::encode(frame), early.as_millis());
+        let seen = format!(
+            "{} was notified {} ms before the answer",
+            hex::encode(notified.bytes),
+            early.as_millis()
+        );
         Err(failed("a write is answered before what it changed is notified", seen))
     }
     .boxed()
@@ -137,7 +142,7 @@ pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
             {
                 return Err(NotPassed::Blocked("a change of brightness is not carried out".to_owned()));
             }
-            sleep(SETTLE).await;
+            sleep(SETTLE_TIME).await;
             for number in 0..ROUND {
                 let begun = Instant::now();
                 let level = if number + 1 == ROUND { last.clone() } else { dimmed(10 + number) };
@@ -149,7 +154,7 @@ pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
                     ));
                 }
             }
-            sleep(SETTLE).await;
+            sleep(SETTLE_TIME).await;
             let notified = board.latest_status();
             let after = board.current_state(notified).await?;
             if let (Some(alone), Some(after)) = (alone, after) {
@@ -180,7 +185,7 @@ pub(super) fn switching(board: &mut Board) -> BoxFuture<'_, RunResult> {
                 return Err(NotPassed::Blocked("its answers are too slow, see answers-in-time".to_owned()));
             }
         }
-        sleep(SETTLE).await;
+        sleep(SETTLE_TIME).await;
         let notified = board.latest_status();
         let Some(after) = board.current_state(notified).await? else { return Ok(()) };
         let told = board.known.clone();

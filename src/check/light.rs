@@ -7,7 +7,7 @@ use bulb_protocol::{Percent, Rgb};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::board::part;
+use super::board::describe;
 use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 
 /// Colours whose parts are at their ends in every mix, and right beside them.
@@ -207,6 +207,6 @@ pub(super) fn require_unchanged(
     if wrong.is_empty() {
         return Ok(());
     }
-    let parts = |light: &Light| wrong.iter().map(|item| part(item, light)).collect::<Vec<_>>().join(", ");
+    let parts = |light: &Light| wrong.iter().map(|item| describe(item, light)).collect::<Vec<_>>().join(", ");
     Err(failed(format!("{what} ({})", parts(before)), format!("it reports {}", parts(after))))
 }

@@ -9,10 +9,10 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
-use super::board::{ACK_TIME, REQUEST_TIME, SETTLE};
+use super::board::{REQUEST_TIME, SETTLE_TIME};
 use super::light::require_unchanged;
 use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
-use crate::bulb::read_battery;
+use crate::bulb::{ACK_TIME, read_battery};
 use crate::error::Error;
 use crate::radio::gatt::uuid_text;
 use crate::radio::{Deadline, WriteKind};
@@ -28,7 +28,7 @@ pub(super) const fn never_skipped(_: &Profile) -> Option<String> {
 
 pub(super) fn advertises(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        match board.heard().await? {
+        match board.advertisement().await? {
             Some((_, advertising)) => {
                 let median = advertising.median().map(|gap| format!(", every {} ms", gap.as_millis()));
                 board.note = Some(format!("heard {} times{}", advertising.heard, median.unwrap_or_default()));
@@ -42,7 +42,7 @@ pub(super) fn advertises(board: &mut Board) -> BoxFuture<'_, RunResult> {
 
 pub(super) fn name_and_services(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        let Some((report, _)) = board.heard().await? else {
+        let Some((report, _)) = board.advertisement().await? else {
             return Err(NotPassed::Blocked("nothing of it was heard, see advertises".to_owned()));
         };
         let name = report.trimmed_name().unwrap_or_default();
@@ -144,7 +144,7 @@ pub(super) fn reads_its_state(profile: &Profile) -> Option<String> {
 
 pub(super) fn state_readable(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        board.ready().await?;
+        board.prepare_link().await?;
         if !board.profile().readback().read {
             return match board.current_state(None).await {
                 Ok(_) => Ok(()),
@@ -152,7 +152,7 @@ pub(super) fn state_readable(board: &mut Board) -> BoxFuture<'_, RunResult> {
                 Err(stop) => Err(stop),
             };
         }
-        board.read_all().await.or_failed("a frame of its family")?;
+        board.read_state().await.or_failed("a frame of its family")?;
         Ok(())
     }
     .boxed()
@@ -165,10 +165,11 @@ pub(super) fn notifies(profile: &Profile) -> Option<String> {
 
 pub(super) fn subscribes(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
-        board.ready().await?;
+        board.prepare_link().await?;
+        let subscribed = board.is_subscribed();
         match board.subscribe_error() {
             Some(error) => Err(failed("its subscription is accepted", error.to_string())),
-            None if board.listens() => Ok(()),
+            None if subscribed => Ok(()),
             None => {
                 Err(NotPassed::Skipped("its optional characteristics that notify are not there".to_owned()))
             }
@@ -180,7 +181,7 @@ pub(super) fn subscribes(board: &mut Board) -> BoxFuture<'_, RunResult> {
 pub(super) fn battery_in_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         let link = board.link().await?;
-        match read_battery(link.as_ref(), &board.device(), Deadline::after(REQUEST_TIME)).await {
+        match read_battery(link.as_ref(), &board.device.label(), Deadline::after(REQUEST_TIME)).await {
             Ok(battery) => {
                 board.note = Some(format!("{} %", battery.percent));
                 Ok(())
@@ -199,7 +200,7 @@ pub(super) fn reconnect_keeps_state(board: &mut Board) -> BoxFuture<'_, RunResul
             return Err(NotPassed::Skipped("its family tells its state only when it changes".to_owned()));
         };
         board.drop_link().await;
-        board.ready().await?;
+        board.prepare_link().await?;
         let after = board.current_state(None).await?.unwrap_or_default();
         require_unchanged(
             board,
@@ -231,7 +232,7 @@ pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let on = Light { power: Some(true), ..Light::default() };
         board.send(&on).await.or_blocked("it refuses commands")?;
         // What it does not do before the pause, it need not do after it.
-        let told = board.listen(ACK_TIME, |light| !light.features().is_empty()).await?.is_some();
+        let told = board.collect_status(ACK_TIME, |light| !light.features().is_empty()).await?.is_some();
         let end = tokio::time::Instant::now() + board.idle_time;
         let minutes = format!("the link is up after {} s without a command", board.idle_time.as_secs());
         // What its family wants to be written to keep the link is written.
@@ -253,7 +254,7 @@ pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
         }
         // How soon is for notifies-in-time to say.
         let heard = board.next(ACK_TIME * 4).await?;
-        sleep(SETTLE).await;
+        sleep(SETTLE_TIME).await;
         match heard {
             Some(_) => Ok(()),
             None => Err(failed("a command is still reported after that", "no notification")),

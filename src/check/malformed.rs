@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::sleep;
 
-use super::board::{REQUEST_TIME, SETTLE};
+use super::board::{REQUEST_TIME, SETTLE_TIME};
 use super::light::require_unchanged;
 use super::{Board, NotPassed, RunResult, failed};
 use crate::error::Error;
@@ -122,12 +122,18 @@ pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expecte
     let before = board.current_state(None).await?;
     for write in writes {
         match board.write(write, Deadline::after(REQUEST_TIME)).await {
-            Ok(()) | Err(Error::Refused { .. } | Error::Unsupported { .. } | Error::NeedsPairing { .. }) => {}
+            Ok(())
+            | Err(
+                Error::Refused { .. }
+                | Error::Unsupported { .. }
+                | Error::RoleMissing { .. }
+                | Error::NeedsPairing { .. },
+            ) => {}
             Err(error) if error.kind().is_local() => return Err(NotPassed::RadioUnusable(error)),
             Err(error) => return Err(failed(expected, error.to_string())),
         }
     }
-    sleep(SETTLE).await;
+    sleep(SETTLE_TIME).await;
     if !board.is_up() {
         return Err(failed(expected, "the link was lost"));
     }

@@ -231,7 +231,7 @@ impl Row<'_> {
         run: impl for<'a> FnOnce(&'a mut Board) -> BoxFuture<'a, RunResult>,
     ) -> Result<FinishedCheck> {
         let start = Instant::now();
-        board.begin();
+        board.begin_check();
         let left_out = plan.leaves_out(self.class).map(str::to_owned);
         let verdict = match left_out.or(lacks) {
             Some(why) => Err(NotPassed::Skipped(why)),
@@ -252,7 +252,7 @@ impl Row<'_> {
             Err(NotPassed::Skipped(why)) => Outcome::Skipped(why),
             Err(NotPassed::RadioUnusable(error)) => return Err(error),
         };
-        let (frames, note) = board.end();
+        let (frames, note) = board.end_check();
         Ok(FinishedCheck {
             name: self.name.to_owned(),
             about: self.about.to_owned(),

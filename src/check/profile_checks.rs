@@ -68,7 +68,7 @@ fn fits(board: &Board, check: &ProfileCheck, value: &[u8]) -> Result<(), DecodeE
 
 /// Waits for the frame. Others that come meanwhile are none of its business, and said where it does not come.
 async fn replies(board: &mut Board, check: &ProfileCheck, role: &str, within: Duration) -> RunResult {
-    let from = board.place(role);
+    let from = board.characteristic_of(role);
     let start = Instant::now();
     let mut seen = format!("nothing was notified within {} ms", within.as_millis());
     while let Some(notified) = board.next(within.saturating_sub(start.elapsed())).await? {

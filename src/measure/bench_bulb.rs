@@ -1,112 +1,93 @@
-//! A bulb whose brightness can be moved to and fro, and what it says to that.
+//! The bulb under measurement: its brightness alternates between two values, and its status tells which one it has.
 
 use std::sync::Arc;
 
 use bulb_protocol::Percent;
 use bulb_protocol::profile::{EncodeError, Feature, Features, Light, Profile, Write};
-use futures::FutureExt;
-use futures::future::select_all;
-use tokio::sync::broadcast::error::RecvError;
 
 use super::BenchPlan;
-use crate::bulb::{Families, RestorePlan, Restorer, Roles, Session};
-use crate::error::{Error, Operation, Result};
-use crate::radio::{CharacteristicId, Deadline, Link, Notifications, SeenDevice, WriteKind};
+use crate::bulb::{Families, Notification, PacedWriter, RestorePlan, Restorer, Session};
+use crate::error::{Error, Result};
+use crate::radio::{Deadline, Link, SeenDevice, WriteKind};
 
-/// The furthest that the brightness moves, percent: lamps with 16 levels do not tell one percent from another.
-const FURTHEST: u8 = 10;
+/// The largest difference between the two, percent. Bulbs with 16 levels do not distinguish neighbours.
+const MAX_DIFFERENCE: u8 = 10;
 
-/// A bulb whose brightness can be moved to and fro.
+/// A bulb whose brightness alternates between two values.
 pub(super) struct BenchBulb {
-    pub(super) link: Arc<dyn Link>,
     pub(super) session: Session,
     pub(super) profile: Arc<Profile>,
-    pub(super) roles: Arc<Roles>,
-    /// What notifies its state by itself.
-    streams: Vec<(CharacteristicId, Notifications)>,
+    /// Whether it sends a status after each command.
+    pub(super) notifies: bool,
     known: Light,
-    /// The two brightnesses: the one to end with, and the one beside it.
-    swing: [Percent; 2],
-    sequence: u8,
-    device: String,
+    /// The brightness that it ends with, and the one that alternates with it.
+    brightnesses: [Percent; 2],
 }
 
 impl BenchBulb {
-    /// Recognises the bulb and reads its state; or says why it cannot be written to.
+    /// Recognises the bulb and reads its state. The text says why its commands cannot be measured, if so.
     pub(super) async fn open(
         link: Arc<dyn Link>,
-        report: &SeenDevice,
+        device: &SeenDevice,
         families: &Families,
         plan: &BenchPlan,
         restorer: &Restorer,
     ) -> Result<(Self, Option<String>)> {
         let deadline = Deadline::after(plan.timeout);
-        let mut session = Session::open(Arc::clone(&link), report, families, deadline).await?;
-        let (profile, device) = (Arc::clone(session.profile()), report.label());
-        let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
+        let mut session = Session::open(link, device, families, deadline).await?;
         session.prepare(deadline).await?;
-        session.hold();
+        session.keep_alive();
         let state = match session.read_state(deadline).await {
             Ok(state) => state,
             Err(error @ Error::LinkLost { .. }) => return Err(error),
             Err(error) => {
-                tracing::warn!("{device}: its state: {error}");
+                tracing::warn!("{}: cannot read the state: {error}", device.label());
                 session.state()
             }
         };
-        let found = session.or_advertised(state, report).light().cloned();
-        let mut bulb = Self {
-            link,
-            session,
-            roles,
-            streams: Vec::new(),
-            known: found.clone().unwrap_or_default(),
-            swing: [Percent::MIN; 2],
-            sequence: 0,
-            device,
-            profile,
-        };
-        let reported = found.as_ref().and_then(|light| light.brightness);
-        let reason = bulb.choose(plan, reported);
+        let found = session.or_advertised(state, device).light().cloned();
+        let profile = Arc::clone(session.profile());
+        let readback = profile.readback();
+        let notifies = (readback.command || readback.change) && session.channel().is_subscribed();
+        let known = found.clone().unwrap_or_default();
+        let mut bulb = Self { session, profile, notifies, known, brightnesses: [Percent::MIN; 2] };
+        let reported = found.and_then(|light| light.brightness);
+        let reason = bulb.choose_brightnesses(plan, reported);
         if reason.is_none() {
-            bulb.listen(deadline).await?;
-            bulb.note_the_way_back(restorer, reported);
+            bulb.prepare_restore(restorer, reported);
         }
         Ok((bulb, reason))
     }
 
-    /// Chooses what to write; or says why nothing can be.
-    fn choose(&mut self, plan: &BenchPlan, reported: Option<Percent>) -> Option<String> {
+    /// Chooses the two values, or says why there are none.
+    fn choose_brightnesses(&mut self, plan: &BenchPlan, reported: Option<Percent>) -> Option<String> {
         if !self.profile.settable().contains(Feature::Brightness) {
             return Some(format!("the brightness of {} cannot be set", self.profile.full_name()));
         }
         let Some(base) = plan.brightness.or(reported) else {
             return Some(
-                "it does not tell its brightness, so that could not be put back; --brightness says where to begin, and it \
-                 stays there"
+                "the bulb does not report its brightness, so it could not be restored; give a value to start from \
+                 with --brightness, which the bulb keeps"
                     .to_owned(),
             );
         };
-        let at = |percent: Percent| self.frames(percent);
-        let here = match at(base) {
+        let base_frames = match self.frames(base) {
             Ok(frames) => frames,
             Err(refusal) => return Some(refusal.to_string()),
         };
         let near = |by: u8| {
             let (up, down) = (base.get().saturating_add(by), base.get().saturating_sub(by));
-            // Not to nought, which switches some lamps off.
+            // Zero switches some bulbs off.
             [Percent::new(up).ok(), Some(Percent::clamped(down)).filter(|down| down.get() > 0)]
         };
-        // What it reports has to tell one from the other, which takes more where brightness is in the colour.
-        let apart = |other: Percent| {
-            let (here, there) = (self.light_at(base), self.light_at(other));
-            !self.profile.mismatches(Features::NONE.with(Feature::Brightness), &here, &there).is_empty()
+        // The status must tell them apart. That takes a larger difference if the brightness is part of the colour.
+        let differs = |other: &Percent| {
+            !self.agrees(base, &self.light_at(*other))
+                && self.frames(*other).is_ok_and(|frames| frames != base_frames)
         };
-        let differs = |other: &Percent| apart(*other) && at(*other).is_ok_and(|frames| frames != here);
-        let other = (1..=FURTHEST).flat_map(near).flatten().find(differs);
-        match other {
-            Some(other) => self.swing = [base, other],
-            None => return Some("all brightnesses near its own are the same to it".to_owned()),
+        match (1..=MAX_DIFFERENCE).flat_map(near).flatten().find(differs) {
+            Some(other) => self.brightnesses = [base, other],
+            None => return Some("the bulb does not distinguish values near its brightness".to_owned()),
         }
         None
     }
@@ -116,146 +97,88 @@ impl BenchBulb {
         Ok(self.profile.encode(&change, &self.known, 0)?.writes)
     }
 
-    /// What it is like at this brightness.
     fn light_at(&self, brightness: Percent) -> Light {
         Light { brightness: Some(brightness), ..self.known.clone() }
     }
 
-    async fn listen(&mut self, deadline: Deadline) -> Result<()> {
-        let way = self.profile.readback();
-        if !(way.command || way.change) {
-            return Ok(());
-        }
-        for role in self.profile.notifying_roles() {
-            let Some(id) = self.roles.get(&role.name) else { continue };
-            if self.roles.notifies(&role.name) && !self.streams.iter().any(|(own, _)| *own == id) {
-                self.streams.push((id, self.link.subscribe(id, deadline).await?));
-            }
-        }
-        Ok(())
+    /// Whether this state has this brightness.
+    fn agrees(&self, brightness: Percent, light: &Light) -> bool {
+        let items = Features::NONE.with(Feature::Brightness);
+        light.brightness.is_some()
+            && self.profile.mismatches(items, &self.light_at(brightness), light).is_empty()
     }
 
-    /// From now on the bulb is touched.
-    fn note_the_way_back(&self, restorer: &Restorer, reported: Option<Percent>) {
-        let back = Light { brightness: Some(reported.unwrap_or(self.base())), ..Light::default() };
+    /// From now on the bulb is written to.
+    fn prepare_restore(&self, restorer: &Restorer, reported: Option<Percent>) {
+        let [base, _] = self.brightnesses;
         restorer.note(RestorePlan {
             profile: Arc::clone(&self.profile),
             known: self.known.clone(),
-            back,
+            back: Light { brightness: Some(reported.unwrap_or(base)), ..Light::default() },
             found: reported.is_some(),
         });
-        restorer.link(Some(Arc::clone(&self.link)));
+        restorer.link(Some(Arc::clone(self.session.link())));
         restorer.touch();
     }
 
-    fn refused(&self, refusal: EncodeError) -> Error {
-        Error::NotEncodable { profile: self.profile.full_name(), refusal }
-    }
-
-    fn base(&self) -> Percent {
-        let [base, _] = self.swing;
-        base
-    }
-
-    /// Whether it notifies its state.
-    pub(super) fn notifies(&self) -> bool {
-        !self.streams.is_empty()
-    }
-
-    /// The next command: to the one brightness, or to the other.
+    /// The next command: to the first brightness, or to the other.
     pub(super) fn command(&mut self, other: bool) -> Result<(Percent, Vec<Write>)> {
-        let [base, beside] = self.swing;
-        let brightness = if other { beside } else { base };
+        let [base, second] = self.brightnesses;
+        let brightness = if other { second } else { base };
         let change = Light { brightness: Some(brightness), ..Light::default() };
-        let sent = self.profile.encode(&change, &self.known, self.sequence);
-        let sent = sent.map_err(|refusal| self.refused(refusal))?;
-        self.sequence = self.sequence.wrapping_add(1);
-        Ok((brightness, sent.writes))
+        let mut writes = self.session.channel().encode(&change, &self.known)?.writes;
+        let writer = self.writer(None);
+        // This model may lack an optional characteristic.
+        writes.retain(|write| writer.destination(write).is_ok());
+        Ok((brightness, writes))
     }
 
-    /// How a write is sent: as is wanted where its characteristic can be written so, else as usual.
-    pub(super) fn kind(
-        &self,
-        write: &Write,
-        wanted: Option<WriteKind>,
-    ) -> Option<(CharacteristicId, WriteKind)> {
-        let id = self.roles.get(&write.role)?;
-        let usual = self.roles.write_kind(&write.role, write.kind);
-        let can = |kind: &WriteKind| {
-            self.link.table().properties(id).is_some_and(|properties| properties.allows(*kind))
-        };
-        Some((id, wanted.filter(can).unwrap_or(usual)))
+    /// A writer without pace. `kind` is used where the characteristic allows it.
+    pub(super) fn writer(&mut self, kind: Option<WriteKind>) -> PacedWriter {
+        self.session.channel().writer().unpaced(kind)
     }
 
-    /// The kinds in which its commands can be written.
-    pub(super) fn kinds(&mut self) -> Result<Vec<WriteKind>> {
+    /// The kind in which the last frame of a command is written, given the wish for a kind.
+    pub(super) fn kind(&mut self, wanted: Option<WriteKind>) -> Result<Option<WriteKind>> {
         let (_, writes) = self.command(false)?;
-        let fits = |kind: &WriteKind| {
-            let of = |write: &Write| self.kind(write, Some(*kind)).map(|(_, kind)| kind);
-            writes.last().and_then(of) == Some(*kind)
-        };
-        Ok([WriteKind::Request, WriteKind::Command].into_iter().filter(fits).collect())
+        let writer = self.writer(wanted);
+        Ok(writes.last().and_then(|write| Some(writer.destination(write).ok()?.1)))
     }
 
-    /// Notifications from before are not answers to what comes.
-    pub(super) fn forget(&mut self) {
-        for (_, stream) in &mut self.streams {
-            *stream = stream.resubscribe();
+    /// Drops the notifications received so far: they do not answer the next write.
+    pub(super) fn forget_old_notifications(&mut self) {
+        self.session.channel().forget_old_notifications();
+    }
+
+    /// Waits for the next status. Returns how many have come, and whether the last one has this brightness. Waits forever if
+    /// the bulb does not notify. Cancel-safe.
+    pub(super) async fn next_status(&mut self, brightness: Percent) -> Result<(u32, bool)> {
+        if !self.notifies {
+            return std::future::pending().await;
         }
-    }
-
-    /// How many reports have come, and whether the last one is of this brightness; at the next one. For ever where it does not notify.
-    pub(super) async fn next_report(&mut self, brightness: Percent) -> Result<(u32, bool)> {
         loop {
-            if self.streams.is_empty() {
-                return std::future::pending().await;
-            }
-            let next = self.streams.iter_mut().map(|(id, stream)| {
-                let id = *id;
-                stream.recv().map(move |frame| (id, frame)).boxed()
-            });
-            let ((id, frame), ..) = select_all(next).await;
-            match frame {
-                Ok(frame) => {
-                    if let Some(agrees) = self.agrees(id, &frame, brightness) {
-                        return Ok((1, agrees));
-                    }
+            let notification: Notification = self.session.channel().next().await?;
+            // The missed ones were sent, and dropped only because we were slow.
+            let missed = notification.missed;
+            match self.session.channel().decode(&notification) {
+                Ok(light) if light.brightness.is_some() => {
+                    return Ok((missed.saturating_add(1), self.agrees(brightness, &light)));
                 }
-                // They have come, and only we were too slow for them.
-                Err(RecvError::Lagged(missed)) => {
-                    return Ok((u32::try_from(missed).unwrap_or(u32::MAX), false));
-                }
-                Err(RecvError::Closed) => return Err(self.lost()),
+                _ if missed > 0 => return Ok((missed, false)),
+                _ => {}
             }
         }
     }
 
-    /// Whether a notification tells this brightness; nothing if it tells none.
-    fn agrees(&self, id: CharacteristicId, frame: &[u8], brightness: Percent) -> Option<bool> {
-        let own = self.light_at(brightness);
-        let told = self.roles.of(id).find_map(|role| self.profile.decode(role, frame).ok())?;
-        told.brightness?;
-        Some(self.profile.mismatches(Features::NONE.with(Feature::Brightness), &own, &told).is_empty())
-    }
-
-    /// Whether this brightness is what it tells when it is read or asked.
+    /// Whether the bulb reports this brightness when it is read or queried.
     pub(super) async fn is_at(&mut self, brightness: Percent, deadline: Deadline) -> Result<bool> {
-        let own = self.light_at(brightness);
         match self.session.read_state(deadline).await {
-            Ok(state) => {
-                let told = state.light().cloned().unwrap_or_default();
-                let asked = Features::NONE.with(Feature::Brightness);
-                Ok(told.brightness.is_some() && self.profile.mismatches(asked, &own, &told).is_empty())
-            }
+            Ok(state) => Ok(state.light().is_some_and(|light| self.agrees(brightness, light))),
             Err(error @ Error::LinkLost { .. }) => Err(error),
             Err(error) => {
-                tracing::info!("{}: {error}", self.device);
+                tracing::info!("{}: {error}", self.session.link().device());
                 Ok(false)
             }
         }
-    }
-
-    fn lost(&self) -> Error {
-        Error::LinkLost { device: self.device.clone(), operation: Operation::WaitForStatus }
     }
 }

@@ -27,18 +27,18 @@ struct Round {
 /// Measures rounds of one write each.
 pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mut Measured) -> Result<()> {
     let (mut notifications, mut answers) = (Series::default(), Series::default());
-    let asks = asks(bulb)?;
-    if !bulb.notifies() && !asks {
+    let asks = bulb.kind(None)? == Some(WriteKind::Request);
+    if !bulb.notifies && !asks {
         measured.skip(Part::Latency, "it is written to without an answer, and does not notify");
         return Ok(());
     }
     let mut in_a_row = 0;
     for (round, counts) in plan.all_rounds() {
         let (brightness, writes) = bulb.command(round % 2 == 0)?;
-        bulb.forget();
+        bulb.forget_old_notifications();
         match once(bulb, brightness, &writes, Deadline::after(plan.timeout)).await {
             Ok(Round { notified, answered }) => {
-                if bulb.notifies() {
+                if bulb.notifies {
                     notifications.enter(counts, notified);
                 }
                 if asks {
@@ -48,7 +48,7 @@ pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mu
             }
             Err(error) if is_of_a_round(&error) => {
                 tracing::info!("{error}");
-                notifications.enter(counts && bulb.notifies(), None);
+                notifications.enter(counts && bulb.notifies, None);
                 answers.enter(counts && asks, None);
                 in_a_row += 1;
             }
@@ -64,16 +64,9 @@ pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mu
         let uneven = PAUSE * (round * 7 % 10) / 10;
         sleep(bulb.profile.link_rules.gap + uneven).await;
     }
-    measured.notification = Some(notifications).filter(|_| bulb.notifies());
+    measured.notification = Some(notifications).filter(|_| bulb.notifies);
     measured.answer = Some(answers).filter(|_| asks);
     Ok(())
-}
-
-/// Whether commands are usually written with an answer.
-fn asks(bulb: &mut BenchBulb) -> Result<bool> {
-    let (_, writes) = bulb.command(false)?;
-    let kind = |write: &Write| bulb.kind(write, None).map(|(_, kind)| kind);
-    Ok(writes.last().and_then(kind) == Some(WriteKind::Request))
 }
 
 /// Writes, and waits for the answer and for the notification at once: either may come first.
@@ -86,27 +79,22 @@ async fn once(
     let Some((last, first)) = writes.split_last() else {
         return Ok(Round { notified: None, answered: None });
     };
+    let writer = bulb.writer(None);
     for write in first {
-        if let Some((id, kind)) = bulb.kind(write, None) {
-            bulb.link.write(id, &write.bytes, kind, deadline).await?;
-            sleep(write.delay).await;
-        }
+        writer.write(write, deadline).await?;
     }
-    let Some((id, kind)) = bulb.kind(last, None) else {
-        return Ok(Round { notified: None, answered: None });
-    };
-    let link = std::sync::Arc::clone(&bulb.link);
+    let (_, kind) = writer.destination(last)?;
     let start = Instant::now();
     let answer = async {
-        link.write(id, &last.bytes, kind, deadline).await?;
+        writer.write_without_delay(last, deadline).await?;
         Ok(Some(start.elapsed()).filter(|_| kind == WriteKind::Request))
     };
     let notification = async {
-        if !bulb.notifies() {
+        if !bulb.notifies {
             return Ok(None);
         }
         let heard = async {
-            while !bulb.next_report(brightness).await?.1 {}
+            while !bulb.next_status(brightness).await?.1 {}
             Ok::<_, Error>(start.elapsed())
         };
         tokio::time::timeout(ACK_TIME, heard).await.map_or(Ok(None), |heard| heard.map(Some))

@@ -207,7 +207,7 @@ async fn over_one_link(
 ) -> Result<()> {
     let (mut bulb, reason) = bench_bulb::BenchBulb::open(link, report, families, plan, restorer).await?;
     measured.profile = Some(bulb.profile.full_name());
-    measured.mtu = bulb.link.mtu();
+    measured.mtu = bulb.session.link().mtu();
     if let Some(reason) = reason {
         for part in [Part::Latency, Part::Rate].into_iter().filter(|part| plan.has(*part)) {
             measured.skip(part, reason.clone());
@@ -219,7 +219,7 @@ async fn over_one_link(
         latency::rounds(&mut bulb, plan, measured).await?;
     }
     // Again: it may be agreed on only after the first exchange.
-    measured.mtu = bulb.link.mtu();
+    measured.mtu = bulb.session.link().mtu();
     if plan.has(Part::Rate) {
         progress("writing at rising rates");
         rate::climb(&mut bulb, measured).await?;

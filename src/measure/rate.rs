@@ -1,6 +1,5 @@
 //! Writes at rising rates, until some are lost or the link takes no more.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::Percent;
@@ -9,8 +8,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::bench_bulb::BenchBulb;
 use super::{LossEvidence, Measured, Part, Rate, RateStep};
+use crate::bulb::PacedWriter;
 use crate::error::{Error, Result};
-use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
+use crate::radio::{Deadline, WriteKind};
 
 /// What is tried, writes a second. Timers have a grain of a millisecond, so more cannot be told.
 const LADDER: [f64; 11] = [10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0];
@@ -30,7 +30,7 @@ const ASK_TIME: Duration = Duration::from_secs(2);
 
 /// Measures each kind of write that the bulb takes.
 pub(super) async fn climb(bulb: &mut BenchBulb, measured: &mut Measured) -> Result<()> {
-    let kinds = bulb.kinds()?;
+    let kinds = kinds(bulb)?;
     if kinds.is_empty() {
         measured.skip(Part::Rate, "its commands cannot be written");
     }
@@ -46,9 +46,20 @@ pub(super) async fn climb(bulb: &mut BenchBulb, measured: &mut Measured) -> Resu
     Ok(())
 }
 
+/// The kinds in which its commands can be written.
+fn kinds(bulb: &mut BenchBulb) -> Result<Vec<WriteKind>> {
+    let mut kinds = Vec::new();
+    for kind in [WriteKind::Request, WriteKind::Command] {
+        if bulb.kind(Some(kind))? == Some(kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
+}
+
 async fn one_kind(bulb: &mut BenchBulb, kind: WriteKind) -> Result<Rate> {
     let way = bulb.profile.readback();
-    let witness = match (bulb.notifies(), way.read || way.query) {
+    let witness = match (bulb.notifies, way.read || way.query) {
         (true, _) => Some(LossEvidence::Notification),
         (false, true) => Some(LossEvidence::Readback),
         (false, false) => None,
@@ -115,8 +126,8 @@ async fn twice(bulb: &mut BenchBulb, kind: WriteKind, wanted: f64, rate: &mut Ra
 
 /// What is written in a step, and when.
 struct Burst {
-    link: Arc<dyn Link>,
-    commands: Vec<Vec<(CharacteristicId, WriteKind, Write)>>,
+    writer: PacedWriter,
+    commands: Vec<Vec<Write>>,
     every: Duration,
 }
 
@@ -138,8 +149,8 @@ impl Burst {
             sleep_until(start + self.every * written.sent).await;
             // From the first to the last: one space less than commands.
             written.took = start.elapsed();
-            for (id, kind, write) in command {
-                match self.link.write(*id, &write.bytes, *kind, deadline).await {
+            for write in command {
+                match self.writer.write(write, deadline).await {
                     Ok(()) => {}
                     Err(Error::LinkLost { .. }) => {
                         written.sent += 1;
@@ -151,9 +162,6 @@ impl Burst {
                         written.refused += 1;
                     }
                     Err(error) => return Err(error),
-                }
-                if !write.delay.is_zero() {
-                    sleep(write.delay).await;
                 }
             }
             written.sent += 1;
@@ -180,7 +188,7 @@ async fn burst(
         first.run().await?;
         sleep(rest).await;
     }
-    bulb.forget();
+    bulb.forget_old_notifications();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -218,10 +226,10 @@ fn prepare(bulb: &mut BenchBulb, kind: WriteKind, rate: f64, count: u32) -> Resu
     for number in 0..count {
         let (brightness, writes) = bulb.command(number % 2 == 1)?;
         end = brightness;
-        let with_kind = |write: Write| bulb.kind(&write, Some(kind)).map(|(id, kind)| (id, kind, write));
-        commands.push(writes.into_iter().filter_map(with_kind).collect());
+        commands.push(writes);
     }
-    let burst = Burst { link: Arc::clone(&bulb.link), commands, every: Duration::from_secs_f64(1.0 / rate) };
+    let burst =
+        Burst { writer: bulb.writer(Some(kind)), commands, every: Duration::from_secs_f64(1.0 / rate) };
     Ok((end, burst))
 }
 
@@ -233,7 +241,7 @@ async fn count(bulb: &mut BenchBulb, burst: Burst, end: Percent) -> Result<(Writ
     let mut reports: u32 = 0;
     let mut until = Instant::now();
     loop {
-        if let Some(done) = written.take_if(|done| done.lost || !bulb.notifies() || reports >= done.sent) {
+        if let Some(done) = written.take_if(|done| done.lost || !bulb.notifies || reports >= done.sent) {
             return Ok((done, reports));
         }
         let over = written.is_some();
@@ -242,7 +250,7 @@ async fn count(bulb: &mut BenchBulb, burst: Burst, end: Percent) -> Result<(Writ
                 written = Some(done?);
                 until = Instant::now() + TAIL;
             }
-            report = bulb.next_report(end) => match report {
+            report = bulb.next_status(end) => match report {
                 Ok((more, _)) => {
                     reports = reports.saturating_add(more);
                     until = Instant::now() + TAIL;

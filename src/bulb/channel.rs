@@ -1,0 +1,360 @@
+//! The channel to one bulb: its link, its characteristics by role, subscriptions, and frames both ways.
+//!
+//! [`Session`](super::Session), the conformance suite and the benchmark decide when to write and what counts as an answer. How
+//! frames are sent, received and decoded is the same for all of them, and is here.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bulb_protocol::profile::{
+    DecodeError, DecodeErrorKind, DecodedCommand, EncodeError, EncodedChange, Light, Profile,
+};
+use futures::FutureExt;
+use futures::future::select_all;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::{Instant, timeout};
+
+use super::paced_writer::PacedWriter;
+use super::roles::Roles;
+use crate::error::{Error, Operation, Result};
+use crate::radio::{CharacteristicId, Deadline, FrameDecoder, Link, Notifications};
+
+/// How long to wait for the bulb to confirm a command. Bulbs answer within tens of milliseconds; on a busy link with a long
+/// connection interval it can take several hundred.
+pub(crate) const ACK_TIME: Duration = Duration::from_secs(1);
+/// How many frames a [`Transcript`] keeps.
+const TRANSCRIPT_FRAMES: usize = 24;
+
+/// The channel to one bulb over one link.
+#[derive(Debug)]
+pub(crate) struct BulbChannel {
+    link: Arc<dyn Link>,
+    profile: Arc<Profile>,
+    roles: Arc<Roles>,
+    device: String,
+    writer: PacedWriter,
+    subscriptions: Vec<Subscription>,
+    /// The number of the next frame, for families that number them.
+    sequence: u8,
+    transcript: Option<Transcript>,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    id: CharacteristicId,
+    stream: Notifications,
+}
+
+/// A notification from the bulb.
+#[derive(Clone, Debug)]
+pub(crate) struct Notification {
+    pub(crate) id: CharacteristicId,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) at: Instant,
+    /// How many notifications before this one were dropped because we read too slowly.
+    pub(crate) missed: u32,
+}
+
+impl BulbChannel {
+    /// Finds the characteristics of the profile. Writes nothing.
+    ///
+    /// # Errors
+    /// As for [`Roles::find`].
+    pub(crate) fn new(link: Arc<dyn Link>, profile: Arc<Profile>, device: String) -> Result<Self> {
+        let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
+        let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
+        let (subscriptions, sequence, transcript) = (Vec::new(), 0, None);
+        Ok(Self { link, profile, roles, device, writer, subscriptions, sequence, transcript })
+    }
+
+    /// Keeps a copy of every frame in `transcript`.
+    pub(crate) fn with_transcript(mut self, transcript: Transcript) -> Self {
+        self.writer = self.writer.with_transcript(transcript.clone());
+        self.transcript = Some(transcript);
+        self
+    }
+
+    pub(crate) const fn link(&self) -> &Arc<dyn Link> {
+        &self.link
+    }
+
+    pub(crate) const fn profile(&self) -> &Arc<Profile> {
+        &self.profile
+    }
+
+    pub(crate) const fn roles(&self) -> &Arc<Roles> {
+        &self.roles
+    }
+
+    /// The name of the bulb in messages.
+    pub(crate) fn device(&self) -> &str {
+        &self.device
+    }
+
+    pub(crate) const fn writer(&self) -> &PacedWriter {
+        &self.writer
+    }
+
+    /// Subscribes to every characteristic that carries a status, unless that is done already.
+    ///
+    /// # Errors
+    /// As for [`Link::subscribe`].
+    pub(crate) async fn subscribe(&mut self, deadline: Deadline) -> Result<()> {
+        for role in self.profile.notifying_roles() {
+            let Some(id) = self.roles.get(&role.name) else { continue };
+            if !self.roles.notifies(&role.name) || self.subscriptions.iter().any(|own| own.id == id) {
+                continue;
+            }
+            let stream = self.link.subscribe(id, deadline).await?;
+            self.subscriptions.push(Subscription { id, stream });
+        }
+        Ok(())
+    }
+
+    pub(crate) const fn is_subscribed(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
+    /// Encodes a change and advances the frame number.
+    ///
+    /// # Errors
+    /// [`Error::NotEncodable`].
+    pub(crate) fn encode(&mut self, wanted: &Light, known: &Light) -> Result<EncodedChange> {
+        let sent = self
+            .profile
+            .encode(wanted, known, self.sequence)
+            .map_err(|refusal| self.not_encodable(refusal))?;
+        self.advance_sequence(sent.writes.len());
+        Ok(sent)
+    }
+
+    pub(crate) fn not_encodable(&self, refusal: EncodeError) -> Error {
+        Error::NotEncodable { profile: self.profile.full_name(), refusal }
+    }
+
+    fn advance_sequence(&mut self, frames: usize) {
+        // Modulo 256, as the frames carry it.
+        self.sequence = self.sequence.wrapping_add(frames.to_le_bytes()[0]);
+    }
+
+    /// Reads the characteristic of a role.
+    ///
+    /// # Errors
+    /// [`Error::RoleMissing`] if this model lacks it, and as for [`Link::read`].
+    pub(crate) async fn read(&self, role: &str, deadline: Deadline) -> Result<Vec<u8>> {
+        let id = self
+            .roles
+            .get(role)
+            .ok_or_else(|| Error::RoleMissing { device: self.device.clone(), role: role.to_owned() })?;
+        let value = self.link.read(id, deadline).await?;
+        if let Some(transcript) = &self.transcript {
+            transcript.add(format!("read {id} {}", hex::encode(&value)));
+        }
+        Ok(value)
+    }
+
+    /// Reads every characteristic that holds a part of the state, and merges them into `state`, which keeps what was read
+    /// before an error. `deadline` is asked for each read.
+    ///
+    /// # Errors
+    /// [`Error::MalformedStatus`], and as for [`Link::read`].
+    pub(crate) async fn read_status(&self, state: &mut Light, deadline: impl Fn() -> Deadline) -> Result<()> {
+        for role in self.profile.readable_roles() {
+            if self.roles.get(&role.name).is_none() {
+                continue;
+            }
+            let value = self.read(&role.name, deadline()).await?;
+            let part = self.profile.decode(&role.name, &value).map_err(|error| self.malformed(error))?;
+            state.merge(&part);
+        }
+        Ok(())
+    }
+
+    /// Writes the family's status queries and merges the answers into `state`. Some models leave some queries unanswered.
+    ///
+    /// # Errors
+    /// [`Error::Silent`] or [`Error::MalformedStatus`] if there was no usable answer, and as for writing.
+    pub(crate) async fn query_status(&mut self, state: &mut Light, deadline: Deadline) -> Result<()> {
+        self.forget_old_notifications();
+        let queries = self.profile.queries(self.sequence);
+        self.advance_sequence(queries.len());
+        for query in &queries {
+            self.writer.write(query, deadline).await?;
+        }
+        let mut unanswered: Vec<usize> = (0..queries.len()).collect();
+        let mut malformed = None;
+        let deadline = deadline.within(ACK_TIME);
+        while !unanswered.is_empty() {
+            let Some(notification) = self.next_status_before(deadline).await? else { break };
+            match self.decode(&notification) {
+                Ok(part) => {
+                    let answered = |role: &str| self.profile.answered_query(role, &notification.bytes);
+                    let answered = self.roles.of(notification.id).find_map(answered);
+                    unanswered.retain(|query| Some(*query) != answered);
+                    state.merge(&part);
+                }
+                Err(error) => malformed = Some(error),
+            }
+        }
+        match malformed {
+            _ if !state.features().is_empty() => Ok(()),
+            Some(error) => Err(self.malformed(error)),
+            None => Err(Error::Silent {
+                device: self.device.clone(),
+                operation: Operation::RequestStatus,
+                waited: ACK_TIME,
+            }),
+        }
+    }
+
+    /// Drops the notifications received so far: one from before a command must not confirm it.
+    pub(crate) fn forget_old_notifications(&mut self) {
+        for subscription in &mut self.subscriptions {
+            subscription.stream = subscription.stream.resubscribe();
+        }
+    }
+
+    /// Takes the notifications received so far.
+    pub(crate) fn drain(&mut self) -> Vec<Notification> {
+        let mut all = Vec::new();
+        for Subscription { id, stream } in &mut self.subscriptions {
+            loop {
+                match stream.try_recv() {
+                    Ok(bytes) => {
+                        all.push(Notification { id: *id, bytes, at: Instant::now(), missed: 0 });
+                    }
+                    Err(TryRecvError::Lagged(_)) => {}
+                    Err(_) => break,
+                }
+            }
+        }
+        all.iter().for_each(|notification| self.transcribe(notification));
+        all
+    }
+
+    /// Waits for the next notification; forever without a subscription. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Error::LinkLost`].
+    pub(crate) async fn next(&mut self) -> Result<Notification> {
+        if self.subscriptions.is_empty() {
+            return std::future::pending().await;
+        }
+        let mut missed = 0;
+        loop {
+            let streams = self.subscriptions.iter_mut().map(|Subscription { id, stream }| {
+                let id = *id;
+                stream.recv().map(move |frame| (id, frame)).boxed()
+            });
+            let ((id, frame), ..) = select_all(streams).await;
+            match frame {
+                Ok(bytes) => {
+                    let notification = Notification { id, bytes, at: Instant::now(), missed };
+                    self.transcribe(&notification);
+                    return Ok(notification);
+                }
+                Err(RecvError::Lagged(dropped)) => {
+                    tracing::warn!("{}: {dropped} notifications missed", self.device);
+                    missed = missed.saturating_add(u32::try_from(dropped).unwrap_or(u32::MAX));
+                }
+                Err(RecvError::Closed) => {
+                    return Err(Error::LinkLost {
+                        device: self.device.clone(),
+                        operation: Operation::WaitForStatus,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Waits for the next notification; `None` if there was none by the deadline. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Error::LinkLost`].
+    pub(crate) async fn next_before(&mut self, deadline: Deadline) -> Result<Option<Notification>> {
+        timeout(deadline.remaining(), self.next()).await.ok().transpose()
+    }
+
+    /// As [`next`](Self::next), for notifications that may be a status: the echo of a command, say, is skipped.
+    ///
+    /// # Errors
+    /// [`Error::LinkLost`].
+    pub(crate) async fn next_status(&mut self) -> Result<Notification> {
+        loop {
+            let notification = self.next().await?;
+            match self.decode(&notification) {
+                Err(error) if error.kind() == DecodeErrorKind::UnknownFrame => {
+                    tracing::debug!("{}: not a status: {error}", self.device)
+                }
+                _ => return Ok(notification),
+            }
+        }
+    }
+
+    /// As [`next_before`](Self::next_before), for notifications that may be a status.
+    ///
+    /// # Errors
+    /// [`Error::LinkLost`].
+    pub(crate) async fn next_status_before(&mut self, deadline: Deadline) -> Result<Option<Notification>> {
+        timeout(deadline.remaining(), self.next_status()).await.ok().transpose()
+    }
+
+    /// Decodes a notification as a status, with whichever role of its characteristic fits.
+    ///
+    /// # Errors
+    /// The error of the role that came closest.
+    pub(crate) fn decode(&self, notification: &Notification) -> Result<Light, DecodeError> {
+        let decoded =
+            self.roles.decode(notification.id, |role| self.profile.decode(role, &notification.bytes));
+        // A characteristic that we subscribed to has a role.
+        decoded.unwrap_or_else(|| Ok(Light::default()))
+    }
+
+    pub(crate) fn malformed(&self, error: DecodeError) -> Error {
+        Error::MalformedStatus { device: self.device.clone(), error: Box::new(error) }
+    }
+
+    fn transcribe(&self, notification: &Notification) {
+        if let Some(transcript) = &self.transcript {
+            transcript.add(format!("notify {} {}", notification.id, hex::encode(&notification.bytes)));
+        }
+    }
+}
+
+/// Decodes the frames of a profile for display.
+pub(super) fn frame_decoder(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDecoder {
+    Arc::new(move |id, to_bulb, bytes| {
+        let decoded = roles.decode(id, |role| match to_bulb {
+            false => profile.decode(role, bytes).map(|light| light.to_string()),
+            true => profile.decode_command(role, bytes).map(|command| match command {
+                DecodedCommand::Change(light) => light.to_string(),
+                DecodedCommand::Query(_) => "a question".to_owned(),
+                DecodedCommand::LinkRule => "keeps or opens the session".to_owned(),
+            }),
+        });
+        decoded.map(|decoded| match decoded {
+            Err(error) if error.kind() == DecodeErrorKind::UnknownFrame => Ok("not a report".to_owned()),
+            decoded => decoded.map_err(|error| error.to_string()),
+        })
+    })
+}
+
+/// The last frames that passed, oldest first, as text: `write fff1 request 0164ff0000`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Transcript(Arc<Mutex<VecDeque<String>>>);
+
+impl Transcript {
+    pub(crate) fn add(&self, frame: String) {
+        let mut frames = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if frames.len() >= TRANSCRIPT_FRAMES {
+            frames.pop_front();
+        }
+        frames.push_back(frame);
+    }
+
+    /// Takes the frames and starts again.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+    }
+}
