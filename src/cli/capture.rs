@@ -1,4 +1,4 @@
-//! `frame decode --capture`: what passed in a btsnoop log, in the words of the devices' profiles.
+//! `frame decode --capture`: decodes a btsnoop log with the profiles of its devices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,11 +17,10 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{CapturedRecord, FrameKind, FrameRecord, Printer, Record};
 
-/// The longest file that is read, bytes; it is held in memory as a whole.
+/// Longest capture in bytes; it is held in memory as a whole.
 const LONGEST: u64 = 256 << 20;
 
-/// Prints all that passed, or what passed between the computer and one device. Of a damaged capture, what is before the
-/// damage comes first, and then the error.
+/// Prints all events, or those of one device. If the capture is damaged, prints the events before the damage and then fails.
 pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &Printer) -> Result<()> {
     let config = Config::load(global.config.as_deref())?;
     let families = families(global, &config)?;
@@ -32,9 +31,9 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
     };
     let capture = capture::read(&load(file)?).map_err(invalid)?;
     if capture.cut > 0 {
-        tracing::warn!("{path}: {} packets are in it only in part, and were passed over", capture.cut);
+        tracing::warn!("{path}: skipped {} truncated packets", capture.cut);
     }
-    let mut readers: BTreeMap<(usize, bool), Reader> = BTreeMap::new();
+    let mut readers: BTreeMap<(usize, bool), FrameReader> = BTreeMap::new();
     let mut any = false;
     for event in &capture.events {
         let Some(found) = capture.devices.get(event.device) else { continue };
@@ -46,12 +45,12 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
         let reader = match readers.entry(own) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(Reader::of(found, event.local, &families)?)
+                place.insert(FrameReader::of(found, event.local, &families)?)
             }
         };
         let place = event.handle.and_then(|handle| reader.places.get(&handle));
         let mut record = CapturedRecord::of(event, &found.report, place);
-        match reader.meaning(place, &event.kind) {
+        match reader.decode(place, &event.kind) {
             Some(Ok(frame)) => record.frame = Some(frame),
             Some(Err(fault)) => record.malformed = Some(fault),
             None => {}
@@ -60,7 +59,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
     }
     match capture.fault.clone() {
         Some(fault) => Err(invalid(fault)),
-        None if !any => Err(nothing(path, device, &capture)),
+        None if !any => Err(not_captured(path, device, &capture)),
         None => Ok(()),
     }
 }
@@ -77,36 +76,39 @@ fn load(file: &Path) -> Result<Vec<u8>> {
     };
     let length = read.map_err(unreadable)?;
     if u64::try_from(length).is_ok_and(|length| length > LONGEST) {
-        return Err(Error::CaptureInvalid { path, detail: format!("it is longer than {LONGEST} bytes") });
+        return Err(Error::CaptureInvalid {
+            path,
+            detail: format!("the file is longer than {LONGEST} bytes"),
+        });
     }
     Ok(bytes)
 }
 
-/// What the capture has instead of what was asked for.
-fn nothing(path: String, device: Option<&str>, capture: &Capture) -> Error {
+/// Lists the devices of a capture that lacks the wanted one.
+fn not_captured(path: String, device: Option<&str>, capture: &Capture) -> Error {
     let linked: BTreeSet<usize> = capture.events.iter().map(|event| event.device).collect();
     let names = linked.iter().filter_map(|at| capture.devices.get(*at)).map(|device| {
         let id = device.report.id.to_string();
         device.report.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
     });
     let have: Vec<String> = names.collect();
-    let have = if have.is_empty() { "no link of Bluetooth LE".to_owned() } else { have.join(", ") };
+    let have = if have.is_empty() { "no Bluetooth LE connection".to_owned() } else { have.join(", ") };
     let wanted = device.map_or_else(|| "any device".to_owned(), |device| format!("{device:?}"));
     Error::NotCaptured { path, wanted, have }
 }
 
-/// Knows what frames of one table mean.
-struct Reader {
+/// Decodes the frames of one GATT table.
+struct FrameReader {
     places: BTreeMap<u16, AttributeRef>,
     profile: Option<Arc<Profile>>,
     roles: Roles,
 }
 
-impl Reader {
+impl FrameReader {
     fn of(device: &Device, local: bool, families: &Families) -> Result<Self> {
         let table = device.table(local);
         let named = families.configured_profile(&device.report)?;
-        // What a device advertises says nothing of the computer's own table.
+        // The advertisement of a device says nothing about the computer's own table.
         let profile = match (named, local) {
             (Some(named), _) => Some(named),
             (None, false) => recognise_offline(&table, &device.report, families),
@@ -117,8 +119,8 @@ impl Reader {
         Ok(Self { places: device.attributes(local), profile, roles })
     }
 
-    /// What a value means; nothing where nobody knows.
-    fn meaning(&self, place: Option<&AttributeRef>, what: &EventKind) -> Option<Result<FrameRecord, String>> {
+    /// Decodes a value; `None` if it is not a frame of the profile.
+    fn decode(&self, place: Option<&AttributeRef>, what: &EventKind) -> Option<Result<FrameRecord, String>> {
         let profile = self.profile.as_ref()?;
         let (out, bytes) = match what {
             EventKind::Write(_, bytes) => (true, bytes),
@@ -127,7 +129,7 @@ impl Reader {
             }
             _ => return None,
         };
-        let Some(place) = place else { return only(profile, out, bytes) };
+        let Some(place) = place else { return decode_unique(profile, out, bytes) };
         if place.descriptor.is_some() {
             return None;
         }
@@ -142,8 +144,8 @@ impl Reader {
     }
 }
 
-/// Without a table: what it means to the one role that it means something to.
-fn only(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, String>> {
+/// Decodes a value without a GATT table, if it is valid for exactly one role.
+fn decode_unique(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, String>> {
     let mut found = profile.roles.iter().filter_map(|role| frame(profile, &role.name, out, bytes).ok());
     match (found.next(), found.next()) {
         (Some(one), None) => Some(Ok(one)),

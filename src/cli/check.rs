@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
 use crate::radio::{Deadline, Radio, SeenDevice};
 
-/// `check --list`, with the own checks of a profile that was named.
+/// `check --list`, with the checks of the profile named by `--profile`.
 pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<()> {
     let plan = plan(args)?;
     let named = global.profile.as_deref().map(|text| profiles::all(global).load(text)).transpose()?;
@@ -30,7 +30,7 @@ pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<(
 
 fn plan(args: &Check) -> Result<CheckPlan> {
     for text in &args.only {
-        // One with a dot is of some profile's own: whether there is one, is seen when the profile is known.
+        // A name with a dot belongs to a profile, which is not known yet.
         if !text.contains('.') && !CHECKS.iter().any(|check| glob(text, check.name)) {
             return Err(no_check(text));
         }
@@ -40,7 +40,7 @@ fn plan(args: &Check) -> Result<CheckPlan> {
 
 fn no_check(text: &str) -> Error {
     Error::Usage(format!(
-        "there is no check {text:?}; `bulbctl check --list` has all, with --profile also the profile's own"
+        "there is no check {text:?}; `bulbctl check --list` lists all, with --profile also those of the profile"
     ))
 }
 
@@ -60,12 +60,12 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         context.printer.error(&error, (of > 1).then_some(&name))?;
     }
     let (mut failed, mut bulbs) = (0, 0);
-    // One after the other: what is measured is not to depend on what else is on the air.
+    // One after another, because other traffic would distort the measured times.
     for device in found.bulbs {
-        let profile = match held_against(radio.as_ref(), &device, context).await {
+        let profile = match profile_to_check(radio.as_ref(), &device, context).await {
             Ok(profile) => profile,
             Err(error) if of == 1 => return Err(error),
-            // What one bulb is not fit for says nothing of the others.
+            // The other bulbs can still be checked.
             Err(error) => {
                 kinds.push(error.kind());
                 context.printer.error(&error, Some(&device.label()))?;
@@ -108,9 +108,13 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     }
 }
 
-/// The family that a bulb is held against: the one that was named for it, or recognised. One that lacks what the family of
-/// its name has is held against that all the same, as this is what the suite is for.
-async fn held_against(radio: &dyn Radio, device: &SeenDevice, context: &Context<'_>) -> Result<Arc<Profile>> {
+/// The profile to check a bulb against: the one the user named, or the detected one. A bulb whose GATT table does not fit the family
+/// it advertises is checked against that family, so that the suite shows what is missing.
+async fn profile_to_check(
+    radio: &dyn Radio,
+    device: &SeenDevice,
+    context: &Context<'_>,
+) -> Result<Arc<Profile>> {
     let families = &context.families;
     if let Some(named) = families.configured_profile(device)? {
         return Ok(named);
@@ -133,8 +137,7 @@ async fn held_against(radio: &dyn Radio, device: &SeenDevice, context: &Context<
     }
 }
 
-/// Writes the whole file or nothing: who reads it never sees a part. What is no file, as a pipe or a device, is written to, and
-/// never replaced.
+/// Writes the whole file or nothing, so that readers never see a part of it. Pipes and devices are written to and never replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let unwritable = |error: io::Error| Error::FileUnwritable {
         path: path.display().to_string(),
@@ -148,7 +151,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let temporary = PathBuf::from(temporary);
     let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|error| {
-        // Nothing may be left of it; where that fails too, there is no more to say.
+        // The error below matters more than a failure to remove the temporary file.
         let _ = fs::remove_file(&temporary);
         unwritable(error)
     })

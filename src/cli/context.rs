@@ -1,4 +1,4 @@
-//! What every verb needs: the configuration, the radio, the reporter, the time that it may take.
+//! The context of a verb: configuration, radio, printer and time limit.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -27,31 +27,31 @@ use crate::radio::{self, AdapterChoice, ConnectRetry, Deadline, DeviceId, Radio,
 use crate::sanitise::escaped;
 use crate::tui::LogWriter;
 
-/// How long an operation may take where nobody says.
+/// Default time limit of an operation.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a verb's own clean-up may take; together with the radio's it has two seconds.
+/// Time limit of a verb's own clean-up. Together with the radio's clean-up it has two seconds.
 const EXIT_TIME: Duration = Duration::from_millis(1500);
-/// Progress shows only for what takes longer than a moment.
-const MOMENT: Duration = Duration::from_millis(400);
+/// Operations shorter than this show no progress.
+const PROGRESS_DELAY: Duration = Duration::from_millis(400);
 
-/// What every verb needs.
+/// The context of a verb.
 pub(crate) struct Context<'a> {
     pub(crate) printer: &'a Printer,
     pub(crate) families: Arc<Families>,
     pub(crate) timeout: Duration,
-    /// How many links are held at once, if somebody said.
+    /// Largest number of simultaneous links, if set.
     pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
     adapter: Option<AdapterChoice>,
     trace: bool,
     recorder: Option<Arc<Recorder>>,
     radio: Arc<OnceCell<Arc<dyn Radio>>>,
-    /// What is to be put back on the way out, however that comes.
+    /// Clean-up of the verb, run on every way out.
     exit: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 impl<'a> Context<'a> {
-    /// Resolves flags, environment and configuration, in this order.
+    /// Resolves options, environment and configuration, in this order.
     pub(crate) fn new(global: &Global, printer: &'a Printer) -> Result<Self> {
         let config = Config::load(global.config.as_deref())?;
         let families = families(global, &config)?;
@@ -74,12 +74,12 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// The radio as it was named, if it was.
+    /// The adapter, if the user named one.
     pub(crate) const fn adapter(&self) -> Option<&AdapterChoice> {
         self.adapter.as_ref()
     }
 
-    /// The radio, opened when it is first asked for.
+    /// Opens the radio on first use.
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio
             .get_or_try_init(|| async {
@@ -90,8 +90,7 @@ impl<'a> Context<'a> {
             .await
     }
 
-    /// Opens the radio as it is, without the frames on the log; for who shows them otherwise. Can be tried again after a
-    /// failure.
+    /// Opens the radio without logging frames, for the desk, which shows them itself. Can be called again after a failure.
     pub(crate) fn opener(
         &self,
     ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
@@ -106,17 +105,16 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Has this done on the way out, before the links go, also when the user interrupts. The newest takes the place of what
-    /// was there.
+    /// Sets the clean-up that runs before the links close, also after an interrupt. Replaces an earlier one.
     pub(crate) fn at_exit(&self, what: impl Future<Output = ()> + Send + 'static) {
         *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.boxed());
     }
 
-    /// Cleans up what the verb and the radio did.
+    /// Cleans up after the verb and closes the radio.
     pub(crate) async fn close(&self) {
         let exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(exit) = exit {
-            // Some of the time belongs to the radio.
+            // The radio needs the rest of the time.
             let _ = tokio::time::timeout(EXIT_TIME, exit).await;
         }
         if let Some(radio) = self.radio.get() {
@@ -124,7 +122,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Writes what is left of the recording, if there is one.
+    /// Finishes the recording, if there is one.
     pub(crate) async fn end_recording(&self) -> Result<()> {
         match &self.recorder {
             Some(recorder) => recorder.finish().await,
@@ -132,12 +130,11 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// One deadline, from now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(self.timeout)
     }
 
-    /// Reads a target with the configuration's aliases and groups.
+    /// Parses a target with the aliases and groups of the configuration.
     pub(crate) fn target(&self, text: &str) -> Result<Target> {
         Target::parse(text, &self.config, &self.families)
     }
@@ -152,8 +149,8 @@ impl<'a> Context<'a> {
         Ok(found)
     }
 
-    /// Finds the bulbs of a target, runs the operation on each, and reports each result as it comes. A single bulb has
-    /// one deadline over everything; of several, each has its own from when its turn comes.
+    /// Finds the bulbs of a target, runs the operation on each, and prints each result as it arrives. A single bulb has one deadline
+    /// for everything. With several, each has its own, which starts with its turn.
     pub(crate) async fn each<T, F>(
         &self,
         target: &str,
@@ -183,12 +180,12 @@ impl<'a> Context<'a> {
         .await
     }
 
-    /// How many links are held at once.
+    /// Largest number of simultaneous links.
     pub(crate) fn links(&self, radio: &dyn Radio) -> usize {
         self.max_links.unwrap_or_else(|| radio.link_limit())
     }
 
-    /// A spinner on stderr, if that is a terminal, once a moment has passed. Gone when it is dropped.
+    /// Shows a spinner on stderr after a short delay, if that is a terminal.
     pub(crate) fn progress(&self, text: String) -> Progress {
         if !self.printer.progress() {
             return Progress(None);
@@ -200,7 +197,7 @@ impl<'a> Context<'a> {
         }
         let shown = bar.clone();
         let timer = tokio::spawn(async move {
-            tokio::time::sleep(MOMENT).await;
+            tokio::time::sleep(PROGRESS_DELAY).await;
             shown.set_draw_target(ProgressDrawTarget::stderr());
             shown.enable_steady_tick(Duration::from_millis(100));
         });
@@ -208,7 +205,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The families that there are, and what was named for all bulbs or for some.
+/// All families, with the profiles that the user set for all bulbs or for some.
 pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     let families = Families::new(Config::profiles_folder(global.config.as_deref()));
     let families = families.with_bulb_profiles(config.kept_profiles());
@@ -218,7 +215,7 @@ pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     }
 }
 
-/// Opens the radio, recorded if that is wanted.
+/// Opens the radio, and records it if there is a recorder.
 async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> Result<Arc<dyn Radio>> {
     let radio = radio::open(adapter).await?;
     Ok(match recorder {
@@ -227,7 +224,7 @@ async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> R
     })
 }
 
-/// A spinner that goes when it is dropped.
+/// A spinner that disappears when dropped.
 pub(crate) struct Progress(Option<Spinner>);
 
 struct Spinner {
@@ -237,7 +234,7 @@ struct Spinner {
 }
 
 impl Progress {
-    /// Takes the spinner off the screen while something else is printed.
+    /// Hides the spinner while something else is printed.
     pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(shown) => shown.bar.suspend(print),
@@ -245,7 +242,7 @@ impl Progress {
         }
     }
 
-    /// Shows each further attempt to connect to one of these bulbs.
+    /// Shows repeated attempts to connect to these bulbs.
     fn follow(&self, radio: &dyn Radio, bulbs: &[SeenDevice]) {
         let Some(Spinner { bar, follower, .. }) = &self.0 else { return };
         let names: HashMap<DeviceId, String> =
@@ -256,7 +253,7 @@ impl Progress {
                 match attempts.recv().await {
                     Ok(ConnectRetry { device, number, of, after }) => {
                         let name = names.get(&device).map_or(device.as_str(), String::as_str);
-                        let text = format!("{name}: attempt {number} of {of}, after: {after}");
+                        let text = format!("{name}: attempt {number} of {of} (the last one failed: {after})");
                         bar.set_message(crate::output::sanitise(&text).into_owned());
                     }
                     Err(RecvError::Lagged(_)) => {}
@@ -264,7 +261,7 @@ impl Progress {
                 }
             }
         });
-        // Followed once.
+        // Called once.
         let _ = follower.set(AbortOnDropHandle::new(task));
     }
 }
@@ -277,8 +274,8 @@ impl Drop for Progress {
     }
 }
 
-/// Writes the log to stderr, a line at a time. What is said in it may hold names of strangers: the log itself takes care of escape
-/// sequences, of which its own colours are the only ones left, and no more.
+/// Writes the log to stderr line by line and escapes control characters. Device names may contain them; the log itself only removes
+/// escape sequences, so the only ones left are its own colours.
 struct SafeLog;
 
 impl Write for SafeLog {
@@ -295,7 +292,7 @@ impl Write for SafeLog {
     }
 }
 
-/// Sends what the program does to stderr: warnings always, more with `-v`; the libraries' own words with `-vvv` only.
+/// Logs to stderr: warnings always, more with `-v`, libraries only with `-vvv`.
 pub(crate) fn start_log(global: &Global, tui: bool) {
     let level = match global.verbose {
         _ if global.quiet => Level::ERROR,
@@ -310,12 +307,12 @@ pub(crate) fn start_log(global: &Global, tui: bool) {
     }
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(move || -> Box<dyn std::io::Write> {
-            // The TUI has the screen, and shows what is said.
+            // The desk owns the screen and shows the log itself.
             if tui { Box::new(LogWriter) } else { Box::new(SafeLog) }
         })
         .with_ansi(!tui && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(global.verbose >= 3)
         .with_timer(tracing_subscriber::fmt::time::uptime());
-    // Fails only if there is a subscriber already, which is then the one to use.
+    // Fails only if there already is a subscriber.
     let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
 }

@@ -5,10 +5,10 @@ use crate::error::Result;
 use crate::output::{DoctorRecord, Record};
 use crate::radio;
 
-/// Prints the page, and ends with the error that any other verb would end with.
+/// Prints the diagnosis, and fails with the error that any other verb would fail with.
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let diagnosis = {
-        let _progress = context.progress("looking at the machine's Bluetooth".to_owned());
+        let _progress = context.progress("checking Bluetooth".to_owned());
         radio::diagnose(context.adapter()).await
     };
     context.printer.record(&Record::Doctor(DoctorRecord::of(&diagnosis)))?;

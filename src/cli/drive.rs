@@ -19,7 +19,7 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
     let change = args.light.change();
     if change.is_empty() {
         return Err(Error::Usage(
-            "set needs what to set: --on, --off, --brightness, --color, --white, --kelvin, --effect or --speed"
+            "nothing to set; use --on, --off, --brightness, --color, --white, --kelvin, --effect or --speed"
                 .to_owned(),
         ));
     }
@@ -28,14 +28,14 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
 
 async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
     let dims = change.set.brightness.is_some();
-    let said = Cell::new(false);
+    let noted = Cell::new(false);
     context
         .each(
             target,
             "setting",
             async |radio, device, deadline| {
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
-                // Worked out once: a toggle that is repeated would undo itself.
+                // Computed once, because a repeated toggle would undo itself.
                 let mut wanted: Option<Light> = None;
                 let outcome = with_link(radio.as_ref(), &device, deadline, async |link| {
                     let mut session = Session::open(link, &device, &context.families, deadline).await?;
@@ -53,9 +53,9 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
                 Ok(StateRecord::after(target, &device, &profile, outcome))
             },
             |record| {
-                if dims && record.scaled && !said.replace(true) {
+                if dims && record.scaled && !noted.replace(true) {
                     context.printer.note(&format!(
-                        "a {} has no brightness of its own: its colour is dimmed instead",
+                        "{} bulbs have no brightness setting; bulbctl dims the colour instead",
                         record.profile
                     ));
                 }

@@ -1,4 +1,4 @@
-//! `frame encode` and `frame decode`: the codec alone.
+//! `frame encode` and `frame decode`: the codec without a radio.
 
 use std::io::BufRead;
 
@@ -11,7 +11,7 @@ use crate::bulb::BASE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{FrameKind, FrameRecord, Printer, Record};
 
-/// What a frame says where nothing is named.
+/// Settings of a base frame that the user does not mention.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
 
 pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()> {
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()
     {
         return capture::run(file, decode.device.as_deref(), global, printer);
     }
-    // The base profile has a codec of its own, which firmware links too.
+    // The base profile has its own codec, which firmware can link.
     let profile = match global.profile.as_deref().filter(|name| *name != BASE) {
         None => None,
         Some(text) => Some(profiles::all(global).load(text)?.1),
@@ -39,7 +39,7 @@ fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
         .find(|item| asked.features().contains(*item))
     {
         return Err(Error::Usage(format!(
-            "the base profile has nothing for --{item}: name another with --profile"
+            "the base profile has no --{item}; choose another profile with --profile"
         )));
     }
     let light = LightState {
@@ -50,7 +50,7 @@ fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
     printer.record(&Record::Frame(FrameRecord::of(&base::encode(light), light, true)))
 }
 
-/// Prints the frames of what is named; of nothing, those that switch on.
+/// Prints the frames of the given settings, or those that switch on if there are none.
 fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
     let mut asked = args.light.change().set;
     if asked.features().is_empty() {
@@ -67,11 +67,11 @@ fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
     Ok(())
 }
 
-/// Decodes each frame; the others go on when one is wrong.
+/// Decodes each frame, and continues after an invalid one.
 fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result<()> {
     let joined;
     let frames = match args.frames.as_slice() {
-        // `decode 01 64 ff 00 00` is one frame whose bytes stand apart.
+        // `decode 01 64 ff 00 00` is one frame.
         several @ [_, _, ..] if several.iter().all(|frame| digits(frame).len() == 2) => {
             joined = [several.concat()];
             &joined
@@ -100,7 +100,7 @@ fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result
     tally.end()
 }
 
-/// How several frames went.
+/// Number of frames, and the errors among them.
 #[derive(Default)]
 struct FrameResults {
     of: usize,
@@ -124,7 +124,7 @@ impl FrameResults {
     }
 }
 
-/// The hex digits of a frame as people write it: `01 64`, `01:64`, `0x01, 0x64`, `0164`.
+/// Hex digits of a frame as people write it: `01 64`, `01:64`, `0x01, 0x64`, `0164`.
 fn digits(text: &str) -> String {
     text.split([' ', ':', ',', '-', '\t']).map(|part| part.trim_start_matches("0x")).collect()
 }
@@ -133,7 +133,7 @@ fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRe
     let bytes = hex::decode(digits(text.trim()))
         .map_err(|error| Error::Usage(format!("{text:?} is not a frame in hex: {error}")))?;
     match profile {
-        Some(_) if args.lenient => Err(Error::Usage("--lenient is for the base profile".to_owned())),
+        Some(_) if args.lenient => Err(Error::Usage("--lenient works with the base profile only".to_owned())),
         None if args.lenient => base::decode_lenient(&bytes)
             .map(|light| FrameRecord::of(&bytes, light, false))
             .map_err(Error::MalformedFrame),
@@ -141,7 +141,7 @@ fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRe
     }
 }
 
-/// Reads a frame: of a profile as what a lamp sends, or else as what it is sent; without one, of the base profile.
+/// Decodes a frame of a profile as a status or a command, or a frame of the base profile if there is none.
 pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile>) -> Result<FrameRecord> {
     let Some(profile) = profile else {
         let light = base::decode(bytes).map_err(Error::MalformedFrame)?;
@@ -151,7 +151,7 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
         Some(role) if profile.role(role).is_some() => vec![role],
         Some(role) => {
             let have: Vec<_> = profile.roles.iter().map(|role| role.name.as_str()).collect();
-            return Err(Error::Usage(format!("there is no role {role:?} (there is: {})", have.join(", "))));
+            return Err(Error::Usage(format!("there is no role {role:?} (roles: {})", have.join(", "))));
         }
         None => profile.roles.iter().map(|role| role.name.as_str()).collect(),
     };
@@ -177,7 +177,7 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
         (Err(several), _) => {
             let roles: Vec<_> = several.iter().filter_map(|meaning| meaning.role.as_deref()).collect();
             Err(Error::Usage(format!(
-                "this frame means something to several roles: say which with --role ({})",
+                "this frame is valid for several roles; choose one with --role ({})",
                 roles.join(", ")
             )))
         }

@@ -1,4 +1,4 @@
-//! `completions` and `man`: made from the argument types.
+//! `completions` and `man`, generated from the argument types.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub(crate) fn completions(args: &Completions, global: &Global, printer: &Printer
     printer.line(String::from_utf8_lossy(&script).trim_end())
 }
 
-/// The effects that have names, of every family and its variants, the user's own among them.
+/// Named effects of all families and variants, including the user's.
 fn effects(global: &Global) -> BTreeSet<String> {
     let mut effects = BTreeSet::new();
     for family in profiles::all(global).all() {
@@ -41,7 +41,7 @@ pub(crate) fn man(args: &Man, printer: &Printer) -> Result<()> {
         None => command,
         Some(verb) => command.find_subcommand(verb).cloned().ok_or_else(|| {
             let have: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-            Error::Usage(format!("there is no verb {verb:?} (there is: {})", have.join(", ")))
+            Error::Usage(format!("there is no verb {verb:?} (verbs: {})", have.join(", ")))
         })?,
     };
     let mut roff = Vec::new();

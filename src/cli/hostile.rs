@@ -1,4 +1,4 @@
-//! Any arguments at all: taken, or refused with a sentence.
+//! Random arguments are accepted or rejected with a message.
 
 use std::ffi::OsString;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::args::{duration, percent};
 use super::parse::Cli;
 use crate::config::LONGEST;
 
-/// What people write for a time, and what is near to it.
+/// Times, and text that resembles a time.
 fn time() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

@@ -12,7 +12,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     let target = context.target(&args.target)?;
     let mut found = context.find(&target, context.deadline()).await?;
     let radio = context.radio().await?;
-    // Before the first connect: a bulb with a link does not advertise, and a scan beside one costs both.
+    // Before connecting: a connected bulb does not advertise, and scanning slows down links.
     let heard = if found.bulbs.iter().any(|device| !device.connected) {
         let _progress = context.progress(format!("listening to {}", target.text()));
         bulb::listen_to_advertisements(radio.as_ref(), &mut found.bulbs, args.listen).await?
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
                 if device.connected { None } else { Some(heard.get(&device.id).unwrap_or(&nothing)) };
             let inside = with_link(radio.as_ref(), &device, deadline, async |link| {
                 let inside = look(link.as_ref(), &device, &context.families, deadline).await?;
-                // Last: a bulb may ask for other connection parameters once it is connected.
+                // Last: a bulb may request other connection parameters after it connects.
                 Ok((inside, radio.details(&device.id).await?))
             });
             let (inside, details) = inside.await?;
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     .await
 }
 
-/// Looks at everything, and writes nothing.
+/// Reads everything, and writes nothing.
 async fn look(
     link: &dyn Link,
     device: &SeenDevice,
@@ -54,15 +54,15 @@ async fn look(
     let battery = match read_battery(link, &device.label(), deadline).await {
         Ok(battery) => Some(battery),
         Err(error @ Error::LinkLost { .. }) => return Err(error),
-        // A bulb on the mains has none.
+        // Most bulbs have no battery.
         Err(Error::NoBattery { .. }) => None,
         Err(error) => {
             tracing::warn!("{error}");
             None
         }
     };
-    let said = bulb::read_device_information(link, deadline).await?;
+    let information = bulb::read_device_information(link, deadline).await?;
     let recognition = collect_evidence(link, device, families, deadline, true).await?;
-    // Last: it may have been agreed on meanwhile.
-    Ok(ConnectedDetails { table: link.table().clone(), mtu: link.mtu(), said, battery, recognition })
+    // Last: the MTU may have been negotiated meanwhile.
+    Ok(ConnectedDetails { table: link.table().clone(), mtu: link.mtu(), information, battery, recognition })
 }

@@ -21,14 +21,14 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
         .await
 }
 
-/// Asks only for bulbs that the system knows: one that it does not know has no link to drop.
+/// Does not scan: a bulb that the system does not know has no link to drop.
 pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     let target = context.target(&args.target)?;
     let radio = context.radio().await?;
     let many = target.single().is_none();
     let mut found = fleet::find_known(radio.as_ref(), &target, |device| device.connected || !many).await?;
     if many {
-        // Of a pattern or of all, those that are connected are meant; that there are none is what was asked for.
+        // With a pattern or `all`, it is fine if none is connected.
         found.failures.clear();
     }
     fleet::run_each(

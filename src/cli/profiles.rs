@@ -1,4 +1,4 @@
-//! `profiles`: the bulb families, what one can do, and which one a bulb is of.
+//! `profiles`: lists, shows and detects bulb families.
 
 use super::args::{Bulbs, Global, Show};
 use super::context::Context;
@@ -7,12 +7,12 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
 
-/// The families, the user's own among them.
+/// Built-in families and those of the user.
 pub(super) fn all(global: &Global) -> Families {
     Families::new(Config::profiles_folder(global.config.as_deref()))
 }
 
-/// `list`. A file of the user's that is wrong does not stop the others.
+/// `list`. Skips invalid profile files.
 pub(crate) fn list(global: &Global, printer: &Printer) -> Result<()> {
     let families = all(global);
     for name in families.names() {
@@ -20,20 +20,19 @@ pub(crate) fn list(global: &Global, printer: &Printer) -> Result<()> {
             Ok((family, profile)) => {
                 printer.record(&Record::Profile(ProfileRecord::of(&family, &profile, false)))?;
             }
-            Err(error @ Error::ProfileInvalid { .. }) => tracing::warn!("{error}; passed over"),
+            Err(error @ Error::ProfileInvalid { .. }) => tracing::warn!("{error}; skipped"),
             Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// `show`.
 pub(crate) fn show(args: &Show, global: &Global, printer: &Printer) -> Result<()> {
     let (family, profile) = all(global).load(&args.name)?;
     printer.record(&Record::Profile(ProfileRecord::of(&family, &profile, true)))
 }
 
-/// `detect`: every family that anything speaks for. What is named with `--profile` or in the configuration does not count.
+/// `detect`. Ignores `--profile` and the profiles of the configuration.
 pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
     context
         .each(

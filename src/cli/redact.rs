@@ -1,4 +1,4 @@
-//! `redact`: a recording without what tells whose it is.
+//! `redact`: replaces addresses and names in a recording.
 
 use super::args::Redact;
 use crate::error::Result;

@@ -15,26 +15,25 @@ use crate::error::{Error, Result};
 use crate::output::{AdapterRecord, Bulb, DeviceRecord, Live, Printer, Record, ScanRecord, millis};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
-/// How long is scanned where nobody says.
+/// Default duration of a scan.
 const DURATION: Duration = Duration::from_secs(5);
-/// How often the live table is drawn.
+/// Time between two drawings of the live table.
 const FRAME: Duration = Duration::from_millis(100);
-/// A device that has not been heard for so long is lost: bulbs advertise at least once a second, and some reports are
-/// always missed.
+/// A device is lost after this silence. Bulbs advertise at least once a second, and some advertisements are always missed.
 const LOST_AFTER: Duration = Duration::from_secs(10);
-/// So long is a device without a name waited for: many give it in the scan response only, or in every other advertisement.
+/// Time to wait for the name of a device. Many send it only in the scan response or in every other advertisement.
 const NAME_TIME: Duration = Duration::from_millis(500);
-/// With `--watch`, a device is reported again when its signal has changed by so much, dB.
+/// With `--watch`, a device is printed again when its RSSI has changed by this much, in dB.
 const RSSI_STEP: u16 = 6;
-/// Devices are counted, and kept, up to this many: strangers change their addresses every few minutes, and a scan may go on for days.
+/// Limit of the devices that are counted and kept. Phones change their addresses every few minutes, and a scan may run for days.
 const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let filter = Filter::new(args, context.families.clone());
     let radio = context.radio().await?.as_ref();
-    let mut view = View::new(args, filter, context.printer);
+    let mut view = ScanView::new(args, filter, context.printer);
     let mut adapter = radio.adapter_state();
-    let mut reports = radio.seen_devices();
+    let mut devices = radio.seen_devices();
     if args.known {
         for device in radio.known_devices().await? {
             view.take(device)?;
@@ -51,10 +50,10 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while !view.done() {
         tokio::select! {
-            device = reports.recv() => match device {
+            device = devices.recv() => match device {
                 Ok(device) => view.take(device)?,
-                // What was missed is repeated by the next report of each device.
-                Err(RecvError::Lagged(missed)) => tracing::debug!("{missed} reports missed"),
+                // The next advertisement of each device makes up for missed ones.
+                Err(RecvError::Lagged(missed)) => tracing::debug!("missed {missed} advertisements"),
                 Err(RecvError::Closed) => return Err(Error::AdapterLost { adapter: radio.adapter().name }),
             },
             changed = adapter.changed() => {
@@ -80,12 +79,12 @@ async fn until(end: Option<Instant>) {
     }
 }
 
-/// Turning the adapter off ends a scan; a watching one goes on when it is turned on again.
+/// Ends the scan when the adapter is switched off. With `--watch`, the scan resumes when it is on again.
 async fn adapter_changed(
     state: AdapterState,
     radio: &dyn Radio,
     args: &Scan,
-    view: &mut View<'_>,
+    view: &mut ScanView<'_>,
 ) -> Result<()> {
     let name = radio.adapter().name;
     if !args.watch {
@@ -97,14 +96,14 @@ async fn adapter_changed(
     }
     match radio.start_scan().await {
         Err(error) if *radio.adapter_state().borrow() != AdapterState::On => {
-            tracing::info!("the adapter went away again: {error}");
+            tracing::info!("the adapter is gone again: {error}");
             Ok(())
         }
         result => result,
     }
 }
 
-/// Which devices are reported.
+/// Selects the devices to print.
 struct Filter {
     any: bool,
     names: Vec<String>,
@@ -118,7 +117,7 @@ impl Filter {
     fn new(args: &Scan, families: Arc<Families>) -> Self {
         let plain = |text: &str| text.replace([':', '-'], "").to_uppercase();
         Self {
-            // A filter on what a device is, or is called, stands in for the default one.
+            // A filter by name, service or address replaces the default filter.
             any: args.any || !args.name.is_empty() || !args.service.is_empty() || args.address.is_some(),
             names: args.name.clone(),
             services: args.service.clone(),
@@ -141,8 +140,8 @@ impl Filter {
     }
 }
 
-/// What has been seen, and what of it has been said.
-struct View<'a> {
+/// Prints a scan, as lines or as a live table.
+struct ScanView<'a> {
     args: &'a Scan,
     filter: Filter,
     printer: &'a Printer,
@@ -154,7 +153,7 @@ struct View<'a> {
     changed: bool,
 }
 
-impl<'a> View<'a> {
+impl<'a> ScanView<'a> {
     fn new(args: &'a Scan, filter: Filter, printer: &'a Printer) -> Self {
         let live = Live::new(printer);
         Self {
@@ -170,7 +169,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether what was asked for has been found.
     fn done(&self) -> bool {
         self.args.first && !self.found.is_empty()
     }
@@ -183,28 +181,28 @@ impl<'a> View<'a> {
             return Ok(());
         }
         self.changed = true;
-        let said = self.found.get_mut(&device.id);
+        let printed = self.found.get_mut(&device.id);
         let nameless =
             device.name.is_none() && device.seen.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
-        match said {
+        match printed {
             _ if self.live.is_some() => self.keep(device),
-            Some(said) if !self.args.watch || !differs(said, &device) => said.seen = device.seen,
+            Some(printed) if !self.args.watch || !differs(printed, &device) => printed.seen = device.seen,
             None if nameless => {
                 self.nameless.insert(device.id.clone(), device);
             }
-            _ => self.say(device)?,
+            _ => self.print(device)?,
         }
         Ok(())
     }
 
-    fn say(&mut self, device: SeenDevice) -> Result<()> {
+    fn print(&mut self, device: SeenDevice) -> Result<()> {
         self.nameless.remove(&device.id);
         self.printer.record(&Record::Device(DeviceRecord::of(&device, &self.filter.families)))?;
         self.keep(device);
         Ok(())
     }
 
-    /// The one that was not heard for the longest makes room.
+    /// Drops the device that has been silent for the longest time if there are too many.
     fn keep(&mut self, device: SeenDevice) {
         self.found.insert(device.id.clone(), device);
         if self.found.len() > SEEN_MOST {
@@ -215,12 +213,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Says the devices that have been waited for long enough, or all.
-    fn say_nameless(&mut self, all: bool) -> Result<()> {
+    /// Prints the devices that have waited long enough for a name, or all.
+    fn print_nameless(&mut self, all: bool) -> Result<()> {
         let due =
             |device: &SeenDevice| all || device.seen.is_none_or(|heard| heard.first.elapsed() >= NAME_TIME);
         let due: Vec<SeenDevice> = self.nameless.values().filter(|device| due(device)).cloned().collect();
-        due.into_iter().try_for_each(|device| self.say(device))
+        due.into_iter().try_for_each(|device| self.print(device))
     }
 
     fn adapter(&mut self, record: AdapterRecord) -> Result<()> {
@@ -233,7 +231,7 @@ impl<'a> View<'a> {
     }
 
     fn tick(&mut self, elapsed: Duration) -> Result<()> {
-        self.say_nameless(false)?;
+        self.print_nameless(false)?;
         if self.args.watch {
             let gone =
                 |device: &SeenDevice| device.seen.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
@@ -254,7 +252,7 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// Draws the live table, loudest first.
+    /// Draws the live table, strongest signal first.
     fn draw(&mut self, elapsed: Duration, last: bool) {
         self.changed = false;
         let Some(live) = &mut self.live else { return };
@@ -264,7 +262,7 @@ impl<'a> View<'a> {
             reports.into_iter().map(|device| DeviceRecord::of(device, &self.filter.families)).collect();
         let below = match &self.adapter {
             Some(adapter) if adapter.state != "on" => {
-                format!("adapter {} is {}, waiting for it", adapter.adapter, adapter.state)
+                format!("adapter {} is {}, waiting for the adapter", adapter.adapter, adapter.state)
             }
             _ if last => String::new(),
             _ => format!(
@@ -278,7 +276,7 @@ impl<'a> View<'a> {
     }
 
     fn end(&mut self, elapsed: Duration) -> Result<()> {
-        self.say_nameless(!self.args.first)?;
+        self.print_nameless(!self.args.first)?;
         let (found, seen) = (self.found.len(), self.seen.len());
         self.printer.record(&Record::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
         if found == 0 {
@@ -291,16 +289,16 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether a report says something that is worth a line of its own.
-fn differs(said: &SeenDevice, device: &SeenDevice) -> bool {
+/// True if the change is worth a line.
+fn differs(printed: &SeenDevice, device: &SeenDevice) -> bool {
     let far = |a: i16, b: i16| a.abs_diff(b) >= RSSI_STEP;
-    let louder = match (said.rssi, device.rssi) {
+    let louder = match (printed.rssi, device.rssi) {
         (Some(a), Some(b)) => far(a, b),
         (a, b) => a.is_some() != b.is_some(),
     };
     louder
-        || said.name != device.name
-        || said.services != device.services
-        || said.manufacturer != device.manufacturer
-        || said.connected != device.connected
+        || printed.name != device.name
+        || printed.services != device.services
+        || printed.manufacturer != device.manufacturer
+        || printed.connected != device.connected
 }

@@ -17,13 +17,13 @@ use crate::fleet;
 use crate::output::{LinkKind, LinkRecord, Record, StateRecord, millis};
 use crate::radio::SeenDevice;
 
-/// How much of what happens waits to be reported. While it is full the driver waits, and the radio keeps the newest.
-const HAPPENINGS: usize = 64;
+/// Events that may wait to be printed. While the buffer is full, the driver waits and the radio keeps the newest.
+const EVENT_BUFFER: usize = 64;
 
 pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
     let target = context.target(&args.target)?;
     let mut found = context.find(&target, context.deadline()).await?;
-    // Each holds a link for as long as it is watched, so those that are too many cannot take turns.
+    // Each watched bulb keeps its link, so bulbs over the limit cannot take turns.
     if let Some(limit) = context.max_links {
         let many = found.bulbs.split_off(limit.min(found.bulbs.len()));
         found.failures.extend(many.into_iter().map(|device| {
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
     let watcher = Watcher { args, context, left: Cell::new(args.count), enough: CancellationToken::new() };
     let watching = fleet::run_each(
         found,
-        // All at once: a bulb that waits for its turn would never be watched.
+        // All at once: a bulb that waits for its turn would never get it.
         usize::MAX,
         fleet::OnConnectFailure::Failed,
         async |device| watcher.watch(device).await,
@@ -62,36 +62,34 @@ struct Watcher<'a> {
     enough: CancellationToken,
 }
 
-/// What is known of the bulb that is watched.
+/// Progress of watching one bulb.
 struct Watched {
     since: Instant,
     driven: Option<DrivenProfile>,
-    said: Option<BulbState>,
-    /// What failed last.
-    trouble: Option<Error>,
-    /// Since when the link is lost, and how many attempts have been made since.
+    printed: Option<BulbState>,
+    last_error: Option<Error>,
+    /// Time of the drop and number of reconnect attempts since.
     gap: Option<(Instant, u32)>,
 }
 
 impl Watcher<'_> {
-    /// Reports the state of one bulb and every change of it. A link that was lost is made again for as long as there is use in it;
-    /// one that could not be made in the first place is not.
+    /// Prints the state of one bulb and every change. Reconnects a link that dropped, but fails if the first connect fails.
     async fn watch(&self, device: SeenDevice) -> Result<()> {
-        let (out, mut happenings) = mpsc::channel(HAPPENINGS);
+        let (out, mut events) = mpsc::channel(EVENT_BUFFER);
         let plan = DriverPlan {
             radio: Arc::clone(self.context.radio().await?),
             report: device.clone(),
             families: Arc::clone(&self.context.families),
-            // Of its own: a bulb that does not answer must not hold the others up.
+            // Not shared: a bulb that does not answer must not delay the others.
             gate: Arc::new(ConnectGate::default()),
             timeout: self.context.timeout,
             mode: DriverMode::Standalone,
         };
         let _driver = Driver::start(plan, out);
         let mut watched =
-            Watched { since: Instant::now(), driven: None, said: None, trouble: None, gap: None };
-        while let Some((_, happening)) = happenings.recv().await {
-            match happening {
+            Watched { since: Instant::now(), driven: None, printed: None, last_error: None, gap: None };
+        while let Some((_, event)) = events.recv().await {
+            match event {
                 DriverEvent::Recognised(driven) if !driven.reports_state() => {
                     return Err(Error::WriteOnly {
                         device: device.label(),
@@ -107,16 +105,18 @@ impl Watcher<'_> {
                 _ => {}
             }
         }
-        Err(watched.trouble.unwrap_or_else(|| Error::Internal("the watch has ended".to_owned())))
+        Err(watched
+            .last_error
+            .unwrap_or_else(|| Error::Internal("the watch ended without an error".to_owned())))
     }
 
     fn state(&self, device: &SeenDevice, watched: &mut Watched, state: BulbState) -> Result<()> {
         if let Some(driven) = &watched.driven
-            && watched.said.as_ref() != Some(&state)
+            && watched.printed.as_ref() != Some(&state)
         {
             let record = StateRecord::of(&self.args.target, device, &driven.0, state.clone());
             self.context.printer.record(&Record::State(record))?;
-            watched.said = Some(state);
+            watched.printed = Some(state);
             self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
             if self.left.get() == Some(0) {
                 self.enough.cancel();
@@ -128,26 +128,26 @@ impl Watcher<'_> {
     fn trouble(&self, device: &SeenDevice, watched: &mut Watched, error: Error) -> Result<()> {
         let up = watched.driven.is_some() && watched.gap.is_none();
         if up && !matches!(error, Error::LinkLost { .. }) {
-            // A bulb that sends one wrong frame may send right ones after it.
+            // Later frames may be valid.
             self.context.printer.error(&error, Some(&device.label()))?;
         }
-        watched.trouble = Some(error);
+        watched.last_error = Some(error);
         Ok(())
     }
 
     fn link(&self, device: &SeenDevice, watched: &mut Watched, phase: &LinkPhase) -> Result<()> {
-        let cause = watched.trouble.as_ref().map(ToString::to_string);
+        let cause = watched.last_error.as_ref().map(ToString::to_string);
         let (kind, attempt, gap) = match (phase, &mut watched.gap) {
-            // One that was lost while it was made is made again within the time that it may take.
+            // A link that dropped while connecting is retried within the time limit.
             (LinkPhase::Waiting(until), None)
-                if matches!(watched.trouble, Some(Error::LinkLost { .. }))
+                if matches!(watched.last_error, Some(Error::LinkLost { .. }))
                     && watched.driven.is_none()
                     && until.saturating_duration_since(watched.since) < self.context.timeout =>
             {
                 return Ok(());
             }
             (LinkPhase::Waiting(_), None) if watched.driven.is_none() => {
-                return Err(watched.trouble.take().unwrap_or(Error::Interrupted));
+                return Err(watched.last_error.take().unwrap_or(Error::Interrupted));
             }
             (LinkPhase::Waiting(_), None) => (LinkKind::Lost, None, None),
             (LinkPhase::Connecting(_), Some((_, attempts))) => {

@@ -155,15 +155,14 @@ pub struct InfoRecord {
     pub services: Vec<ServiceRecord>,
 }
 
-/// What `info` reads over the link.
+/// Data that `info` reads over the link.
 #[derive(Clone, Debug)]
 pub struct ConnectedDetails {
     /// The table.
     pub table: GattTable,
     /// The MTU.
     pub mtu: Option<u16>,
-    /// What it says of itself.
-    pub said: Vec<DeviceInformation>,
+    pub information: Vec<DeviceInformation>,
     /// The battery level.
     pub battery: Option<Battery>,
     /// Which family it is of, and why.
@@ -177,7 +176,7 @@ impl InfoRecord {
         device: &SeenDevice,
         details: DeviceDetails,
         advertising: Option<&Advertising>,
-        inside: &ConnectedDetails,
+        connected: &ConnectedDetails,
     ) -> Self {
         Self {
             target: target.to_owned(),
@@ -186,14 +185,14 @@ impl InfoRecord {
             address_type: details.address_type.clone(),
             bonded: details.bonded,
             advertisement: AdvertRecord::of(device, &details, advertising),
-            mtu: inside.mtu,
+            mtu: connected.mtu,
             parameters: details.parameters.map(ParametersRecord::of),
-            battery: inside.battery.map(|battery| battery.percent),
-            battery_source: inside.battery.map(|battery| battery.source),
-            device: inside.said.iter().map(DeviceInformationRecord::of).collect(),
-            profile: inside.recognition.winner().map(Candidate::name),
-            candidates: inside.recognition.candidates.iter().map(CandidateRecord::of).collect(),
-            services: services(&inside.table),
+            battery: connected.battery.map(|battery| battery.percent),
+            battery_source: connected.battery.map(|battery| battery.source),
+            device: connected.information.iter().map(DeviceInformationRecord::of).collect(),
+            profile: connected.recognition.winner().map(Candidate::name),
+            candidates: connected.recognition.candidates.iter().map(CandidateRecord::of).collect(),
+            services: services(&connected.table),
         }
     }
 
@@ -214,8 +213,8 @@ impl InfoRecord {
         if !self.device.is_empty() {
             page.section("Device information");
         }
-        for said in &self.device {
-            said.print(&mut page);
+        for information in &self.device {
+            information.print(&mut page);
         }
         page.section("Profile");
         for candidate in &self.candidates {
@@ -310,14 +309,14 @@ fn service_number(uuid: Uuid, data: Option<&Vec<u8>>) -> AssignedNumberRecord {
 }
 
 impl DeviceInformationRecord {
-    fn of(said: &DeviceInformation) -> Self {
-        let value = said.value.as_ref().ok();
+    fn of(information: &DeviceInformation) -> Self {
+        let value = information.value.as_ref().ok();
         Self {
-            uuid: said.id.characteristic.to_string(),
-            name: numbers::characteristic(said.id.characteristic),
+            uuid: information.id.characteristic.to_string(),
+            name: numbers::characteristic(information.id.characteristic),
             text: value.and_then(|bytes| printable(bytes)),
             hex: value.map(hex::encode),
-            error: said.value.as_ref().err().map(ToString::to_string),
+            error: information.value.as_ref().err().map(ToString::to_string),
         }
     }
 
@@ -360,9 +359,9 @@ fn characteristic_record(
     let count =
         |fits: &dyn Fn(&CharacteristicId) -> bool| all.iter().filter(|(other, ..)| fits(other)).count();
     let alike = count(&|other| other.characteristic == id.characteristic);
-    let inside = count(&|other| other.characteristic == id.characteristic && other.service == id.service);
+    let connected = count(&|other| other.characteristic == id.characteristic && other.service == id.service);
     let (service, short) = (uuid_text(id.service), uuid_text(id.characteristic));
-    let place = match (alike, inside) {
+    let place = match (alike, connected) {
         (1, _) => short,
         (_, 1) => format!("{service}/{short}"),
         _ => format!("{service}/{short}#{}", u16::from(id.nth) + 1),
@@ -375,7 +374,7 @@ fn characteristic_record(
         handle: characteristic.handle,
         value_handle: characteristic.value_handle(),
         properties: named.chain(characteristic.flags.iter().cloned()).collect(),
-        duplicate: inside > 1,
+        duplicate: connected > 1,
         descriptors: characteristic.descriptors.iter().map(descriptor_record).collect(),
         place,
     }

@@ -162,12 +162,12 @@ impl ProfileRecord {
         part("Abilities", self.abilities.iter().map(AbilityRecord::line).collect());
         let numbered = self.numbered_effects.map(|(first, last)| format!("{first} to {last}"));
         part("Effects", self.effects.iter().cloned().chain(numbered).collect());
-        let told = if self.readback.is_empty() {
+        let reported = if self.readback.is_empty() {
             "never reported, always assumed".to_owned()
         } else {
             self.readback.join(", ")
         };
-        part("State", vec![told]);
+        part("State", vec![reported]);
         let roles = self.roles.iter().map(|role| format!("{:<12} {}", role.name, role.places.join(" or ")));
         part("Characteristics", roles.collect());
         let variants = self.variants.iter().map(|variant| {

@@ -123,7 +123,7 @@ fn what_a_family_cannot_say_is_refused_with_what_it_can() {
         ("hue", &["--kelvin", "9000"], 8, "2000 to 6535"),
         ("zengge", &["--effect", "disco"], 8, "there is no effect \"disco\"; this bulb has: fade-7"),
         ("govee:encrypted", &[], 8, "encrypted"),
-        ("zengge", &["--brightness", "50"], 2, "name color too"),
+        ("zengge", &["--brightness", "50"], 2, "its frame also carries color"),
         ("nonesuch", &[], 2, "the profiles are: base, elk"),
         ("elk:nonesuch", &[], 2, "bledob"),
         ("base", &["--kelvin", "3000"], 2, "--kelvin"),

@@ -53,7 +53,7 @@ pub(crate) enum GattAction {
     Run(GattRun),
 }
 
-/// How values are printed.
+/// Output form of values.
 #[derive(Debug, Args)]
 pub(crate) struct ValueOutput {
     /// Print values as text
