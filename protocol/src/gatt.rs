@@ -38,7 +38,7 @@ pub fn parse_uuid(text: &str) -> Option<Uuid> {
     text.parse().ok()
 }
 
-/// How a characteristic is written.
+/// The kinds of write to a characteristic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -60,7 +60,7 @@ impl WriteKind {
     }
 }
 
-/// What a characteristic can do, as the bits of its declaration (Bluetooth Core 5.4, Vol 3, Part G, 3.3.1.1).
+/// The properties of a characteristic, as the bits of its declaration (Bluetooth Core 5.4, Vol 3, Part G, 3.3.1.1).
 /// In files, a list of names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Properties(u8);
@@ -103,7 +103,7 @@ impl Properties {
         Self::NAMES.iter().copied().zip(Self::ALL)
     }
 
-    /// Whether it has any of the others.
+    /// Returns true if it has any of the others.
     #[must_use]
     pub const fn any_of(self, others: Self) -> bool {
         self.0 & others.0 != 0
@@ -121,19 +121,19 @@ impl Properties {
         Self(self.0 & !others.0)
     }
 
-    /// Whether it can be read.
+    /// Returns true if it can be read.
     #[must_use]
     pub const fn readable(self) -> bool {
         self.any_of(Self::READ)
     }
 
-    /// Whether it can be written at all.
+    /// Returns true if it can be written at all.
     #[must_use]
     pub const fn writable(self) -> bool {
         self.any_of(Self::WRITE.or(Self::WRITE_WITHOUT_RESPONSE))
     }
 
-    /// Whether it can be written in this way.
+    /// Returns true if it can be written in this way.
     #[must_use]
     pub const fn allows(self, kind: WriteKind) -> bool {
         self.any_of(match kind {
@@ -142,7 +142,7 @@ impl Properties {
         })
     }
 
-    /// Whether it can be subscribed to.
+    /// Returns true if it can be subscribed to.
     #[must_use]
     pub const fn notifies(self) -> bool {
         self.any_of(Self::NOTIFY.or(Self::INDICATE))

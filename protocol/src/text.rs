@@ -35,7 +35,7 @@ pub fn trim_padding(text: &str) -> &str {
     text.trim_matches([' ', '\0'])
 }
 
-/// Whether a name matches a pattern, in which `*` stands for any run of characters and `?` for any one. The whole name
+/// Returns true if a name matches a pattern, in which `*` stands for any run of characters and `?` for any one. The whole name
 /// has to match, and upper and lower case are the same in every script.
 ///
 /// ```

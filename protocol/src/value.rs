@@ -101,7 +101,7 @@ impl fmt::Display for Rgb {
 /// A light that is on at 0 %, or in black, gives no light but is not off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LightState {
-    /// Whether the light is on.
+    /// True if the light is on.
     pub power: bool,
     /// Brightness, percent.
     pub brightness: Percent,

@@ -32,7 +32,7 @@ impl Grade {
         }
     }
 
-    /// Whether support is experimental.
+    /// Returns true if support is experimental.
     #[must_use]
     pub fn experimental(self) -> bool {
         self == Self::C
@@ -110,7 +110,7 @@ impl Field {
         }
     }
 
-    /// Whether a frame with this field sets or reports the feature. A tint is only a preview of a colour temperature.
+    /// Returns true if a frame with this field sets or reports the feature. A tint is only a preview of a colour temperature.
     pub(crate) const fn carries_state(self) -> bool {
         !matches!(self, Self::TintRed | Self::TintGreen | Self::TintBlue)
     }

@@ -105,7 +105,7 @@ impl Profile {
         both.iter().filter(|feature| differs(*feature)).collect()
     }
 
-    /// Whether two percentages have different numbers in a frame.
+    /// Returns true if two percentages have different numbers in a frame.
     fn differ(&self, feature: Feature, a: Option<Percent>, b: Option<Percent>) -> bool {
         let number =
             |scale: Scale, value: Option<Percent>| scale.to_raw(value.unwrap_or(Percent::MAX).get().into());
@@ -117,7 +117,7 @@ fn brightness(light: &Light) -> Percent {
     light.brightness.unwrap_or(Percent::MAX)
 }
 
-/// Whether two states show the same colour, dimmed by their brightness.
+/// Returns true if two states show the same colour, dimmed by their brightness.
 fn same_color(a: &Light, b: &Light) -> bool {
     let dimmed = |light: &Light| color::dimmed(light.color.unwrap_or(Rgb::new(0, 0, 0)), brightness(light));
     let (a, b) = (dimmed(a), dimmed(b));
@@ -125,7 +125,7 @@ fn same_color(a: &Light, b: &Light) -> bool {
     near(a.red, b.red) && near(a.green, b.green) && near(a.blue, b.blue)
 }
 
-/// Whether two states show the same level of white, dimmed by their brightness. Rounding may cost 1 %.
+/// Returns true if two states show the same level of white, dimmed by their brightness. Rounding may cost 1 %.
 fn same_white(a: &Light, b: &Light) -> bool {
     let level = |light: &Light| color::dim(light.white.unwrap_or(Percent::MAX).get(), brightness(light));
     level(a).abs_diff(level(b)) <= 1

@@ -68,13 +68,13 @@ impl From<ParseError> for LoadError {
 pub struct Ability {
     /// The feature.
     pub feature: Feature,
-    /// Whether a command can set it.
+    /// True if a command can set it.
     pub set: bool,
-    /// Whether status frames report it.
+    /// True if status frames report it.
     pub reported: bool,
-    /// Whether advertisements report it.
+    /// True if advertisements report it.
     pub advertised: bool,
-    /// Whether the bulb does it by dimming colour and white.
+    /// True if the bulb does it by dimming colour and white.
     pub scaled: bool,
     /// The least and the greatest value, in percent or kelvin.
     pub range: Option<(u32, u32)>,

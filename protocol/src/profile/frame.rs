@@ -35,7 +35,7 @@ pub(crate) enum MismatchKind {
 }
 
 impl Mismatch {
-    /// How close the bytes come to the frame.
+    /// The kind of the error, which says how close the bytes are to the frame.
     pub(crate) const fn error_kind(&self) -> DecodeErrorKind {
         match self.kind {
             MismatchKind::Length(_) | MismatchKind::TooShort(_) => DecodeErrorKind::Length,
@@ -126,7 +126,7 @@ impl Template {
 }
 
 impl Token {
-    /// Whether the fixed bits of the token are in these bytes.
+    /// Returns true if the fixed bits of the token are in these bytes.
     fn has_fixed_bits(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Byte { value, mask } => bytes.iter().all(|byte| byte & mask == value & mask),
@@ -242,7 +242,7 @@ impl DecodeError {
         self.kind
     }
 
-    /// What was expected, without the bytes.
+    /// The text of the error without the bytes.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason

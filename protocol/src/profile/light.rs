@@ -74,7 +74,7 @@ impl Features {
     /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether the set contains a feature.
+    /// Returns true if the set contains a feature.
     #[must_use]
     pub const fn contains(self, feature: Feature) -> bool {
         self.0 & feature.bit() != 0
@@ -110,7 +110,7 @@ impl Features {
         Self(self.0 & !other.0)
     }
 
-    /// Whether the set is empty.
+    /// Returns true if the set is empty.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -120,7 +120,7 @@ pub struct Role {
     pub properties: Vec<Properties>,
     /// The preferred kind of write, for bulbs that allow both.
     pub write: Option<WriteKind>,
-    /// Whether bulbs of this family may lack it.
+    /// True if bulbs of this family may lack it.
     pub optional: bool,
 }
 
@@ -137,7 +137,7 @@ pub struct LinkRules {
     pub keep_alive: Option<KeepAlive>,
     /// The bulb only accepts writes from a bonded computer.
     pub needs_bonding: bool,
-    /// How to put the bulb into pairing mode, as a sentence for users.
+    /// The way to put the bulb into pairing mode, as a sentence for users.
     pub pairing_hint: Option<String>,
     /// The smallest ATT MTU that the frames fit into, bytes.
     pub mtu: Option<u16>,
@@ -343,7 +343,7 @@ impl Profile {
         }
     }
 
-    /// Whether the bulb has no brightness and is dimmed by scaling colour and white.
+    /// Returns true if the bulb has no brightness and is dimmed by scaling colour and white.
     #[must_use]
     pub const fn scales_brightness(&self) -> bool {
         self.abilities.scaled

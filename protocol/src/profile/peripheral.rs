@@ -184,7 +184,7 @@ impl Profile {
     }
 }
 
-/// Whether both values are known and different.
+/// Returns true if both values are known and different.
 fn differ<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
     a.is_some() && b.is_some() && a != b
 }

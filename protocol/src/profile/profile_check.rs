@@ -24,7 +24,7 @@ pub struct ProfileCheck {
     pub writes: Vec<Write>,
     /// The expected effect of the writes.
     pub expect: Expectation,
-    /// Whether it makes the light flash.
+    /// True if it makes the light flash.
     pub flashing: bool,
     /// Where to look in the firmware after a failure; may be empty.
     pub look: String,

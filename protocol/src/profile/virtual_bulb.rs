@@ -117,7 +117,7 @@ impl VirtualBulb {
         self.roles.iter().filter(move |(_, path)| *path == at).map(|(name, _)| name.as_str())
     }
 
-    /// Whether the profile has a role for this characteristic.
+    /// Returns true if the profile has a role for this characteristic.
     #[must_use]
     pub fn has_role(&self, at: CharacteristicPath) -> bool {
         self.roles_at(at).next().is_some()
@@ -127,7 +127,7 @@ impl VirtualBulb {
         self.roles_at(at).find(|role| self.profile.takes_commands(role))
     }
 
-    /// Whether the bulb accepts a write.
+    /// Returns true if the bulb accepts a write.
     ///
     /// # Errors
     /// The ATT error code of the answer to a write request.

@@ -58,7 +58,7 @@ impl Body {
         }
     }
 
-    /// Whether it carries the hue of a colour without its strength.
+    /// Returns true if it carries the hue of a colour without its strength.
     pub(crate) fn chromatic(&self) -> bool {
         let chromatic = |field: Field| matches!(field, Field::Hue | Field::Saturation | Field::X | Field::Y);
         match self {

@@ -174,7 +174,7 @@ pub(crate) struct RoleDef {
     pub(crate) properties: Vec<OneOf>,
     /// The kind of write, where the bulb allows both
     pub(crate) write: Option<WriteKind>,
-    /// Whether bulbs of this family may lack it
+    /// Bulbs of this family may lack it
     #[serde(default)]
     pub(crate) optional: bool,
 }
@@ -194,7 +194,7 @@ pub(crate) struct LinkRulesDef {
     pub(crate) keep_alive: Option<KeepAliveDef>,
     /// The bulb only accepts writes from a bonded computer
     pub(crate) needs_bonding: bool,
-    /// How to put the bulb into pairing mode, as a sentence for users
+    /// The way to put the bulb into pairing mode, as a sentence for users
     pub(crate) pairing_hint: Option<String>,
     /// The smallest ATT MTU that the frames fit into, bytes
     pub(crate) mtu: Option<u16>,
