@@ -486,7 +486,7 @@ pub(super) fn percent(text: &str) -> Result<Percent, String> {
         .ok_or_else(|| "must be a whole number from 0 to 100".to_owned())
 }
 
-/// The colour of a bulb. `--color` once meant the colouring of the output, with verbs that have no bulb's colour it still may.
+/// Parses the colour of a bulb. Points users of the old `--color auto|always|never` to `--color-output`.
 fn bulb_color(text: &str) -> Result<Rgb, String> {
     match When::from_str(text, true) {
         Ok(_) => Err(format!("this is the bulb's colour; for the output's, use --color-output {text}")),

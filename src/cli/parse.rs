@@ -68,7 +68,7 @@ pub(crate) fn each_command(command: Command, change: &dyn Fn(Command) -> Command
     change(command.mut_subcommands(|verb| each_command(verb, change)))
 }
 
-/// What was typed counts more than the environment, and the new spelling more than the old one.
+/// The command line wins over the environment, and `--color-output` over `--color`.
 fn color_output(matches: &ArgMatches) -> Option<When> {
     let set = |id: &str| matches.get_one(id).copied();
     typed(matches, "color_output")
@@ -89,7 +89,7 @@ fn typed(matches: &ArgMatches, id: &str) -> Option<When> {
     typed.then(|| matches.get_one(id).copied()).flatten()
 }
 
-/// When to colour the complaint about a command line that cannot be parsed.
+/// The choice of colours on a command line that cannot be parsed.
 pub(crate) fn color_of_usage_error(arguments: &[OsString]) -> Option<When> {
     let words = arguments.iter().filter_map(|argument| argument.to_str()).flat_map(|word| word.split('='));
     let words: Vec<&str> = words.collect();

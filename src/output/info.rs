@@ -359,9 +359,9 @@ fn characteristic_record(
     let count =
         |fits: &dyn Fn(&CharacteristicId) -> bool| all.iter().filter(|(other, ..)| fits(other)).count();
     let alike = count(&|other| other.characteristic == id.characteristic);
-    let connected = count(&|other| other.characteristic == id.characteristic && other.service == id.service);
+    let in_service = count(&|other| other.characteristic == id.characteristic && other.service == id.service);
     let (service, short) = (uuid_text(id.service), uuid_text(id.characteristic));
-    let place = match (alike, connected) {
+    let place = match (alike, in_service) {
         (1, _) => short,
         (_, 1) => format!("{service}/{short}"),
         _ => format!("{service}/{short}#{}", u16::from(id.nth) + 1),
@@ -374,7 +374,7 @@ fn characteristic_record(
         handle: characteristic.handle,
         value_handle: characteristic.value_handle(),
         properties: named.chain(characteristic.flags.iter().cloned()).collect(),
-        duplicate: connected > 1,
+        duplicate: in_service > 1,
         descriptors: characteristic.descriptors.iter().map(descriptor_record).collect(),
         place,
     }
