@@ -12,5 +12,5 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         radio::diagnose(context.adapter()).await
     };
     context.printer.record(&Record::Doctor(DoctorRecord::of(&diagnosis)))?;
-    diagnosis.fault.map_or(Ok(()), Err)
+    diagnosis.error.map_or(Ok(()), Err)
 }

@@ -90,7 +90,7 @@ impl DoctorRecord {
     #[must_use]
     pub fn of(diagnosis: &Diagnosis) -> Self {
         Self {
-            usable: diagnosis.fault.is_none(),
+            usable: diagnosis.error.is_none(),
             system: diagnosis.system.clone(),
             version: diagnosis.version.map(|version| version.to_string()),
             kernel: diagnosis.kernel.clone(),
@@ -166,11 +166,11 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
     let mut add = |level, code, message: String, fix: Option<String>| {
         findings.push(FindingRecord { level, code, message, fix });
     };
-    if let Some(fault) = &diagnosis.fault {
+    if let Some(fault) = &diagnosis.error {
         add(Level::Fault, fault.code(), fault.to_string(), fault.hint());
     }
     for one in
-        diagnosis.adapters.iter().filter(|one| !one.chosen && !one.powered && diagnosis.fault.is_none())
+        diagnosis.adapters.iter().filter(|one| !one.chosen && !one.powered && diagnosis.error.is_none())
     {
         let name = &one.info.name;
         let (message, fix) = match one.blocked {

@@ -20,7 +20,7 @@ pub struct Diagnosis {
     /// The devices that the system is connected to.
     pub links: Vec<HeldLink>,
     /// The error of using Bluetooth, if there is one.
-    pub fault: Option<Error>,
+    pub error: Option<Error>,
 }
 
 /// A version of BlueZ.
@@ -84,7 +84,7 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
             let on = *radio.adapter_state().borrow() == AdapterState::On;
             diagnosis.adapters.push(facts(on, None));
             if !on {
-                diagnosis.fault = Some(Error::AdapterOff { adapter: adapter.to_owned() });
+                diagnosis.error = Some(Error::AdapterOff { adapter: adapter.to_owned() });
             }
             let known = radio.known_devices().await.unwrap_or_default();
             let held = known.into_iter().filter(|device| device.connected);
@@ -95,7 +95,7 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
             if let Error::AdapterBlocked { hard, .. } = &error {
                 diagnosis.adapters.push(facts(false, Some(*hard)));
             }
-            diagnosis.fault = Some(error);
+            diagnosis.error = Some(error);
         }
     }
     diagnosis

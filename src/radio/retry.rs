@@ -10,8 +10,7 @@ use super::DeviceId;
 /// the same number.
 pub const ATTEMPTS: u32 = 4;
 /// Why connecting fails for a device that the system does not know.
-pub(super) const UNKNOWN: &str =
-    "the system does not know it (any longer); it has to be found by a scan first";
+pub(super) const UNKNOWN: &str = "the system does not know it; a scan has to find it first";
 /// The longest pause before the second attempt. It doubles for each further attempt.
 const BACK_OFF: Duration = Duration::from_millis(150);
 /// Capacity of the queue of retries.

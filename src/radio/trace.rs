@@ -59,7 +59,7 @@ pub struct TracedFrame {
     pub characteristic: CharacteristicId,
     pub bytes: Vec<u8>,
     /// The result of the link's decoder, if there is one.
-    pub said: Option<Result<String, String>>,
+    pub decoded: Option<Result<String, String>>,
 }
 
 impl TracedFrame {
@@ -70,7 +70,15 @@ impl TracedFrame {
         bytes: impl Into<Vec<u8>>,
     ) -> Self {
         let (at, time) = (Instant::now(), SystemTime::now());
-        Self { at, time, device: device.clone(), operation, characteristic, bytes: bytes.into(), said: None }
+        Self {
+            at,
+            time,
+            device: device.clone(),
+            operation,
+            characteristic,
+            bytes: bytes.into(),
+            decoded: None,
+        }
     }
 
     #[must_use]
@@ -82,8 +90,8 @@ impl TracedFrame {
     /// base protocol are decoded. `None` for unknown characteristics.
     #[must_use]
     pub fn meaning(&self) -> Option<Result<String, String>> {
-        if self.said.is_some() {
-            return self.said.clone();
+        if self.decoded.is_some() {
+            return self.decoded.clone();
         }
         let known = [base::CONTROL, base::STATUS].map(|short| CharacteristicId::short(base::SERVICE, short));
         known.contains(&self.characteristic).then(|| match base::decode(&self.bytes) {
@@ -115,7 +123,7 @@ struct Sink(broadcast::Sender<TracedFrame>);
 impl Sink {
     fn take(&self, mut frame: TracedFrame, reader: &Reader) {
         let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        frame.said =
+        frame.decoded =
             reader.and_then(|read| read(frame.characteristic, frame.operation.is_out(), &frame.bytes));
         tracing::debug!("{frame}");
         // Having no receiver is no error.

@@ -45,7 +45,7 @@ fn frames(desk: &mut TestDesk) {
         operation,
         characteristic: CharacteristicId::short(if short == 0x2A19 { 0x180F } else { 0xFFF0 }, short),
         bytes: bytes.to_vec(),
-        said: None,
+        decoded: None,
     };
     let frames = vec![
         frame(1234, AttOperation::Read, 0xFFF2, &[1, 80, 0xff, 0x88, 0]),

@@ -21,7 +21,7 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// The error of using this adapter; `None` if it is powered.
-    pub(super) fn fault(&self) -> Option<Error> {
+    pub(super) fn unusable(&self) -> Option<Error> {
         if self.powered {
             return None;
         }
@@ -53,7 +53,7 @@ pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Resu
         }
         None => match candidates.iter().find(|c| c.powered) {
             Some(powered) => Ok(powered.clone()),
-            None => Err(first.fault().unwrap_or(Error::AdapterNone)),
+            None => Err(first.unusable().unwrap_or(Error::AdapterNone)),
         },
     }
 }

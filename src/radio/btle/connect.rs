@@ -92,50 +92,50 @@ pub(super) async fn connect(
     }
     attempt.wait_for_the_end_of_the_last().await;
     for number in 1..=ATTEMPTS {
-        if let Some(fault) = &attempt.last {
-            attempt.back_off(number, fault).await?;
+        if let Some(error) = &attempt.last {
+            attempt.back_off(number, error).await?;
         }
         match attempt.once().await {
             Ok(link) => return Ok(link),
             Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Again(fault)) => attempt.last = Some(fault),
+            Err(Failure::Again(error)) => attempt.last = Some(error),
             Err(Failure::Bare) => {
-                attempt.last = Some(PlatformError::own("it has no services yet"));
+                attempt.last = Some(PlatformError::unnamed("it has no services yet"));
                 attempt.bare = true;
                 attempt.wait_for_the_end_of_the_last().await;
             }
         }
     }
-    let none = PlatformError::own("no attempt was made");
-    let fault = attempt.last.as_ref().unwrap_or(&none);
-    Err(attempt.with_the_bond(fault, attempt.error(fault)).await)
+    let none = PlatformError::unnamed("no attempt was made");
+    let error = attempt.last.as_ref().unwrap_or(&none);
+    Err(attempt.with_the_bond(error, attempt.error(error)).await)
 }
 
 impl Attempt<'_> {
-    fn error(&self, fault: &PlatformError) -> Error {
+    fn error(&self, error: &PlatformError) -> Error {
         let context = Context {
             adapter: &self.radio.adapter,
             device: &self.label,
             rssi: self.rssi(),
             waited: self.deadline.waited(),
         };
-        fault.error(&Operation::Connect, context)
+        error.to_error(&Operation::Connect, context)
     }
 
     /// A bulb that lost its bond cannot encrypt, and the link ends. BlueZ does not report this
     /// reason.
-    async fn with_the_bond(&self, fault: &PlatformError, error: Error) -> Error {
+    async fn with_the_bond(&self, cause: &PlatformError, error: Error) -> Error {
         let details = self
             .deadline
             .within(DETAILS_TIME)
             .run(async { self.radio.system.details(self.device).await.map_err(|_| ()) }, |_| ());
         match error {
             Error::ConnectFailed { device, reason, rssi }
-                if fault.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
+                if cause.is_abort() && details.await.is_ok_and(|known| known.bonded == Some(true)) =>
             {
                 let id = self.device;
                 let reason = format!(
-                    "{reason}; it is paired with this computer: if it was reset since, remove it with `bluetoothctl remove {id}`, \
+                    "{reason}; it is paired with this computer; if it was reset, remove it with `bluetoothctl remove {id}` \
                      and pair again"
                 );
                 Error::ConnectFailed { device, reason, rssi }
@@ -171,12 +171,12 @@ impl Attempt<'_> {
         }
     }
 
-    async fn back_off(&self, number: u32, fault: &PlatformError) -> Result<()> {
+    async fn back_off(&self, number: u32, error: &PlatformError) -> Result<()> {
         let pause = retry::pause(self.device, number);
         if self.deadline.remaining() <= pause {
-            return Err(self.error(fault));
+            return Err(self.error(error));
         }
-        self.radio.shared.attempts.tell(self.device, &self.label, number, &fault.reason());
+        self.radio.shared.attempts.tell(self.device, &self.label, number, &error.reason());
         sleep(pause).await;
         Ok(())
     }
@@ -239,13 +239,13 @@ impl Attempt<'_> {
                 biased;
                 answer = &mut answer => Ok(answer),
                 () = lost => match timeout(ANSWER_GRACE, &mut answer).await {
-                    Ok(Err(fault)) => Ok(Err(fault)),
+                    Ok(Err(error)) => Ok(Err(error)),
                     _ => Err(dropped()),
                 },
             }
         };
-        let Err(fault) = self.deadline.run(race, late).await? else { return Ok(()) };
-        let class = fault.classify(&Operation::Connect);
+        let Err(error) = self.deadline.run(race, late).await? else { return Ok(()) };
+        let class = error.classify(&Operation::Connect);
         if class == ErrorClass::Done {
             return Ok(());
         }
@@ -253,11 +253,11 @@ impl Attempt<'_> {
         // attempt of another program.
         cancel.armed = false;
         if class != ErrorClass::Again {
-            return Err(Failure::Final(self.error(&fault)));
+            return Err(Failure::Final(self.error(&error)));
         }
         // Switching the adapter off gives the same error as a weak link.
         self.check_adapter().await?;
-        Err(Failure::Again(fault))
+        Err(Failure::Again(error))
     }
 
     /// Waits until the system has resolved the services.
@@ -282,7 +282,7 @@ impl Attempt<'_> {
         system_link: &mut watch::Receiver<SystemLink>,
         start: SystemLink,
     ) -> Result<(Arc<dyn Gatt>, GattTable), Failure> {
-        let gatt = self.radio.system.gatt(self.device).await.map_err(|fault| self.unless_gone(&fault))?;
+        let gatt = self.radio.system.gatt(self.device).await.map_err(|error| self.unless_gone(&error))?;
         let patience = self.deadline.within(TABLE_TIME);
         loop {
             let look = async {
@@ -307,8 +307,8 @@ impl Attempt<'_> {
                     return Err(Failure::Bare);
                 }
                 Ok(table) if over || !is_bare(&table) => return Ok((gatt, table)),
-                Err(fault) if over || fault.classify(&Operation::QueryService) != ErrorClass::Gone => {
-                    return Err(self.unless_gone(&fault));
+                Err(error) if over || error.classify(&Operation::QueryService) != ErrorClass::Gone => {
+                    return Err(self.unless_gone(&error));
                 }
                 _ => tracing::debug!("{}: no services yet", self.label),
             }
@@ -317,10 +317,10 @@ impl Attempt<'_> {
     }
 
     /// A device that disappears during discovery has dropped the link.
-    fn unless_gone(&self, fault: &PlatformError) -> Failure {
-        match fault.classify(&Operation::QueryService) {
-            ErrorClass::Gone => Failure::Again(fault.clone()),
-            _ => Failure::Final(self.error(fault)),
+    fn unless_gone(&self, error: &PlatformError) -> Failure {
+        match error.classify(&Operation::QueryService) {
+            ErrorClass::Gone => Failure::Again(error.clone()),
+            _ => Failure::Final(self.error(error)),
         }
     }
 }
@@ -348,7 +348,7 @@ async fn noting_when_up<T>(
 }
 
 fn dropped() -> Failure {
-    Failure::Again(PlatformError::own(LOST_EARLY))
+    Failure::Again(PlatformError::unnamed(LOST_EARLY))
 }
 
 /// Returns true if the table has nothing but Generic Access, Generic Attribute and empty services.

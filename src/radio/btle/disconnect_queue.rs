@@ -72,8 +72,8 @@ async fn work(system: Arc<dyn System>, mut jobs: mpsc::UnboundedReceiver<Job>) {
 async fn disconnect(system: Arc<dyn System>, device: DeviceId) {
     match timeout(SEND_TIME, system.disconnect(&device)).await {
         Ok(Ok(())) => tracing::debug!("{device}: disconnect sent"),
-        Ok(Err(fault)) if fault.classify(&Operation::Disconnect) == ErrorClass::Done => {}
-        Ok(Err(fault)) => tracing::debug!("{device}: disconnect failed: {}", fault.text()),
+        Ok(Err(error)) if error.classify(&Operation::Disconnect) == ErrorClass::Done => {}
+        Ok(Err(error)) => tracing::debug!("{device}: disconnect failed: {}", error.text()),
         Err(_) => tracing::debug!("{device}: disconnect could not be sent within {SEND_TIME:?}"),
     }
 }

@@ -143,15 +143,15 @@ impl BtleLink {
         };
         match answer {
             Ok(done) => Ok(done),
-            Err(fault) if self.comes_of_loss(&fault, operation).await => Err(lost()),
-            Err(fault) => Err(fault.error(operation, self.context(deadline))),
+            Err(error) if self.comes_of_loss(&error, operation).await => Err(lost()),
+            Err(error) => Err(error.to_error(operation, self.context(deadline))),
         }
     }
 
     /// Returns true if the error comes from the end of the link. That news may arrive a moment
     /// later.
-    async fn comes_of_loss(&self, fault: &PlatformError, operation: &Operation) -> bool {
-        match fault.classify(operation) {
+    async fn comes_of_loss(&self, error: &PlatformError, operation: &Operation) -> bool {
+        match error.classify(operation) {
             // A request that the end of the link cut off gets "unlikely error" or no ATT error.
             ErrorClass::Att(0x00 | 0x0e)
             | ErrorClass::NotSent
@@ -233,10 +233,10 @@ impl Link for BtleLink {
             self.gatt.listen(Arc::downgrade(&listener)).await?;
             let fresh = PendingSubscription::open(&self.subscriptions, characteristic);
             if fresh.new
-                && let Err(fault) = self.gatt.subscribe(characteristic).await
-                && fault.classify(&operation) != ErrorClass::Done
+                && let Err(error) = self.gatt.subscribe(characteristic).await
+                && error.classify(&operation) != ErrorClass::Done
             {
-                return Err(fault);
+                return Err(error);
             }
             Ok(fresh.keep())
         };
@@ -250,7 +250,7 @@ impl Link for BtleLink {
         let operation = Operation::unsubscribe(characteristic);
         let work = async {
             match self.gatt.unsubscribe(characteristic).await {
-                Err(fault) if fault.classify(&operation) != ErrorClass::Done => Err(fault),
+                Err(error) if error.classify(&operation) != ErrorClass::Done => Err(error),
                 _ => Ok(()),
             }
         };
@@ -262,11 +262,11 @@ impl Link for BtleLink {
 
     async fn system_battery(&self) -> Result<Option<u8>> {
         let deadline = Deadline::after(SEND_TIME);
-        let late = |_| PlatformError::own("the battery level");
+        let late = |_| PlatformError::unnamed("the battery level");
         deadline
             .run(self.radio.system.battery(&self.device), late)
             .await
-            .map_err(|fault| fault.error(&Operation::QueryService, self.context(deadline)))
+            .map_err(|error| error.to_error(&Operation::QueryService, self.context(deadline)))
     }
 
     fn mtu(&self) -> Option<u16> {
@@ -280,7 +280,7 @@ impl Link for BtleLink {
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let work = async {
             match self.radio.system.pair(&self.device).await {
-                Err(fault) if fault.classify(&Operation::Pair) != ErrorClass::Done => Err(fault),
+                Err(error) if error.classify(&Operation::Pair) != ErrorClass::Done => Err(error),
                 _ => Ok(()),
             }
         };

@@ -82,7 +82,7 @@ pub async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     };
     match timeout(OPEN_TIME, looking).await {
         Ok(diagnosis) => diagnosis,
-        Err(_) => Diagnosis { fault: Some(silent()), ..Diagnosis::default() },
+        Err(_) => Diagnosis { error: Some(silent()), ..Diagnosis::default() },
     }
 }
 
@@ -110,9 +110,9 @@ fn silent() -> Error {
     Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") }
 }
 
-fn open_error(fault: &PlatformError) -> Error {
+fn open_error(error: &PlatformError) -> Error {
     let context = Context { adapter: "", device: "", rssi: None, waited: OPEN_TIME };
-    fault.error(&Operation::QueryService, context)
+    error.to_error(&Operation::QueryService, context)
 }
 
 #[derive(Debug)]
@@ -168,14 +168,14 @@ impl Radio for BtleRadio {
         Deadline::after(OPEN_TIME)
             .run(self.radio.system.refresh(), late)
             .await
-            .map_err(|fault| open_error(&fault))?;
+            .map_err(|error| open_error(&error))?;
         Ok(self.radio.shared.known())
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
         let asked = Deadline::after(OPEN_TIME).run(self.radio.system.details(device), late);
-        asked.await.map_err(|fault| open_error(&fault))
+        asked.await.map_err(|error| open_error(&error))
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {

@@ -14,7 +14,7 @@ const BLUEZ: &str = "org.bluez.Error.";
 const BTLEPLUG: &str = "btleplug.";
 
 /// The message when a link drops while connecting.
-pub(super) const LOST_EARLY: &str = "the link was lost before it was usable";
+pub(super) const LOST_EARLY: &str = "the link dropped before it was usable";
 
 /// An error as the platform reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl PlatformError {
     }
 
     /// An error without a name, made by this program.
-    pub(super) fn own(message: impl Into<String>) -> Self {
+    pub(super) fn unnamed(message: impl Into<String>) -> Self {
         Self::new("", message)
     }
 
@@ -98,7 +98,7 @@ impl PlatformError {
     }
 
     /// Converts it to the error of this operation.
-    pub(super) fn error(&self, operation: &Operation, context: Context<'_>) -> Error {
+    pub(super) fn to_error(&self, operation: &Operation, context: Context<'_>) -> Error {
         let detail = self.text();
         let device = context.device.to_owned();
         let adapter = context.adapter.to_owned();
@@ -136,14 +136,14 @@ impl PlatformError {
     pub(super) fn reason(&self) -> String {
         let words = match self.message.trim_start_matches("le-").trim_start_matches("br-") {
             "connection-abort-by-local" | "Software caused connection abort" => LOST_EARLY,
-            "connection-abort-by-remote" | "connection-refused" => "it refused the link",
+            "connection-abort-by-remote" | "connection-refused" => "it refused the connection",
             "connection-canceled" => "the attempt was cancelled",
             "connection-timeout" => "it does not answer",
             "connection-busy" | "In Progress" | "Operation already in progress" => {
-                "another attempt to connect to it is going on"
+                "another attempt to connect to it is in progress"
             }
-            "connection-gatt-browsing" | "connection-sdp-search" => "its services could not be asked for",
-            "connection-link-layer-protocol-error" => "it broke the protocol",
+            "connection-gatt-browsing" | "connection-sdp-search" => "its services could not be discovered",
+            "connection-link-layer-protocol-error" => "it violated the protocol",
             _ => return self.text(),
         };
         if self.message == words { words.to_owned() } else { format!("{words} ({})", self.message) }
@@ -189,32 +189,30 @@ fn ask_error(class: &ErrorClass, detail: String) -> Error {
     }
 }
 
-fn connect_error(fault: &PlatformError, class: &ErrorClass, context: Context<'_>) -> Error {
-    let detail = fault.text();
+fn connect_error(error: &PlatformError, class: &ErrorClass, context: Context<'_>) -> Error {
+    let detail = error.text();
     let Context { rssi, waited, .. } = context;
     let device = context.device.to_owned();
     let reason = match class {
         ErrorClass::NoAnswer => return Error::ConnectTimeout { device, waited, rssi, last: None },
         ErrorClass::Gone => retry::UNKNOWN.to_owned(),
         ErrorClass::Pairing => {
-            format!(
-                "the keys of its pairing do not fit: remove it with bluetoothctl, and pair again ({detail})"
-            )
+            format!("its pairing keys do not match: remove it with bluetoothctl and pair again ({detail})")
         }
         ErrorClass::Hopeless(why) => format!("{why} ({detail})"),
-        _ => fault.reason(),
+        _ => error.reason(),
     };
     Error::ConnectFailed { device, reason, rssi }
 }
 
 /// Describes a failed pairing in words where BlueZ has a name only.
-fn pairing_error(fault: &PlatformError, device: String) -> Error {
-    let words = match fault.name.strip_prefix(BLUEZ) {
+fn pairing_error(error: &PlatformError, device: String) -> Error {
+    let words = match error.name.strip_prefix(BLUEZ) {
         Some("AuthenticationTimeout") => "it did not answer",
         Some("AuthenticationCanceled") => "the pairing was cancelled",
-        _ => "it did not agree to be paired",
+        _ => "it refused to pair",
     };
-    Error::PairingFailed { device, detail: format!("{words} ({})", fault.text()), how: None }
+    Error::PairingFailed { device, detail: format!("{words} ({})", error.text()), how: None }
 }
 
 fn gatt_error(class: &ErrorClass, operation: Operation, context: Context<'_>, detail: String) -> Error {
@@ -294,7 +292,7 @@ fn of_bluez(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
 }
 
 const CLASSIC: ErrorClass = ErrorClass::Hopeless(
-    "the system takes it for a classic Bluetooth device: remove it with bluetoothctl, and find it by a scan again",
+    "the system treats it as a classic Bluetooth device: remove it with bluetoothctl and scan again",
 );
 
 /// Classifies `org.bluez.Error.Failed` by its message.
@@ -380,7 +378,7 @@ impl From<btleplug::Error> for PlatformError {
             btleplug::Error::TimedOut(_) => "TimedOut",
             btleplug::Error::NoAdapterAvailable => "NoAdapterAvailable",
             btleplug::Error::Other(inner) => {
-                return of_bluez_async(&**inner).unwrap_or_else(|| Self::own(inner.to_string()));
+                return of_bluez_async(&**inner).unwrap_or_else(|| Self::unnamed(inner.to_string()));
             }
             _ => "",
         };
@@ -394,7 +392,7 @@ impl From<btleplug::Error> for PlatformError {
 fn of_bluez_async(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Option<PlatformError> {
     match error.downcast_ref::<bluez_async::BluetoothError>()? {
         bluez_async::BluetoothError::DbusError(error) => Some(error.into()),
-        other => Some(PlatformError::own(other.to_string())),
+        other => Some(PlatformError::unnamed(other.to_string())),
     }
 }
 

@@ -74,7 +74,7 @@ impl Scan {
             let _turn = self.turn.lock().await;
             let silent = self.radio.shared.silence().is_some_and(|silence| silence >= SILENCE);
             if silent && self.radio.shared.adapter_now() == AdapterState::On {
-                tracing::info!("nothing was heard for {SILENCE:?}: the scan is started anew");
+                tracing::info!("nothing received for {SILENCE:?}: restarting the scan");
                 self.radio.shared.set_scanning(true);
                 for operation in [Operation::StopScan, Operation::StartScan] {
                     if let Err(error) = self.ask(&operation).await {
@@ -97,8 +97,8 @@ impl Scan {
                 }
             };
             let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "no answer");
-            let Err(fault) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
-            let again = match fault.classify(operation) {
+            let Err(error) = Deadline::after(SCAN_TIME).run(asked, late).await else { return Ok(()) };
+            let again = match error.classify(operation) {
                 ErrorClass::Done => return Ok(()),
                 ErrorClass::Again => true,
                 // A new bluetoothd reports the adapter as on before it is ready.
@@ -106,9 +106,9 @@ impl Scan {
                 _ => false,
             };
             if !again || patience.remaining() <= pause {
-                return Err(self.scan_error(&fault, operation, patience).await);
+                return Err(self.scan_error(&error, operation, patience).await);
             }
-            tracing::info!("the adapter is busy: {}", fault.text());
+            tracing::info!("the adapter is busy: {}", error.text());
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_SCAN_PAUSE);
             if *operation == Operation::StartScan {
@@ -118,10 +118,10 @@ impl Scan {
         }
     }
 
-    async fn scan_error(&self, fault: &PlatformError, operation: &Operation, deadline: Deadline) -> Error {
+    async fn scan_error(&self, error: &PlatformError, operation: &Operation, deadline: Deadline) -> Error {
         let context =
             Context { adapter: &self.radio.adapter, device: "", rssi: None, waited: deadline.waited() };
-        match fault.error(operation, context) {
+        match error.to_error(operation, context) {
             // The switches of the system tell more than the error does.
             Error::AdapterOff { adapter } | Error::AdapterBlocked { adapter, .. } => {
                 match self.radio.system.block().await {

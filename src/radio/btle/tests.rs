@@ -1,4 +1,4 @@
-//! The radio on a system that does as it is told.
+//! Tests of the radio on a scripted system.
 
 mod fake;
 
@@ -404,7 +404,7 @@ async fn a_bond_is_made_or_it_is_said_why_not() {
     link.bond(soon()).await.unwrap();
     let refused = link.bond(soon()).await.unwrap_err();
     assert_eq!(refused.code(), "bulb.needs_pairing");
-    assert!(refused.to_string().contains("it did not agree to be paired"), "{refused}");
+    assert!(refused.to_string().contains("it refused to pair"), "{refused}");
     assert_eq!(link.bond(soon()).await.unwrap_err().code(), "bulb.held");
     fake.calls();
     // A bulb that never answers.

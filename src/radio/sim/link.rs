@@ -163,11 +163,9 @@ impl Link for SimLink {
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         match self.request(Operation::Pair, deadline, |world, _| world.bond(self.id)).await {
-            Err(Error::NeedsPairing { device, .. }) => Err(Error::PairingFailed {
-                device,
-                detail: "it did not agree to be paired".to_owned(),
-                how: None,
-            }),
+            Err(Error::NeedsPairing { device, .. }) => {
+                Err(Error::PairingFailed { device, detail: "it refused to pair".to_owned(), how: None })
+            }
             result => result.map(|_| ()),
         }
     }

@@ -113,7 +113,7 @@ fn answer(question: &Message, device: &str) -> Message {
     match asked.as_deref() {
         Some("Release" | "Cancel") => question.method_return(),
         Some("RequestConfirmation" | "RequestAuthorization") if ours => question.method_return(),
-        _ => question.error(&rejected(), c"bulbctl pairs with one lamp, which needs nothing else"),
+        _ => question.error(&rejected(), c"bulbctl pairs with one bulb, which needs nothing else"),
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
     use super::super::bus::BLUEZ;
     use super::*;
 
-    const LAMP: &str = "/org/bluez/hci0/dev_C4_11_00_00_00_01";
+    const BULB: &str = "/org/bluez/hci0/dev_C4_11_00_00_00_01";
     const OTHER: &str = "/org/bluez/hci0/dev_C4_11_00_00_00_02";
 
     fn asked(member: &str, arguments: impl AppendAll) -> MessageType {
@@ -137,7 +137,7 @@ mod tests {
         question.append_all(arguments);
         // A reply needs the serial number that sending would assign.
         question.set_serial(7);
-        answer(&question, LAMP).msg_type()
+        answer(&question, BULB).msg_type()
     }
 
     fn at(path: &'static str) -> dbus::Path<'static> {
@@ -145,16 +145,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_lamp_is_let_in_and_only_without_a_human() {
+    fn only_the_bulb_is_let_in_and_only_without_a_human() {
         let (yes, no) = (MessageType::MethodReturn, MessageType::Error);
-        assert_eq!(asked("RequestAuthorization", (at(LAMP),)), yes);
-        assert_eq!(asked("RequestConfirmation", (at(LAMP), 123_456_u32)), yes);
+        assert_eq!(asked("RequestAuthorization", (at(BULB),)), yes);
+        assert_eq!(asked("RequestConfirmation", (at(BULB), 123_456_u32)), yes);
         assert_eq!(asked("RequestAuthorization", (at(OTHER),)), no);
         assert_eq!(asked("RequestConfirmation", (at(OTHER), 123_456_u32)), no);
         assert_eq!(asked("RequestAuthorization", ()), no);
-        assert_eq!(asked("RequestPinCode", (at(LAMP),)), no);
-        assert_eq!(asked("RequestPasskey", (at(LAMP),)), no);
-        assert_eq!(asked("AuthorizeService", (at(LAMP), "0000110b-0000-1000-8000-00805f9b34fb")), no);
+        assert_eq!(asked("RequestPinCode", (at(BULB),)), no);
+        assert_eq!(asked("RequestPasskey", (at(BULB),)), no);
+        assert_eq!(asked("AuthorizeService", (at(BULB), "0000110b-0000-1000-8000-00805f9b34fb")), no);
         assert_eq!(asked("Cancel", ()), yes);
         assert_eq!(asked("Release", ()), yes);
     }

@@ -47,7 +47,7 @@ impl Bus {
     /// Connects. Signals, and the loss of the bus, go to the receiver.
     pub(super) async fn open(signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
-        Self::on(channel.map_err(|error| PlatformError::own(error.to_string()))??, signals)
+        Self::on(channel.map_err(|error| PlatformError::unnamed(error.to_string()))??, signals)
     }
 
     /// Starts to use a connection.

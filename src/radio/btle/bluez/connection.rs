@@ -56,7 +56,7 @@ async fn again(signals: &Arc<SignalReceiver>) -> (Bus, Option<Objects>) {
         sleep(pause).await;
         match timeout(TIME, once(signals)).await {
             Ok(Ok(opened)) => return opened,
-            Ok(Err(fault)) => tracing::debug!("the system bus is not there: {}", fault.text()),
+            Ok(Err(error)) => tracing::debug!("the system bus is not there: {}", error.text()),
             Err(_) => tracing::debug!("the system bus does not answer within {TIME:?}"),
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -68,7 +68,7 @@ async fn once(signals: &Arc<SignalReceiver>) -> Result<(Bus, Option<Objects>), P
     match bus.subscribe().await?.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, Some(objects))),
         // BlueZ ends with the bus and starts after it. A signal announces that.
-        Err(fault) if fault.classify(&Operation::QueryService) == ErrorClass::ServiceDown => Ok((bus, None)),
-        Err(fault) => Err(fault),
+        Err(error) if error.classify(&Operation::QueryService) == ErrorClass::ServiceDown => Ok((bus, None)),
+        Err(error) => Err(error),
     }
 }

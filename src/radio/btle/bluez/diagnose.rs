@@ -27,7 +27,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     };
     match objects.await {
         Ok(objects) => fill(&mut diagnosis, &objects, wanted),
-        Err(fault) => diagnosis.fault = Some(open_error(&fault)),
+        Err(error) => diagnosis.error = Some(open_error(&error)),
     }
     diagnosis
 }
@@ -51,8 +51,8 @@ fn fill(diagnosis: &mut Diagnosis, objects: &Objects, wanted: Option<&str>) {
             info: candidate.info,
         });
     }
-    diagnosis.fault = match chosen {
-        Ok(chosen) => chosen.fault(),
+    diagnosis.error = match chosen {
+        Ok(chosen) => chosen.unusable(),
         Err(error) => Some(error),
     };
     diagnosis.links = links(objects, &diagnosis.adapters.iter().map(|one| &one.info).collect::<Vec<_>>());
@@ -152,10 +152,10 @@ mod tests {
             .map(|one| (one.info.name.as_str(), one.powered, one.discovering, one.chosen, one.whole))
             .collect();
         assert_eq!(update, [("hci0", false, false, false, false), ("hci1", true, true, true, true)]);
-        assert_eq!(diagnosis.fault, None);
+        assert_eq!(diagnosis.error, None);
         let held: Vec<_> = diagnosis.links.iter().map(|link| link.device.as_str()).collect();
         assert_eq!(held, ["C4:11:00:00:00:01"]);
         fill(&mut diagnosis, &objects, Some("hci0"));
-        assert_eq!(diagnosis.fault, Some(Error::AdapterOff { adapter: "hci0".to_owned() }));
+        assert_eq!(diagnosis.error, Some(Error::AdapterOff { adapter: "hci0".to_owned() }));
     }
 }

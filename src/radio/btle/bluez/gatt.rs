@@ -30,7 +30,7 @@ impl BusGatt {
 
     fn path(&self, id: CharacteristicId) -> Result<String, PlatformError> {
         let known = lock(&self.paths).get(&id).cloned();
-        known.ok_or_else(|| PlatformError::own(format!("characteristic {id} is not in the table")))
+        known.ok_or_else(|| PlatformError::unnamed(format!("characteristic {id} is not in the table")))
     }
 }
 

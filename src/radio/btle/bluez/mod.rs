@@ -57,10 +57,10 @@ struct Bluez {
 
 /// Opens the wanted adapter.
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
-    let fault = |fault: PlatformError| open_error(&fault);
+    let to_error = |error: PlatformError| open_error(&error);
     let signals = Arc::new(SignalReceiver::default());
-    let bus = Bus::open(signals.clone()).await.map_err(fault)?;
-    let objects = bus.subscribe().await.flatten().map_err(|error| fault(error.into()))?;
+    let bus = Bus::open(signals.clone()).await.map_err(to_error)?;
+    let objects = bus.subscribe().await.flatten().map_err(|error| to_error(error.into()))?;
     let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");

@@ -87,7 +87,7 @@ mod tests {
 
         let kept = store.join("C0:00:00:00:00:01").join("C4:11:00:00:00:01");
         std::fs::create_dir_all(&kept).unwrap();
-        let info = "[General]\nName=Lamp\nTimeout=7\n\n[ConnectionParameters]\nMinInterval=6\nMaxInterval=6\nLatency=4\n\
+        let info = "[General]\nName=Bulb\nTimeout=7\n\n[ConnectionParameters]\nMinInterval=6\nMaxInterval=6\nLatency=4\n\
                     Timeout=300\n\n[Attributes]\nLatency=9\n";
         std::fs::write(kept.join("info"), info).unwrap();
         let of_device = ConnectionParameters {

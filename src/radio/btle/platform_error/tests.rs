@@ -107,24 +107,27 @@ const THE_BUS_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[
 ];
 
 #[test]
-fn every_refusal_that_is_known_has_its_meaning() {
+fn known_errors_are_classified() {
     for (prefix, rows) in [(BLUEZ, BLUEZ_SAYS), (FREEDESKTOP, THE_BUS_SAYS)] {
         for (kind, message, operation, class) in rows {
-            let fault = PlatformError::new(format!("{prefix}{kind}"), *message);
-            assert_eq!(&fault.classify(operation), class, "{operation:?}: {kind} {message:?}");
+            let error = PlatformError::new(format!("{prefix}{kind}"), *message);
+            assert_eq!(&error.classify(operation), class, "{operation:?}: {kind} {message:?}");
         }
     }
 }
 
 #[test]
-fn what_the_client_library_says_has_its_meaning() {
-    assert_eq!(PlatformError::own("Service discovery timed out").classify(&Connect), ErrorClass::Unresolved);
+fn errors_of_the_client_library_are_classified() {
     assert_eq!(
-        PlatformError::own("No Bluetooth adapters found.").classify(&QueryService),
+        PlatformError::unnamed("Service discovery timed out").classify(&Connect),
+        ErrorClass::Unresolved
+    );
+    assert_eq!(
+        PlatformError::unnamed("No Bluetooth adapters found.").classify(&QueryService),
         ErrorClass::NoAdapter
     );
     assert_eq!(
-        PlatformError::own("Required property Address missing.").classify(&WRITE),
+        PlatformError::unnamed("Required property Address missing.").classify(&WRITE),
         ErrorClass::Unknown
     );
 }
@@ -132,7 +135,7 @@ fn what_the_client_library_says_has_its_meaning() {
 #[test]
 fn each_error_has_its_code() {
     let code = |name: &str, message: &str, operation: Operation| {
-        PlatformError::new(name, message).error(&operation, CONTEXT).code()
+        PlatformError::new(name, message).to_error(&operation, CONTEXT).code()
     };
     assert_eq!(code("org.bluez.Error.NotReady", "Resource Not Ready", StartScan), "adapter.off");
     assert_eq!(code("org.bluez.Error.Blocked", "Blocked through rfkill", StartScan), "adapter.blocked");
@@ -161,20 +164,20 @@ fn each_error_has_its_code() {
 }
 
 #[test]
-fn what_is_not_known_keeps_its_text() {
-    let fault = PlatformError::new("org.bluez.Error.SomethingNew", "of a later BlueZ");
+fn unknown_errors_keep_their_text() {
+    let error = PlatformError::new("org.bluez.Error.SomethingNew", "of a later BlueZ");
     for operation in [QueryService, StartScan, Connect, WRITE, SUBSCRIBE] {
-        let text = fault.error(&operation, CONTEXT).to_string();
+        let text = error.to_error(&operation, CONTEXT).to_string();
         assert!(text.contains("of a later BlueZ (org.bluez.Error.SomethingNew)"), "{text}");
     }
 }
 
 #[test]
 fn a_failed_connect_is_told_in_words_with_the_code() {
-    let fault = PlatformError::new("org.bluez.Error.Failed", "le-connection-abort-by-local");
-    let text = fault.error(&Connect, CONTEXT).to_string();
-    assert!(text.contains("lost before it was usable (le-connection-abort-by-local)"), "{text}");
-    assert_eq!(PlatformError::own(LOST_EARLY).reason(), LOST_EARLY);
+    let error = PlatformError::new("org.bluez.Error.Failed", "le-connection-abort-by-local");
+    let text = error.to_error(&Connect, CONTEXT).to_string();
+    assert!(text.contains("dropped before it was usable (le-connection-abort-by-local)"), "{text}");
+    assert_eq!(PlatformError::unnamed(LOST_EARLY).reason(), LOST_EARLY);
 }
 
 #[test]

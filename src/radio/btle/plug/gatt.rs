@@ -61,7 +61,7 @@ impl PlugGatt {
 
     fn characteristic(&self, id: CharacteristicId) -> Result<Characteristic, PlatformError> {
         let known = lock(&self.characteristics).get(&id).cloned();
-        known.ok_or_else(|| PlatformError::own(format!("characteristic {id} is not in the table")))
+        known.ok_or_else(|| PlatformError::unnamed(format!("characteristic {id} is not in the table")))
     }
 }
 
@@ -139,7 +139,7 @@ impl Gatt for PlugGatt {
         let operation = Operation::unsubscribe(characteristic);
         let characteristic = self.characteristic(characteristic)?;
         match self.peripheral.unsubscribe(&characteristic).await.map_err(PlatformError::from) {
-            Err(fault) if fault.classify(&operation) == ErrorClass::Done => Ok(()),
+            Err(error) if error.classify(&operation) == ErrorClass::Done => Ok(()),
             result => result,
         }
     }

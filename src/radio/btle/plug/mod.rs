@@ -95,7 +95,7 @@ pub(super) async fn manager() -> Result<Manager, PlatformError> {
     let runtime = tokio::runtime::Handle::current();
     match tokio::task::spawn_blocking(move || runtime.block_on(Manager::new())).await {
         Ok(manager) => Ok(manager?),
-        Err(error) => Err(PlatformError::own(error.to_string())),
+        Err(error) => Err(PlatformError::unnamed(error.to_string())),
     }
 }
 

@@ -27,8 +27,8 @@ struct PlugSystem {
 
 /// Opens the wanted adapter.
 pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
-    let fault = |fault: PlatformError| open_error(&fault);
-    let all = adapters(&manager().await.map_err(fault)?).await.map_err(fault)?;
+    let to_error = |error: PlatformError| open_error(&error);
+    let all = adapters(&manager().await.map_err(to_error)?).await.map_err(to_error)?;
     let mut candidates = Vec::new();
     for (name, adapter) in &all {
         candidates.push(candidate(name, adapter).await);
@@ -36,9 +36,9 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let chosen = choose(&mut candidates, wanted)?;
     let central = all.into_iter().find(|(name, _)| *name == chosen.info.name).map(|(_, adapter)| adapter);
     let Some(central) = central else { return Err(Error::AdapterNone) };
-    let state = central.adapter_state().await.map_err(|e| fault(e.into()))?;
+    let state = central.adapter_state().await.map_err(|error| to_error(error.into()))?;
     let shared = Arc::new(SharedState::new(adapter_state(&state)));
-    let events = UndroppedStream::new(central.events().await.map_err(|e| fault(e.into()))?);
+    let events = UndroppedStream::new(central.events().await.map_err(|error| to_error(error.into()))?);
     let feed = EventReader::new(central.clone(), shared.clone()).run(events);
     let system = PlugSystem {
         plug: Plug::new(central),
@@ -58,8 +58,8 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         }
         Ok::<_, PlatformError>(())
     };
-    if let Err(fault) = looked.await {
-        diagnosis.fault = Some(open_error(&fault));
+    if let Err(error) = looked.await {
+        diagnosis.error = Some(open_error(&error));
         return diagnosis;
     }
     let chosen = choose(&mut candidates, wanted);
@@ -72,8 +72,8 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         whole: true,
     });
     diagnosis.adapters = update.collect();
-    diagnosis.fault = match chosen {
-        Ok(chosen) => chosen.fault(),
+    diagnosis.error = match chosen {
+        Ok(chosen) => chosen.unusable(),
         Err(error) => Some(error),
     };
     diagnosis
@@ -103,8 +103,8 @@ impl System for PlugSystem {
         let result = gatt.peripheral.connect().await.map_err(PlatformError::from);
         let up = match &result {
             Ok(()) => true,
-            Err(fault) => {
-                fault.classify(&Operation::Connect) == super::super::platform_error::ErrorClass::Done
+            Err(error) => {
+                error.classify(&Operation::Connect) == super::super::platform_error::ErrorClass::Done
             }
         };
         if up {

@@ -1,4 +1,4 @@
-//! A system that does as it is told.
+//! A scripted system.
 
 use std::collections::VecDeque;
 use std::sync::Weak;
