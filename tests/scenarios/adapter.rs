@@ -2,7 +2,7 @@
 
 use crate::play::Play;
 use crate::stage::Breakage;
-use crate::watching::back;
+use crate::watching::expect_reconnect;
 use crate::{BOTH, REAL, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -36,7 +36,7 @@ fn off(play: &Play) {
 fn toggles(play: &Play) {
     let mut scan = play.start(&["scan", "--watch"]);
     scan.wait_for("the bulb", |line| line["type"] == "device");
-    play.go();
+    play.start_events();
     scan.wait_for("off", |line| line["type"] == "adapter" && line["state"] == "off");
     scan.wait_for("on", |line| line["type"] == "adapter" && line["state"] == "on");
     scan.signal("INT");
@@ -46,17 +46,17 @@ fn toggles(play: &Play) {
 fn off_in_scan(play: &Play) {
     let mut scan = play.start(&["scan", "--duration", "50s"]);
     scan.wait_for("the bulb", |line| line["type"] == "device");
-    play.go();
+    play.start_events();
     assert_eq!(scan.end().exit, 4);
 }
 
 fn off_in_watch(play: &Play) {
     let mut watch = play.start(&["watch", "Light-Blink"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
-    play.go();
+    play.start_events();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
-    back(&mut watch);
+    expect_reconnect(&mut watch);
     watch.signal("INT");
     watch.end().failed(130, "interrupted");
 }
@@ -66,7 +66,7 @@ fn unknown(play: &Play) {
 }
 
 fn no_service(play: &Play) {
-    play.breaks(Breakage::NoService);
+    play.break_system(Breakage::NoService);
     play.bulbctl(&["scan"]).failed(4, "service.down");
     play.bulbctl(&["on", "Light-Plain"]).failed(4, "service.down");
 }
@@ -74,16 +74,16 @@ fn no_service(play: &Play) {
 fn service_goes(play: &Play) {
     let mut watch = play.start(&["watch", "Light-Plain"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
-    play.breaks(Breakage::NoService);
+    play.break_system(Breakage::NoService);
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     play.bulbctl(&["status", "Light-Plain"]).failed(4, "service.down");
-    play.mends();
-    back(&mut watch);
+    play.repair_system();
+    expect_reconnect(&mut watch);
     watch.signal("INT");
     watch.end().failed(130, "interrupted");
 }
 
 fn no_bus(play: &Play) {
-    play.breaks(Breakage::NoBus);
+    play.break_system(Breakage::NoBus);
     play.bulbctl(&["scan"]).failed(4, "service.no_bus");
 }

@@ -1,4 +1,4 @@
-//! What who brings up a board asks of it, and of the machine.
+//! Verbs for hardware bring-up, and `doctor`.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn info(play: &Play) {
     assert!(info["advertisement"]["interval_ms"][1].as_u64().is_some_and(|ms| ms > 0), "{info}");
     assert_eq!(info["device"][0]["text"], "Bulb Works");
     assert_eq!(info["battery"], 61);
-    // The real one has services of its own before these.
+    // The real stack has its own services before these.
     let services = info["services"].as_array().unwrap();
     let of =
         |name: &str| services.iter().filter(|service| short(&service["uuid"]) == name).collect::<Vec<_>>();
@@ -56,14 +56,14 @@ fn gatt(play: &Play) {
     assert_eq!(done.one("value")["kind"], "request");
     play.bulbctl(&["gatt", "write", BOARD, "fff1", "011aff0000", "--op", "command"]).ok();
     let mut notify = play.start(&["gatt", "notify", BOARD, "fff2", "--count", "1"]);
-    play.sees_so(BOARD, "a subscription", |saw| saw.iter().any(|one| one == "subscribe fff2"));
+    play.expect_log_where(BOARD, "a subscription", |saw| saw.iter().any(|one| one == "subscribe fff2"));
     play.bulbctl(&["gatt", "write", BOARD, "fff1", "011bff0000"]).ok();
     let value = notify.wait_for("the notification", |line| line["type"] == "value");
     assert_eq!((&value["operation"], &value["hex"]), (&json!("notification"), &json!("011bff0000")));
     assert_eq!(notify.end().exit, 0);
     play.bulbctl(&["gatt", "write", BOARD, "fff1", "01"]).failed(8, "bulb.refused");
     play.bulbctl(&["gatt", "read", BOARD, "fff1"]).failed(7, "gatt.wrong_properties");
-    let saw = play.saw(BOARD);
+    let saw = play.log_of(BOARD);
     for want in ["write fff1 request 0119ff0000", "write fff1 command 011aff0000", "write fff1 request 01"] {
         assert!(saw.iter().any(|one| one == want), "{want}: {saw:#?}");
     }
@@ -86,7 +86,7 @@ fn script(play: &Play) {
         "read fff2",
         "disconnect central",
     ];
-    play.sees(BOARD, &saw);
+    play.expect_log(BOARD, &saw);
 }
 
 fn alike(play: &Play) {
@@ -101,8 +101,11 @@ fn alike(play: &Play) {
 
 fn bench(play: &Play) {
     let rounds = play.time("6", "4");
-    let done =
-        play.start(&["bench", "Light-Board", "--rounds", rounds, "--warm-up", "1"]).patient(4).end().ok();
+    let done = play
+        .start(&["bench", "Light-Board", "--rounds", rounds, "--warm-up", "1"])
+        .with_patience(4)
+        .end()
+        .ok();
     let bench = done.one("bench");
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema/output-1.json");
     let schema = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
@@ -114,7 +117,7 @@ fn bench(play: &Play) {
         let [min, p50, max] = ["min_ms", "p50_ms", "max_ms"].map(|key| bench[times][key].as_f64().unwrap());
         assert!(0.0 < min && min <= p50 && p50 <= max, "{times}: {bench}");
     }
-    // What Linux asks of all where nobody has changed it: 30 to 50 ms, and to lose a link after 420 ms.
+    // The defaults of Linux: 30 to 50 ms, with a supervision timeout of 420 ms.
     let of_all =
         r#"{"interval_ms":[30.0,50.0],"latency":0,"supervision_timeout_ms":420.0,"of_device":false}"#;
     let parameters: serde_json::Value = serde_json::from_str(play.time("null", of_all)).unwrap();
@@ -123,8 +126,8 @@ fn bench(play: &Play) {
     assert_eq!(kinds, ["request", "command"]);
     assert!(bench["rates"][0]["highest_per_s"].is_number(), "{bench}");
     assert_eq!((&bench["restored"], &bench["skipped"]), (&json!(true), &json!([])));
-    // As it was, by what the bulb itself has been told last.
-    let saw = play.saw(BOARD);
+    // The last write restores the state.
+    let saw = play.log_of(BOARD);
     let last = saw.iter().rfind(|one| one.starts_with("write fff1"));
     assert!(last.is_some_and(|last| last.ends_with("0032ffffff")), "{last:?}");
 }
@@ -141,7 +144,7 @@ fn doctor(play: &Play) {
 }
 
 fn no_service(play: &Play) {
-    play.breaks(Breakage::NoService);
+    play.break_system(Breakage::NoService);
     let done = play.bulbctl(&["doctor"]);
     assert_eq!(done.one("doctor")["usable"], false);
     done.failed(4, "service.down");

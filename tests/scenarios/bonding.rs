@@ -1,4 +1,4 @@
-//! Lamps that take nothing without a bond.
+//! Bulbs that accept nothing without a bond.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use crate::play::Play;
 use crate::{BOTH, REAL, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a lamp is paired once", rig: "bonding", on: BOTH, play: once },
-    Scenario { name: "a lamp that is not ready to be paired", rig: "bonding", on: BOTH, play: shut },
+    Scenario { name: "a bulb is paired once", rig: "bonding", on: BOTH, play: once },
+    Scenario { name: "a bulb that is not ready to be paired", rig: "bonding", on: BOTH, play: shut },
     Scenario { name: "a link bonds once", rig: "bonding", on: REAL, play: |play| at_the_port(play, bonds) },
 ];
 
@@ -28,20 +28,20 @@ const HUE_SHUT: &str = "C4:5C:00:00:0F:04";
 fn once(play: &Play) {
     play.bulbctl(&["on", "Hue-Ready"]).ok().state(&json!({"profile": "hue", "power": true}));
     play.bulbctl(&["off", "Hue-Ready"]).ok().state(&json!({"power": false}));
-    play.sees(HUE, &["connect", "pair", "disconnect central", "connect", "disconnect central"]);
+    play.expect_log(HUE, &["connect", "pair", "disconnect central", "connect", "disconnect central"]);
 }
 
 fn shut(play: &Play) {
     let error = play.bulbctl(&["on", "Hue-Shut"]).failed(8, "bulb.needs_pairing");
     assert!(error["hint"].as_str().unwrap().contains("Hue app"), "{error}");
-    play.sees(HUE_SHUT, &["connect", "disconnect central"]);
+    play.expect_log(HUE_SHUT, &["connect", "disconnect central"]);
 }
 
 fn soon() -> Deadline {
     Deadline::after(Duration::from_secs(40))
 }
 
-/// Does something with the radio itself, without the program.
+/// Uses the radio directly, without the program.
 fn at_the_port(play: &Play, work: impl AsyncFnOnce(&dyn Radio)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -57,7 +57,7 @@ fn at_the_port(play: &Play, work: impl AsyncFnOnce(&dyn Radio)) {
         work(radio.as_ref()).await;
         radio.close().await;
     });
-    let saw = play.saw(READY);
+    let saw = play.log_of(READY);
     assert_eq!(saw.iter().filter(|event| *event == "pair").count(), 1, "{saw:?}");
 }
 

@@ -1,5 +1,5 @@
-//! Boards with a defect, held against their family, on both radios. What takes long on the emulated processor is left out:
-//! tests/check.rs runs everything on every board, and holds the list below against the rigs.
+//! `bulbctl check` on boards with a defect, on both radios, without the checks that take long on the emulated processor.
+//! tests/check.rs runs all checks on every board, and compares the list below with the rigs.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn interrupted(play: &Play) {
     check.wait_for("a check in the middle", |line| line["check"] == "color-red");
     check.signal("INT");
     assert_eq!(check.end().exit, 130);
-    // As it was found, all the same.
+    // The state is restored all the same.
     play.bulbctl(&["status", "Light-Board"])
         .ok()
         .state(&json!({"power": false, "brightness": 40, "color": "#20c040"}));
@@ -81,12 +81,12 @@ struct Expect {
     fails: BTreeSet<String>,
     #[serde(default)]
     blocked: BTreeSet<String>,
-    /// Which checks are run here.
+    /// The checks that run here.
     real_stack: String,
     restored: Option<bool>,
 }
 
-/// Runs the checks that the rig names, of which those fail that it says, and leaves the bulb as it was where its defect allows that.
+/// Runs the checks that the rig names, and compares the failures with its `[expect]`.
 fn holds(play: &Play) {
     let Rig { expect, bulb: [Bulb { address }] } =
         toml::from_str(&std::fs::read_to_string(play.rig()).unwrap()).unwrap();
@@ -103,10 +103,7 @@ fn holds(play: &Play) {
         checks.map(|check| check["check"].as_str().unwrap().to_owned()).collect()
     };
     let of = |names: &BTreeSet<String>| -> BTreeSet<String> { names.intersection(&run).cloned().collect() };
-    assert!(
-        expect.fails.is_empty() || !expect.fails.is_disjoint(&run),
-        "what the board is wrong in is not looked at"
-    );
+    assert!(expect.fails.is_empty() || !expect.fails.is_disjoint(&run), "no check looks at the defect");
     assert_eq!((ended("failed"), ended("blocked")), (of(&expect.fails), of(&expect.blocked)), "{done:#?}");
     let summary = done.one("check_summary");
     assert_eq!(summary["restored"] != false, expect.restored.unwrap_or(true), "{summary}");

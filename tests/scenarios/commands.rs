@@ -1,4 +1,4 @@
-//! Each verb's effect, as the bulb sees it.
+//! The frames that each verb sends to the bulb.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ const BURNING: &str = "C4:5C:00:00:03:02";
 const QUICK: &str = "C4:5C:00:00:03:03";
 const CAREFUL: &str = "C4:5C:00:00:03:04";
 
-/// Runs a command that needs the present state first, and looks at what the bulb saw.
+/// Runs a command that reads the present state first, and checks the events at the bulb.
 fn changes(play: &Play, arguments: &[&str], address: &str, frame: &str) {
     let done = play.bulbctl(arguments).ok();
     done.state(
@@ -34,7 +34,10 @@ fn changes(play: &Play, arguments: &[&str], address: &str, frame: &str) {
     );
     let write = format!("write fff1 request {frame}");
     let notify = format!("notify fff2 {frame}");
-    play.sees(address, &["connect", "subscribe fff2", "read fff2", &write, &notify, "disconnect central"]);
+    play.expect_log(
+        address,
+        &["connect", "subscribe fff2", "read fff2", &write, &notify, "disconnect central"],
+    );
 }
 
 fn on(play: &Play) {
@@ -48,7 +51,7 @@ fn off(play: &Play) {
 fn toggle(play: &Play) {
     play.bulbctl(&["toggle", "Light-Burning"]).ok().state(&json!({"power": false, "brightness": 80}));
     play.bulbctl(&["toggle", "Light-Burning"]).ok().state(&json!({"power": true, "brightness": 80}));
-    play.sees_so(BURNING, "0050ff8800, then 0150ff8800", |saw| {
+    play.expect_log_where(BURNING, "0050ff8800, then 0150ff8800", |saw| {
         let writes: Vec<_> = saw.iter().filter(|entry| entry.starts_with("write")).collect();
         writes == ["write fff1 request 0050ff8800", "write fff1 request 0150ff8800"]
     });
@@ -67,7 +70,7 @@ fn everything(play: &Play) {
     play.bulbctl(&arguments).ok().state(
         &json!({"power": true, "brightness": 100, "color": "#ff0001", "provenance": "reported", "confirmed": true}),
     );
-    play.sees(
+    play.expect_log(
         WORK,
         &[
             "connect",
@@ -84,12 +87,12 @@ fn status(play: &Play) {
         "address": WORK, "name": "Light-Work", "provenance": "reported", "power": false, "brightness": 35,
         "color": "#3060ff", "confirmed": null,
     }));
-    play.sees(WORK, &["connect", "read fff2", "disconnect central"]);
+    play.expect_log(WORK, &["connect", "read fff2", "disconnect central"]);
 }
 
 fn without_answer(play: &Play) {
     play.bulbctl(&["on", "Light-Quick"]).ok().state(&json!({"power": true, "confirmed": true}));
-    play.sees(
+    play.expect_log(
         QUICK,
         &[
             "connect",
@@ -117,7 +120,7 @@ fn no_battery(play: &Play) {
     play.bulbctl(&["battery", "Light-Burning"]).failed(8, "bulb.no_battery");
 }
 
-/// bluetoothd closes a link two seconds after it was asked to: the next command meets it half closed.
+/// bluetoothd ends a link two seconds after the request, so the next command finds it about to end.
 fn in_a_row(play: &Play) {
     play.bulbctl(&["on", "Light-Work"]).ok().state(&json!({"power": true, "confirmed": true}));
     play.bulbctl(&["set", "Light-Work", "--brightness", "1"])
@@ -127,7 +130,7 @@ fn in_a_row(play: &Play) {
     play.bulbctl(&["status", "Light-Work"])
         .ok()
         .state(&json!({"power": false, "brightness": 1, "color": "#3060ff"}));
-    play.sees_so(WORK, "three commands and a closed link", |saw| {
+    play.expect_log_where(WORK, "three commands and a closed link", |saw| {
         let writes: Vec<_> = saw.iter().filter(|entry| entry.starts_with("write")).collect();
         writes
             == [

@@ -17,7 +17,7 @@ const LEAPING: &str = "C4:5C:00:00:0E:02";
 /// In the rig of families.
 const ELK: &str = "C4:5C:00:00:10:01";
 
-/// Between two keys the screen settles: so no change is merged with the next, and the bulb sees each one.
+/// Waits for the screen after each key, so that changes are not merged and the bulb receives each one.
 fn session(play: &Play) {
     let desk = play.tui((100, 30));
     desk.until_shown(&["Light-Near", "Light-Leaping", "scanning"]);
@@ -37,10 +37,10 @@ fn session(play: &Play) {
     desk.click(column, row);
     desk.until_shown(&["on  100 %", "reported"]);
 
-    // The bulb goes as this comes.
+    // The bulb drops the link at this command.
     color(&desk, "rebeccapurple");
     desk.until_shown(&["link.lost", "state unknown"]);
-    // What it swallowed is not repeated: minutes may have passed.
+    // The lost command is not repeated: minutes may have passed.
     desk.until_shown(&["● connected", "on  100 %", "#3060ff", "reported", "lost 1×"]);
     color(&desk, "tomato");
     desk.until_shown(&["on  100 %", "#ff6347", "reported"]);
@@ -49,7 +49,7 @@ fn session(play: &Play) {
     desk.until_shown(&["by signal", "on  100 %", "q quit"]);
     desk.keys("q");
     assert_eq!(desk.end(), (Some(0), String::new()));
-    play.sees(
+    play.expect_log(
         LEAPING,
         &[
             "connect",
@@ -71,10 +71,10 @@ fn session(play: &Play) {
             "disconnect central",
         ],
     );
-    play.sees(NEAR, &[]);
+    play.expect_log(NEAR, &[]);
 }
 
-/// One that never tells its state, and one that is asked for it: what each is offered, what it sees, and how its state is known.
+/// A bulb that never reports its state, and one that is queried: their controls, their frames, and the shown provenance.
 fn families(play: &Play) {
     let desk = play.tui((100, 30));
     desk.until_shown(&["ELK-BLEDOM", "Triones", "scanning"]);
@@ -101,7 +101,7 @@ fn families(play: &Play) {
     desk.until_shown(&["✓", "fade-red", "reported"]);
     desk.keys("q");
     assert_eq!(desk.end(), (Some(0), String::new()));
-    // These and nothing else: it cannot be asked, and nothing was sent twice.
+    // Only these: it cannot be queried, and nothing was sent twice.
     let saw: Vec<String> = play.writes(ELK).iter().filter_map(|entry| entry.hex.clone()).collect();
     assert_eq!(saw, ["7e0605026400ff10ef", "7e05038803ffff00ef"]);
 }
@@ -123,10 +123,10 @@ fn terminated(play: &Play) {
     desk.until_shown(&["● connected", "reported"]);
     desk.signal(Signal::TERM);
     assert_eq!(desk.end(), (Some(130), String::new()));
-    play.sees(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
+    play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
 }
 
-/// Types a colour in place of the present one.
+/// Replaces the colour in the field.
 fn color(desk: &Terminal, color: &str) {
     desk.keys("c");
     desk.until("the cursor in the field", |screen| !screen.hide_cursor());

@@ -1,5 +1,5 @@
-//! A lamp of each family: what it sees of a command is, byte for byte, what its profile and the vectors in fixtures/frames
-//! say, and what it reports is the command.
+//! A bulb of each family: it receives exactly the bytes of its profile and of the vectors in fixtures/frames, and reports
+//! the commanded state.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::play::Play;
 use crate::{BOTH, Scenario};
 
-/// A scenario that commands one lamp of the rig.
+/// A scenario that commands a bulb of the rig.
 macro_rules! family {
     ($name:literal, $profile:literal, $address:literal, [$($arguments:literal),* $(,)?]) => {
         Scenario {
@@ -115,7 +115,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
 ];
 
-/// What each lamp of the rig plays, and the state that it starts with, by its address.
+/// The address, profile and initial state of each bulb of the rig.
 fn rig() -> Vec<(String, Profile, Light)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios/families.toml");
     let rig: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
@@ -130,7 +130,7 @@ fn rig() -> Vec<(String, Profile, Light)> {
         .collect()
 }
 
-/// Names, services and manufacturer data are the example's, with the state in them.
+/// Names, services and manufacturer data are those of the profile's example, with the state in them.
 fn seen(play: &Play) {
     let done = play.bulbctl(&["scan", "--any", "--duration", play.time("2s", "10s")]).ok();
     for (address, profile, light) in rig() {
@@ -160,8 +160,8 @@ fn seen(play: &Play) {
 
 /// Runs `set` with one list of arguments after the other, then `status`.
 fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
-    // What the lamp is, by what it has seen.
-    let (_, profile, mut lamp) = rig().into_iter().find(|(own, ..)| own == address).unwrap();
+    // The bulb's state by the frames that it has received.
+    let (_, profile, mut bulb) = rig().into_iter().find(|(own, ..)| own == address).unwrap();
     assert_eq!(profile.full_name(), name);
     let readback = profile.readback();
     let tells = readback.read || readback.query || readback.command || readback.change;
@@ -169,7 +169,7 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
     let mut vectors = 0;
     for arguments in all {
         let change = light_of(arguments);
-        let known = if tells { told(&profile, &lamp) } else { Light::default() };
+        let known = if tells { told(&profile, &bulb) } else { Light::default() };
         let sent = profile.encode(&change, &known, 0).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         let line = ["set", address].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>();
         let done = play.bulbctl(&line).ok();
@@ -189,18 +189,18 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         let saw: Vec<String> = commanded(&profile, play, address);
         let mut new = saw.get(seen..).unwrap().to_vec();
         if new.len() > wanted.len() {
-            // A lamp that has not told in time, on a busy machine, is told the same once more.
+            // If a bulb reports too late on a busy machine, it gets the command again.
             new.dedup();
         }
         assert_eq!(new, wanted, "{name} {arguments}");
-        // A vector is of a lamp of which nothing is known.
+        // Vectors are for bulbs with an unknown state.
         if profile.encode(&change, &Light::default(), 0).is_ok_and(|alone| alone.writes == sent.writes) {
             vectors += against_vectors(&profile, &change, &new);
         }
         seen = saw.len();
         for write in &sent.writes {
             if let Ok(DecodedCommand::Change(heard)) = profile.decode_command(&write.role, &write.bytes) {
-                lamp.merge(&heard);
+                bulb.merge(&heard);
             }
         }
     }
@@ -210,28 +210,28 @@ fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
         let state = done.one("state");
         assert_eq!(state["provenance"], "reported", "{state}");
         let shown = light_in(state);
-        let differ = profile.mismatches(told(&profile, &lamp).features(), &lamp, &shown);
+        let differ = profile.mismatches(told(&profile, &bulb).features(), &bulb, &shown);
         assert!(differ.is_empty(), "{name}: {differ} of {state}");
         assert_eq!(commanded(&profile, play, address).len(), seen, "{name}: status commands nothing");
     }
 }
 
-/// Whether the lamp tells this whatever it shines with.
+/// Whether the bulb always reports this.
 fn is_told(profile: &Profile, item: Feature) -> bool {
     item == Feature::Power && profile.reported().contains(item)
 }
 
-/// All that a lamp in this state says when it is asked and read.
-fn told(profile: &Profile, lamp: &Light) -> Light {
+/// The state that a bulb reports when it is queried and read.
+fn told(profile: &Profile, bulb: &Light) -> Light {
     let questions = (0..profile.queries(0).len()).map(Trigger::Query);
     let reads = profile.roles.iter().map(|role| Trigger::Read(&role.name));
-    let answers = questions.chain(reads).flat_map(|occasion| profile.status_frames(occasion, lamp, 0));
+    let answers = questions.chain(reads).flat_map(|occasion| profile.status_frames(occasion, bulb, 0));
     answers.fold(Light::default(), |all, answer| {
         all.merged(&profile.decode(&answer.role, &answer.bytes).unwrap())
     })
 }
 
-/// How a write appears among what a lamp sees.
+/// A write in the form of the air log.
 fn wanted(profile: &Profile, write: &bulb_protocol::profile::Write) -> String {
     let role = profile.role(&write.role).unwrap();
     let at = role.at.iter().find(|at| at.service.is_some()).unwrap();
@@ -260,7 +260,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// The writes that a lamp has seen which command something, in short: not questions, greetings and what keeps a link alive.
+/// The writes with commands that a bulb has received, without queries, first writes and keep-alives.
 fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
     let mut all = Vec::new();
     for entry in play.writes(address) {
@@ -278,7 +278,7 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
     all
 }
 
-/// What was sent is what was captured or published, where a vector is of just this command. Gives how many are.
+/// Compares the writes with the vectors for exactly this command. Returns the number of those vectors.
 fn against_vectors(profile: &Profile, change: &Light, saw: &[String]) -> usize {
     let file = format!("fixtures/frames/{}.toml", profile.name);
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
@@ -304,7 +304,7 @@ fn json_of(value: &toml::Value) -> Value {
     serde_json::to_value(value).unwrap()
 }
 
-/// A state as records and vectors have it.
+/// Parses a state as in records and vectors.
 fn light_in(state: &Value) -> Light {
     let number = |key: &str| state[key].as_u64();
     let percent = |key: &str| number(key).map(|value| Percent::new(u8::try_from(value).unwrap()).unwrap());
@@ -324,7 +324,7 @@ fn light_in(state: &Value) -> Light {
     }
 }
 
-/// What the arguments of `set` ask for.
+/// The change that the arguments of `set` ask for.
 fn light_of(arguments: &str) -> Light {
     let mut state = serde_json::Map::new();
     let mut words = arguments.split(' ');

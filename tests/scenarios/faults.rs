@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::watching::back;
+use crate::watching::expect_reconnect;
 use crate::{BOTH, REAL, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -41,21 +41,21 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "never answers a write", rig: "faults", on: BOTH, play: numb },
 ];
 
-/// The address of a bulb of the rig.
+/// The address of a bulb in the rig.
 fn address(number: u8) -> String {
     format!("C4:5C:00:00:09:{number:02X}")
 }
 
 fn shy(play: &Play) {
     play.bulbctl(&["on", "Light-Shy", "--timeout", play.time("2s", "20s")]).failed(6, "connect.failed");
-    play.sees_so(&address(1), "links that the bulb ended", |saw| {
+    play.expect_log_where(&address(1), "links that the bulb ended", |saw| {
         saw.chunks(2).all(|pair| pair == ["connect", "disconnect bulb"]) && !saw.is_empty()
     });
 }
 
 fn hesitant(play: &Play) {
     play.bulbctl(&["on", "Light-Hesitant"]).ok().state(&json!({"power": true, "confirmed": true}));
-    play.sees_so(&address(2), "a second link", |saw| {
+    play.expect_log_where(&address(2), "a second link", |saw| {
         saw.starts_with(&["connect".into(), "disconnect bulb".into(), "connect".into()])
     });
 }
@@ -63,10 +63,10 @@ fn hesitant(play: &Play) {
 fn hidden(play: &Play) {
     let done = play.bulbctl(&["on", "Light-Hidden", "--timeout", play.time("1s", "12s")]);
     assert_eq!(done.exit, 6, "{done:#?}");
-    // BlueZ may forget a device that it could not connect to before our time is over: `connect.failed`.
+    // BlueZ may remove a device that it could not connect to before our timeout: `connect.failed`.
     let code = done.one("error")["code"].as_str().unwrap_or_default();
     assert!(code.starts_with(play.time("connect.timeout", "connect.")), "{done:#?}");
-    play.sees(&address(3), &[]);
+    play.expect_log(&address(3), &[]);
 }
 
 fn secretive(play: &Play) {
@@ -75,7 +75,7 @@ fn secretive(play: &Play) {
 
 fn dumb(play: &Play) {
     play.bulbctl(&["on", "Light-Dumb", "--timeout", play.time("1s", "15s")]).failed(6, "discover.timeout");
-    play.sees(&address(5), &["connect", "disconnect central"]);
+    play.expect_log(&address(5), &["connect", "disconnect central"]);
 }
 
 fn slow(play: &Play) {
@@ -84,7 +84,7 @@ fn slow(play: &Play) {
 
 fn cut(play: &Play) {
     play.bulbctl(&["on", "Light-Cut"]).failed(11, "link.lost");
-    play.sees(
+    play.expect_log(
         &address(7),
         &["connect", "subscribe fff2", "read fff2", "write fff1 request 0132ffffff", "disconnect bulb"],
     );
@@ -92,12 +92,12 @@ fn cut(play: &Play) {
 
 fn unread(play: &Play) {
     play.bulbctl(&["status", "Light-Unread"]).failed(11, "link.lost");
-    play.sees(&address(8), &["connect", "read fff2", "disconnect bulb"]);
+    play.expect_log(&address(8), &["connect", "read fff2", "disconnect bulb"]);
 }
 
 fn unsigned(play: &Play) {
     play.bulbctl(&["on", "Light-Unsigned"]).failed(11, "link.lost");
-    play.sees_so(&address(18), "no write", |saw| {
+    play.expect_log_where(&address(18), "no write", |saw| {
         !saw.iter().any(|entry| entry.starts_with("write"))
             && saw.last().is_some_and(|last| last == "disconnect bulb")
     });
@@ -105,17 +105,17 @@ fn unsigned(play: &Play) {
 
 fn untold(play: &Play) {
     play.bulbctl(&["on", "Light-Untold"]).failed(11, "link.lost");
-    play.sees_so(&address(19), "one write", |saw| {
+    play.expect_log_where(&address(19), "one write", |saw| {
         saw.ends_with(&["write fff1 request 0132ffffff".to_owned(), "disconnect bulb".to_owned()])
     });
 }
 
-/// Whatever the kernel is told. That the other end has ended it, 0x13, is what all other scenarios have.
+/// All HCI reasons but 0x13, which the other scenarios have.
 fn reasons(play: &Play) {
     let timeout = "20s";
-    // Supervision time-out, low resources, power off, a wrong check of an encrypted packet, never established.
+    // Supervision timeout, low resources, power off, MIC failure, failed to be established.
     for reason in [0x08, 0x14, 0x15, 0x3D, 0x3E] {
-        play.reason(reason);
+        play.set_disconnect_reason(reason);
         for (verb, bulb, exit, code) in [
             ("on", "Light-Shy", 6, "connect.failed"),
             ("on", "Light-Secretive", 6, "connect.failed"),
@@ -128,7 +128,7 @@ fn reasons(play: &Play) {
             let found = done.one("error")["code"].clone();
             assert_eq!((done.exit, found.as_str()), (exit, Some(code)), "{bulb}, {reason:#04x}: {done:#?}");
         }
-        // A second link is tried, and another command finds a bulb in order.
+        // Afterwards, a working bulb still works.
         play.bulbctl(&["on", "Light-Slow"]).ok().state(&json!({"power": true, "confirmed": true}));
     }
 }
@@ -136,24 +136,26 @@ fn reasons(play: &Play) {
 fn far(play: &Play) {
     let mut watch = play.start(&["watch", "Light-Range"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
-    play.go();
+    play.start_events();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
-    back(&mut watch);
+    expect_reconnect(&mut watch);
     watch.signal("INT");
     watch.end().failed(130, "interrupted");
 }
 
 fn further(play: &Play) {
     let writing = play.start(&["on", "Light-Far", "--timeout", play.time("5s", "60s")]);
-    play.sees_so("C4:5C:00:00:14:02", "a write", |saw| saw.iter().any(|entry| entry.starts_with("write")));
-    play.go();
+    play.expect_log_where("C4:5C:00:00:14:02", "a write", |saw| {
+        saw.iter().any(|entry| entry.starts_with("write"))
+    });
+    play.start_events();
     writing.end().failed(11, "link.lost");
 }
 
 fn stubborn(play: &Play) {
     let error = play.bulbctl(&["on", "Light-Stubborn"]).failed(8, "bulb.refused");
     assert!(error["message"].as_str().unwrap().contains("0x0e"), "{error}");
-    play.sees(
+    play.expect_log(
         &address(9),
         &["connect", "subscribe fff2", "read fff2", "write fff1 request 0132ffffff", "disconnect central"],
     );
@@ -176,7 +178,7 @@ fn odd(play: &Play) {
 
 fn broken(play: &Play) {
     play.bulbctl(&["on", "Light-Broken"]).ok().state(&json!({"power": false, "confirmed": false}));
-    play.sees(
+    play.expect_log(
         &address(13),
         &[
             "connect",
@@ -204,7 +206,7 @@ fn quiet(play: &Play) {
 
 fn deaf(play: &Play) {
     play.bulbctl(&["status", "Light-Deaf", "--timeout", play.time("1s", "15s")]).failed(8, "bulb.timeout");
-    play.sees(&address(16), &["connect", "read fff2", "disconnect central"]);
+    play.expect_log(&address(16), &["connect", "read fff2", "disconnect central"]);
 }
 
 fn numb(play: &Play) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::play::Play;
-use crate::run::Done;
+use crate::run::Finished;
 use crate::{BOTH, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -20,14 +20,14 @@ const CEILING: &str = "C4:5C:00:00:01:01";
 const LATE: &str = "C4:5C:00:00:01:02";
 const NAMELESS: &str = "C4:5C:00:00:01:03";
 
-fn addresses(done: &Done) -> Vec<&str> {
+fn addresses(done: &Finished) -> Vec<&str> {
     let mut all: Vec<_> =
         done.all("device").into_iter().map(|device| device["address"].as_str().unwrap()).collect();
     all.sort_unstable();
     all
 }
 
-fn device<'a>(done: &'a Done, address: &str) -> &'a Value {
+fn device<'a>(done: &'a Finished, address: &str) -> &'a Value {
     done.all("device").into_iter().find(|device| device["address"] == address).unwrap()
 }
 
@@ -84,6 +84,6 @@ fn twins(play: &Play) {
     let error = done.failed(3, "target.ambiguous");
     for address in ["C4:5C:00:00:02:01", "C4:5C:00:00:02:02"] {
         assert!(error["message"].as_str().unwrap().contains(address), "{error}");
-        play.sees(address, &[]);
+        play.expect_log(address, &[]);
     }
 }

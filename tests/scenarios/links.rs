@@ -1,4 +1,4 @@
-//! A link that is kept between commands.
+//! Links that stay up between commands.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const HELD: &str = "C4:5C:00:00:07:01";
 fn kept(play: &Play) {
     let done = play.bulbctl(&["connect", "Light-Held"]).ok();
     assert_eq!(done.one("link")["state"], "connected");
-    play.sees(HELD, &["connect"]);
+    play.expect_log(HELD, &["connect"]);
     play.bulbctl(&["on", "Light-Held"]).ok().state(&json!({"power": true, "confirmed": true}));
     play.bulbctl(&["status", "Light-Held"]).ok().state(&json!({"power": true, "brightness": 35}));
     let on = [
@@ -26,12 +26,12 @@ fn kept(play: &Play) {
         "notify fff2 01233060ff",
         "read fff2",
     ];
-    play.sees(HELD, &on);
+    play.expect_log(HELD, &on);
     let done = play.bulbctl(&["disconnect", "Light-Held"]).ok();
     assert_eq!(done.one("link")["state"], "disconnected");
     let mut all = on.to_vec();
     all.push("disconnect central");
-    play.sees(HELD, &all);
+    play.expect_log(HELD, &all);
 }
 
 fn nothing_to_drop(play: &Play) {

@@ -1,6 +1,6 @@
-//! Whole commands against virtual bulbs, on two radios: the sim radio that is built in, and a real Bluetooth stack in a
-//! virtual machine (`cargo xtask realstack`). A scenario says what is run, what is to come out, and what the bulbs are to
-//! see, once for both; where they cannot be the same, [`stage`] says why.
+//! Runs whole commands against virtual bulbs on two radios: the built-in sim radio, and a real Bluetooth stack in a virtual
+//! machine (`cargo xtask realstack`). A scenario has the commands, the expected output, and the expected events at the
+//! bulbs, once for both radios. [`stage`] lists the differences between the radios.
 
 // Helpers of tests fail as tests do.
 #![allow(
@@ -48,22 +48,16 @@ use stage::{Kind, Stage};
 /// One scenario.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// What it shows.
     pub name: &'static str,
-    /// Its rig, in fixtures/rigs/scenarios. Addresses are used by one rig only: BlueZ remembers the GATT tables of
-    /// addresses.
+    /// Its rig in fixtures/rigs/scenarios. No two rigs share an address, because BlueZ caches GATT tables by address.
     pub rig: &'static str,
-    /// The radios that can play it.
+    /// The radios on which it runs.
     pub on: &'static [Kind],
-    /// What happens in it.
     pub play: fn(&Play),
 }
 
-/// Both radios.
 pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
-/// Only the sim radio.
 pub const SIM: &[Kind] = &[Kind::Sim];
-/// Only the real one.
 pub const REAL: &[Kind] = &[Kind::Real];
 
 fn main() -> ExitCode {
@@ -101,15 +95,15 @@ fn main() -> ExitCode {
                 perform(stage.as_ref().as_ref(), scenario);
                 Ok(())
             })
-            // What soaks takes minutes.
+            // The soak test takes minutes.
             .with_ignored_flag(!scenario.on.contains(&kind) || topic == "soak")
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// Plays a scenario; again, if it failed because the Bluetooth stack itself died of it, which is not ours to mend: the
-/// kernel's L2CAP has been seen to free a channel twice when a link went down in the wrong moment.
+/// Runs a scenario. If bluetoothd died, runs it again, because that is not our bug: kernel 6.1 sometimes frees an L2CAP
+/// channel twice when a link drops.
 fn perform(stage: &dyn Stage, scenario: &Scenario) {
     let once = || {
         let play = Play::begin(stage, scenario.rig);

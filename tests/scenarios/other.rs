@@ -1,4 +1,4 @@
-//! Another program that uses the same Bluetooth, on the real stack.
+//! Another program that uses Bluetooth at the same time, on the real stack.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use crate::stage::objects;
 
 const TIME: Duration = Duration::from_secs(60);
 
-/// One that talks to BlueZ as we do.
+/// A program that talks to BlueZ as bulbctl does.
 pub struct Other {
     bus: Connection,
 }
@@ -28,7 +28,7 @@ impl Other {
         let _: () = device.method_call("org.bluez.Device1", "Connect", ()).unwrap();
     }
 
-    /// Takes a characteristic's notifications for itself, for as long as what is given is kept.
+    /// Acquires the notifications of a characteristic exclusively, until the result is dropped.
     pub fn acquires(&self, address: &str, uuid: &str) -> OwnedFd {
         let device = device(address);
         let path = objects().into_iter().find_map(|(path, interfaces)| {
@@ -48,7 +48,7 @@ fn device(address: &str) -> String {
     format!("/org/bluez/hci0/dev_{}", address.replace(':', "_"))
 }
 
-/// Waits until somebody scans: while one of all connects, BlueZ has the scan rest.
+/// Waits until BlueZ scans. It pauses the scan while a program connects.
 pub fn until_discovering(who: &str) {
     let end = Instant::now() + TIME / 2;
     while !is_discovering() {
@@ -87,7 +87,7 @@ impl Scanner {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // It passes over what comes before it has found the adapter.
+        // It ignores commands until it has found the adapter.
         let end = Instant::now() + TIME;
         while !is_discovering() {
             assert!(Instant::now() < end, "bluetoothctl does not scan");
@@ -105,14 +105,14 @@ impl Drop for Scanner {
     }
 }
 
-/// How many match rules the bus has of a process.
+/// The number of a process's match rules on the bus.
 pub fn match_rules(pid: u32) -> u32 {
     let bus = Connection::new_system().unwrap();
     let daemon = bus.with_proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", TIME);
     let (names,): (Vec<String>,) = daemon.method_call("org.freedesktop.DBus", "ListNames", ()).unwrap();
     let own = names.into_iter().filter(|name| name.starts_with(':')).filter(|name| {
         let asked = daemon.method_call("org.freedesktop.DBus", "GetConnectionUnixProcessID", (name,));
-        // One that has gone meanwhile is not ours.
+        // Fails for a connection that has gone in the meantime, which is not ours.
         asked.is_ok_and(|(of,): (u32,)| of == pid)
     });
     let rules = own.map(|name| {

@@ -1,4 +1,4 @@
-//! What a scenario does: runs commands, and looks at what the bulbs saw.
+//! Runs the commands of a scenario, and checks the events at the bulbs.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::pty::Terminal;
-use crate::run::{Done, Running};
+use crate::run::{Finished, Running};
 use crate::stage::{Breakage, Kind, Stage};
 
 /// A line of the air log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct LogEntry {
     #[allow(dead_code, reason = "says that it has to be there")]
     pub ms: u64,
     pub bulb: String,
@@ -27,22 +27,22 @@ pub struct Entry {
     pub by: Option<String>,
 }
 
-impl Entry {
-    /// The lines of a log.
+impl LogEntry {
+    /// Parses the lines of a log.
     pub fn parse(log: &str) -> Vec<Self> {
         log.lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
             .collect()
     }
 
-    /// As scenarios write it: `write fff1 request 0164ff0000`, `disconnect central`.
+    /// The short form in scenarios: `write fff1 request 0164ff0000`, `disconnect central`.
     fn short(&self) -> String {
         let more = [&self.characteristic, &self.kind, &self.hex, &self.by];
         let words = more.into_iter().flatten().map(String::as_str);
         std::iter::once(self.event.as_str()).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether it can be compared between the radios.
+    /// Whether it is the same on both radios.
     fn counts(&self) -> bool {
         let lights = matches!(self.characteristic.as_deref(), None | Some("fff1" | "fff2"));
         lights && self.event != "unsubscribe"
@@ -53,7 +53,7 @@ fn file_of(rig: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios").join(format!("{rig}.toml"))
 }
 
-/// One scenario being played.
+/// A running scenario.
 pub struct Play<'a> {
     stage: &'a dyn Stage,
     rig: RefCell<PathBuf>,
@@ -75,47 +75,47 @@ impl<'a> Play<'a> {
         self.rig.borrow().clone()
     }
 
-    /// The boards are flashed with what another rig says. What the system remembers of them is as it was.
-    pub fn flashes(&self, rig: &str) {
+    /// Flashes the boards as another rig says. The system keeps what it knows about them.
+    pub fn flash_boards(&self, rig: &str) {
         let rig = file_of(rig);
         self.stage.reload(&rig);
         *self.rig.borrow_mut() = rig;
     }
 
-    /// A folder for this scenario alone, which is gone after it.
+    /// A temporary folder for this scenario.
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Keeps something beside the logs of the run on the real stack.
+    /// Saves a file beside the logs of the real-stack run.
     pub fn keep(&self, bytes: &[u8], name: &str) {
         self.stage.keep(bytes, name);
     }
 
-    /// Asserts that nothing is left behind.
+    /// Ends the scenario, and asserts that no link, scan or connect is left.
     pub fn end(self) {
         if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {
             panic!("{left}\nair log:\n{}", self.stage.log(self.dir.path()));
         }
     }
 
-    /// Links to these bulbs are up at the end, as they are to be.
-    pub fn keeps(&self, address: &str) {
+    /// Expects the link to this bulb to be up at the end.
+    pub fn expect_kept_link(&self, address: &str) {
         self.kept.borrow_mut().push(address.to_owned());
     }
 
-    pub fn breaks(&self, breakage: Breakage) {
+    pub fn break_system(&self, breakage: Breakage) {
         self.broken.set(Some(breakage));
         self.stage.break_it(breakage);
     }
 
-    /// What was broken works again.
-    pub fn mends(&self) {
+    /// Repairs what was broken.
+    pub fn repair_system(&self) {
         self.stage.mend();
         self.broken.set(None);
     }
 
-    /// One duration for the sim radio, another for the real stack on its emulated processor.
+    /// Chooses a value by radio. The real stack runs on an emulated processor and needs longer times.
     pub fn time<'t>(&self, sim: &'t str, real: &'t str) -> &'t str {
         match self.stage.kind() {
             Kind::Sim => sim,
@@ -123,7 +123,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// `bulbctl`, with this scenario's radio.
+    /// `bulbctl` with this scenario's radio.
     fn command(&self) -> Command {
         let program =
             std::env::var_os("BULBCTL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_bulbctl").into());
@@ -145,25 +145,25 @@ impl<'a> Play<'a> {
         Running::start(command, self.stage.patience())
     }
 
-    /// Starts the TUI in a terminal of so many columns and rows.
+    /// Starts the TUI in a terminal of this size, in columns and rows.
     pub(crate) fn tui(&self, size: (u16, u16)) -> Terminal {
         let mut command = self.command();
         command.arg("tui");
         Terminal::start(command, size, self.stage.patience())
     }
 
-    /// Runs `bulbctl --json` with these arguments to its end.
-    pub fn bulbctl(&self, arguments: &[&str]) -> Done {
+    /// Runs `bulbctl --json` with these arguments and waits for it.
+    pub fn bulbctl(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).end()
     }
 
-    /// The rig's events count from here, where they do not from the command's start.
-    pub fn go(&self) {
+    /// Starts the rig's events. On the sim radio, they have started with the command.
+    pub fn start_events(&self) {
         self.stage.go();
     }
 
-    /// The HCI reason that the system is told where a bulb of this scenario ends its link.
-    pub fn reason(&self, code: u8) {
+    /// Sets the HCI reason that the system gets when a bulb ends its link.
+    pub fn set_disconnect_reason(&self, code: u8) {
         self.stage.reason(code);
     }
 
@@ -171,7 +171,6 @@ impl<'a> Play<'a> {
         self.stage.wait_connecting(address);
     }
 
-    /// Which radio.
     pub fn kind(&self) -> Kind {
         self.stage.kind()
     }
@@ -181,36 +180,36 @@ impl<'a> Play<'a> {
         self.stage.log(self.dir.path())
     }
 
-    /// What a bulb has seen so far.
-    pub fn saw(&self, address: &str) -> Vec<String> {
+    /// The events at a bulb so far.
+    pub fn log_of(&self, address: &str) -> Vec<String> {
         let log = self.log();
-        Entry::parse(&log)
+        LogEntry::parse(&log)
             .iter()
             .filter(|entry| entry.bulb == address && entry.counts())
-            .map(Entry::short)
+            .map(LogEntry::short)
             .collect()
     }
 
-    /// The writes that a bulb has seen so far, to any characteristic.
-    pub fn writes(&self, address: &str) -> Vec<Entry> {
-        let entries = Entry::parse(&self.log()).into_iter();
+    /// The writes to a bulb so far, to any characteristic.
+    pub fn writes(&self, address: &str) -> Vec<LogEntry> {
+        let entries = LogEntry::parse(&self.log()).into_iter();
         entries.filter(|entry| entry.bulb == address && entry.event == "write").collect()
     }
 
-    /// Asserts that a bulb has seen just this; waits for it, as links close late.
-    pub fn sees(&self, address: &str, wanted: &[&str]) {
-        self.sees_so(address, &format!("{wanted:#?}"), |saw| saw == wanted);
+    /// Waits until the events at a bulb are exactly these.
+    pub fn expect_log(&self, address: &str, wanted: &[&str]) {
+        self.expect_log_where(address, &format!("{wanted:#?}"), |saw| saw == wanted);
     }
 
-    /// Asserts what a bulb has seen; waits for it, as links close late.
-    pub fn sees_so(&self, address: &str, wanted: &str, is_right: impl Fn(&[String]) -> bool) {
+    /// Waits until the events at a bulb satisfy `is_right`. `wanted` describes them in the failure message.
+    pub fn expect_log_where(&self, address: &str, wanted: &str, is_right: impl Fn(&[String]) -> bool) {
         let end = Instant::now() + self.stage.patience() / 4;
         loop {
-            let saw = self.saw(address);
+            let saw = self.log_of(address);
             if is_right(&saw) {
                 return;
             }
-            assert!(Instant::now() < end, "{address} saw {saw:#?}, not {wanted}");
+            assert!(Instant::now() < end, "events at {address}: {saw:#?}, expected {wanted}");
             sleep(Duration::from_millis(50));
         }
     }

@@ -1,11 +1,11 @@
-//! A session of the real stack, played again without it.
+//! Recordings, replayed without the radio.
 
 use std::fs;
 
 use serde_json::json;
 
 use crate::play::Play;
-use crate::run::Done;
+use crate::run::Finished;
 use crate::{BOTH, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -14,8 +14,8 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "a watch that is recorded", rig: "watching", on: BOTH, play: watch },
 ];
 
-/// Plays what was recorded: the same is printed, byte for byte but for the wall clock.
-fn again(play: &Play, recorded: &Done, file: &str, arguments: &[&str]) {
+/// Replays a recording. The output must be the same, except for times of the wall clock.
+fn again(play: &Play, recorded: &Finished, file: &str, arguments: &[&str]) {
     assert!(!recorded.text.is_empty());
     let replay = format!("replay:{file}");
     let replayed = play.bulbctl(&[&["--adapter", &replay], arguments].concat());
@@ -48,11 +48,11 @@ fn watch(play: &Play) {
     let arguments = ["watch", "Light-Shared", "--count", "3"];
     let mut running = play.start(&[&["--record", &file][..], &arguments].concat());
     running.wait_for("the first state", |line| line["type"] == "state");
-    play.go();
+    play.start_events();
     let recorded = running.end().ok();
     assert_eq!(recorded.all("state").len(), 3);
     again(play, &recorded, &file, &arguments);
-    // What is made of this one is kept: fixtures/recordings/README.md.
+    // The source of a fixture: see fixtures/recordings/README.md.
     play.keep(&fs::read(&file).unwrap(), "watch.jsonl");
     play.keep(recorded.text.as_bytes(), "watch.out");
 }

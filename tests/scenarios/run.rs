@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A command that has ended.
+/// A finished command.
 #[derive(Debug)]
-pub struct Done {
+pub struct Finished {
     pub exit: i32,
     pub lines: Vec<Value>,
-    /// What was printed, but for the wall clock's times.
+    /// The output without times of the wall clock.
     pub text: String,
     pub stderr: String,
 }
 
-impl Done {
-    /// Asserts that all went well.
+impl Finished {
+    /// Asserts that the command succeeded.
     pub fn ok(self) -> Self {
         assert_eq!(self.exit, 0, "{self:#?}");
         self
     }
 
-    /// Asserts that it failed so, and gives the error's line.
+    /// Asserts that the command failed with this code, and returns the error.
     pub fn failed(self, exit: i32, code: &str) -> Value {
         let error = self.all("error").into_iter().find(|error| error["code"] == code).cloned();
         let error = error.unwrap_or_else(|| panic!("no error {code}: {self:#?}"));
@@ -34,12 +34,12 @@ impl Done {
         error
     }
 
-    /// The lines of one type.
+    /// All lines of a type.
     pub fn all(&self, kind: &str) -> Vec<&Value> {
         self.lines.iter().filter(|line| line["type"] == kind).collect()
     }
 
-    /// The one line of one type.
+    /// The only line of a type.
     pub fn one(&self, kind: &str) -> &Value {
         match self.all(kind)[..] {
             [line] => line,
@@ -47,7 +47,7 @@ impl Done {
         }
     }
 
-    /// Asserts that one bulb's state was printed, with a value for each of these keys.
+    /// Asserts that exactly one state was printed, with these values.
     pub fn state(&self, wanted: &Value) {
         let state = self.one("state");
         for (key, value) in wanted.as_object().unwrap() {
@@ -56,7 +56,7 @@ impl Done {
     }
 }
 
-/// A command that runs.
+/// A running command.
 pub struct Running {
     child: Child,
     output: Receiver<Value>,
@@ -79,7 +79,7 @@ impl Running {
                 let value = parsed(&line);
                 text += &line.replacen(value["at"].as_str().unwrap_or_default(), "", 1);
                 text.push('\n');
-                // A scenario that has failed reads no more.
+                // Fails if the scenario has failed and reads no more.
                 let _ = sender.send(value);
             }
             text
@@ -93,13 +93,13 @@ impl Running {
         Self { child, output, lines: Vec::new(), text: Some(text), stderr: Some(stderr), patience }
     }
 
-    /// Waits so many times as long for whatever comes.
-    pub fn patient(mut self, times: u32) -> Self {
+    /// Multiplies the time to wait for lines and for the end.
+    pub fn with_patience(mut self, times: u32) -> Self {
         self.patience *= times;
         self
     }
 
-    /// Waits for a line.
+    /// Waits for a line that `matches`. `what` describes it in the failure message.
     pub fn wait_for(&mut self, what: &str, matches: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + self.patience;
         loop {
@@ -121,15 +121,14 @@ impl Running {
         }
     }
 
-    /// Sends a signal, by its name without SIG.
+    /// Sends a signal, named without SIG.
     pub fn signal(&self, name: &str) {
-        // Through the shell, which has a kill of its own.
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Waits for the end.
-    pub fn end(mut self) -> Done {
+    /// Waits until the command ends.
+    pub fn end(mut self) -> Finished {
         let end = Instant::now() + self.patience;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -142,12 +141,12 @@ impl Running {
             thread::sleep(Duration::from_millis(10));
         };
         let mut lines = std::mem::take(&mut self.lines);
-        // Its end of the pipe is closed now, and the reader goes on to what is left in there.
+        // The pipe is closed now. The reader thread sends what is left in it.
         lines.extend(self.output.iter());
         let text = self.text.take().unwrap().join().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();
         assert!(!stderr.contains("panicked"), "a panic on stderr: {stderr}");
-        let done = Done { exit: status.code().unwrap_or(-1), lines, text, stderr };
+        let done = Finished { exit: status.code().unwrap_or(-1), lines, text, stderr };
         assert!(done.exit >= 0, "ended by a signal: {done:#?}");
         done
     }
@@ -160,13 +159,13 @@ impl Drop for Running {
     }
 }
 
-/// Every line on stdout is a JSON object that has a type and a time.
+/// Parses a line of stdout, which must be a JSON object with a type and a time.
 fn parsed(line: &str) -> Value {
     let value: Value = serde_json::from_str(line).unwrap_or(Value::Null);
     if value["type"].is_string() && value["at"].as_str().is_some_and(|at| at.ends_with('Z')) {
         value
     } else {
-        // Told by the test that reads it; a panic in a reader's thread would be lost.
+        // The test that reads it fails. A panic in the reader thread would be lost.
         serde_json::json!({"type": "not a record", "line": line})
     }
 }

@@ -21,7 +21,7 @@ fn five(play: &Play) {
         assert_eq!(state["confirmed"], true, "{state}");
     }
     for number in 1..=5 {
-        play.sees(
+        play.expect_log(
             &format!("C4:5C:00:00:0A:{number:02X}"),
             &[
                 "connect",
@@ -54,7 +54,7 @@ fn one_fails(play: &Play) {
     assert_eq!(refused["code"], "bulb.refused");
     assert_eq!(refused["exit"], json!(8));
     for address in ["C4:5C:00:00:0B:01", "C4:5C:00:00:0B:03"] {
-        play.sees_so(address, "a write", |saw| {
+        play.expect_log_where(address, "a write", |saw| {
             saw.contains(&"write fff1 request 0132ffffff".to_owned())
                 && saw.last().is_some_and(|last| last == "disconnect central")
         });

@@ -1,4 +1,4 @@
-//! Interrupted commands leave nothing behind: what is still up after them, the stage tells.
+//! Interrupted commands leave nothing behind. The stage checks that at the end of each scenario.
 
 use crate::play::Play;
 use crate::{BOTH, Scenario};
@@ -35,7 +35,7 @@ fn hanging(play: &Play, signal: &str) {
     play.wait_connecting(HANG);
     command.signal(signal);
     command.end().failed(130, "interrupted");
-    play.sees(HANG, &[]);
+    play.expect_log(HANG, &[]);
 }
 
 fn watch(play: &Play, signal: &str) {
@@ -43,7 +43,7 @@ fn watch(play: &Play, signal: &str) {
     watch.wait_for("the first state", |line| line["type"] == "state");
     watch.signal(signal);
     watch.end().failed(130, "interrupted");
-    play.sees(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
+    play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
 }
 
 fn kept(play: &Play) {
@@ -53,6 +53,6 @@ fn kept(play: &Play) {
     watch.signal("INT");
     watch.end().failed(130, "interrupted");
     play.bulbctl(&["status", "Light-Near"]).ok();
-    play.sees(NEAR, &["connect", "subscribe fff2", "read fff2", "read fff2"]);
-    play.keeps(NEAR);
+    play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "read fff2"]);
+    play.expect_kept_link(NEAR);
 }

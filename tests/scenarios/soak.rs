@@ -1,4 +1,4 @@
-//! Two thousand commands in one process, to bulbs that fail now and then. Takes minutes, and so is run by itself:
+//! Two thousand commands in one process, to bulbs that fail now and then. Takes minutes, so it runs on request only:
 //! `cargo xtask realstack --soak`; on the sim radio `cargo test --test scenarios -- --ignored soak::`.
 
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::other::match_rules;
-use crate::play::{Entry, Play};
+use crate::play::{LogEntry, Play};
 use crate::pty::Terminal;
 use crate::stage::Kind;
 use crate::{BOTH, Scenario};
@@ -16,15 +16,15 @@ pub const SCENARIOS: &[Scenario] =
     &[Scenario { name: "two thousand commands to five bulbs", rig: "soak", on: BOTH, play: soak }];
 
 const BULBS: usize = 5;
-/// So many have to reach the bulbs.
+/// How many commands must reach the bulbs.
 const COMMANDS: usize = 2_000;
 const LIMIT: Duration = Duration::from_secs(15 * 60);
-/// How long a change is waited for at the bulbs whose links are up, before the next one is made.
+/// How long to wait until the bulbs with a link have received a change.
 const ROUND: Duration = Duration::from_secs(3);
-/// How often is measured.
+/// The number of commands between two measurements.
 const EVERY: usize = 200;
 
-/// What the bulbs have seen.
+/// The events at the bulbs.
 struct Air<'a> {
     play: &'a Play<'a>,
     /// How much of the log has been read.
@@ -32,10 +32,10 @@ struct Air<'a> {
     bulbs: BTreeMap<String, Seen>,
 }
 
-/// What one bulb has seen.
+/// The events at a bulb.
 #[derive(Default)]
 struct Seen {
-    /// Whether it is subscribed to: it takes commands.
+    /// There is a subscription, so it takes commands.
     ready: bool,
     writes: usize,
     links: usize,
@@ -48,7 +48,7 @@ impl Air<'_> {
     fn look(&mut self) {
         let log = self.play.log();
         let whole = log.rfind('\n').map_or(0, |end| end + 1);
-        for entry in Entry::parse(&log[self.read..whole]) {
+        for entry in LogEntry::parse(&log[self.read..whole]) {
             let seen = self.bulbs.entry(entry.bulb.clone()).or_default();
             let hex = entry.hex.unwrap_or_default();
             match (entry.event.as_str(), entry.by.as_deref()) {
@@ -66,7 +66,7 @@ impl Air<'_> {
         self.read = whole;
     }
 
-    /// Waits until this is so, and says whether it came.
+    /// Waits until `is_so` returns true. Returns false if the time is over first.
     fn until(&mut self, time: Duration, is_so: impl Fn(&Self) -> bool) -> bool {
         let end = Instant::now() + time;
         loop {
@@ -90,13 +90,13 @@ impl Air<'_> {
     }
 }
 
-/// What the process takes of the machine.
+/// The resources of the process.
 #[derive(Debug)]
 struct Sample {
     descriptors: usize,
     /// KiB.
     memory: usize,
-    /// That the bus has of it.
+    /// Match rules on the bus.
     rules: Option<u32>,
 }
 
@@ -153,7 +153,7 @@ fn soak(play: &Play) {
     assert_eq!(desk.end().0, Some(0));
 }
 
-/// The frame log, which keeps 5,000 of them, is emptied before: it would be full only after the end.
+/// Clears the frame log first: it keeps 5,000 frames and would grow until the end.
 fn measured(desk: &Terminal, play: &Play, air: &Air) -> Sample {
     desk.keys("3x1");
     let sample = Sample::of(desk.pid(), play.kind());
@@ -163,8 +163,8 @@ fn measured(desk: &Terminal, play: &Play, air: &Air) -> Sample {
     sample
 }
 
-/// No more of anything at the end than after a quarter of the way, when every buffer has been in use; a fiftieth is the
-/// allocator's: a leak of 500 bytes a command would be more.
+/// Asserts that resources do not grow after the first quarter, when all buffers have been in use. Allows 2 % for the
+/// allocator; a leak of 500 bytes a command would be more.
 fn flat(samples: &[Sample]) {
     let (early, end) = (&samples[samples.len() / 4], &samples[samples.len() - 1]);
     assert!(end.descriptors <= early.descriptors, "{samples:#?}");
@@ -172,8 +172,8 @@ fn flat(samples: &[Sample]) {
     assert!(end.memory <= early.memory + early.memory / 50, "{samples:#?}");
 }
 
-/// Gives the last command until every bulb says that it has carried it out: what a lost link has swallowed is not repeated by the
-/// program, which is right for a lamp, and the user's to do.
+/// Repeats the last command until every bulb has reported it: the program does not repeat commands that a lost link
+/// swallowed.
 fn last(desk: &Terminal, air: &mut Air, color: &str) {
     let end = Instant::now() + Duration::from_secs(180);
     let is_so =
@@ -186,16 +186,16 @@ fn last(desk: &Terminal, air: &mut Air, color: &str) {
         }
         assert!(Instant::now() < end, "the last command does not arrive:\n{}", desk.contents());
     }
-    // The one that is selected is shown in full.
+    // The selected bulb is shown in full.
     desk.until_shown(&[&format!("#{color}"), "reported"]);
 }
 
-/// Types a colour for all that are marked.
+/// Types a colour for all marked bulbs.
 fn paint(desk: &Terminal, color: &str) {
     desk.keys(&format!("c\u{15}#{color}\r"));
 }
 
-/// Another one for each round.
+/// A different colour for each round.
 fn color(round: usize) -> String {
     format!("{:06x}", (round * 0x9E_3779 + 0x10_2030) % 0x100_0000)
 }

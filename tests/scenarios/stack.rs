@@ -1,5 +1,5 @@
-//! What the system does to us: its service and its bus die and come back, other programs use the same Bluetooth, and we are
-//! stopped for a while. On the real stack, as only that one has them.
+//! Failures of the system: the service and the bus die and come back, other programs use Bluetooth at the same time, and
+//! bulbctl is stopped for a while. Real stack only.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::other::{Other, Scanner, is_connected, until_discovering};
 use crate::play::Play;
 use crate::run::Running;
 use crate::stage::Breakage::{self, BusKilled, ServiceKilled, Suspended};
-use crate::watching::back;
+use crate::watching::expect_reconnect;
 use crate::{REAL, Scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -88,14 +88,14 @@ fn bus_in_watch(play: &Play) {
 }
 
 fn in_watch(play: &Play, breakage: Breakage) {
-    let mut watch = play.start(&["watch", "Light-Steady"]).patient(2);
+    let mut watch = play.start(&["watch", "Light-Steady"]).with_patience(2);
     watch.wait_for("the first state", |line| line["type"] == "state");
-    play.breaks(breakage);
+    play.break_system(breakage);
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     let unknown = watch.wait_for("an unknown state", |line| line["type"] == "state");
     assert_eq!(unknown["provenance"], "unknown");
-    play.mends();
-    back(&mut watch);
+    play.repair_system();
+    expect_reconnect(&mut watch);
     ends(watch);
 }
 
@@ -112,15 +112,15 @@ fn bus_in_scan(play: &Play) {
     in_scan(play, BusKilled);
 }
 
-/// It says that the adapter is gone and that it is back, and hears what is new after that.
+/// The scan reports that the adapter is gone and back, and then goes on.
 fn in_scan(play: &Play, breakage: Breakage) {
-    let mut scan = play.start(&["scan", "--watch"]).patient(2);
+    let mut scan = play.start(&["scan", "--watch"]).with_patience(2);
     scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
-    play.breaks(breakage);
+    play.break_system(breakage);
     scan.wait_for("the end", |line| line["type"] == "adapter" && line["state"] == "absent");
-    play.mends();
+    play.repair_system();
     scan.wait_for("the return", |line| line["type"] == "adapter" && line["state"] == "on");
-    play.go();
+    play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     ends(scan);
 }
@@ -133,25 +133,25 @@ fn bus_in_command(play: &Play) {
     in_command(play, BusKilled, "service.no_bus");
 }
 
-/// In the midst of a scan, of a connect and of a write; and the next command finds everything in order.
+/// During a scan, a connect and a write. The next command works.
 fn in_command(play: &Play, breakage: Breakage, code: &str) {
     let mut scan = play.start(&["scan", "--duration", "60s"]);
     scan.wait_for("the bulb", |line| line["type"] == "device");
-    play.breaks(breakage);
+    play.break_system(breakage);
     scan.end().failed(4, "adapter.lost");
-    play.mends();
+    play.repair_system();
 
     let connecting = play.start(&["on", "Light-Hang", "--timeout", "60s"]);
     play.wait_connecting(HANG);
-    play.breaks(breakage);
+    play.break_system(breakage);
     connecting.end().failed(4, code);
-    play.mends();
+    play.repair_system();
 
     let writing = play.start(&["on", "Light-Numb", "--timeout", "60s"]);
-    play.sees_so(NUMB, "a write", |saw| saw.iter().any(|entry| entry.starts_with("write")));
-    play.breaks(breakage);
+    play.expect_log_where(NUMB, "a write", |saw| saw.iter().any(|entry| entry.starts_with("write")));
+    play.break_system(breakage);
     writing.end().failed(11, "link.lost");
-    play.mends();
+    play.repair_system();
 
     play.bulbctl(&["on", "Light-Steady"]).ok().state(&json!({"power": true, "confirmed": true}));
 }
@@ -169,16 +169,16 @@ fn in_desk(play: &Play, breakage: Breakage) {
     desk.until_shown(&["Light-Steady"]);
     desk.keys("/steady\r\r");
     desk.until_shown(&["● connected", "reported"]);
-    play.breaks(breakage);
+    play.break_system(breakage);
     desk.until("the loss is shown", |screen| !screen.contents().contains("● connected"));
     desk.until_shown(&["state unknown"]);
-    play.mends();
+    play.repair_system();
     desk.until_shown(&["● connected", "reported", "lost 1×"]);
     desk.keys("q");
     assert_eq!(desk.end(), (Some(0), String::new()));
 }
 
-/// Its scan does not keep us from ours, and neither ends with the other's.
+/// Two scans at the same time do not disturb each other.
 fn competing(play: &Play) {
     let other = Scanner::start();
     let done = play.bulbctl(&["scan", "--duration", "6s"]).ok();
@@ -189,15 +189,15 @@ fn competing(play: &Play) {
     let mut scan = play.start(&["scan", "--watch"]);
     scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
     drop(other);
-    // BlueZ notices that it has gone, and ends its part.
+    // BlueZ notices that the program has gone, and ends its scan.
     sleep(Duration::from_secs(2));
     until_discovering("ours, after the other has ended,");
-    play.go();
+    play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     ends(scan);
 }
 
-/// Its link is shared, and left up; what it keeps for itself is said.
+/// The link is shared and stays up. A characteristic that the other program has acquired gives an error.
 fn shared(play: &Play) {
     play.bulbctl(&["scan", "--first", "--name", "Light-Steady"]).ok();
     let other = Other::new();
@@ -208,57 +208,57 @@ fn shared(play: &Play) {
     play.bulbctl(&["off", "Light-Steady"]).failed(8, "bulb.held");
     drop(pipe);
     assert!(is_connected(STEADY), "the other's link was ended");
-    play.keeps(STEADY);
+    play.expect_kept_link(STEADY);
 }
 
-/// The kernel ends all links, and no program runs until it has resumed.
+/// The kernel ends all links, and no program runs until the resume.
 fn suspended_in_watch(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Steady"]).patient(2);
+    let mut watch = play.start(&["watch", "Light-Steady"]).with_patience(2);
     watch.wait_for("the first state", |line| line["type"] == "state");
     watch.signal("STOP");
-    play.breaks(Suspended);
-    play.sees_so(STEADY, "the end of the link", |saw| {
+    play.break_system(Suspended);
+    play.expect_log_where(STEADY, "the end of the link", |saw| {
         saw.last().is_some_and(|last| last.starts_with("disconnect"))
     });
     sleep(Duration::from_secs(5));
-    play.mends();
+    play.repair_system();
     watch.signal("CONT");
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
-    back(&mut watch);
+    expect_reconnect(&mut watch);
     ends(watch);
 }
 
-/// What is new after the resume is heard.
+/// The scan goes on after the resume.
 fn suspended_in_scan(play: &Play) {
-    let mut scan = play.start(&["scan", "--watch"]).patient(2);
+    let mut scan = play.start(&["scan", "--watch"]).with_patience(2);
     scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
     scan.signal("STOP");
-    play.breaks(Suspended);
+    play.break_system(Suspended);
     sleep(Duration::from_secs(5));
-    play.mends();
+    play.repair_system();
     scan.signal("CONT");
-    play.go();
+    play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     ends(scan);
 }
 
-/// The link is lost while we do not run, and nothing else happens.
+/// The link drops while bulbctl is stopped.
 fn stopped(play: &Play) {
     let mut watch = play.start(&["watch", "Light-Leaving", "--count", "3"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
     watch.signal("STOP");
-    play.go();
-    play.sees_so("C4:5C:00:00:05:01", "the end of the link", |saw| {
+    play.start_events();
+    play.expect_log_where("C4:5C:00:00:05:01", "the end of the link", |saw| {
         saw.last().is_some_and(|last| last == "disconnect bulb")
     });
-    // Long enough that everything is told while nobody listens.
+    // Long enough for all D-Bus signals to arrive while bulbctl is stopped.
     sleep(Duration::from_secs(5));
     watch.signal("CONT");
     let continued = Instant::now();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     let noticed = continued.elapsed();
-    // A second on a processor of its own; this one is emulated.
+    // One second on a real processor; this one is emulated.
     assert!(noticed < Duration::from_secs(3), "the loss is noticed after {noticed:?}");
-    back(&mut watch);
+    expect_reconnect(&mut watch);
     watch.end().ok();
 }

@@ -1,15 +1,15 @@
-//! The two radios behind the scenarios.
+//! The two radios of the scenarios.
 //!
-//! Where they cannot be the same:
+//! Their differences:
 //!
 //! | what | on the sim radio | on the real stack |
 //! |---|---|---|
-//! | no Bluetooth service | a rig says so | bluetoothd is stopped |
-//! | no D-Bus | a rig says so | the bus's address is wrong |
-//! | a rig's events | count from the start of the command | count from when the scenario says go |
-//! | a link that is being closed | is down at once | goes down within two seconds, by bluetoothd's own timer |
-//! | the end of a subscription | comes with the end of the link | is asked for before, or not: not compared |
-//! | battery level | read by us alone | read by bluetoothd too: only the light's characteristics are compared |
+//! | no Bluetooth service | the rig says so | bluetoothd is stopped |
+//! | no D-Bus | the rig says so | the bus's address is wrong |
+//! | a rig's events | count from the start of the command | count from `Play::start_events` |
+//! | a link that we end | is down at once | is down within two seconds: bluetoothd has a timer |
+//! | the end of a subscription | with the end of the link | before it, or not at all: not compared |
+//! | battery level | only we read it | bluetoothd reads it too: only the light's characteristics are compared |
 //! | adapters by name | there is one, whatever it is called | a wrong name is an error |
 //! | processor | real | emulated, ten to thirty times slower: [`Play::time`](crate::play::Play::time) |
 
@@ -22,7 +22,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// Which radio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Sim,
@@ -47,62 +46,62 @@ impl Kind {
     }
 }
 
-/// What can be wrong with the system.
+/// A failure of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breakage {
     /// The Bluetooth service does not run.
     NoService,
     /// There is no D-Bus.
     NoBus,
-    /// The Bluetooth service is killed. On the real stack only, as it does not come back within a command of the other.
+    /// The Bluetooth service is killed. Real stack only: on the sim radio it cannot come back within a command.
     ServiceKilled,
-    /// The system bus is killed, and with it goes the Bluetooth service. On the real stack only, too.
+    /// The system bus is killed, and the Bluetooth service with it. Real stack only.
     BusKilled,
-    /// The kernel takes its Bluetooth through a suspend of the system, up to the resume. On the real stack only, too.
+    /// The kernel suspends Bluetooth, as in a suspend of the system, until the repair. Real stack only.
     Suspended,
 }
 
-/// One radio, and the world that it is in.
+/// A radio and its surroundings.
 pub trait Stage: Send + Sync {
     fn kind(&self) -> Kind;
 
-    /// Puts the bulbs of a rig on the air. `dir` is the scenario's own folder.
+    /// Starts the bulbs of a rig. `dir` is the scenario's folder.
     fn load(&self, rig: &Path, dir: &Path);
 
-    /// Puts the bulbs of another rig in their place, as the system knows them from before.
+    /// Replaces them with the bulbs of another rig. The system keeps what it knows about them.
     fn reload(&self, rig: &Path);
 
-    /// The environment of a command, the adapter included.
+    /// Sets the environment of a command, including the adapter.
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>);
 
-    /// Breaks the system, before any command.
+    /// Breaks the system.
     fn break_it(&self, breakage: Breakage);
 
-    /// Has what was broken work again.
+    /// Repairs the system.
     fn mend(&self);
 
-    /// The HCI reason that the system is told where a bulb ends its link. Programs are not told it: the sim radio has none.
+    /// Sets the HCI reason that the system gets when a bulb ends its link. Programs do not see it, so the sim radio
+    /// ignores it.
     fn reason(&self, code: u8);
 
-    /// The rig's events count from here.
+    /// Starts the rig's events.
     fn go(&self);
 
     /// The air log so far.
     fn log(&self, dir: &Path) -> String;
 
-    /// Waits until somebody tries to connect to a bulb that does not answer.
+    /// Waits until a command tries to connect to a bulb that does not answer.
     fn wait_connecting(&self, address: &str);
 
-    /// Takes the world down. What is still up then, of links to other bulbs than these, of scans and of attempts to
-    /// connect, is told.
+    /// Stops the rig. Returns an error if a scan, a connect, or a link to a bulb not in `may_be_linked` is left.
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String>;
 
-    /// Keeps a file beside the logs of the run, if there are any.
+    /// Saves a file beside the logs of the run, if there are any.
     fn keep(&self, _bytes: &[u8], _name: &str) {}
 
-    /// Whether the Bluetooth service is down without having been told to.
+    /// Whether the Bluetooth service has died on its own.
     fn has_died(&self) -> bool;
 
-    /// As long as everything that goes well takes at most.
+    /// The longest time that a successful operation may take.
     fn patience(&self) -> Duration;
 }

@@ -1,4 +1,4 @@
-//! The real stack: bluetoothd over D-Bus, the bulbs through the virtual air's control socket.
+//! The real stack: bluetoothd over D-Bus, and the bulbs over the virtual air's socket.
 
 use std::collections::HashMap;
 use std::fs;
@@ -20,11 +20,11 @@ const ADAPTER: &str = "hci0";
 const ADAPTER_PATH: &str = "/org/bluez/hci0";
 const LOG: &str = "/run/air.log";
 const SOCKET: &str = "/run/air.sock";
-/// Where the kernel's virtual controller is told of a suspend (`force_suspend` in its drivers/bluetooth/hci_vhci.c): the same is done as in
-/// one of the whole system.
+/// Suspends the kernel's virtual controller as a suspend of the system does (`force_suspend` in
+/// drivers/bluetooth/hci_vhci.c).
 const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci0/force_suspend";
 const BUS_TIME: Duration = Duration::from_secs(20);
-/// bluetoothd closes links two seconds after it was asked to.
+/// How long to wait for links to end. bluetoothd ends a link two seconds after the request.
 const SETTLE_TIME: Duration = Duration::from_secs(12);
 
 /// Objects by path, each with the properties of its interfaces.
@@ -32,7 +32,7 @@ pub type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
 pub struct Real {
     air: Mutex<Air>,
-    /// Whether bluetoothd was stopped.
+    /// The scenario has stopped bluetoothd.
     stopped: Mutex<bool>,
 }
 
@@ -61,11 +61,11 @@ impl Real {
     }
 
     fn ask(&self, request: &Value) -> Value {
-        // A scenario that failed while it asked is no reason for the others to.
+        // A scenario that failed during a request must not fail the others.
         self.air.lock().unwrap_or_else(std::sync::PoisonError::into_inner).ask(request)
     }
 
-    /// What is still up: links by bluetoothd and by the bulbs, a scan, an attempt to connect.
+    /// What is left: links of bluetoothd and of the bulbs, a scan, an attempt to connect.
     fn left_over(&self, may_be_linked: &[String]) -> Vec<String> {
         let mut left = Vec::new();
         let objects = objects();
@@ -100,7 +100,7 @@ impl Real {
         self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
     }
 
-    /// Has bluetoothd run again, also where it has died, and what is below it.
+    /// Starts bluetoothd and the bus again if they do not run.
     fn restart_service(&self) {
         if fs::read_to_string(SUSPEND).is_ok_and(|now| now.starts_with('Y')) {
             fs::write(SUSPEND, "0").unwrap();
@@ -151,7 +151,7 @@ impl Stage for Real {
             Breakage::ServiceKilled => ("bluetooth.sh", "kill"),
             Breakage::BusKilled => ("bus.sh", "kill"),
             Breakage::Suspended => return fs::write(SUSPEND, "1").unwrap(),
-            // A command is told a bus that is not there.
+            // `prepare` gives commands a wrong address of the bus.
             Breakage::NoBus => return,
         };
         *self.stopped.lock().unwrap() = true;
@@ -208,7 +208,7 @@ impl Stage for Real {
     }
 }
 
-/// All that bluetoothd has; nothing if it does not run, or there is no bus.
+/// All objects of bluetoothd. Empty if it does not run or there is no bus.
 pub fn objects() -> Objects {
     let Ok(bus) = Connection::new_system() else { return Objects::new() };
     let manager = bus.with_proxy("org.bluez", "/", BUS_TIME);
@@ -218,19 +218,19 @@ pub fn objects() -> Objects {
     objects
 }
 
-/// Has bluetoothd forget all devices, links included.
+/// Removes all devices from bluetoothd, including their links.
 fn forget_devices() {
     let bus = Connection::new_system().unwrap();
     let adapter = bus.with_proxy("org.bluez", ADAPTER_PATH, BUS_TIME);
     for (path, interfaces) in objects() {
         if interfaces.contains_key("org.bluez.Device1") {
-            // Gone by itself meanwhile, or the adapter is off: nothing to forget either way.
+            // Fails if the device has gone in the meantime or the adapter is off. Nothing to remove then.
             let _: Result<(), _> = adapter.method_call("org.bluez.Adapter1", "RemoveDevice", (path,));
         }
     }
 }
 
-/// Has a script of the machine do something.
+/// Runs a script of the machine.
 fn guest(script: &str, action: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest").join(script);
     assert!(Command::new(file).arg(action).status().unwrap().success(), "{script} {action}");

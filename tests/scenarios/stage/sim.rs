@@ -1,4 +1,4 @@
-//! The sim radio. Its world is a folder, so that each scenario has its own.
+//! The sim radio. Each scenario has its own folder for the world file.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::{Breakage, Kind, Stage};
-use crate::play::Entry;
+use crate::play::LogEntry;
 
 pub struct Sim;
 
@@ -40,13 +40,13 @@ impl Stage for Sim {
     }
 
     fn wait_connecting(&self, _address: &str) {
-        // The world is inside of the command: from outside, nothing tells.
+        // The world is inside the command's process, and the air log has no line for an attempt to connect.
         sleep(Duration::from_secs(1));
     }
 
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String> {
         let mut up = BTreeSet::new();
-        for entry in Entry::parse(&self.log(dir)) {
+        for entry in LogEntry::parse(&self.log(dir)) {
             match entry.event.as_str() {
                 "connect" => up.insert(entry.bulb),
                 "disconnect" => up.remove(&entry.bulb),
@@ -70,7 +70,7 @@ fn log_file(dir: &Path) -> PathBuf {
     dir.join("air.log")
 }
 
-/// The same rig, on a machine that lacks something.
+/// The same rig on a broken system.
 fn broken_rig(rig: &Path, dir: &Path, breakage: Breakage) -> PathBuf {
     let state = match breakage {
         Breakage::NoService => "no-service",
