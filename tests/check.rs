@@ -186,7 +186,7 @@ impl Matrix {
     fn text(&self) -> String {
         let mut text = HEAD.to_owned();
         for check in CHECKS {
-            let class = match check.class {
+            let class = match check.category {
                 check::Category::Safe => "always",
                 check::Category::Flashing => "`--flashing`",
                 check::Category::Long => "`--long`",

@@ -10,7 +10,7 @@ use super::session::{CommandOutcome, Session};
 use crate::error::{Operation, Result};
 use crate::radio::Deadline;
 
-/// The least time between two steps: 20 a second look smooth, and are what lamps take.
+/// The least time between two steps: 20 a second look smooth, and are what bulbs take.
 const STEP: Duration = Duration::from_millis(50);
 
 /// What is walked through: of each part the value at the start and at the end.
@@ -25,7 +25,7 @@ struct Ramp {
 impl Session {
     /// Goes to what is wanted in steps over so long, from the state that the bulb reports, and has the end confirmed as
     /// [`command`](Self::command) does. Switching on begins at the least brightness, switching off ends there. What has no start,
-    /// as a colour has none while the lamp shows white, is there at once.
+    /// as a colour has none while the bulb shows white, is there at once.
     ///
     /// # Errors
     /// [`Error::WriteOnly`] for families without a state to start from, and what [`command`](Self::command) gives.
@@ -38,7 +38,7 @@ impl Session {
         if !self.reports_state() {
             return Err(self.never_reports(Operation::Fade));
         }
-        // What the lamp cannot do is refused before anything is asked of it.
+        // What the bulb cannot do is refused before anything is asked of it.
         self.validate(wanted)?;
         self.prepare(deadline).await?;
         if !self.state_was_read {

@@ -14,7 +14,7 @@ use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
 /// How long it may take.
 const TIME: Duration = Duration::from_secs(8);
-/// What was sent before has to be through, later reports of it must not be taken for what was restored, and some lamps are
+/// What was sent before has to be through, later reports of it must not be taken for what was restored, and some bulbs are
 /// still busy.
 const SETTLE: Duration = Duration::from_millis(250);
 
@@ -128,7 +128,7 @@ impl Restorer {
         let assumed = session.known.clone();
         let patience = Deadline::after(ACK_TIME);
         loop {
-            // A read comes after the write on every link, and some lamps take a moment all the same.
+            // A read comes after the write on every link, and some bulbs take a moment all the same.
             sleep(SETTLE).await;
             let differs = match session.query_state(deadline.within(ACK_TIME)).await {
                 Ok(told) => profile.mismatches(back.features(), &assumed, &told),

@@ -49,7 +49,7 @@ fn kinds(capture: &Capture) -> Vec<EventKind> {
     capture.events.iter().map(|event| event.kind.clone()).collect()
 }
 
-/// The lamp C4:5C:00:00:20:01 connects as link 0x40.
+/// The bulb C4:5C:00:00:20:01 connects as link 0x40.
 const CONNECTED: &str = "04 3e 13 01 00 4000 00 00 012000005cc4 1800 0000 2a00 00";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Checks of when a bulb answers and notifies, and of whether it loses anything.
+//! Checks of the time of answers and notifications, and of lost writes.
 
 use std::time::Duration;
 
@@ -14,19 +14,18 @@ use super::link::notifies;
 use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 use crate::bulb::ACK_TIME;
 
-/// How much sooner than the answer a notification is too early. Less may come of the ways of the system.
+/// A notification this long before the answer is too early. Shorter times may come from the system.
 const EARLY: Duration = Duration::from_millis(20);
-/// A burst: so many rounds, each of so many writes, two hundred together. After each is looked whether its last one arrived.
+/// A burst has this many rounds of this many writes. After each round, its last write must have arrived.
 const ROUNDS: u8 = 10;
 const ROUND: u8 = 20;
 
 pub(super) fn notifies_commands(profile: &Profile) -> Option<String> {
     let way = profile.readback();
     let silent = !way.command && !way.change;
-    notifies(profile).or_else(|| silent.then(|| "its family does not notify what was commanded".to_owned()))
+    notifies(profile).or_else(|| silent.then(|| "its family does not notify after commands".to_owned()))
 }
 
-/// A command that changes something, for what comes of it.
 fn off() -> Light {
     Light { power: Some(false), ..Light::default() }
 }
@@ -74,7 +73,7 @@ pub(super) fn notifies_in_time(board: &mut Board) -> BoxFuture<'_, RunResult> {
             }
             seen = format!("{} {} was notified", notified.id, hex::encode(&notified.bytes));
         }
-        // One that is late is not to be taken for that of the next check.
+        // A late notification must not count for the next check.
         if let Some(late) = board.next(ACK_TIME * 4).await? {
             seen = format!(
                 "{seen}; {} after {} ms",
@@ -134,7 +133,7 @@ pub(super) fn burst(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let start = Instant::now();
         let mut slowest = Duration::ZERO;
         for round in 0..ROUNDS {
-            // The same last command, once alone and once after all the others, has to come to the same.
+            // The last command must lead to the same state alone and after all the others.
             let last = dimmed(39 - round);
             let alone = board.command(&last).await?;
             if let (0, Some(before), Some(alone)) = (round, &before, &alone)
@@ -173,7 +172,6 @@ fn dimmed(percent: u8) -> Light {
     Light { brightness: Some(Percent::clamped(percent)), ..Light::default() }
 }
 
-/// Twenty switches in a row: it ends as the last one says.
 pub(super) fn switching(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         board.prepare(false).await?;

@@ -1,4 +1,4 @@
-//! Checks of what a bulb does when it is commanded.
+//! Checks of commands and the state that the bulb reports afterwards.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use super::board::describe;
 use super::{Board, NotPassed, OrNotPassed, RunResult, failed};
 
-/// Colours whose parts are at their ends in every mix, and right beside them.
+/// Mixes of the extreme channel values, and values next to them.
 const CORNERS: [(u8, u8, u8); 6] =
     [(255, 255, 0), (0, 255, 255), (255, 0, 255), (0, 0, 0), (1, 1, 1), (254, 254, 254)];
 
@@ -58,7 +58,7 @@ pub(super) fn command_off(board: &mut Board) -> BoxFuture<'_, RunResult> {
 
 async fn switch(board: &mut Board, on: bool) -> RunResult {
     board.write_start_state(!on).await?.or_failed("a command is accepted")?;
-    // One that is so already says nothing of the command.
+    // A bulb that is in this state already proves nothing.
     let before = board.current_state(None).await?.and_then(|light| light.power);
     if before == Some(on) {
         let other = if on { "command-off" } else { "command-on" };
@@ -150,7 +150,7 @@ pub(super) fn effects(board: &mut Board) -> BoxFuture<'_, RunResult> {
     .boxed()
 }
 
-/// Off and on, then each of brightness and colour alone: after each, what was not named is as it was before.
+/// Switches off and on, then changes brightness and colour, one at a time. Each time the rest must stay.
 pub(super) fn keeps_the_rest(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         board.prepare(true).await?;
@@ -170,7 +170,7 @@ pub(super) fn keeps_the_rest(board: &mut Board) -> BoxFuture<'_, RunResult> {
             if !named.less(can).is_empty() {
                 continue;
             }
-            // Only what its family can say alone is a promise.
+            // `None`: this family cannot report the change.
             let Some(after) = board.command(&change).await? else { break };
             if board.profile().mismatches(named, &before, &after).is_empty() {
                 let what = named.iter().map(Feature::name).collect::<Vec<_>>().join(", ");
@@ -195,7 +195,7 @@ pub(super) fn keeps_the_rest(board: &mut Board) -> BoxFuture<'_, RunResult> {
     .boxed()
 }
 
-/// That these parts are what they were.
+/// Requires that these features have not changed.
 pub(super) fn require_unchanged(
     board: &Board,
     before: &Light,

@@ -1,4 +1,4 @@
-//! Checks of how a bulb is found and reached, and of what is in its table.
+//! Checks of advertising, connecting and the GATT table.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::error::Error;
 use crate::radio::gatt::uuid_text;
 use crate::radio::{Deadline, WriteKind};
 
-/// How long a connect may take, its services included; BlueZ gives up after 25 s, people sooner.
+/// The limit of a connect with service discovery. BlueZ gives up after 25 s, people sooner.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How often a bulb has to serve another connect.
+/// The number of reconnects.
 const AGAIN: usize = 2;
 
 pub(super) const fn never_skipped(_: &Profile) -> Option<String> {
@@ -31,10 +31,14 @@ pub(super) fn advertises(board: &mut Board) -> BoxFuture<'_, RunResult> {
         match board.advertisement().await? {
             Some((_, advertising)) => {
                 let median = advertising.median().map(|gap| format!(", every {} ms", gap.as_millis()));
-                board.note = Some(format!("heard {} times{}", advertising.heard, median.unwrap_or_default()));
+                board.note = Some(format!(
+                    "received {} advertisements{}",
+                    advertising.heard,
+                    median.unwrap_or_default()
+                ));
                 Ok(())
             }
-            None => Err(failed("it is heard within 7 s", "nothing of it was heard")),
+            None => Err(failed("it advertises within 7 s", "no advertisement was received")),
         }
     }
     .boxed()
@@ -43,13 +47,13 @@ pub(super) fn advertises(board: &mut Board) -> BoxFuture<'_, RunResult> {
 pub(super) fn name_and_services(board: &mut Board) -> BoxFuture<'_, RunResult> {
     async {
         let Some((report, _)) = board.advertisement().await? else {
-            return Err(NotPassed::Blocked("nothing of it was heard, see advertises".to_owned()));
+            return Err(NotPassed::Blocked("no advertisement was received, see advertises".to_owned()));
         };
         let name = report.trimmed_name().unwrap_or_default();
         if name.is_empty() {
             return Err(failed("it advertises its name", "no name"));
         }
-        // The family that was named for this bulb speaks for any advertisement.
+        // A profile chosen by the user matches any advertisement, so look at the scores.
         let weighed = board.families.score_advertisement(&report);
         let own = weighed.iter().find(|one| one.family == board.profile().name);
         let lower = name.to_lowercase();
@@ -92,7 +96,7 @@ pub(super) fn roles_and_properties(board: &mut Board) -> BoxFuture<'_, RunResult
         for role in &board.profile().roles {
             let Some(id) = roles.get(&role.name) else { continue };
             let properties = link.table().properties(id).unwrap_or_default();
-            // What the family writes with an answer is written so that a refusal can be told.
+            // The family uses write requests here so that the bulb can refuse.
             if role.write == Some(WriteKind::Request)
                 && properties.writable()
                 && !properties.allows(WriteKind::Request)
@@ -139,7 +143,7 @@ pub(super) fn no_duplicates(board: &mut Board) -> BoxFuture<'_, RunResult> {
 
 pub(super) fn reads_its_state(profile: &Profile) -> Option<String> {
     let way = profile.readback();
-    (!way.read && !way.query).then(|| "its family cannot be asked for its state".to_owned())
+    (!way.read && !way.query).then(|| "its family cannot be read or queried".to_owned())
 }
 
 pub(super) fn state_readable(board: &mut Board) -> BoxFuture<'_, RunResult> {
@@ -170,9 +174,9 @@ pub(super) fn subscribes(board: &mut Board) -> BoxFuture<'_, RunResult> {
         match board.subscribe_error() {
             Some(error) => Err(failed("its subscription is accepted", error.to_string())),
             None if subscribed => Ok(()),
-            None => {
-                Err(NotPassed::Skipped("its optional characteristics that notify are not there".to_owned()))
-            }
+            None => Err(NotPassed::Skipped(
+                "this model lacks the optional characteristics that notify".to_owned(),
+            )),
         }
     }
     .boxed()
@@ -231,11 +235,11 @@ pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
         let profile = Arc::clone(board.profile());
         let on = Light { power: Some(true), ..Light::default() };
         board.send(&on).await.or_blocked("it refuses commands")?;
-        // What it does not do before the pause, it need not do after it.
+        // Required after the pause only if the bulb does it before the pause.
         let told = board.collect_status(ACK_TIME, |light| !light.features().is_empty()).await?.is_some();
         let end = tokio::time::Instant::now() + board.idle_time;
         let minutes = format!("the link is up after {} s without a command", board.idle_time.as_secs());
-        // What its family wants to be written to keep the link is written.
+        // The keep-alive writes of the family are part of holding a link.
         if let Some(keep) = profile.link_rules.keep_alive.clone() {
             while tokio::time::Instant::now() + keep.every < end {
                 sleep(keep.every).await;
@@ -252,7 +256,7 @@ pub(super) fn idle(board: &mut Board) -> BoxFuture<'_, RunResult> {
         if !told {
             return Ok(());
         }
-        // How soon is for notifies-in-time to say.
+        // notifies-in-time checks how soon it comes.
         let heard = board.next(ACK_TIME * 4).await?;
         sleep(SETTLE_TIME).await;
         match heard {

@@ -1,4 +1,4 @@
-//! Checks with frames that a bulb has to refuse, or pass over.
+//! Checks with malformed frames, which a bulb must refuse or ignore.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use super::{Board, NotPassed, RunResult, failed};
 use crate::error::Error;
 use crate::radio::Deadline;
 
-/// How a frame is frames.
 #[derive(Clone, Copy)]
 enum Malformation {
     Short,
@@ -34,7 +33,7 @@ pub(super) fn out_of_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
     refuses(board, Malformation::OutOfRange).boxed()
 }
 
-/// The frames of a profile for two states that differ in everything.
+/// The frames for a state, each with its bytes for a state that differs in everything.
 fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
     let can = profile.settable();
     let of = |power: bool, brightness: u8, color: Rgb| {
@@ -58,7 +57,7 @@ fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
         .collect()
 }
 
-/// Frames that its family does not know: never another opcode, only fewer bytes, more, or another value.
+/// Frames that the family does not know. Opcodes stay valid: a frame has a byte less or more, or another value.
 fn malformed_frames(profile: &Profile, how: Malformation) -> Vec<Write> {
     let mut frames = Vec::new();
     for (write, twin) in valid_frames(profile) {
@@ -117,7 +116,7 @@ async fn refuses(board: &mut Board, how: Malformation) -> RunResult {
     Ok(())
 }
 
-/// Writes what may be refused, and is to have no effect.
+/// Writes frames that the bulb may refuse, and requires that they have no effect.
 pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expected: &str) -> RunResult {
     let before = board.current_state(None).await?;
     for write in writes {

@@ -1,7 +1,7 @@
-//! The conformance suite: what a bulb of a family has to do, one named check each.
+//! The conformance suite: named checks of the behaviour that a family requires.
 //!
-//! [`CHECKS`] is the table of all; [`run`] goes through it over one [`Board`], which brings the bulb to what each check needs,
-//! keeps what passed, and puts the bulb back into the state that it was found in ([`Restorer`](crate::bulb::Undo)).
+//! [`run`] runs the checks of [`CHECKS`] and of the profile file on a [`Board`], which prepares the bulb for each check, keeps
+//! the frames that passed, and restores the state that the bulb was found in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,115 +26,97 @@ pub use board::Board;
 pub use profile_checks::{profile_check_category, profile_check_hint, profile_check_name};
 pub use table::CHECKS;
 
-/// When a check is run.
+/// The flag that a check needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
-    /// Always.
+    /// None: it always runs.
     Safe,
-    /// Where flashing light was allowed.
+    /// `--flashing`.
     Flashing,
-    /// Where the time for it was given.
+    /// `--long`.
     Long,
 }
 
 /// One check: a row of the table.
 #[derive(Debug)]
 pub struct Check {
-    /// What it is called; kebab case, and kept for good.
+    /// Its name in kebab case. Never changes.
     pub name: &'static str,
-    /// What it expects, as one sentence without a full stop.
+    /// The requirement, as a sentence without a full stop.
     pub about: &'static str,
-    /// When it is run.
-    pub class: Category,
-    /// Why a bulb of this family does not have it; nothing where it does.
-    pub lacks: fn(&Profile) -> Option<String>,
-    /// How it is run. Everything that it needs it brings about itself.
+    pub category: Category,
+    /// Returns why the check does not apply to a family, if so.
+    pub skip_reason: fn(&Profile) -> Option<String>,
+    /// Runs the check, which prepares everything that it needs.
     pub run: for<'a> fn(&'a mut Board) -> BoxFuture<'a, RunResult>,
-    /// How long it may take, besides the time of a long one.
+    /// The time limit, without the pause of a long check.
     pub time: Duration,
     /// Where to look in the firmware when it fails.
     pub look: &'static str,
 }
 
-/// How a check ends before it has passed.
+/// Why a check did not pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotPassed {
-    /// The bulb does otherwise than it should.
     Failed {
-        /// What was expected.
         expected: String,
-        /// What was seen instead.
         seen: String,
     },
-    /// It cannot be said, because something else does not work; what.
+    /// Something else does not work, so the check has no result.
     Blocked(String),
-    /// It is of no use here; why.
     Skipped(String),
-    /// The radio itself is of no use any more.
+    /// The radio of this computer failed, so no check can go on.
     RadioUnusable(Error),
 }
 
-/// How a check ends.
 pub type RunResult = Result<(), NotPassed>;
 
-/// What became of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The bulb does what it should.
     Passed,
-    /// It does not.
     Failed {
-        /// What was expected.
         expected: String,
-        /// What was seen instead.
         seen: String,
     },
-    /// It cannot be said: what is in the way.
+    /// Something else does not work, so the check has no result.
     Blocked(String),
-    /// It was not run: why.
     Skipped(String),
 }
 
-/// A check that is over.
 #[derive(Clone, Debug)]
 pub struct FinishedCheck {
-    /// Its name.
     pub name: String,
-    /// What it expects.
+    /// The requirement.
     pub about: String,
     /// Where to look in the firmware when it fails.
     pub look: String,
-    /// What became of it.
     pub outcome: Outcome,
-    /// How long it took.
     pub took: Duration,
-    /// The last frames that passed, oldest first, as the air log has them: `write fff1 request 0164ff0000`.
+    /// The last frames, oldest first, such as `write fff1 request 0164ff0000`.
     pub frames: Vec<String>,
-    /// What else there is to say.
+    /// More detail, such as a measured time.
     pub note: Option<String>,
 }
 
-/// Which checks are run.
+/// The checks to run.
 #[derive(Clone, Debug, Default)]
 pub struct CheckPlan {
-    /// Only those whose names match one of these; all where there are none.
+    /// Patterns of names; all checks if empty.
     pub only: Vec<String>,
-    /// Those that flash, too.
     pub flashing: bool,
-    /// Those that take long too, and how long the bulb is left alone in them.
+    /// Runs long checks, with a pause of this length.
     pub long: Option<Duration>,
 }
 
 impl CheckPlan {
-    /// Whether a check was asked for by its name.
+    /// Whether the check of this name is selected.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| glob(pattern, name))
     }
 
-    /// Why a check of this class is left out, if it is.
-    fn leaves_out(&self, class: Category) -> Option<&'static str> {
-        match class {
+    fn missing_flag(&self, category: Category) -> Option<&'static str> {
+        match category {
             Category::Flashing if !self.flashing => Some("it flashes; --flashing runs it"),
             Category::Long if self.long.is_none() => Some("it takes minutes; --long runs it"),
             _ => None,
@@ -142,41 +124,38 @@ impl CheckPlan {
     }
 }
 
-/// How all of it ended.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// How many passed.
     pub passed: usize,
-    /// How many failed.
     pub failed: usize,
-    /// How many could not be run.
     pub blocked: usize,
-    /// How many were left out.
     pub skipped: usize,
-    /// How long it took.
     pub took: Duration,
-    /// Whether the bulb is as it was found; nothing where it never told how it was.
+    /// Whether the state that the bulb was found in is restored; `None` if it is not known.
     pub restored: Option<bool>,
 }
 
-/// Runs the checks one after the other, gives each to `told` when it is over, and puts the bulb back into the state that it
-/// was found in.
+/// Runs the checks one after the other, passes each result to `finished`, and restores the state that the bulb was found in.
 ///
 /// # Errors
-/// What `told` gives, and the error that leaves the radio itself without use. What is wrong with the bulb is no error.
+/// Those of `finished`, and errors of this computer's radio. A fault of the bulb is a result, not an error.
 pub async fn run(
     board: &mut Board,
     plan: &CheckPlan,
-    mut told: impl FnMut(&FinishedCheck) -> Result<()>,
+    mut finished: impl FnMut(&FinishedCheck) -> Result<()>,
 ) -> Result<Summary> {
     let start = Instant::now();
     let mut summary = Summary::default();
     board.idle_time = plan.long.unwrap_or_default();
     for check in CHECKS.iter().filter(|check| plan.names(check.name)) {
-        let time = check.time + if check.class == Category::Long { board.idle_time } else { Duration::ZERO };
-        let row = Row { name: check.name, about: check.about, class: check.class, look: check.look, time };
-        let lacks = (check.lacks)(board.profile());
-        summary.count(&row.run(board, plan, lacks, |board| (check.run)(board)).await?, &mut told)?;
+        let time =
+            check.time + if check.category == Category::Long { board.idle_time } else { Duration::ZERO };
+        let row =
+            Row { name: check.name, about: check.about, category: check.category, look: check.look, time };
+        let skip_reason = (check.skip_reason)(board.profile());
+        summary
+            .count(&row.run(board, plan, skip_reason, |board| (check.run)(board)).await?, &mut finished)?;
     }
     let profile = Arc::clone(board.profile());
     for check in &profile.checks {
@@ -184,10 +163,10 @@ pub async fn run(
         if plan.names(&name) {
             let (about, look, own) = (&*check.about, profile_check_hint(check), check.clone());
             let row =
-                Row { name: &name, about, class: profile_check_category(check), look, time: table::TIME };
+                Row { name: &name, about, category: profile_check_category(check), look, time: table::TIME };
             summary.count(
                 &row.run(board, plan, None, |board| profile_checks::run(board, own)).await?,
-                &mut told,
+                &mut finished,
             )?;
         }
     }
@@ -200,7 +179,7 @@ impl Summary {
     fn count(
         &mut self,
         done: &FinishedCheck,
-        told: &mut impl FnMut(&FinishedCheck) -> Result<()>,
+        finished: &mut impl FnMut(&FinishedCheck) -> Result<()>,
     ) -> Result<()> {
         match done.outcome {
             Outcome::Passed => self.passed += 1,
@@ -208,39 +187,39 @@ impl Summary {
             Outcome::Blocked(_) => self.blocked += 1,
             Outcome::Skipped(_) => self.skipped += 1,
         }
-        told(done)
+        finished(done)
     }
 }
 
-/// One check, of the table or of the profile's own.
+/// A check of the table or of a profile file.
 struct Row<'a> {
     name: &'a str,
     about: &'a str,
-    class: Category,
+    category: Category,
     look: &'a str,
     time: Duration,
 }
 
 impl Row<'_> {
-    /// Runs it within its time.
+    /// Runs the check within its time limit.
     async fn run<'s>(
         &self,
         board: &'s mut Board,
         plan: &CheckPlan,
-        lacks: Option<String>,
+        skip_reason: Option<String>,
         run: impl for<'a> FnOnce(&'a mut Board) -> BoxFuture<'a, RunResult>,
     ) -> Result<FinishedCheck> {
         let start = Instant::now();
         board.begin_check();
-        let left_out = plan.leaves_out(self.class).map(str::to_owned);
-        let verdict = match left_out.or(lacks) {
+        let missing_flag = plan.missing_flag(self.category).map(str::to_owned);
+        let verdict = match missing_flag.or(skip_reason) {
             Some(why) => Err(NotPassed::Skipped(why)),
             None => match timeout(self.time, run(board)).await {
                 Ok(verdict) => verdict,
                 Err(_) => {
-                    // Whatever hangs there is not to be in the way of the next one.
+                    // A request that hangs must not delay the next check.
                     board.drop_link().await;
-                    let seen = format!("it was not over after {} s", self.time.as_secs());
+                    let seen = format!("it did not end within {} s", self.time.as_secs());
                     Err(failed(self.about, seen))
                 }
             },
@@ -265,11 +244,11 @@ impl Row<'_> {
     }
 }
 
-/// What an error of the radio or the bulb means for a check.
+/// Turns an error into the result of a check.
 trait OrNotPassed<T> {
-    /// The bulb should have done it.
+    /// The check fails: the bulb must do this.
     fn or_failed(self, what: &str) -> Result<T, NotPassed>;
-    /// It has to work for the check, and is what another check is for.
+    /// The check is blocked: it needs this, and another check tests it.
     fn or_blocked(self, what: &str) -> Result<T, NotPassed>;
 }
 

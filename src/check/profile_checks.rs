@@ -1,4 +1,4 @@
-//! Checks that a profile file brings with it.
+//! Checks defined in a profile file.
 
 use std::time::Duration;
 
@@ -12,22 +12,20 @@ use super::malformed::changes_nothing;
 use super::{Board, Category, OrNotPassed, RunResult, failed};
 use crate::radio::Deadline;
 
-/// What is told of one where its file does not say where to look.
+/// The hint of a check whose file gives none.
 const LOOK: &str = "the handler of the frames that were written";
 
-/// The name by which it is run and reported: the family's, a dot, and its own.
+/// The name of the check: `FAMILY.NAME`.
 #[must_use]
 pub fn profile_check_name(profile: &Profile, check: &ProfileCheck) -> String {
     format!("{}.{}", profile.name, check.name)
 }
 
-/// When it is run.
 #[must_use]
 pub const fn profile_check_category(check: &ProfileCheck) -> Category {
     if check.flashing { Category::Flashing } else { Category::Safe }
 }
 
-/// Where to look in the firmware when it fails.
 #[must_use]
 pub fn profile_check_hint(check: &ProfileCheck) -> &str {
     if check.look.is_empty() { LOOK } else { &check.look }
@@ -66,7 +64,7 @@ fn fits(board: &Board, check: &ProfileCheck, value: &[u8]) -> Result<(), DecodeE
     board.profile().matches_check(check, value)
 }
 
-/// Waits for the frame. Others that come meanwhile are none of its business, and said where it does not come.
+/// Waits for the frame. Ignores other frames, and reports the last of them if the right one does not come.
 async fn replies(board: &mut Board, check: &ProfileCheck, role: &str, within: Duration) -> RunResult {
     let from = board.characteristic_of(role);
     let start = Instant::now();

@@ -1,7 +1,7 @@
 //! How fast a bulb is: connecting, finding its services, answering, and how many writes it takes before some are lost.
 //!
 //! Every time is taken from before the call into the radio until its result is there, so the system's Bluetooth service is in it.
-//! The brightness moves by one percent (by more where that makes no difference to the lamp), and the state that was found is written back at the end, also after an interrupt
+//! The brightness moves by one percent (by more where that makes no difference to the bulb), and the state that was found is written back at the end, also after an interrupt
 //! ([`Restorer`]).
 
 mod bench_bulb;

@@ -201,7 +201,7 @@ impl CheckSummary {
 impl CheckListing {
     /// Built-in checks.
     pub fn all() -> impl Iterator<Item = Self> {
-        CHECKS.iter().map(|check| Self::new(check.name, check.about, check.class, check.look))
+        CHECKS.iter().map(|check| Self::new(check.name, check.about, check.category, check.look))
     }
 
     /// Checks of a profile file.
