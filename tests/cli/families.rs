@@ -115,7 +115,7 @@ fn what_cannot_be_is_refused_with_what_can() {
         (&["set", "C4:11:00:00:01:05", "--kelvin", "500"], 8, "bulb.unsupported", "2000 to 9000"),
         (&["set", "C4:11:00:00:01:01", "--effect", "disco"], 8, "bulb.unsupported", "fade-red"),
         (&["on", "C4:11:00:00:01:07"], 7, "profile.unsupported", "encrypted"),
-        (&["status", "C4:11:00:00:01:09"], 8, "bulb.needs_pairing", "did not agree"),
+        (&["status", "C4:11:00:00:01:09"], 8, "bulb.needs_pairing", "refused to pair"),
         (&["set", "C4:11:00:00:01:10", "--brightness", "40"], 2, "usage.incomplete", "color too"),
     ] {
         let output = families(&machine, &[&["--json"], arguments].concat());
