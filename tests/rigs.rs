@@ -1,5 +1,4 @@
-//! Every rig in fixtures/rigs: the built-in one and those of the scenarios open, each invalid one gives its message, with
-//! the file and the line.
+//! All rigs in fixtures/rigs: valid ones open, and each invalid one gives its message with the file and the line.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -11,9 +10,7 @@ use bulbctl::radio::sim::{SimOptions, open};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs").join(folder);
-    // A folder may come with a later change.
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "toml"));
     files
 }
@@ -22,12 +19,12 @@ fn files(folder: &str) -> Vec<PathBuf> {
 async fn valid_rigs_open() {
     let dir = tempfile::tempdir().unwrap();
     let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
-    let rigs = [files("."), files("scenarios"), files("faults")].concat();
+    let rigs = [files("."), files("scenarios"), files("faults"), files("defects")].concat();
     assert!(!rigs.is_empty());
     for file in rigs {
         match open(Some(&file), options.clone()).await {
             Err(error) if error.code() == "rig.invalid" => panic!("{}: {error}", file.display()),
-            // Some rigs are there to have Bluetooth unusable.
+            // With some rigs, Bluetooth is unusable.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Every family and variant on the sim radio: what a virtual bulb holds and seen after a command is the command.
+//! Every family and variant on the sim radio: after a command, a virtual bulb has and reports the commanded state.
 
 use std::fs;
 use std::sync::LazyLock;

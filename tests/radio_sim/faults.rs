@@ -1,4 +1,4 @@
-//! A rig's faults, as the port tells them: which error, when, and what is left behind.
+//! Faults of a rig: the error, its time, and what is left behind.
 
 use tokio::time::{Instant, sleep, timeout};
 

@@ -1,5 +1,5 @@
-//! The sim radio through the port, on Tokio's paused clock: what holds for every radio, and what a rig's faults and events
-//! come to. What a bulb does is tested on the world itself.
+//! The sim radio through the traits of the port, on Tokio's paused clock: links, scans, faults, events, and the world file.
+//! Tests of the world's own behaviour are in src/radio/sim/world/tests.rs.
 
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -37,14 +37,14 @@ fn light() -> DeviceId {
     DeviceId::new(LIGHT)
 }
 
-/// A rig, a world and an air log of the test's own.
+/// A rig with its own world file and air log.
 struct TestRig {
     dir: tempfile::TempDir,
     path: PathBuf,
 }
 
 impl TestRig {
-    /// A rig with one bulb that has what the text says besides.
+    /// A rig with one bulb. `more` is the rest of its table.
     fn with_bulb(more: &str) -> Self {
         Self::new(&format!("[[bulb]]\nname = \"Light\"\naddress = \"{LIGHT}\"\n{more}"))
     }
@@ -69,7 +69,7 @@ impl TestRig {
         self.try_open().await.unwrap()
     }
 
-    /// The air log so far, each line in short.
+    /// The air log so far, in short form.
     fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.log_path()).unwrap();
         text.lines()
@@ -86,7 +86,7 @@ impl TestRig {
     }
 }
 
-/// Scans until every device of the rig has been heard.
+/// Scans for long enough to hear every device of the rig.
 async fn heard(radio: &dyn Radio) {
     radio.start_scan().await.unwrap();
     tokio::time::sleep(ms(1200)).await;

@@ -1,4 +1,4 @@
-//! Scanning: what is heard, when, and what the system remembers.
+//! Scanning: which devices are heard, when, and how long the system knows them.
 
 use std::collections::BTreeSet;
 

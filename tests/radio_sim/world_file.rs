@@ -1,4 +1,4 @@
-//! The world between commands, and commands that run at once.
+//! The world between commands, and commands that run at the same time.
 
 use std::fs;
 use std::path::Path;

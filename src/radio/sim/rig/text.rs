@@ -1,4 +1,4 @@
-//! The texts in a rig file that stand for values: durations, UUIDs, bytes, addresses, colours, numbers in a range.
+//! Values in a rig file: durations, UUIDs, bytes, addresses, colours, and numbers in a range.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::radio::Address;
 use crate::radio::gatt::parse_uuid;
 
-/// A duration: a number, which may have decimals, and `ms`, `s` or `m`.
+/// A duration: a number, with decimals or without, and `ms`, `s` or `m`.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Span(pub(super) Duration);
@@ -33,7 +33,7 @@ impl TryFrom<String> for Uid {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // One spelling, as the rig's other player takes it.
+        // One spelling only.
         let uuid = parse_uuid(&text).filter(|_| text.chars().all(|c| c.is_ascii_hexdigit()));
         uuid.map(Self).ok_or_else(|| expected("a UUID of 4 or 32 hex digits", &text))
     }
@@ -61,7 +61,7 @@ impl TryFrom<String> for Addr {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        // One spelling, as the rig's other player takes it.
+        // One spelling only.
         let colons = text.matches(':').count() == 5;
         let address = text.parse().ok().filter(|_| colons);
         address.map(Self).ok_or_else(|| expected("an address such as C4:11:00:00:00:01", &text))
@@ -89,7 +89,7 @@ impl TryFrom<String> for Color {
     }
 }
 
-/// A number of percent.
+/// A percentage.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]
 pub(super) struct Level(pub(super) Percent);
@@ -103,7 +103,7 @@ impl TryFrom<i64> for Level {
     }
 }
 
-/// A temperature of white, kelvin. What a lamp can do is another matter.
+/// A colour temperature in kelvin. The profile checks the bulb's range.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]
 pub(super) struct Kelvin(pub(super) u16);
@@ -117,7 +117,7 @@ impl TryFrom<i64> for Kelvin {
     }
 }
 
-/// The ATT MTU of a link, bytes: from the least that LE allows to the most that an attribute value needs (Bluetooth Core
+/// The ATT MTU of a link in bytes: from the minimum of LE to the maximum that an attribute value needs (Bluetooth Core
 /// 5.4, Vol 3, Part F, 3.2.8 and 3.2.9).
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]
@@ -160,7 +160,7 @@ impl TryFrom<i64> for Company {
     }
 }
 
-/// A signal strength, dBm: the range of the HCI (Bluetooth Core 5.4, Vol 4, Part E, 7.7.65.2).
+/// A signal strength in dBm, in the range of the HCI (Bluetooth Core 5.4, Vol 4, Part E, 7.7.65.2).
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "i64")]
 pub(super) struct Rssi(pub(super) i16);
