@@ -1,4 +1,4 @@
-//! What can be told of a device without knowing what it is: how it advertises, and what it says of itself.
+//! Facts about any device: its advertising interval and its device information service.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A link to work on, also where the one that is there is about to end.
+//! Connects to a bulb, even if the system is about to end its link or has forgotten the bulb.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, See
 /// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
 /// that it is connected. A little more, for the news to arrive.
 pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
-/// How often a scan for a bulb is looked after.
+/// How often to start the scan again, in case another program stopped it.
 const SCAN_TIME: Duration = Duration::from_secs(1);
 
 /// Connects; a bulb that the system has forgotten since it was found is looked for again.

@@ -1,4 +1,4 @@
-//! A bulb that is held: one task keeps its session, takes changes, and tells all that happens.
+//! A driver holds one bulb: its task keeps the session, applies changes, and reports events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const BACK_OFF: [Duration; 6] = [
     Duration::from_secs(16),
     Duration::from_secs(30),
 ];
-/// A link that held so long was a good one: the pauses begin anew.
+/// After a link of this length, the pauses start again at the shortest.
 const STEADY: Duration = Duration::from_secs(10);
 /// How often the battery level is read: it changes by a percent in minutes.
 const BATTERY_PAUSE: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ const READ_TIME: Duration = Duration::from_secs(5);
 /// How long a disconnect may take to be sent.
 const DISCONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// How a driver's link is.
+/// The phase of a driver's link.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkPhase {
     /// It is being made, or waits for its turn; the number of the attempt, from 1.
@@ -51,7 +51,7 @@ pub enum LinkPhase {
     Down,
 }
 
-/// What a driver tells.
+/// An event of a driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DriverEvent {
     /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
@@ -60,7 +60,7 @@ pub enum DriverEvent {
     Recognised(DrivenProfile),
     /// The state changed, with the token of the last change that it takes into account.
     State(BulbState, u64),
-    /// The bulb confirmed a change after so long.
+    /// The bulb confirmed a change after this time.
     Confirmed(Duration),
     /// A change was written, and the bulb did not confirm it.
     Unconfirmed,
@@ -102,7 +102,7 @@ pub enum DriverMode {
     Standalone,
 }
 
-/// What a driver is made of.
+/// The inputs of a driver.
 #[derive(Clone, Debug)]
 pub struct DriverPlan {
     /// The radio.
@@ -128,7 +128,7 @@ pub struct Driver {
     _task: AbortOnDropHandle<()>,
 }
 
-/// The place of the newest change: one that is not yet under way is merged with its successor.
+/// The next change. A new one is merged into one that still waits.
 #[derive(Debug, Default)]
 struct PendingChange {
     next: Mutex<Option<(Change, u64)>>,
@@ -175,7 +175,7 @@ impl Driver {
         self.pending.filled.notify_one();
     }
 
-    /// Tries again at once, without waiting for the end of the pause.
+    /// Ends the pause and reconnects now.
     pub fn retry_now(&self) {
         self.pending.retry_now.notify_one();
     }

@@ -1,4 +1,4 @@
-//! Going to a state in steps.
+//! Fades: reaching a state in steps.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A link as it is, without any profile: single characteristics read, written and listened to, by whatever name they go.
+//! Raw GATT access without a profile: read, write and subscribe to single characteristics.
 
 use std::collections::HashMap;
 use std::fmt;

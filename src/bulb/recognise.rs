@@ -21,14 +21,14 @@ const PROBE_TIME: Duration = Duration::from_secs(3);
 /// How many of the nearest families are named when none is sure.
 const NAMED: usize = 4;
 
-/// What is known of one family's claim.
+/// A family that the device may belong to.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// What speaks for it. The score is that of all the evidence; none counts where something speaks against it.
+    /// The evidence for it. The score is that of all the evidence; none counts where something speaks against it.
     pub recognised: FamilyMatch,
     /// How much of the score is from the advertisement.
     pub advert: u32,
-    /// What speaks against it.
+    /// The evidence against it.
     pub against: Vec<String>,
     /// How it would be driven.
     pub profile: Arc<Profile>,
@@ -47,7 +47,7 @@ impl Candidate {
     }
 }
 
-/// What all the evidence comes to.
+/// The result of weighing the evidence.
 #[derive(Clone, Debug)]
 pub struct Recognition {
     /// The families for which anything speaks, the nearest first.

@@ -1,4 +1,4 @@
-//! The way back to the state that a bulb was found in, also when what is done with it is interrupted.
+//! Restores the state that a bulb was found in, even after an interrupt.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const TIME: Duration = Duration::from_secs(8);
 /// still busy.
 const SETTLE: Duration = Duration::from_millis(250);
 
-/// What is needed to put a bulb back.
+/// Restores a bulb.
 #[derive(Clone, Debug)]
 pub struct Restorer {
     radio: Arc<dyn Radio>,
@@ -34,7 +34,7 @@ struct State {
     touched: bool,
 }
 
-/// What is written to put a bulb back.
+/// The state to restore.
 #[derive(Clone, Debug)]
 pub(crate) struct RestorePlan {
     /// How the bulb is driven.

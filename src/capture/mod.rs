@@ -27,7 +27,7 @@ pub use table::AttributeRef;
 
 use table::Table;
 
-/// What a capture has of ATT.
+/// The ATT traffic of a capture.
 #[derive(Debug, Default)]
 pub struct Capture {
     /// The devices, connected or only heard.
@@ -85,7 +85,7 @@ impl Device {
     }
 }
 
-/// Something that passed.
+/// One event of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When, since the first record, microseconds; below zero where the computer's clock was set back.

@@ -1,4 +1,4 @@
-//! From a write to what the bulb says to it, one at a time.
+//! The time from a write to its answer and its notification, one write at a time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{BenchPlan, Measured, Part, Series, is_of_a_round};
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, WriteKind};
 
-/// How long a notification is waited for.
+/// How long to wait for a notification.
 const ACK_TIME: Duration = Duration::from_secs(2);
 /// Between two rounds: up to so long, another time each, so that the rounds do not march in step with the connection events.
 const PAUSE: Duration = Duration::from_millis(50);

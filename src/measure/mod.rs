@@ -1,4 +1,4 @@
-//! How fast a bulb is: connecting, finding its services, answering, and how many writes it takes before some are lost.
+//! The benchmark: connect time, service discovery, latency, and the write rate at which the bulb starts to lose writes.
 //!
 //! Every time is taken from before the call into the radio until its result is there, so the system's Bluetooth service is in it.
 //! The brightness moves by one percent (by more where that makes no difference to the bulb), and the state that was found is written back at the end, also after an interrupt
@@ -21,7 +21,7 @@ use crate::radio::{ConnectionParameters, Radio, SeenDevice, WriteKind};
 
 pub use series::{CLOCK_ERROR, Series, Summary};
 
-/// What can be measured.
+/// A part of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -98,7 +98,7 @@ impl RateStep {
     }
 }
 
-/// What tells of loss.
+/// The way in which a lost write is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -135,7 +135,7 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// What was measured.
+/// The results.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measured {
     /// The family; nothing where that was not needed.

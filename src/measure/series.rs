@@ -1,4 +1,4 @@
-//! Times that were measured again and again, and what can be said of them.
+//! Series of measured times and their percentiles.
 
 use std::time::Duration;
 
