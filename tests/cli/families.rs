@@ -116,7 +116,7 @@ fn what_cannot_be_is_refused_with_what_can() {
         (&["set", "C4:11:00:00:01:01", "--effect", "disco"], 8, "bulb.unsupported", "fade-red"),
         (&["on", "C4:11:00:00:01:07"], 7, "profile.unsupported", "encrypted"),
         (&["status", "C4:11:00:00:01:09"], 8, "bulb.needs_pairing", "refused to pair"),
-        (&["set", "C4:11:00:00:01:10", "--brightness", "40"], 2, "usage.incomplete", "color too"),
+        (&["set", "C4:11:00:00:01:10", "--brightness", "40"], 2, "usage.incomplete", "also carries color"),
     ] {
         let output = families(&machine, &[&["--json"], arguments].concat());
         let record = last(&output);
