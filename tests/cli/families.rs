@@ -127,7 +127,7 @@ fn what_cannot_be_is_refused_with_what_can() {
     assert!(unpaired["hint"].as_str().unwrap().contains("Voice assistants"), "{unpaired}");
     // Scaled brightness is said to be so.
     let scaled = families(&machine, &["set", "C4:11:00:00:01:04", "--brightness", "30"]);
-    assert!(stderr(&scaled).contains("colour is dimmed instead"), "{scaled:?}");
+    assert!(stderr(&scaled).contains("dims the colour instead"), "{scaled:?}");
 }
 
 #[test]
