@@ -16,7 +16,6 @@ mod operation;
 pub use kind::ErrorKind;
 pub use operation::Operation;
 
-/// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why an operation failed.
@@ -85,7 +84,6 @@ pub enum Error {
         /// A hardware switch blocks it. Software cannot unblock it.
         hard: bool,
     },
-    /// The adapter disappeared or was switched off during the operation.
     #[error("adapter {adapter} was switched off or removed")]
     AdapterLost { adapter: String },
     #[error("the Bluetooth service (bluetoothd) is not running")]
@@ -100,7 +98,6 @@ pub enum Error {
     Denied { detail: String },
 
     // -- no link -----------------------------------------------------------------------------------------------
-    /// The bulb did not accept the connection, or dropped it before it was usable.
     #[error("cannot connect to {device}: {reason}{}", last_seen(*rssi))]
     ConnectFailed {
         device: String,
@@ -143,7 +140,6 @@ pub enum Error {
     /// `need` continues "cannot": `be read`.
     #[error("{device}: the {role} characteristic {characteristic} cannot {need} (its properties: {have})")]
     WrongProperties { device: String, role: Box<str>, characteristic: String, need: String, have: String },
-    /// The evidence does not decide which family the bulb is of.
     #[error("could not identify {device} ({nearest}); it has {found}")]
     Unrecognised {
         device: String,
@@ -152,12 +148,10 @@ pub enum Error {
         /// The closest families and their scores, in words.
         nearest: String,
     },
-    /// The family is recognised but cannot be driven.
     #[error("{device} is a {profile}, which bulbctl cannot drive: {reason}")]
     ProfileUnsupported { device: String, profile: String, reason: String },
     #[error("there is no profile {name:?} (there is: {have})")]
     ProfileUnknown { name: String, have: String },
-    /// The frames of the family cannot express what is asked for.
     #[serde(skip)]
     #[error("{profile}: {refusal}")]
     NotEncodable { profile: String, refusal: EncodeError },
@@ -183,20 +177,16 @@ pub enum Error {
         /// How the user makes it ready for pairing, if its profile says.
         how: Option<String>,
     },
-    /// The operation needs a state, and the family never reports one.
     #[error("cannot {operation} {device}: {profile} bulbs do not report their state")]
     WriteOnly { device: String, profile: String, operation: Operation },
     #[error("{device} does not support {}", operation.gerund())]
     Unsupported { device: String, operation: Operation },
-    /// The system did not pass the request on to the bulb.
     #[error("the system did not send {device} {}: {detail}", operation.request())]
     NotSent { device: String, operation: Operation, detail: String },
-    /// The bulb lacks an optional characteristic of its profile.
     #[error("{device} has no {role} characteristic")]
     RoleMissing { device: String, role: String },
     #[error("another program is using {device}: {detail}")]
     Held { device: String, detail: String },
-    /// The link is up, but the bulb did not answer.
     #[error("{device} {} within {waited:.1?}", no_answer(operation))]
     Silent { device: String, operation: Operation, waited: Duration },
     #[error("{device} has no battery service (0x180F)")]
@@ -247,7 +237,6 @@ pub enum Error {
 impl Error {
     /// The error of several operations, given the kinds of those that failed; `None` if none did. Keeps the kind
     /// where all `of` operations failed alike.
-    #[must_use]
     pub fn partial(kinds: &[ErrorKind], of: usize) -> Option<Self> {
         let (first, rest) = kinds.split_first()?;
         let alike = kinds.len() == of && rest.iter().all(|kind| kind == first);
@@ -257,7 +246,6 @@ impl Error {
 
     /// The error that a recording contains for this one: the same, or [`Internal`](Self::Internal) with its text for
     /// those that have no serialized form, which radios and links do not return.
-    #[must_use]
     pub fn to_recorded(&self) -> Self {
         match serde_json::to_value(self) {
             Ok(_) => self.clone(),
@@ -327,7 +315,6 @@ fn no_answer(operation: &Operation) -> String {
 }
 
 /// The name of an ATT error code (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
-#[must_use]
 pub const fn att_name(code: u8) -> &'static str {
     match code {
         0x01 => "invalid handle",

@@ -177,7 +177,6 @@ impl Serialize for Properties {
 
 impl<'de> Deserialize<'de> for Properties {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// One name, read by itself so that a mistake is reported where it stands.
         struct Name(Properties);
 
         impl<'de> Deserialize<'de> for Name {

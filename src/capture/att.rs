@@ -19,7 +19,6 @@ const PRIMARY: Uuid = uuid16(0x2800);
 const SECONDARY: Uuid = uuid16(0x2801);
 const CHARACTERISTIC: Uuid = uuid16(0x2803);
 
-/// When something passed, and which way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context {
     pub(super) since: i64,
@@ -27,7 +26,6 @@ pub(super) struct Context {
     pub(super) sent: bool,
 }
 
-/// What was asked last, and is to be answered.
 #[derive(Clone, Copy, Debug)]
 enum Request {
     Mtu(u16),
@@ -40,7 +38,6 @@ enum Request {
     Other,
 }
 
-/// One side that asks.
 #[derive(Debug, Default)]
 struct Client {
     asked: Option<Request>,
@@ -55,7 +52,6 @@ pub(super) struct Att {
     clients: [Client; 2],
 }
 
-/// What one PDU adds.
 struct Step<'a> {
     context: Context,
     device: usize,

@@ -44,13 +44,11 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// A packet, whichever kind of file it is from.
 enum Packet<'a> {
     Event(&'a [u8]),
     Acl(&'a [u8]),
 }
 
-/// A link while it is up.
 #[derive(Debug)]
 struct Link {
     device: usize,
@@ -65,7 +63,6 @@ impl Link {
     }
 }
 
-/// Reads records into a capture.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     capture: Capture,

@@ -30,9 +30,7 @@ use table::Table;
 /// The ATT traffic of a capture.
 #[derive(Debug, Default)]
 pub struct Capture {
-    /// The devices, connected or only heard.
     pub devices: Vec<Device>,
-    /// What passed, oldest first.
     pub events: Vec<Event>,
     /// Packets of which the capture has a part only, as Android keeps them where it filters.
     pub cut: usize,
@@ -40,7 +38,6 @@ pub struct Capture {
     pub fault: Option<CaptureError>,
 }
 
-/// A device of a capture.
 #[derive(Debug)]
 pub struct Device {
     /// What it advertised. The identifier is its address, or `link 64` for a link that was up before the capture began.
@@ -73,19 +70,16 @@ impl Device {
     }
 
     /// The GATT table as far as it was discovered: of the device, or, if `local`, of the computer that captured.
-    #[must_use]
     pub fn table(&self, local: bool) -> GattTable {
         self.own(local).gatt()
     }
 
     /// Where handles are, by this table.
-    #[must_use]
     pub fn attributes(&self, local: bool) -> BTreeMap<u16, AttributeRef> {
         self.own(local).attributes()
     }
 }
 
-/// One event of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// When, since the first record, microseconds; below zero where the computer's clock was set back.
@@ -98,16 +92,12 @@ pub struct Event {
     pub sent: bool,
     /// Whether the attribute is one of that computer's own table.
     pub local: bool,
-    /// The attribute.
     pub handle: Option<u16>,
-    /// What.
     pub kind: EventKind,
 }
 
-/// What passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// The link came up.
     Connected,
     /// The link went down, with the controller's reason (Vol 1, Part F).
     Disconnected(u8),
@@ -115,11 +105,8 @@ pub enum EventKind {
     Mtu(u16),
     /// A value was read, from this byte of it on.
     Read(u16, Vec<u8>),
-    /// A value was written.
     Write(WriteKind, Vec<u8>),
-    /// A value came by itself.
     Notification(Vec<u8>),
-    /// A value came by itself, and was to be confirmed.
     Indication(Vec<u8>),
     /// A read was refused, with the ATT error code.
     ReadRefused(u8),
@@ -128,9 +115,6 @@ pub enum EventKind {
 }
 
 /// Reads a capture. What is before a fault is kept.
-///
-/// # Errors
-/// The file's first 16 bytes are not those of a btsnoop log that we read.
 pub fn read(bytes: &[u8]) -> Result<Capture, CaptureError> {
     let (link_type, mut rest) = snoop::header(bytes)?;
     let mut reader = hci::Reader::default();

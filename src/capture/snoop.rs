@@ -19,7 +19,6 @@ pub struct CaptureError {
     pub record: usize,
     /// Where the record begins in the file, bytes.
     pub offset: usize,
-    /// What is wrong.
     pub detail: String,
 }
 
@@ -27,7 +26,6 @@ fn place(record: usize, offset: usize) -> String {
     if record == 0 { String::new() } else { format!("record {record} at byte {offset}: ") }
 }
 
-/// What the records hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkType {
     /// 1002: HCI packets with their type before them, as on a UART (Android).
@@ -36,7 +34,6 @@ pub(super) enum LinkType {
     Monitor,
 }
 
-/// A record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
     /// Flags: of the UART a direction, of the monitor an adapter and a type.
@@ -45,7 +42,6 @@ pub(super) struct Record<'a> {
     pub(super) micros: i64,
     /// Whether the packet was longer than what is in the file.
     pub(super) cut: bool,
-    /// The packet.
     pub(super) data: &'a [u8],
 }
 

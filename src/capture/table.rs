@@ -109,7 +109,6 @@ impl Table {
             .then(|| Descriptor { uuid: crate::radio::gatt::uuid16(0x2902), handle: Some(handle) })
     }
 
-    /// Where each handle is.
     pub(super) fn attributes(&self) -> BTreeMap<u16, AttributeRef> {
         let table = self.gatt();
         let mut places = BTreeMap::new();

@@ -12,9 +12,7 @@ pub enum ErrorKind {
     Unexpected,
     /// An argument or a file is wrong.
     Usage,
-    /// No bulb matches, or a name matches several.
     NotFound,
-    /// The adapter or the Bluetooth service cannot be used.
     BluetoothUnusable,
     PermissionDenied,
     /// There is no usable link.
@@ -23,9 +21,7 @@ pub enum ErrorKind {
     NotDrivable,
     /// The bulb did not do what it was asked to do.
     Refused,
-    /// The bulb sent data that cannot be decoded.
     Malformed,
-    /// Some of several bulbs or frames failed.
     Partial,
     LinkLost,
     CheckFailed,
@@ -33,8 +29,6 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The exit code of a command that ends with an error of this kind.
-    #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::OutputClosed => 0,
@@ -55,7 +49,6 @@ impl ErrorKind {
     }
 
     /// Returns true if the cause is this computer and not the bulb.
-    #[must_use]
     pub const fn is_local(self) -> bool {
         matches!(self, Self::BluetoothUnusable | Self::PermissionDenied)
     }
@@ -63,19 +56,14 @@ impl ErrorKind {
 
 impl Error {
     /// The stable dotted code, for scripts.
-    #[must_use]
     pub const fn code(&self) -> &'static str {
         self.entry().0
     }
 
-    /// The kind. Code decides by it.
-    #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.entry().1
     }
 
-    /// The exit code of a command that ends with this error.
-    #[must_use]
     pub const fn exit_code(&self) -> u8 {
         self.kind().exit_code()
     }

@@ -1,8 +1,6 @@
 //! What was being done when an error happened.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,11 +13,9 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Operation {
-    /// Asking the Bluetooth service what it knows.
     QueryService,
     StartScan,
     StopScan,
-    /// Connecting, up to the discovery of the services.
     Connect,
     Disconnect,
     Read(String),
@@ -27,7 +23,6 @@ pub enum Operation {
     Subscribe(String),
     Unsubscribe(String),
     Pair,
-    /// Asking the bulb for a status.
     RequestStatus,
     WaitForStatus,
     WaitForNotification(String),
@@ -41,28 +36,23 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Reads a characteristic.
     pub fn read(characteristic: impl fmt::Display) -> Self {
         Self::Read(characteristic.to_string())
     }
 
-    /// Writes to a characteristic.
     pub fn write(characteristic: impl fmt::Display) -> Self {
         Self::Write(characteristic.to_string())
     }
 
-    /// Subscribes to a characteristic.
     pub fn subscribe(characteristic: impl fmt::Display) -> Self {
         Self::Subscribe(characteristic.to_string())
     }
 
-    /// Ends the subscription to a characteristic.
     pub fn unsubscribe(characteristic: impl fmt::Display) -> Self {
         Self::Unsubscribe(characteristic.to_string())
     }
 
     /// The operation after "while" or "does not support": `reading fff2`.
-    #[must_use]
     pub fn gerund(&self) -> String {
         match self {
             Self::QueryService => "querying the Bluetooth service".to_owned(),
@@ -89,7 +79,6 @@ impl Operation {
     }
 
     /// The request after "refused" or "did not answer": `a read of fff2`.
-    #[must_use]
     pub fn request(&self) -> String {
         match self {
             Self::Disconnect => "the request to disconnect".to_owned(),
@@ -134,11 +123,9 @@ impl fmt::Display for Operation {
     }
 }
 
-impl FromStr for Operation {
-    type Err = Infallible;
-
+impl From<String> for Operation {
     /// Parses what a radio or a link records. Any other text is [`Other`](Self::Other).
-    fn from_str(text: &str) -> Result<Self, Infallible> {
+    fn from(text: String) -> Self {
         let plain = [
             Self::QueryService,
             Self::StartScan,
@@ -151,27 +138,18 @@ impl FromStr for Operation {
             Self::Idle,
         ];
         if let Some(operation) = plain.into_iter().find(|operation| operation.to_string() == text) {
-            return Ok(operation);
+            return operation;
         }
-        let of_characteristic: [(&str, fn(String) -> Self); 5] = [
-            ("read ", Self::Read),
-            ("write ", Self::Write),
-            ("subscribe to ", Self::Subscribe),
-            ("end the subscription to ", Self::Unsubscribe),
-            ("wait for a notification from ", Self::WaitForNotification),
-        ];
-        let found = of_characteristic.into_iter().find_map(|(words, make)| {
-            let name = text.strip_prefix(words)?;
-            (!name.contains(' ')).then(|| make(name.to_owned()))
-        });
-        Ok(found.unwrap_or_else(|| Self::Other(text.to_owned())))
-    }
-}
-
-impl From<String> for Operation {
-    fn from(text: String) -> Self {
-        let Ok(operation) = text.parse();
-        operation
+        let (words, characteristic) = text.rsplit_once(' ').unwrap_or_default();
+        let operation = match words {
+            "read" => Self::Read,
+            "write" => Self::Write,
+            "subscribe to" => Self::Subscribe,
+            "end the subscription to" => Self::Unsubscribe,
+            "wait for a notification from" => Self::WaitForNotification,
+            _ => return Self::Other(text),
+        };
+        operation(characteristic.to_owned())
     }
 }
 

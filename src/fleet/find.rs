@@ -26,9 +26,6 @@ pub struct Found {
 }
 
 /// Finds the bulbs of a target among what the system knows, without a scan.
-///
-/// # Errors
-/// What [`Radio::known`] gives.
 pub async fn find_known(
     radio: &dyn Radio,
     target: &Target,
@@ -41,10 +38,7 @@ pub async fn find_known(
 }
 
 /// Finds the bulbs of a target. Those that the system knows are not scanned for; the scan is over before this returns,
-/// so that a connect can follow.
-///
-/// # Errors
-/// What the radio gives. That a bulb was not found is a failure in the result.
+/// so that a connect can follow. A bulb that is not found is a failure in the result, not an error.
 pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Result<Found> {
     require_powered(radio)?;
     let start = Instant::now();

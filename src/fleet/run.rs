@@ -17,12 +17,8 @@ pub enum OnConnectFailure {
     RetryAlone,
 }
 
-/// Runs `operation` for each bulb found, up to `limit` at once, and gives each result to `done` as it comes, with the
-/// name of its bulb.
-///
-/// # Errors
-/// For a single bulb its own error, which `done` is not told of. For several, [`Error::Partial`] if any failed:
-/// each has been told to `done`.
+/// Runs `operation` for each bulb found, up to `limit` at once, and gives each result to `done` with the name of its
+/// bulb. Returns the error of a single bulb without calling `done`; for several, [`Error::Partial`] if any failed.
 pub async fn run_each<T, F>(
     found: Found,
     limit: usize,

@@ -14,7 +14,6 @@ use crate::radio::{Address, SeenDevice};
 /// One thing to look for.
 #[derive(Clone, Debug)]
 pub enum Selector {
-    /// The device of this address.
     Address(Address),
     /// The one device of this name or platform identifier.
     Exact(String),
@@ -40,13 +39,11 @@ impl Selector {
     }
 
     /// Whether more than one device may be meant.
-    #[must_use]
     pub const fn many(&self) -> bool {
         matches!(self, Self::Glob(..) | Self::All(_))
     }
 
     /// Whether the device is meant. Names are compared with their padding trimmed.
-    #[must_use]
     pub fn matches(&self, report: &SeenDevice) -> bool {
         match self {
             Self::Address(address) => report.address == Some(*address),
@@ -56,8 +53,6 @@ impl Selector {
         }
     }
 
-    /// As it was written.
-    #[must_use]
     pub fn text(&self) -> String {
         match self {
             Self::Address(address) => address.to_string(),
@@ -76,9 +71,6 @@ pub struct Target {
 
 impl Target {
     /// Reads a target, with the configuration's aliases and groups; `all` means the bulbs of these families.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for an empty target, [`Error::GroupUnknown`].
     pub fn parse(text: &str, config: &Config, families: &Arc<Families>) -> Result<Self> {
         let mut items = expand(text, config)?;
         if items.is_empty() {
@@ -90,20 +82,15 @@ impl Target {
         Ok(Self { text: text.to_owned(), wanted })
     }
 
-    /// As it was given.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What to look for.
-    #[must_use]
     pub fn selectors(&self) -> &[Selector] {
         &self.wanted
     }
 
     /// The only thing that is meant, if it is one device.
-    #[must_use]
     pub fn single(&self) -> Option<&Selector> {
         match self.wanted.as_slice() {
             [wanted] if !wanted.many() => Some(wanted),

@@ -10,13 +10,11 @@ pub struct Address([u8; 6]);
 
 impl Address {
     /// Creates an address from six bytes, most significant first.
-    #[must_use]
     pub const fn new(bytes: [u8; 6]) -> Self {
         Self(bytes)
     }
 
     /// The six bytes, most significant first.
-    #[must_use]
     pub const fn bytes(self) -> [u8; 6] {
         self.0
     }
@@ -35,7 +33,6 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an address is six bytes in hex, as in C4:11:00:00:00:01")]
 pub struct BadAddress;
@@ -71,7 +68,6 @@ impl DeviceId {
         Self(text.into())
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::{Radio, btle, record, sim};
 use crate::error::Result;
 
-/// A parsed `--adapter`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdapterChoice {
     /// An adapter of this computer: `hci1` or `AA:BB:CC:DD:EE:FF`.
@@ -34,9 +33,6 @@ impl FromStr for AdapterChoice {
 }
 
 /// Opens this radio; by default the first powered adapter.
-///
-/// # Errors
-/// Bluetooth is unusable, permission is denied, or the adapter or file does not exist.
 pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
     match choice {
         Some(AdapterChoice::Sim(rig)) => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,

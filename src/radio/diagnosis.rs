@@ -4,31 +4,23 @@ use super::choice::AdapterChoice;
 use super::{AdapterInfo, AdapterState, DeviceId, btle};
 use crate::error::Error;
 
-/// The state of Bluetooth on this computer.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnosis {
     /// The system that was examined: `BlueZ on D-Bus`, `virtual radio`.
     pub system: String,
-    /// The version of the Bluetooth service.
     pub version: Option<Version>,
-    /// The release of the kernel.
     pub kernel: Option<String>,
     /// The environment, if it restricts Bluetooth: `a container`, `WSL`.
     pub inside: Option<&'static str>,
-    /// All adapters, sorted by name.
     pub adapters: Vec<AdapterFacts>,
-    /// The devices that the system is connected to.
     pub links: Vec<HeldLink>,
-    /// The error of using Bluetooth, if there is one.
     pub error: Option<Error>,
 }
 
 /// A version of BlueZ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
-    /// For example 5.
     pub major: u8,
-    /// For example 66.
     pub minor: u8,
 }
 
@@ -44,9 +36,7 @@ pub struct AdapterFacts {
     pub powered: bool,
     /// Rfkill blocks it. `true` if a hardware switch does, which software cannot undo.
     pub blocked: Option<bool>,
-    /// A program is scanning with it.
     pub discovering: bool,
-    /// bulbctl would use it.
     pub chosen: bool,
     /// BlueZ reports every property that btleplug needs. btleplug hides the adapter otherwise.
     pub whole: bool,

@@ -18,13 +18,11 @@ pub struct CharacteristicId {
 
 impl CharacteristicId {
     /// The first characteristic with these UUIDs.
-    #[must_use]
     pub const fn new(service: Uuid, characteristic: Uuid) -> Self {
         Self { service, characteristic, nth: 0 }
     }
 
     /// The first characteristic with these 16-bit UUIDs.
-    #[must_use]
     pub const fn short(service: u16, characteristic: u16) -> Self {
         Self::new(uuid16(service), uuid16(characteristic))
     }
@@ -41,7 +39,6 @@ impl fmt::Display for CharacteristicId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Descriptor {
     pub uuid: Uuid,
-    /// The handle, if the platform reports it.
     pub handle: Option<u16>,
 }
 
@@ -53,20 +50,16 @@ pub struct Characteristic {
     pub handle: Option<u16>,
     /// Other flags that the platform reports, in the words of BlueZ: `encrypt-read`, `broadcast`.
     pub flags: Vec<String>,
-    /// The descriptors, if the platform reports them.
     pub descriptors: Vec<Descriptor>,
 }
 
 impl Characteristic {
-    /// A characteristic without handle, flags and descriptors.
-    #[must_use]
     pub fn new(uuid: Uuid, properties: Properties) -> Self {
         Self { uuid, properties, ..Self::default() }
     }
 
     /// The handle of the value, which captures show. It follows the handle of the declaration
     /// (Bluetooth Core 5.4, Vol 3, Part G, 3.3.2).
-    #[must_use]
     pub fn value_handle(&self) -> Option<u16> {
         self.handle?.checked_add(1)
     }
@@ -75,17 +68,12 @@ impl Characteristic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
     pub uuid: Uuid,
-    /// The characteristics, in table order if the platform keeps it.
     pub characteristics: Vec<Characteristic>,
-    /// The handle of the declaration, if the platform reports it.
     pub handle: Option<u16>,
-    /// A secondary service, which other services include.
     pub secondary: bool,
 }
 
 impl Service {
-    /// A primary service without a handle.
-    #[must_use]
     pub fn new(uuid: Uuid, characteristics: Vec<Characteristic>) -> Self {
         Self { uuid, characteristics, ..Self::default() }
     }
@@ -97,20 +85,16 @@ pub struct GattTable {
 }
 
 impl GattTable {
-    /// The first service with this UUID.
-    #[must_use]
     pub fn service(&self, uuid: Uuid) -> Option<&Service> {
         self.services.iter().find(|service| service.uuid == uuid)
     }
 
-    #[must_use]
     pub fn characteristic(&self, id: CharacteristicId) -> Option<&Characteristic> {
         let services = self.services.iter().filter(|service| service.uuid == id.service);
         let alike = services.flat_map(|service| &service.characteristics);
         alike.filter(|one| one.uuid == id.characteristic).nth(id.nth.into())
     }
 
-    #[must_use]
     pub fn properties(&self, id: CharacteristicId) -> Option<Properties> {
         self.characteristic(id).map(|found| found.properties)
     }
@@ -131,7 +115,6 @@ impl GattTable {
     }
 
     /// Lists the UUIDs for error messages: `fff0 (fff1, fff2), 180f (2a19)`.
-    #[must_use]
     pub fn outline(&self) -> String {
         let services = self.services.iter().map(|service| {
             let inside: Vec<_> = service.characteristics.iter().map(|c| uuid_text(c.uuid)).collect();
@@ -143,7 +126,6 @@ impl GattTable {
 
     /// Assigns the handles that a bulb with only this table would use, from 1. Adds a Client
     /// Characteristic Configuration to characteristics that notify.
-    #[must_use]
     pub fn numbered(mut self) -> Self {
         let mut last = 0_u16;
         let mut next = || {

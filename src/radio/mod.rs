@@ -64,8 +64,6 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline this long from now.
-    #[must_use]
     pub fn after(duration: Duration) -> Self {
         let start = Instant::now();
         Self { start, end: start + duration }
@@ -73,26 +71,21 @@ impl Deadline {
 
     /// The earlier of this deadline and one that is `duration` from now; for a part of an
     /// operation.
-    #[must_use]
     pub fn within(self, duration: Duration) -> Self {
         let part = Self::after(duration);
         Self { start: part.start, end: part.end.min(self.end) }
     }
 
-    /// The time since the deadline was set.
-    #[must_use]
     pub fn waited(self) -> Duration {
         self.start.elapsed()
     }
 
     /// A deadline that is `duration` later.
-    #[must_use]
     pub fn later(self, duration: Duration) -> Self {
         Self { end: self.end + duration, ..self }
     }
 
     /// The remaining time; zero once it has passed.
-    #[must_use]
     pub fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }
@@ -114,12 +107,10 @@ impl Deadline {
     }
 }
 
-/// The names of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AdapterInfo {
     /// The name in the system: `hci0`, `sim`.
     pub name: String,
-    /// The address of the adapter, if the platform reports it.
     pub address: Option<Address>,
 }
 
@@ -130,12 +121,9 @@ impl fmt::Display for AdapterInfo {
     }
 }
 
-/// The state of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AdapterState {
-    /// Powered.
     On,
-    /// Present but not powered.
     Off,
     /// Unplugged, or the Bluetooth service is gone.
     Absent,
@@ -144,9 +132,7 @@ pub enum AdapterState {
 /// A device, as far as its advertisements and the system describe it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenDevice {
-    /// The identifier on this platform.
     pub id: DeviceId,
-    /// The address, if the platform reports it.
     pub address: Option<Address>,
     /// The advertised name, not sanitised. Never an address in other spelling, and never the alias.
     pub name: Option<String>,
@@ -159,9 +145,7 @@ pub struct SeenDevice {
     pub services: Vec<Uuid>,
     /// Manufacturer data, by company identifier.
     pub manufacturer: BTreeMap<u16, Vec<u8>>,
-    /// Service data, by service.
     pub service_data: BTreeMap<Uuid, Vec<u8>>,
-    /// The system has a link to it.
     pub connected: bool,
     /// When this radio received its advertisements; `None` if the system only remembers it.
     pub seen: Option<SeenTimes>,
@@ -176,20 +160,16 @@ pub struct DeviceDetails {
     pub appearance: Option<u16>,
     /// Advertised flags (Core Specification Supplement, Part A, 1.3).
     pub flags: Option<Vec<u8>>,
-    /// It is bonded with this computer.
     pub bonded: Option<bool>,
-    /// The connection parameters that the system requests.
     pub parameters: Option<ConnectionParameters>,
 }
 
-/// The times at which a device was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenTimes {
     pub first: Instant,
     pub last: Instant,
 }
 
-/// The state of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkState {
     Up,
@@ -205,9 +185,7 @@ pub type Notifications = broadcast::Receiver<Vec<u8>>;
 pub type FrameDecoder =
     Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
-/// Capacity of the queue of notifications.
 pub const NOTIFICATION_QUEUE: usize = 64;
-/// Capacity of the queue of seen devices.
 pub const SEEN_DEVICE_QUEUE: usize = 1024;
 
 /// An adapter that scans and connects.
@@ -369,13 +347,11 @@ pub trait Link: fmt::Debug + Send + Sync {
 
 impl SeenDevice {
     /// The label of the device: its name, the alias, or its identifier. Not sanitised.
-    #[must_use]
     pub fn label(&self) -> String {
         self.names().next().map_or_else(|| self.id.to_string(), str::to_owned)
     }
 
     /// The advertised name without padding, if anything is left of it.
-    #[must_use]
     pub fn trimmed_name(&self) -> Option<&str> {
         self.name.as_deref().map(trim_padding).filter(|name| !name.is_empty())
     }

@@ -23,15 +23,11 @@ pub struct ConnectionParameters {
 }
 
 impl ConnectionParameters {
-    /// The shortest and the longest connection interval.
-    #[must_use]
     pub fn interval(&self) -> (Duration, Duration) {
         let time = |units: u16| Duration::from_micros(u64::from(units) * 1250);
         (time(self.interval_min), time(self.interval_max))
     }
 
-    /// The supervision time-out.
-    #[must_use]
     pub fn supervision(&self) -> Duration {
         Duration::from_millis(u64::from(self.timeout) * 10)
     }

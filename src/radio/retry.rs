@@ -13,22 +13,17 @@ pub const ATTEMPTS: u32 = 4;
 pub(super) const UNKNOWN: &str = "the system does not know it; a scan has to find it first";
 /// The longest pause before the second attempt. It doubles for each further attempt.
 const BACK_OFF: Duration = Duration::from_millis(150);
-/// Capacity of the queue of retries.
 const QUEUE: usize = 16;
 
-/// A connect is about to be retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectRetry {
     pub device: DeviceId,
     /// The number of the attempt, from 2.
     pub number: u32,
-    /// The most attempts.
     pub of: u32,
-    /// Why the previous attempt failed.
     pub after: String,
 }
 
-/// Publishes retries.
 #[derive(Debug)]
 pub(super) struct ConnectRetries(broadcast::Sender<ConnectRetry>);
 
@@ -39,7 +34,6 @@ impl Default for ConnectRetries {
 }
 
 impl ConnectRetries {
-    /// Logs and publishes a retry.
     pub(super) fn tell(&self, device: &DeviceId, label: &str, number: u32, after: &str) {
         tracing::info!("{label}: attempt {number} of {ATTEMPTS}, after: {after}");
         // Having no receiver is no error.
@@ -56,14 +50,12 @@ impl ConnectRetries {
     }
 }
 
-/// The pause before attempt `number`.
 pub(super) fn pause(device: &DeviceId, number: u32) -> Duration {
     spread(BACK_OFF * 2_u32.saturating_pow(number.saturating_sub(2)), device, number)
 }
 
 /// Shortens the pause by up to a quarter, by an amount that depends on device and number. Otherwise
 /// devices that failed together would retry together. The result is the same in every run.
-#[must_use]
 pub fn spread(pause: Duration, device: &DeviceId, number: u32) -> Duration {
     // FNV-1a, which is enough to tell some names apart.
     let bytes = device.as_str().bytes().chain(number.to_le_bytes());

@@ -20,7 +20,6 @@ use crate::error::Result;
 /// Capacity of the queue of frames. A slow reader loses the oldest and is notified.
 const FRAME_QUEUE: usize = 1024;
 
-/// The ATT operation that carried a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttOperation {
     Write(WriteKind),
@@ -30,8 +29,6 @@ pub enum AttOperation {
 }
 
 impl AttOperation {
-    /// Returns true for frames sent to the bulb.
-    #[must_use]
     pub const fn is_out(self) -> bool {
         matches!(self, Self::Write(_))
     }
@@ -52,13 +49,11 @@ impl fmt::Display for AttOperation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracedFrame {
     pub at: Instant,
-    /// The wall-clock time of `at`.
     pub time: SystemTime,
     pub device: DeviceId,
     pub operation: AttOperation,
     pub characteristic: CharacteristicId,
     pub bytes: Vec<u8>,
-    /// The result of the link's decoder, if there is one.
     pub decoded: Option<Result<String, String>>,
 }
 
@@ -81,14 +76,12 @@ impl TracedFrame {
         }
     }
 
-    #[must_use]
     pub fn hex(&self) -> String {
         if self.bytes.is_empty() { "(empty)".to_owned() } else { hex::encode(&self.bytes) }
     }
 
     /// Decodes the frame: its meaning, or what is wrong with it. Without a decoder, frames of the
     /// base protocol are decoded. `None` for unknown characteristics.
-    #[must_use]
     pub fn meaning(&self) -> Option<Result<String, String>> {
         if self.decoded.is_some() {
             return self.decoded.clone();
@@ -116,7 +109,6 @@ impl fmt::Display for TracedFrame {
 /// The decoder of a link, once it is set.
 type Reader = Arc<Mutex<Option<FrameDecoder>>>;
 
-/// Sends frames to the log and to receivers.
 #[derive(Clone, Debug)]
 struct Sink(broadcast::Sender<TracedFrame>);
 
@@ -138,13 +130,10 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Wraps a radio.
     pub fn new(radio: Arc<dyn Radio>) -> Self {
         Self { radio, sink: Sink(broadcast::channel(FRAME_QUEUE).0) }
     }
 
-    /// Receives the frames from now on.
-    #[must_use]
     pub fn frames(&self) -> broadcast::Receiver<TracedFrame> {
         self.sink.0.subscribe()
     }
@@ -209,7 +198,6 @@ struct TracedLink {
     link: Arc<dyn Link>,
     sink: Sink,
     reader: Reader,
-    /// The tasks that forward notifications. They end with the link.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 

@@ -39,7 +39,6 @@ impl Grade {
     }
 }
 
-/// A value in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Power,
@@ -121,12 +120,10 @@ impl Field {
 pub(crate) struct Abilities {
     pub(crate) declared: Features,
     pub(crate) grades: Vec<(Feature, Grade)>,
-    /// The numbers for on and off.
     pub(crate) power: (u32, u32),
     pub(crate) brightness: Scale,
     /// Frames have no brightness: colour and white are dimmed instead.
     pub(crate) scaled: bool,
-    /// The scale of each channel of a colour.
     pub(crate) color: Scale,
     pub(crate) white: Scale,
     pub(crate) kelvin: Scale,
@@ -176,7 +173,6 @@ impl Abilities {
         }
     }
 
-    /// The greatest number of a field.
     pub(crate) fn max_number(&self, field: Field) -> u32 {
         match field {
             Field::Power => self.power.0.max(self.power.1),
@@ -265,7 +261,6 @@ impl Abilities {
     }
 }
 
-/// The values of a frame that is being read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DecodedValues {
     power: Option<bool>,

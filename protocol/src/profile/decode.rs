@@ -46,7 +46,6 @@ impl Profile {
         of_role.find(|status| status.body.read(&frame, &self.abilities).is_ok())?.query
     }
 
-    /// The frame without the transport's header.
     pub(crate) fn unwrapped<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, DecodeError> {
         let Some(wrapper) = self.wrapper else { return Ok(Cow::Borrowed(bytes)) };
         wrapper
@@ -131,7 +130,6 @@ fn same_white(a: &Light, b: &Light) -> bool {
     level(a).abs_diff(level(b)) <= 1
 }
 
-/// The closest of the frames that bytes do not match.
 #[derive(Default)]
 pub(crate) struct ClosestMismatch {
     closest: Option<Mismatch>,

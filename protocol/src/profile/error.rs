@@ -4,7 +4,6 @@ use alloc::string::String;
 
 use crate::file::{self, ParseError};
 
-/// A mistake in a profile file, by its byte offset in the text.
 #[derive(Clone, Debug)]
 pub(crate) struct Mistake {
     at: usize,

@@ -7,30 +7,19 @@ use core::fmt;
 use super::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
 use super::template::{BitField, Content, Template, Token};
 
-/// The first place where bytes differ from a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mismatch {
-    /// The index of the first byte that differs.
     pub(crate) at: usize,
     pub(crate) kind: MismatchKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MismatchKind {
-    /// The frame must have this length.
     Length(usize),
-    /// The frame must have at least this length.
     TooShort(usize),
     FixedByte,
-    Value {
-        field: Field,
-        raw: u32,
-    },
-    Checksum {
-        name: &'static str,
-        expected: u8,
-    },
-    /// An error of a named codec.
+    Value { field: Field, raw: u32 },
+    Checksum { name: &'static str, expected: u8 },
     Codec(&'static str),
 }
 
@@ -48,7 +37,6 @@ impl Mismatch {
 }
 
 impl Template {
-    /// Builds the frame of a state.
     pub(crate) fn write(
         &self,
         abilities: &Abilities,

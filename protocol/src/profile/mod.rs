@@ -213,7 +213,6 @@ impl From<ExampleDef> for Example {
     }
 }
 
-/// State that a frame implies without a field for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ImpliedState {
     pub(crate) power: Option<bool>,
@@ -227,7 +226,6 @@ impl ImpliedState {
     }
 }
 
-/// A frame that changes the state.
 #[derive(Clone, Debug)]
 pub(crate) struct Command {
     pub(crate) body: Body,
@@ -235,9 +233,7 @@ pub(crate) struct Command {
     pub(crate) features: Features,
     /// The features that its fields carry.
     pub(crate) fields: Features,
-    /// The features that must be known to build it.
     pub(crate) needs: Features,
-    /// The mode that it puts the bulb into.
     pub(crate) mode: Option<Mode>,
     pub(crate) implied: ImpliedState,
     pub(crate) role: String,
@@ -245,7 +241,6 @@ pub(crate) struct Command {
     pub(crate) delay: Duration,
 }
 
-/// A frame that asks for the status.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     pub(crate) template: Template,
@@ -282,7 +277,6 @@ impl StatusRule {
     }
 }
 
-/// State within an advertisement.
 #[derive(Clone, Debug)]
 pub(crate) struct AdvertState {
     pub(crate) company: Option<Companies>,

@@ -118,7 +118,6 @@ impl Profile {
         frames
     }
 
-    /// The frame for a state; `None` if the frame is of another mode or power.
     fn build_status(&self, status: &StatusRule, state: &Light) -> Option<Vec<u8>> {
         let mode = state.mode.or_else(|| state.implied_mode());
         if differ(status.mode, mode) || differ(status.implied.power, state.power) {

@@ -67,7 +67,6 @@ impl Profile {
 }
 
 impl Compiler<'_> {
-    /// Compiles the checks. `write` compiles one of their writes.
     pub(super) fn checks(
         &self,
         write: impl Fn(&FirstWriteDef) -> Validated<Write>,

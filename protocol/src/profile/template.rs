@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use super::abilities::{Abilities, Field};
 use super::light::{Features, Mode};
 
-/// A part of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
     /// A fixed byte. A frame that is read must match it in the bits of the mask.
@@ -26,7 +25,6 @@ pub(crate) struct BitField {
     pub(crate) bits: u32,
 }
 
-/// The content of a bit field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
     /// A value, and the number to send if the value is not known.
@@ -60,7 +58,6 @@ impl Checksum {
     }
 }
 
-/// A parsed frame template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) tokens: Vec<Token>,
@@ -202,7 +199,6 @@ fn token(word: &str, abilities: &Abilities) -> Result<Token, String> {
     }
 }
 
-/// Parses a byte of two hex digits.
 pub(crate) fn byte(text: &str) -> Option<u8> {
     let digits = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
     digits.then(|| u8::from_str_radix(text, 16).ok()).flatten()

@@ -93,7 +93,6 @@ impl FromStr for Time {
 pub(crate) struct Pattern(pub(crate) Vec<(u8, u8)>);
 
 impl Pattern {
-    /// The number of bits that it compares.
     pub(crate) fn bits(&self) -> usize {
         self.0.iter().map(|(_, mask)| usize::try_from(mask.count_ones()).unwrap_or(0)).sum()
     }

@@ -24,7 +24,6 @@ const OUT_OF_RANGE: u8 = 0x80;
 #[derive(Clone, Debug)]
 pub struct VirtualBulb {
     profile: Profile,
-    /// The roles that the table has, and their characteristics.
     roles: Vec<(String, CharacteristicPath)>,
     light: Light,
     sequence: u8,

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterInfo, Address};
 
-/// The reason why an adapter cannot be switched on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PowerBlock {
     /// A hardware switch, which software cannot undo.
@@ -35,9 +34,6 @@ impl Candidate {
 
 /// Returns the adapter with the wanted name or address, powered or not; by default the first
 /// powered one by name. Sorts the candidates by name.
-///
-/// # Errors
-/// There is no adapter, none with that name, or, without `wanted`, none that is powered.
 pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Result<Candidate> {
     candidates.sort_by(|a, b| by_name(&a.info.name, &b.info.name));
     let Some(first) = candidates.first() else { return Err(Error::AdapterNone) };

@@ -29,26 +29,20 @@ const TABLE_EVERY: Duration = Duration::from_millis(200);
 /// seconds, and discovery is given as long.
 const FRESH_TIME: Duration = Duration::from_secs(5);
 
-/// How long to wait for whether a device is bonded.
 const DETAILS_TIME: Duration = Duration::from_secs(1);
 
-/// Why one attempt failed.
 enum Failure {
-    /// Another attempt may succeed.
     Again(PlatformError),
     /// The link is up but has no useful services. A new link may have them.
     Bare,
-    /// No further attempt can succeed.
     Final(Error),
 }
 
-/// One connect with all its attempts.
 struct Attempt<'a> {
     radio: &'a RadioHandle,
     device: &'a DeviceId,
     label: String,
     deadline: Deadline,
-    /// Why the previous attempt failed.
     last: Option<PlatformError>,
     /// A link without services was given up already. The next one is used as it is.
     bare: bool,
@@ -153,7 +147,6 @@ impl Attempt<'_> {
         Failure::Final(Error::DiscoverTimeout { device: self.label.clone(), waited, rssi: self.rssi() })
     }
 
-    /// The last signal strength, dBm.
     fn rssi(&self) -> Option<i16> {
         self.radio.shared.seen_device(self.device).and_then(|device| device.rssi)
     }
@@ -260,7 +253,6 @@ impl Attempt<'_> {
         Err(Failure::Again(error))
     }
 
-    /// Waits until the system has resolved the services.
     async fn resolve(
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
@@ -325,7 +317,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Completes when the link drops.
 async fn dropped_since(system_link: &mut watch::Receiver<SystemLink>, start: SystemLink) {
     // An error means that the radio was dropped, and the link with it.
     let _ = system_link.wait_for(|now| now.drops != start.drops).await;

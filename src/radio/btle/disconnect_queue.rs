@@ -37,7 +37,6 @@ impl DisconnectQueue {
         (Self { jobs }, AbortOnDropHandle::new(tokio::spawn(work(system, queue))))
     }
 
-    /// Requests a disconnect, without waiting.
     pub(super) fn disconnect(&self, device: &DeviceId) {
         // If the task has ended, the radio is closed.
         let _ = self.jobs.send(Job::Disconnect(device.clone()));

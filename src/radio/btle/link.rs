@@ -23,7 +23,6 @@ use crate::radio::{
 /// requests some ten milliseconds before it reports the loss.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
 
-/// The parts of the radio that links share.
 #[derive(Clone, Debug)]
 pub(super) struct RadioHandle {
     pub(super) adapter: String,
@@ -33,7 +32,6 @@ pub(super) struct RadioHandle {
 }
 
 impl RadioHandle {
-    /// Returns an error if the adapter cannot be used.
     pub(super) async fn check_adapter(&self) -> Result<()> {
         let adapter = self.adapter.clone();
         match self.shared.adapter_now() {
@@ -95,7 +93,6 @@ impl BtleLink {
         *self.state.borrow() == LinkState::Up
     }
 
-    /// Marks the link as down.
     pub(super) fn down(&self) {
         self.state.send_if_modified(|state| std::mem::replace(state, LinkState::Down) != LinkState::Down);
         self.subscriptions.close();
@@ -106,7 +103,6 @@ impl BtleLink {
         self.is_up() && !self.was_up && !self.keep.load(Ordering::Relaxed)
     }
 
-    /// Requests a disconnect and marks the link as down.
     pub(super) fn give_up(&self) {
         self.radio.shared.set_closing(&self.device);
         self.down();

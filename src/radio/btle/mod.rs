@@ -44,7 +44,6 @@ use system::System;
 
 /// How long opening may take. It needs a few round trips over a local socket.
 const OPEN_TIME: Duration = Duration::from_secs(5);
-/// How long closing may take.
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 
 #[cfg(test)]
@@ -59,10 +58,6 @@ struct Opened {
 /// Opens an adapter by name or address, or the first powered one by name. A named adapter may be
 /// off; scanning and connecting then fail. `btleplug`, optionally with `:` and a name or an
 /// address, forces btleplug.
-///
-/// # Errors
-/// There is no bus or no service, permission is denied, there is no such adapter, or none that is
-/// powered.
 pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
     let opened = match through_btleplug(wanted) {
         Some(wanted) => opened_in_time(plug::open(wanted)).await?,
@@ -91,7 +86,6 @@ use bluez::{diagnose as native_diagnose, open as native};
 #[cfg(not(target_os = "linux"))]
 use plug::{diagnose as native_diagnose, open as native};
 
-/// The adapter to open through btleplug, if that is asked for.
 fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
     match wanted?.strip_prefix("btleplug")? {
         "" => Some(None),

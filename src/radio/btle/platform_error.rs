@@ -13,10 +13,8 @@ const BLUEZ: &str = "org.bluez.Error.";
 /// The prefix of the names that this module gives to errors of btleplug.
 const BTLEPLUG: &str = "btleplug.";
 
-/// The message when a link drops while connecting.
 pub(super) const LOST_EARLY: &str = "the link dropped before it was usable";
 
-/// An error as the platform reported it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PlatformError {
     /// The D-Bus error name, or `btleplug.…`; empty if there is none.
@@ -32,45 +30,32 @@ pub(super) enum ErrorClass {
     /// Another attempt may succeed in a moment.
     Again,
     NoBus,
-    /// There is no Bluetooth service on the bus.
     ServiceDown,
-    /// Permission is denied.
     Denied,
     NoAnswer,
     NoAdapter,
     Off,
-    /// Rfkill blocks the adapter.
     Blocked,
-    /// The object no longer exists.
     Gone,
     NoLink,
-    /// The adapter has no free connection.
     Limit,
-    /// The services were not discovered in time.
     Unresolved,
     /// Connecting cannot succeed, for this reason.
     Hopeless(&'static str),
-    /// The bulb needs pairing.
     Pairing,
     Att(u8),
-    /// The characteristic does not support the operation.
     Unsupported,
-    /// Another program uses the characteristic.
     Held,
-    /// The system did not send the request to the bulb.
     NotSent,
     Unknown,
 }
 
-/// What an error message needs besides the error.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) adapter: &'a str,
     /// The label of the device; empty if there is none.
     pub(super) device: &'a str,
-    /// The last signal strength, dBm.
     pub(super) rssi: Option<i16>,
-    /// The time since the operation started.
     pub(super) waited: Duration,
 }
 
@@ -84,7 +69,6 @@ impl PlatformError {
         Self::new("", message)
     }
 
-    /// Classifies it as the result of this operation.
     pub(super) fn classify(&self, operation: &Operation) -> ErrorClass {
         if let Some(kind) = self.name.strip_prefix(FREEDESKTOP) {
             of_the_bus(kind, &self.message, operation)
@@ -97,7 +81,6 @@ impl PlatformError {
         }
     }
 
-    /// Converts it to the error of this operation.
     pub(super) fn to_error(&self, operation: &Operation, context: Context<'_>) -> Error {
         let detail = self.text();
         let device = context.device.to_owned();
@@ -224,7 +207,6 @@ fn gatt_error(class: &ErrorClass, operation: Operation, context: Context<'_>, de
     }
 }
 
-/// Classifies errors of the bus, and of the service in the terms of the bus.
 fn of_the_bus(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
     match kind {
         "ServiceUnknown" | "NameHasNoOwner" => ErrorClass::ServiceDown,

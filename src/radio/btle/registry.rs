@@ -65,9 +65,7 @@ pub(super) struct Registry {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merged {
     pub(super) device: SeenDevice,
-    /// The link before the update.
     pub(super) before: SystemLink,
-    /// The link after the update.
     pub(super) now: SystemLink,
     /// The update shows that the scan received the device.
     pub(super) heard: bool,
@@ -92,7 +90,6 @@ impl Registry {
         self.scanning
     }
 
-    /// Merges an update that the system reported at `now`.
     pub(super) fn merge(&mut self, id: &DeviceId, update: DeviceUpdate, now: Instant) -> Merged {
         if !self.devices.contains_key(id) {
             self.make_room();
@@ -113,7 +110,6 @@ impl Registry {
         Merged { device: entry.seen_device(id), before, now: entry.system_link, heard }
     }
 
-    /// Removes a device that the system dropped.
     #[cfg(target_os = "linux")]
     pub(super) fn remove(&mut self, id: &DeviceId) -> Option<SystemLink> {
         self.devices.remove(id).map(|entry| entry.system_link)

@@ -40,7 +40,6 @@ impl Scan {
         Self { radio, turn: Mutex::new(()) }
     }
 
-    /// Starts the scan unless it is running.
     pub(super) async fn start(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         if self.radio.shared.scanning() {
@@ -56,7 +55,6 @@ impl Scan {
         Ok(())
     }
 
-    /// Stops the scan if it is running.
     pub(super) async fn stop(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         if !self.radio.shared.scanning() {

@@ -27,7 +27,6 @@ struct State {
     registry: Registry,
     /// Watchers of the links, by device.
     watchers: HashMap<DeviceId, watch::Sender<SystemLink>>,
-    /// The links of this program.
     links: HashMap<DeviceId, Weak<BtleLink>>,
     /// The locks for connecting, by device.
     turns: HashMap<DeviceId, Weak<Turn>>,
@@ -171,7 +170,6 @@ impl SharedState {
         lock(&self.state).registry.system_link(id)
     }
 
-    /// Watches the link to this device.
     pub(super) fn watch_link(&self, id: &DeviceId) -> watch::Receiver<SystemLink> {
         let mut state = lock(&self.state);
         let now = state.registry.system_link(id);
@@ -183,7 +181,6 @@ impl SharedState {
 
     // -- links of this program --------------------------------------------------------------------
 
-    /// The link to this device, if it is up.
     pub(super) fn link(&self, id: &DeviceId) -> Option<Arc<BtleLink>> {
         let link = lock(&self.state).links.get(id).and_then(Weak::upgrade);
         link.filter(|link| link.is_up())
@@ -209,12 +206,10 @@ impl SharedState {
         turn
     }
 
-    /// All links, up or down.
     pub(super) fn links(&self) -> Vec<Arc<BtleLink>> {
         lock(&self.state).links.values().filter_map(Weak::upgrade).collect()
     }
 
-    /// Marks the link as closing.
     pub(super) fn set_closing(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         if state.registry.system_link(id).connected {

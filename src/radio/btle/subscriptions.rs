@@ -49,7 +49,6 @@ impl Subscriptions {
         lock(&self.state).streams.remove(&characteristic).is_some()
     }
 
-    /// Ends all streams, for good.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;

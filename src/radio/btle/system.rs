@@ -29,7 +29,6 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The GATT client of a connected device. Returns the same object for the same device.
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError>;
 
-    /// Details of a device beyond its advertisement.
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
         let _ = device;
         Ok(DeviceDetails::default())
@@ -45,7 +44,6 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The battery level that the system keeps, percent.
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError>;
 
-    /// Returns true if the Bluetooth service is running.
     fn is_running(&self) -> bool;
 
     /// Returns true if the service can be reached: on Linux, through the message bus.
@@ -59,7 +57,6 @@ pub(super) trait System: fmt::Debug + Send + Sync {
 
 /// Receives the values of characteristics.
 pub(super) trait Listener: Send + Sync {
-    /// Takes a value that was notified or read.
     fn value(&self, characteristic: CharacteristicId, value: Vec<u8>);
 }
 
@@ -69,12 +66,10 @@ pub(super) trait Gatt: fmt::Debug + Send + Sync {
     /// Gets the GATT table from the system. Call it after each connect.
     async fn discover(&self) -> Result<GattTable, PlatformError>;
 
-    /// The ATT MTU of the current link, bytes, if the platform reports it.
     fn mtu(&self) -> Option<u16> {
         None
     }
 
-    /// Starts to deliver values to this listener.
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError>;
 
     /// Returns true if the listener also receives values that were read.

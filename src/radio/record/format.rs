@@ -16,7 +16,6 @@ use crate::radio::{
 
 use crate::error::Error;
 
-/// The version of the format that is written and read.
 pub(super) const VERSION: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +38,6 @@ pub(super) enum Event {
         links: usize,
         state: Power,
     },
-    /// A call of the radio or of a link.
     Call {
         n: u32,
         #[serde(flatten)]
@@ -311,7 +309,6 @@ impl RecordedDevice {
         }
     }
 
-    /// Converts it for a replay that began at `began`.
     pub(super) fn to_seen(&self, began: Instant) -> SeenDevice {
         let at = |t: u64| began.checked_add(Duration::from_micros(t)).unwrap_or(began);
         SeenDevice {
@@ -369,7 +366,6 @@ pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Converts a GATT table for a recording.
 pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
     let characteristic = |found: &Characteristic| CharacteristicLine {
         uuid: found.uuid,
@@ -387,7 +383,6 @@ pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
     table.services.iter().map(service).collect()
 }
 
-/// Restores the GATT table of a recording.
 pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
     let characteristic = |line: &CharacteristicLine| Characteristic {
         uuid: line.uuid,
@@ -405,7 +400,6 @@ pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
     GattTable { services: lines.iter().map(service).collect() }
 }
 
-/// Returns true if the bulb answers this kind of write.
 pub(super) const fn has_response(kind: WriteKind) -> bool {
     matches!(kind, WriteKind::Request)
 }

@@ -40,7 +40,6 @@ pub use replay::{open, radio};
 /// many.
 const QUEUE: usize = 4096;
 
-/// A recording in progress.
 #[derive(Debug)]
 pub struct Recorder {
     path: PathBuf,
@@ -54,9 +53,6 @@ pub struct Recorder {
 impl Recorder {
     /// Creates the file, readable by its owner only because it reveals which devices are near.
     /// Replaces an existing file.
-    ///
-    /// # Errors
-    /// [`Error::FileUnwritable`].
     pub fn create(path: &Path) -> Result<Self> {
         let mut options = File::options();
         options.write(true).create(true).truncate(true);
@@ -83,7 +79,6 @@ impl Recorder {
 
     /// Records this radio from now on. A recorder records one radio; it returns a second one
     /// unchanged.
-    #[must_use]
     pub fn wrap(&self, radio: Arc<dyn Radio>) -> Arc<dyn Radio> {
         let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return radio;
@@ -117,9 +112,6 @@ impl Recorder {
     }
 
     /// Writes the remaining lines.
-    ///
-    /// # Errors
-    /// [`Error::FileUnwritable`], also for earlier lines.
     pub async fn finish(&self) -> Result<()> {
         if let Some(log) = self.log.lock().unwrap_or_else(PoisonError::into_inner).take() {
             log.end();
@@ -162,7 +154,6 @@ async fn write(
     }
 }
 
-/// The queue of lines and the numbering of calls.
 #[derive(Debug)]
 struct RecordingLog {
     began: Instant,
@@ -213,7 +204,6 @@ struct PendingCall {
 }
 
 impl PendingCall {
-    /// Records the result and returns it.
     fn finish<T>(mut self, result: Result<T>, answer: impl FnOnce(&T) -> Answer) -> Result<T> {
         self.open = false;
         let n = self.n;
@@ -284,7 +274,6 @@ struct Recorded {
     log: Arc<RecordingLog>,
     seen_devices: broadcast::Sender<SeenDevice>,
     state: watch::Receiver<AdapterState>,
-    /// The tasks that forward seen devices and adapter states to the program.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
@@ -356,7 +345,6 @@ struct RecordedLink {
     log: Arc<RecordingLog>,
     number: u32,
     state: watch::Receiver<LinkState>,
-    /// The tasks that forward link states and notifications to the program.
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 

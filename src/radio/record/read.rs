@@ -23,9 +23,6 @@ pub struct Recording {
 
 impl Recording {
     /// Reads a file.
-    ///
-    /// # Errors
-    /// [`Error::FileUnreadable`]; [`Error::RecordingInvalid`] with the line.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let unreadable =
@@ -36,9 +33,6 @@ impl Recording {
 
     /// Reads a recording, called `name` in errors. The last line may be incomplete, as a killed
     /// program leaves it.
-    ///
-    /// # Errors
-    /// As for [`load`](Self::load).
     pub fn read(name: &str, text: impl BufRead) -> Result<Self> {
         let mut text = text.take(LONGEST + 1);
         let mut recording = Self { path: name.to_owned(), lines: Vec::new() };

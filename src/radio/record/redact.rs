@@ -13,9 +13,6 @@ use crate::sanitise::json_safe;
 /// Returns the lines with every address and name replaced, the same one always by the same: in
 /// text, errors, advertisements and frames. A replaced name still contains Light or Bulb if the
 /// original did, so that patterns match as before.
-///
-/// # Errors
-/// [`Error::Internal`] if a line cannot be serialized, which is a bug.
 pub fn redact(recording: &Recording) -> Result<Vec<String>> {
     let failed = |error: serde_json::Error| Error::Internal(error.to_string());
     let values = recording.lines.iter().map(|(_, line)| serde_json::to_value(line));
@@ -38,19 +35,15 @@ pub fn redact(recording: &Recording) -> Result<Vec<String>> {
 /// would break frames.
 const SHORTEST: usize = 4;
 
-/// The kind of a text in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum TextKind {
     /// A keyword or a number of the format: may contain an address but no name.
     Fixed,
-    /// Free text.
     Text,
-    /// Hex.
     Bytes,
 }
 
 impl TextKind {
-    /// The kind of text under this key.
     fn of(key: &str, around: Self) -> Self {
         match key {
             "name" | "alias" | "device" | "address" | "error" => Self::Text,

@@ -25,28 +25,20 @@ use crate::radio::{
 };
 
 /// Opens a recording as a radio.
-///
-/// # Errors
-/// [`Error::FileUnreadable`], [`Error::RecordingInvalid`].
 pub fn open(path: &Path) -> Result<Arc<dyn Radio>> {
     radio(Recording::load(path)?)
 }
 
 /// Starts to replay a recording as a radio.
-///
-/// # Errors
-/// [`Error::RecordingInvalid`].
 pub fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(Replay::new(recording)?))
 }
 
-/// A radio that replays a recording.
 #[derive(Debug)]
 struct Replay {
     adapter: AdapterInfo,
     links: usize,
     player: Arc<Player>,
-    /// Plays events when they are due.
     _task: AbortOnDropHandle<()>,
 }
 
@@ -84,7 +76,6 @@ async fn play(player: Arc<Player>) {
     }
 }
 
-/// The recording and the current position in it.
 #[derive(Debug)]
 struct Player {
     path: String,
@@ -113,7 +104,6 @@ struct State {
     last: usize,
 }
 
-/// The senders of a link.
 #[derive(Debug)]
 struct LinkEnds {
     state: watch::Sender<LinkState>,

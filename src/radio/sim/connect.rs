@@ -17,7 +17,6 @@ use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
 enum AttemptError {
     /// Another attempt may succeed. The reason is for messages.
     Retry(&'static str),
-    /// No other attempt can succeed.
     Fatal(Error),
 }
 
@@ -27,11 +26,9 @@ struct Connect<'a> {
     label: String,
     rssi: Option<i16>,
     deadline: Deadline,
-    /// Why the previous attempt failed.
     last_reason: Option<&'static str>,
 }
 
-/// Connects to a device and resolves its services.
 pub(super) async fn connect(
     simulation: &Arc<Simulation>,
     device: &DeviceId,

@@ -15,19 +15,15 @@ use crate::radio::{
     CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, Properties, WriteKind,
 };
 
-/// A link whose services are resolved.
 #[derive(Debug)]
 pub(super) struct SimLink {
     pub(super) simulation: Arc<Simulation>,
     pub(super) id: LinkId,
     pub(super) device: DeviceId,
-    /// The bulb's name in messages.
     pub(super) label: String,
     pub(super) was_up: bool,
     pub(super) table: GattTable,
-    /// The ATT MTU in bytes.
     pub(super) mtu: Option<u16>,
-    /// How long the discovery of services took.
     pub(super) discovery: Option<Duration>,
     pub(super) state: watch::Receiver<LinkState>,
     /// ATT allows one request at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
@@ -39,7 +35,6 @@ impl SimLink {
         self.id
     }
 
-    /// Sends a request to the bulb and waits for the response.
     async fn request(
         &self,
         operation: Operation,

@@ -32,7 +32,6 @@ mod world;
 
 pub use server::serve_bulbs;
 
-/// The default rig.
 const DESK: &str = include_str!("../../../fixtures/rigs/desk.toml");
 /// The built-in rig with a bulb of each family, and its name.
 const FAMILIES: &str = include_str!("../../../fixtures/rigs/families.toml");
@@ -40,7 +39,6 @@ const FAMILIES_NAME: &str = "families";
 
 const ADAPTER: &str = "sim";
 
-/// Files of the virtual radio.
 #[derive(Clone, Debug, Default)]
 pub struct SimOptions {
     /// The folder of the world file. `None` for the user's state directory.
@@ -51,7 +49,6 @@ pub struct SimOptions {
 
 impl SimOptions {
     /// Reads `BULBCTL_SIM_DIR` and `BULBCTL_SIM_LOG`.
-    #[must_use]
     pub fn from_env() -> Self {
         let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         Self { dir: path("BULBCTL_SIM_DIR"), log: path("BULBCTL_SIM_LOG") }
@@ -59,9 +56,6 @@ impl SimOptions {
 }
 
 /// Opens the virtual radio with a rig file, the default rig, or the built-in rig called `families`.
-///
-/// # Errors
-/// [`Error::FileUnreadable`], [`Error::RigInvalid`], or a real radio's error if the rig says that Bluetooth is unusable.
 pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = match rig {
         None => (DESK.to_owned(), "desk.toml".to_owned()),
@@ -73,9 +67,6 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
 
 /// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files
 /// that the rig names.
-///
-/// # Errors
-/// [`Error::RigInvalid`], or a real radio's error if the rig says that Bluetooth is unusable.
 pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let rig = rig::parse(text, path)?;
     tracing::debug!("rig {path}: {}", rig.about);
@@ -109,7 +100,6 @@ fn check_usable(adapter: InitialAdapter) -> Result<()> {
     })
 }
 
-/// The virtual radio. Dropping it ends its tasks.
 #[derive(Debug)]
 struct SimRadio {
     simulation: Arc<Simulation>,

@@ -52,9 +52,6 @@ enum Request {
 }
 
 /// Reads requests until `input` ends.
-///
-/// # Errors
-/// `input` cannot be read, or `output` cannot be written.
 pub fn serve_bulbs(input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut server = Server { bulbs: Vec::new(), events: Vec::new(), loaded: Instant::now() };
     for line in input.lines() {
@@ -167,21 +164,19 @@ fn characteristic_id(device: &SimDevice, number: usize) -> Result<Characteristic
 }
 
 fn write(device: &mut SimDevice, id: CharacteristicId, value: &[u8], now: Duration) -> Value {
-    let mut response = json!({"att": null, "hangs_up": false, "trigger": null});
-    if device.loses_write(now) {
-        return response;
-    }
-    if let Err(att) = device.accepts(id, value) {
-        response["att"] = att.into();
-        response["hangs_up"] = device.has_defect(Defect::HangsUpOnMalformed).into();
-        return response;
-    }
-    response["trigger"] = match device.process_write(id, value) {
+    let lost = device.loses_write(now);
+    let att = if lost { None } else { device.accepts(id, value).err() };
+    let trigger = match lost || att.is_some() {
+        true => WriteOutcome::Ignored,
+        false => device.process_write(id, value),
+    };
+    let trigger = match trigger {
         WriteOutcome::Applied => "command".into(),
         WriteOutcome::Query(query) => query.into(),
         WriteOutcome::Ignored | WriteOutcome::Stored => Value::Null,
     };
-    response
+    let hangs_up = att.is_some() && device.has_defect(Defect::HangsUpOnMalformed);
+    json!({"att": att, "hangs_up": hangs_up, "trigger": trigger})
 }
 
 fn notifications(device: &mut SimDevice, trigger: Trigger<'_>, now: Duration) -> Value {
@@ -202,7 +197,6 @@ fn parse_trigger(value: &Value) -> Result<Trigger<'static>> {
 
 // -- the rig as JSON -----------------------------------------------------------------------------------------------
 
-/// A UUID as 4 or 32 hex digits.
 fn uuid_json(uuid: Uuid) -> String {
     short_of(uuid).map_or_else(|| uuid.simple().to_string(), |short| format!("{short:04x}"))
 }

@@ -91,7 +91,6 @@ impl Simulation {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The age of the world.
     fn now(&self) -> Duration {
         self.age + self.opened.elapsed()
     }
@@ -209,7 +208,6 @@ impl Simulation {
         receiver
     }
 
-    /// Stores the handle of a link for later connects to the same bulb.
     pub(super) fn set_handle(&self, link: &Arc<SimLink>) {
         self.with_entry(link.id(), |entry| entry.handle = Arc::downgrade(link));
     }
@@ -251,7 +249,6 @@ impl Simulation {
         });
     }
 
-    /// The links that this command ends.
     pub(super) fn owned_links(&self) -> Vec<LinkId> {
         self.inner().links.values().filter(|entry| entry.owned).map(|entry| entry.id).collect()
     }

@@ -40,7 +40,6 @@ pub(super) struct SavedDevice {
     pub(super) last_activity_ms: Option<u64>,
     /// The values written to characteristics without a role, in hex.
     pub(super) written: BTreeMap<String, String>,
-    /// The advertised name.
     pub(super) name: Option<String>,
     /// It does not advertise.
     pub(super) vanished: bool,
@@ -55,7 +54,6 @@ pub(super) struct SavedDevice {
     pub(super) resolved: bool,
 }
 
-/// The saved state of a bulb.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedLight {
     power: Option<bool>,
@@ -104,7 +102,6 @@ impl SavedLight {
     }
 }
 
-/// The contents of a world file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
     format: u32,
@@ -123,7 +120,6 @@ impl Saved {
     }
 }
 
-/// The place of one rig's world file.
 #[derive(Debug)]
 pub(super) struct Store {
     /// `None` if the user has no home directory.
@@ -144,7 +140,6 @@ impl Store {
         Self { path, about, warned: AtomicBool::new(false) }
     }
 
-    /// Reads the file. Returns `None` if it is missing or broken.
     pub(super) fn load(&self) -> Option<Saved> {
         let path = self.path.as_deref()?;
         let text = match fs::read(path) {

@@ -19,7 +19,6 @@ pub(crate) enum Body {
 }
 
 impl Body {
-    /// The codec of a command or a status by its name in a profile file.
     pub(crate) fn named(name: &str) -> Option<Self> {
         (name == "hue").then_some(Self::Hue)
     }
@@ -31,7 +30,6 @@ impl Body {
         }
     }
 
-    /// The features that must be known to build the frame.
     pub(crate) fn needs(&self) -> Features {
         match self {
             Self::Template(template) => template
@@ -87,7 +85,6 @@ impl Body {
     }
 }
 
-/// A codec around every frame of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrapper {
     /// Zengge LEDnetWF: a header of eight bytes; replies may be hex text within JSON.
@@ -95,26 +92,22 @@ pub(crate) enum Wrapper {
 }
 
 impl Wrapper {
-    /// The codec of a profile by its name in the file.
     pub(crate) fn named(name: &str) -> Option<Self> {
         (name == "lednetwf").then_some(Self::LedNetWf)
     }
 
-    /// Wraps a frame for the bulb.
     pub(crate) fn wrap_command(self, payload: &[u8], wants_answer: bool, sequence: u8) -> Vec<u8> {
         match self {
             Self::LedNetWf => lednetwf::wrap_command(payload, wants_answer, sequence),
         }
     }
 
-    /// Wraps a frame from the bulb.
     pub(crate) fn wrap_status(self, payload: &[u8], sequence: u8) -> Vec<u8> {
         match self {
             Self::LedNetWf => lednetwf::wrap_status(payload, sequence),
         }
     }
 
-    /// Unwraps a frame of either side.
     pub(crate) fn unwrap(self, frame: &[u8]) -> Result<Vec<u8>, &'static str> {
         match self {
             Self::LedNetWf => lednetwf::unwrap(frame),

@@ -11,7 +11,6 @@ use crate::profile::file::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, Le
 use crate::profile::light::{Feature, Features};
 use crate::profile::scale::Scale;
 
-/// Compiles the table. `grade` is the grade of features without one of their own.
 pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> Validated<Abilities> {
     let mut abilities = Abilities {
         declared: Features::NONE,
@@ -191,7 +190,6 @@ pub(super) fn replace(can: &mut AbilitiesDef, by: AbilitiesDef) {
     can.speed = by.speed.or(can.speed.take());
 }
 
-/// The offset of the declaration of a feature.
 pub(super) fn position(can: &AbilitiesDef, feature: Feature) -> usize {
     let at = match feature {
         Feature::Power => can.power.as_ref().map(|feature| feature.at),

@@ -265,7 +265,6 @@ impl Compiler<'_> {
         })
     }
 
-    /// The index of a query. Several statuses may answer the same.
     fn query(&self, text: &Located<String>, role: &str, queries: &mut Vec<Query>) -> Validated<usize> {
         let template = self.template(text.at, &text.value)?;
         if template.fields().next().is_some() {
@@ -316,7 +315,6 @@ impl Compiler<'_> {
         }
     }
 
-    /// A write whose frame never changes.
     fn fixed(
         &self,
         frame: &Located<String>,

@@ -5,7 +5,6 @@ use alloc::format;
 use crate::profile::error::{Mistake, Validated};
 use crate::profile::file::{File, Located, MatchDef};
 
-/// The format of profile files that this version reads.
 const FORMAT: u32 = 1;
 
 pub(in crate::profile) fn validate(file: &File) -> Validated {
@@ -44,7 +43,6 @@ fn match_rule(file: &File, rule: &Located<MatchDef>) -> Validated {
     }
 }
 
-/// Checks a name for the command line.
 pub(in crate::profile) fn validate_name(at: usize, name: &str) -> Validated {
     let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !name.is_empty() && name.chars().all(valid) {

@@ -9,9 +9,7 @@ use dbus::strings::ErrorName;
 use super::bus::Bus;
 use super::properties::{ADAPTER, DEVICE, PROPERTIES};
 
-/// The object path of the agent.
 const AGENT: &str = "/org/bulbctl/agent";
-/// The agent manager of BlueZ: object path and interface.
 const MANAGER: (&str, &str) = ("/org/bluez", "org.bluez.AgentManager1");
 /// Bulbs have neither keys nor a display, and scripts have no user to ask: "Just Works" (Bluetooth
 /// Core, Vol 3, Part H, 2.3.5.2).
@@ -21,9 +19,6 @@ const CAPABILITY: &str = "NoInputNoOutput";
 ///
 /// `Trusted` stays unset: it would let the device connect by itself and use services of this
 /// computer.
-///
-/// # Errors
-/// The error that BlueZ reports.
 pub(super) async fn pair(bus: &Bus, adapter: &str, device: &str) -> Result<(), dbus::Error> {
     // Pairing again gives "Authentication Failed" if the device was paired without a bond.
     if is(bus, device, DEVICE, "Paired").await? {
@@ -43,7 +38,6 @@ pub(super) async fn pair(bus: &Bus, adapter: &str, device: &str) -> Result<(), d
     answer
 }
 
-/// Reads a boolean property.
 async fn is(bus: &Bus, path: &str, interface: &str, property: &str) -> Result<bool, dbus::Error> {
     let (Variant(value),) = bus.call(path, PROPERTIES, "Get", (interface, property)).await?;
     Ok(value)

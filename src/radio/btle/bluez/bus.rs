@@ -21,7 +21,6 @@ pub(super) const BLUEZ: &str = "org.bluez";
 /// The bus itself: name, object path and interface.
 const THE_BUS: (&str, &str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
 
-/// The match rules of the signals that are needed.
 const SIGNALS: [&str; 6] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
@@ -44,13 +43,11 @@ impl fmt::Debug for Bus {
 }
 
 impl Bus {
-    /// Connects. Signals, and the loss of the bus, go to the receiver.
     pub(super) async fn open(signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let channel = tokio::task::spawn_blocking(|| Channel::get_private(BusType::System)).await;
         Self::on(channel.map_err(|error| PlatformError::unnamed(error.to_string()))??, signals)
     }
 
-    /// Starts to use a connection.
     fn on(channel: Channel, signals: Arc<SignalReceiver>) -> Result<Self, PlatformError> {
         let (io, connection) = dbus_tokio::connection::from_channel::<SyncConnection>(channel)?;
         let rule = MatchRule::new().with_type(MessageType::Signal);
@@ -87,17 +84,14 @@ impl Bus {
         Ok(objects)
     }
 
-    /// Completes when the connection has ended.
     pub(super) async fn lost(&self) {
         self.lost.cancelled().await;
     }
 
-    /// Returns true while the connection is up.
     pub(super) fn is_up(&self) -> bool {
         !self.lost.is_cancelled()
     }
 
-    /// All objects of BlueZ.
     pub(super) async fn objects(&self) -> Result<Objects, dbus::Error> {
         let (objects,): (HashMap<dbus::Path<'static>, HashMap<String, PropMap>>,) =
             self.call("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ()).await?;
@@ -173,7 +167,6 @@ impl Bus {
         let _ = self.connection.send(message);
     }
 
-    /// The raw connection, to answer requests on.
     pub(super) fn connection(&self) -> &SyncConnection {
         &self.connection
     }

@@ -13,7 +13,6 @@ use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, device_of, 
 use super::signals::SignalReceiver;
 use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
 
-/// Examines everything. `wanted` is the adapter that would be opened.
 pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         system: "BlueZ on D-Bus".to_owned(),

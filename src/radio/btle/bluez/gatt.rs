@@ -15,7 +15,6 @@ use super::properties::{CHARACTERISTIC, DEVICE, PROPERTIES};
 use super::signals::SignalReceiver;
 use crate::radio::{CharacteristicId, GattTable, WriteKind};
 
-/// A device, by its object path.
 pub(super) struct BusGatt {
     bus: Arc<Bus>,
     signals: Arc<SignalReceiver>,

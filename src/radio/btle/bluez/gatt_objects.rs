@@ -57,7 +57,6 @@ impl GattObjects {
         self.descriptors.remove(path);
     }
 
-    /// The characteristic with this path.
     pub(super) fn id_of(&self, path: &str) -> Option<CharacteristicId> {
         // …/dev_…/service…/char…
         let (service, _) = path.rsplit_once('/')?;

@@ -46,7 +46,6 @@ use signals::SignalReceiver;
 struct Bluez {
     line: Arc<BusConnection>,
     _keeper: AbortOnDropHandle<()>,
-    /// The object path of the adapter.
     path: String,
     name: String,
     address: Option<Address>,
@@ -55,7 +54,6 @@ struct Bluez {
     pairing: Mutex<()>,
 }
 
-/// Opens the wanted adapter.
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let to_error = |error: PlatformError| open_error(&error);
     let signals = Arc::new(SignalReceiver::default());

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use crate::radio::{Address, ConnectionParameters};
 
-/// The adapters in debugfs.
 pub(super) const ADAPTERS: &str = "/sys/kernel/debug/bluetooth";
-/// The storage of BlueZ.
 pub(super) const STORE: &str = "/var/lib/bluetooth";
 
 /// The parameters that the device asked for, or else those of the adapter.

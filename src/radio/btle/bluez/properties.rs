@@ -41,7 +41,6 @@ impl AdapterProperties {
     }
 }
 
-/// Parses the properties of a device.
 pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
     DeviceUpdate {
         address: text(properties, "Address").and_then(|text| text.parse().ok()),
@@ -70,7 +69,6 @@ pub(super) fn details_of(properties: &PropMap) -> DeviceDetails {
     }
 }
 
-/// Returns true if the services of a device are discovered.
 pub(super) fn resolved(properties: &PropMap) -> bool {
     prop_cast(properties, "ServicesResolved").copied().unwrap_or_default()
 }
@@ -92,12 +90,10 @@ pub(super) fn uuid_of(properties: &PropMap) -> Option<Uuid> {
     text(properties, "UUID")?.parse().ok()
 }
 
-/// The MTU, if the properties contain it.
 pub(super) fn mtu_of(properties: &PropMap) -> Option<u16> {
     prop_cast(properties, "MTU").copied()
 }
 
-/// The value, if the properties contain it.
 pub(super) fn value_of(properties: &PropMap) -> Option<Vec<u8>> {
     prop_cast::<Vec<u8>>(properties, "Value").cloned()
 }

@@ -70,7 +70,6 @@ impl SignalReceiver {
         state.to = Some(to);
     }
 
-    /// Merges all objects.
     pub(super) fn take(&self, objects: &Objects) {
         let mut state = lock(&self.state);
         if let Some(to) = state.to.clone() {
@@ -101,7 +100,6 @@ impl SignalReceiver {
         lock(&self.state).gatt.table(device)
     }
 
-    /// The MTU of the link to this device, if BlueZ reported it.
     pub(super) fn mtu(&self, device: &str) -> Option<u16> {
         lock(&self.state).gatt.mtu(device)
     }
@@ -111,24 +109,20 @@ impl SignalReceiver {
         lock(&self.state).fresh.remove(device)
     }
 
-    /// Delivers the values of this device to this listener.
     pub(super) fn listen(&self, device: &str, to: Weak<dyn Listener>) {
         let mut state = lock(&self.state);
         state.listeners.retain(|_, listener| listener.strong_count() > 0);
         state.listeners.insert(device.to_owned(), to);
     }
 
-    /// Returns true if any program is scanning.
     pub(super) fn discovering(&self) -> bool {
         lock(&self.state).discovering
     }
 
-    /// Returns true if BlueZ is running.
     pub(super) fn is_running(&self) -> bool {
         !lock(&self.state).down
     }
 
-    /// Returns true if BlueZ reports that rfkill blocks the adapter.
     pub(super) fn blocked(&self) -> bool {
         lock(&self.state).blocked
     }
@@ -175,7 +169,6 @@ impl State {
         }
     }
 
-    /// Marks BlueZ and all its objects as gone.
     fn gone(&mut self, to: &SignalTarget) {
         self.down = true;
         self.discovering = false;
@@ -214,7 +207,6 @@ impl State {
         }
     }
 
-    /// Delivers a new value, notified or read.
     fn value(&self, path: &str, value: Vec<u8>) {
         let Some(id) = self.gatt.id_of(path) else { return };
         // …/dev_…/service…/char…

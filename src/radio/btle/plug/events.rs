@@ -128,7 +128,6 @@ impl EventReader {
     }
 }
 
-/// Reads what the platform knows of a device.
 pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     match peripheral.properties().await {

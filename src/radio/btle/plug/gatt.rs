@@ -145,7 +145,6 @@ impl Gatt for PlugGatt {
     }
 }
 
-/// Delivers values until the stream ends.
 async fn reader(
     mut values: UndroppedStream<ValueNotification>,
     to: SharedListener,

@@ -87,7 +87,6 @@ fn hush() {
     });
 }
 
-/// Connects to the system.
 pub(super) async fn manager() -> Result<Manager, PlatformError> {
     #[cfg(target_os = "linux")]
     hush();
@@ -99,7 +98,6 @@ pub(super) async fn manager() -> Result<Manager, PlatformError> {
     }
 }
 
-/// The adapters, in the order of the system.
 pub(super) async fn adapters(manager: &Manager) -> Result<Vec<(String, Adapter)>, PlatformError> {
     let mut named = Vec::new();
     for adapter in manager.adapters().await? {

@@ -25,7 +25,6 @@ struct PlugSystem {
     _feed: AbortOnDropHandle<()>,
 }
 
-/// Opens the wanted adapter.
 pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let to_error = |error: PlatformError| open_error(&error);
     let all = adapters(&manager().await.map_err(to_error)?).await.map_err(to_error)?;
@@ -48,7 +47,6 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     Ok(Opened { info: chosen.info, shared, system: Arc::new(system) })
 }
 
-/// Examines what btleplug reports. `wanted` is the adapter that would be opened.
 pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: "btleplug".to_owned(), ..Diagnosis::default() };
     let mut candidates = Vec::new();

@@ -17,7 +17,6 @@ use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind};
 pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
 pub(super) const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
 
-/// What becomes of a connect.
 pub(super) enum Fate {
     Up,
     Never,

@@ -26,7 +26,6 @@ pub(super) struct File {
     pub(super) _expect: Option<ExpectTable>,
 }
 
-/// `[expect]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectTable {
@@ -40,7 +39,6 @@ pub(super) struct ExpectTable {
     _restored: Option<bool>,
 }
 
-/// `[adapter]`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdapterTable {
@@ -48,7 +46,6 @@ pub(super) struct AdapterTable {
     pub(super) state: InitialAdapter,
 }
 
-/// `name_in`.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum NameIn {
@@ -57,7 +54,6 @@ pub(super) enum NameIn {
     ScanResponse,
 }
 
-/// `manufacturer`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manufacturer {
@@ -66,7 +62,6 @@ pub(super) struct Manufacturer {
     pub(super) data: Bytes,
 }
 
-/// `service_data`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceData {
@@ -75,7 +70,6 @@ pub(super) struct ServiceData {
     pub(super) data: Bytes,
 }
 
-/// `[[bystander]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BystanderTable {
@@ -92,7 +86,6 @@ pub(super) struct BystanderTable {
     pub(super) service_data: Option<ServiceData>,
 }
 
-/// `[[bulb]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BulbTable {
@@ -132,7 +125,6 @@ pub(super) struct BulbTable {
     pub(super) fault: Vec<Located<FaultTable>>,
 }
 
-/// `device`.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Information {
@@ -143,7 +135,6 @@ pub(super) struct Information {
     pub(super) serial: Option<String>,
 }
 
-/// `[[bulb.service]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceTable {
@@ -152,7 +143,6 @@ pub(super) struct ServiceTable {
     pub(super) characteristic: Vec<CharacteristicTable>,
 }
 
-/// `[[bulb.service.characteristic]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CharacteristicTable {
@@ -161,7 +151,6 @@ pub(super) struct CharacteristicTable {
     pub(super) value: Option<Bytes>,
 }
 
-/// `do` of a fault.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum FaultKind {
@@ -173,7 +162,6 @@ pub(super) enum FaultKind {
     Lose,
 }
 
-/// `[[bulb.fault]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultTable {
@@ -188,7 +176,6 @@ pub(super) struct FaultTable {
     pub(super) r#for: Option<Located<Span>>,
 }
 
-/// `do` of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum BulbEventKind {
@@ -199,7 +186,6 @@ pub(super) enum BulbEventKind {
     Rename,
 }
 
-/// `adapter` of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum OnOff {
@@ -207,7 +193,6 @@ pub(super) enum OnOff {
     Off,
 }
 
-/// `[[event]]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventTable {

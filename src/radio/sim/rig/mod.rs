@@ -23,9 +23,7 @@ pub(super) struct Rig {
     /// One line for people.
     pub(super) about: String,
     pub(super) adapter: InitialAdapter,
-    /// Bulbs and bystanders.
     pub(super) devices: Vec<DeviceSpec>,
-    /// In the order of the file.
     pub(super) events: Vec<Event>,
     /// The texts of the profile files that the rig names, one after the other.
     pub(super) profiles: String,
@@ -40,17 +38,13 @@ pub(super) enum InitialAdapter {
     Off,
     /// Blocked by rfkill.
     Blocked,
-    /// There is no adapter.
     Absent,
-    /// The Bluetooth service does not run.
     NoService,
     /// There is no D-Bus.
     NoBus,
-    /// The user lacks the permission.
     Denied,
 }
 
-/// A device that advertises.
 #[derive(Debug)]
 pub(super) struct DeviceSpec {
     /// Unique in the rig.
@@ -73,7 +67,6 @@ pub(super) enum AddressType {
 #[derive(Debug)]
 pub(super) struct Advert {
     pub(super) name: Option<String>,
-    /// The name comes in the scan response only.
     pub(super) name_in_response: bool,
     /// Signal strength in dBm, -127 to 20.
     pub(super) rssi: i16,
@@ -93,21 +86,17 @@ pub(super) struct BulbSpec {
     pub(super) battery: Option<Battery>,
     /// The time from a command to its status notification.
     pub(super) status_latency: Duration,
-    /// The time that a connect takes.
     pub(super) connect_latency: Duration,
     /// All services, including battery and device information.
     pub(super) table: GattTable,
     /// The bulb ends a link after this time without a write.
     pub(super) idle_drop: Option<Duration>,
-    /// The ATT MTU of its links in bytes.
     pub(super) mtu: u16,
     /// Its family's characteristics are closed to centrals without a bond.
     pub(super) needs_bonding: bool,
-    /// It agrees to bond.
     pub(super) pairing: bool,
     /// The values of characteristics that are neither the family's nor the battery level.
     pub(super) values: BTreeMap<CharacteristicId, Vec<u8>>,
-    /// The initial state.
     pub(super) start: Light,
     pub(super) defects: Vec<Defect>,
     pub(super) faults: Vec<Fault>,
@@ -115,14 +104,12 @@ pub(super) struct BulbSpec {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Battery {
-    /// The initial level.
     pub(super) level: Percent,
     /// The time in which it loses one percent, never zero.
     pub(super) drain: Option<Duration>,
 }
 
 impl Battery {
-    /// The level at this age of the world.
     pub(super) fn level_at(&self, age: Duration) -> u8 {
         let lost = self.drain.map_or(0, |drain| age.as_nanos() / drain.as_nanos().max(1));
         u8::try_from(lost).map_or(0, |lost| self.level.get().saturating_sub(lost))
@@ -136,7 +123,6 @@ impl Battery {
     }
 }
 
-/// An injected fault.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) trigger: FaultTrigger,
@@ -149,7 +135,6 @@ pub(super) struct Fault {
     pub(super) after: u32,
 }
 
-/// The operation at which a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum FaultTrigger {
@@ -224,7 +209,6 @@ pub(super) struct Event {
 
 #[derive(Clone, Debug)]
 pub(super) enum EventKind {
-    /// The adapter is switched on or off.
     AdapterPowered(bool),
     Bulb(Address, BulbEvent),
 }
@@ -233,26 +217,21 @@ pub(super) enum EventKind {
 pub(super) enum BulbEvent {
     /// Someone else changes its state.
     Set(Light),
-    /// The bulb ends its link.
     Drop,
     /// The bulb stops advertising and ends its link.
     Vanish,
-    /// The bulb advertises again.
     Appear,
-    /// The bulb advertises this name.
     Rename(String),
 }
 
 /// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
 pub(super) const BATTERY_LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
 
-/// A characteristic and its value.
 pub(super) struct CharacteristicValue {
     pub(super) characteristic: Characteristic,
     pub(super) value: Vec<u8>,
 }
 
-/// Builds a GATT table and the values in it.
 #[derive(Default)]
 pub(super) struct TableBuilder {
     pub(super) table: GattTable,

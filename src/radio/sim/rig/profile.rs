@@ -75,7 +75,6 @@ pub(super) struct LightKeys {
 }
 
 impl LightKeys {
-    /// Takes the keys out of a bulb's table.
     pub(super) fn of_bulb(table: &mut BulbTable) -> Self {
         Self {
             power: table.power.take(),
@@ -88,7 +87,6 @@ impl LightKeys {
         }
     }
 
-    /// Takes the keys out of an event's table.
     pub(super) fn of_event(table: &mut EventTable) -> Self {
         Self {
             power: table.power.take(),
@@ -124,9 +122,6 @@ impl LightKeys {
     }
 
     /// All keys together.
-    ///
-    /// # Errors
-    /// A bulb of this profile cannot have such a state.
     pub(super) fn change(&self, profile: &Profile) -> Result<Light, RigError> {
         let mut change = Light::default();
         for (at, part) in self.parts() {
@@ -139,13 +134,11 @@ impl LightKeys {
         Ok(Light { mode: None, ..change })
     }
 
-    /// The initial state of a bulb of this profile.
     pub(super) fn start(&self, profile: &Profile) -> Result<Light, RigError> {
         Ok(profile.starting_state(&self.change(profile)?))
     }
 }
 
-/// A service and its characteristics.
 type Group = (Uuid, Vec<CharacteristicValue>);
 
 /// The services of a family, with a characteristic for every role.

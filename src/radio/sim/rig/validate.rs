@@ -28,9 +28,6 @@ const FORMAT: i64 = 1;
 pub(super) struct RigError(pub(super) usize, pub(super) String);
 
 /// Parses the text of a rig file. `path` is its name in messages; its folder holds the profile files that the rig names.
-///
-/// # Errors
-/// [`Error::RigInvalid`] with the line and what was expected.
 pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
     let invalid = |detail: String| Error::RigInvalid { path: path.to_owned(), detail };
     let file: File = file::parse(text).map_err(|error| invalid(error.to_string()))?;
@@ -174,7 +171,6 @@ fn characteristic_value(uuid: Uuid, properties: Properties, value: Vec<u8>) -> C
     CharacteristicValue { characteristic: Characteristic::new(uuid, properties), value }
 }
 
-/// Builds the GATT table of a bulb.
 fn build_table(
     services: Option<Vec<ServiceTable>>,
     profile: &Profile,

@@ -28,21 +28,17 @@ pub(crate) struct SimDevice {
     pub(super) written: BTreeMap<CharacteristicId, Vec<u8>>,
     /// The state before the newest command, for [`Defect::OneBehind`](crate::radio::sim::rig::Defect::OneBehind).
     pub(super) previous_light: Option<Light>,
-    /// How often each fault has been counted.
     fault_counts: Vec<u32>,
     /// It does not advertise.
     pub(super) vanished: bool,
     pub(crate) link: Option<OpenLink>,
-    /// An attempt to connect is under way.
     pub(super) connecting: bool,
     pub(crate) known: KnownDevice,
-    /// Something changed since the world was last saved.
     pub(super) unsaved: bool,
     /// The number of its advertisements, the seed of its noise.
     adverts: u64,
 }
 
-/// A link that is up.
 #[derive(Debug)]
 pub(crate) struct OpenLink {
     /// Unique among all links of a world.
@@ -118,10 +114,7 @@ impl SimDevice {
         !self.bonded && self.requires_bond(id)
     }
 
-    /// Checks a write that the properties allow.
-    ///
-    /// # Errors
-    /// The ATT error in the response to a write request.
+    /// Checks a write that the properties allow. Returns the ATT error in the response to a write request.
     pub(crate) fn accepts(&self, id: CharacteristicId, value: &[u8]) -> Result<(), u8> {
         match (self.bulb(), path_of(id)) {
             (Some(bulb), Some(path)) => bulb.virtual_bulb.accepts(path, &self.accepted_frame(value)),
@@ -162,7 +155,6 @@ impl SimDevice {
             .collect()
     }
 
-    /// Its name in messages.
     pub(crate) fn label(&self) -> String {
         self.known.name.clone().unwrap_or_else(|| self.address().to_string())
     }
@@ -290,7 +282,6 @@ impl SimDevice {
         None
     }
 
-    /// The part that is saved between commands.
     pub(crate) fn save(&self) -> SavedDevice {
         let written = self.written.iter().map(|(id, value)| (saved_key(*id), hex::encode(value)));
         SavedDevice {

@@ -31,13 +31,10 @@ pub(super) use effect::{
 /// The time from an advertisement to its scan response.
 const SCAN_RESPONSE_DELAY: Duration = Duration::from_millis(1);
 
-/// All devices within reach, and the adapter.
 #[derive(Debug)]
 pub(super) struct World {
     adapter_on: bool,
-    /// The number of the running scan.
     scan: Option<u64>,
-    /// The last number given to a scan or a link.
     last_number: u64,
     devices: BTreeMap<Address, SimDevice>,
     schedule: Schedule<ScheduledEvent>,
@@ -87,7 +84,6 @@ impl World {
         self.devices.get(&address)
     }
 
-    /// The devices that the system knows.
     pub(super) fn known(&self, now: Duration) -> impl Iterator<Item = &SimDevice> {
         self.devices.values().filter(move |device| device.is_known(now))
     }
@@ -96,12 +92,10 @@ impl World {
         self.devices.values().any(|device| device.link.is_some())
     }
 
-    /// When the next event is due.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.schedule.next_due()
     }
 
-    /// Runs all events that are due.
     pub(super) fn advance(&mut self, now: Duration) {
         while let Some(event) = self.schedule.pop_due(now) {
             match event {
@@ -270,7 +264,6 @@ impl World {
         }
     }
 
-    /// The device at the other end of a link, if the link is up.
     fn linked(&mut self, link: LinkId) -> Option<&mut SimDevice> {
         self.devices.get_mut(&link.address).filter(|device| device.link_id() == Some(link))
     }
@@ -280,7 +273,6 @@ impl World {
         open.is_some_and(|open| open.subscribed.contains(&id))
     }
 
-    /// Adds an event to the air log, if the link is up.
     fn log(&mut self, link: LinkId, event: LogEvent) {
         if self.linked(link).is_some() {
             self.effects.push(Effect::Log(link.address, event));

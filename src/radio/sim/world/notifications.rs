@@ -52,7 +52,6 @@ impl World {
         }
     }
 
-    /// Ends a link that has been idle for too long.
     pub(super) fn idle_check(&mut self, link: LinkId, now: Duration) {
         let Some(device) = self.linked(link) else { return };
         let idle = device.link.as_ref().map(|open| now.saturating_sub(open.last_activity));
@@ -64,7 +63,6 @@ impl World {
         }
     }
 
-    /// Schedules the next change of the battery level.
     pub(super) fn schedule_battery_change(&mut self, link: LinkId, now: Duration) {
         let battery = self.device(link.address).and_then(SimDevice::bulb).and_then(|bulb| bulb.battery);
         if let Some(at) = battery.and_then(|battery| battery.next_change(now)) {
@@ -72,7 +70,6 @@ impl World {
         }
     }
 
-    /// Sends the battery level.
     pub(super) fn battery_change(&mut self, link: LinkId, now: Duration) {
         if self.is_subscribed(link, BATTERY_LEVEL) {
             let value = self.device(link.address).map(|device| device.value(BATTERY_LEVEL, now));

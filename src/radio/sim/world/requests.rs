@@ -141,7 +141,6 @@ impl World {
         DelayedResponse::now(Response::Done)
     }
 
-    /// Starts the notifications of a characteristic.
     pub(crate) fn subscribed(&mut self, link: LinkId, id: CharacteristicId, now: Duration) {
         let open = self.linked(link).and_then(|device| device.link.as_mut());
         if open.is_some_and(|open| open.subscribed.insert(id)) && id == BATTERY_LEVEL {
@@ -158,9 +157,6 @@ impl World {
 }
 
 /// Checks a write against the properties, the bond and the bulb's profile.
-///
-/// # Errors
-/// The ATT error in the response to a write request.
 fn check_write(device: &SimDevice, id: CharacteristicId, value: &[u8], kind: WriteKind) -> Result<(), u8> {
     if !device.properties(id).allows(kind) {
         return Err(WRITE_NOT_PERMITTED);

@@ -27,7 +27,6 @@ impl<T> Schedule<T> {
         self.entries.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Removes the next event if it is due.
     pub(super) fn pop_due(&mut self, now: Duration) -> Option<T> {
         let entry = self.entries.first_entry().filter(|entry| entry.key().0 <= now)?;
         Some(entry.remove())
