@@ -148,6 +148,9 @@ pub enum Error {
         /// The closest families and their scores, in words.
         nearest: String,
     },
+    /// `what` has its article: `a thermometer`.
+    #[error("{device} is {what}, not a bulb")]
+    NotABulb { device: String, what: String },
     #[error("{device} is a {profile}, which bulbctl cannot drive: {reason}")]
     ProfileUnsupported { device: String, profile: String, reason: String },
     #[error("there is no profile {name:?} (there is: {have})")]

@@ -15,6 +15,7 @@ use super::connect::{ENDING_TIME, ended, rediscover};
 use super::connect_gate::ConnectGate;
 use super::families::Families;
 use super::info::{DeviceInfo, read_device_info};
+use super::recognise::refuse_unsupported;
 use super::session::Session;
 use super::state::BulbState;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -264,6 +265,7 @@ impl DriverTask {
 
     async fn open(&mut self) -> Result<Session> {
         let DriverPlan { radio, report, families, gate, timeout, mode } = &self.plan;
+        refuse_unsupported(report, families)?;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
         if std::mem::replace(&mut self.missed, true) && *mode == DriverMode::Standalone {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bulb_protocol::profile::{
-    Advert, Family, FamilyMatch, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, builtin,
+    Advert, Family, FamilyMatch, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, Support, builtin,
 };
 
 use crate::error::{Error, Result};
@@ -124,6 +124,21 @@ impl Families {
         Ok(profile)
     }
 
+    /// The profile for a device that was recognised, compiled once.
+    ///
+    /// # Errors
+    /// As for [`profile`](Self::profile).
+    pub fn profile_of(&self, found: &FamilyMatch) -> Result<Arc<Profile>> {
+        let profile = self.profile(&found.family, found.variant.as_deref())?;
+        let refusal = found.support.refusal();
+        if refusal.is_none() || refusal == profile.unsupported {
+            return Ok(profile);
+        }
+        let mut refused = (*profile).clone();
+        refused.unsupported = refusal;
+        Ok(Arc::new(refused))
+    }
+
     /// The profile that was named for this bulb, on the command line or in the configuration; none where it is to be
     /// recognised.
     ///
@@ -158,26 +173,27 @@ impl Families {
         if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named.full_name());
         }
-        let all = self.score_advertisement(report);
-        let first = all.iter().max_by_key(|one| one.score)?;
-        let rival = all.iter().filter(|one| one.family != first.family).map(|one| one.score).max();
-        let enough = first.score >= if first.family == BASE { MIN_LEAD } else { HINT.min(MIN_SCORE) };
-        (enough && first.score >= rival.unwrap_or(0) + MIN_LEAD).then(|| full_name(first))
+        best_bulb(&self.score_advertisement(report)).map(full_name)
     }
 
-    /// Whether a device is listed as a bulb: its advertised name contains Light or Bulb in any case, or a profile
-    /// recognises it.
+    /// Whether a device is listed as a bulb: a profile recognises it, or its advertised name contains Light or Bulb in any
+    /// case; but no profile knows it as something else.
     #[must_use]
     pub fn looks_like_a_bulb(&self, report: &SeenDevice) -> bool {
+        if let Ok(Some(_)) = self.configured_profile(report) {
+            return true;
+        }
+        let all = self.score_advertisement(report);
+        if all.iter().any(|one| matches!(one.support, Support::NotABulb(_))) {
+            return false;
+        }
         let named = report.name.as_ref().is_some_and(|name| {
             let name = name.to_lowercase();
             name.contains("light") || name.contains("bulb")
         });
-        if named || self.advertised(report).is_some() {
-            return true;
-        }
         // A name that two families share is one of either.
-        self.score_advertisement(report).iter().any(|one| one.score >= MIN_SCORE)
+        let shared = || all.iter().any(|one| one.score >= MIN_SCORE && is_a_bulb(one));
+        named || best_bulb(&all).is_some() || shared()
     }
 
     /// The profile that an advertisement speaks for, or that was named for this bulb.
@@ -187,9 +203,7 @@ impl Families {
         if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named);
         }
-        let name = self.advertised(report)?;
-        let (family, variant) = builtin::split_name(&name);
-        self.profile(family, variant.as_deref()).ok()
+        self.profile_of(best_bulb(&self.score_advertisement(report))?).ok()
     }
 
     /// The state that an advertisement tells, if its family does so.
@@ -231,6 +245,19 @@ impl Families {
             },
         }
     }
+}
+
+/// The family that an advertisement points to, if its device is a bulb.
+fn best_bulb(all: &[FamilyMatch]) -> Option<&FamilyMatch> {
+    let first = all.iter().max_by_key(|one| one.score)?;
+    let rival = all.iter().filter(|one| one.family != first.family).map(|one| one.score).max();
+    let enough = first.score >= if first.family == BASE { MIN_LEAD } else { HINT.min(MIN_SCORE) };
+    (enough && first.score >= rival.unwrap_or(0) + MIN_LEAD && is_a_bulb(first)).then_some(first)
+}
+
+/// Whether the device is a bulb of this family, driven or not.
+const fn is_a_bulb(found: &FamilyMatch) -> bool {
+    matches!(found.support, Support::Driven | Support::Unsupported(_))
 }
 
 /// Reads a file, which is to be that of the family of this name.

@@ -30,7 +30,9 @@ pub use families::{BASE, Families};
 pub use info::{DeviceInfo, read_device_info};
 pub(crate) use paced_writer::PacedWriter;
 pub use raw_gatt::{CharacteristicRef, GattOperation, GattOutcome, RawGatt, WriteChoice};
-pub use recognise::{Candidate, Recognition, collect_evidence, recognise, recognise_offline};
+pub use recognise::{
+    Candidate, Recognition, collect_evidence, recognise, recognise_offline, refuse_unsupported,
+};
 pub(crate) use restore::RestorePlan;
 pub use restore::Restorer;
 pub use roles::Roles;

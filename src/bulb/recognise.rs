@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bulb_protocol::gatt::uuid_text;
 use bulb_protocol::profile::{
-    CharacteristicPath, Evidence, FamilyMatch, Identification, Probe, Profile, identify,
+    CharacteristicPath, Evidence, FamilyMatch, Identification, Probe, Profile, Support, identify,
 };
 use bulb_protocol::text::trim_padding;
 
@@ -30,6 +30,8 @@ pub struct Candidate {
     pub advert: u32,
     /// The evidence against it.
     pub against: Vec<String>,
+    /// The name, data or a read say that it is of this family. The table alone does not.
+    pub identified: bool,
     /// How it would be driven.
     pub profile: Arc<Profile>,
 }
@@ -75,6 +77,7 @@ pub async fn recognise(
     families: &Families,
     deadline: Deadline,
 ) -> Result<Arc<Profile>> {
+    refuse_unsupported(report, families)?;
     let device = report.label();
     let profile = match families.configured_profile(report)? {
         Some(named) => named,
@@ -89,18 +92,39 @@ pub async fn recognise(
             }
         },
     };
-    if let Some(reason) = &profile.unsupported {
-        let (profile, reason) = (profile.full_name(), reason.clone());
-        return Err(Error::ProfileUnsupported { device, profile, reason });
+    match unsupported(&profile, device) {
+        Some(error) => Err(error),
+        None => Ok(profile),
     }
-    Ok(profile)
+}
+
+/// Refuses a device whose advertisement alone says that it cannot be driven, so that nobody needs to connect to it.
+///
+/// # Errors
+/// [`Error::NotABulb`], [`Error::ProfileUnsupported`].
+pub fn refuse_unsupported(report: &SeenDevice, families: &Families) -> Result<()> {
+    if families.configured_profile(report)?.is_some() {
+        return Ok(());
+    }
+    let all = families.score_advertisement(report);
+    let Some(one) = identified(&all) else { return Ok(()) };
+    if let Support::NotABulb(what) = &one.support {
+        return Err(Error::NotABulb { device: report.label(), what: what.clone() });
+    }
+    let profile = families.profile_of(one)?;
+    unsupported(&profile, report.label()).map_or(Ok(()), Err)
+}
+
+fn unsupported(profile: &Profile, device: String) -> Option<Error> {
+    let reason = profile.unsupported.clone()?;
+    Some(Error::ProfileUnsupported { device, profile: profile.full_name(), reason })
 }
 
 /// The cheap way: the advertisement settles it, and the table does not say otherwise.
 fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Result<Option<Arc<Profile>>> {
     let all = families.score_advertisement(report);
-    let Identification::Certain(one) = identify(&all) else { return Ok(None) };
-    let profile = families.profile(&one.family, one.variant.as_deref())?;
+    let Some(one) = identified(&all) else { return Ok(None) };
+    let profile = families.profile_of(one)?;
     // A model that cannot be driven need not have what the others have.
     let fits = profile.unsupported.is_some() || profile.match_table(&flat(table)).problems.is_empty();
     Ok(fits.then_some(profile))
@@ -142,8 +166,7 @@ pub fn recognise_offline(
 ) -> Option<Arc<Profile>> {
     if table.services.is_empty() {
         let all = families.score_advertisement(report);
-        let Identification::Certain(one) = identify(&all) else { return None };
-        return families.profile(&one.family, one.variant.as_deref()).ok();
+        return families.profile_of(identified(&all)?).ok();
     }
     let all = claims(table, report, families);
     let winner = decision(&all)?;
@@ -155,12 +178,21 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
     let table = flat(table);
     let mut all = Vec::new();
     for recognised in families.score_advertisement(report) {
-        let Ok(profile) = families.profile(&recognised.family, recognised.variant.as_deref()) else {
-            continue;
-        };
+        let Ok(profile) = families.profile_of(&recognised) else { continue };
         let fit = profile.match_table(&table);
-        let mut candidate =
-            Candidate { advert: recognised.score, recognised, against: fit.problems, profile };
+        let mut against = fit.problems;
+        if let (Support::Unlisted(_), Some(reason), 1..) =
+            (&recognised.support, recognised.support.refusal(), recognised.score)
+        {
+            against.push(reason);
+        }
+        let mut candidate = Candidate {
+            advert: recognised.score,
+            identified: recognised.identified,
+            recognised,
+            against,
+            profile,
+        };
         if candidate.against.is_empty() {
             let roles: Vec<_> = fit.roles.iter().map(|role| uuid_text(role.characteristic)).collect();
             let score = candidate.profile.gatt_score;
@@ -171,17 +203,29 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
     all
 }
 
-/// The family that the evidence is for. One whose table fits and which the advertisement speaks for, however softly, is it
-/// too where no other family comes into question: that is what the base protocol asks of a bulb.
+/// The family that an advertisement alone identifies, if it lists the model.
+fn identified(all: &[FamilyMatch]) -> Option<&FamilyMatch> {
+    match identify(all) {
+        Identification::Certain(one) if one.identified && !matches!(one.support, Support::Unlisted(_)) => {
+            Some(one)
+        }
+        _ => None,
+    }
+}
+
+/// The family that the evidence is for. The table must fit, and the name, data or a read must say the same: many devices
+/// that are not bulbs have such tables. The base protocol also takes weak evidence, if no other family is possible.
 fn decision(all: &[Candidate]) -> Option<String> {
     let fitting: Vec<&Candidate> = all.iter().filter(|one| one.against.is_empty()).collect();
     let scores: Vec<FamilyMatch> = fitting.iter().map(|one| one.recognised.clone()).collect();
     if let Identification::Certain(one) = identify(&scores) {
-        return Some(one.family.clone());
+        let identified =
+            |candidate: &&&Candidate| candidate.identified && candidate.recognised.family == one.family;
+        return fitting.iter().find(identified).map(|candidate| candidate.recognised.family.clone());
     }
     let mut claims = fitting.iter().filter(|one| one.recognised.score > 0);
     match (claims.next(), claims.next()) {
-        (Some(one), None) if one.advert > 0 && one.profile.gatt_score > 0 => {
+        (Some(one), None) if one.identified && one.profile.table_suffices => {
             Some(one.recognised.family.clone())
         }
         _ => None,
@@ -215,12 +259,16 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
     };
     match &profile.probe {
         Some(Probe::Role { role, .. }) => match profile.decode(role, &value) {
-            Ok(_) => candidate.add(format!("what {id} reads is a state of {}", profile.name), score),
+            Ok(_) => {
+                candidate.identified = true;
+                candidate.add(format!("what {id} reads is a state of {}", profile.name), score);
+            }
             Err(error) => candidate.against.push(format!("what {id} reads is none of its states: {error}")),
         },
         Some(Probe::Text { text, .. }) => {
             let read = String::from_utf8_lossy(&value);
             if trim_padding(&read) == text {
+                candidate.identified = true;
                 candidate.add(format!("{id} reads {text:?}"), score);
             }
         }

@@ -11,7 +11,7 @@ use bulb_protocol::text::glob;
 use super::args::{Check, Global};
 use super::context::Context;
 use super::profiles;
-use crate::bulb::{BASE, recognise};
+use crate::bulb::{BASE, recognise, refuse_unsupported};
 use crate::check::{self, Board, CHECKS, CheckPlan};
 use crate::error::{Error, Result};
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
@@ -119,6 +119,7 @@ async fn profile_to_check(
     if let Some(named) = families.configured_profile(device)? {
         return Ok(named);
     }
+    refuse_unsupported(device, families)?;
     let deadline: Deadline = context.deadline();
     let link = radio.connect(&device.id, deadline).await?;
     match recognise(link.as_ref(), device, families, deadline).await {

@@ -7,7 +7,7 @@ use bulb_protocol::profile::Light;
 
 use super::args::{Bulbs, Set};
 use super::context::Context;
-use crate::bulb::{Change, Power, Session, with_link};
+use crate::bulb::{Change, Power, Session, refuse_unsupported, with_link};
 use crate::error::{Error, Result};
 use crate::output::{Record, StateRecord};
 
@@ -34,6 +34,7 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
             target,
             "setting",
             async |radio, device, deadline| {
+                refuse_unsupported(&device, &context.families)?;
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Computed once, because a repeated toggle would undo itself.
                 let mut wanted: Option<Light> = None;

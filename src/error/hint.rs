@@ -71,6 +71,9 @@ impl Error {
                 "`bulbctl profiles detect TARGET` shows the evidence; if you know the family, name it with --profile or in \
                  the [profiles] table of the configuration"
             }
+            Self::NotABulb { .. } => {
+                "if it is a bulb all the same, name its family with --profile or in the [profiles] table of the configuration"
+            }
             Self::MtuTooSmall { .. } => "try again, or use another adapter",
             Self::PairingFailed { how: Some(how), .. } => {
                 return Some(format!("make it ready for pairing first: {how}"));

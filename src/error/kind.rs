@@ -119,6 +119,7 @@ impl Error {
             Self::NoCharacteristic { .. } => ("profile.no_characteristic", Kind::NotDrivable),
             Self::WrongProperties { .. } => ("profile.wrong_properties", Kind::NotDrivable),
             Self::Unrecognised { .. } => ("profile.unknown", Kind::NotDrivable),
+            Self::NotABulb { .. } => ("profile.not_a_bulb", Kind::NotDrivable),
             Self::ProfileUnsupported { .. } => ("profile.unsupported", Kind::NotDrivable),
             Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", Kind::NotDrivable),
             Self::PropertyMissing { .. } => ("gatt.wrong_properties", Kind::NotDrivable),

@@ -8,13 +8,16 @@ use super::abilities::Grade;
 use super::compile;
 use super::file::File;
 use super::light::Feature;
-use super::{Profile, Readback};
+use super::models::{Models, Support};
+use super::recognise::FamilyMatch;
+use super::{Example, Profile, Readback};
 use crate::file::ParseError;
 
 /// A family of bulbs: a parsed profile file. [`Family::profile`] compiles it or one of its variants.
 #[derive(Clone, Debug)]
 pub struct Family {
     pub(crate) file: File,
+    pub(crate) models: Models,
     text: String,
 }
 
@@ -89,8 +92,9 @@ impl Family {
     /// [`ParseError`] with the line. [`validate_variants`](Self::validate_variants) finds mistakes in frames and variants.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = crate::file::parse(text)?;
-        compile::validate(&file).map_err(|mistake| mistake.in_text(text))?;
-        Ok(Self { file, text: text.into() })
+        let models = compile::validate(&file).and_then(|()| Models::new(&file));
+        let models = models.map_err(|mistake| mistake.in_text(text))?;
+        Ok(Self { file, models, text: text.into() })
     }
 
     /// Compiles the family and every variant, to find their mistakes.
@@ -137,11 +141,11 @@ impl Family {
         })
     }
 
-    /// Compiles the family, or one of its variants. The case of the variant's name does not matter: `H6127` on the box is
-    /// `h6127` in the file.
+    /// Compiles the family, or one of its variants, which may also be named by one of its models. The case does not matter:
+    /// `H6127` on the box is `h6127` in the file.
     ///
     /// # Errors
-    /// [`LoadError`] if there is no such variant or the file has a mistake.
+    /// [`LoadError`] if there is no such variant or model, or the file has a mistake.
     pub fn profile(&self, variant: Option<&str>) -> Result<Profile, LoadError> {
         let names = || self.file.variant.keys().map(String::as_str);
         let unknown = |name: &str| LoadError::UnknownVariant {
@@ -154,8 +158,47 @@ impl Family {
             },
         };
         let find = |name| names().find(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| unknown(name));
-        let variant = variant.map(find).transpose()?;
-        compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text).into())
+        let known = variant.and_then(|name| self.models.find(name, None));
+        match (variant, known) {
+            (None, _) => self.compiled(None, &Support::Driven),
+            (Some(name), Some(known)) if find(name).is_err() => {
+                self.compiled(known.variant.as_deref(), &known.support)
+            }
+            (Some(name), _) => self.compiled(Some(find(name)?), &Support::Driven),
+        }
+    }
+
+    /// Compiles the profile for a device that was recognised. It is [unsupported](Profile::unsupported) unless the device
+    /// can be driven.
+    ///
+    /// # Errors
+    /// [`LoadError`] if the file has a mistake.
+    pub fn profile_of(&self, found: &FamilyMatch) -> Result<Profile, LoadError> {
+        self.compiled(found.variant.as_deref(), &found.support)
+    }
+
+    fn compiled(&self, variant: Option<&str>, support: &Support) -> Result<Profile, LoadError> {
+        let compiled = compile::compile(&self.file, variant);
+        let mut profile = compiled.map_err(|mistake| mistake.in_text(&self.text))?;
+        profile.unsupported = support.refusal().or(profile.unsupported);
+        let of_variant = variant.and_then(|name| self.file.variant.get(name)).map(|variant| &variant.value);
+        if let Some(variant) = of_variant
+            && variant.example.is_none()
+            && let Some(model) = variant.models.first()
+        {
+            profile.example = self.example_of(&model.value, profile.example);
+        }
+        Ok(profile)
+    }
+
+    /// The example of a model: the family's, with the name and the data of the first rules that read the model.
+    fn example_of(&self, model: &str, mut example: Example) -> Example {
+        for advert in self.model_adverts(model).into_iter().rev() {
+            example.name = advert.name.or(example.name);
+            example.manufacturer = advert.manufacturer.into_iter().next().or(example.manufacturer);
+            example.service_data = advert.service_data.into_iter().next().or(example.service_data);
+        }
+        example
     }
 }
 

@@ -36,6 +36,7 @@ mod family;
 mod file;
 mod frame;
 mod light;
+mod models;
 mod peripheral;
 mod profile_check;
 mod recognise;
@@ -50,6 +51,7 @@ pub use encode::{EncodeError, EncodedChange};
 pub use family::{Ability, Family, LoadError};
 pub use frame::{DecodeError, DecodeErrorKind};
 pub use light::{Feature, Features, Light, Mode};
+pub use models::{KnownModel, Support};
 pub use peripheral::{DecodedCommand, StatusFrame, Trigger};
 pub use profile_check::{Expectation, ProfileCheck};
 pub use recognise::{
@@ -93,6 +95,8 @@ pub struct Profile {
     pub gatt_score: u8,
     /// Characteristics that this family never has.
     pub forbid: Vec<CharacteristicPath>,
+    /// Any evidence in name or data is enough beside the table, if no other family comes into question.
+    pub table_suffices: bool,
     /// A read that confirms the family.
     pub probe: Option<Probe>,
     /// The advertisement and device information of a virtual bulb.

@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use super::Profile;
 use super::family::Family;
 use super::file::MatchDef;
-use super::text::CharacteristicPath;
+use super::models::{KnownModel, Support};
+use super::text::{CharacteristicPath, DataMatch};
 use crate::gatt::{Properties, Uuid, uuid_text, uuid16};
-use crate::text::{glob, trim_padding};
+use crate::text::trim_padding;
 
 /// The advertisement of a device.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +54,12 @@ pub struct FamilyMatch {
     pub family: String,
     /// The variant, if the evidence names one.
     pub variant: Option<String>,
+    /// The model, if the family lists it.
+    pub model: Option<String>,
+    /// Whether a device like this can be driven.
+    pub support: Support,
+    /// The name, data, or a service that is enough alone says that it is of this family.
+    pub identified: bool,
     /// The sum of the scores.
     pub score: u32,
     /// The best evidence of each kind.
@@ -90,69 +97,202 @@ pub fn identify(all: &[FamilyMatch]) -> Identification<'_> {
     }
 }
 
+/// What a rule finds in an advertisement.
+struct Found {
+    kind: Kind,
+    /// How much of it the rule fixes.
+    exact: usize,
+    /// The model that it reads.
+    model: Option<String>,
+    /// The evidence, for people.
+    text: String,
+}
+
+/// The kinds of evidence in an advertisement. What was sent for programs says more about the model than a name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Name,
+    Service,
+    Manufacturer,
+    ServiceData,
+}
+
 impl Family {
     /// Scores the evidence for this family in an advertisement.
     ///
     /// Of each kind of evidence (name, service, manufacturer data, service data) only the best rule counts: the name with
-    /// most letters, the data with most bits. The variant is that of the best rule that names one.
+    /// most letters, the data with most bits. A rule that reads a model counts only if the family lists that model.
     #[must_use]
     pub fn recognise(&self, advert: &Advert<'_>) -> FamilyMatch {
         let name = advert.name.map(trim_padding);
-        // By kind: name, service, manufacturer data, service data.
-        let mut best: [Option<(usize, &MatchDef, String)>; 4] = [const { None }; 4];
-        // Data says more about the model than a name does.
-        let mut variant: Option<((usize, usize), &str)> = None;
+        let revision = self.revision(advert);
+        let mut best: [Option<(&MatchDef, Found)>; 4] = [const { None }; 4];
+        let mut variant: Option<((Kind, usize), &str)> = None;
+        let mut known: Option<&KnownModel> = None;
+        let mut unlisted: Option<String> = None;
         for rule in &self.file.matches {
             let rule = &rule.value;
-            let Some((kind, exact, text)) = matches(rule, name, advert) else { continue };
-            if let Some(named) = &rule.variant
-                && variant.is_none_or(|(rank, _)| (kind, exact) > rank)
-            {
-                variant = Some(((kind, exact), &named.value));
+            let Some(found) = self.find(rule, name, advert) else { continue };
+            if let Some(model) = &found.model {
+                let Some(listed) = self.models.find(model, revision.as_deref()) else {
+                    unlisted.get_or_insert_with(|| match &revision {
+                        Some(revision) => format!("{model}@{revision}"),
+                        None => model.clone(),
+                    });
+                    continue;
+                };
+                // The first rule decides, unless another says that this is no bulb.
+                if known.is_none() || matches!(listed.support, Support::NotABulb(_)) {
+                    known = Some(listed);
+                }
             }
-            let Some(place) = best.get_mut(kind) else { continue };
-            if place.as_ref().is_none_or(|(e, known, _)| (exact, rule.score.value) > (*e, known.score.value))
+            if let Some(named) = &rule.variant
+                && variant.is_none_or(|(rank, _)| (found.kind, found.exact) > rank)
             {
-                *place = Some((exact, rule, text));
+                variant = Some(((found.kind, found.exact), &named.value));
+            }
+            let Some(place) = best.get_mut(found.kind as usize) else { continue };
+            let rank = (found.exact, rule.score.value);
+            if place.as_ref().is_none_or(|(rule, found)| rank > (found.exact, rule.score.value)) {
+                *place = Some((rule, found));
             }
         }
+        let (support, variant) = self.support(known, unlisted, variant.map(|(_, variant)| variant));
         let found: Vec<_> = best.into_iter().flatten().collect();
+        let identifies = |(rule, found): &(&MatchDef, Found)| {
+            found.kind != Kind::Service || u32::from(rule.score.value) >= MIN_SCORE
+        };
         FamilyMatch {
             family: self.name().to_string(),
-            variant: variant.map(|(_, variant)| variant.to_string()),
-            score: found.iter().map(|(_, rule, _)| u32::from(rule.score.value)).sum(),
+            variant: variant.map(ToString::to_string),
+            model: known.map(|known| known.model.clone()),
+            support,
+            identified: found.iter().any(identifies),
+            score: found.iter().map(|(rule, _)| u32::from(rule.score.value)).sum(),
             evidence: found
                 .into_iter()
-                .map(|(_, rule, text)| Evidence { text, score: rule.score.value })
+                .map(|(rule, found)| Evidence { text: found.text, score: rule.score.value })
                 .collect(),
         }
     }
+
+    /// Decides what is done with a model, and by which variant. What forbids driving wins.
+    fn support<'a>(
+        &'a self,
+        known: Option<&'a KnownModel>,
+        unlisted: Option<String>,
+        by_rule: Option<&'a str>,
+    ) -> (Support, Option<&'a str>) {
+        let reason = |name: &str| self.file.variant.get(name)?.value.unsupported.clone();
+        match (known, by_rule.and_then(reason)) {
+            (Some(KnownModel { support: support @ Support::NotABulb(_), .. }), _) => (support.clone(), None),
+            (None, _) if unlisted.is_some() => (Support::Unlisted(unlisted), None),
+            (_, Some(reason)) => (Support::Unsupported(reason), by_rule),
+            (Some(known), None) => (known.support.clone(), known.variant.as_deref()),
+            (None, None) if by_rule.is_none() && self.reads_models() => (Support::Unlisted(None), None),
+            (None, None) => (Support::Driven, by_rule),
+        }
+    }
+
+    fn reads_models(&self) -> bool {
+        self.file.matches.iter().any(|rule| rule.value.reads_model())
+    }
+
+    fn revision(&self, advert: &Advert<'_>) -> Option<String> {
+        let reads = |rule: &&MatchDef| rule.data.as_ref().is_some_and(|data| data.reads_revision());
+        let rules = self.file.matches.iter().map(|rule| &rule.value).filter(reads);
+        rules.filter_map(|rule| data_of(rule, advert)).find_map(|(_, data)| data.revision)
+    }
+
+    fn find(&self, rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<Found> {
+        let exact = rule.data.as_ref().map_or(0, |pattern| pattern.bits());
+        if let Some(pattern) = &rule.name {
+            let name = name?;
+            let found = pattern.matches(name, |model| self.models.lists(model))?;
+            let text = match &found.model {
+                Some(model) => format!("name {name:?} is of model {model}"),
+                None => format!("name {name:?} is like {}", pattern.text),
+            };
+            return Some(Found { kind: Kind::Name, exact: found.letters, model: found.model, text });
+        }
+        if let Some(service) = rule.service {
+            let text = format!("service {} is advertised", uuid_text(service.0));
+            let there = advert.services.contains(&service.0);
+            return there.then_some(Found { kind: Kind::Service, exact: 0, model: None, text });
+        }
+        let (company, data) = data_of(rule, advert)?;
+        let (kind, mut text) = match (company, rule.service_data) {
+            (Some(company), _) => {
+                (Kind::Manufacturer, format!("manufacturer data of company {company:#06x}"))
+            }
+            (None, service) => {
+                let service = service.map_or_else(String::new, |service| uuid_text(service.0));
+                (Kind::ServiceData, format!("service data of {service}"))
+            }
+        };
+        if let Some(model) = &data.model {
+            text.push_str(&format!(" is of model {model}"));
+        }
+        Some(Found { kind, exact, model: data.model, text })
+    }
+
+    /// The models of the family, driven or not.
+    pub fn models(&self) -> impl Iterator<Item = &KnownModel> {
+        self.models.iter()
+    }
+
+    /// Advertisements of a model (`H6159`, or `H6159@2.1`), one for each rule that reads it: for tests and virtual bulbs.
+    #[must_use]
+    pub fn model_adverts(&self, model: &str) -> Vec<AdvertData> {
+        let (model, revision) = match model.split_once('@') {
+            Some((model, revision)) => (model, Some(revision)),
+            None => (model, None),
+        };
+        let rules = || self.file.matches.iter().map(|rule| &rule.value);
+        let data = |rule: &MatchDef, into: &mut AdvertData| {
+            let data = rule.data.as_ref().and_then(|pattern| pattern.example(model, revision));
+            match (data, rule.company, rule.service_data) {
+                (Some(data), Some(companies), _) => into.manufacturer.push((companies.0, data)),
+                (Some(data), _, Some(service)) => into.service_data.push((service.0, data)),
+                _ => return false,
+            }
+            true
+        };
+        let reads_model = rules().filter(|rule| rule.reads_model());
+        let adverts = reads_model.filter_map(|rule| {
+            let mut advert = AdvertData::default();
+            match &rule.name {
+                Some(pattern) => advert.name = Some(pattern.example(model)?),
+                None => data(rule, &mut advert).then_some(())?,
+            }
+            let revisions =
+                rules().find(|rule| rule.data.as_ref().is_some_and(|pattern| pattern.reads_revision()));
+            if let (Some(_), Some(rule)) = (revision, revisions) {
+                data(rule, &mut advert);
+            }
+            Some(advert)
+        });
+        adverts.collect()
+    }
 }
 
-/// The kind of evidence, its exactness, and its text.
-fn matches(rule: &MatchDef, name: Option<&str>, advert: &Advert<'_>) -> Option<(usize, usize, String)> {
-    let data = |data: &[u8]| rule.data.as_ref().is_none_or(|pattern| pattern.matches(data));
-    let exact = rule.data.as_ref().map_or(0, |pattern| pattern.bits());
-    if let Some(pattern) = &rule.name {
-        let name = name.filter(|name| glob(pattern, name))?;
-        let letters = pattern.chars().filter(|c| *c != '*' && *c != '?').count();
-        return Some((0, letters, format!("name {name:?} is like {pattern}")));
-    }
-    if let Some(service) = rule.service {
-        let service = service.0;
-        let advertised = advert.services.contains(&service);
-        return advertised.then(|| (1, 0, format!("service {} is advertised", uuid_text(service))));
-    }
+/// The data that a rule looks for: the company, if it is manufacturer data, and what its pattern reads.
+fn data_of(rule: &MatchDef, advert: &Advert<'_>) -> Option<(Option<u16>, DataMatch)> {
+    let read = |data: &[u8]| match &rule.data {
+        Some(pattern) => pattern.matches(data),
+        None => Some(DataMatch::default()),
+    };
     if let Some(companies) = rule.company {
-        let (company, _) = advert
+        let own = |(company, _): &&(u16, &[u8])| (companies.0..=companies.1).contains(company);
+        return advert
             .manufacturer
             .iter()
-            .find(|(company, bytes)| (companies.0..=companies.1).contains(company) && data(bytes))?;
-        return Some((2, exact, format!("manufacturer data of company {company:#06x}")));
+            .filter(own)
+            .find_map(|(company, data)| Some((Some(*company), read(data)?)));
     }
     let service = rule.service_data?.0;
-    advert.service_data.iter().find(|(uuid, bytes)| *uuid == service && data(bytes))?;
-    Some((3, exact, format!("service data of {}", uuid_text(service))))
+    let own = advert.service_data.iter().filter(|(uuid, _)| *uuid == service);
+    own.map(|(_, data)| data).find_map(|data| Some((None, read(data)?)))
 }
 
 /// The characteristic of a role in a GATT table.

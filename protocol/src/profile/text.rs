@@ -9,6 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::models::NamePattern;
 use super::template::byte;
 use crate::gatt::{Properties, Uuid, parse_uuid, uuid_text};
 use crate::text::parse_duration;
@@ -88,18 +89,84 @@ impl FromStr for Time {
     }
 }
 
-/// The start of advertised data: bytes, and the mask of the bits to compare.
+/// The start or the end of advertised data: bytes, and the mask of the bits to compare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pattern(pub(crate) Vec<(u8, u8)>);
+pub(crate) struct Pattern {
+    bytes: Vec<DataByte>,
+    /// It is the end of the data, not the beginning.
+    at_end: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataByte {
+    Fixed { value: u8, mask: u8 },
+    Model,
+    Revision,
+}
+
+/// What a pattern reads from data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DataMatch {
+    /// The bytes of the model, as hex digits.
+    pub(crate) model: Option<String>,
+    /// The bytes of the revision, as numbers with dots between them.
+    pub(crate) revision: Option<String>,
+}
 
 impl Pattern {
     pub(crate) fn bits(&self) -> usize {
-        self.0.iter().map(|(_, mask)| usize::try_from(mask.count_ones()).unwrap_or(0)).sum()
+        let bits = |byte: &DataByte| match byte {
+            DataByte::Fixed { mask, .. } => mask.count_ones(),
+            DataByte::Model => 8,
+            DataByte::Revision => 0,
+        };
+        self.bytes.iter().map(|byte| usize::try_from(bits(byte)).unwrap_or(0)).sum()
     }
 
-    pub(crate) fn matches(&self, data: &[u8]) -> bool {
-        data.len() >= self.0.len()
-            && self.0.iter().zip(data).all(|((value, mask), byte)| byte & mask == value & mask)
+    pub(crate) fn reads_model(&self) -> bool {
+        self.bytes.contains(&DataByte::Model)
+    }
+
+    pub(crate) fn reads_revision(&self) -> bool {
+        self.bytes.contains(&DataByte::Revision)
+    }
+
+    pub(crate) fn matches(&self, data: &[u8]) -> Option<DataMatch> {
+        let start = data.len().checked_sub(self.bytes.len())?;
+        let data = data.get(if self.at_end { start } else { 0 }..)?;
+        let mut read = DataMatch::default();
+        for (wanted, byte) in self.bytes.iter().zip(data) {
+            match wanted {
+                DataByte::Fixed { value, mask } if byte & mask == value & mask => {}
+                DataByte::Fixed { .. } => return None,
+                DataByte::Model => read.model.get_or_insert_default().push_str(&format!("{byte:02X}")),
+                DataByte::Revision => {
+                    let dot = if read.revision.is_some() { "." } else { "" };
+                    read.revision.get_or_insert_default().push_str(&format!("{dot}{byte}"));
+                }
+            }
+        }
+        Some(read)
+    }
+
+    /// Builds data with this model (`?` gives 0) and revision; `None` if the pattern cannot have them.
+    pub(crate) fn example(&self, model: &str, revision: Option<&str>) -> Option<Vec<u8>> {
+        let mut digits = model.replace('?', "0");
+        let mut numbers = revision.unwrap_or_default().split('.');
+        let mut data = Vec::new();
+        for wanted in &self.bytes {
+            data.push(match wanted {
+                DataByte::Fixed { value, .. } => *value,
+                DataByte::Revision => numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0),
+                DataByte::Model => {
+                    let rest = digits.split_off(digits.len().min(2));
+                    let value = byte(&digits)?;
+                    digits = rest;
+                    value
+                }
+            });
+        }
+        (!self.reads_model() || digits.is_empty()).then_some(data)
     }
 }
 
@@ -108,20 +175,27 @@ impl FromStr for Pattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let one = |word: &str| {
-            if word == "??" {
-                return Some((0, 0));
-            }
-            let (value, mask) = word.split_once('/').unwrap_or((word, "FF"));
-            Some((byte(value)?, byte(mask)?))
+            let (value, mask) = match word {
+                "{model}" => return Some(DataByte::Model),
+                "{revision}" => return Some(DataByte::Revision),
+                "??" => return Some(DataByte::Fixed { value: 0, mask: 0 }),
+                word => word.split_once('/').unwrap_or((word, "FF")),
+            };
+            Some(DataByte::Fixed { value: byte(value)?, mask: byte(mask)? })
         };
-        text.split_whitespace()
-            .map(|word| {
-                one(word).ok_or_else(|| {
-                    format!("`{word}` is not a byte of data: write 7E, 75/7F with a mask, or ?? for any byte")
-                })
+        let (bytes, at_end) = match text.trim_start().strip_prefix("...") {
+            Some(end) => (end, true),
+            None => (text, false),
+        };
+        let bytes = bytes.split_whitespace().map(|word| {
+            one(word).ok_or_else(|| {
+                format!(
+                    "`{word}` is not a byte of data: write 7E, 75/7F with a mask, ?? for any byte, {{model}} or {{revision}}; \
+                     ... goes before the last bytes of the data"
+                )
             })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        });
+        Ok(Self { bytes: bytes.collect::<Result<_, _>>()?, at_end })
     }
 }
 
@@ -162,7 +236,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, Hex);
+from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, NamePattern, Hex);
 
 #[cfg(test)]
 mod tests {
@@ -171,9 +245,18 @@ mod tests {
     #[test]
     fn patterns() {
         let pattern: Pattern = "75/7F ?? 01".parse().unwrap();
-        assert!(pattern.matches(&[0xF5, 9, 1, 4]));
-        assert!(!pattern.matches(&[0x75, 9]));
-        assert!(!pattern.matches(&[0x72, 9, 1]));
+        assert!(pattern.matches(&[0xF5, 9, 1, 4]).is_some());
+        assert!(pattern.matches(&[0x75, 9]).is_none());
+        assert!(pattern.matches(&[0x72, 9, 1]).is_none());
+        let read = |pattern: &str, data: &[u8]| {
+            let read = pattern.parse::<Pattern>().unwrap().matches(data)?;
+            Some((read.model.unwrap_or_default(), read.revision.unwrap_or_default()))
+        };
+        let some = |model: &str, revision: &str| Some((model.into(), revision.into()));
+        assert_eq!(read("?? {model} {model}", &[1, 0, 0x33, 4]), some("0033", ""));
+        assert_eq!(read("EC 00 {revision} {revision}", &[0xEC, 0, 10, 1, 1]), some("", "10.1"));
+        assert_eq!(read("... {model} ??", &[1, 2, 0xA1, 9]), some("A1", ""));
+        assert_eq!(read("... {model} ??", &[9]), None);
         assert!("7".parse::<Pattern>().is_err());
     }
 }

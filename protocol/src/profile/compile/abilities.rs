@@ -185,7 +185,14 @@ pub(super) fn replace(can: &mut AbilitiesDef, by: AbilitiesDef) {
     can.brightness = by.brightness.or(can.brightness.take());
     can.color = by.color.or(can.color.take());
     can.white = by.white.or(can.white.take());
-    can.kelvin = by.kelvin.or(can.kelvin.take());
+    can.kelvin = match (by.kelvin, can.kelvin.take()) {
+        // The preview colours are a property of the family, not of a range.
+        (Some(mut new), Some(old)) if new.value.tint.is_empty() => {
+            new.value.tint = old.value.tint;
+            Some(new)
+        }
+        (new, old) => new.or(old),
+    };
     can.effect = by.effect.or(can.effect.take());
     can.speed = by.speed.or(can.speed.take());
 }

@@ -3,7 +3,7 @@
 mod abilities;
 mod validate;
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use super::codec::{Body, Wrapper};
 use super::error::{Mistake, Validated};
 use super::file::{
     AdvertDef, File, FrameTable, ImpliedStateDef, LinkRulesDef, Located, ModeDef, RoleDef, StatusDef,
-    TriggerDef,
+    TriggerDef, VariantDef,
 };
 use super::light::{Feature, Features, Light, Mode};
 use super::template::Template;
@@ -46,7 +46,7 @@ pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> 
     let file = match variant.and_then(|name| file.variant.get(name)) {
         None => file,
         Some(_) => {
-            merged = with_variant(file, variant)?;
+            merged = with_variant(file, variant.unwrap_or_default())?;
             &merged
         }
     };
@@ -54,24 +54,44 @@ pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> 
     compiler.profile(variant)
 }
 
-/// The file with the parts that a variant replaces.
-fn with_variant(file: &File, name: Option<&str>) -> Validated<File> {
+/// The file with the parts that a variant replaces, after those that it extends.
+fn with_variant(file: &File, name: &str) -> Validated<File> {
     let mut merged = file.clone();
-    let Some(variant) = name.and_then(|name| file.variant.get(name)) else { return Ok(merged) };
-    let variant = variant.value.clone();
-    merged.grade = variant.grade.unwrap_or(merged.grade);
-    for without in &variant.without {
-        abilities::remove(&mut merged.can, without)?;
-        merged.commands.remove(&without.value);
+    for variant in lineage(file, name)?.into_iter().rev() {
+        let variant = variant.clone();
+        merged.grade = variant.grade.unwrap_or(merged.grade);
+        for without in &variant.without {
+            abilities::remove(&mut merged.can, without)?;
+            merged.commands.remove(&without.value);
+        }
+        abilities::replace(&mut merged.can, variant.can);
+        merged.bytes.extend(variant.bytes);
+        merged.role.extend(variant.role);
+        merged.commands.extend(variant.commands);
+        merged.session = variant.session.unwrap_or(merged.session);
+        merged.report = variant.report.unwrap_or(merged.report);
+        merged.advert = variant.advert.unwrap_or(merged.advert);
+        merged.example = variant.example.unwrap_or(merged.example);
     }
-    abilities::replace(&mut merged.can, variant.can);
-    merged.role.extend(variant.role);
-    merged.commands.extend(variant.commands);
-    merged.session = variant.session.unwrap_or(merged.session);
-    merged.report = variant.report.unwrap_or(merged.report);
-    merged.advert = variant.advert.unwrap_or(merged.advert);
-    merged.example = variant.example.unwrap_or(merged.example);
     Ok(merged)
+}
+
+/// A variant, the one that it extends, and so on.
+pub(super) fn lineage<'a>(file: &'a File, name: &'a str) -> Validated<Vec<&'a VariantDef>> {
+    let mut all = Vec::new();
+    let mut next = Some((file.name.at, name));
+    while let Some((at, name)) = next {
+        let variant = file
+            .variant
+            .get(name)
+            .ok_or_else(|| Mistake::new(at, format!("there is no variant {name:?}")))?;
+        if all.len() >= file.variant.len() {
+            return Err(Mistake::new(at, format!("variant {name:?} extends itself")));
+        }
+        all.push(&variant.value);
+        next = variant.value.extends.as_ref().map(|parent| (parent.at, parent.value.as_str()));
+    }
+    Ok(all)
 }
 
 pub(super) struct Compiler<'a> {
@@ -112,6 +132,7 @@ impl Compiler<'_> {
             checks: self.checks(|frame| self.fixed(&frame.frame, &frame.to, frame.delay.0, wrapper))?,
             gatt_score: file.gatt.score,
             forbid: file.gatt.forbid.clone(),
+            table_suffices: file.gatt.suffices,
             probe: self.probe()?,
             example: file.example.clone().into(),
             chromatic: commands.iter().any(|command| command.body.chromatic()),
@@ -159,8 +180,22 @@ impl Compiler<'_> {
     }
 
     fn template(&self, at: usize, text: &str) -> Validated<Template> {
-        Template::parse(text, &self.abilities, self.file.frame_length)
+        let text = self.with_bytes(text);
+        Template::parse(&text, &self.abilities, self.file.frame_length)
             .map_err(|message| Mistake::new(at, message))
+    }
+
+    /// The text of a frame, with the bytes in place of their names.
+    fn with_bytes<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        for (name, bytes) in &self.file.bytes {
+            let field = format!("{{{name}}}");
+            if text.contains(&field) {
+                let hex: Vec<_> = bytes.value.0.iter().map(|byte| format!(" {byte:02X} ")).collect();
+                text = Cow::Owned(text.replace(&field, &hex.concat()));
+            }
+        }
+        text
     }
 
     pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Validated<Body> {

@@ -2,8 +2,10 @@
 
 use alloc::format;
 
+use crate::profile::abilities::Field;
 use crate::profile::error::{Mistake, Validated};
 use crate::profile::file::{File, Located, MatchDef};
+use crate::profile::text::Hex;
 
 const FORMAT: u32 = 1;
 
@@ -13,10 +15,32 @@ pub(in crate::profile) fn validate(file: &File) -> Validated {
         return Err(Mistake::new(file.profile.at, message));
     }
     validate_name(file.name.at, &file.name.value)?;
+    for (name, bytes) in &file.bytes {
+        bytes_name(name, bytes)?;
+    }
     for (variant, table) in &file.variant {
         validate_name(table.at, variant)?;
+        super::lineage(file, variant)?;
+        for (name, bytes) in &table.value.bytes {
+            bytes_name(name, bytes)?;
+        }
     }
     file.matches.iter().try_for_each(|rule| match_rule(file, rule))
+}
+
+/// Checks the name and the value of bytes for frames.
+fn bytes_name(name: &str, bytes: &Located<Hex>) -> Validated {
+    validate_name(bytes.at, name)?;
+    if Field::named(name).is_some() || ["sum", "xor"].contains(&name) {
+        return Err(Mistake::new(
+            bytes.at,
+            format!("{{{name}}} is a field of frames: give these bytes another name"),
+        ));
+    }
+    if bytes.value.0.is_empty() {
+        return Err(Mistake::new(bytes.at, format!("bytes.{name} needs at least one byte")));
+    }
+    Ok(())
 }
 
 fn match_rule(file: &File, rule: &Located<MatchDef>) -> Validated {
@@ -31,6 +55,12 @@ fn match_rule(file: &File, rule: &Located<MatchDef>) -> Validated {
     }
     if rule.data.is_some() && rule.company.is_none() && rule.service_data.is_none() {
         return Err(Mistake::new(at, "`data` needs `company` or `service_data`"));
+    }
+    if let (true, Some(variant)) = (rule.reads_model(), &rule.variant) {
+        return Err(Mistake::new(
+            variant.at,
+            "a [[match]] with {model} cannot name a variant: the lists of models do",
+        ));
     }
     if !(1..=100).contains(&rule.score.value) {
         return Err(Mistake::new(rule.score.at, format!("score is {}, not 1 to 100", rule.score.value)));

@@ -15,6 +15,7 @@ use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::abilities::Grade;
+use super::models::NamePattern;
 use super::text::{CharacteristicPath, Hex, OneOf, Pattern, Time, UuidText};
 use crate::gatt::WriteKind;
 
@@ -49,6 +50,18 @@ pub(crate) struct File {
     /// Evidence for this family in advertisements
     #[serde(default, rename = "match")]
     pub(crate) matches: Vec<Located<MatchDef>>,
+    /// The models that the family itself drives, without a variant
+    #[serde(default)]
+    pub(crate) models: Vec<Located<String>>,
+    /// Models that cannot be driven
+    #[serde(default)]
+    pub(crate) unsupported: Vec<Located<UnsupportedDef>>,
+    /// Models that are not bulbs
+    #[serde(default)]
+    pub(crate) not_a_bulb: Vec<Located<NotABulbDef>>,
+    /// Bytes with a name, for frames: `mask = "FF 7F"` is put where a frame has {mask}
+    #[serde(default)]
+    pub(crate) bytes: BTreeMap<String, Located<Hex>>,
     /// Evidence for and against it in the GATT table
     #[serde(default)]
     pub(crate) gatt: GattDef,
@@ -85,20 +98,49 @@ pub(crate) struct File {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MatchDef {
-    /// A pattern for the name, with * and ?; it ignores case and padding
-    pub(crate) name: Option<String>,
+    /// A pattern for the name, with * and ?, and {model} where the model is; it ignores case and padding
+    pub(crate) name: Option<NamePattern>,
     /// An advertised service
     pub(crate) service: Option<UuidText>,
     /// A company identifier, or the first and the last of several
     pub(crate) company: Option<Companies>,
     /// The service of service data
     pub(crate) service_data: Option<UuidText>,
-    /// The start of the data after the company or the service
+    /// The start of the data after the company or the service, or, after `...`, its end; with bytes for {model} and {revision}
     pub(crate) data: Option<Pattern>,
     /// The weight of the evidence, 1 to 100
     pub(crate) score: Located<u8>,
     /// The variant that it identifies
     pub(crate) variant: Option<Located<String>>,
+}
+
+impl MatchDef {
+    pub(crate) fn reads_model(&self) -> bool {
+        self.name.as_ref().is_some_and(NamePattern::reads_model)
+            || self.data.as_ref().is_some_and(Pattern::reads_model)
+    }
+}
+
+/// Models that are known, and cannot be driven.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnsupportedDef {
+    /// The models
+    pub(crate) models: Vec<Located<String>>,
+    /// The reason, as a sentence without a capital and a full stop
+    pub(crate) reason: String,
+}
+
+/// Models that are not bulbs.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotABulbDef {
+    /// The models
+    pub(crate) models: Vec<Located<String>>,
+    /// What they are: "a thermometer"
+    pub(crate) is: String,
 }
 
 /// One company identifier, or a range of them.
@@ -145,6 +187,8 @@ pub(crate) struct GattDef {
     pub(crate) score: u8,
     /// Characteristics that this family never has
     pub(crate) forbid: Vec<CharacteristicPath>,
+    /// Any evidence in name or data is enough beside the table, if no other family comes into question
+    pub(crate) suffices: bool,
 }
 
 /// A read that confirms the family. It needs `role`, or `at` and `text`.
@@ -323,6 +367,12 @@ pub(crate) struct ExampleDef {
 pub(crate) struct VariantDef {
     /// A short description of the model
     pub(crate) title: Option<String>,
+    /// The variant that this one changes further; without it, it changes the family
+    pub(crate) extends: Option<Located<String>>,
+    /// The models that it drives
+    pub(crate) models: Vec<Located<String>>,
+    /// Bytes of frames that differ
+    pub(crate) bytes: BTreeMap<String, Located<Hex>>,
     /// The reason why it cannot be driven
     pub(crate) unsupported: Option<String>,
     /// The trust in the facts
