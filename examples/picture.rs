@@ -201,7 +201,6 @@ fn line_of(symbol: &str) -> Option<String> {
     }
 }
 
-/// Converts a terminal colour.
 fn rgb(color: Color, otherwise: Rgb) -> Rgb {
     match color {
         Color::Rgb(red, green, blue) => Rgb::new(red, green, blue),

@@ -22,9 +22,7 @@ use pty_process::blocking::{Command, Pty, open};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Duration of each measurement.
 const TIME: Duration = Duration::from_secs(15);
-/// Number of timed keys.
 const KEYS: usize = 200;
 /// Clock ticks per second (USER_HZ), 100 on current Linux.
 const TICKS: f64 = 100.0;
@@ -98,7 +96,6 @@ impl Running {
         Ok((&*self.pty).write_all(keys.as_bytes())?)
     }
 
-    /// Returns the processor time in seconds.
     fn processor(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name can contain anything. After it, fields 12 and 13 are user and system time.

@@ -17,7 +17,6 @@ use tokio::time::{sleep, timeout};
 
 pub(crate) static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
 
-/// Returns the function of a fuzz target.
 pub(crate) fn of(target: &str) -> fn(&[u8]) {
     match target {
         "advert" => advert,

@@ -99,7 +99,6 @@ impl Config {
             .map(|(bulb, profile)| (self.aliases.get(bulb).unwrap_or(bulb).clone(), profile.clone()))
     }
 
-    /// Path of the user's configuration file.
     #[must_use]
     pub fn user_path() -> Option<PathBuf> {
         Some(etcetera::choose_base_strategy().ok()?.config_dir().join("bulbctl").join("config.toml"))

@@ -30,7 +30,6 @@ const fn yes() -> bool {
     true
 }
 
-/// `[expect]` of a rig.
 #[derive(serde::Deserialize)]
 struct Told {
     #[serde(flatten)]
@@ -55,7 +54,6 @@ async fn first_heard(radio: &dyn Radio) -> SeenDevice {
     report
 }
 
-/// Runs all checks on the bulb of a rig.
 async fn run(rig: &Path, profile: &str) -> (Vec<FinishedCheck>, Summary, SeenDevice) {
     let dir = tempfile::tempdir().unwrap();
     let radio = open(Some(rig), SimOptions { dir: Some(dir.path().to_owned()), log: None }).await.unwrap();
@@ -162,7 +160,6 @@ only:
 |---|---|---|---|---|
 ";
 
-/// The matrix in docs/CHECKS.md.
 #[derive(Default)]
 struct Matrix {
     rows: Vec<Row>,

@@ -45,7 +45,6 @@ fn rigs() -> Vec<PathBuf> {
     rigs
 }
 
-/// Runs one operation, and returns its cell of the table.
 fn cell(rig: &Path, arguments: &[&str]) -> String {
     let dir = TempDir::new().unwrap();
     let run = |arguments: &[&str]| {
@@ -246,7 +245,6 @@ fn named_tests_exist() {
     assert!(named > 100, "{named} tests are named");
 }
 
-/// Returns whether the file has a test or scenario with this name.
 fn has_test(file: &str, source: &str, name: &str) -> bool {
     if file.starts_with("tests/scenarios/") {
         return source.contains(&format!("name: \"{name}\","));

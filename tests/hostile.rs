@@ -27,7 +27,6 @@ mod holds;
 #[path = "../fuzz/seeds.rs"]
 mod seeds;
 
-/// A change to a text.
 #[derive(Clone, Debug)]
 enum Edit {
     Put(Index, String),
@@ -335,7 +334,6 @@ proptest! {
     }
 }
 
-/// The fuzz targets with their seeds.
 type Seeds = Vec<(&'static str, Vec<Vec<u8>>)>;
 
 /// Sorted, so that a proptest seed means the same on every machine.

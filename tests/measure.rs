@@ -22,7 +22,6 @@ use tokio::time::Instant;
 
 const ADDRESS: &str = "C4:11:00:00:00:01";
 
-/// A bulb of this profile, with these keys.
 fn rig(profile: &str, keys: &str) -> String {
     format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"{ADDRESS}\"\n{keys}\n")
 }
@@ -63,7 +62,6 @@ impl Bench {
         measure(&self.radio, &self.report, &Families::default(), &plan, &restorer, |_| ()).await
     }
 
-    /// The brightness that the bulb has.
     async fn brightness(&self) -> Option<Percent> {
         let deadline = Deadline::after(Duration::from_secs(10));
         let link = self.radio.connect(&self.report.id, deadline).await.unwrap();

@@ -38,12 +38,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// Held by the test that is being measured.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Interval between reports of a device.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// After this time every list and log is full.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// Devices in range.
 #[derive(Clone, Copy, Debug)]
 struct Reach {
     /// Number of devices at any time. Two thirds are strangers.
@@ -137,11 +135,9 @@ impl Radio for Crowd {
     async fn close(&self) {}
 }
 
-/// Memory of the desk at one time.
 #[derive(Clone, Copy, Debug)]
 struct Size {
     at: Duration,
-    /// Allocated bytes.
     live: usize,
     devices: usize,
 }
@@ -165,7 +161,6 @@ fn press(desk: &mut Desk, key: char) {
     let _ = desk.handle(Event::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)));
 }
 
-/// Returns the allocated bytes.
 fn live() -> usize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated - stats.bytes_deallocated

@@ -238,7 +238,6 @@ fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
     }
 }
 
-/// Every status frame of a bulb in this state.
 fn all_status_frames(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
     let asked = (0..profile.queries(0).len()).map(Trigger::Query);
     let read = profile.roles.iter().map(|role| Trigger::Read(&role.name));

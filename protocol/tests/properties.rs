@@ -18,7 +18,6 @@ fn states() -> impl Strategy<Value = LightState> {
     })
 }
 
-/// Bytes that are close to frames.
 fn nearly_frames() -> impl Strategy<Value = Vec<u8>> {
     (0..=3_u8, 95..=105_u8, vec(any::<u8>(), 2..=5))
         .prop_map(|(power, brightness, rest)| [vec![power, brightness], rest].concat())

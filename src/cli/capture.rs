@@ -84,7 +84,6 @@ fn load(file: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Lists the devices of a capture that lacks the wanted one.
 fn not_captured(path: String, device: Option<&str>, capture: &Capture) -> Error {
     let linked: BTreeSet<usize> = capture.events.iter().map(|event| event.device).collect();
     let names = linked.iter().filter_map(|at| capture.devices.get(*at)).map(|device| {
@@ -97,7 +96,6 @@ fn not_captured(path: String, device: Option<&str>, capture: &Capture) -> Error 
     Error::NotCaptured { path, wanted, have }
 }
 
-/// Decodes the frames of one GATT table.
 struct FrameReader {
     places: BTreeMap<u16, AttributeRef>,
     profile: Option<Arc<Profile>>,

@@ -17,7 +17,6 @@ use crate::error::{Error, Result};
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
 use crate::radio::{Deadline, Radio, SeenDevice};
 
-/// `check --list`, with the checks of the profile named by `--profile`.
 pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<()> {
     let plan = plan(args)?;
     let named = global.profile.as_deref().map(|text| profiles::all(global).load(text)).transpose()?;

@@ -34,7 +34,6 @@ const EXIT_TIME: Duration = Duration::from_millis(1500);
 /// Operations shorter than this show no progress.
 const PROGRESS_DELAY: Duration = Duration::from_millis(400);
 
-/// The context of a verb.
 pub(crate) struct Context<'a> {
     pub(crate) printer: &'a Printer,
     pub(crate) families: Arc<Families>,
@@ -122,7 +121,6 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Finishes the recording, if there is one.
     pub(crate) async fn end_recording(&self) -> Result<()> {
         match &self.recorder {
             Some(recorder) => recorder.finish().await,
@@ -139,7 +137,6 @@ impl<'a> Context<'a> {
         Target::parse(text, &self.config, &self.families)
     }
 
-    /// Finds the bulbs of a target.
     pub(crate) async fn find(&self, target: &Target, deadline: Deadline) -> Result<Found> {
         let radio = self.radio().await?;
         let _progress = self.progress(format!("looking for {}", target.text()));
@@ -180,7 +177,6 @@ impl<'a> Context<'a> {
         .await
     }
 
-    /// Largest number of simultaneous links.
     pub(crate) fn links(&self, radio: &dyn Radio) -> usize {
         self.max_links.unwrap_or_else(|| radio.link_limit())
     }
@@ -215,7 +211,6 @@ pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     }
 }
 
-/// Opens the radio, and records it if there is a recorder.
 async fn open(adapter: Option<&AdapterChoice>, recorder: Option<&Recorder>) -> Result<Arc<dyn Radio>> {
     let radio = radio::open(adapter).await?;
     Ok(match recorder {

@@ -100,7 +100,6 @@ fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result
     tally.end()
 }
 
-/// Number of frames, and the errors among them.
 #[derive(Default)]
 struct FrameResults {
     of: usize,

@@ -35,7 +35,6 @@ use args::{Global, Profiles, ProfilesAction, Verb};
 use context::Context;
 use parse::Cli;
 
-/// Time limit of the clean-up.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
 /// Runs the program and returns its exit code. Errors have been printed.
@@ -84,7 +83,6 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// Prints the error that a command ended with.
 fn finish(error: &Error, printer: &Printer) -> ExitCode {
     let silent = match error {
         Error::OutputClosed => true,
@@ -151,7 +149,6 @@ fn on_radio(
     until_interrupted(&context, Box::pin(verb(&context)))
 }
 
-/// Runs a verb until it ends or the user interrupts it, then cleans up.
 fn until_interrupted(
     context: &Context<'_>,
     verb: Pin<Box<dyn Future<Output = Result<()>> + '_>>,
@@ -201,7 +198,6 @@ async fn interrupted() -> Result<()> {
     Err(Error::Interrupted)
 }
 
-/// Waits for Ctrl-C.
 #[cfg(not(unix))]
 async fn interrupted() -> Result<()> {
     tokio::signal::ctrl_c().await.map_err(|error| Error::Internal(error.to_string()))?;

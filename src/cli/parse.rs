@@ -14,7 +14,6 @@ use crate::radio::AdapterChoice;
 const OLD_COLOR: &str = "old_color";
 const OLD_COLOR_ENV: &str = "BULBCTL_COLOR";
 
-/// A verb and the global options.
 #[derive(Debug)]
 pub(crate) struct Cli {
     pub(crate) global: Global,
@@ -63,7 +62,6 @@ pub(crate) fn command() -> Command {
     command.mut_arg(OLD_COLOR, |argument| argument.env(OLD_COLOR_ENV))
 }
 
-/// Changes a command and all of its subcommands.
 pub(crate) fn each_command(command: Command, change: &dyn Fn(Command) -> Command) -> Command {
     change(command.mut_subcommands(|verb| each_command(verb, change)))
 }

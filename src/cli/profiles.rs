@@ -7,7 +7,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
 
-/// Built-in families and those of the user.
 pub(super) fn all(global: &Global) -> Families {
     Families::new(Config::profiles_folder(global.config.as_deref()))
 }

@@ -103,7 +103,6 @@ async fn adapter_changed(
     }
 }
 
-/// Selects the devices to print.
 struct Filter {
     any: bool,
     names: Vec<String>,
@@ -140,7 +139,6 @@ impl Filter {
     }
 }
 
-/// Prints a scan, as lines or as a live table.
 struct ScanView<'a> {
     args: &'a Scan,
     filter: Filter,

@@ -62,7 +62,6 @@ struct Watcher<'a> {
     enough: CancellationToken,
 }
 
-/// Progress of watching one bulb.
 struct Watched {
     since: Instant,
     driven: Option<DrivenProfile>,

@@ -13,7 +13,6 @@ use crate::bulb::Change;
 /// Step of the kelvin slider. Smaller steps are not visible.
 const KELVIN_STEP: u16 = 50;
 
-/// A control in the bulb pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Control {
     #[default]
@@ -34,7 +33,6 @@ pub(crate) enum Control {
 }
 
 impl Control {
-    /// All controls in display order.
     const ALL: [Self; 14] = [
         Self::Power,
         Self::Brightness,
@@ -98,7 +96,6 @@ impl Control {
         !matches!(self, Self::Power | Self::Effect | Self::Color | Self::Presets | Self::Recent)
     }
 
-    /// Returns the change for one key press.
     pub(crate) const fn step(self) -> u16 {
         if matches!(self, Self::Kelvin) { KELVIN_STEP } else { 1 }
     }
@@ -137,7 +134,6 @@ pub(crate) fn shown_bulb(model: &Model, control: Control) -> Option<&Device> {
     up.or(able)
 }
 
-/// Returns the value of a slider, or `None` if it is unknown.
 pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     let light = device.light()?;
     let tint = || light.color.map(|color| device.hue_saturation.for_color(color));
@@ -151,7 +147,6 @@ pub(crate) fn value(device: &Device, control: Control) -> Option<u16> {
     }
 }
 
-/// Returns minimum and maximum of a slider.
 pub(crate) fn range(device: &Device, control: Control) -> (u16, u16) {
     let own = device.profile.as_deref().and_then(|profile| profile.range(control.item()));
     match control {
@@ -224,7 +219,6 @@ pub(crate) fn accepts_now(device: &Device, control: Control) -> bool {
     !matches!(profile.encode(&change, &known, 0), Err(EncodeError::WrongMode { .. }))
 }
 
-/// Returns the effects of all target bulbs.
 pub(crate) fn effects(model: &Model) -> EffectList<'_> {
     // Bulbs of one family share a profile.
     let mut profiles: HashMap<*const Profile, (&Profile, usize)> = HashMap::new();
@@ -241,7 +235,6 @@ pub(crate) fn effects(model: &Model) -> EffectList<'_> {
     EffectList::merge(order.iter().filter_map(|key| profiles.get(key).copied()))
 }
 
-/// Returns the effects that pass the filter.
 pub(crate) fn effects_shown(model: &Model) -> EffectList<'_> {
     effects(model).filter(&model.effect_filter)
 }

@@ -17,19 +17,14 @@ use super::update::update;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 
-/// Capacity of the queues between the desk and the radio task.
 const QUEUE: usize = 64;
 /// How long the radio task may take to end.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 
-/// What the desk needs from the program.
 #[derive(Clone)]
 pub struct Setup {
-    /// Opens the radio.
     pub open: Opener,
-    /// Known families.
     pub families: Arc<Families>,
-    /// Timeout of each operation.
     pub timeout: Duration,
 }
 
@@ -40,10 +35,8 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A desk with its radio task.
 #[derive(Debug)]
 pub struct Desk {
-    /// The state of the desk.
     pub model: Model,
     start: Instant,
     radio_events: mpsc::Receiver<RadioEvent>,
@@ -54,7 +47,6 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Creates a desk and starts its radio task.
     #[must_use]
     pub fn open(setup: Setup, options: Options) -> Self {
         let (radio_events_in, radio_events) = mpsc::channel(QUEUE);
@@ -72,7 +64,6 @@ impl Desk {
         }
     }
 
-    /// Handles an event. Returns an effect that the terminal has to perform.
     pub fn handle(&mut self, event: Event) -> Option<Effect> {
         let mut terminal_effect = None;
         for effect in update(&mut self.model, event, self.start.elapsed()) {
@@ -111,7 +102,6 @@ impl Desk {
         }
     }
 
-    /// Returns a radio event that is already waiting.
     pub fn try_next(&mut self) -> Option<Event> {
         self.radio_events.try_recv().ok().map(Event::Radio)
     }

@@ -21,10 +21,8 @@ const STEP_BORDERS: [f32; 4] = [-88.0, -78.0, -67.0, -55.0];
 /// How far a signal must cross a border before its step changes, in dB. Keeps rows from jumping.
 const HYSTERESIS: f32 = 3.0;
 
-/// State of the link to a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LinkState {
-    /// Not wanted.
     #[default]
     None,
     /// Connecting; number of the attempt.
@@ -35,12 +33,10 @@ pub(crate) enum LinkState {
     Waiting(Duration),
 }
 
-/// Outcome of the last change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ChangeOutcome {
     #[default]
     None,
-    /// In progress.
     Pending,
     /// The bulb reported the new state.
     Confirmed,
@@ -227,7 +223,6 @@ impl Device {
         self.state.light()
     }
 
-    /// Returns the family with its variant.
     pub(crate) fn family(&self) -> Option<String> {
         self.profile.as_deref().map(Profile::full_name)
     }

@@ -95,7 +95,6 @@ impl<'a> EffectList<'a> {
         None
     }
 
-    /// The row of an effect.
     pub(crate) fn position(&self, effect: &str) -> Option<usize> {
         if let Some(row) = self.named.iter().position(|(name, _)| *name == effect) {
             return Some(row);

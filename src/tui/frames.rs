@@ -8,7 +8,6 @@ use crate::radio::trace::TracedFrame;
 /// Limit for stored frames: a few minutes of moving a slider.
 const MAX_FRAMES: usize = 5_000;
 
-/// A frame in the log.
 #[derive(Clone, Debug)]
 pub(crate) struct FrameRow {
     /// Position since the start of the program.
@@ -20,7 +19,6 @@ pub(crate) struct FrameRow {
     pub(crate) name: String,
     pub(crate) characteristic: String,
     pub(crate) hex: String,
-    /// Decoded frame, or the decode error.
     pub(crate) meaning: Result<String, String>,
     /// Line for the file.
     pub(crate) line: String,
@@ -50,7 +48,6 @@ pub(crate) struct FrameLog {
 }
 
 impl FrameLog {
-    /// Adds a frame. `name` is the bulb's name.
     pub(crate) fn push(&mut self, frame: &TracedFrame, at: Duration, name: &str) {
         let time = humantime::format_rfc3339_millis(frame.time);
         let (characteristic, hex) = (frame.characteristic.to_string(), frame.hex());
@@ -98,7 +95,6 @@ impl FrameLog {
         self.paused_at.is_some()
     }
 
-    /// Returns the number of frames since the pause began.
     pub(crate) fn new_since_pause(&self) -> u64 {
         self.paused_at.map_or(0, |held| self.next - held)
     }

@@ -2,27 +2,20 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// Where a key works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyContext {
     /// Everywhere, also in the input line.
     Always,
-    /// In every pane.
     Panes,
-    /// In the list of bulbs.
     List,
-    /// In the pane of the selected bulb.
     Detail,
-    /// In the frame log.
     Frames,
-    /// In a popup.
     Popup,
     /// In the input line. Other keys edit the text.
     Prompt,
 }
 
 impl KeyContext {
-    /// Returns the heading in the help.
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Always => "Always",
@@ -36,7 +29,6 @@ impl KeyContext {
     }
 }
 
-/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     Quit,
@@ -87,7 +79,6 @@ pub enum Action {
     Cancel,
 }
 
-/// A key with its modifiers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     code: KeyCode,
@@ -110,7 +101,6 @@ impl Key {
         Self { code: event.code, modifiers }
     }
 
-    /// Returns the key as written in the help.
     #[must_use]
     pub fn text(self) -> String {
         let name = match self.code {
@@ -139,16 +129,11 @@ impl Key {
     }
 }
 
-/// A row of the key table.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// Where the keys work.
     pub context: KeyContext,
-    /// Keys with the same action.
     pub keys: &'static [Key],
-    /// What the keys do.
     pub action: Action,
-    /// Description for the help.
     pub help: &'static str,
     /// Word for the hint line; empty if the keys are not shown there.
     pub hint: &'static str,
@@ -269,7 +254,6 @@ pub const TABLE: &[Binding] = &[
     row(P::Always, &[ctrl('l')], A::Redraw, "", "redraw"),
 ];
 
-/// Returns the action of a key in these contexts.
 #[must_use]
 pub fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
     let key = Key::of(event);

@@ -122,13 +122,11 @@ fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
     }
 }
 
-/// A row of the bulb pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DetailRow {
     /// Address and link.
     Header,
     Blank,
-    /// Row of the colour preview.
     Preview(u16),
     Control(Control),
     /// Line of the reason why there are no controls.

@@ -38,27 +38,21 @@ pub(crate) const MAX_RECENT_COLORS: usize = 10;
 /// Interval of [`Event::Tick`](super::Event::Tick).
 const TICK: Duration = Duration::from_millis(500);
 
-/// A group from the configuration.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// Name without `@`.
     pub name: String,
-    /// The devices in the group.
     pub target: Target,
 }
 
-/// Settings for a new [`Model`].
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
-    /// Colours of the terminal.
     pub depth: Depth,
-    /// Groups from the configuration.
     pub groups: Vec<Group>,
     /// Start of the desk. All times in the model count from here.
     pub start: Instant,
-    /// Known families.
     pub families: Arc<Families>,
 }
 
@@ -74,7 +68,6 @@ impl Default for Options {
     }
 }
 
-/// The part of the screen that has the focus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Pane {
     #[default]
@@ -83,7 +76,6 @@ pub(crate) enum Pane {
     Frames,
 }
 
-/// Sort order of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sort {
     #[default]
@@ -100,7 +92,6 @@ pub(crate) enum Popup {
     Effects,
 }
 
-/// What the input line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Prompt {
     Filter,
@@ -118,7 +109,6 @@ pub(crate) enum Severity {
     Error,
 }
 
-/// A message to the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) at: Duration,
@@ -128,7 +118,6 @@ pub(crate) struct Message {
     pub(crate) hint: Option<String>,
 }
 
-/// The state of the desk.
 #[derive(Debug)]
 pub struct Model {
     pub(crate) size: (u16, u16),
@@ -141,7 +130,6 @@ pub struct Model {
     pub(crate) banner: Option<Error>,
     pub(crate) scan_wanted: bool,
     pub(crate) scan: ScanPhase,
-    /// Frame of the scan animation.
     pub(crate) spinner: u8,
     pub(crate) heard_since_tick: bool,
     pub(crate) devices: BTreeMap<DeviceId, Device>,
@@ -167,9 +155,7 @@ pub struct Model {
     /// Lower case.
     pub(crate) effect_filter: String,
     pub(crate) prompt: Option<(Prompt, Input)>,
-    /// Why the input was rejected.
     pub(crate) prompt_error: Option<String>,
-    /// The slider that the mouse drags.
     pub(crate) dragged: Option<Control>,
     pub(crate) frames: FrameLog,
     pub(crate) messages: VecDeque<Message>,
@@ -183,7 +169,6 @@ pub struct Model {
 }
 
 impl Model {
-    /// Creates an empty desk that scans.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
@@ -235,13 +220,11 @@ impl Model {
         std::mem::take(&mut self.changed)
     }
 
-    /// Returns the selected device.
     #[must_use]
     pub fn selected(&self) -> Option<&DeviceId> {
         self.selected.as_ref()
     }
 
-    /// Returns the listed devices in order.
     #[must_use]
     pub fn listed(&self) -> &[DeviceId] {
         &self.order
@@ -273,7 +256,6 @@ impl Model {
         self.devices.get(self.selected.as_ref()?)
     }
 
-    /// Returns the row of the selected device.
     pub(crate) fn selected_index(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.order.iter().position(|id| id == selected)
@@ -298,7 +280,6 @@ impl Model {
         layout::areas(self)
     }
 
-    /// Returns the message in the message line.
     pub(crate) fn message(&self) -> Option<&Message> {
         self.messages.back().filter(|_| self.message_shown)
     }

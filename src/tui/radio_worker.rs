@@ -22,19 +22,14 @@ use crate::error::{Error, Result};
 use crate::radio::trace::{Traced, TracedFrame};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
-/// Interval between batches of device reports.
 const BATCH_INTERVAL: Duration = Duration::from_millis(100);
-/// Delay before the radio is opened again.
 const REOPEN_DELAY: Duration = Duration::from_secs(2);
-/// Most frames in one event.
 const FRAME_BATCH: usize = 256;
-/// Capacity of the queue of driver events.
 const DRIVER_EVENT_QUEUE: usize = 64;
 
 /// Opens the radio. Called again after a failure.
 pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync>;
 
-/// The radio task.
 pub(super) struct RadioWorker {
     pub(super) open: Opener,
     pub(super) families: Arc<Families>,
@@ -47,7 +42,6 @@ pub(super) struct RadioWorker {
 struct DeskClosed;
 
 impl RadioWorker {
-    /// Runs until the desk is closed.
     pub(super) async fn run(mut self) {
         while let Ok(radio) = self.open_radio().await {
             if OpenRadio::new(&self, radio).run(&mut self.effects).await.is_err() {
@@ -74,7 +68,6 @@ impl RadioWorker {
     }
 }
 
-/// The task while a radio is open.
 struct OpenRadio {
     radio: Arc<dyn Radio>,
     families: Arc<Families>,
@@ -84,7 +77,6 @@ struct OpenRadio {
     gate: Arc<ConnectGate>,
     scan: watch::Sender<bool>,
     drivers: HashMap<DeviceId, Driver>,
-    /// Events of all drivers.
     driver_events: mpsc::Receiver<(DeviceId, DriverEvent)>,
     event_sender: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// Device reports that wait for the next batch.

@@ -55,7 +55,6 @@ enum LoopEvent {
     Check,
     Input(Option<io::Result<Input>>),
     Event(Event),
-    /// Redraw.
     Picture,
     Signal(JobSignal),
 }
@@ -154,7 +153,6 @@ impl Inputs {
         self.inputs.recv().await
     }
 
-    /// Returns input that is already waiting.
     fn pending(&mut self) -> Option<io::Result<Input>> {
         self.inputs.try_recv().ok()
     }
@@ -180,7 +178,6 @@ fn panic_on_paste(event: &Event) {
     }
 }
 
-/// Handles an event and performs effects on the terminal.
 async fn handle(
     desk: &mut Desk,
     screen: &mut Screen,
@@ -235,7 +232,6 @@ async fn suspend(
 /// How long a stop signal to this process may take. The clock runs on while it is stopped.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
-/// Which processes to stop.
 #[derive(Clone, Copy)]
 enum SuspendScope {
     /// The process group, as for Ctrl-Z in any program.
@@ -269,11 +265,8 @@ fn stop(_stopped: SuspendScope) -> Result<bool> {
 
 /// A job control signal, or SIGQUIT.
 enum JobSignal {
-    /// End.
     Quit,
-    /// Stop.
     Stop,
-    /// Continue after a stop.
     Continue,
 }
 

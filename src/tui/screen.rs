@@ -23,7 +23,6 @@ use super::model::Model;
 use super::view::view;
 use crate::error::{Error, Result};
 
-/// Length of the queue of log lines.
 const MAX_LOG_LINES: usize = 100;
 
 /// True while the desk owns the terminal.
@@ -42,7 +41,6 @@ fn queue_line(line: String) {
     LINE_ADDED.notify_one();
 }
 
-/// Waits for the next queued line.
 pub(super) async fn next_line() -> String {
     loop {
         if let Some(line) = take_line() {
@@ -177,7 +175,6 @@ impl Drop for Screen {
     }
 }
 
-/// Returns the message of the last panic.
 pub(super) fn last_panic() -> String {
     let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())

@@ -8,14 +8,11 @@ use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Light, Mode};
 use ratatui::style::{Color, Modifier, Style};
 
-/// Number of colours that the terminal shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
     /// None: `NO_COLOR`, `TERM=dumb`, or `--color never`.
     None,
-    /// The 16 colours of the palette.
     Sixteen,
-    /// The 256 colours of xterm.
     Indexed,
     /// 24-bit colours.
     #[default]
@@ -40,7 +37,6 @@ impl Depth {
         }
     }
 
-    /// Returns the colour, or the nearest that the terminal has.
     pub(crate) fn color(self, rgb: Rgb) -> Color {
         match self {
             Self::None => Color::Reset,
@@ -50,7 +46,6 @@ impl Depth {
         }
     }
 
-    /// Style for showing a bulb's light.
     pub(crate) fn light_style(self, rgb: Rgb) -> Style {
         Style::new().fg(self.color(rgb))
     }
@@ -78,7 +73,6 @@ impl Depth {
     }
 }
 
-/// Style for less important text.
 pub(crate) fn dim() -> Style {
     Style::new().add_modifier(Modifier::DIM)
 }
@@ -87,7 +81,6 @@ pub(crate) fn bold() -> Style {
     Style::new().add_modifier(Modifier::BOLD)
 }
 
-/// Style of the selected row.
 pub(crate) fn cursor() -> Style {
     Style::new().add_modifier(Modifier::REVERSED)
 }
@@ -128,7 +121,6 @@ pub(crate) fn to_u8(value: f32) -> u8 {
     value.round().clamp(0.0, 255.0) as u8
 }
 
-/// Returns the nearest xterm colour in this range.
 fn nearest(rgb: Rgb, among: std::ops::Range<u16>) -> u8 {
     let indices = among.filter_map(|index| u8::try_from(index).ok());
     indices.min_by_key(|&index| distance(rgb, xterm(index))).unwrap_or_default()

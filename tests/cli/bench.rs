@@ -309,7 +309,6 @@ fn bytes_that_mean_nothing_are_shown_and_are_an_error() {
     assert_eq!((&of_type(&output, "value")[0]["frame"], code(&output)), (&json!(null), 0));
 }
 
-/// Whatever the family, its own frames are what is decoded.
 #[test]
 fn frames_of_a_family_are_decoded_by_its_profile() {
     let machine = Machine::new();

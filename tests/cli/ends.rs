@@ -53,7 +53,6 @@ const VERBS: [(&[&str], &[Phase]); 18] = [
 ];
 
 impl Phase {
-    /// A rig on which this phase does not end.
     fn rig(self) -> String {
         let silent = |points: &[&str]| -> String {
             points.iter().map(|on| format!("[[bulb.fault]]\non = \"{on}\"\ndo = \"silent\"\n")).collect()
@@ -158,7 +157,6 @@ impl Running {
     }
 }
 
-/// All files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -250,7 +248,6 @@ fn a_kept_link_outlives_each_signal() {
     });
 }
 
-/// The second signal does not wait for the clean-up.
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let machine = Machine::new();

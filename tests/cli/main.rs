@@ -67,7 +67,6 @@ impl Machine {
         self.bulbctl(arguments).env("BULBCTL_ADAPTER", "sim").output().unwrap()
     }
 
-    /// Runs it on the bulbs of a rig.
     fn rig(&self, rig: &str, arguments: &[&str]) -> Output {
         let file = self.path().join("rig.toml");
         std::fs::write(&file, rig).unwrap();
@@ -118,7 +117,6 @@ fn records(output: &Output) -> Vec<Value> {
     records
 }
 
-/// The records of one type.
 fn of_type(output: &Output, kind: &str) -> Vec<Value> {
     let mut records = records(output);
     records.retain(|record| record["type"] == kind);

@@ -7,7 +7,6 @@ use super::{files, pages, read, root};
 
 /// The longest line of prose, in characters.
 const WIDTH: usize = 100;
-/// The most words that README.md may have.
 const README_WORDS: usize = 1200;
 
 #[test]

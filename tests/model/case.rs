@@ -5,7 +5,6 @@ use std::fmt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Number of bulbs.
 pub(crate) const BULBS: usize = 3;
 /// Initial brightness, percent.
 pub(crate) const START: u8 = 50;
@@ -27,7 +26,6 @@ pub(crate) struct Fault {
     count: u8,
 }
 
-/// An event without a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) at: u32,
@@ -46,14 +44,11 @@ pub(crate) enum What {
     Set(usize, u8),
 }
 
-/// A step of the test.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Starts a driver for a bulb, in desk mode or not.
     Hold(usize, bool),
-    /// Stops the driver.
     Stop(usize),
-    /// Drops the driver.
     Drop(usize),
     /// Dims the bulb through its driver.
     Dim(usize, u8),
@@ -65,7 +60,6 @@ pub(crate) enum Step {
     Command(usize, u8),
     /// The same, cancelled after this many ms.
     GiveUp(usize, u8, u32),
-    /// Waits for this many ms.
     Wait(u32),
 }
 

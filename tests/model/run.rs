@@ -22,7 +22,6 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::case::{BULBS, Case, START, Step, What, address};
 use crate::wrong::{Lie, Wrong};
 
-/// Timeout of an operation.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// By this time all faults and events of a case are over.
 const END: Duration = Duration::from_secs(6 * 3600);
@@ -60,7 +59,6 @@ macro_rules! hold {
     };
 }
 
-/// The model of one bulb.
 #[derive(Default)]
 struct Model {
     driver: Option<Driver>,

@@ -20,13 +20,11 @@ pub(crate) enum Lie {
     InventsStates,
     /// Links stay up after their last handle is dropped.
     LeaksLinks,
-    /// A scan never stops.
     ScansOn,
 }
 
 pub(crate) const LIES: [Lie; 4] = [Lie::LosesWrites, Lie::InventsStates, Lie::LeaksLinks, Lie::ScansOn];
 
-/// A faulty radio.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) radio: Arc<dyn Radio>,

@@ -19,7 +19,6 @@ fn cells(count: u16) -> NonZero<u16> {
     NonZero::new(count).unwrap()
 }
 
-/// A terminal with a program in it.
 pub(crate) struct Terminal {
     pty: Arc<Pty>,
     /// Kept open, so that the terminal's settings can be read after the program has ended.
@@ -57,7 +56,6 @@ impl Terminal {
         Self { pty, pts: Some(pts), reader: Some(reader), child, shown, before, patience, closing }
     }
 
-    /// Waits until the screen matches.
     pub(crate) fn until(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let end = Instant::now() + self.patience;
         let mut parser = self.shown.0.lock().unwrap();
@@ -73,7 +71,6 @@ impl Terminal {
         }
     }
 
-    /// Waits until all texts are on the screen.
     pub(crate) fn until_shown(&self, texts: &[&str]) {
         self.until(&format!("{texts:?}"), |screen| {
             let contents = screen.contents();
@@ -95,7 +92,6 @@ impl Terminal {
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
-    /// Returns the process id.
     #[allow(dead_code, reason = "not every test that uses this file looks at the process")]
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

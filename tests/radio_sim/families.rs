@@ -147,7 +147,6 @@ impl<'a> Bulb<'a> {
         }
     }
 
-    /// Commands a change and asserts that the bulb obeys.
     async fn obeys(&mut self, change: &Light) {
         let name = self.profile.full_name();
         let Some((assumed, said)) = self.command(change).await else { return };

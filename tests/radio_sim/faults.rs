@@ -167,7 +167,6 @@ async fn an_adapter_that_goes_off_ends_a_connect() {
     assert!(waited < ms(1000));
 }
 
-/// One operation of each kind.
 async fn operate(link: &dyn Link, point: &str) -> Result<()> {
     match point {
         "read" => link.read(STATUS, soon()).await.map(|_| ()),

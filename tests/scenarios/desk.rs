@@ -106,7 +106,6 @@ fn families(play: &Play) {
     assert_eq!(saw, ["7e0605026400ff10ef", "7e05038803ffff00ef"]);
 }
 
-/// Chooses an effect from the list.
 fn effect(desk: &Terminal, name: &str) {
     desk.keys("v");
     desk.until_shown(&[" Effects ", "Esc close"]);
@@ -126,7 +125,6 @@ fn terminated(play: &Play) {
     play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
 }
 
-/// Replaces the colour in the field.
 fn color(desk: &Terminal, color: &str) {
     desk.keys("c");
     desk.until("the cursor in the field", |screen| !screen.hide_cursor());

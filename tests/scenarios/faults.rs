@@ -41,7 +41,6 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "never answers a write", rig: "faults", on: BOTH, play: numb },
 ];
 
-/// The address of a bulb in the rig.
 fn address(number: u8) -> String {
     format!("C4:5C:00:00:09:{number:02X}")
 }

@@ -45,13 +45,11 @@ use libtest_mimic::{Arguments, Trial};
 use play::Play;
 use stage::{Kind, Stage};
 
-/// One scenario.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     /// Its rig in fixtures/rigs/scenarios. No two rigs share an address, because BlueZ caches GATT tables by address.
     pub rig: &'static str,
-    /// The radios on which it runs.
     pub on: &'static [Kind],
     pub play: fn(&Play),
 }

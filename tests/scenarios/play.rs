@@ -13,7 +13,6 @@ use crate::pty::Terminal;
 use crate::run::{Finished, Running};
 use crate::stage::{Breakage, Kind, Stage};
 
-/// A line of the air log.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogEntry {
@@ -28,7 +27,6 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Parses the lines of a log.
     pub fn parse(log: &str) -> Vec<Self> {
         log.lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
@@ -53,7 +51,6 @@ fn file_of(rig: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios").join(format!("{rig}.toml"))
 }
 
-/// A running scenario.
 pub struct Play<'a> {
     stage: &'a dyn Stage,
     rig: RefCell<PathBuf>,
@@ -70,7 +67,6 @@ impl<'a> Play<'a> {
         Self { stage, rig: RefCell::new(rig), dir, broken: Cell::new(None), kept: RefCell::default() }
     }
 
-    /// The rig's file.
     pub fn rig(&self) -> PathBuf {
         self.rig.borrow().clone()
     }
@@ -82,7 +78,6 @@ impl<'a> Play<'a> {
         *self.rig.borrow_mut() = rig;
     }
 
-    /// A temporary folder for this scenario.
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }
@@ -109,7 +104,6 @@ impl<'a> Play<'a> {
         self.stage.break_it(breakage);
     }
 
-    /// Repairs what was broken.
     pub fn repair_system(&self) {
         self.stage.mend();
         self.broken.set(None);
@@ -175,7 +169,6 @@ impl<'a> Play<'a> {
         self.stage.kind()
     }
 
-    /// The air log so far.
     pub fn log(&self) -> String {
         self.stage.log(self.dir.path())
     }

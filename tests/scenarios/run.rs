@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A finished command.
 #[derive(Debug)]
 pub struct Finished {
     pub exit: i32,
@@ -34,12 +33,10 @@ impl Finished {
         error
     }
 
-    /// All lines of a type.
     pub fn all(&self, kind: &str) -> Vec<&Value> {
         self.lines.iter().filter(|line| line["type"] == kind).collect()
     }
 
-    /// The only line of a type.
     pub fn one(&self, kind: &str) -> &Value {
         match self.all(kind)[..] {
             [line] => line,
@@ -56,7 +53,6 @@ impl Finished {
     }
 }
 
-/// A running command.
 pub struct Running {
     child: Child,
     output: Receiver<Value>,

@@ -24,7 +24,6 @@ const ROUND: Duration = Duration::from_secs(3);
 /// The number of commands between two measurements.
 const EVERY: usize = 200;
 
-/// The events at the bulbs.
 struct Air<'a> {
     play: &'a Play<'a>,
     /// How much of the log has been read.
@@ -32,7 +31,6 @@ struct Air<'a> {
     bulbs: BTreeMap<String, Seen>,
 }
 
-/// The events at a bulb.
 #[derive(Default)]
 struct Seen {
     /// There is a subscription, so it takes commands.
@@ -90,13 +88,11 @@ impl Air<'_> {
     }
 }
 
-/// The resources of the process.
 #[derive(Debug)]
 struct Sample {
     descriptors: usize,
     /// KiB.
     memory: usize,
-    /// Match rules on the bus.
     rules: Option<u32>,
 }
 
@@ -195,7 +191,6 @@ fn paint(desk: &Terminal, color: &str) {
     desk.keys(&format!("c\u{15}#{color}\r"));
 }
 
-/// A different colour for each round.
 fn color(round: usize) -> String {
     format!("{:06x}", (round * 0x9E_3779 + 0x10_2030) % 0x100_0000)
 }

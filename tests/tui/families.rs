@@ -61,7 +61,6 @@ impl TestDesk {
         u16::try_from(row.unwrap_or_else(|| panic!("no {text}:\n{screen}"))).unwrap()
     }
 
-    /// Moves to a control by its name.
     fn go(&mut self, control: &str) {
         self.keys("2");
         (0..20).for_each(|_| self.press(KeyCode::Up));

@@ -12,7 +12,6 @@ use proptest::prelude::*;
 
 use super::test_desk::{TestDesk, id};
 
-/// A random event.
 #[derive(Clone, Debug)]
 enum Step {
     Key(KeyCode, KeyModifiers),
@@ -67,7 +66,6 @@ fn light() -> impl Strategy<Value = LightState> {
     })
 }
 
-/// A driver recognises a random family.
 fn recognised() -> impl Strategy<Value = DriverEvent> {
     let names = ["base", "elk", "zengge", "hue", "sp110e", "govee:encrypted", "lednetwf", "switchbot"];
     proptest::sample::select(names.to_vec()).prop_map(|name| {

@@ -60,7 +60,6 @@ async fn pass(desk: &mut Desk, ms: u64) {
     desk.run_for(Duration::from_millis(ms)).await.unwrap();
 }
 
-/// Returns the writes to bulbs as hex.
 fn writes(log: &Path) -> Vec<String> {
     let log = std::fs::read_to_string(log).unwrap();
     let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

@@ -116,7 +116,6 @@ impl TestDesk {
         self.radio(RadioEvent::DevicesSeen(vec![report]));
     }
 
-    /// Connects a bulb that reports this state.
     pub(crate) fn connect(&mut self, number: u16, light: LightState) {
         self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
         let base = Families::default().profile("base", None).unwrap();
@@ -147,7 +146,6 @@ impl TestDesk {
         self.event(Event::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL)));
     }
 
-    /// Types letters.
     pub(crate) fn keys(&mut self, text: &str) {
         text.chars().for_each(|c| self.press(KeyCode::Char(c)));
     }
@@ -166,7 +164,6 @@ impl TestDesk {
         terminal.draw(|frame| view(&self.model, frame)).unwrap().buffer.clone()
     }
 
-    /// Returns the text on the screen.
     pub(crate) fn screen(&self) -> String {
         let buffer = self.buffer();
         let rows = (0..self.size.1).map(|row| {

@@ -91,7 +91,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The tables in the output of the real-stack run.
 fn real_stack() -> Result<String> {
     let (text, _) = output(xtask().args(["realstack", "--bench"]))?;
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();

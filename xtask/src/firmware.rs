@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::setup::{cargo, command, output, run, target};
 
-/// The crate that links the codec as firmware does.
 pub(crate) const MANIFEST: &str = "protocol/firmware/Cargo.toml";
 
 /// Symbols that compiled code may need without std. LLVM turns plain assignments into calls of these.

@@ -27,7 +27,6 @@ mod seeds;
 /// The targets of the codec. Each is a program in `protocol/fuzz/fuzz_targets` and a folder in its corpus.
 const CODEC: &[&str] = &["decode", "profiles", "profile-file", "lednetwf", "hue"];
 
-/// A fuzz target.
 struct Target {
     name: &'static str,
     /// The folder of its crate.

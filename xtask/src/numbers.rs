@@ -10,7 +10,6 @@ use crate::setup::{command, output, root, run, target};
 /// The package, under the MIT licence.
 const PACKAGE: &str = "bluetooth-numbers==1.1.2";
 
-/// Prints a list, a number and a name a line.
 const SCRIPT: &str = "\
 import sys, bluetooth_numbers as numbers
 names = getattr(numbers, sys.argv[1])
@@ -19,7 +18,6 @@ for number, name in sorted((key(number), ' '.join(name.split())) for number, nam
     print(number, name)
 ";
 
-/// The names of the lists in the package, and their files.
 const LISTS: [(&str, &str); 4] = [
     ("company", "companies.txt"),
     ("service", "services.txt"),

@@ -147,7 +147,6 @@ fn make_venv(venv: &Path) -> Result<()> {
     make().or_else(|_| setup::install("python3-venv").and_then(|()| make()))
 }
 
-/// The results as a Markdown table.
 fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String {
     let mut text = String::from(
         "| library | version | profiles | commands | queries | reports | advertisements | the same | different |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n",

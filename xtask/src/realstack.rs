@@ -142,7 +142,6 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
     }
 }
 
-/// Copies the captures from the machine to fixtures/captures.
 fn keep_captures(out: &Path) -> Result<()> {
     let folder = setup::root().join("fixtures").join("captures");
     for name in ["whole", "late"] {
@@ -154,7 +153,6 @@ fn keep_captures(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Quotes a word for the shell.
 fn quoted(word: &Path) -> String {
     match word.as_os_str() {
         empty if empty.is_empty() => String::new(),

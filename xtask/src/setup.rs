@@ -7,13 +7,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
-/// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => root().join(folder),
@@ -67,7 +65,6 @@ pub(crate) fn output(command: &mut Command) -> Result<(String, String)> {
     Ok((stdout, stderr))
 }
 
-/// A command for messages.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy()];
@@ -89,10 +86,6 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     install(package)
 }
 
-/// Installs a Debian package.
-///
-/// # Errors
-/// It cannot be installed.
 pub(crate) fn install(package: &str) -> Result<()> {
     let apt = |words: &[&str]| {
         let mut command = command("apt-get");

@@ -7,7 +7,6 @@ use anyhow::Result;
 use crate::firmware;
 use crate::setup::{self, cargo, command, run as run_command, xtask};
 
-/// The fuzz targets, which are not in the workspace.
 const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// The version of cargo-deny that deny.toml is for.
@@ -21,7 +20,6 @@ pub(crate) struct Options {
     no_realstack: bool,
 }
 
-/// A step's name and its function.
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[

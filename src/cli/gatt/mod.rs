@@ -132,13 +132,11 @@ impl GattJob<'_> {
     }
 }
 
-/// Decodes the frames of one bulb.
 struct FrameDecoder {
     profile: Arc<Profile>,
     roles: Roles,
 }
 
-/// A job on one bulb.
 struct BulbJob<'a> {
     device: &'a SeenDevice,
     job: &'a GattJob<'a>,

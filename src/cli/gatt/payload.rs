@@ -9,7 +9,6 @@ use crate::error::{Error, Result};
 /// Longest attribute value in bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
 const LONGEST: usize = 512;
 
-/// The bytes to write.
 pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {
     let bytes = match (&args.value, &args.text, &args.file) {
         (Some(stdin), ..) if stdin == "-" => {

@@ -23,7 +23,6 @@ pub(super) enum Operation {
     Wait(Duration),
 }
 
-/// One operation, with its line if it comes from a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) line: Option<usize>,

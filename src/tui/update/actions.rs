@@ -87,7 +87,6 @@ fn assume(device: &mut Device, change: &Change) {
     device.state = BulbState::assumed(light);
 }
 
-/// Moves a slider by `by` steps.
 pub(super) fn nudge(model: &mut Model, control: Control, by: i32, effects: &mut Vec<Effect>) {
     let next = shown_bulb(model, control).filter(|device| device.is_connected()).map(|device| {
         let (least, most) = range(device, control);
@@ -140,7 +139,6 @@ fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Opens the list of effects at the active one.
 pub(super) fn open_effects(model: &mut Model) {
     let all = control::effects(model);
     let shown_bulb = shown_bulb(model, Control::Effect);
@@ -163,7 +161,6 @@ pub(super) fn open_effects(model: &mut Model) {
     model.popup_row = row;
 }
 
-/// Starts the selected effect.
 pub(super) fn take_effect(model: &mut Model, effects: &mut Vec<Effect>) {
     let chosen = control::effects_shown(model).get(model.popup_row);
     if let Some((name, _)) = chosen {
@@ -249,7 +246,6 @@ pub(super) fn mark_all(model: &mut Model) {
     }
 }
 
-/// Marks the bulbs of the selected group.
 pub(super) fn mark_group(model: &mut Model) {
     let Some(group) = model.groups.get(model.popup_row) else { return };
     let wanted = group.target.selectors();
@@ -278,7 +274,6 @@ pub(super) fn next_order(model: &mut Model) {
     model.reorder();
 }
 
-/// Handles keys of the bulb pane.
 pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     let Some(device) = model.selected_device() else { return };
     let up = model.targets().any(Device::is_connected) || device.is_connected();

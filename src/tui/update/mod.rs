@@ -38,7 +38,6 @@ pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
     effects
 }
 
-/// Returns the key contexts that are active.
 pub(crate) fn key_contexts(model: &Model) -> &'static [KeyContext] {
     if model.prompt.is_some() {
         return &[KeyContext::Always, KeyContext::Prompt];
@@ -237,7 +236,6 @@ fn in_list(model: &mut Model, action: Action) {
     select(model, next.min(last));
 }
 
-/// Selects the device in this row of the list.
 pub(super) fn select(model: &mut Model, index: usize) {
     let Some(id) = model.order.get(index).cloned() else { return };
     if model.selected.as_ref() != Some(&id) {
@@ -262,7 +260,6 @@ fn in_frames(model: &mut Model, action: Action) {
     model.frames.scroll(rows, height);
 }
 
-/// Returns the pane at this position.
 pub(super) fn pane_at(areas: &Areas, column: u16, row: u16) -> Option<Pane> {
     let at = ratatui::layout::Position::new(column, row);
     let panes = [(areas.list, Pane::List), (areas.detail, Pane::Detail), (areas.frames, Pane::Frames)];

@@ -69,7 +69,6 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Returns the control under the mouse.
 fn control_at(model: &Model, area: Rect, at: Position) -> Option<Control> {
     if !area.contains(at) {
         return None;

@@ -16,9 +16,7 @@ use crate::color;
 
 /// Limit for input, in characters.
 const LONGEST: usize = 200;
-/// Colour formats in short.
 const FORMS: &str = "orange, ff8800, hsl(30,100%,50%) or 255,136,0";
-/// Default file for frames.
 const FILE: &str = "bulbctl-frames.log";
 
 pub(super) fn start(model: &mut Model, what: Prompt) {
@@ -145,7 +143,6 @@ pub(super) fn edit(model: &mut Model, key: KeyEvent) {
     request_all(model, [request]);
 }
 
-/// Inserts pasted text into the input line.
 pub(super) fn paste(model: &mut Model, text: &str) {
     let shown = text.chars().filter(|c| !c.is_control());
     request_all(model, shown.map(InputRequest::InsertChar));

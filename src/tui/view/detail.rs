@@ -17,7 +17,6 @@ use super::list::{history, signal_bars};
 use super::pane;
 use crate::bulb::{BatterySource, Provenance};
 
-/// Columns of the colour preview.
 const PREVIEW_WIDTH: usize = 12;
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -53,7 +52,6 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// Draws the rows of the bulb pane.
 pub(super) struct DetailWriter<'a> {
     pub(super) model: &'a Model,
     pub(super) device: &'a Device,
@@ -105,7 +103,6 @@ impl DetailWriter<'_> {
         Line::from(vec![Span::styled(format!(" {}", fit(&address, room)), dim()), Span::styled(text, style)])
     }
 
-    /// Draws the colour preview with the state beside it.
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
         let single = has_single_row_preview(self);
@@ -138,7 +135,6 @@ impl DetailWriter<'_> {
         Line::from(spans)
     }
 
-    /// Returns the provenance of the state.
     fn provenance(&self) -> (String, Style) {
         let depth = self.depth();
         let state = &self.device.state;
@@ -315,14 +311,12 @@ fn undecided(device: &Device) -> String {
     if names.is_empty() { "no family matches".to_owned() } else { format!("undecided: {}", names.join(", ")) }
 }
 
-/// Returns true if the colour preview has only one row.
 fn has_single_row_preview(writer: &DetailWriter<'_>) -> bool {
     let area = writer.model.areas().detail.map(inner).unwrap_or_default();
     let rows = detail_rows(writer.model, writer.device, area);
     !rows.contains(&DetailRow::Preview(1))
 }
 
-/// Returns power and brightness as text.
 fn power_text(light: &Light) -> Vec<String> {
     let power = light.power.map(|on| if on { "on" } else { "off" }.to_owned());
     power.into_iter().chain(light.brightness.map(|percent| percent.to_string())).collect()

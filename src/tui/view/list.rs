@@ -48,7 +48,6 @@ impl OptionalColumn {
     }
 }
 
-/// Columns of the signal history.
 const HISTORY_WIDTH: u16 = 8;
 
 /// Returns the width of the name and the optional columns that fit.
@@ -229,7 +228,6 @@ fn outcome_sign(depth: Depth, device: &Device) -> Span<'static> {
     }
 }
 
-/// Returns the signal strength as bars, four columns.
 pub(super) fn signal_bars(device: &Device) -> &'static str {
     match device.signal_step {
         0 => "    ",
@@ -252,7 +250,6 @@ pub(super) fn history(device: &Device, width: usize) -> String {
     std::iter::repeat_n(' ', missing).chain(last.map(bar)).collect()
 }
 
-/// Draws a colour swatch.
 pub(super) fn color_swatch(depth: Depth, color: Rgb) -> Span<'static> {
     let style = depth.light_style(color);
     Span::styled("█", if depth == Depth::None { style.add_modifier(Modifier::DIM) } else { style })

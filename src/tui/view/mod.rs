@@ -29,7 +29,6 @@ pub(crate) use detail::notice;
 const TABS: [(Pane, &str); 3] =
     [(Pane::List, " 1 Bulbs "), (Pane::Detail, " 2 Bulb "), (Pane::Frames, " 3 Frames ")];
 
-/// Draws the whole screen.
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     if too_small(model.size) {
         return small(model, frame);
@@ -69,7 +68,6 @@ fn small(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-/// Creates the border of a pane. The focused one is highlighted.
 pub(crate) fn pane<'a>(model: &Model, title: Line<'a>, focused: bool) -> Block<'a> {
     let style = if focused { model.depth.accent() } else { dim() };
     let kind = if focused { BorderType::Thick } else { BorderType::Rounded };
@@ -145,7 +143,6 @@ fn tabs(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Line::from(line), area);
 }
 
-/// Returns the pane whose name is in this column.
 pub(crate) fn tab_at(area: Rect, column: u16) -> Option<Pane> {
     let mut start = usize::from(area.x) + 1;
     TABS.into_iter().find_map(|(pane, name)| {

@@ -33,7 +33,6 @@ pub(crate) fn height(model: &Model) -> u16 {
     inner(area(model)).height
 }
 
-/// Returns the last row that can be selected, or scrolled to.
 pub(crate) fn last_row(model: &Model) -> usize {
     match model.popup {
         None => 0,
@@ -71,7 +70,6 @@ fn scroll(model: &Model, popup: Popup) -> usize {
     }
 }
 
-/// Returns the row at this position.
 pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
     let popup = model.popup.filter(|popup| matches!(popup, Popup::Groups | Popup::Effects))?;
     let rows = inner(area(model));
@@ -116,7 +114,6 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     (first..).take(count).map_while(row).collect()
 }
 
-/// Lists all keys by context.
 fn help(model: &Model) -> Vec<Line<'static>> {
     const PLACES: [KeyContext; 7] = [
         KeyContext::Panes,
@@ -171,7 +168,6 @@ fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
     lines.map(line).collect()
 }
 
-/// Lists all messages, oldest first.
 fn messages(model: &Model) -> Vec<Line<'static>> {
     if model.messages.is_empty() {
         return vec![Line::styled(" No messages yet.", dim())];

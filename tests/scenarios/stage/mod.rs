@@ -46,12 +46,9 @@ impl Kind {
     }
 }
 
-/// A failure of the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breakage {
-    /// The Bluetooth service does not run.
     NoService,
-    /// There is no D-Bus.
     NoBus,
     /// The Bluetooth service is killed. Real stack only: on the sim radio it cannot come back within a command.
     ServiceKilled,
@@ -61,7 +58,6 @@ pub enum Breakage {
     Suspended,
 }
 
-/// A radio and its surroundings.
 pub trait Stage: Send + Sync {
     fn kind(&self) -> Kind;
 
@@ -74,10 +70,8 @@ pub trait Stage: Send + Sync {
     /// Sets the environment of a command, including the adapter.
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>);
 
-    /// Breaks the system.
     fn break_it(&self, breakage: Breakage);
 
-    /// Repairs the system.
     fn mend(&self);
 
     /// Sets the HCI reason that the system gets when a bulb ends its link. Programs do not see it, so the sim radio
@@ -87,7 +81,6 @@ pub trait Stage: Send + Sync {
     /// Starts the rig's events.
     fn go(&self);
 
-    /// The air log so far.
     fn log(&self, dir: &Path) -> String;
 
     /// Waits until a command tries to connect to a bulb that does not answer.

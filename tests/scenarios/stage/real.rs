@@ -36,7 +36,6 @@ pub struct Real {
     stopped: Mutex<bool>,
 }
 
-/// The control socket.
 struct Air {
     stream: BufReader<UnixStream>,
 }
@@ -230,7 +229,6 @@ fn forget_devices() {
     }
 }
 
-/// Runs a script of the machine.
 fn guest(script: &str, action: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest").join(script);
     assert!(Command::new(file).arg(action).status().unwrap().success(), "{script} {action}");

@@ -70,7 +70,6 @@ fn log_file(dir: &Path) -> PathBuf {
     dir.join("air.log")
 }
 
-/// The same rig on a broken system.
 fn broken_rig(rig: &Path, dir: &Path, breakage: Breakage) -> PathBuf {
     let state = match breakage {
         Breakage::NoService => "no-service",

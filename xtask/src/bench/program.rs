@@ -16,7 +16,6 @@ use crate::setup::{cargo, command, output, run, target};
 const STARTS: usize = 300;
 /// Commands to a fleet for one number.
 const FLEET_RUNS: usize = 7;
-/// The number of bulbs in the larger fleet.
 const FLEET: usize = 100;
 
 /// Measures the time from the start of a process to its first byte on stdout, without a shell. `echo` is the baseline.
@@ -133,7 +132,6 @@ fn hour() -> Result<String> {
     ))
 }
 
-/// Builds the release binary.
 fn release() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
     Ok(target().join("release").join("bulbctl"))

@@ -76,7 +76,6 @@ impl Values {
         })
     }
 
-    /// The values that differ from ours.
     fn differs(&self, ours: &Light) -> Result<Option<String>> {
         let theirs = self.light()?;
         let mut wrong = Vec::new();
@@ -123,7 +122,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The difference in a case.
 #[derive(Debug)]
 pub(super) struct Found {
     /// For people.

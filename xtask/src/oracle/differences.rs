@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use wildmatch::WildMatch;
 
-/// `differences.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Differences {
@@ -22,7 +21,6 @@ pub(super) struct Differences {
 struct Difference {
     library: String,
     profile: String,
-    /// A pattern of their names.
     cases: String,
     /// How many of them differ. Others may agree by chance.
     count: usize,
@@ -67,7 +65,6 @@ impl Differences {
         Ok(())
     }
 
-    /// The differences as a table in Markdown.
     pub(super) fn table(&self) -> String {
         let mut text =
             String::from("| library | profile | cases | different | why |\n|---|---|---|---:|---|\n");

@@ -16,7 +16,6 @@ use super::packages::Kernel;
 use super::{cache, guest};
 use crate::setup::{command, root};
 
-/// The logs of the machine, and what each is about.
 const LOGS: &[(&str, &str)] = &[
     ("bluetoothd.log", "bluetoothd"),
     ("air.log", "virtual air"),
@@ -27,16 +26,13 @@ const LOGS: &[(&str, &str)] = &[
 /// How many lines of each log are shown after a failure.
 const SHOWN: usize = 40;
 
-/// The machine's job.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Runs a shell script, in the workspace's root.
     Script(String),
-    /// Opens a shell in the terminal.
     Shell,
 }
 
-/// How the machine ended.
 #[derive(Debug)]
 pub(super) struct Ending {
     /// The job's exit status, if it ended.
@@ -48,9 +44,7 @@ pub(super) struct Ending {
 #[derive(Debug)]
 pub(super) struct Machine<'a> {
     pub(super) kernel: &'a Kernel,
-    /// The folder of Python packages.
     pub(super) python: &'a Path,
-    /// The program that plays the bulbs.
     pub(super) virtual_bulbs: &'a Path,
     /// The folder that the machine can write to. Its previous contents are removed.
     pub(super) out: &'a Path,

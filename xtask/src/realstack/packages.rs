@@ -35,14 +35,12 @@ const MODULES: &[&str] = &[
     "uhid",
 ];
 
-/// A kernel and its modules.
 #[derive(Debug)]
 pub(super) struct Kernel {
     /// The folder with `vmlinuz`, `order` (the names of modules, one a line) and `modules/NAME.ko`.
     pub(super) folder: PathBuf,
 }
 
-/// Installs the missing Debian packages.
 pub(super) fn debian() -> Result<()> {
     let missing: Vec<_> = DEBIAN.iter().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {

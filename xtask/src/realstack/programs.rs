@@ -17,7 +17,6 @@ pub(super) fn scenarios() -> Result<PathBuf> {
     executable(&messages, "scenarios").context("cargo did not build the scenarios")
 }
 
-/// Builds `bulbctl` in the release profile.
 pub(super) fn release() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
     Ok(target().join("release").join("bulbctl"))
@@ -29,7 +28,6 @@ pub(super) fn debug() -> Result<PathBuf> {
     Ok(target().join("debug").join("bulbctl"))
 }
 
-/// Builds the program that plays the bulbs.
 pub(super) fn virtual_bulbs() -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--quiet", "--locked", "--package", "bulbctl", "--example", "virtual_bulbs"]);
@@ -38,7 +36,6 @@ pub(super) fn virtual_bulbs() -> Result<PathBuf> {
     executable(&messages, "virtual_bulbs").context("cargo did not build virtual_bulbs")
 }
 
-/// The executable of a target, from cargo's messages.
 fn executable(messages: &str, target: &str) -> Option<PathBuf> {
     messages
         .lines()
