@@ -55,9 +55,6 @@ pub struct Config {
 
 impl Config {
     /// Reads the named file, or the user's file if it exists.
-    ///
-    /// # Errors
-    /// [`Error::FileUnreadable`], [`Error::ConfigInvalid`] with the line.
     pub fn load(named: Option<&Path>) -> Result<Self> {
         let (path, required) = match (named, Self::user_path()) {
             (Some(path), _) => (path.to_owned(), true),
@@ -86,7 +83,6 @@ impl Config {
     }
 
     /// Folder of the user's profiles, next to the configuration file.
-    #[must_use]
     pub fn profiles_folder(named: Option<&Path>) -> Option<PathBuf> {
         let file = named.map(Path::to_owned).or_else(Self::user_path)?;
         Some(file.parent()?.join("profiles"))
@@ -99,15 +95,11 @@ impl Config {
             .map(|(bulb, profile)| (self.aliases.get(bulb).unwrap_or(bulb).clone(), profile.clone()))
     }
 
-    #[must_use]
     pub fn user_path() -> Option<PathBuf> {
         Some(etcetera::choose_base_strategy().ok()?.config_dir().join("bulbctl").join("config.toml"))
     }
 
     /// Parses a configuration file; `path` is for error messages.
-    ///
-    /// # Errors
-    /// [`Error::ConfigInvalid`] with the line.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
         let config: Self = file::parse(text).map_err(|error| invalid(error.to_string()))?;

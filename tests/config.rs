@@ -8,30 +8,13 @@ use std::path::Path;
 
 use bulbctl::config::Config;
 
-/// Configuration files with one mistake each, and how their messages begin.
-const MISTAKES: &[(&str, &str)] = &[
-    ("adaptor = \"hci1\"", "line 1: unknown field `adaptor`, expected one of `adapter`, `timeout`, "),
-    ("adapter = \"hci1\"\n[aliases", "line 2: "),
-    ("[aliases]\ndesk = 3", "line 2: invalid type: integer `3`, expected a string"),
-    ("[aliases]\nall = \"C4:11:00:00:00:01\"", "\"all\" cannot be the name of an alias or group"),
-    ("[aliases]\n\"a,b\" = \"C4:11:00:00:00:01\"", "\"a,b\" cannot be the name of an alias or group"),
-    ("[groups]\n\"\" = [\"desk\"]", "\"\" cannot be the name of an alias or group"),
-    ("[groups]\noffice = \"desk\"", "line 2: invalid type: string \"desk\", expected a sequence"),
-    (
-        "[groups]\noffice = [\"@cellar\"]",
-        "group \"office\" contains \"@cellar\", but there is no group \"cellar\"",
-    ),
-    ("adapter = \"hci1\"\ntimeout = \"10\"", "line 2: "),
-    ("timeout = \"0s\"", "timeout must be longer than zero"),
-    ("timeout = \"600000000years\"", "timeout must not exceed a year"),
-    ("max_links = 0", "max_links must be at least 1"),
-];
-
 #[test]
 fn each_mistake_has_its_message() {
-    for (text, message) in MISTAKES {
+    let fixture: toml::Table = include_str!("../fixtures/config/mistakes.toml").parse().unwrap();
+    for mistake in fixture["mistake"].as_array().unwrap() {
+        let text = mistake["file"].as_str().unwrap();
         let error = Config::parse(text, "config.toml").expect_err(text);
-        let start = format!("config.toml: {message}");
+        let start = format!("config.toml: {}", mistake["error"].as_str().unwrap());
         assert!(error.to_string().starts_with(&start), "{text}: {error}");
         assert_eq!(error.exit_code(), 2, "{text}");
     }

@@ -278,7 +278,6 @@ pub struct BenchRecord {
 }
 
 impl BenchRecord {
-    #[must_use]
     pub fn of(
         target: &str,
         device: &SeenDevice,
@@ -445,7 +444,6 @@ pub struct ComparisonRecord {
 }
 
 impl ComparisonRecord {
-    #[must_use]
     pub fn of(old: &SavedBench, new: &SavedBench) -> Self {
         let (before, after) = (old.figures(), new.figures());
         let find = |all: &[(String, &'static str, Estimate)], name: &str| {

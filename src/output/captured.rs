@@ -59,7 +59,6 @@ pub struct CapturedRecord {
 
 impl CapturedRecord {
     /// The record of an event, at its place if that is known.
-    #[must_use]
     pub fn of(event: &Event, device: &SeenDevice, place: Option<&AttributeRef>) -> Self {
         let descriptor = place.and_then(|place| place.descriptor);
         let subscription = descriptor == Some(uuid16(SUBSCRIPTION));

@@ -109,7 +109,6 @@ pub struct CheckListing {
 }
 
 impl CheckRecord {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &str, done: FinishedCheck) -> Self {
         let (result, expected, seen, reason) = match done.outcome {
             Outcome::Passed => (CheckResult::Passed, None, None, None),
@@ -165,7 +164,6 @@ impl CheckRecord {
 }
 
 impl CheckSummary {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &str, summary: Summary) -> Self {
         Self {
             target: target.to_owned(),

@@ -50,7 +50,6 @@ pub struct EvidenceRecord {
 }
 
 impl DetectRecord {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, found: &Recognition) -> Self {
         Self {
             target: target.to_owned(),

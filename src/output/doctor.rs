@@ -87,7 +87,6 @@ pub struct DoctorRecord {
 const MTU_SINCE: Version = Version { major: 5, minor: 62 };
 
 impl DoctorRecord {
-    #[must_use]
     pub fn of(diagnosis: &Diagnosis) -> Self {
         Self {
             usable: diagnosis.error.is_none(),

@@ -57,13 +57,11 @@ pub struct FrameRecord {
 
 impl FrameRecord {
     /// Record of a frame of the base protocol.
-    #[must_use]
     pub fn of(frame: &[u8], light: LightState, encoded: bool) -> Self {
         Self { encoded, ..Self::new(frame, crate::bulb::BASE, FrameKind::State, None, &Light::from(light)) }
     }
 
     /// Record of a frame of a profile.
-    #[must_use]
     pub fn new(frame: &[u8], profile: &str, kind: FrameKind, role: Option<&str>, light: &Light) -> Self {
         Self {
             hex: hex::encode(frame),

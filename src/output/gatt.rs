@@ -59,7 +59,6 @@ pub struct ValueRecord {
 }
 
 impl ValueRecord {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, passed: &GattOutcome) -> Self {
         let (operation, bytes, kind) = match &passed.operation {
             GattOperation::Read(bytes) => ("read", Some(bytes), None),

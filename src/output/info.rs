@@ -170,7 +170,6 @@ pub struct ConnectedDetails {
 }
 
 impl InfoRecord {
-    #[must_use]
     pub fn of(
         target: &str,
         device: &SeenDevice,

@@ -16,7 +16,6 @@ pub struct Live {
 
 impl Live {
     /// `None` unless stdout is a terminal and the output is text.
-    #[must_use]
     pub fn new(printer: &Printer) -> Option<Self> {
         let term = Term::stdout();
         printer.live().then(|| Self { size: term.size(), term, drawn: 0 })

@@ -41,7 +41,6 @@ pub struct Printer {
 
 impl Printer {
     /// Also sets the process-wide choice of colours.
-    #[must_use]
     pub fn new(settings: Settings) -> Self {
         match settings.color {
             ColorChoice::Auto => {}
@@ -54,20 +53,17 @@ impl Printer {
         Self { settings, layout, name_width: AtomicUsize::new(0) }
     }
 
-    #[must_use]
     pub const fn json(&self) -> bool {
         self.settings.json
     }
 
     /// True if stdout can show a live display.
-    #[must_use]
     pub fn live(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         !self.settings.json && self.layout.terminal && !dumb
     }
 
     /// True if stderr can show progress.
-    #[must_use]
     pub fn progress(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         !self.settings.json && !self.settings.quiet && io::stderr().is_terminal() && !dumb
@@ -84,9 +80,6 @@ impl Printer {
     }
 
     /// Prints a record.
-    ///
-    /// # Errors
-    /// [`Error::OutputClosed`] if the reader closed the pipe, [`Error::Output`] if writing fails.
     pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
             return self.line(&json_line(body)?);
@@ -103,26 +96,17 @@ impl Printer {
     }
 
     /// Prints an error of the whole command, or of one bulb of several.
-    ///
-    /// # Errors
-    /// As for [`record`](Self::record).
     pub fn error(&self, error: &Error, target: Option<&str>) -> Result<()> {
         self.record(&Record::Error(ErrorRecord::of(error, target)))
     }
 
     /// Prints a line to stdout and flushes, because a reader may wait for it.
-    ///
-    /// # Errors
-    /// As for [`record`](Self::record).
     pub fn line(&self, text: &str) -> Result<()> {
         let mut out = anstream::stdout().lock();
         output_result(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
     /// Writes raw bytes to stdout and flushes.
-    ///
-    /// # Errors
-    /// As for [`record`](Self::record).
     pub fn raw(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
         output_result(out.write_all(bytes).and_then(|()| out.flush()))

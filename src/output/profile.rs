@@ -82,7 +82,6 @@ pub struct VariantRecord {
 }
 
 impl ProfileRecord {
-    #[must_use]
     pub fn of(family: &Family, profile: &Profile, whole: bool) -> Self {
         let readback = profile.readback();
         let ways = [

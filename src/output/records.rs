@@ -84,7 +84,6 @@ pub struct Bulb {
 }
 
 impl Bulb {
-    #[must_use]
     pub fn of(device: &SeenDevice) -> Self {
         Self {
             id: device.id.to_string(),
@@ -94,7 +93,6 @@ impl Bulb {
     }
 
     /// The name, or the identifier if it has none.
-    #[must_use]
     pub fn label(&self) -> &str {
         self.name.as_deref().filter(|name| !sanitise(name).is_empty()).unwrap_or(&self.id)
     }
@@ -128,7 +126,6 @@ pub struct DeviceRecord {
 }
 
 impl DeviceRecord {
-    #[must_use]
     pub fn of(device: &SeenDevice, families: &Families) -> Self {
         Self {
             bulb: Bulb::of(device),
@@ -160,7 +157,6 @@ pub struct AdapterRecord {
 }
 
 impl AdapterRecord {
-    #[must_use]
     pub fn of(adapter: String, state: AdapterState) -> Self {
         let state = match state {
             AdapterState::On => "on",
@@ -206,7 +202,6 @@ pub struct LightRecord {
 }
 
 impl LightRecord {
-    #[must_use]
     pub fn of(light: &Light) -> Self {
         Self {
             power: light.power,
@@ -253,7 +248,6 @@ pub struct StateRecord {
 
 impl StateRecord {
     /// State that was read or notified.
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
             Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Feature::name).collect(),
@@ -274,7 +268,6 @@ impl StateRecord {
     }
 
     /// State after a command.
-    #[must_use]
     pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: CommandOutcome) -> Self {
         Self {
             confirmed: outcome.confirmed,
@@ -300,7 +293,6 @@ pub struct BatteryRecord {
 }
 
 impl BatteryRecord {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, battery: Battery) -> Self {
         Self {
             target: target.to_owned(),
@@ -346,7 +338,6 @@ pub struct LinkRecord {
 }
 
 impl LinkRecord {
-    #[must_use]
     pub fn of(target: &str, device: &SeenDevice, state: LinkKind) -> Self {
         let (attempt, gap_ms, cause) = (None, None, None);
         Self { target: target.to_owned(), bulb: Bulb::of(device), state, attempt, gap_ms, cause }
@@ -370,7 +361,6 @@ pub struct ErrorRecord {
 }
 
 impl ErrorRecord {
-    #[must_use]
     pub fn of(error: &Error, target: Option<&str>) -> Self {
         Self {
             code: error.code(),
@@ -394,7 +384,6 @@ pub(crate) fn stamp(time: SystemTime) -> String {
 }
 
 /// Whole milliseconds for JSON.
-#[must_use]
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -47,7 +47,6 @@ pub struct Desk {
 }
 
 impl Desk {
-    #[must_use]
     pub fn open(setup: Setup, options: Options) -> Self {
         let (radio_events_in, radio_events) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::channel(QUEUE);
@@ -85,9 +84,6 @@ impl Desk {
     }
 
     /// Waits for the next radio event or tick. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if the radio task panicked.
     pub async fn next(&mut self) -> Result<Event> {
         loop {
             let tick = self.model.next_tick().map(|tick| self.start + tick);
@@ -107,9 +103,6 @@ impl Desk {
     }
 
     /// Handles events for this long, without a terminal.
-    ///
-    /// # Errors
-    /// See [`next`](Desk::next).
     pub async fn run_for(&mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         while let Ok(event) = tokio::time::timeout_at(end, self.next()).await {

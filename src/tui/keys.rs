@@ -91,7 +91,6 @@ impl Key {
     }
 
     /// Returns the key of an event. Characters already include Shift.
-    #[must_use]
     pub fn of(event: KeyEvent) -> Self {
         let mut modifiers =
             event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
@@ -101,7 +100,6 @@ impl Key {
         Self { code: event.code, modifiers }
     }
 
-    #[must_use]
     pub fn text(self) -> String {
         let name = match self.code {
             KeyCode::Char(' ') => "Space".to_owned(),
@@ -254,7 +252,6 @@ pub const TABLE: &[Binding] = &[
     row(P::Always, &[ctrl('l')], A::Redraw, "", "redraw"),
 ];
 
-#[must_use]
 pub fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
     let key = Key::of(event);
     let mut rows = TABLE.iter().filter(|row| contexts.contains(&row.context));

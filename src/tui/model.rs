@@ -169,7 +169,6 @@ pub struct Model {
 }
 
 impl Model {
-    #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
             size: options.size,
@@ -220,18 +219,15 @@ impl Model {
         std::mem::take(&mut self.changed)
     }
 
-    #[must_use]
     pub fn selected(&self) -> Option<&DeviceId> {
         self.selected.as_ref()
     }
 
-    #[must_use]
     pub fn listed(&self) -> &[DeviceId] {
         &self.order
     }
 
     /// Returns the time of the next tick since the start, or `None` if nothing on the screen depends on time.
-    #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let scanning = self.scan == ScanPhase::On && !self.devices.is_empty();
         let waiting = self.devices.values().any(|device| matches!(device.link, LinkState::Waiting(_)));

@@ -21,7 +21,6 @@ pub enum Depth {
 
 impl Depth {
     /// Detects the colours from `NO_COLOR` (no-color.org), `COLORTERM` and `TERM`.
-    #[must_use]
     pub fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
         let term = env("TERM").unwrap_or_default();
         if env("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" {

@@ -73,9 +73,6 @@ impl Part {
 }
 
 /// Measures the parts one after the other.
-///
-/// # Errors
-/// A measurement fails, or the document lacks the markers of a part.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let parts = if options.parts.is_empty() { ALL } else { &options.parts };
     let machine = machine()?;

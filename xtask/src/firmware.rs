@@ -12,9 +12,6 @@ pub(crate) const MANIFEST: &str = "protocol/firmware/Cargo.toml";
 const MEMORY: &[&str] = &["memcpy", "memmove", "memset", "memcmp", "bcmp"];
 
 /// Builds the library for the host and for each installed bare-metal target, and checks its symbols.
-///
-/// # Errors
-/// The library does not build, because something needs std or an allocator, or it contains code that can panic.
 pub(crate) fn prove() -> Result<()> {
     let folder = target().join("firmware");
     build(&folder, None)?;

@@ -54,9 +54,6 @@ const CASES: &str = "20000";
 
 /// Fuzzes each target from its corpus. New inputs go below the target folder. An input that breaks something goes into
 /// the folder `artifacts` of the target's crate; add it to the corpus with a name that says what it is.
-///
-/// # Errors
-/// There is no such target, the tool cannot be built, or an input breaks an invariant.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut targets = targets();
     if let Some(wanted) = &options.target {

@@ -26,9 +26,6 @@ const LISTS: [(&str, &str); 4] = [
 ];
 
 /// Downloads the package and writes the lists.
-///
-/// # Errors
-/// There is no Python with pip, or no network.
 pub(crate) fn generate() -> Result<()> {
     let folder = target().join("numbers");
     let mut pip = command("python3");

@@ -56,9 +56,6 @@ struct Tally {
 }
 
 /// Compares with every library, and prints the differences.
-///
-/// # Errors
-/// A library cannot be installed or called, a difference is not listed, or a listed difference has gone.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let known = |name: &str| LIBRARIES.iter().any(|(known, _)| *known == name);
     for name in &options.libraries {

@@ -9,9 +9,6 @@ use crate::setup::{cargo, output, root};
 const PICTURE: &str = "docs/tui.svg";
 
 /// Runs a session on virtual bulbs and draws its last screen.
-///
-/// # Errors
-/// The example does not build or fails, or the file cannot be written.
 pub(crate) fn run() -> Result<()> {
     let words = ["run", "--quiet", "--locked", "--package", "bulbctl", "--example", "picture"];
     let (svg, _) = output(cargo().args(words))?;

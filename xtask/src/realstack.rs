@@ -56,9 +56,6 @@ fn guest() -> PathBuf {
 }
 
 /// Starts the machine, runs the job in it, and reports the result.
-///
-/// # Errors
-/// Something cannot be installed or built, the machine does not start, or a scenario fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     let deadline = start + Duration::from_secs(options.deadline * 60);

@@ -44,9 +44,6 @@ pub(crate) fn xtask() -> Command {
 }
 
 /// Runs a program and waits for it.
-///
-/// # Errors
-/// It cannot be started, or its exit status is not 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     ensure!(status.success(), "{} ended with {status}", shown(command));
@@ -54,9 +51,6 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a program and returns its stdout and stderr.
-///
-/// # Errors
-/// It cannot be started, its exit status is not 0, or its output is not UTF-8.
 pub(crate) fn output(command: &mut Command) -> Result<(String, String)> {
     let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -73,9 +67,6 @@ pub(crate) fn shown(command: &Command) -> String {
 }
 
 /// Installs the Debian package `package`, unless `program` is there already.
-///
-/// # Errors
-/// The package cannot be installed.
 pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     if on_path(program).is_some() {
         return Ok(());
@@ -97,9 +88,6 @@ pub(crate) fn install(package: &str) -> Result<()> {
 }
 
 /// Installs a cargo tool of this version below the target folder, unless it is there already. Returns its path.
-///
-/// # Errors
-/// It cannot be built.
 pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
     let folder = target().join("tools");
     let installed = folder.join("bin").join(name);

@@ -32,9 +32,6 @@ const STEPS: &[Step] = &[
 ];
 
 /// Runs the steps, up to the first that fails.
-///
-/// # Errors
-/// A step failed.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
     let mut failure = None;

@@ -41,9 +41,6 @@ enum Count {
 }
 
 /// Counts instructions and allocations with valgrind, whose counts do not depend on the machine's load.
-///
-/// # Errors
-/// Valgrind cannot be installed, or the program does not build.
 pub(super) fn instructions() -> Result<String> {
     debian("valgrind", "valgrind")?;
     build("instructions")?;
@@ -68,9 +65,6 @@ pub(super) fn instructions() -> Result<String> {
 }
 
 /// Measures the time to read the built-in profiles, in the release profile.
-///
-/// # Errors
-/// The program does not build.
 pub(super) fn profiles() -> Result<String> {
     build("load")?;
     let mut table = String::from("| the built-in profiles | median |\n|---|---:|\n");

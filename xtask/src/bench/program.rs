@@ -19,9 +19,6 @@ const FLEET_RUNS: usize = 7;
 const FLEET: usize = 100;
 
 /// Measures the time from the start of a process to its first byte on stdout, without a shell. `echo` is the baseline.
-///
-/// # Errors
-/// The program does not build or prints nothing.
 pub(super) fn start() -> Result<String> {
     let bulbctl = release()?;
     let mut table = String::from("| first byte of | median | 95th percentile |\n|---|---:|---:|\n");
@@ -37,9 +34,6 @@ pub(super) fn start() -> Result<String> {
 }
 
 /// Measures the release binary, which is stripped.
-///
-/// # Errors
-/// The program does not build.
 pub(super) fn size() -> Result<String> {
     let bytes = fs::metadata(release()?).context("the release binary")?.len();
     Ok(format!(
@@ -49,9 +43,6 @@ pub(super) fn size() -> Result<String> {
 }
 
 /// Measures one command to all bulbs of a rig, from start to exit.
-///
-/// # Errors
-/// The program does not build, or the command fails.
 pub(super) fn fleet() -> Result<String> {
     let bulbctl = release()?;
     let folder = env::temp_dir().join(format!("bulbctl-bench-{}", process::id()));
@@ -108,9 +99,6 @@ fn rig(addresses: &[String]) -> Result<String> {
 }
 
 /// Measures the TUI, with a program that has a pseudo-terminal.
-///
-/// # Errors
-/// Something does not build, or the TUI does not respond as expected.
 pub(super) fn tui() -> Result<String> {
     let bulbctl = release()?;
     let words = ["run", "--quiet", "--locked", "--package", "bulbctl", "--example", "tui_bench", "--"];

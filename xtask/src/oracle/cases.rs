@@ -145,9 +145,6 @@ const HEADER: usize = 8;
 
 impl Profiles {
     /// Compares the library with our engine. Returns `None` if they agree.
-    ///
-    /// # Errors
-    /// The case is invalid.
     pub(super) fn compare(&mut self, line: &Line) -> Result<Option<Found>> {
         let profile = self.profile(&line.profile)?;
         let what = || format!("{} {} {}", line.library, line.profile, line.case);
