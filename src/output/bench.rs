@@ -14,7 +14,6 @@ use crate::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate,
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
 
-/// Bars of a plot.
 const BARS: usize = 32;
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Relative error of a measured rate, because of timers.
@@ -26,7 +25,6 @@ const RATE_ERROR: f64 = 0.1;
 pub struct TimesRecord {
     /// Number of rounds that gave a time.
     pub count: usize,
-    /// Number of rounds that failed.
     pub failed: u32,
     /// Shortest time.
     pub min_ms: Option<f64>,
@@ -95,7 +93,6 @@ impl TimesRecord {
     }
 }
 
-/// Histogram in one line.
 fn plot(samples: &[f64], min: f64, max: f64) -> String {
     let mut counts = [0_usize; BARS];
     // Differences below the clock's resolution mean nothing.
@@ -121,7 +118,6 @@ fn plot(samples: &[f64], min: f64, max: f64) -> String {
     counts.into_iter().map(bar).collect()
 }
 
-/// A burst of writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StepRecord {
@@ -137,7 +133,6 @@ pub struct StepRecord {
     pub confirmed: Option<u32>,
     /// True if a readback found the last command; null if it was not read back.
     pub last_arrived: Option<bool>,
-    /// True if the link dropped.
     pub link_lost: bool,
 }
 
@@ -155,7 +150,6 @@ impl StepRecord {
     }
 }
 
-/// Write rate of a bulb.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RateRecord {
@@ -234,28 +228,21 @@ impl StepRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SkippedRecord {
-    /// Skipped part.
     pub part: Part,
-    /// Reason in a sentence.
     pub reason: String,
 }
 
-/// A measurement of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BenchRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// Adapter.
     pub adapter: String,
     /// Profile with its variant; null if it was not needed.
     pub profile: Option<String>,
     /// Number of measured rounds.
     pub rounds: u32,
-    /// Number of warm-up rounds.
     pub warm_up: u32,
     /// ATT MTU of the link in bytes; null if the platform does not report it.
     pub mtu: Option<u16>,
@@ -265,11 +252,9 @@ pub struct BenchRecord {
     pub connect: Option<TimesRecord>,
     /// Time to discover the services; null if the platform does not report it.
     pub discovery: Option<TimesRecord>,
-    /// Time from a write to its notification.
     pub notification: Option<TimesRecord>,
     /// Time from a write request to its response.
     pub answer: Option<TimesRecord>,
-    /// Write rates.
     pub rates: Vec<RateRecord>,
     /// Parts that were not measured.
     pub skipped: Vec<SkippedRecord>,
@@ -417,13 +402,11 @@ pub struct DifferenceRecord {
     pub old: Option<f64>,
     /// New value; null if it was not measured.
     pub new: Option<f64>,
-    /// Change in percent.
     pub change_percent: Option<f64>,
     /// True if the difference exceeds the error of both measurements.
     pub beyond_noise: Option<bool>,
 }
 
-/// Comparison of two measurements.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ComparisonRecord {

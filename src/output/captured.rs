@@ -37,9 +37,7 @@ pub struct CapturedRecord {
     pub characteristic: Option<String>,
     /// 128-bit UUID of the descriptor; null for a characteristic.
     pub descriptor: Option<String>,
-    /// Handle of the attribute.
     pub handle: Option<u16>,
-    /// Bytes in hex.
     pub hex: Option<String>,
     /// Offset of the first byte in a long read; 0 for the beginning.
     pub offset: Option<u16>,
@@ -49,7 +47,6 @@ pub struct CapturedRecord {
     pub reason: Option<u8>,
     /// Negotiated MTU in bytes.
     pub mtu: Option<u16>,
-    /// Decoded frame.
     pub frame: Option<FrameRecord>,
     /// Decode error, if the characteristic has a role in the profile and the bytes are not a valid frame.
     pub malformed: Option<String>,
@@ -58,7 +55,6 @@ pub struct CapturedRecord {
 }
 
 impl CapturedRecord {
-    /// The record of an event, at its place if that is known.
     pub fn of(event: &Event, device: &SeenDevice, place: Option<&AttributeRef>) -> Self {
         let descriptor = place.and_then(|place| place.descriptor);
         let subscription = descriptor == Some(uuid16(SUBSCRIPTION));

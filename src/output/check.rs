@@ -21,7 +21,6 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
-/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -36,28 +35,20 @@ pub enum CheckResult {
     Skipped,
 }
 
-/// A finished check.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Profile that the bulb is tested against.
     pub profile: String,
-    /// Name of the check.
     pub check: String,
-    /// Result.
     pub result: CheckResult,
-    /// Expectation in a sentence.
     pub about: String,
-    /// Expected value of a failed check.
     pub expected: Option<String>,
     /// Observed value of a failed check.
     pub seen: Option<String>,
-    /// Reason for a skipped or blocked check.
     pub reason: Option<String>,
     /// Additional detail, such as a measured time.
     pub note: Option<String>,
@@ -65,32 +56,23 @@ pub struct CheckRecord {
     pub look: Option<String>,
     /// Last frames in both directions, oldest first; empty if the check passed.
     pub frames: Vec<String>,
-    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
-/// Summary of all checks of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckSummary {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Profile that the bulb is tested against.
     pub profile: String,
-    /// Number of passed checks.
     pub passed: usize,
-    /// Number of failed checks.
     pub failed: usize,
-    /// Number of blocked checks.
     pub blocked: usize,
-    /// Number of skipped checks.
     pub skipped: usize,
     /// True if the original state was written back and the bulb reports no other; null if the state was unknown or nothing was written.
     pub restored: Option<bool>,
-    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -98,13 +80,10 @@ pub struct CheckSummary {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckListing {
-    /// Name of the check.
     pub check: String,
-    /// Expectation in a sentence.
     pub about: String,
     /// When it runs: `safe` (always), `flashing` or `long` (with the option of that name).
     pub class: &'static str,
-    /// Where to look in the firmware if it fails.
     pub look: String,
 }
 
@@ -197,12 +176,10 @@ impl CheckSummary {
 }
 
 impl CheckListing {
-    /// Built-in checks.
     pub fn all() -> impl Iterator<Item = Self> {
         CHECKS.iter().map(|check| Self::new(check.name, check.about, check.category, check.look))
     }
 
-    /// Checks of a profile file.
     pub fn own(profile: &Profile) -> impl Iterator<Item = Self> {
         profile.checks.iter().map(|check| {
             Self::new(

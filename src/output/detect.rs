@@ -12,9 +12,7 @@ use crate::sanitise::sanitise;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DetectRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Detected profile with its variant; null if the evidence is not conclusive.
@@ -27,7 +25,6 @@ pub struct DetectRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CandidateRecord {
-    /// Profile with its variant.
     pub profile: String,
     /// Sum of all scores. It counts only if `against` is empty.
     pub score: u32,
@@ -43,7 +40,6 @@ pub struct CandidateRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EvidenceRecord {
-    /// Evidence in words.
     pub text: String,
     /// Score from 1 to 100.
     pub score: u8,

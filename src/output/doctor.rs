@@ -6,7 +6,6 @@ use super::text::{BOLD, Layout};
 use crate::radio::{AdapterFacts, Diagnosis, Version};
 use crate::sanitise::sanitise;
 
-/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -15,33 +14,24 @@ pub enum Level {
     Fault,
     /// Bluetooth works, but not well.
     Warning,
-    /// Information.
     Note,
 }
 
-/// A finding.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FindingRecord {
-    /// Severity.
     pub level: Level,
     /// Stable dotted code; for a fault, the code of its error.
     pub code: &'static str,
-    /// Finding in a sentence.
     pub message: String,
-    /// Suggested fix.
     pub fix: Option<String>,
 }
 
-/// An adapter.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdapterStateRecord {
-    /// Name.
     pub name: String,
-    /// Address.
     pub address: Option<String>,
-    /// True if it is powered.
     pub powered: bool,
     /// Kind of rfkill block: `software` or `hardware`; null if not blocked.
     pub blocked: Option<&'static str>,
@@ -57,7 +47,6 @@ pub struct AdapterStateRecord {
 pub struct HeldRecord {
     /// Platform identifier of the device.
     pub id: String,
-    /// Name.
     pub name: Option<String>,
 }
 
@@ -67,17 +56,13 @@ pub struct HeldRecord {
 pub struct DoctorRecord {
     /// True if bulbctl can use Bluetooth.
     pub usable: bool,
-    /// Bluetooth system.
     pub system: String,
     /// Version of the Bluetooth service; null if unknown.
     pub version: Option<String>,
-    /// Kernel release.
     pub kernel: Option<String>,
     /// `a container` or `WSL`; null on a normal machine.
     pub inside: Option<&'static str>,
-    /// All adapters.
     pub adapters: Vec<AdapterStateRecord>,
-    /// Links that the system holds.
     pub links: Vec<HeldRecord>,
     /// Findings, most severe first.
     pub findings: Vec<FindingRecord>,

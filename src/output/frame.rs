@@ -6,17 +6,13 @@ use serde::Serialize;
 
 use super::text::{Layout, on_off, swatch};
 
-/// Kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameKind {
-    /// A command to the bulb.
     Command,
-    /// A status from the bulb.
     #[serde(rename = "report")]
     Status,
-    /// A request for a status.
     Query,
     /// A frame that opens or keeps the session and changes nothing.
     Session,
@@ -24,19 +20,13 @@ pub enum FrameKind {
     State,
 }
 
-/// A frame and its meaning.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FrameRecord {
-    /// Bytes in hex.
     pub hex: String,
-    /// Profile with its variant.
     pub profile: String,
-    /// Kind.
     pub kind: FrameKind,
-    /// Role of the characteristic.
     pub role: Option<String>,
-    /// True if on.
     pub power: Option<bool>,
     /// Brightness in percent.
     pub brightness: Option<u8>,
@@ -46,7 +36,6 @@ pub struct FrameRecord {
     pub white: Option<u8>,
     /// Colour temperature in kelvin.
     pub kelvin: Option<u16>,
-    /// Effect by name or number.
     pub effect: Option<String>,
     /// Effect speed in percent.
     pub speed: Option<u8>,
@@ -61,7 +50,6 @@ impl FrameRecord {
         Self { encoded, ..Self::new(frame, crate::bulb::BASE, FrameKind::State, None, &Light::from(light)) }
     }
 
-    /// Record of a frame of a profile.
     pub fn new(frame: &[u8], profile: &str, kind: FrameKind, role: Option<&str>, light: &Light) -> Self {
         Self {
             hex: hex::encode(frame),

@@ -10,23 +10,18 @@ use crate::radio::SeenDevice;
 use crate::radio::gatt::uuid_text;
 use crate::sanitise::sanitise;
 
-/// Form in which people see a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ValueForm {
     #[default]
     Hex,
     Text,
-    /// Decoded, if it is a frame.
     Frame,
 }
 
-/// An operation on a characteristic.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ValueRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Operation: `read`, `write`, `notification`, `subscribe` or `unsubscribe`.
@@ -45,7 +40,6 @@ pub struct ValueRecord {
     pub kind: Option<&'static str>,
     /// Decoded frame, with --decode.
     pub frame: Option<FrameRecord>,
-    /// Line of the script.
     pub line: Option<usize>,
     #[serde(skip)]
     pub form: ValueForm,

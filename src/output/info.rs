@@ -26,7 +26,6 @@ pub struct AssignedNumberRecord {
     pub hex: Option<String>,
 }
 
-/// Advertisement of a device.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdvertRecord {
@@ -38,11 +37,8 @@ pub struct AdvertRecord {
     pub flags: Option<String>,
     /// Appearance in hex.
     pub appearance: Option<String>,
-    /// Service UUIDs.
     pub services: Vec<AssignedNumberRecord>,
-    /// Manufacturer data.
     pub manufacturer: Vec<AssignedNumberRecord>,
-    /// Service data.
     pub service_data: Vec<AssignedNumberRecord>,
     /// Listening time in milliseconds; null if the device was connected and so did not advertise.
     pub listened_ms: Option<u64>,
@@ -52,7 +48,6 @@ pub struct AdvertRecord {
     pub interval_ms: Option<[u64; 3]>,
 }
 
-/// A service.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ServiceRecord {
@@ -62,15 +57,12 @@ pub struct ServiceRecord {
     pub name: Option<&'static str>,
     /// Handle of the declaration; null if the platform does not report it.
     pub handle: Option<u16>,
-    /// True for a secondary service.
     pub secondary: bool,
     /// True if another service has the same UUID.
     pub duplicate: bool,
-    /// Characteristics.
     pub characteristics: Vec<CharacteristicRecord>,
 }
 
-/// A characteristic.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CharacteristicRecord {
@@ -86,13 +78,11 @@ pub struct CharacteristicRecord {
     pub properties: Vec<String>,
     /// True if another characteristic of this service has the same UUID.
     pub duplicate: bool,
-    /// Descriptors, if the platform reports them.
     pub descriptors: Vec<DescriptorRecord>,
     /// CHAR for the command line: the UUID, with the service or a number if it is not unique.
     pub place: String,
 }
 
-/// A descriptor.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DescriptorRecord {
@@ -100,11 +90,9 @@ pub struct DescriptorRecord {
     pub uuid: String,
     /// Assigned name; null if unknown.
     pub name: Option<&'static str>,
-    /// Handle.
     pub handle: Option<u16>,
 }
 
-/// A value of the Device Information service.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceInformationRecord {
@@ -116,7 +104,6 @@ pub struct DeviceInformationRecord {
     pub text: Option<String>,
     /// Value in hex; null if reading failed.
     pub hex: Option<String>,
-    /// Read error.
     pub error: Option<String>,
 }
 
@@ -124,18 +111,14 @@ pub struct DeviceInformationRecord {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InfoRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Name that you gave it in the system, if it differs.
     pub alias: Option<String>,
     /// Address type, `public` or `random`; null if the platform does not report it.
     pub address_type: Option<String>,
-    /// True if it is bonded with this machine.
     pub bonded: Option<bool>,
-    /// Advertisement.
     pub advertisement: AdvertRecord,
     /// ATT MTU of the link in bytes; null if the platform does not report it.
     pub mtu: Option<u16>,
@@ -143,7 +126,6 @@ pub struct InfoRecord {
     pub parameters: Option<ParametersRecord>,
     /// Battery level in percent.
     pub battery: Option<u8>,
-    /// Source of the battery level.
     pub battery_source: Option<BatterySource>,
     /// Values of the Device Information service (180A).
     pub device: Vec<DeviceInformationRecord>,
@@ -151,19 +133,15 @@ pub struct InfoRecord {
     pub profile: Option<String>,
     /// Candidate families, best match first.
     pub candidates: Vec<CandidateRecord>,
-    /// GATT table.
     pub services: Vec<ServiceRecord>,
 }
 
 /// Data that `info` reads over the link.
 #[derive(Clone, Debug)]
 pub struct ConnectedDetails {
-    /// The table.
     pub table: GattTable,
-    /// The MTU.
     pub mtu: Option<u16>,
     pub information: Vec<DeviceInformation>,
-    /// The battery level.
     pub battery: Option<Battery>,
     /// Which family it is of, and why.
     pub recognition: Recognition,

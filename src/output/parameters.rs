@@ -15,7 +15,6 @@ pub struct ParametersRecord {
     pub interval_ms: [f64; 2],
     /// Number of connection events that the device may skip.
     pub latency: u16,
-    /// Supervision timeout in milliseconds.
     pub supervision_timeout_ms: f64,
     /// True if the device requested them; false if they are the adapter's defaults.
     pub of_device: bool,

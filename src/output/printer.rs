@@ -10,7 +10,6 @@ use super::text::{Layout, line};
 use crate::error::{Error, Result};
 use crate::sanitise::{json_safe, sanitise};
 
-/// When to colour the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
     /// On a terminal with colours, unless `NO_COLOR` is set.
@@ -20,14 +19,11 @@ pub enum ColorChoice {
     Never,
 }
 
-/// Output settings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
     /// Print JSON lines instead of text.
     pub json: bool,
-    /// When to colour the output.
     pub color: ColorChoice,
-    /// Print only errors on stderr.
     pub quiet: bool,
 }
 
@@ -57,13 +53,11 @@ impl Printer {
         self.settings.json
     }
 
-    /// True if stdout can show a live display.
     pub fn live(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         !self.settings.json && self.layout.terminal && !dumb
     }
 
-    /// True if stderr can show progress.
     pub fn progress(&self) -> bool {
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         !self.settings.json && !self.settings.quiet && io::stderr().is_terminal() && !dumb
@@ -79,7 +73,6 @@ impl Printer {
         self.name_width.store(width, Ordering::Relaxed);
     }
 
-    /// Prints a record.
     pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
             return self.line(&json_line(body)?);
@@ -112,7 +105,6 @@ impl Printer {
         output_result(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
-    /// Prints a note on stderr, in text mode only.
     pub fn note(&self, text: &str) {
         if !self.settings.json && !self.settings.quiet {
             // If stderr cannot be written, nobody can be told.

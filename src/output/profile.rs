@@ -10,29 +10,21 @@ use crate::sanitise::sanitise;
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ProfileRecord {
-    /// Name on the command line.
     pub name: String,
     /// Variant; null for the family itself.
     pub variant: Option<String>,
-    /// Description.
     pub title: String,
-    /// Details.
     pub about: Option<String>,
     /// Reason why bulbctl cannot control it; null if it can.
     pub unsupported: Option<String>,
-    /// Abilities of its bulbs.
     pub abilities: Vec<AbilityRecord>,
-    /// Named effects.
     pub effects: Vec<String>,
     /// First and last number of the numbered effects.
     pub numbered_effects: Option<(u32, u32)>,
     /// Ways in which the bulb reports its state; empty if it never does.
     pub readback: Vec<&'static str>,
-    /// Characteristics by role.
     pub roles: Vec<RoleRecord>,
-    /// Variants.
     pub variants: Vec<VariantRecord>,
-    /// Sources of the protocol.
     pub sources: Vec<String>,
     /// True for a full page, false for one line.
     #[serde(skip)]
@@ -45,9 +37,7 @@ pub struct ProfileRecord {
 pub struct AbilityRecord {
     /// Name: `power`, `brightness`, `color`, `white`, `kelvin`, `effect` or `speed`.
     pub name: &'static str,
-    /// True if it can be set.
     pub set: bool,
-    /// True if the bulb reports it.
     pub reported: bool,
     /// True if advertisements contain it.
     pub advertised: bool,
@@ -59,11 +49,9 @@ pub struct AbilityRecord {
     pub grade: char,
 }
 
-/// A characteristic by role.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RoleRecord {
-    /// Role.
     pub name: String,
     /// Possible characteristics as service/characteristic.
     pub places: Vec<String>,
@@ -75,9 +63,7 @@ pub struct RoleRecord {
 pub struct VariantRecord {
     /// Name, used as FAMILY:VARIANT.
     pub name: String,
-    /// Description.
     pub title: String,
-    /// True if bulbctl can control it.
     pub supported: bool,
 }
 

@@ -29,31 +29,21 @@ use crate::sanitise::sanitise;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Record {
-    /// A device that was seen.
     Device(DeviceRecord),
     /// A device that has been silent for a while (`scan --watch`).
     Lost(Bulb),
     /// A change of the adapter's state.
     Adapter(AdapterRecord),
-    /// The end of a scan.
     Scan(ScanRecord),
-    /// State of a bulb.
     State(StateRecord),
-    /// Battery level of a bulb.
     Battery(BatteryRecord),
-    /// Link of a bulb.
     Link(LinkRecord),
-    /// A frame and its meaning.
     Frame(FrameRecord),
-    /// An event in a capture.
     Captured(Box<CapturedRecord>),
     /// Everything bulbctl can find out about a device.
     Info(Box<InfoRecord>),
-    /// An operation on a characteristic.
     Value(ValueRecord),
-    /// A measurement of a bulb.
     Bench(Box<BenchRecord>),
-    /// Comparison of two measurements.
     Comparison(ComparisonRecord),
     /// Diagnosis of the machine's Bluetooth.
     Doctor(DoctorRecord),
@@ -61,25 +51,18 @@ pub enum Record {
     Profile(ProfileRecord),
     /// Detected family of a bulb, with the evidence.
     Detect(DetectRecord),
-    /// A finished check.
     Check(Box<CheckRecord>),
-    /// Summary of all checks of a bulb.
     CheckSummary(CheckSummary),
-    /// An available check.
     CheckListing(CheckListing),
-    /// An error.
     Error(ErrorRecord),
 }
 
-/// Identity of a bulb or device.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bulb {
-    /// Platform identifier.
     pub id: String,
     /// Address; null if the platform does not report it.
     pub address: Option<String>,
-    /// Advertised name.
     pub name: Option<String>,
 }
 
@@ -98,11 +81,9 @@ impl Bulb {
     }
 }
 
-/// A device that was seen.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceRecord {
-    /// Device.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Name that you gave it in the system, if it differs.
@@ -146,11 +127,9 @@ impl DeviceRecord {
     }
 }
 
-/// State of the adapter.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AdapterRecord {
-    /// Name of the adapter.
     pub adapter: String,
     /// State: `on`, `off` or `absent`.
     pub state: &'static str,
@@ -167,15 +146,12 @@ impl AdapterRecord {
     }
 }
 
-/// The end of a scan.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScanRecord {
     /// Number of matching devices.
     pub found: usize,
-    /// Number of devices seen.
     pub seen: usize,
-    /// Duration in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -183,7 +159,6 @@ pub struct ScanRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LightRecord {
-    /// True if on.
     pub power: Option<bool>,
     /// Brightness in percent.
     pub brightness: Option<u8>,
@@ -193,7 +168,6 @@ pub struct LightRecord {
     pub white: Option<u8>,
     /// Colour temperature in kelvin.
     pub kelvin: Option<u16>,
-    /// Effect by name or number.
     pub effect: Option<String>,
     /// Effect speed in percent.
     pub speed: Option<u8>,
@@ -216,20 +190,14 @@ impl LightRecord {
     }
 }
 
-/// State of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StateRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// Profile with its variant.
     pub profile: String,
-    /// Source of the state.
     pub provenance: Provenance,
-    /// Settings of the light.
     #[serde(flatten)]
     pub light: LightRecord,
     /// Parts of a reported state that were written and that the bulb does not report.
@@ -238,7 +206,6 @@ pub struct StateRecord {
     pub scaled: bool,
     /// True if the bulb reported the commanded state. Null if nothing was commanded or the family never reports it.
     pub confirmed: Option<bool>,
-    /// True after a command.
     #[serde(skip)]
     pub commanded: bool,
     /// True if the family never reports its state.
@@ -247,7 +214,6 @@ pub struct StateRecord {
 }
 
 impl StateRecord {
-    /// State that was read or notified.
     pub fn of(target: &str, device: &SeenDevice, profile: &Profile, state: BulbState) -> Self {
         let assumed = match state.provenance {
             Provenance::Reported => state.assumed.iter().map(bulb_protocol::profile::Feature::name).collect(),
@@ -267,7 +233,6 @@ impl StateRecord {
         }
     }
 
-    /// State after a command.
     pub fn after(target: &str, device: &SeenDevice, profile: &Profile, outcome: CommandOutcome) -> Self {
         Self {
             confirmed: outcome.confirmed,
@@ -277,18 +242,14 @@ impl StateRecord {
     }
 }
 
-/// Battery level of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BatteryRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
     /// Level in percent.
     pub percent: u8,
-    /// Source of the level.
     pub source: BatterySource,
 }
 
@@ -303,31 +264,22 @@ impl BatteryRecord {
     }
 }
 
-/// State of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
-    /// Connected.
     Connected,
-    /// Disconnected on request.
     Disconnected,
-    /// Dropped.
     Lost,
-    /// Reconnecting after it dropped.
     Reconnecting,
 }
 
-/// Link of a bulb.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinkRecord {
-    /// Target as you gave it.
     pub target: String,
-    /// Bulb.
     #[serde(flatten)]
     pub bulb: Bulb,
-    /// State.
     pub state: LinkKind,
     /// Number of the reconnect attempt, from 1; null unless reconnecting.
     pub attempt: Option<u32>,
@@ -350,11 +302,8 @@ impl LinkRecord {
 pub struct ErrorRecord {
     /// Stable dotted code.
     pub code: &'static str,
-    /// What happened, in a sentence.
     pub message: String,
-    /// Suggested action.
     pub hint: Option<String>,
-    /// Exit code of this error.
     pub exit: u8,
     /// Bulb that failed; null if the whole command failed.
     pub target: Option<String>,
@@ -388,7 +337,6 @@ pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A record with its time.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Line<'a> {

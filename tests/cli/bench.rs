@@ -1,69 +1,14 @@
 //! The bench of who brings up a board: `info`, `gatt`, `doctor`.
 
-use std::io::Write;
-
 use serde_json::json;
 
 use super::*;
 
 /// A board whose table no profile expects: two services of one UUID, characteristics alike, one empty service.
-const RIG: &str = r##"
-    rig = 1
-    [[bulb]]
-    name = "Light-Board"
-    address = "C4:11:00:00:0B:01"
-    interval = "50ms"
-    connect_latency = "1ms"
-    advertises = ["fff0"]
-    manufacturer = { company = 0x004c, data = "0201" }
-    battery = 61
-    device = { manufacturer = "Bulb Works", model = "\u001b[2JBW-1" }
-    [[bulb.service]]
-    uuid = "fff0"
-    [[bulb.service.characteristic]]
-    uuid = "fff1"
-    properties = ["write", "write-without-response"]
-    [[bulb.service.characteristic]]
-    uuid = "fff2"
-    properties = ["read", "notify"]
-    [[bulb.service.characteristic]]
-    uuid = "fff4"
-    properties = ["read", "write"]
-    value = "01"
-    [[bulb.service.characteristic]]
-    uuid = "fff4"
-    properties = ["read", "write-without-response"]
-    value = "02"
-    [[bulb.service]]
-    uuid = "fff0"
-    [[bulb.service.characteristic]]
-    uuid = "fff5"
-    properties = ["read"]
-    value = "0500"
-    [[bulb.service]]
-    uuid = "ffe0"
-    [[bulb.service.characteristic]]
-    uuid = "fff5"
-    properties = ["read"]
-    value = "48656c6c6f00"
-    [[bulb.service]]
-    uuid = "6e400001b5a3f393e0a9e50e24dcca9e"
-"##;
+const RIG: &str = include_str!("files/board.toml");
 
 fn board(machine: &Machine, arguments: &[&str]) -> Output {
     machine.rig(RIG, arguments)
-}
-
-/// The same with something on stdin.
-fn fed(machine: &Machine, input: &[u8], arguments: &[&str]) -> Output {
-    // Writes the rig, too.
-    assert_eq!(code(&board(machine, &["frame", "encode"])), 0);
-    let rig = format!("sim:{}", machine.path().join("rig.toml").display());
-    let mut command = machine.bulbctl(arguments);
-    command.env("BULBCTL_ADAPTER", rig).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap()
 }
 
 #[test]
@@ -136,7 +81,7 @@ fn info_for_people_is_a_tree_without_what_a_stranger_put_in() {
     let machine = Machine::new();
     let output = board(&machine, &["info", "Light-Board", "--listen", "300ms"]);
     let text = stdout(&output);
-    assert_eq!(code(&output), 0, "{output:?}");
+    succeeded(&output);
     for line in [
         "  0x0001  fff0  (duplicate: several services have this UUID)",
         "    0x0004  fff2  [read, notify]",
@@ -196,12 +141,12 @@ fn values_are_written_from_files_and_pipes() {
     let file = machine.path().join("frame.bin");
     std::fs::write(&file, [1, 10, 1, 2, 3]).unwrap();
     let output = board(&machine, &["gatt", "write", "Light-Board", "fff1", "--file", file.to_str().unwrap()]);
-    assert_eq!(code(&output), 0, "{output:?}");
+    succeeded(&output);
     assert_eq!(stdout(&board(&machine, &["gatt", "read", "Light-Board", "fff2"])), "010a010203\n");
-    let output = fed(&machine, &[0, 11, 4, 5, 6], &["gatt", "write", "Light-Board", "fff1", "-"]);
-    assert_eq!(code(&output), 0, "{output:?}");
+    let output = fed(machine.on_rig(RIG, &["gatt", "write", "Light-Board", "fff1", "-"]), &[0, 11, 4, 5, 6]);
+    succeeded(&output);
     assert_eq!(stdout(&board(&machine, &["gatt", "read", "Light-Board", "fff2"])), "000b040506\n");
-    let output = fed(&machine, &[0; 600], &["gatt", "write", "Light-Board", "fff1", "-"]);
+    let output = fed(machine.on_rig(RIG, &["gatt", "write", "Light-Board", "fff1", "-"]), &[0; 600]);
     assert!(stderr(&output).contains("longer than 512 bytes") && code(&output) == 2, "{output:?}");
 }
 
@@ -245,11 +190,11 @@ const SCRIPT: &str = "# switch on\nsubscribe fff2\nwrite fff1 0164ff8800\nnotify
 #[test]
 fn a_script_runs_over_one_link_and_stops_at_what_fails() {
     let machine = Machine::new();
-    let log = machine.path().join("air.log");
-    let file = machine.path().join("script");
-    std::fs::write(&file, SCRIPT).unwrap();
-    let script = file.to_str().unwrap();
-    let output = fed(&machine, SCRIPT.as_bytes(), &["gatt", "run", "Light-Board", "-", "--json", "--decode"]);
+    let script = machine.write("script", SCRIPT);
+    let output = fed(
+        machine.on_rig(RIG, &["gatt", "run", "Light-Board", "-", "--json", "--decode"]),
+        SCRIPT.as_bytes(),
+    );
     let lines = |output: &Output| -> Vec<(String, u64)> {
         let values = of_type(output, "value");
         let of = |value: &Value| {
@@ -269,24 +214,21 @@ fn a_script_runs_over_one_link_and_stops_at_what_fails() {
     );
     assert_eq!((&errors[1]["code"], code(&output)), (&json!("partial"), 7));
 
-    let rig = format!("sim:{}", machine.path().join("rig.toml").display());
-    let output = machine
-        .bulbctl(&["gatt", "run", "Light-Board", script, "--keep-going", "--json"])
-        .env("BULBCTL_ADAPTER", rig)
-        .env("BULBCTL_SIM_LOG", &log)
-        .output()
-        .unwrap();
+    std::fs::remove_file(machine.path().join("air.log")).unwrap();
+    let output = board(&machine, &["gatt", "run", "Light-Board", &script, "--keep-going", "--json"]);
     let all = [done.as_slice(), &[("read".to_owned(), 7)]].concat();
     assert_eq!((lines(&output), code(&output)), (all, 10), "{output:?}");
-    let log = std::fs::read_to_string(log).unwrap();
+    let log = machine.air();
     assert_eq!(log.matches("\"event\":\"connect\"").count(), 1, "{log}");
 }
 
 #[test]
 fn a_script_with_a_mistake_is_not_begun() {
     let machine = Machine::new();
-    let output =
-        fed(&machine, b"write fff1 0100ffffff\nreed fff2\n", &["gatt", "run", "Light-Board", "-", "--json"]);
+    let output = fed(
+        machine.on_rig(RIG, &["gatt", "run", "Light-Board", "-", "--json"]),
+        b"write fff1 0100ffffff\nreed fff2\n",
+    );
     let error = of_type(&output, "error").pop().unwrap();
     assert!(
         error["message"].as_str().unwrap().starts_with("line 2: unknown operation \"reed fff2\""),
@@ -314,12 +256,8 @@ fn frames_of_a_family_are_decoded_by_its_profile() {
     let machine = Machine::new();
     let rig =
         "rig = 1\n[[bulb]]\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0B:02\"\nprofile = \"elk\"\n";
-    let write = ["gatt", "run", "ELK-BLEDOM", "-", "--decode", "--json"];
-    let file = machine.path().join("script");
-    std::fs::write(&file, "write fff3 7e070503ff000010ef\n").unwrap();
-    let write: Vec<_> =
-        write.iter().map(|word| if *word == "-" { file.to_str().unwrap() } else { word }).collect();
-    let output = machine.rig(rig, &write);
+    let script = machine.write("script", "write fff3 7e070503ff000010ef\n");
+    let output = machine.rig(rig, &["gatt", "run", "ELK-BLEDOM", &script, "--decode", "--json"]);
     let value = of_type(&output, "value").pop().unwrap_or_else(|| panic!("{output:?}"));
     assert_eq!((&value["frame"]["profile"], &value["frame"]["color"]), (&json!("elk"), &json!("#ff0000")));
     let output = machine.rig(rig, &["info", "ELK-BLEDOM", "--json", "--listen", "300ms"]);

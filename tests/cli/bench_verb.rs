@@ -88,21 +88,13 @@ fn what_is_not_measured_is_told_with_the_reason() {
     let lamp =
         "rig = 1\n[[bulb]]\nprofile = \"elk\"\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0C:02\"\n";
     let bench = ["bench", "ELK-BLEDOM", "--only", "latency,rate", "--json"];
-    let log = machine.path().join("air.log");
-    let file = machine.path().join("rig.toml");
-    std::fs::write(&file, lamp).unwrap();
-    let output = machine
-        .bulbctl(&bench)
-        .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
-        .env("BULBCTL_SIM_LOG", &log)
-        .output()
-        .unwrap();
+    let output = machine.rig(lamp, &bench);
     let record = &of_type(&output, "bench")[0];
     let parts: Vec<_> =
         record["skipped"].as_array().unwrap().iter().map(|one| one["part"].as_str().unwrap()).collect();
     assert_eq!((parts, code(&output)), (vec!["latency", "rate"], 0));
     assert_eq!((&record["rates"], &record["restored"]), (&Value::Array(Vec::new()), &Value::Null));
-    let log = std::fs::read_to_string(log).unwrap();
+    let log = machine.air();
     assert!(!log.contains("\"event\":\"write\""), "{log}");
     let output = machine.sim(&["bench", "Light-*"]);
     assert!(stderr(&output).contains("one bulb") && code(&output) == 2, "{output:?}");
@@ -113,20 +105,15 @@ fn what_is_not_measured_is_told_with_the_reason() {
 #[test]
 fn an_interrupt_puts_the_state_back() {
     let machine = Machine::new();
-    let file = machine.path().join("rig.toml");
-    std::fs::write(&file, rig("")).unwrap();
-    let log = machine.path().join("air.log");
     let mut child = machine
-        .bulbctl(&["bench", "Light-Board", "--only", "rate"])
-        .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
-        .env("BULBCTL_SIM_LOG", &log)
+        .on_rig(&rig(""), &["bench", "Light-Board", "--only", "rate"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let start = Instant::now();
     let writes = || {
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let text = machine.air();
         let lines = text.lines().filter(|line| line.contains("\"event\":\"write\""));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
@@ -135,8 +122,7 @@ fn an_interrupt_puts_the_state_back() {
         assert!(start.elapsed() < Duration::from_secs(20), "{:#?}", writes());
         std::thread::yield_now();
     }
-    let kill = format!("kill -INT {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    send("INT", &child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(writes().last().unwrap().contains("\"0028"), "{:#?}", writes());
     let output = machine.rig(&rig(""), &["status", "Light-Board", "--json"]);

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -82,27 +81,22 @@ impl Phase {
 }
 
 /// A command that runs, with what it has said so far.
-struct Running {
+struct Running<'a> {
+    machine: &'a Machine,
     child: Child,
     said: Receiver<String>,
     errors: String,
-    log: PathBuf,
 }
 
-impl Running {
-    fn start(machine: &Machine, rig: &str, arguments: &[&str]) -> Self {
-        let file = machine.path().join("rig.toml");
-        fs::write(&file, rig).unwrap();
-        let log = machine.path().join("air.log");
+impl<'a> Running<'a> {
+    fn start(machine: &'a Machine, rig: &str, arguments: &[&str]) -> Self {
         let report = machine.path().join("report.xml");
         let arguments: Vec<&str> = arguments
             .iter()
             .map(|argument| if *argument == "REPORT" { report.to_str().unwrap() } else { argument })
             .collect();
         let mut child = machine
-            .bulbctl(&[&["-vv", "--json", "--timeout", "50s"], &arguments[..]].concat())
-            .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
-            .env("BULBCTL_SIM_LOG", &log)
+            .on_rig(rig, &[&["-vv", "--json", "--timeout", "50s"], &arguments[..]].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -115,29 +109,20 @@ impl Running {
                 say.send(String::from_utf8_lossy(&bytes[..count]).into_owned()).ok();
             }
         });
-        Self { child, said, errors: String::new(), log }
-    }
-
-    fn air(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        Self { machine, child, said, errors: String::new() }
     }
 
     fn wait_for(&mut self, signs: &[&str]) {
         let start = Instant::now();
         loop {
             self.errors.extend(self.said.try_iter());
-            let air = self.air();
+            let air = self.machine.air();
             if signs.iter().any(|sign| self.errors.contains(sign) || air.contains(sign)) {
                 return;
             }
             assert!(start.elapsed() < PATIENCE, "{signs:?} never came: {}\n{air}", self.errors);
             thread::sleep(Duration::from_millis(5));
         }
-    }
-
-    fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Waits for the end: the exit code, and what was said on stdout and stderr.
@@ -181,9 +166,8 @@ fn interrupted(arguments: &[&str], phase: Phase, signal: &str) {
     let machine = Machine::new();
     let mut running = Running::start(&machine, &phase.rig(), arguments);
     running.wait_for(phase.sign());
-    running.signal(signal);
+    send(signal, &running.child);
     let sent = Instant::now();
-    let log = running.log.clone();
     let (code, out, errors) = running.end();
     assert_eq!(code, Some(130), "{what}: {out}{errors}");
     // The clean-up has two seconds, and a busy machine some more.
@@ -194,9 +178,7 @@ fn interrupted(arguments: &[&str], phase: Phase, signal: &str) {
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{what}: {error}: {line}")))
         .collect();
     assert_eq!(lines.last().unwrap()["code"], "interrupted", "{what}: {out}");
-    let air = fs::read_to_string(log).unwrap_or_default();
-    let count = |event: &str| air.matches(&format!("\"event\":\"{event}\"")).count();
-    assert_eq!(count("connect"), count("disconnect"), "{what} leaves a link: {air}");
+    machine.assert_no_link_is_left(&what);
     files_are_whole(&machine, &what);
 }
 
@@ -239,10 +221,9 @@ fn a_kept_link_outlives_each_signal() {
         arguments.extend(verb.starts_with("gatt").then_some("fff2"));
         let mut running = Running::start(&machine, &phase.rig(), &arguments);
         running.wait_for(phase.sign());
-        running.signal(signal);
-        let log = running.log.clone();
+        send(signal, &running.child);
         assert_eq!(running.end().0, Some(130), "{signal} {verb}");
-        let air = fs::read_to_string(log).unwrap();
+        let air = machine.air();
         assert_eq!(air.matches("\"event\":\"connect\"").count(), 1, "{air}");
         assert!(!air.contains("\"event\":\"disconnect\""), "{signal} {verb}: {air}");
     });
@@ -253,8 +234,8 @@ fn a_second_signal_ends_it_at_once() {
     let machine = Machine::new();
     let mut running = Running::start(&machine, &Working.rig(), &["bench", "Light-1"]);
     running.wait_for(Working.sign());
-    running.signal("INT");
-    running.signal("INT");
+    send("INT", &running.child);
+    send("INT", &running.child);
     assert_eq!(running.end().0, Some(130));
 }
 
@@ -278,21 +259,14 @@ fn a_full_disk_is_told_and_leaves_no_link() {
     ];
     each(verbs, |arguments| {
         let machine = Machine::new();
-        let file = machine.path().join("rig.toml");
-        fs::write(&file, Idle.rig()).unwrap();
-        let log = machine.path().join("air.log");
         let output = machine
-            .bulbctl(arguments)
-            .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
-            .env("BULBCTL_SIM_LOG", &log)
+            .on_rig(&Idle.rig(), arguments)
             .stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
             .output()
             .unwrap();
         assert_eq!(code(&output), 1, "{arguments:?}: {output:?}");
         assert!(stderr(&output).contains("cannot write the output"), "{arguments:?}: {}", stderr(&output));
-        let air = fs::read_to_string(log).unwrap_or_default();
-        let count = |event: &str| air.matches(&format!("\"event\":\"{event}\"")).count();
-        assert_eq!(count("connect"), count("disconnect"), "{arguments:?}: {air}");
+        machine.assert_no_link_is_left(&format!("{arguments:?}"));
     });
 }
 
@@ -308,23 +282,14 @@ fn a_file_that_cannot_be_written_is_told_and_is_never_half() {
     std::os::unix::fs::symlink("/dev/full", &full).unwrap();
     for path in [full.to_str().unwrap(), "/nowhere/at/all.xml"] {
         let output = machine.rig(&rig, &[&only[..], &[path]].concat());
-        let last = records(&output).pop().unwrap();
-        assert_eq!(
-            (last["code"].as_str(), code(&output)),
-            (Some("usage.file_unwritable"), 2),
-            "{path}: {output:?}"
-        );
+        failed(&output, 2, "usage.file_unwritable");
     }
     assert!(fs::symlink_metadata(&full).unwrap().is_symlink());
     // One that is there is replaced as a whole.
-    let file = machine.path().join("report.xml");
-    fs::write(&file, "of before").unwrap();
-    assert_eq!(code(&machine.rig(&rig, &[&only[..], &[file.to_str().unwrap()]].concat())), 0);
-    assert!(
-        fs::read_to_string(&file).unwrap().ends_with("</testsuites>\n"),
-        "{:?}",
-        fs::read_to_string(&file)
-    );
+    let file = machine.write("report.xml", "of before");
+    succeeded(&machine.rig(&rig, &[&only[..], &[&file]].concat()));
+    let report = fs::read_to_string(&file).unwrap();
+    assert!(report.ends_with("</testsuites>\n"), "{report}");
 }
 
 /// A verb that streams ends quietly with its reader, whatever it is doing.
@@ -342,7 +307,6 @@ fn each_stream_ends_with_its_reader() {
     let cases: Vec<_> = verbs.iter().flat_map(|verb| [(*verb, false), (*verb, true)]).collect();
     each(&cases, |(arguments, json)| {
         let machine = Machine::new();
-        let file = machine.path().join("rig.toml");
         // Somebody else dims it, or gives it another name, all the time.
         let does = |n| match arguments[0] {
             "scan" => format!("do = \"rename\"\nname = \"Light-{n}\""),
@@ -353,13 +317,9 @@ fn each_stream_ends_with_its_reader() {
                 format!("[[event]]\nat = \"{}ms\"\nbulb = \"C4:11:00:00:00:01\"\n{}\n", n * 100, does(n))
             })
             .collect();
-        fs::write(&file, format!("{}{events}", Idle.rig())).unwrap();
-        let log = machine.path().join("air.log");
         let mut child = machine
-            .bulbctl(arguments)
+            .on_rig(&format!("{}{events}", Idle.rig()), arguments)
             .args(json.then_some("--json"))
-            .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
-            .env("BULBCTL_SIM_LOG", &log)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -373,9 +333,7 @@ fn each_stream_ends_with_its_reader() {
         drop(out);
         let output = child.wait_with_output().unwrap();
         assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{arguments:?} {json}");
-        let air = fs::read_to_string(log).unwrap_or_default();
-        let count = |event: &str| air.matches(&format!("\"event\":\"{event}\"")).count();
-        assert_eq!(count("connect"), count("disconnect"), "{arguments:?}: {air}");
+        machine.assert_no_link_is_left(&format!("{arguments:?}"));
     });
 }
 
@@ -384,12 +342,9 @@ fn each_stream_ends_with_its_reader() {
 fn a_home_that_cannot_be_written_stops_nothing() {
     for home in ["/proc/nowhere", "/dev/null", ""] {
         let machine = Machine::new();
-        let file = machine.path().join("rig.toml");
-        fs::write(&file, Idle.rig()).unwrap();
         for arguments in [&["on", "Light-1"][..], &["scan", "--first"], &["profiles", "list"], &["doctor"]] {
             let output = machine
-                .bulbctl(arguments)
-                .env("BULBCTL_ADAPTER", format!("sim:{}", file.display()))
+                .on_rig(&Idle.rig(), arguments)
                 .envs(["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"].map(|name| (name, home)))
                 .env_remove("BULBCTL_SIM_DIR")
                 .output()

@@ -83,12 +83,7 @@ fn lamps_that_never_tell_are_assumed_and_nothing_is_guessed() {
             &["watch", address],
             &["set", address, "--color", "blue", "--fade", "1s"],
         ] {
-            let error = families(&machine, &[&["--json"], arguments].concat());
-            assert_eq!(
-                (code(&error), last(&error)["code"].as_str()),
-                (8, Some("bulb.write_only")),
-                "{arguments:?}"
-            );
+            failed(&families(&machine, &[&["--json"], arguments].concat()), 8, "bulb.write_only");
         }
     }
     // MELK is greeted first, and given the time that it needs.
@@ -119,8 +114,7 @@ fn what_cannot_be_is_refused_with_what_can() {
         (&["set", "C4:11:00:00:01:10", "--brightness", "40"], 2, "usage.incomplete", "also carries color"),
     ] {
         let output = families(&machine, &[&["--json"], arguments].concat());
-        let record = last(&output);
-        assert_eq!((code(&output), record["code"].as_str()), (exit, Some(error)), "{arguments:?}: {record}");
+        let record = failed(&output, exit, error);
         assert!(record["message"].as_str().unwrap().contains(words), "{record}");
     }
     let unpaired = last(&families(&machine, &["--json", "on", "C4:11:00:00:01:09"]));
@@ -168,13 +162,8 @@ fn detect_says_what_speaks_for_each_family() {
 }
 
 /// A serial module has the table of three families: without a name nothing is written.
-const UART: &str = r#"
-rig = 1
-[[bulb]]
-profile = "sp110e"
-name = "HMSoft Light"
-address = "C4:11:00:00:02:01"
-"#;
+const UART: &str =
+    "rig = 1\n[[bulb]]\nprofile = \"sp110e\"\nname = \"HMSoft Light\"\naddress = \"C4:11:00:00:02:01\"\n";
 
 #[test]
 fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
@@ -183,8 +172,7 @@ fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
     assert_eq!(code(&output), 7, "{output:?}");
     let anonymous = UART.replace("HMSoft Light", "HMSoft");
     let output = machine.rig(&anonymous, &["--json", "on", "C4:11:00:00:02:01"]);
-    let error = last(&output);
-    assert_eq!((code(&output), error["code"].as_str()), (7, Some("profile.unknown")), "{error}");
+    let error = failed(&output, 7, "profile.unknown");
     assert!(error["message"].as_str().unwrap().contains("closest match: sp110e"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("--profile"), "{error}");
     // Named, on the command line or for good, it is driven.
@@ -201,32 +189,9 @@ fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
 #[test]
 fn a_profile_in_the_user_s_folder_is_a_family_like_the_others() {
     let machine = Machine::new();
-    let board = r#"
-profile = 1
-name = "board"
-title = "A board on a desk"
-[[match]]
-name = "DESK-*"
-score = 60
-[role.control]
-at = ["1234/1235"]
-properties = ["write"]
-[role.status]
-at = ["1234/1236"]
-properties = ["notify"]
-[can]
-power = {}
-brightness = {}
-[commands]
-power = "55 01 {power} {sum}"
-brightness = "55 03 {brightness} {sum}"
-[[report]]
-on = ["change"]
-ask = "AA"
-frame = "AA {power} {brightness} {sum}"
-"#;
+    let board = include_str!("files/desk-board.toml");
     machine.profile("board", board);
-    std::fs::write(machine.path().join("board.toml"), board).unwrap();
+    machine.write("board.toml", board);
     let rig =
         "rig = 1\n[[bulb]]\nprofile = \"./board.toml\"\nname = \"DESK-1\"\naddress = \"C4:11:00:00:02:02\"\n";
     let output = machine.rig(rig, &["--json", "set", "DESK-1", "--on", "--brightness", "30"]);
@@ -240,7 +205,7 @@ frame = "AA {power} {brightness} {sum}"
     // One that is wrong is complained about, and stops nothing that needs it not.
     machine.profile("broken", "profile = 1\nname = 7\n");
     let output = machine.rig(rig, &["on", "DESK-1"]);
-    assert_eq!(code(&output), 0, "{output:?}");
+    succeeded(&output);
     assert!(stderr(&output).contains("broken.toml") && stderr(&output).contains("line 2"), "{output:?}");
     let named = machine.rig(rig, &["on", "DESK-1", "--profile", "broken"]);
     assert_eq!(code(&named), 2, "{named:?}");
@@ -251,23 +216,7 @@ fn a_profile_of_the_user_s_takes_the_place_of_a_built_in_one_of_the_same_name() 
     let machine = Machine::new();
     let encode = ["frame", "encode", "--profile", "elk", "--on"];
     let built_in = stdout(&machine.run(&encode));
-    let own = machine.profile(
-        "elk",
-        r#"
-profile = 1
-name = "elk"
-title = "The same strip with a firmware of ours"
-[[match]]
-name = "ELK-*"
-score = 90
-[role.control]
-at = ["fff0/fff3"]
-[can]
-power = {}
-[commands]
-power = "55 {power}"
-"#,
-    );
+    let own = machine.profile("elk", include_str!("files/other-elk.toml"));
     assert_eq!(stdout(&machine.run(&encode)), "5501\n");
     let list = stdout(&machine.run(&["profiles", "list"]));
     let lines: Vec<&str> = list.lines().filter(|line| line.starts_with("elk\t")).collect();
@@ -283,31 +232,15 @@ power = "55 {power}"
 #[test]
 fn frames_that_do_not_fit_into_the_mtu_are_not_written() {
     let machine = Machine::new();
-    let board = r#"
-profile = 1
-name = "long"
-title = "A board with long frames"
-[role.control]
-at = ["1234/1235"]
-properties = ["write"]
-[session]
-mtu = 64
-[can]
-power = {}
-[commands]
-power = "55 {power}"
-"#;
-    std::fs::write(machine.path().join("long.toml"), board).unwrap();
+    let profile = machine.write("long.toml", include_str!("files/long-frames.toml"));
     let rig = |mtu: u16| {
         format!(
             "rig = 1\n[[bulb]]\nprofile = \"./long.toml\"\naddress = \"C4:11:00:00:02:04\"\nmtu = {mtu}\n"
         )
     };
-    let profile = machine.path().join("long.toml");
-    let on = ["--json", "-vv", "on", "C4:11:00:00:02:04", "--profile", profile.to_str().unwrap()];
+    let on = ["--json", "-vv", "on", "C4:11:00:00:02:04", "--profile", &profile];
     let refused = machine.rig(&rig(63), &on);
-    let error = last(&refused);
-    assert_eq!((code(&refused), error["code"].as_str()), (6, Some("connect.mtu")), "{refused:?}");
+    let error = failed(&refused, 6, "connect.mtu");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("63") && message.contains("64"), "{message}");
     assert!(!stderr(&refused).contains("5501"), "{refused:?}");
@@ -319,18 +252,9 @@ power = "55 {power}"
 fn a_fade_goes_there_in_steps() {
     let machine = Machine::new();
     let start = std::time::Instant::now();
-    let output = machine.sim(&[
-        "-vv",
-        "set",
-        "Light-Desk",
-        "--brightness",
-        "20",
-        "--color",
-        "ffb46b",
-        "--fade",
-        "500ms",
-    ]);
-    assert_eq!(code(&output), 0, "{output:?}");
+    let fade = "-vv set Light-Desk --brightness 20 --color ffb46b --fade 500ms";
+    let output = machine.sim(&fade.split(' ').collect::<Vec<_>>());
+    succeeded(&output);
     assert!(start.elapsed() >= std::time::Duration::from_millis(500));
     let log = stderr(&output);
     let levels: Vec<u32> = log

@@ -1,16 +1,12 @@
 //! `frame encode` and `frame decode`.
 
-use std::io::Write;
-
 use super::*;
 
 fn decode(arguments: &[&str], input: &str) -> Output {
     let machine = Machine::new();
     let mut command = machine.bulbctl(&["frame", "decode"]);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
+    command.args(arguments);
+    fed(command, input.as_bytes())
 }
 
 #[test]
@@ -90,28 +86,12 @@ fn every_family_encodes_and_decodes_by_name() {
     ] {
         let encoded = machine.run(&[&["frame", "encode", "--profile", profile], arguments].concat());
         let hex = hex.replace(' ', "");
-        assert_eq!(
-            (code(&encoded), stdout(&encoded)),
-            (0, format!("{hex}\n")),
-            "{profile}: {}",
-            stderr(&encoded)
-        );
+        assert_eq!((code(&encoded), stdout(&encoded)), (0, format!("{hex}\n")), "{encoded:?}");
         let decoded = machine.run(&["frame", "decode", "--profile", profile, &hex]);
-        assert_eq!(
-            (code(&decoded), stdout(&decoded)),
-            (0, format!("{text}\n")),
-            "{profile}: {}",
-            stderr(&decoded)
-        );
+        assert_eq!((code(&decoded), stdout(&decoded)), (0, format!("{text}\n")), "{decoded:?}");
     }
-    let status = machine.run(&[
-        "frame",
-        "decode",
-        "--profile",
-        "zengge",
-        "66 15 23 41 20 00 FF 00 00 00 06 99",
-        "EF 01 77",
-    ]);
+    let frames = ["66 15 23 41 20 00 FF 00 00 00 06 99", "EF 01 77"];
+    let status = machine.run(&[&["frame", "decode", "--profile", "zengge"][..], &frames].concat());
     assert_eq!(stdout(&status), "on\t100 %\t#ff0000\na query\n");
 }
 
@@ -146,25 +126,8 @@ fn what_a_family_cannot_say_is_refused_with_what_it_can() {
 #[test]
 fn a_board_of_one_s_own_is_a_file() {
     let machine = Machine::new();
-    let file = machine.path().join("board.toml");
-    std::fs::write(
-        &file,
-        r#"
-profile = 1
-name = "board"
-title = "My board"
-[role.control]
-at = ["fff0/fff1"]
-[can]
-power = {}
-color = {}
-[commands]
-power = "55 01 {power} {sum}"
-color = "55 02 {green} {red} {blue} {sum}"
-"#,
-    )
-    .unwrap();
-    let file = file.to_str().unwrap();
+    let file = machine.write("board.toml", include_str!("files/own-board.toml"));
+    let file = file.as_str();
     let encoded = machine.run(&["frame", "encode", "--profile", file, "--on", "--color", "ff8800"]);
     assert_eq!(stdout(&encoded), "55010157\n550288ff00de\n", "{}", stderr(&encoded));
     std::fs::write(file, "profile = 1\nname = \"board\"\ntitle = \"x\"\nnmae = 1\n").unwrap();

@@ -71,23 +71,7 @@ fn hostile_names_reach_no_terminal_raw() {
 /// Not as a name, a value or data, not in a log, an error, a report or a recording.
 #[test]
 fn what_a_stranger_sends_reaches_no_terminal_raw() {
-    let rig = r#"
-        rig = 1
-        [[bulb]]
-        name = "Light\u001b]0;x\u0007\u202e\u009b2J\u007f\r\n</testcase>\u0000"
-        address = "C4:11:00:00:09:02"
-        manufacturer = { company = 0x5a00, data = "1b5b324a0d0a" }
-        service_data = { service = "fd3d", data = "1b5b324a" }
-        device = { manufacturer = "\u001b[31mX", model = "\u202eM\n", firmware = "\u009b" }
-        [[bulb.fault]]
-        on = "read"
-        do = "reply"
-        characteristic = "fff2"
-        bytes = "1b5b324a"
-        [[bystander]]
-        name = "\u001b[2JLight\u2066"
-        address = "C4:11:00:00:09:F2"
-    "#;
+    let rig = include_str!("files/hostile.toml");
     let machine = Machine::new();
     let (report, recording) = (machine.path().join("report.xml"), machine.path().join("recording.jsonl"));
     let (report, recording) = (report.to_str().unwrap(), recording.to_str().unwrap());

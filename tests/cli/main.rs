@@ -17,8 +17,9 @@ mod recordings;
 mod several;
 mod usage;
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -68,24 +69,44 @@ impl Machine {
     }
 
     fn rig(&self, rig: &str, arguments: &[&str]) -> Output {
-        let file = self.path().join("rig.toml");
-        std::fs::write(&file, rig).unwrap();
-        self.bulbctl(arguments).env("BULBCTL_ADAPTER", format!("sim:{}", file.display())).output().unwrap()
+        self.on_rig(rig, arguments).output().unwrap()
+    }
+
+    /// The program on the bulbs of a rig. What they see is in the air log.
+    fn on_rig(&self, rig: &str, arguments: &[&str]) -> Command {
+        let file = self.write("rig.toml", rig);
+        let mut command = self.bulbctl(arguments);
+        command
+            .env("BULBCTL_ADAPTER", format!("sim:{file}"))
+            .env("BULBCTL_SIM_LOG", self.path().join("air.log"));
+        command
+    }
+
+    fn air(&self) -> String {
+        std::fs::read_to_string(self.path().join("air.log")).unwrap_or_default()
+    }
+
+    fn assert_no_link_is_left(&self, what: &str) {
+        let air = self.air();
+        let count = |event: &str| air.matches(&format!("\"event\":\"{event}\"")).count();
+        assert_eq!(count("connect"), count("disconnect"), "{what} leaves a link: {air}");
+    }
+
+    /// Writes a file in the folder of the machine and returns its path.
+    fn write(&self, name: &str, text: &str) -> String {
+        let file = self.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
     }
 
     fn config(&self, text: &str) {
-        let folder = self.path().join("config/bulbctl");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("config.toml"), text).unwrap();
+        self.write("config/bulbctl/config.toml", text);
     }
 
     /// Puts a profile into the user's folder.
-    fn profile(&self, name: &str, text: &str) -> std::path::PathBuf {
-        let folder = self.path().join("config/bulbctl/profiles");
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join(format!("{name}.toml"));
-        std::fs::write(&file, text).unwrap();
-        file
+    fn profile(&self, name: &str, text: &str) -> String {
+        self.write(&format!("config/bulbctl/profiles/{name}.toml"), text)
     }
 }
 
@@ -95,6 +116,32 @@ fn stdout(output: &Output) -> String {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs a command with something on stdin.
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The last record, which must be this error with this exit code.
+#[track_caller]
+fn failed(output: &Output, exit: i32, error: &str) -> Value {
+    let record = records(output).pop().unwrap_or_else(|| panic!("{output:?}"));
+    assert_eq!((code(output), record["code"].as_str()), (exit, Some(error)), "{output:?}");
+    record
+}
+
+#[track_caller]
+fn succeeded(output: &Output) {
+    assert_eq!(code(output), 0, "{output:?}");
+}
+
+fn send(signal: &str, child: &Child) {
+    let kill = format!("kill -{signal} {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 fn code(output: &Output) -> i32 {

@@ -4,6 +4,10 @@ use serde_json::Value;
 
 use crate::{Machine, stderr, stdout};
 
+fn recording(machine: &Machine) -> String {
+    machine.path().join("recording.jsonl").to_str().unwrap().to_owned()
+}
+
 /// The records of a run, without the times of the wall clock.
 fn records(text: &str) -> Vec<Value> {
     let record = |line: &str| {
@@ -27,8 +31,7 @@ fn of_each(text: &str) -> Vec<Value> {
 /// Runs a verb recorded, and again on the recording: the same output and the same exit code.
 fn same_again(verb: &[&str]) {
     let machine = Machine::new();
-    let file = machine.path().join("recording.jsonl");
-    let file = file.to_str().unwrap();
+    let file = &recording(&machine);
     let recorded = machine.sim(&[&["--json", "--record", file][..], verb].concat());
     let replay = format!("replay:{file}");
     let replayed = machine.run(&[&["--json", "--adapter", &replay][..], verb].concat());
@@ -50,8 +53,7 @@ fn a_replay_prints_what_was_printed() {
 #[test]
 fn record_and_replay_are_verbs_too() {
     let machine = Machine::new();
-    let file = machine.path().join("recording.jsonl");
-    let file = file.to_str().unwrap();
+    let file = &recording(&machine);
     let recorded =
         machine.run(&["--adapter", "sim", "record", file, "set", "Light-Desk", "--brightness", "7"]);
     assert_eq!(recorded.status.code(), Some(0), "{}", stderr(&recorded));
@@ -78,18 +80,16 @@ fn record_and_replay_are_verbs_too() {
 #[test]
 fn a_redacted_recording_plays_under_other_names() {
     let machine = Machine::new();
-    let file = machine.path().join("recording.jsonl");
-    let file = file.to_str().unwrap();
+    let file = &recording(&machine);
     machine.sim(&["--record", file, "on", "Light-Desk"]);
     let redacted = stdout(&machine.run(&["redact", file]));
     assert!(!redacted.contains("Desk") && !redacted.contains("C4:11"), "{redacted}");
-    let other = machine.path().join("redacted.jsonl");
-    std::fs::write(&other, &redacted).unwrap();
+    let other = machine.write("redacted.jsonl", &redacted);
     let device = redacted.lines().find_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
         (line["call"] == "connect").then(|| line["device"].as_str().unwrap().to_owned())
     });
-    let replayed = machine.run(&["replay", other.to_str().unwrap(), "on", &device.unwrap()]);
+    let replayed = machine.run(&["replay", &other, "on", &device.unwrap()]);
     assert_eq!(replayed.status.code(), Some(0), "{}", stderr(&replayed));
 }
 
@@ -122,10 +122,9 @@ fn a_full_disk_is_said_and_does_not_end_the_verb() {
 fn a_recording_is_its_owners() {
     use std::os::unix::fs::PermissionsExt;
     let machine = Machine::new();
-    let file = machine.path().join("recording.jsonl");
-    std::fs::write(&file, "of before, and open to everybody").unwrap();
+    let file = machine.write("recording.jsonl", "of before, and open to everybody");
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
-    machine.sim(&["--record", file.to_str().unwrap(), "status", "Light-Desk"]);
+    machine.sim(&["--record", &file, "status", "Light-Desk"]);
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!std::fs::read_to_string(&file).unwrap().contains("of before"));
 }

@@ -12,14 +12,7 @@ fn names(output: &Output) -> Vec<String> {
 #[test]
 fn every_kind_of_target() {
     let machine = Machine::new();
-    machine.config(
-        r#"
-        [aliases]
-        desk = "c4-11-00-00-00-01"
-        [groups]
-        office = ["desk", "Light-Shelf"]
-        "#,
-    );
+    machine.config("aliases.desk = 'c4-11-00-00-00-01'\ngroups.office = ['desk', 'Light-Shelf']\n");
     let every = ["Bulb-Garden", "Bulb-Hallway", "Light-Desk", "Light-Shelf"];
     for (target, expected) in [
         ("desk", &every[2..3]),
@@ -95,22 +88,7 @@ fn frames_are_shown_in_both_directions() {
 }
 
 /// Bulbs of which some refuse the first links.
-const CROWD: &str = r#"
-rig = 1
-[[bulb]]
-name = "Light-1"
-address = "C4:11:00:00:00:01"
-[[bulb]]
-name = "Light-2"
-address = "C4:11:00:00:00:02"
-[[bulb.fault]]
-on = "connect"
-do = "drop"
-count = 4
-[[bulb]]
-name = "Light-3"
-address = "C4:11:00:00:00:03"
-"#;
+const CROWD: &str = include_str!("files/crowd.toml");
 
 #[test]
 fn one_that_could_not_be_connected_to_is_tried_once_more_at_the_end() {

@@ -30,22 +30,18 @@ fn bad_values_name_the_value_and_what_is_accepted() {
         (&["frame", "decode", "zz"], &["zz"]),
         (&["frame", "decode", "012"], &["012"]),
     ] {
-        let mut text = machine.bulbctl(arguments);
-        if !arguments.contains(&"--adapter") {
-            text.env("BULBCTL_ADAPTER", "sim");
-        }
-        let output = text.output().unwrap();
+        let run = |arguments: &[&str]| match arguments.contains(&"--adapter") {
+            true => machine.run(arguments),
+            false => machine.sim(arguments),
+        };
+        let output = run(arguments);
         assert_eq!(code(&output), 2, "{arguments:?}: {output:?}");
         assert_eq!(stdout(&output), "", "{arguments:?}");
         for word in words {
             assert!(stderr(&output).contains(word), "{arguments:?} lacks {word:?}: {}", stderr(&output));
         }
 
-        let mut json = machine.bulbctl(arguments);
-        if !arguments.contains(&"--adapter") {
-            json.env("BULBCTL_ADAPTER", "sim");
-        }
-        let output = json.arg("--json").output().unwrap();
+        let output = run(&[arguments, &["--json"]].concat());
         let errors = records(&output);
         assert_eq!(code(&output), 2, "{arguments:?}");
         assert_eq!(errors.len(), 1, "{arguments:?}");
@@ -138,20 +134,7 @@ fn completions_and_manual_pages_come_from_the_arguments() {
 #[test]
 fn effects_are_completed_by_their_names_those_of_the_user_s_own_families_too() {
     let machine = Machine::new();
-    machine.profile(
-        "hand",
-        r#"
-profile = 1
-name = "hand"
-title = "A lamp made by hand"
-[role.control]
-at = ["1234/1235"]
-[can.effect.names]
-lighthouse = 1
-[commands]
-effect = "55 {effect}"
-"#,
-    );
+    machine.profile("hand", include_str!("files/hand.toml"));
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&machine.run(&["completions", shell]));
         for effect in ["crossfade-red-green", "lighthouse"] {

@@ -3,27 +3,17 @@
 use crate::play::Play;
 use crate::stage::Breakage;
 use crate::watching::expect_reconnect;
-use crate::{BOTH, REAL, Scenario};
+use crate::{BOTH, REAL, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "off", rig: "adapter-off", on: BOTH, play: off },
-    Scenario {
-        name: "off and on again during scan --watch",
-        rig: "adapter-toggles",
-        on: BOTH,
-        play: toggles,
-    },
-    Scenario { name: "off during a scan", rig: "adapter-toggles", on: BOTH, play: off_in_scan },
-    Scenario { name: "off and on again during watch", rig: "adapter-toggles", on: BOTH, play: off_in_watch },
-    Scenario { name: "no such adapter", rig: "plain", on: REAL, play: unknown },
-    Scenario { name: "no Bluetooth service", rig: "plain", on: BOTH, play: no_service },
-    Scenario {
-        name: "the Bluetooth service goes during watch, and comes back",
-        rig: "plain",
-        on: REAL,
-        play: service_goes,
-    },
-    Scenario { name: "no D-Bus", rig: "plain", on: BOTH, play: no_bus },
+    scenario("off", "adapter-off", BOTH, off),
+    scenario("off and on again during scan --watch", "adapter-toggles", BOTH, toggles),
+    scenario("off during a scan", "adapter-toggles", BOTH, off_in_scan),
+    scenario("off and on again during watch", "adapter-toggles", BOTH, off_in_watch),
+    scenario("no such adapter", "plain", REAL, unknown),
+    scenario("no Bluetooth service", "plain", BOTH, no_service),
+    scenario("the Bluetooth service goes during watch, and comes back", "plain", REAL, service_goes),
+    scenario("no D-Bus", "plain", BOTH, no_bus),
 ];
 
 fn off(play: &Play) {
@@ -39,8 +29,7 @@ fn toggles(play: &Play) {
     play.start_events();
     scan.wait_for("off", |line| line["type"] == "adapter" && line["state"] == "off");
     scan.wait_for("on", |line| line["type"] == "adapter" && line["state"] == "on");
-    scan.signal("INT");
-    scan.end().failed(130, "interrupted");
+    scan.interrupt();
 }
 
 fn off_in_scan(play: &Play) {
@@ -57,8 +46,7 @@ fn off_in_watch(play: &Play) {
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
     expect_reconnect(&mut watch);
-    watch.signal("INT");
-    watch.end().failed(130, "interrupted");
+    watch.interrupt();
 }
 
 fn unknown(play: &Play) {
@@ -79,8 +67,7 @@ fn service_goes(play: &Play) {
     play.bulbctl(&["status", "Light-Plain"]).failed(4, "service.down");
     play.repair_system();
     expect_reconnect(&mut watch);
-    watch.signal("INT");
-    watch.end().failed(130, "interrupted");
+    watch.interrupt();
 }
 
 fn no_bus(play: &Play) {

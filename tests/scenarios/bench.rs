@@ -4,17 +4,17 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::stage::Breakage;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "info", rig: "bench", on: BOTH, play: info },
-    Scenario { name: "gatt read, write and notify", rig: "bench", on: BOTH, play: gatt },
-    Scenario { name: "gatt run", rig: "bench", on: BOTH, play: script },
-    Scenario { name: "characteristics alike", rig: "bench", on: BOTH, play: alike },
-    Scenario { name: "bench", rig: "bench", on: BOTH, play: bench },
-    Scenario { name: "doctor", rig: "bench", on: BOTH, play: doctor },
-    Scenario { name: "doctor without the Bluetooth service", rig: "bench", on: BOTH, play: no_service },
-    Scenario { name: "doctor with the adapter off", rig: "adapter-off", on: BOTH, play: off },
+    scenario("info", "bench", BOTH, info),
+    scenario("gatt read, write and notify", "bench", BOTH, gatt),
+    scenario("gatt run", "bench", BOTH, script),
+    scenario("characteristics alike", "bench", BOTH, alike),
+    scenario("bench", "bench", BOTH, bench),
+    scenario("doctor", "bench", BOTH, doctor),
+    scenario("doctor without the Bluetooth service", "bench", BOTH, no_service),
+    scenario("doctor with the adapter off", "adapter-off", BOTH, off),
 ];
 
 const BOARD: &str = "C4:5C:00:00:0B:01";

@@ -9,12 +9,12 @@ use bulbctl::radio::{AdapterChoice, CharacteristicId, Deadline, DeviceId, Link, 
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, REAL, Scenario};
+use crate::{BOTH, REAL, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a bulb is paired once", rig: "bonding", on: BOTH, play: once },
-    Scenario { name: "a bulb that is not ready to be paired", rig: "bonding", on: BOTH, play: shut },
-    Scenario { name: "a link bonds once", rig: "bonding", on: REAL, play: |play| at_the_port(play, bonds) },
+    scenario("a bulb is paired once", "bonding", BOTH, once),
+    scenario("a bulb that is not ready to be paired", "bonding", BOTH, shut),
+    scenario("a link bonds once", "bonding", REAL, |play| at_the_port(play, bonds)),
 ];
 
 const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 macro_rules! boards {
     ($($name:literal,)*) => {
         pub const SCENARIOS: &[Scenario] = &[
-            $(Scenario { name: $name, rig: concat!("../defects/", $name), on: BOTH, play: holds },)*
-            Scenario { name: "interrupted", rig: "../defects/none", on: BOTH, play: interrupted },
+            $(scenario($name, concat!("../defects/", $name), BOTH, holds),)*
+            scenario("interrupted", "../defects/none", BOTH, interrupted),
         ];
     };
 }

@@ -3,21 +3,31 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "on keeps brightness and colour", rig: "commands", on: BOTH, play: on },
-    Scenario { name: "off keeps brightness and colour", rig: "commands", on: BOTH, play: off },
-    Scenario { name: "toggle switches over, and back", rig: "commands", on: BOTH, play: toggle },
-    Scenario { name: "set --brightness keeps the rest", rig: "commands", on: BOTH, play: brightness },
-    Scenario { name: "set --color keeps the rest", rig: "commands", on: BOTH, play: color },
-    Scenario { name: "set of everything need not read", rig: "commands", on: BOTH, play: everything },
-    Scenario { name: "status reads and writes nothing", rig: "commands", on: BOTH, play: status },
-    Scenario { name: "a command without an answer", rig: "commands", on: BOTH, play: without_answer },
-    Scenario { name: "a status that is indicated", rig: "commands", on: BOTH, play: indicated },
-    Scenario { name: "battery", rig: "commands", on: BOTH, play: battery },
-    Scenario { name: "no battery", rig: "commands", on: BOTH, play: no_battery },
-    Scenario { name: "one command right after another", rig: "commands", on: BOTH, play: in_a_row },
+    scenario("on keeps brightness and colour", "commands", BOTH, |play| {
+        changes(play, &["on", "Light-Work"], WORK, "01233060ff")
+    }),
+    scenario("off keeps brightness and colour", "commands", BOTH, |play| {
+        changes(play, &["off", "Light-Burning"], BURNING, "0050ff8800")
+    }),
+    scenario("toggle switches over, and back", "commands", BOTH, toggle),
+    scenario("set --brightness keeps the rest", "commands", BOTH, |play| {
+        changes(play, &["set", "Light-Burning", "--brightness", "5"], BURNING, "0105ff8800")
+    }),
+    scenario("set --color keeps the rest", "commands", BOTH, |play| {
+        changes(play, &["set", "Light-Work", "--color", "orange"], WORK, "0023ffa500")
+    }),
+    scenario("set of everything need not read", "commands", BOTH, everything),
+    scenario("status reads and writes nothing", "commands", BOTH, status),
+    scenario("a command without an answer", "commands", BOTH, without_answer),
+    scenario("a status that is indicated", "commands", BOTH, |play| {
+        changes(play, &["on", "Light-Careful"], CAREFUL, "0132ffffff")
+    }),
+    scenario("battery", "commands", BOTH, battery),
+    scenario("no battery", "commands", BOTH, no_battery),
+    scenario("one command right after another", "commands", BOTH, in_a_row),
 ];
 
 const WORK: &str = "C4:5C:00:00:03:01";
@@ -40,14 +50,6 @@ fn changes(play: &Play, arguments: &[&str], address: &str, frame: &str) {
     );
 }
 
-fn on(play: &Play) {
-    changes(play, &["on", "Light-Work"], WORK, "01233060ff");
-}
-
-fn off(play: &Play) {
-    changes(play, &["off", "Light-Burning"], BURNING, "0050ff8800");
-}
-
 fn toggle(play: &Play) {
     play.bulbctl(&["toggle", "Light-Burning"]).ok().state(&json!({"power": false, "brightness": 80}));
     play.bulbctl(&["toggle", "Light-Burning"]).ok().state(&json!({"power": true, "brightness": 80}));
@@ -55,14 +57,6 @@ fn toggle(play: &Play) {
         let writes: Vec<_> = saw.iter().filter(|entry| entry.starts_with("write")).collect();
         writes == ["write fff1 request 0050ff8800", "write fff1 request 0150ff8800"]
     });
-}
-
-fn brightness(play: &Play) {
-    changes(play, &["set", "Light-Burning", "--brightness", "5"], BURNING, "0105ff8800");
-}
-
-fn color(play: &Play) {
-    changes(play, &["set", "Light-Work", "--color", "orange"], WORK, "0023ffa500");
 }
 
 fn everything(play: &Play) {
@@ -103,10 +97,6 @@ fn without_answer(play: &Play) {
             "disconnect central",
         ],
     );
-}
-
-fn indicated(play: &Play) {
-    changes(play, &["on", "Light-Careful"], CAREFUL, "0132ffffff");
 }
 
 fn battery(play: &Play) {

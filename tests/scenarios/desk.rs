@@ -4,12 +4,12 @@ use rustix::process::Signal;
 
 use crate::play::Play;
 use crate::pty::Terminal;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a session, with a lost link in it", rig: "desk", on: BOTH, play: session },
-    Scenario { name: "bulbs of two families", rig: "families", on: BOTH, play: families },
-    Scenario { name: "SIGTERM gives bulb and terminal back", rig: "desk", on: BOTH, play: terminated },
+    scenario("a session, with a lost link in it", "desk", BOTH, session),
+    scenario("bulbs of two families", "families", BOTH, families),
+    scenario("SIGTERM gives bulb and terminal back", "desk", BOTH, terminated),
 ];
 
 const NEAR: &str = "C4:5C:00:00:0E:01";

@@ -11,108 +11,53 @@ use bulb_protocol::{Percent, Rgb};
 use serde_json::Value;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
-/// A scenario that commands a bulb of the rig.
+/// A scenario that commands the bulb of a profile with one list of arguments after the other.
 macro_rules! family {
-    ($name:literal, $profile:literal, $address:literal, [$($arguments:literal),* $(,)?]) => {
-        Scenario {
-            name: $name,
-            rig: "families",
-            on: BOTH,
-            play: |play| commands(play, $profile, $address, &[$($arguments),*]),
-        }
+    ($name:literal, $profile:literal, $arguments:literal) => {
+        scenario($name, "families", BOTH, |play| commands(play, $profile, $arguments))
     };
 }
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "all of them are seen as they advertise", rig: "families", on: BOTH, play: seen },
-    family!(
-        "ELK-BLEDOM",
-        "elk",
-        "C4:5C:00:00:10:01",
-        ["--on", "--color #ff0000", "--brightness 100", "--white 50", "--effect red"]
-    ),
-    family!("MELK", "elk:melk", "C4:5C:00:00:10:02", ["--on", "--effect 135"]),
-    family!(
-        "LED Lamp",
-        "led-lamp",
-        "C4:5C:00:00:10:03",
-        ["--on", "--color #00ff00", "--brightness 50", "--effect red"]
-    ),
+    scenario("all of them are seen as they advertise", "families", BOTH, seen),
+    family!("ELK-BLEDOM", "elk", "--on; --color #ff0000; --brightness 100; --white 50; --effect red"),
+    family!("MELK", "elk:melk", "--on; --effect 135"),
+    family!("LED Lamp", "led-lamp", "--on; --color #00ff00; --brightness 50; --effect red"),
     family!(
         "Zengge",
         "zengge",
-        "C4:5C:00:00:10:04",
-        ["--on", "--white 100", "--color #ff8800", "--brightness 50", "--effect fade-7 --speed 50"]
+        "--on; --white 100; --color #ff8800; --brightness 50; --effect fade-7 --speed 50"
     ),
     family!(
         "Govee of segments",
         "govee:segments",
-        "C4:5C:00:00:10:05",
-        ["--on", "--color #ff0000", "--brightness 51", "--kelvin 3600", "--effect 258"]
+        "--on; --color #ff0000; --brightness 51; --kelvin 3600; --effect 258"
     ),
-    family!(
-        "Govee of one colour",
-        "govee:h6127",
-        "C4:5C:00:00:10:06",
-        ["--on", "--color #ff8000", "--brightness 100", "--effect 4"]
-    ),
-    family!(
-        "Hue",
-        "hue",
-        "C4:5C:00:00:10:07",
-        ["--on", "--color #ff8800", "--brightness 100", "--kelvin 3333", "--effect candle"]
-    ),
+    family!("Govee of one colour", "govee:h6127", "--on; --color #ff8000; --brightness 100; --effect 4"),
+    family!("Hue", "hue", "--on; --color #ff8800; --brightness 100; --kelvin 3333; --effect candle"),
     family!(
         "SwitchBot",
         "switchbot",
-        "C4:5C:00:00:10:08",
-        ["--on", "--color #ff8800", "--brightness 32", "--kelvin 3600", "--effect breathe"]
+        "--on; --color #ff8800; --brightness 32; --kelvin 3600; --effect breathe"
     ),
     family!(
         "LEDnetWF",
         "lednetwf",
-        "C4:5C:00:00:10:09",
-        ["--on", "--color #ff0000", "--brightness 40", "--kelvin 3726 --brightness 54", "--effect 1"]
+        "--on; --color #ff0000; --brightness 40; --kelvin 3726 --brightness 54; --effect 1"
     ),
-    family!(
-        "LEDnetWF, simple",
-        "lednetwf:simple",
-        "C4:5C:00:00:10:10",
-        ["--on", "--color #ff0000", "--effect fade-7 --speed 50"]
-    ),
-    family!(
-        "SP110E",
-        "sp110e",
-        "C4:5C:00:00:10:0A",
-        ["--on", "--color #ff0000", "--brightness 50", "--white 100", "--effect 120"]
-    ),
+    family!("LEDnetWF, simple", "lednetwf:simple", "--on; --color #ff0000; --effect fade-7 --speed 50"),
+    family!("SP110E", "sp110e", "--on; --color #ff0000; --brightness 50; --white 100; --effect 120"),
     family!(
         "Playbulb",
         "playbulb",
-        "C4:5C:00:00:10:0B",
-        ["--on", "--white 100", "--color #ff0000", "--brightness 50", "--effect candle --speed 100"]
+        "--on; --white 100; --color #ff0000; --brightness 50; --effect candle --speed 100"
     ),
-    family!(
-        "Yeelight",
-        "yeelight",
-        "C4:5C:00:00:10:0C",
-        ["--on", "--kelvin 6397", "--color #ff8800 --brightness 80", "--brightness 49"]
-    ),
-    family!("Avea", "avea", "C4:5C:00:00:10:0D", ["--color #ff0000", "--brightness 100"]),
-    family!(
-        "Neewer",
-        "neewer",
-        "C4:5C:00:00:10:0E",
-        ["--on", "--color #bb80ff --brightness 50", "--kelvin 3200 --brightness 70"]
-    ),
-    family!(
-        "BanlanX",
-        "banlanx",
-        "C4:5C:00:00:10:0F",
-        ["--on", "--color #ff8800", "--brightness 50", "--effect 5"]
-    ),
+    family!("Yeelight", "yeelight", "--on; --kelvin 6397; --color #ff8800 --brightness 80; --brightness 49"),
+    family!("Avea", "avea", "--color #ff0000; --brightness 100"),
+    family!("Neewer", "neewer", "--on; --color #bb80ff --brightness 50; --kelvin 3200 --brightness 70"),
+    family!("BanlanX", "banlanx", "--on; --color #ff8800; --brightness 50; --effect 5"),
 ];
 
 /// The address, profile and initial state of each bulb of the rig.
@@ -159,15 +104,16 @@ fn seen(play: &Play) {
 }
 
 /// Runs `set` with one list of arguments after the other, then `status`.
-fn commands(play: &Play, name: &str, address: &str, all: &[&str]) {
+fn commands(play: &Play, name: &str, all: &str) {
     // The bulb's state by the frames that it has received.
-    let (_, profile, mut bulb) = rig().into_iter().find(|(own, ..)| own == address).unwrap();
-    assert_eq!(profile.full_name(), name);
+    let (address, profile, mut bulb) =
+        rig().into_iter().find(|(_, profile, _)| profile.full_name() == name).unwrap();
+    let address = address.as_str();
     let readback = profile.readback();
     let tells = readback.read || readback.query || readback.command || readback.change;
     let mut seen = 0;
     let mut vectors = 0;
-    for arguments in all {
+    for arguments in all.split("; ") {
         let change = light_of(arguments);
         let known = if tells { told(&profile, &bulb) } else { Light::default() };
         let sent = profile.encode(&change, &known, 0).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));

@@ -4,41 +4,31 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::watching::expect_reconnect;
-use crate::{BOTH, REAL, Scenario};
+use crate::{BOTH, REAL, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "drops every link at once", rig: "faults", on: BOTH, play: shy },
-    Scenario {
-        name: "drops the first link at once, and is tried again",
-        rig: "faults",
-        on: REAL,
-        play: hesitant,
-    },
-    Scenario { name: "never answers a connection request", rig: "faults", on: BOTH, play: hidden },
-    Scenario { name: "drops the link during discovery", rig: "faults", on: BOTH, play: secretive },
-    Scenario { name: "never answers to discovery", rig: "faults", on: BOTH, play: dumb },
-    Scenario { name: "is slow in everything", rig: "faults", on: BOTH, play: slow },
-    Scenario { name: "drops the link at a write", rig: "faults", on: BOTH, play: cut },
-    Scenario { name: "drops the link at a read", rig: "faults", on: BOTH, play: unread },
-    Scenario { name: "drops the link at a subscription", rig: "faults", on: BOTH, play: unsigned },
-    Scenario { name: "drops the link where it should notify", rig: "faults", on: BOTH, play: untold },
-    Scenario {
-        name: "drops the link at each stage, for each HCI reason",
-        rig: "faults",
-        on: REAL,
-        play: reasons,
-    },
-    Scenario { name: "is out of range while it is watched", rig: "range", on: BOTH, play: far },
-    Scenario { name: "is out of range before it answers a write", rig: "range", on: BOTH, play: further },
-    Scenario { name: "refuses a write", rig: "faults", on: BOTH, play: stubborn },
-    Scenario { name: "refuses a read", rig: "faults", on: BOTH, play: reserved },
-    Scenario { name: "refuses a subscription", rig: "faults", on: BOTH, play: private },
-    Scenario { name: "gives a status of four bytes", rig: "faults", on: BOTH, play: odd },
-    Scenario { name: "loses commands", rig: "faults", on: BOTH, play: broken },
-    Scenario { name: "tells nothing at all", rig: "faults", on: BOTH, play: mute },
-    Scenario { name: "confirms only when it is read", rig: "faults", on: BOTH, play: quiet },
-    Scenario { name: "never answers a read", rig: "faults", on: BOTH, play: deaf },
-    Scenario { name: "never answers a write", rig: "faults", on: BOTH, play: numb },
+    scenario("drops every link at once", "faults", BOTH, shy),
+    scenario("drops the first link at once, and is tried again", "faults", REAL, hesitant),
+    scenario("never answers a connection request", "faults", BOTH, hidden),
+    scenario("drops the link during discovery", "faults", BOTH, secretive),
+    scenario("never answers to discovery", "faults", BOTH, dumb),
+    scenario("is slow in everything", "faults", BOTH, slow),
+    scenario("drops the link at a write", "faults", BOTH, cut),
+    scenario("drops the link at a read", "faults", BOTH, unread),
+    scenario("drops the link at a subscription", "faults", BOTH, unsigned),
+    scenario("drops the link where it should notify", "faults", BOTH, untold),
+    scenario("drops the link at each stage, for each HCI reason", "faults", REAL, reasons),
+    scenario("is out of range while it is watched", "range", BOTH, far),
+    scenario("is out of range before it answers a write", "range", BOTH, further),
+    scenario("refuses a write", "faults", BOTH, stubborn),
+    scenario("refuses a read", "faults", BOTH, reserved),
+    scenario("refuses a subscription", "faults", BOTH, private),
+    scenario("gives a status of four bytes", "faults", BOTH, odd),
+    scenario("loses commands", "faults", BOTH, broken),
+    scenario("tells nothing at all", "faults", BOTH, mute),
+    scenario("confirms only when it is read", "faults", BOTH, quiet),
+    scenario("never answers a read", "faults", BOTH, deaf),
+    scenario("never answers a write", "faults", BOTH, numb),
 ];
 
 fn address(number: u8) -> String {
@@ -138,8 +128,7 @@ fn far(play: &Play) {
     play.start_events();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     expect_reconnect(&mut watch);
-    watch.signal("INT");
-    watch.end().failed(130, "interrupted");
+    watch.interrupt();
 }
 
 fn further(play: &Play) {

@@ -4,16 +4,16 @@ use serde_json::Value;
 
 use crate::play::Play;
 use crate::run::Finished;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "scan finds the bulbs and not the bystanders", rig: "finding", on: BOTH, play: bulbs },
-    Scenario { name: "scan --any finds everything", rig: "finding", on: BOTH, play: everything },
-    Scenario { name: "scan --first ends at the first", rig: "finding", on: BOTH, play: first },
-    Scenario { name: "a name from the scan response is matched", rig: "finding", on: BOTH, play: late_name },
-    Scenario { name: "an address in any spelling is a target", rig: "finding", on: BOTH, play: spellings },
-    Scenario { name: "no bulb of that name", rig: "finding", on: BOTH, play: nobody },
-    Scenario { name: "two bulbs of that name", rig: "twins", on: BOTH, play: twins },
+    scenario("scan finds the bulbs and not the bystanders", "finding", BOTH, bulbs),
+    scenario("scan --any finds everything", "finding", BOTH, everything),
+    scenario("scan --first ends at the first", "finding", BOTH, first),
+    scenario("a name from the scan response is matched", "finding", BOTH, late_name),
+    scenario("an address in any spelling is a target", "finding", BOTH, spellings),
+    scenario("no bulb of that name", "finding", BOTH, nobody),
+    scenario("two bulbs of that name", "twins", BOTH, twins),
 ];
 
 const CEILING: &str = "C4:5C:00:00:01:01";

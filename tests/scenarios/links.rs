@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a kept link is used by the next commands", rig: "links", on: BOTH, play: kept },
-    Scenario { name: "disconnect without a link", rig: "links", on: BOTH, play: nothing_to_drop },
+    scenario("a kept link is used by the next commands", "links", BOTH, kept),
+    scenario("disconnect without a link", "links", BOTH, nothing_to_drop),
 ];
 
 const HELD: &str = "C4:5C:00:00:07:01";

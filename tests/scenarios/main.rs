@@ -54,6 +54,15 @@ pub struct Scenario {
     pub play: fn(&Play),
 }
 
+pub const fn scenario(
+    name: &'static str,
+    rig: &'static str,
+    on: &'static [Kind],
+    play: fn(&Play),
+) -> Scenario {
+    Scenario { name, rig, on, play }
+}
+
 pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
 pub const SIM: &[Kind] = &[Kind::Sim];
 pub const REAL: &[Kind] = &[Kind::Real];

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::run::Finished;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a command that is recorded", rig: "commands", on: BOTH, play: command },
-    Scenario { name: "a failure that is recorded", rig: "faults", on: BOTH, play: failure },
-    Scenario { name: "a watch that is recorded", rig: "watching", on: BOTH, play: watch },
+    scenario("a command that is recorded", "commands", BOTH, command),
+    scenario("a failure that is recorded", "faults", BOTH, failure),
+    scenario("a watch that is recorded", "watching", BOTH, watch),
 ];
 
 /// Replays a recording. The output must be the same, except for times of the wall clock.

@@ -123,6 +123,11 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    pub fn interrupt(self) {
+        self.signal("INT");
+        self.end().failed(130, "interrupted");
+    }
+
     /// Waits until the command ends.
     pub fn end(mut self) -> Finished {
         let end = Instant::now() + self.patience;

@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "five bulbs at once", rig: "several", on: BOTH, play: five },
-    Scenario { name: "a list of names, one of which is nobody's", rig: "several", on: BOTH, play: list },
-    Scenario { name: "one of three fails", rig: "several-one-fails", on: BOTH, play: one_fails },
+    scenario("five bulbs at once", "several", BOTH, five),
+    scenario("a list of names, one of which is nobody's", "several", BOTH, list),
+    scenario("one of three fails", "several-one-fails", BOTH, one_fails),
 ];
 
 fn five(play: &Play) {

@@ -1,15 +1,15 @@
 //! Interrupted commands leave nothing behind. The stage checks that at the end of each scenario.
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "Ctrl-C in a scan", rig: "signals", on: BOTH, play: scan },
-    Scenario { name: "Ctrl-C in a connect that hangs", rig: "signals", on: BOTH, play: connect },
-    Scenario { name: "Ctrl-C in watch", rig: "signals", on: BOTH, play: |play| watch(play, "INT") },
-    Scenario { name: "SIGTERM in watch", rig: "signals", on: BOTH, play: |play| watch(play, "TERM") },
-    Scenario { name: "SIGTERM in a connect that hangs", rig: "signals", on: BOTH, play: terminated },
-    Scenario { name: "Ctrl-C leaves a kept link up", rig: "signals", on: BOTH, play: kept },
+    scenario("Ctrl-C in a scan", "signals", BOTH, scan),
+    scenario("Ctrl-C in a connect that hangs", "signals", BOTH, |play| hanging(play, "INT")),
+    scenario("Ctrl-C in watch", "signals", BOTH, |play| watch(play, "INT")),
+    scenario("SIGTERM in watch", "signals", BOTH, |play| watch(play, "TERM")),
+    scenario("SIGTERM in a connect that hangs", "signals", BOTH, |play| hanging(play, "TERM")),
+    scenario("Ctrl-C leaves a kept link up", "signals", BOTH, kept),
 ];
 
 const NEAR: &str = "C4:5C:00:00:0C:01";
@@ -18,16 +18,7 @@ const HANG: &str = "C4:5C:00:00:0C:02";
 fn scan(play: &Play) {
     let mut scan = play.start(&["scan", "--watch"]);
     scan.wait_for("a device", |line| line["type"] == "device");
-    scan.signal("INT");
-    scan.end().failed(130, "interrupted");
-}
-
-fn connect(play: &Play) {
-    hanging(play, "INT");
-}
-
-fn terminated(play: &Play) {
-    hanging(play, "TERM");
+    scan.interrupt();
 }
 
 fn hanging(play: &Play, signal: &str) {
@@ -50,8 +41,7 @@ fn kept(play: &Play) {
     play.bulbctl(&["connect", "Light-Near"]).ok();
     let mut watch = play.start(&["watch", "Light-Near"]);
     watch.wait_for("the first state", |line| line["type"] == "state");
-    watch.signal("INT");
-    watch.end().failed(130, "interrupted");
+    watch.interrupt();
     play.bulbctl(&["status", "Light-Near"]).ok();
     play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "read fff2"]);
     play.expect_kept_link(NEAR);

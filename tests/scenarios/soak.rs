@@ -10,10 +10,9 @@ use crate::other::match_rules;
 use crate::play::{LogEntry, Play};
 use crate::pty::Terminal;
 use crate::stage::Kind;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
-pub const SCENARIOS: &[Scenario] =
-    &[Scenario { name: "two thousand commands to five bulbs", rig: "soak", on: BOTH, play: soak }];
+pub const SCENARIOS: &[Scenario] = &[scenario("two thousand commands to five bulbs", "soak", BOTH, soak)];
 
 const BULBS: usize = 5;
 /// How many commands must reach the bulbs.

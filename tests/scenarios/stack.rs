@@ -8,84 +8,42 @@ use serde_json::json;
 
 use crate::other::{Other, Scanner, is_connected, until_discovering};
 use crate::play::Play;
-use crate::run::Running;
 use crate::stage::Breakage::{self, BusKilled, ServiceKilled, Suspended};
 use crate::watching::expect_reconnect;
-use crate::{REAL, Scenario};
+use crate::{REAL, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "bluetoothd is killed during watch, and comes back",
-        rig: "stack",
-        on: REAL,
-        play: service_in_watch,
-    },
-    Scenario {
-        name: "bluetoothd is killed during scan --watch, and comes back",
-        rig: "stack",
-        on: REAL,
-        play: service_in_scan,
-    },
-    Scenario {
-        name: "bluetoothd is killed during a command",
-        rig: "stack",
-        on: REAL,
-        play: service_in_command,
-    },
-    Scenario {
-        name: "bluetoothd is killed while the TUI idles",
-        rig: "stack",
-        on: REAL,
-        play: service_in_desk,
-    },
-    Scenario {
-        name: "the bus is killed during watch, and comes back",
-        rig: "stack",
-        on: REAL,
-        play: bus_in_watch,
-    },
-    Scenario {
-        name: "the bus is killed during scan --watch, and comes back",
-        rig: "stack",
-        on: REAL,
-        play: bus_in_scan,
-    },
-    Scenario { name: "the bus is killed during a command", rig: "stack", on: REAL, play: bus_in_command },
-    Scenario { name: "the bus is killed while the TUI idles", rig: "stack", on: REAL, play: bus_in_desk },
-    Scenario {
-        name: "the system is suspended during watch, and resumes",
-        rig: "stack",
-        on: REAL,
-        play: suspended_in_watch,
-    },
-    Scenario {
-        name: "the system is suspended during scan --watch, and resumes",
-        rig: "stack",
-        on: REAL,
-        play: suspended_in_scan,
-    },
-    Scenario { name: "another program scans", rig: "stack", on: REAL, play: competing },
-    Scenario { name: "another program holds the bulb", rig: "stack", on: REAL, play: shared },
-    Scenario {
-        name: "stopped while the link drops, and continued",
-        rig: "watching-drop",
-        on: REAL,
-        play: stopped,
-    },
+    scenario("bluetoothd is killed during watch, and comes back", "stack", REAL, |play| {
+        in_watch(play, ServiceKilled)
+    }),
+    scenario("bluetoothd is killed during scan --watch, and comes back", "stack", REAL, |play| {
+        in_scan(play, ServiceKilled)
+    }),
+    scenario("bluetoothd is killed during a command", "stack", REAL, |play| {
+        in_command(play, ServiceKilled, "service.down")
+    }),
+    scenario("bluetoothd is killed while the TUI idles", "stack", REAL, |play| in_desk(play, ServiceKilled)),
+    scenario("the bus is killed during watch, and comes back", "stack", REAL, |play| {
+        in_watch(play, BusKilled)
+    }),
+    scenario("the bus is killed during scan --watch, and comes back", "stack", REAL, |play| {
+        in_scan(play, BusKilled)
+    }),
+    scenario("the bus is killed during a command", "stack", REAL, |play| {
+        in_command(play, BusKilled, "service.no_bus")
+    }),
+    scenario("the bus is killed while the TUI idles", "stack", REAL, |play| in_desk(play, BusKilled)),
+    scenario("the system is suspended during watch, and resumes", "stack", REAL, suspended_in_watch),
+    scenario("the system is suspended during scan --watch, and resumes", "stack", REAL, suspended_in_scan),
+    scenario("another program scans", "stack", REAL, competing),
+    scenario("another program holds the bulb", "stack", REAL, shared),
+    scenario("stopped while the link drops, and continued", "watching-drop", REAL, stopped),
 ];
 
 const STEADY: &str = "C4:5C:00:00:12:01";
 const NUMB: &str = "C4:5C:00:00:12:02";
 const HANG: &str = "C4:5C:00:00:12:03";
 const STATUS: &str = "0000fff2-0000-1000-8000-00805f9b34fb";
-
-fn service_in_watch(play: &Play) {
-    in_watch(play, ServiceKilled);
-}
-
-fn bus_in_watch(play: &Play) {
-    in_watch(play, BusKilled);
-}
 
 fn in_watch(play: &Play, breakage: Breakage) {
     let mut watch = play.start(&["watch", "Light-Steady"]).with_patience(2);
@@ -96,20 +54,7 @@ fn in_watch(play: &Play, breakage: Breakage) {
     assert_eq!(unknown["provenance"], "unknown");
     play.repair_system();
     expect_reconnect(&mut watch);
-    ends(watch);
-}
-
-fn ends(running: Running) {
-    running.signal("INT");
-    running.end().failed(130, "interrupted");
-}
-
-fn service_in_scan(play: &Play) {
-    in_scan(play, ServiceKilled);
-}
-
-fn bus_in_scan(play: &Play) {
-    in_scan(play, BusKilled);
+    watch.interrupt();
 }
 
 /// The scan reports that the adapter is gone and back, and then goes on.
@@ -122,15 +67,7 @@ fn in_scan(play: &Play, breakage: Breakage) {
     scan.wait_for("the return", |line| line["type"] == "adapter" && line["state"] == "on");
     play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
-    ends(scan);
-}
-
-fn service_in_command(play: &Play) {
-    in_command(play, ServiceKilled, "service.down");
-}
-
-fn bus_in_command(play: &Play) {
-    in_command(play, BusKilled, "service.no_bus");
+    scan.interrupt();
 }
 
 /// During a scan, a connect and a write. The next command works.
@@ -154,14 +91,6 @@ fn in_command(play: &Play, breakage: Breakage, code: &str) {
     play.repair_system();
 
     play.bulbctl(&["on", "Light-Steady"]).ok().state(&json!({"power": true, "confirmed": true}));
-}
-
-fn service_in_desk(play: &Play) {
-    in_desk(play, ServiceKilled);
-}
-
-fn bus_in_desk(play: &Play) {
-    in_desk(play, BusKilled);
 }
 
 fn in_desk(play: &Play, breakage: Breakage) {
@@ -194,7 +123,7 @@ fn competing(play: &Play) {
     until_discovering("ours, after the other has ended,");
     play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
-    ends(scan);
+    scan.interrupt();
 }
 
 /// The link is shared and stays up. A characteristic that the other program has acquired gives an error.
@@ -225,7 +154,7 @@ fn suspended_in_watch(play: &Play) {
     watch.signal("CONT");
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     expect_reconnect(&mut watch);
-    ends(watch);
+    watch.interrupt();
 }
 
 /// The scan goes on after the resume.
@@ -239,7 +168,7 @@ fn suspended_in_scan(play: &Play) {
     scan.signal("CONT");
     play.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
-    ends(scan);
+    scan.interrupt();
 }
 
 /// The link drops while bulbctl is stopped.

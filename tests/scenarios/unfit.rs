@@ -3,42 +3,28 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "no status characteristic", rig: "unfit", on: BOTH, play: no_status },
-    Scenario {
-        name: "a control characteristic that cannot be written",
-        rig: "unfit",
-        on: BOTH,
-        play: read_only,
-    },
-    Scenario { name: "another service", rig: "unfit", on: BOTH, play: strange },
-    Scenario { name: "an empty light service", rig: "unfit", on: BOTH, play: empty },
-    Scenario { name: "a service whose number only looks alike", rig: "unfit", on: BOTH, play: lookalike },
-    Scenario {
-        name: "another table after a firmware change",
-        rig: "flashed-before",
-        on: BOTH,
-        play: flashed,
-    },
+    scenario("no status characteristic", "unfit", BOTH, |play| {
+        refuses(play, "Light-NoStatus", "C4:5C:00:00:08:01", "profile.no_characteristic")
+    }),
+    scenario("a control characteristic that cannot be written", "unfit", BOTH, |play| {
+        refuses(play, "Light-ReadOnly", "C4:5C:00:00:08:02", "profile.wrong_properties")
+    }),
+    scenario("another service", "unfit", BOTH, |play| {
+        refuses(play, "Light-Strange", "C4:5C:00:00:08:03", "profile.no_service")
+    }),
+    scenario("an empty light service", "unfit", BOTH, empty),
+    scenario("a service whose number only looks alike", "unfit", BOTH, |play| {
+        refuses(play, "Light-Lookalike", "C4:5C:00:00:08:05", "profile.no_service")
+    }),
+    scenario("another table after a firmware change", "flashed-before", BOTH, flashed),
 ];
 
 fn refuses(play: &Play, name: &str, address: &str, code: &str) {
     play.bulbctl(&["on", name]).failed(7, code);
     play.expect_log(address, &["connect", "disconnect central"]);
-}
-
-fn no_status(play: &Play) {
-    refuses(play, "Light-NoStatus", "C4:5C:00:00:08:01", "profile.no_characteristic");
-}
-
-fn read_only(play: &Play) {
-    refuses(play, "Light-ReadOnly", "C4:5C:00:00:08:02", "profile.wrong_properties");
-}
-
-fn strange(play: &Play) {
-    refuses(play, "Light-Strange", "C4:5C:00:00:08:03", "profile.no_service");
 }
 
 fn empty(play: &Play) {
@@ -47,10 +33,6 @@ fn empty(play: &Play) {
     let once = ["connect", "disconnect central"];
     let right = |saw: &[String]| saw == once || saw == [once, once].concat();
     play.expect_log_where("C4:5C:00:00:08:04", "links, and nothing else", right);
-}
-
-fn lookalike(play: &Play) {
-    refuses(play, "Light-Lookalike", "C4:5C:00:00:08:05", "profile.no_service");
 }
 
 /// A cached GATT table is not mistaken for the present one.

@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::run::Running;
-use crate::{BOTH, Scenario};
+use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "watch reports every change", rig: "watching", on: BOTH, play: changes },
-    Scenario { name: "watch reports a lost link and reconnects", rig: "watching-drop", on: BOTH, play: lost },
-    Scenario { name: "watch skips a malformed status", rig: "watching-malformed", on: BOTH, play: malformed },
+    scenario("watch reports every change", "watching", BOTH, changes),
+    scenario("watch reports a lost link and reconnects", "watching-drop", BOTH, lost),
+    scenario("watch skips a malformed status", "watching-malformed", BOTH, malformed),
 ];
 
 fn changes(play: &Play) {
