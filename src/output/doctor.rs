@@ -14,6 +14,7 @@ pub enum Level {
     Fault,
     /// Bluetooth works, but not well.
     Warning,
+    /// Information.
     Note,
 }
 

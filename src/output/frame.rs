@@ -10,9 +10,12 @@ use super::text::{Layout, on_off, swatch};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameKind {
+    /// A command to the bulb.
     Command,
+    /// A status from the bulb.
     #[serde(rename = "report")]
     Status,
+    /// A request for a status.
     Query,
     /// A frame that opens or keeps the session and changes nothing.
     Session,

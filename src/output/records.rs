@@ -268,9 +268,13 @@ impl BatteryRecord {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
+    /// Connected.
     Connected,
+    /// Disconnected on request.
     Disconnected,
+    /// Dropped.
     Lost,
+    /// Reconnecting after it dropped.
     Reconnecting,
 }
 
