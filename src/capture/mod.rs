@@ -48,19 +48,7 @@ pub struct Device {
 
 impl Device {
     fn new(address: Option<Address>, id: &str) -> Self {
-        let report = SeenDevice {
-            id: DeviceId::new(id),
-            address,
-            name: None,
-            alias: None,
-            rssi: None,
-            tx_power: None,
-            services: Vec::new(),
-            manufacturer: BTreeMap::new(),
-            service_data: BTreeMap::new(),
-            connected: false,
-            seen: None,
-        };
+        let report = SeenDevice { id: DeviceId::new(id), address, ..SeenDevice::default() };
         Self { report, tables: Default::default() }
     }
 

@@ -60,7 +60,7 @@ impl FromStr for Address {
 
 /// The identifier of a device on this platform: an address on Linux and Windows, a UUID on macOS.
 /// Stable on one computer.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(String);
 
 impl DeviceId {

@@ -1,14 +1,16 @@
-//! GATT tables: services, characteristics, properties.
+//! GATT tables: services, characteristics, properties. Their serialized forms are those of recordings.
 
 use std::collections::HashMap;
 use std::fmt;
 
 pub use bulb_protocol::gatt::{Properties, WriteKind, parse_uuid, short_of, uuid_text, uuid16};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Identifies a characteristic of a link. Its UUID is unique within a service only, and on some
 /// boards not even there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CharacteristicId {
     pub service: Uuid,
     pub characteristic: Uuid,
@@ -36,20 +38,59 @@ impl fmt::Display for CharacteristicId {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Parses `SERVICE/CHARACTERISTIC`, with `#2` for the second of the same name.
+impl TryFrom<String> for CharacteristicId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no SERVICE/CHARACTERISTIC");
+        let (service, rest) = text.split_once('/').ok_or_else(wrong)?;
+        let (characteristic, nth) = rest.split_once('#').unwrap_or((rest, "1"));
+        let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_sub(1)).ok_or_else(wrong)?;
+        let uuid = |text: &str| text.parse::<Uuid>().map_err(|_| wrong());
+        Ok(Self { nth, ..Self::new(uuid(service)?, uuid(characteristic)?) })
+    }
+}
+
+impl From<CharacteristicId> for String {
+    fn from(id: CharacteristicId) -> Self {
+        match id.nth {
+            0 => format!("{}/{}", id.service, id.characteristic),
+            nth => format!("{}/{}#{}", id.service, id.characteristic, u16::from(nth) + 1),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(Uuid, Option<u16>)", into = "(Uuid, Option<u16>)")]
 pub struct Descriptor {
     pub uuid: Uuid,
     pub handle: Option<u16>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+impl From<(Uuid, Option<u16>)> for Descriptor {
+    fn from((uuid, handle): (Uuid, Option<u16>)) -> Self {
+        Self { uuid, handle }
+    }
+}
+
+impl From<Descriptor> for (Uuid, Option<u16>) {
+    fn from(Descriptor { uuid, handle }: Descriptor) -> Self {
+        (uuid, handle)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Characteristic {
     pub uuid: Uuid,
-    pub properties: Properties,
     /// The handle of the declaration, if the platform reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<u16>,
+    pub properties: Properties,
     /// Other flags that the platform reports, in the words of BlueZ: `encrypt-read`, `broadcast`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub descriptors: Vec<Descriptor>,
 }
 
@@ -65,12 +106,14 @@ impl Characteristic {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     pub uuid: Uuid,
-    pub characteristics: Vec<Characteristic>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle: Option<u16>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secondary: bool,
+    pub characteristics: Vec<Characteristic>,
 }
 
 impl Service {

@@ -16,13 +16,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bulb_protocol::text::trim_padding;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::error::Result;
@@ -55,6 +57,35 @@ pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties, WriteKind};
 pub use parameters::ConnectionParameters;
 pub use retry::{ATTEMPTS, ConnectRetry, spread};
+
+/// Locks a mutex whose data stays consistent if a thread panics while it holds the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Forwards values until they end. Calls `see` with each before it is passed on, and with the number of those that were
+/// missed. With `while_used`, ends when all receivers are dropped.
+fn forward<T: Clone + Send + 'static>(
+    mut from: broadcast::Receiver<T>,
+    to: broadcast::Sender<T>,
+    while_used: bool,
+    see: impl Fn(Result<&T, u64>) + Send + 'static,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            match from.recv().await {
+                Ok(value) => {
+                    see(Ok(&value));
+                    if to.send(value).is_err() && while_used {
+                        return;
+                    }
+                }
+                Err(broadcast::error::RecvError::Lagged(missed)) => see(Err(missed)),
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
+    }))
+}
 
 /// A time limit that remembers when it was set.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +152,8 @@ impl fmt::Display for AdapterInfo {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AdapterState {
     On,
     Off,
@@ -130,7 +162,7 @@ pub enum AdapterState {
 }
 
 /// A device, as far as its advertisements and the system describe it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeenDevice {
     pub id: DeviceId,
     pub address: Option<Address>,
@@ -152,16 +184,31 @@ pub struct SeenDevice {
 }
 
 /// Details of a device beyond its [`SeenDevice`]. `None` if the platform does not report them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceDetails {
     /// `public` or `random`.
     pub address_type: Option<String>,
     /// Advertised appearance (Bluetooth Assigned Numbers, 2.6).
     pub appearance: Option<u16>,
     /// Advertised flags (Core Specification Supplement, Part A, 1.3).
+    #[serde(default, with = "optional_hex")]
     pub flags: Option<Vec<u8>>,
     pub bonded: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<ConnectionParameters>,
+}
+
+mod optional_hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, to: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(hex::encode).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+        Option::<String>::deserialize(from)?.map(hex::decode).transpose().map_err(D::Error::custom)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A decorator that shows every frame of a radio, decoded: in the log (`-vv`) and as values.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId,
     FrameDecoder, GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice,
-    WriteKind,
+    WriteKind, forward, lock,
 };
 use crate::error::Result;
 
@@ -114,7 +114,7 @@ struct Sink(broadcast::Sender<TracedFrame>);
 
 impl Sink {
     fn take(&self, mut frame: TracedFrame, reader: &Reader) {
-        let reader = reader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reader = lock(&reader).clone();
         frame.decoded =
             reader.and_then(|read| read(frame.characteristic, frame.operation.is_out(), &frame.bytes));
         tracing::debug!("{frame}");
@@ -246,32 +246,18 @@ impl Link for TracedLink {
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
         let what = format!("{}: subscribed to {characteristic}", self.device());
-        let mut inner = shown(&what, self.link.subscribe(characteristic, deadline).await)?;
+        let inner = shown(&what, self.link.subscribe(characteristic, deadline).await)?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
         let (device, sink, reader) = (self.device().clone(), self.sink.clone(), self.reader.clone());
-        let forward = AbortOnDropHandle::new(tokio::spawn(async move {
-            loop {
-                match inner.recv().await {
-                    Ok(value) => {
-                        let frame = TracedFrame::now(
-                            &device,
-                            AttOperation::Notification,
-                            characteristic,
-                            value.as_slice(),
-                        );
-                        sink.take(frame, &reader);
-                        if sender.send(value).is_err() {
-                            return;
-                        }
-                    }
-                    Err(broadcast::error::RecvError::Lagged(missed)) => {
-                        tracing::debug!("{device}: {missed} notifications missed");
-                    }
-                    Err(broadcast::error::RecvError::Closed) => return,
-                }
+        let forward = forward(inner, sender, true, move |value| match value {
+            Ok(value) => {
+                let operation = AttOperation::Notification;
+                let frame = TracedFrame::now(&device, operation, characteristic, value.as_slice());
+                sink.take(frame, &reader);
             }
-        }));
-        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).push(forward);
+            Err(missed) => tracing::debug!("{device}: {missed} notifications missed"),
+        });
+        lock(&self.forwarders).push(forward);
         Ok(receiver)
     }
 
@@ -289,7 +275,7 @@ impl Link for TracedLink {
     }
 
     fn set_frame_decoder(&self, reader: FrameDecoder) {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
+        *lock(&self.reader) = Some(reader);
     }
 
     fn keep(&self) {

@@ -42,16 +42,9 @@ pub(super) struct SystemLink {
 
 #[derive(Debug, Default)]
 struct Entry {
-    address: Option<Address>,
-    name: Option<String>,
-    alias: Option<String>,
-    rssi: Option<i16>,
-    tx_power: Option<i16>,
-    services: Vec<Uuid>,
-    manufacturer: BTreeMap<u16, Vec<u8>>,
-    service_data: BTreeMap<Uuid, Vec<u8>>,
+    /// With the alias as the system reports it, and without the state of the link.
+    device: SeenDevice,
     system_link: SystemLink,
-    seen: Option<SeenTimes>,
 }
 
 #[derive(Debug)]
@@ -80,7 +73,7 @@ impl Registry {
     pub(super) fn set_scanning(&mut self, scanning: bool) {
         if scanning && !self.scanning {
             for entry in self.devices.values_mut() {
-                entry.rssi = None;
+                entry.device.rssi = None;
             }
         }
         self.scanning = scanning;
@@ -95,19 +88,22 @@ impl Registry {
             self.make_room();
         }
         let scanning = self.scanning;
-        let entry = self.devices.entry(id.clone()).or_default();
+        let entry = self.devices.entry(id.clone()).or_insert_with(|| Entry {
+            device: SeenDevice { id: id.clone(), ..SeenDevice::default() },
+            ..Entry::default()
+        });
         let before = entry.system_link;
         // The signal strength is present only while the device is in reach. Payloads alone may come
         // from memory, so they count only after the device was seen in this scan.
         let measured = update.rssi.is_some();
         let payload = update.manufacturer.is_some() || update.service_data.is_some();
-        let heard = scanning && (measured || (payload && entry.seen.is_some()));
+        let heard = scanning && (measured || (payload && entry.device.seen.is_some()));
         if heard {
-            let first = entry.seen.map_or(now, |seen| seen.first);
-            entry.seen = Some(SeenTimes { first, last: now });
+            let first = entry.device.seen.map_or(now, |seen| seen.first);
+            entry.device.seen = Some(SeenTimes { first, last: now });
         }
         entry.take(update);
-        Merged { device: entry.seen_device(id), before, now: entry.system_link, heard }
+        Merged { device: entry.seen_device(), before, now: entry.system_link, heard }
     }
 
     #[cfg(target_os = "linux")]
@@ -129,7 +125,7 @@ impl Registry {
     }
 
     pub(super) fn seen_device(&self, id: &DeviceId) -> Option<SeenDevice> {
-        self.devices.get(id).map(|entry| entry.seen_device(id))
+        self.devices.get(id).map(|entry| entry.seen_device())
     }
 
     pub(super) fn system_link(&self, id: &DeviceId) -> SystemLink {
@@ -138,15 +134,17 @@ impl Registry {
 
     /// All devices, sorted by identifier.
     pub(super) fn seen_devices(&self) -> Vec<SeenDevice> {
-        let mut devices: Vec<SeenDevice> =
-            self.devices.iter().map(|(id, entry)| entry.seen_device(id)).collect();
+        let mut devices: Vec<SeenDevice> = self.devices.values().map(Entry::seen_device).collect();
         devices.sort_by(|a, b| a.id.cmp(&b.id));
         devices
     }
 
     /// The devices seen in this scan that have no name yet.
     pub(super) fn unnamed(&self) -> Vec<DeviceId> {
-        let unnamed = self.devices.iter().filter(|(_, entry)| entry.name.is_none() && entry.rssi.is_some());
+        let unnamed = self
+            .devices
+            .iter()
+            .filter(|(_, entry)| entry.device.name.is_none() && entry.device.rssi.is_some());
         unnamed.map(|(id, _)| id.clone()).collect()
     }
 
@@ -159,7 +157,7 @@ impl Registry {
             .devices
             .iter()
             .filter(|(_, entry)| !entry.system_link.connected)
-            .min_by_key(|(_, entry)| entry.seen.map(|seen| seen.last));
+            .min_by_key(|(_, entry)| entry.device.seen.map(|seen| seen.last));
         if let Some(id) = oldest.map(|(id, _)| id.clone()) {
             self.devices.remove(&id);
         }
@@ -174,29 +172,23 @@ impl SystemLink {
 
 impl Entry {
     fn take(&mut self, update: DeviceUpdate) {
-        if update.address.is_some() {
-            self.address = update.address;
-        }
+        let device = &mut self.device;
+        device.address = update.address.or(device.address);
         if let Some(name) = update.name {
-            self.name = self.true_name(name);
+            device.name = true_name(device.address, name);
         }
-        if update.alias.is_some() {
-            self.alias = update.alias;
-        }
-        if let Some(rssi) = update.rssi {
-            self.rssi = (rssi != NO_RSSI).then_some(rssi);
-        }
-        if let Some(power) = update.tx_power {
-            self.tx_power = (power != NO_RSSI).then_some(power);
-        }
+        device.alias = update.alias.or(device.alias.take());
+        let measured = |new: Option<i16>, old| new.map_or(old, |new| (new != NO_RSSI).then_some(new));
+        device.rssi = measured(update.rssi, device.rssi);
+        device.tx_power = measured(update.tx_power, device.tx_power);
         if let Some(services) = update.services {
-            self.services = services;
+            device.services = services;
         }
         if let Some(manufacturer) = update.manufacturer {
-            self.manufacturer = manufacturer;
+            device.manufacturer = manufacturer;
         }
         if let Some(data) = update.service_data {
-            self.service_data = data;
+            device.service_data = data;
         }
         match update.connected {
             Some(true) => self.system_link.connected = true,
@@ -208,28 +200,18 @@ impl Entry {
         }
     }
 
-    /// Drops a name that is the address in other spelling.
-    fn true_name(&self, name: String) -> Option<String> {
-        let disguised = self.address.is_some() && name.parse().ok() == self.address;
-        (!disguised && !name.is_empty()).then_some(name)
+    fn seen_device(&self) -> SeenDevice {
+        let mut device = self.device.clone();
+        let alias = device.alias.take().and_then(|alias| true_name(device.address, alias));
+        device.alias = alias.filter(|alias| Some(alias) != device.name.as_ref());
+        SeenDevice { connected: self.system_link.connected, ..device }
     }
+}
 
-    fn seen_device(&self, id: &DeviceId) -> SeenDevice {
-        let alias = self.alias.clone().and_then(|alias| self.true_name(alias));
-        SeenDevice {
-            id: id.clone(),
-            address: self.address,
-            name: self.name.clone(),
-            alias: alias.filter(|alias| Some(alias) != self.name.as_ref()),
-            rssi: self.rssi,
-            tx_power: self.tx_power,
-            services: self.services.clone(),
-            manufacturer: self.manufacturer.clone(),
-            service_data: self.service_data.clone(),
-            connected: self.system_link.connected,
-            seen: self.seen,
-        }
-    }
+/// Drops a name that is the address in other spelling.
+fn true_name(address: Option<Address>, name: String) -> Option<String> {
+    let disguised = address.is_some() && name.parse().ok() == address;
+    (!disguised && !name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Nothing here waits. Locks are held for a few map look-ups and never over an await.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, watch};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::link::BtleLink;
 use super::registry::{CAPACITY, DeviceUpdate, Merged, Registry, SystemLink};
+pub(super) use crate::radio::lock;
 use crate::radio::retry::ConnectRetries;
 use crate::radio::{AdapterState, DeviceId, SEEN_DEVICE_QUEUE, SeenDevice};
 
@@ -38,11 +39,6 @@ struct State {
 
 /// Held while one task connects to a device.
 pub(super) type Turn = tokio::sync::Mutex<()>;
-
-/// Locks a mutex. The maps stay consistent if another thread panics while it holds the lock.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 impl SharedState {
     pub(super) fn new(adapter: AdapterState) -> Self {

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::radio::gatt::{Characteristic, Descriptor, Service};
+use crate::radio::gatt::Service;
 use crate::radio::{
-    AdapterState, CharacteristicId, ConnectionParameters, DeviceDetails, DeviceId, GattTable, Properties,
-    SeenDevice, SeenTimes, WriteKind,
+    AdapterState, CharacteristicId, DeviceDetails, DeviceId, SeenDevice, SeenTimes, WriteKind,
 };
 
 use crate::error::Error;
@@ -36,7 +35,7 @@ pub(super) enum Event {
         adapter: String,
         address: Option<String>,
         links: usize,
-        state: Power,
+        state: AdapterState,
     },
     Call {
         n: u32,
@@ -61,12 +60,12 @@ pub(super) enum Event {
     #[serde(rename = "report")]
     SeenDevice(RecordedDevice),
     Adapter {
-        state: Power,
+        state: AdapterState,
     },
     /// The bulb sent a notification. `link` is the number of the call that connected.
     Notification {
         link: u32,
-        characteristic: RecordedCharacteristic,
+        characteristic: CharacteristicId,
         hex: Hex,
     },
     Link {
@@ -95,21 +94,21 @@ pub(super) enum Call {
     },
     Read {
         link: u32,
-        characteristic: RecordedCharacteristic,
+        characteristic: CharacteristicId,
     },
     Write {
         link: u32,
-        characteristic: RecordedCharacteristic,
+        characteristic: CharacteristicId,
         hex: Hex,
         response: bool,
     },
     Subscribe {
         link: u32,
-        characteristic: RecordedCharacteristic,
+        characteristic: CharacteristicId,
     },
     Unsubscribe {
         link: u32,
-        characteristic: RecordedCharacteristic,
+        characteristic: CharacteristicId,
     },
     Battery {
         link: u32,
@@ -136,7 +135,7 @@ pub(super) struct Answer {
     pub(super) devices: Option<Vec<RecordedDevice>>,
     /// For `details`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) details: Option<RecordedDetails>,
+    pub(super) details: Option<DeviceDetails>,
     /// For `connect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) connected: Option<Connected>,
@@ -146,34 +145,7 @@ pub(super) struct Answer {
 pub(super) struct Connected {
     pub(super) was_up: bool,
     pub(super) mtu: Option<u16>,
-    pub(super) services: Vec<ServiceLine>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct ServiceLine {
-    uuid: Uuid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    handle: Option<u16>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    secondary: bool,
-    characteristics: Vec<CharacteristicLine>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct CharacteristicLine {
-    uuid: Uuid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    handle: Option<u16>,
-    properties: Properties,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    flags: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    descriptors: Vec<(Uuid, Option<u16>)>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_false(value: &bool) -> bool {
-    !*value
+    pub(super) services: Vec<Service>,
 }
 
 /// Bytes, written as hex.
@@ -192,62 +164,6 @@ impl TryFrom<String> for Hex {
 impl From<Hex> for String {
     fn from(hex: Hex) -> Self {
         hex::encode(hex.0)
-    }
-}
-
-/// A characteristic, written as `SERVICE/CHARACTERISTIC`, with `#2` for the second of the same
-/// name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(super) struct RecordedCharacteristic(pub(super) CharacteristicId);
-
-impl TryFrom<String> for RecordedCharacteristic {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no SERVICE/CHARACTERISTIC");
-        let (service, rest) = text.split_once('/').ok_or_else(wrong)?;
-        let (characteristic, nth) = rest.split_once('#').unwrap_or((rest, "1"));
-        let nth = nth.parse::<u8>().ok().and_then(|nth| nth.checked_sub(1)).ok_or_else(wrong)?;
-        let uuid = |text: &str| text.parse::<Uuid>().map_err(|_| wrong());
-        Ok(Self(CharacteristicId { nth, ..CharacteristicId::new(uuid(service)?, uuid(characteristic)?) }))
-    }
-}
-
-impl From<RecordedCharacteristic> for String {
-    fn from(RecordedCharacteristic(id): RecordedCharacteristic) -> Self {
-        match id.nth {
-            0 => format!("{}/{}", id.service, id.characteristic),
-            nth => format!("{}/{}#{}", id.service, id.characteristic, u16::from(nth) + 1),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Power {
-    On,
-    Off,
-    Absent,
-}
-
-impl From<AdapterState> for Power {
-    fn from(state: AdapterState) -> Self {
-        match state {
-            AdapterState::On => Self::On,
-            AdapterState::Off => Self::Off,
-            AdapterState::Absent => Self::Absent,
-        }
-    }
-}
-
-impl From<Power> for AdapterState {
-    fn from(state: Power) -> Self {
-        match state {
-            Power::On => Self::On,
-            Power::Off => Self::Off,
-            Power::Absent => Self::Absent,
-        }
     }
 }
 
@@ -327,77 +243,9 @@ impl RecordedDevice {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct RecordedDetails {
-    address_type: Option<String>,
-    appearance: Option<u16>,
-    flags: Option<Hex>,
-    bonded: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    parameters: Option<ConnectionParameters>,
-}
-
-impl From<&DeviceDetails> for RecordedDetails {
-    fn from(details: &DeviceDetails) -> Self {
-        Self {
-            address_type: details.address_type.clone(),
-            appearance: details.appearance,
-            flags: details.flags.clone().map(Hex),
-            bonded: details.bonded,
-            parameters: details.parameters,
-        }
-    }
-}
-
-impl From<RecordedDetails> for DeviceDetails {
-    fn from(details: RecordedDetails) -> Self {
-        Self {
-            address_type: details.address_type,
-            appearance: details.appearance,
-            flags: details.flags.map(|flags| flags.0),
-            bonded: details.bonded,
-            parameters: details.parameters,
-        }
-    }
-}
-
 /// The time in microseconds, at most `u64::MAX`.
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn services(table: &GattTable) -> Vec<ServiceLine> {
-    let characteristic = |found: &Characteristic| CharacteristicLine {
-        uuid: found.uuid,
-        handle: found.handle,
-        properties: found.properties,
-        flags: found.flags.clone(),
-        descriptors: found.descriptors.iter().map(|one| (one.uuid, one.handle)).collect(),
-    };
-    let service = |service: &Service| ServiceLine {
-        uuid: service.uuid,
-        handle: service.handle,
-        secondary: service.secondary,
-        characteristics: service.characteristics.iter().map(characteristic).collect(),
-    };
-    table.services.iter().map(service).collect()
-}
-
-pub(super) fn table(lines: &[ServiceLine]) -> GattTable {
-    let characteristic = |line: &CharacteristicLine| Characteristic {
-        uuid: line.uuid,
-        properties: line.properties,
-        handle: line.handle,
-        flags: line.flags.clone(),
-        descriptors: line.descriptors.iter().map(|&(uuid, handle)| Descriptor { uuid, handle }).collect(),
-    };
-    let service = |line: &ServiceLine| Service {
-        uuid: line.uuid,
-        handle: line.handle,
-        secondary: line.secondary,
-        characteristics: line.characteristics.iter().map(characteristic).collect(),
-    };
-    GattTable { services: lines.iter().map(service).collect() }
 }
 
 pub(super) const fn has_response(kind: WriteKind) -> bool {
@@ -433,13 +281,13 @@ impl fmt::Display for Call {
             Self::Known => f.write_str("list known devices"),
             Self::DeviceDetails { device } => write!(f, "details of {device}"),
             Self::Connect { device } => write!(f, "connect {device}"),
-            Self::Read { characteristic, .. } => write!(f, "read {}", characteristic.0),
+            Self::Read { characteristic, .. } => write!(f, "read {}", characteristic),
             Self::Write { characteristic, hex, response, .. } => {
                 let kind = if *response { "request" } else { "command" };
-                write!(f, "write {kind} {} {}", characteristic.0, hex::encode(&hex.0))
+                write!(f, "write {kind} {} {}", characteristic, hex::encode(&hex.0))
             }
-            Self::Subscribe { characteristic, .. } => write!(f, "subscribe {}", characteristic.0),
-            Self::Unsubscribe { characteristic, .. } => write!(f, "unsubscribe {}", characteristic.0),
+            Self::Subscribe { characteristic, .. } => write!(f, "subscribe {}", characteristic),
+            Self::Unsubscribe { characteristic, .. } => write!(f, "unsubscribe {}", characteristic),
             Self::Battery { .. } => f.write_str("battery level"),
             Self::Bond { .. } => f.write_str("bond"),
             Self::Disconnect { .. } => f.write_str("disconnect"),

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,10 +20,11 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, GattTable,
     Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
+    forward, lock,
 };
 use crate::error::{Error, Result};
 use crate::sanitise::json_safe;
-use format::{Answer, Call, Connected, Event, Hex, Line, RecordedCharacteristic, RecordedDevice, micros};
+use format::{Answer, Call, Connected, Event, Hex, Line, RecordedDevice, micros};
 
 mod format;
 mod read;
@@ -80,7 +81,7 @@ impl Recorder {
     /// Records this radio from now on. A recorder records one radio; it returns a second one
     /// unchanged.
     pub fn wrap(&self, radio: Arc<dyn Radio>) -> Arc<dyn Radio> {
-        let Some(file) = self.file.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        let Some(file) = lock(&self.file).take() else {
             return radio;
         };
         let (lines, queue) = mpsc::channel(QUEUE);
@@ -92,9 +93,8 @@ impl Recorder {
             next: AtomicU32::new(0),
             lost: AtomicU64::new(0),
         });
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(AbortOnDropHandle::new(tokio::spawn(write)));
-        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&log));
+        *lock(&self.writer) = Some(AbortOnDropHandle::new(tokio::spawn(write)));
+        *lock(&self.log) = Some(Arc::clone(&log));
         let adapter = radio.adapter();
         log.write(Event::Recording {
             version: format::VERSION,
@@ -102,21 +102,28 @@ impl Recorder {
             adapter: adapter.name,
             address: adapter.address.map(|address| address.to_string()),
             links: radio.link_limit(),
-            state: (*radio.adapter_state().borrow()).into(),
+            state: *radio.adapter_state().borrow(),
         });
         let (seen_devices, _) = broadcast::channel(SEEN_DEVICE_QUEUE);
         let states = radio.adapter_state();
-        let (state, adapter) = forward_states(states, &log, |state| Event::Adapter { state: state.into() });
-        let forwarders = vec![forward_seen_devices(&*radio, &log, seen_devices.clone()), adapter];
+        let (state, adapter) = forward_states(states, &log, |state| Event::Adapter { state });
+        let recorded = Arc::clone(&log);
+        let devices = forward(radio.seen_devices(), seen_devices.clone(), false, move |device| {
+            recorded.write(match device {
+                Ok(device) => Event::SeenDevice(RecordedDevice::of(device, recorded.began)),
+                Err(lines) => Event::Lost { lines },
+            });
+        });
+        let forwarders = vec![devices, adapter];
         Arc::new(Recorded { radio, log, seen_devices, state, forwarders: Mutex::new(forwarders) })
     }
 
     /// Writes the remaining lines.
     pub async fn finish(&self) -> Result<()> {
-        if let Some(log) = self.log.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(log) = lock(&self.log).take() {
             log.end();
         }
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = lock(&self.writer).take();
         if let Some(writer) = writer {
             // A panic of the writer shows as missing lines.
             let _ = writer.await;
@@ -164,7 +171,7 @@ struct RecordingLog {
 
 impl RecordingLog {
     fn write(&self, event: Event) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = lock(&self.lines);
         let Some(lines) = lines.as_ref() else { return };
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 && !self.send(lines, Event::Lost { lines: lost }) {
@@ -185,7 +192,7 @@ impl RecordingLog {
     }
 
     fn end(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.lines).take();
     }
 
     /// Logs a call. The result completes it.
@@ -229,27 +236,6 @@ fn nothing(_: &()) -> Answer {
 
 // Events are recorded before the program receives them, so that the recording has cause before
 // effect.
-
-fn forward_seen_devices(
-    radio: &dyn Radio,
-    log: &Arc<RecordingLog>,
-    to: broadcast::Sender<SeenDevice>,
-) -> AbortOnDropHandle<()> {
-    let (mut seen_devices, log) = (radio.seen_devices(), Arc::clone(log));
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        loop {
-            match seen_devices.recv().await {
-                Ok(device) => {
-                    log.write(Event::SeenDevice(RecordedDevice::of(&device, log.began)));
-                    // Having no receiver is no error.
-                    let _ = to.send(device);
-                }
-                Err(broadcast::error::RecvError::Lagged(lines)) => log.write(Event::Lost { lines }),
-                Err(broadcast::error::RecvError::Closed) => return,
-            }
-        }
-    }))
-}
 
 fn forward_states<T: Copy + Send + Sync + 'static>(
     mut states: watch::Receiver<T>,
@@ -315,7 +301,7 @@ impl Radio for Recorded {
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let call = self.log.call(Call::DeviceDetails { device: device.to_string() });
-        let answer = |details: &DeviceDetails| Answer { details: Some(details.into()), ..Answer::default() };
+        let answer = |details: &DeviceDetails| Answer { details: Some(details.clone()), ..Answer::default() };
         call.finish(self.radio.details(device).await, answer)
     }
 
@@ -323,7 +309,7 @@ impl Radio for Recorded {
         let call = self.log.call(Call::Connect { device: device.to_string() });
         let number = call.n;
         let answer = |link: &Arc<dyn Link>| {
-            let services = format::services(link.table());
+            let services = link.table().services.clone();
             let connected = Connected { was_up: link.was_up(), mtu: link.mtu(), services };
             Answer { connected: Some(connected), ..Answer::default() }
         };
@@ -336,7 +322,7 @@ impl Radio for Recorded {
 
     async fn close(&self) {
         self.radio.close().await;
-        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.forwarders).clear();
     }
 }
 
@@ -369,9 +355,7 @@ impl Link for RecordedLink {
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        let call = self
-            .log
-            .call(Call::Read { link: self.number, characteristic: RecordedCharacteristic(characteristic) });
+        let call = self.log.call(Call::Read { link: self.number, characteristic });
         let answer = |value: &Vec<u8>| Answer { hex: Some(Hex(value.clone())), ..Answer::default() };
         call.finish(self.link.read(characteristic, deadline).await, answer)
     }
@@ -385,7 +369,7 @@ impl Link for RecordedLink {
     ) -> Result<()> {
         let call = self.log.call(Call::Write {
             link: self.number,
-            characteristic: RecordedCharacteristic(characteristic),
+            characteristic,
             hex: Hex(value.to_vec()),
             response: format::has_response(kind),
         });
@@ -393,39 +377,23 @@ impl Link for RecordedLink {
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        let call = self.log.call(Call::Subscribe {
-            link: self.number,
-            characteristic: RecordedCharacteristic(characteristic),
-        });
-        let mut inner =
+        let call = self.log.call(Call::Subscribe { link: self.number, characteristic });
+        let inner =
             call.finish(self.link.subscribe(characteristic, deadline).await, |_| Answer::default())?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
         let (log, link) = (Arc::clone(&self.log), self.number);
-        let forward = AbortOnDropHandle::new(tokio::spawn(async move {
-            loop {
-                match inner.recv().await {
-                    Ok(value) => {
-                        let (characteristic, hex) =
-                            (RecordedCharacteristic(characteristic), Hex(value.clone()));
-                        log.write(Event::Notification { link, characteristic, hex });
-                        if sender.send(value).is_err() {
-                            return;
-                        }
-                    }
-                    Err(broadcast::error::RecvError::Lagged(lines)) => log.write(Event::Lost { lines }),
-                    Err(broadcast::error::RecvError::Closed) => return,
-                }
-            }
-        }));
-        self.forwarders.lock().unwrap_or_else(PoisonError::into_inner).push(forward);
+        let forward = forward(inner, sender, true, move |value| {
+            log.write(match value {
+                Ok(value) => Event::Notification { link, characteristic, hex: Hex(value.clone()) },
+                Err(lines) => Event::Lost { lines },
+            });
+        });
+        lock(&self.forwarders).push(forward);
         Ok(receiver)
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
-        let call = self.log.call(Call::Unsubscribe {
-            link: self.number,
-            characteristic: RecordedCharacteristic(characteristic),
-        });
+        let call = self.log.call(Call::Unsubscribe { link: self.number, characteristic });
         call.finish(self.link.unsubscribe(characteristic, deadline).await, nothing)
     }
 

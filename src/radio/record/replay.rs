@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,12 +16,12 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::format::{self, Answer, Call, Event, Hex, Line, RecordedCharacteristic};
+use super::format::{self, Answer, Call, Event, Hex, Line};
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceDetails, DeviceId, GattTable, Link,
-    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
+    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind, lock,
 };
 
 /// Opens a recording as a radio.
@@ -56,7 +56,7 @@ impl Replay {
         if recording.lines.iter().any(|(_, line)| matches!(line.event, Event::Lost { .. })) {
             tracing::warn!("{}: the recording could not keep up, and lacks lines", recording.path);
         }
-        let player = Arc::new(Player::new(recording, state.into()));
+        let player = Arc::new(Player::new(recording, state));
         let task = AbortOnDropHandle::new(tokio::spawn(play(Arc::clone(&player))));
         Ok(Self { adapter, links, player, _task: task })
     }
@@ -156,7 +156,7 @@ impl Player {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Makes a call. Returns its number and the receiver of its answer.
@@ -240,11 +240,11 @@ impl Player {
                 let _ = self.seen_devices.send(device.to_seen(self.began));
             }
             Event::Adapter { state } => {
-                self.adapter.send_replace((*state).into());
+                self.adapter.send_replace(*state);
             }
             Event::Notification { link, characteristic, hex } => {
                 let link_ends = state.links.get(link);
-                let stream = link_ends.and_then(|link_ends| link_ends.streams.get(&characteristic.0));
+                let stream = link_ends.and_then(|link_ends| link_ends.streams.get(characteristic));
                 let _ = stream.map(|stream| stream.send(hex.0.clone()));
             }
             Event::Link { link, up } => {
@@ -307,7 +307,7 @@ impl Radio for Replay {
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
         let (_, answer) = self.player.ask(Call::DeviceDetails { device: device.to_string() }, None).await?;
-        Ok(answer.details.map(DeviceDetails::from).unwrap_or_default())
+        Ok(answer.details.unwrap_or_default())
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
@@ -323,7 +323,7 @@ impl Radio for Replay {
             device: device.clone(),
             was_up: connected.was_up,
             mtu: connected.mtu,
-            table: format::table(&connected.services),
+            table: GattTable { services: connected.services },
         }))
     }
 
@@ -368,7 +368,7 @@ impl Link for ReplayLink {
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        let call = Call::Read { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
+        let call = Call::Read { link: self.number, characteristic };
         let (_, answer) = self.player.ask(call, Some(deadline)).await?;
         Ok(answer.hex.unwrap_or_default().0)
     }
@@ -381,7 +381,7 @@ impl Link for ReplayLink {
         deadline: Deadline,
     ) -> Result<()> {
         let (characteristic, hex, response) =
-            (RecordedCharacteristic(characteristic), Hex(value.to_vec()), format::has_response(kind));
+            (characteristic, Hex(value.to_vec()), format::has_response(kind));
         let call = Call::Write { link: self.number, characteristic, hex, response };
         self.player.ask(call, Some(deadline)).await.map(|_| ())
     }
@@ -391,14 +391,12 @@ impl Link for ReplayLink {
         if let Some(link_ends) = self.player.state().links.get_mut(&self.number) {
             link_ends.streams.insert(characteristic, sender);
         }
-        let call =
-            Call::Subscribe { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
+        let call = Call::Subscribe { link: self.number, characteristic };
         self.player.ask(call, Some(deadline)).await.map(|_| receiver)
     }
 
     async fn unsubscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<()> {
-        let call =
-            Call::Unsubscribe { link: self.number, characteristic: RecordedCharacteristic(characteristic) };
+        let call = Call::Unsubscribe { link: self.number, characteristic };
         self.player.ask(call, Some(deadline)).await?;
         if let Some(link_ends) = self.player.state().links.get_mut(&self.number) {
             link_ends.streams.remove(&characteristic);

@@ -2,7 +2,7 @@
 //! lines of the air log.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, watch};
@@ -16,7 +16,7 @@ use super::world::{Effect, LinkId, SimDevice, World};
 use crate::radio::retry::ConnectRetries;
 use crate::radio::{
     AdapterState, Address, CharacteristicId, DeviceId, LinkState, NOTIFICATION_QUEUE, Notifications,
-    SEEN_DEVICE_QUEUE, SeenDevice, SeenTimes,
+    SEEN_DEVICE_QUEUE, SeenDevice, SeenTimes, lock,
 };
 
 /// How often to check whether another command has changed the world file, while any link is up.
@@ -88,7 +88,7 @@ impl Simulation {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     fn now(&self) -> Duration {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::CharacteristicValue;
 use super::file::{BulbTable, EventTable};
-use super::text::{Color, Kelvin, Level};
+use super::text::Level;
 use super::validate::RigError;
 use crate::radio::gatt::Characteristic;
 
@@ -63,72 +63,57 @@ impl<'a> ProfileLoader<'a> {
     }
 }
 
-/// The keys of a bulb or an event that set the light's state.
-pub(super) struct LightKeys {
-    power: Option<Located<bool>>,
-    brightness: Option<Located<Level>>,
-    color: Option<Located<Color>>,
-    white: Option<Located<Level>>,
-    kelvin: Option<Located<Kelvin>>,
-    effect: Option<Located<String>>,
-    speed: Option<Located<Level>>,
+/// The keys of a bulb or an event that set the light's state, each with its offset in the file.
+pub(super) struct LightKeys(Vec<(usize, Light)>);
+
+macro_rules! light_keys {
+    ($table:expr) => {{
+        let none = Light::default;
+        let level = |level: &Located<Level>| (level.at, Some(level.value.0));
+        let keys = [
+            $table.power.as_ref().map(|on| (on.at, Light { power: Some(on.value), ..none() })),
+            $table
+                .brightness
+                .as_ref()
+                .map(level)
+                .map(|(at, brightness)| (at, Light { brightness, ..none() })),
+            $table.color.as_ref().map(|color| (color.at, Light { color: Some(color.value.0), ..none() })),
+            $table.white.as_ref().map(level).map(|(at, white)| (at, Light { white, ..none() })),
+            $table
+                .kelvin
+                .as_ref()
+                .map(|kelvin| (kelvin.at, Light { kelvin: Some(kelvin.value.0), ..none() })),
+            $table
+                .effect
+                .as_ref()
+                .map(|name| (name.at, Light { effect: Some(name.value.clone()), ..none() })),
+            $table.speed.as_ref().map(level).map(|(at, speed)| (at, Light { speed, ..none() })),
+        ];
+        LightKeys(keys.into_iter().flatten().collect())
+    }};
 }
 
 impl LightKeys {
-    pub(super) fn of_bulb(table: &mut BulbTable) -> Self {
-        Self {
-            power: table.power.take(),
-            brightness: table.brightness.take(),
-            color: table.color.take(),
-            white: table.white.take(),
-            kelvin: table.kelvin.take(),
-            effect: table.effect.take(),
-            speed: table.speed.take(),
-        }
+    pub(super) fn of_bulb(table: &BulbTable) -> Self {
+        light_keys!(table)
     }
 
-    pub(super) fn of_event(table: &mut EventTable) -> Self {
-        Self {
-            power: table.power.take(),
-            brightness: table.brightness.take(),
-            color: table.color.take(),
-            white: table.white.take(),
-            kelvin: table.kelvin.take(),
-            effect: table.effect.take(),
-            speed: table.speed.take(),
-        }
-    }
-
-    /// The keys one by one, each with its offset in the file.
-    fn parts(&self) -> impl Iterator<Item = (usize, Light)> {
-        let level = |level: &Located<Level>| (level.at, Some(level.value.0));
-        let none = Light::default;
-        let parts = [
-            self.power.as_ref().map(|on| (on.at, Light { power: Some(on.value), ..none() })),
-            self.brightness.as_ref().map(level).map(|(at, brightness)| (at, Light { brightness, ..none() })),
-            self.color.as_ref().map(|color| (color.at, Light { color: Some(color.value.0), ..none() })),
-            self.white.as_ref().map(level).map(|(at, white)| (at, Light { white, ..none() })),
-            self.kelvin.as_ref().map(|kelvin| (kelvin.at, Light { kelvin: Some(kelvin.value.0), ..none() })),
-            self.effect
-                .as_ref()
-                .map(|effect| (effect.at, Light { effect: Some(effect.value.clone()), ..none() })),
-            self.speed.as_ref().map(level).map(|(at, speed)| (at, Light { speed, ..none() })),
-        ];
-        parts.into_iter().flatten()
+    pub(super) fn of_event(table: &EventTable) -> Self {
+        light_keys!(table)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.parts().next().is_none()
+        self.0.is_empty()
     }
 
     /// All keys together.
     pub(super) fn change(&self, profile: &Profile) -> Result<Light, RigError> {
         let mut change = Light::default();
-        for (at, part) in self.parts() {
+        for (at, key) in &self.0 {
             let refused =
-                |refusal: EncodeError| RigError(at, format!("profile {}: {refusal}", profile.full_name()));
-            profile.validate(&part).map_err(refused)?;
-            change.merge(&part);
+                |refusal: EncodeError| RigError(*at, format!("profile {}: {refusal}", profile.full_name()));
+            profile.validate(key).map_err(refused)?;
+            change.merge(key);
         }
         // The mode follows from all keys together, not from the last one.
         Ok(Light { mode: None, ..change })

@@ -117,17 +117,13 @@ const DEFAULT_MTU: u16 = 185;
 const MISSED_KEEP_ALIVES: u32 = 5;
 
 impl BulbTable {
-    fn validate(
-        mut self,
-        address: Address,
-        profiles: &mut ProfileLoader<'_>,
-    ) -> Result<DeviceSpec, RigError> {
+    fn validate(self, address: Address, profiles: &mut ProfileLoader<'_>) -> Result<DeviceSpec, RigError> {
         if let (Some(drain), None) = (&self.battery_drain, &self.battery) {
             let message = "battery_drain needs the key battery".to_owned();
             return Err(RigError(drain.at, message));
         }
         let profile = profiles.get(self.profile.as_ref())?;
-        let light = LightKeys::of_bulb(&mut self).start(&profile)?;
+        let light = LightKeys::of_bulb(&self).start(&profile)?;
         let example = profile.advertise(&light);
         let services = || example.services.clone();
         let advert = Advert {
@@ -282,9 +278,8 @@ fn validate_event<'a>(
 ) -> Result<Event, RigError> {
     let start = table.at;
     let error = |what: &str| Err(RigError(start, what.to_owned()));
-    let mut table = table.value;
-    let light = LightKeys::of_event(&mut table);
-    let EventTable { at, adapter, bulb, r#do, name, .. } = table;
+    let light = LightKeys::of_event(&table.value);
+    let EventTable { at, adapter, bulb, r#do, name, .. } = table.value;
     if !light.is_empty() && r#do != Some(BulbEventKind::Set) {
         return error("power, brightness, color and other parts of the state need do = \"set\"");
     }
