@@ -88,7 +88,11 @@ async fn adapter_changed(
 ) -> Result<()> {
     let name = radio.adapter().name;
     if !args.watch {
-        return if state == AdapterState::On { Ok(()) } else { Err(Error::AdapterLost { adapter: name }) };
+        // It may have been off for so short a time that nobody saw it. That ended the scan.
+        return match state {
+            AdapterState::On => radio.start_scan().await,
+            _ => Err(Error::AdapterLost { adapter: name }),
+        };
     }
     view.adapter(AdapterRecord::of(name, state))?;
     if state != AdapterState::On {

@@ -45,14 +45,21 @@ impl Scan {
         if self.radio.shared.scanning() {
             return Ok(());
         }
-        // btleplug would power on an adapter that is off.
-        self.radio.check_adapter().await?;
-        // Set this before the request: the first devices come before the answer.
-        self.radio.shared.set_scanning(true);
-        let mut starting = ScanStart { shared: &self.radio.shared, started: false };
-        self.ask(&Operation::StartScan).await?;
-        starting.started = true;
-        Ok(())
+        let patience = Deadline::after(BUSY_TIME);
+        loop {
+            // btleplug would power on an adapter that is off.
+            self.radio.check_adapter().await?;
+            // Set this before the request: the first devices come before the answer.
+            self.radio.shared.set_scanning(true);
+            let mut starting = ScanStart { shared: &self.radio.shared, started: false };
+            self.ask(&Operation::StartScan, patience).await?;
+            starting.started = true;
+            if self.radio.shared.scanning() {
+                return Ok(());
+            }
+            // The adapter went off and on again, or the service is another one. That ended the scan.
+            tracing::info!("the scan ended while it was started");
+        }
     }
 
     pub(super) async fn stop(&self) -> Result<()> {
@@ -60,7 +67,7 @@ impl Scan {
         if !self.radio.shared.scanning() {
             return Ok(());
         }
-        self.ask(&Operation::StopScan).await?;
+        self.ask(&Operation::StopScan, Deadline::after(BUSY_TIME)).await?;
         self.radio.shared.set_scanning(false);
         Ok(())
     }
@@ -73,9 +80,9 @@ impl Scan {
             let silent = self.radio.shared.silence().is_some_and(|silence| silence >= SILENCE);
             if silent && self.radio.shared.adapter_now() == AdapterState::On {
                 tracing::info!("nothing received for {SILENCE:?}: restarting the scan");
-                self.radio.shared.set_scanning(true);
+                self.radio.shared.scan_restarts();
                 for operation in [Operation::StopScan, Operation::StartScan] {
-                    if let Err(error) = self.ask(&operation).await {
+                    if let Err(error) = self.ask(&operation, Deadline::after(BUSY_TIME)).await {
                         tracing::info!("the scan: {error}");
                     }
                 }
@@ -84,8 +91,7 @@ impl Scan {
     }
 
     /// Starts or stops the scan, and retries while the adapter is busy.
-    async fn ask(&self, operation: &Operation) -> Result<()> {
-        let patience = Deadline::after(BUSY_TIME);
+    async fn ask(&self, operation: &Operation, patience: Deadline) -> Result<()> {
         let mut pause = SCAN_PAUSE;
         loop {
             let asked = async {

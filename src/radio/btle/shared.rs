@@ -144,6 +144,11 @@ impl SharedState {
         state.news = Instant::now();
     }
 
+    /// Counts the silence of the scan anew.
+    pub(super) fn scan_restarts(&self) {
+        lock(&self.state).news = Instant::now();
+    }
+
     /// How long the scan has received nothing; `None` if no scan is running.
     pub(super) fn silence(&self) -> Option<Duration> {
         let state = lock(&self.state);

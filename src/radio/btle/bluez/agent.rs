@@ -1,5 +1,7 @@
 //! Bonds with a device through BlueZ, with an agent that answers the questions of BlueZ.
 
+use std::sync::Arc;
+
 use dbus::Message;
 use dbus::arg::Variant;
 use dbus::channel::{MatchingReceiver, Sender, Token};
@@ -8,6 +10,7 @@ use dbus::strings::ErrorName;
 
 use super::bus::Bus;
 use super::properties::{ADAPTER, DEVICE, PROPERTIES};
+use super::signals::SignalReceiver;
 
 const AGENT: &str = "/org/bulbctl/agent";
 const MANAGER: (&str, &str) = ("/org/bluez", "org.bluez.AgentManager1");
@@ -19,12 +22,17 @@ const CAPABILITY: &str = "NoInputNoOutput";
 ///
 /// `Trusted` stays unset: it would let the device connect by itself and use services of this
 /// computer.
-pub(super) async fn pair(bus: &Bus, adapter: &str, device: &str) -> Result<(), dbus::Error> {
+pub(super) async fn pair(
+    bus: &Bus,
+    signals: Arc<SignalReceiver>,
+    adapter: &str,
+    device: &str,
+) -> Result<(), dbus::Error> {
     // Pairing again gives "Authentication Failed" if the device was paired without a bond.
     if is(bus, device, DEVICE, "Paired").await? {
         return Ok(());
     }
-    let agent = Agent::listen(bus, device);
+    let agent = Agent::listen(bus, signals, device);
     bus.call::<()>(MANAGER.0, MANAGER.1, "RegisterAgent", (path(AGENT)?, CAPABILITY)).await?;
     // BlueZ keeps the keys only while there is a default agent. An existing one, such as that of a
     // desktop, stays.
@@ -75,15 +83,19 @@ struct Agent<'a> {
 }
 
 impl<'a> Agent<'a> {
-    /// Answers the questions of BlueZ about this device.
-    fn listen(bus: &'a Bus, device: &str) -> Self {
+    /// Answers the questions of BlueZ about this device, and those of nobody else.
+    fn listen(bus: &'a Bus, signals: Arc<SignalReceiver>, device: &str) -> Self {
         let device = device.to_owned();
         let questions = MatchRule::new_method_call().with_path(AGENT);
         let token = bus.connection().start_receive(
             questions,
             Box::new(move |question, connection| {
                 // On a lost bus, nobody waits for the answer.
-                let _ = connection.send(answer(&question, &device));
+                let _ = connection.send(if signals.is_from_bluez(&question) {
+                    answer(&question, &device)
+                } else {
+                    question.error(&rejected(), c"only BlueZ may ask")
+                });
                 true
             }),
         );

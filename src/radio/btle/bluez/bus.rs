@@ -19,7 +19,12 @@ use super::signals::SignalReceiver;
 
 pub(super) const BLUEZ: &str = "org.bluez";
 /// The bus itself: name, object path and interface.
-const THE_BUS: (&str, &str, &str) = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus");
+const THE_BUS: (&str, &str, &str) = (BUS_NAME, "/org/freedesktop/DBus", "org.freedesktop.DBus");
+pub(super) const BUS_NAME: &str = "org.freedesktop.DBus";
+
+const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
+
+type AllObjects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
 const SIGNALS: [&str; 6] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
@@ -29,6 +34,13 @@ const SIGNALS: [&str; 6] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.GattCharacteristic1'",
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
 ];
+
+/// The answer to a subscription.
+pub(super) struct Subscribed {
+    /// The unique name of BlueZ, if it is running.
+    pub(super) owner: Option<String>,
+    pub(super) objects: Result<Objects, dbus::Error>,
+}
 
 pub(super) struct Bus {
     connection: Arc<SyncConnection>,
@@ -73,15 +85,31 @@ impl Bus {
         Ok(Self { connection, lost, _io: AbortOnDropHandle::new(io) })
     }
 
-    /// Subscribes to the signals, then gets all objects. The requests are sent together, because
-    /// the bus keeps their order. The inner error says that BlueZ is not running; the subscription
-    /// is active all the same.
-    pub(super) async fn subscribe(&self) -> Result<Result<Objects, dbus::Error>, dbus::Error> {
+    /// Subscribes to the signals, then gets the owner of BlueZ's name and all objects. The requests
+    /// are sent together, because the bus keeps their order. The error in `objects` says that BlueZ
+    /// is not running; the subscription is active all the same.
+    pub(super) async fn subscribe(&self) -> Result<Subscribed, dbus::Error> {
         let (bus, object, interface) = THE_BUS;
         let rules = SIGNALS.map(|rule| self.ask::<(), _>(bus, object, interface, "AddMatch", (rule,)));
-        let (rules, objects) = futures::join!(futures::future::try_join_all(rules), self.objects());
+        let owner = self.ask::<(String,), _>(bus, object, interface, "GetNameOwner", (BLUEZ,));
+        let (rules, owner, objects) =
+            futures::join!(futures::future::try_join_all(rules), owner, self.objects());
         rules?;
-        Ok(objects)
+        // Without an owner, the bus may start BlueZ for the next request. A signal tells then.
+        Ok(Subscribed { owner: owner.ok().map(|(owner,)| owner), objects })
+    }
+
+    /// Gets all objects and merges them. They are merged in the order of the signals, so that an
+    /// older answer does not overwrite a newer signal.
+    pub(super) async fn refresh(&self, signals: &Arc<SignalReceiver>) -> Result<(), dbus::Error> {
+        let (receiver, line) = (signals.clone(), self.lost.clone());
+        let merge = move |(objects,): (AllObjects,)| {
+            // The objects of a lost bus no longer count.
+            if !line.is_cancelled() {
+                receiver.take(&objects);
+            }
+        };
+        self.ask_then(BLUEZ, "/", OBJECT_MANAGER, "GetManagedObjects", (), merge).await
     }
 
     pub(super) async fn lost(&self) {
@@ -93,13 +121,12 @@ impl Bus {
     }
 
     pub(super) async fn objects(&self) -> Result<Objects, dbus::Error> {
-        let (objects,): (HashMap<dbus::Path<'static>, HashMap<String, PropMap>>,) =
-            self.call("/", "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ()).await?;
+        let (objects,): (AllObjects,) = self.call("/", OBJECT_MANAGER, "GetManagedObjects", ()).await?;
         Ok(objects)
     }
 
     /// Calls a method of BlueZ and waits for the answer. The caller sets the deadline.
-    pub(super) async fn call<R: ReadAll + 'static>(
+    pub(super) async fn call<R: ReadAll + Send + 'static>(
         &self,
         path: &str,
         interface: &str,
@@ -127,7 +154,7 @@ impl Bus {
     /// message is queued before the writing task has run, although it is about to write it (dbus
     /// 0.9.12 `send_with_reply`, dbus-tokio 0.7.6 `WakeStatus`). So the result of sending is
     /// ignored. The callback tells: it is dropped if the message was not accepted.
-    fn ask<R: ReadAll + 'static, A: AppendAll>(
+    fn ask<R: ReadAll + Send + 'static, A: AppendAll>(
         &self,
         service: &str,
         path: &str,
@@ -135,26 +162,42 @@ impl Bus {
         method: &str,
         arguments: A,
     ) -> impl Future<Output = Result<R, dbus::Error>> + use<R, A> {
+        self.ask_then(service, path, interface, method, arguments, |answer: R| answer)
+    }
+
+    /// Like [`ask`](Self::ask), and maps the answer before the next message is received.
+    fn ask_then<R: ReadAll + Send + 'static, T: Send + 'static, A: AppendAll, F>(
+        &self,
+        service: &str,
+        path: &str,
+        interface: &str,
+        method: &str,
+        arguments: A,
+        then: F,
+    ) -> impl Future<Output = Result<T, dbus::Error>> + use<R, T, A, F>
+    where
+        F: FnOnce(R) -> T + Send + 'static,
+    {
         let (answered, answer) = oneshot::channel();
         let question =
             dbus::Path::new(path).and_then(|path| Message::new_method_call(service, path, interface, method));
         let sent = question.map(|mut question| {
             question.append_all(arguments);
-            let taken = move |answer, _: &SyncConnection| {
+            let taken = move |mut answer: Message, _: &SyncConnection| {
+                let answer = answer.as_result().and_then(|answer| answer.read_all().map_err(Into::into));
                 // The future may have been dropped.
-                let _ = answered.send(answer);
+                let _ = answered.send(answer.map(then));
             };
             let _ = self.connection.send_with_reply(question, SyncConnection::make_f(taken));
         });
         let lost = self.lost.clone();
         async move {
             sent.map_err(|error| dbus::Error::new_failed(&error))?;
-            let answer: Message = tokio::select! {
+            tokio::select! {
                 biased;
                 answer = answer => answer.map_err(|_| disconnected())?,
-                () = lost.cancelled_owned() => return Err(disconnected()),
-            };
-            answer.read_all()
+                () = lost.cancelled_owned() => Err(disconnected()),
+            }
         }
     }
 

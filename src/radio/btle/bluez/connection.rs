@@ -7,7 +7,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::platform_error::{ErrorClass, PlatformError};
 use super::super::shared::{SharedState, lock};
-use super::bus::Bus;
+use super::bus::{Bus, Subscribed};
 use super::properties::Objects;
 use super::signals::SignalReceiver;
 use crate::error::Operation;
@@ -33,7 +33,8 @@ impl BusConnection {
     }
 }
 
-/// Replaces lost connections. Never returns.
+/// Replaces lost connections, and looks at the objects of a BlueZ that was started anew. Never
+/// returns.
 pub(super) async fn keep(
     line: Arc<BusConnection>,
     signals: Arc<SignalReceiver>,
@@ -41,16 +42,32 @@ pub(super) async fn keep(
     shared: Arc<SharedState>,
 ) {
     loop {
-        line.bus().lost().await;
-        let (bus, objects) = again(&signals).await;
+        let bus = line.bus();
+        tokio::select! {
+            biased;
+            () = bus.lost() => {}
+            () = signals.new_owner() => {
+                // Its first signals may have been sent before it owned the name.
+                match timeout(TIME, bus.refresh(&signals)).await {
+                    Ok(Ok(())) => tracing::info!("BlueZ was started"),
+                    Ok(Err(error)) => tracing::debug!("BlueZ was started: {error}"),
+                    Err(_) => tracing::debug!("BlueZ was started, and does not answer within {TIME:?}"),
+                }
+                continue;
+            }
+        }
+        let (bus, owner, objects) = again(&signals).await;
         tracing::info!("the system bus is there again");
         *lock(&line.0) = Arc::new(bus);
-        signals.begin(adapter.clone(), shared.clone(), objects.as_ref());
+        signals.begin(adapter.clone(), shared.clone(), owner, objects.as_ref());
     }
 }
 
-/// Connects, with growing pauses, and returns the objects of BlueZ if it is running.
-async fn again(signals: &Arc<SignalReceiver>) -> (Bus, Option<Objects>) {
+/// A new connection, the owner of BlueZ's name, and the objects of BlueZ if it is running.
+type Reopened = (Bus, Option<String>, Option<Objects>);
+
+/// Connects, with growing pauses.
+async fn again(signals: &Arc<SignalReceiver>) -> Reopened {
     let mut pause = FIRST_PAUSE;
     loop {
         sleep(pause).await;
@@ -63,12 +80,15 @@ async fn again(signals: &Arc<SignalReceiver>) -> (Bus, Option<Objects>) {
     }
 }
 
-async fn once(signals: &Arc<SignalReceiver>) -> Result<(Bus, Option<Objects>), PlatformError> {
+async fn once(signals: &Arc<SignalReceiver>) -> Result<Reopened, PlatformError> {
     let bus = Bus::open(signals.clone()).await?;
-    match bus.subscribe().await?.map_err(PlatformError::from) {
-        Ok(objects) => Ok((bus, Some(objects))),
+    let Subscribed { owner, objects } = bus.subscribe().await?;
+    match objects.map_err(PlatformError::from) {
+        Ok(objects) => Ok((bus, owner, Some(objects))),
         // BlueZ ends with the bus and starts after it. A signal announces that.
-        Err(error) if error.classify(&Operation::QueryService) == ErrorClass::ServiceDown => Ok((bus, None)),
+        Err(error) if error.classify(&Operation::QueryService) == ErrorClass::ServiceDown => {
+            Ok((bus, owner, None))
+        }
         Err(error) => Err(error),
     }
 }

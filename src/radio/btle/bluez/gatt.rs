@@ -51,7 +51,7 @@ impl Gatt for BusGatt {
         let (mut table, mut paths) = self.signals.table(&self.device);
         if table.services.is_empty() {
             // They may have been announced or not. Getting all objects decides.
-            self.signals.take(&self.bus.objects().await?);
+            self.bus.refresh(&self.signals).await?;
             (table, paths) = self.signals.table(&self.device);
         }
         for (id, ..) in table.all().filter(|(id, ..)| id.nth == 1) {

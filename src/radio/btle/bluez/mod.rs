@@ -33,7 +33,7 @@ mod properties;
 mod rfkill;
 mod signals;
 
-use bus::Bus;
+use bus::{Bus, Subscribed};
 use connection::BusConnection;
 pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
@@ -58,13 +58,14 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let to_error = |error: PlatformError| open_error(&error);
     let signals = Arc::new(SignalReceiver::default());
     let bus = Bus::open(signals.clone()).await.map_err(to_error)?;
-    let objects = bus.subscribe().await.flatten().map_err(|error| to_error(error.into()))?;
+    let Subscribed { owner, objects } = bus.subscribe().await.map_err(|error| to_error(error.into()))?;
+    let objects = objects.map_err(|error| to_error(error.into()))?;
     let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
     let shared =
         Arc::new(SharedState::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
-    signals.begin(path.clone(), shared.clone(), Some(&objects));
+    signals.begin(path.clone(), shared.clone(), owner, Some(&objects));
     let line = Arc::new(BusConnection::new(bus));
     let keeper = connection::keep(line.clone(), signals.clone(), path.clone(), shared.clone());
     let keeper = AbortOnDropHandle::new(tokio::spawn(keeper));
@@ -124,7 +125,7 @@ impl System for Bluez {
         )?;
         if other_scans {
             // Devices found by the scan of another program are not announced again.
-            self.signals.take(&bus.objects().await?);
+            bus.refresh(&self.signals).await?;
         }
         Ok(())
     }
@@ -167,7 +168,7 @@ impl System for Bluez {
     async fn pair(&self, device: &DeviceId) -> Result<(), PlatformError> {
         let path = self.path_of(device)?;
         let _turn = self.pairing.lock().await;
-        Ok(agent::pair(&self.line.bus(), &self.path, &path).await?)
+        Ok(agent::pair(&self.line.bus(), self.signals.clone(), &self.path, &path).await?)
     }
 
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError> {

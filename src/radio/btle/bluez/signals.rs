@@ -1,4 +1,7 @@
 //! Receives the signals of BlueZ and updates the shared state.
+//!
+//! Any program on the bus can send any signal to us. The bus writes the sender into each, so only
+//! those of BlueZ count, and, for the owner of BlueZ's name, those of the bus itself.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,10 +9,12 @@ use std::sync::{Arc, Mutex, Weak};
 
 use dbus::arg::PropMap;
 use dbus::message::Message;
+use tokio::sync::Notify;
 
 use super::super::registry::DeviceUpdate;
 use super::super::shared::{SharedState, lock};
 use super::super::system::Listener;
+use super::bus::{BLUEZ, BUS_NAME};
 use super::gatt_objects::GattObjects;
 use super::properties::{
     ADAPTER, AdapterProperties, CHARACTERISTIC, DESCRIPTOR, DEVICE, Objects, SERVICE, characteristic_of,
@@ -25,6 +30,7 @@ const EARLY: usize = 1024;
 #[derive(Default)]
 pub(super) struct SignalReceiver {
     state: Mutex<State>,
+    new_owner: Notify,
 }
 
 #[derive(Default)]
@@ -36,6 +42,8 @@ struct State {
     /// The receivers of values, by the path of the device.
     listeners: HashMap<String, Weak<dyn Listener>>,
     early: Vec<Message>,
+    /// The unique name of BlueZ on the bus.
+    owner: Option<String>,
     discovering: bool,
     /// BlueZ or the bus is gone.
     down: bool,
@@ -56,18 +64,35 @@ struct SignalTarget {
 
 impl SignalReceiver {
     /// Starts with these objects and with the signals received so far. Call it again on every new
-    /// connection. `None` means that BlueZ is not running.
-    pub(super) fn begin(&self, adapter: String, shared: Arc<SharedState>, objects: Option<&Objects>) {
+    /// connection. Without objects, BlueZ is not running. `owner` is its unique name.
+    pub(super) fn begin(
+        &self,
+        adapter: String,
+        shared: Arc<SharedState>,
+        owner: Option<String>,
+        objects: Option<&Objects>,
+    ) {
         let to = SignalTarget { adapter, shared };
         let mut state = lock(&self.state);
+        state.owner = owner;
         state.down = objects.is_none();
         if let Some(objects) = objects {
             state.objects(&to, objects);
         }
         for message in std::mem::take(&mut state.early) {
-            state.signal(&to, &message);
+            self.received(&mut state, &to, &message);
         }
         state.to = Some(to);
+    }
+
+    /// Completes when another BlueZ has taken the name, once for each.
+    pub(super) async fn new_owner(&self) {
+        self.new_owner.notified().await;
+    }
+
+    /// Returns true if BlueZ sent this message.
+    pub(super) fn is_from_bluez(&self, message: &Message) -> bool {
+        lock(&self.state).is_from_bluez(message)
     }
 
     pub(super) fn take(&self, objects: &Objects) {
@@ -80,9 +105,15 @@ impl SignalReceiver {
     pub(super) fn signal(&self, message: Message) {
         let mut state = lock(&self.state);
         match state.to.clone() {
-            Some(to) => state.signal(&to, &message),
+            Some(to) => self.received(&mut state, &to, &message),
             None if state.early.len() < EARLY => state.early.push(message),
             None => {}
+        }
+    }
+
+    fn received(&self, state: &mut State, to: &SignalTarget, message: &Message) {
+        if state.signal(to, message) {
+            self.new_owner.notify_one();
         }
     }
 
@@ -135,7 +166,40 @@ impl State {
         }
     }
 
-    fn signal(&mut self, to: &SignalTarget, message: &Message) {
+    fn is_from_bluez(&self, message: &Message) -> bool {
+        self.owner.is_some() && message.sender().as_deref() == self.owner.as_deref()
+    }
+
+    /// Takes a signal. Returns true if another BlueZ has taken the name.
+    fn signal(&mut self, to: &SignalTarget, message: &Message) -> bool {
+        let member = message.member();
+        if member.as_deref() == Some("NameOwnerChanged") {
+            return match message.read3::<&str, &str, &str>() {
+                Ok((BLUEZ, _, owner)) if message.sender().as_deref() == Some(BUS_NAME) => {
+                    self.owned_by(to, owner)
+                }
+                _ => false,
+            };
+        }
+        if self.is_from_bluez(message) {
+            self.bluez(to, message);
+        } else {
+            tracing::debug!("ignored a signal of {:?}, which is not BlueZ", message.sender());
+        }
+        false
+    }
+
+    fn owned_by(&mut self, to: &SignalTarget, owner: &str) -> bool {
+        let owner = (!owner.is_empty()).then(|| owner.to_owned());
+        if owner != self.owner {
+            // All objects are those of the owner before, even if there was no gap.
+            self.gone(to);
+        }
+        self.down = owner.is_none();
+        std::mem::replace(&mut self.owner, owner) != self.owner && self.owner.is_some()
+    }
+
+    fn bluez(&mut self, to: &SignalTarget, message: &Message) {
         let member = message.member();
         match member.as_deref() {
             Some("PropertiesChanged") => {
@@ -156,13 +220,6 @@ impl State {
             Some("InterfacesRemoved") => {
                 if let Ok((path, interfaces)) = message.read2::<dbus::Path<'_>, Vec<&str>>() {
                     self.removed(to, &path, &interfaces);
-                }
-            }
-            Some("NameOwnerChanged") => {
-                let owner = message.read3::<&str, &str, &str>();
-                self.down = false;
-                if matches!(owner, Ok((_, _, ""))) {
-                    self.gone(to);
                 }
             }
             _ => {}
@@ -258,26 +315,66 @@ mod tests {
 
     const PATH: &str = "/org/bluez/hci0";
 
-    fn powered(on: bool) -> Message {
+    fn signal(sender: &str, path: &str, interface: &str, member: &str) -> Message {
+        let mut message = Message::new_signal(path, interface, member).unwrap();
+        message.set_sender(Some(sender.into()));
+        message
+    }
+
+    fn powered_by(sender: &str, on: bool) -> Message {
         let properties = PropMap::from([("Powered".to_owned(), Variant(Box::new(on) as _))]);
-        Message::new_signal(PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged").unwrap().append3(
-            ADAPTER,
-            properties,
-            Vec::<String>::new(),
-        )
+        let changed = signal(sender, PATH, "org.freedesktop.DBus.Properties", "PropertiesChanged");
+        changed.append3(ADAPTER, properties, Vec::<String>::new())
+    }
+
+    fn name_taken(sender: &str, name: &str, owner: &str) -> Message {
+        let changed = signal(sender, "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged");
+        changed.append3(name, "", owner)
+    }
+
+    fn powered(on: bool) -> Message {
+        powered_by(":1.9", on)
     }
 
     fn owner(now: &str) -> Message {
-        Message::new_signal("/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged")
-            .unwrap()
-            .append3("org.bluez", "", now)
+        name_taken(BUS_NAME, BLUEZ, now)
+    }
+
+    #[test]
+    fn only_bluez_and_the_bus_are_believed() {
+        let signals = SignalReceiver::default();
+        let shared = Arc::new(SharedState::new(AdapterState::On));
+        signals.begin(PATH.to_owned(), shared.clone(), Some(":1.9".to_owned()), Some(&Objects::new()));
+        let state = |message: Message| {
+            signals.signal(message);
+            (shared.adapter_now(), signals.is_running())
+        };
+        let calm = (AdapterState::On, true);
+        for sender in [":1.66", "org.bluez", BUS_NAME] {
+            assert_eq!(state(powered_by(sender, false)), calm, "{sender}");
+        }
+        for sender in [":1.66", ":1.9", "org.bluez"] {
+            assert_eq!(state(name_taken(sender, BLUEZ, "")), calm, "{sender}");
+            assert_eq!(state(name_taken(sender, BLUEZ, ":1.66")), calm, "{sender}");
+        }
+        assert_eq!(state(name_taken(BUS_NAME, "org.example", "")), calm);
+        assert_eq!(state(powered_by(":1.66", false)), calm, "it owns nothing");
+        assert_eq!(state(powered(false)), (AdapterState::Off, true));
+        assert_eq!(state(powered(true)), calm);
+        // Another BlueZ without a gap: all is as it says, and the one before is nobody.
+        assert_eq!(state(owner(":1.10")), (AdapterState::Absent, true));
+        assert_eq!(state(powered(true)), (AdapterState::Absent, true));
+        assert_eq!(state(powered_by(":1.10", true)), calm);
+        assert_eq!(state(owner(":1.10")), calm, "the same one");
     }
 
     #[test]
     fn on_a_new_bus_all_begins_anew_and_nothing_that_was_heard_is_lost() {
         let signals = SignalReceiver::default();
         let shared = Arc::new(SharedState::new(AdapterState::On));
-        let begin = |objects: Option<&Objects>| signals.begin(PATH.to_owned(), shared.clone(), objects);
+        let begin = |objects: Option<&Objects>| {
+            signals.begin(PATH.to_owned(), shared.clone(), objects.map(|_| ":1.9".to_owned()), objects);
+        };
         begin(Some(&Objects::new()));
         assert!(signals.is_running());
 
@@ -299,7 +396,7 @@ mod tests {
         begin(None);
         assert!(!signals.is_running());
         assert_eq!(shared.adapter_now(), AdapterState::Absent);
-        signals.signal(owner(":1.2"));
+        signals.signal(owner(":1.9"));
         signals.signal(powered(true));
         assert!(signals.is_running());
         assert_eq!(shared.adapter_now(), AdapterState::On);

@@ -1,0 +1,441 @@
+//! A BlueZ that says what the test wants: one adapter, some base bulbs, and for each method either what BlueZ does or
+//! what the script says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use dbus::Message;
+use dbus::arg::{PropMap, RefArg, Variant};
+
+use super::bus::{BUS, Bus, Clients, Service, error};
+
+pub(crate) const ADAPTER: &str = "/org/bluez/hci0";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const OBJECTS: &str = "org.freedesktop.DBus.ObjectManager";
+const IN_RANGE: Duration = Duration::from_millis(100);
+/// How long BlueZ takes to end a link.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// A value of a property, of any type, right or wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Bool(bool),
+    Byte(u8),
+    I16(i16),
+    Text(String),
+    Texts(Vec<String>),
+    Bytes(Vec<u8>),
+    Path(String),
+}
+
+impl Value {
+    pub(crate) fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    fn variant(&self) -> Variant<Box<dyn RefArg>> {
+        Variant(match self.clone() {
+            Self::Bool(value) => Box::new(value),
+            Self::Byte(value) => Box::new(value),
+            Self::I16(value) => Box::new(value),
+            Self::Text(value) => Box::new(value),
+            Self::Texts(value) => Box::new(value),
+            Self::Bytes(value) => Box::new(value),
+            Self::Path(value) => Box::new(dbus::Path::from(value)),
+        })
+    }
+}
+
+pub(crate) type Properties = BTreeMap<String, Value>;
+type Interfaces = BTreeMap<String, Properties>;
+
+/// What a method answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// What BlueZ would.
+    Usual,
+    Error(&'static str, &'static str),
+    /// Nothing, ever.
+    Silence,
+}
+
+pub(crate) const BUSY: Reply = Reply::Error("org.bluez.Error.InProgress", "In Progress");
+
+#[derive(Default)]
+struct World {
+    owner: Option<String>,
+    objects: BTreeMap<String, Interfaces>,
+    /// Devices that a scan hears, with their properties, whether BlueZ knows them or not.
+    air: BTreeMap<String, Properties>,
+    scanning: bool,
+    linked: BTreeSet<String>,
+    slots: Option<usize>,
+    /// What each method answers next; the last one again and again.
+    script: HashMap<String, VecDeque<Reply>>,
+    calls: Vec<String>,
+}
+
+/// The service, and what it is spoken to through.
+pub(crate) struct Bluez {
+    world: Mutex<World>,
+    pub(crate) clients: Arc<Clients>,
+}
+
+/// A machine with the fake service on a bus of its own.
+pub(crate) struct Machine {
+    pub(crate) bluez: Arc<Bluez>,
+    bus: Bus,
+}
+
+impl Machine {
+    /// With bulbs `Light-1`, `Light-2`, … in range.
+    pub(crate) fn new(bulbs: u8) -> Self {
+        let clients: Arc<Clients> = Arc::default();
+        let bluez = Arc::new(Bluez { world: Mutex::default(), clients: clients.clone() });
+        bluez.world().owner = Some(":1.2".to_owned());
+        bluez.put_adapter();
+        (1..=bulbs).for_each(|n| bluez.put_bulb(n));
+        let bus = Bus::start(&clients, &bluez);
+        let air = Arc::downgrade(&bluez);
+        thread::spawn(move || {
+            while let Some(bluez) = air.upgrade() {
+                bluez.advertise();
+                drop(bluez);
+                thread::sleep(IN_RANGE);
+            }
+        });
+        Self { bluez, bus }
+    }
+
+    /// The program, with the fake bus for its system bus.
+    pub(crate) fn bulbctl(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulbctl"));
+        command
+            .env_clear()
+            .args(arguments)
+            .env("DBUS_SYSTEM_BUS_ADDRESS", self.bus.address())
+            .env("HOME", self.bus.dir())
+            .env("TERM", "xterm")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.bulbctl(arguments).output().unwrap()
+    }
+}
+
+/// The path of a bulb.
+pub(crate) fn bulb(n: u8) -> String {
+    format!("{ADAPTER}/dev_C4_11_00_00_00_{n:02X}")
+}
+
+/// The properties of a device that has these besides its address.
+pub(crate) fn device(path: &str, more: &[(&str, Value)]) -> Properties {
+    let address = path.rsplit_once("dev_").unwrap().1.replace('_', ":");
+    let mut properties: Properties = BTreeMap::from([
+        ("Address".to_owned(), Value::Text(address)),
+        ("AddressType".to_owned(), Value::text("public")),
+        ("Connected".to_owned(), Value::Bool(false)),
+        ("ServicesResolved".to_owned(), Value::Bool(false)),
+    ]);
+    properties.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    properties
+}
+
+impl Bluez {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn put(&self, path: &str, interface: &str, properties: &[(&str, Value)]) {
+        let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let mut world = self.world();
+        world.objects.entry(path.to_owned()).or_default().insert(interface.to_owned(), properties);
+    }
+
+    fn put_adapter(&self) {
+        self.put(
+            ADAPTER,
+            "org.bluez.Adapter1",
+            &[
+                ("Address", Value::text("02:B0:1B:00:00:01")),
+                ("Powered", Value::Bool(true)),
+                ("Discovering", Value::Bool(false)),
+                ("Modalias", Value::text("usb:v1D6Bp0246d0542")),
+            ],
+        );
+    }
+
+    /// A bulb that BlueZ learns of when a scan hears it.
+    fn put_bulb(&self, n: u8) {
+        let name = format!("Light-{n}");
+        let service = Value::Texts(vec!["0000fff0-0000-1000-8000-00805f9b34fb".to_owned()]);
+        self.advertise_as(
+            &bulb(n),
+            &[("Name", Value::text(&name)), ("UUIDs", service), ("RSSI", Value::I16(-50))],
+        );
+    }
+
+    /// Puts a device into range that advertises this.
+    pub(crate) fn advertise_as(&self, path: &str, more: &[(&str, Value)]) {
+        self.world().air.insert(path.to_owned(), device(path, more));
+    }
+
+    /// BlueZ knows a bulb without a scan.
+    pub(crate) fn know(&self, n: u8) {
+        let properties = self.world().air[&bulb(n)].clone();
+        self.world().objects.entry(bulb(n)).or_default().insert("org.bluez.Device1".to_owned(), properties);
+    }
+
+    fn put_table(&self, device: &str) {
+        let uuid = |short: &str| Value::Text(format!("0000{short}-0000-1000-8000-00805f9b34fb"));
+        let service = format!("{device}/service0001");
+        self.put(
+            &service,
+            "org.bluez.GattService1",
+            &[
+                ("UUID", uuid("fff0")),
+                ("Primary", Value::Bool(true)),
+                ("Device", Value::Path(device.to_owned())),
+            ],
+        );
+        for (handle, short, flags) in [("2", "fff1", &["write"][..]), ("4", "fff2", &["read", "notify"])] {
+            let flags = Value::Texts(flags.iter().map(|&flag| flag.to_owned()).collect());
+            self.put(
+                &format!("{service}/char000{handle}"),
+                "org.bluez.GattCharacteristic1",
+                &[("UUID", uuid(short)), ("Flags", flags), ("Value", Value::Bytes(vec![0, 100, 255, 0, 0]))],
+            );
+        }
+    }
+
+    /// Scripts what a method answers from now on: these in turn, the last one for ever.
+    pub(crate) fn script(&self, method: &str, replies: impl IntoIterator<Item = Reply>) {
+        self.world().script.insert(method.to_owned(), replies.into_iter().collect());
+    }
+
+    /// The adapter has this many connections.
+    pub(crate) fn limit(&self, slots: usize) {
+        self.world().slots = Some(slots);
+    }
+
+    /// How often a method was called.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        self.world().calls.iter().filter(|call| *call == method).count()
+    }
+
+    /// Waits until a method was called for the nth time.
+    pub(crate) fn wait_for(&self, method: &str, times: usize) {
+        for _ in 0..500 {
+            if self.count(method) >= times {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{method} was called {} times, not {times}", self.count(method));
+    }
+
+    /// The bus gives the name to another program, or to none.
+    pub(crate) fn owned_by(&self, owner: Option<&str>) {
+        let before = std::mem::replace(&mut self.world().owner, owner.map(str::to_owned));
+        let body = ("org.bluez", before.unwrap_or_default(), owner.unwrap_or_default());
+        self.clients.signal(BUS, "/org/freedesktop/DBus", BUS, "NameOwnerChanged", body);
+    }
+
+    /// BlueZ ends, and with it its scan and its objects.
+    pub(crate) fn ends(&self) {
+        self.forgets();
+        self.owned_by(None);
+    }
+
+    /// BlueZ forgets everything, as one that was started anew.
+    pub(crate) fn forgets(&self) {
+        let mut world = self.world();
+        world.scanning = false;
+        world.linked.clear();
+        world.objects.clear();
+    }
+
+    /// Another BlueZ takes the name, and finds the adapter.
+    pub(crate) fn starts(&self, owner: &str) {
+        self.put_adapter();
+        self.owned_by(Some(owner));
+    }
+
+    /// Changes a property, and tells.
+    pub(crate) fn change(&self, path: &str, interface: &str, name: &str, value: Value) {
+        let Some(owner) = self.world().owner.clone() else { return };
+        self.change_as(&owner, path, interface, name, &value);
+        let mut world = self.world();
+        let interfaces = world.objects.entry(path.to_owned()).or_default();
+        interfaces.entry(interface.to_owned()).or_default().insert(name.to_owned(), value);
+    }
+
+    /// Tells of a change as this sender, whoever that is.
+    pub(crate) fn change_as(&self, sender: &str, path: &str, interface: &str, name: &str, value: &Value) {
+        let changed = PropMap::from([(name.to_owned(), value.variant())]);
+        let body = (interface, changed, Vec::<String>::new());
+        self.clients.signal(sender, path, PROPERTIES, "PropertiesChanged", body);
+    }
+
+    /// Tells of a device as this sender.
+    pub(crate) fn announce_as(&self, sender: &str, path: &str, properties: Properties) {
+        let interfaces = Interfaces::from([("org.bluez.Device1".to_owned(), properties)]);
+        let body = (dbus::Path::from(path.to_owned()), of_interfaces(&interfaces));
+        self.clients.signal(sender, "/", OBJECTS, "InterfacesAdded", body);
+    }
+
+    /// One round of advertisements, while a scan runs.
+    fn advertise(&self) {
+        let (owner, air) = {
+            let world = self.world();
+            match &world.owner {
+                Some(owner) if world.scanning => (owner.clone(), world.air.clone()),
+                _ => return,
+            }
+        };
+        for (path, properties) in air {
+            let known = self.world().objects.contains_key(&path);
+            if known {
+                if let Some(rssi) = properties.get("RSSI") {
+                    self.change_as(&owner, &path, "org.bluez.Device1", "RSSI", rssi);
+                }
+            } else {
+                let interfaces = Interfaces::from([("org.bluez.Device1".to_owned(), properties.clone())]);
+                self.world().objects.insert(path.clone(), interfaces);
+                self.announce_as(&owner, &path, properties);
+            }
+        }
+    }
+
+    fn connect(&self, device: &str, call: &Message) -> Message {
+        let failed = |text| error(call, "org.bluez.Error.Failed", text);
+        {
+            let mut world = self.world();
+            if !world.linked.contains(device) && world.slots.is_some_and(|slots| world.linked.len() >= slots)
+            {
+                return failed("le-connection-abort-by-local");
+            }
+            world.linked.insert(device.to_owned());
+        }
+        self.put_table(device);
+        for name in ["Connected", "ServicesResolved"] {
+            self.change(device, "org.bluez.Device1", name, Value::Bool(true));
+        }
+        call.method_return()
+    }
+
+    fn disconnect(&self, device: &str, call: &Message) -> Message {
+        thread::sleep(ENDING);
+        self.world().linked.remove(device);
+        self.change(device, "org.bluez.Device1", "ServicesResolved", Value::Bool(false));
+        self.change(device, "org.bluez.Device1", "Connected", Value::Bool(false));
+        call.method_return()
+    }
+
+    fn write(&self, path: &str, call: &Message) -> Message {
+        let value: Vec<u8> = call.get1().unwrap_or_default();
+        let status = path.replace("char0002", "char0004");
+        self.change(&status, "org.bluez.GattCharacteristic1", "Value", Value::Bytes(value));
+        call.method_return()
+    }
+
+    fn get(&self, path: &str, call: &Message) -> Message {
+        let (Some(interface), Some(name)) = call.get2::<&str, &str>() else { return call.method_return() };
+        let world = self.world();
+        match world.objects.get(path).and_then(|all| all.get(interface)?.get(name)) {
+            Some(value) => call.return_with_args((value.variant(),)),
+            None => error(call, "org.freedesktop.DBus.Error.InvalidArgs", "No such interface"),
+        }
+    }
+
+    fn usual(&self, call: &Message) -> Message {
+        let path = call.path().map(|path| path.to_string()).unwrap_or_default();
+        match call.member().as_deref() {
+            Some("GetManagedObjects") => {
+                let objects: HashMap<dbus::Path<'static>, _> = self
+                    .world()
+                    .objects
+                    .iter()
+                    .map(|(path, all)| (dbus::Path::from(path.clone()), of_interfaces(all)))
+                    .collect();
+                call.return_with_args((objects,))
+            }
+            Some("StartDiscovery") => {
+                self.world().scanning = true;
+                call.method_return()
+            }
+            Some("StopDiscovery") => {
+                self.world().scanning = false;
+                call.method_return()
+            }
+            Some("Connect") => self.connect(&path, call),
+            Some("Disconnect") => self.disconnect(&path, call),
+            Some("WriteValue") => self.write(&path, call),
+            Some("ReadValue") => {
+                let world = self.world();
+                match world
+                    .objects
+                    .get(&path)
+                    .and_then(|all| all["org.bluez.GattCharacteristic1"].get("Value"))
+                {
+                    Some(Value::Bytes(value)) => call.return_with_args((value.clone(),)),
+                    _ => error(call, "org.bluez.Error.Failed", "Not connected"),
+                }
+            }
+            Some("Get") => self.get(&path, call),
+            Some("GetAll") => {
+                let interface: &str = call.get1().unwrap_or_default();
+                let world = self.world();
+                let all = world.objects.get(&path).and_then(|all| all.get(interface));
+                call.return_with_args((all.map(of_properties).unwrap_or_default(),))
+            }
+            _ => call.method_return(),
+        }
+    }
+}
+
+impl Service for Bluez {
+    fn owner(&self) -> Option<String> {
+        self.world().owner.clone()
+    }
+
+    fn call(&self, call: &Message) -> Option<Message> {
+        let method = call.member().map(|member| member.to_string()).unwrap_or_default();
+        let (reply, owner) = {
+            let mut world = self.world();
+            world.calls.push(method.clone());
+            let reply = match world.script.get_mut(&method) {
+                Some(script) if script.len() > 1 => script.pop_front(),
+                Some(script) => script.front().cloned(),
+                None => None,
+            };
+            (reply.unwrap_or(Reply::Usual), world.owner.clone())
+        };
+        let mut answer = match (owner, reply) {
+            (None, _) => error(
+                call,
+                "org.freedesktop.DBus.Error.ServiceUnknown",
+                "The name org.bluez was not provided",
+            ),
+            (_, Reply::Silence) => return None,
+            (_, Reply::Error(name, text)) => error(call, name, text),
+            (_, Reply::Usual) => self.usual(call),
+        };
+        let owner = self.world().owner.clone();
+        answer.set_sender(owner.map(Into::into));
+        Some(answer)
+    }
+}
+
+fn of_properties(properties: &Properties) -> PropMap {
+    properties.iter().map(|(name, value)| (name.clone(), value.variant())).collect()
+}
+
+fn of_interfaces(interfaces: &Interfaces) -> HashMap<String, PropMap> {
+    interfaces.iter().map(|(name, properties)| (name.clone(), of_properties(properties))).collect()
+}
