@@ -247,7 +247,7 @@ fn named_tests_exist() {
 
 fn has_test(file: &str, source: &str, name: &str) -> bool {
     if file.starts_with("tests/scenarios/") {
-        return source.contains(&format!("name: \"{name}\","));
+        return ["(", "(\n        "].iter().any(|start| source.contains(&format!("{start}\"{name}\",")));
     }
     let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
     // The attributes are between the previous blank line and the function.
