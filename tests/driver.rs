@@ -18,17 +18,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-const BULB: &str = r##"
-rig = 1
-[[bulb]]
-name = "Light-1"
-address = "C4:11:00:00:00:01"
-power = true
-brightness = 80
-color = "#ff8800"
-battery = 87
-device = { manufacturer = "Bulb Works", model = "BW-1" }
-"##;
+const BULB: &str = include_str!("driver.toml");
 const START: LightState =
     LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
 

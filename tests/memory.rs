@@ -23,7 +23,7 @@ use bulbctl::radio::{
     AdapterInfo, AdapterState, Address, Deadline, DeviceId, Link, Radio, SEEN_DEVICE_QUEUE, SeenDevice,
     SeenTimes,
 };
-use bulbctl::tui::{Depth, Desk, Event, Options, RadioEvent, Setup, view};
+use bulbctl::tui::{Desk, Event, Options, RadioEvent, Setup, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
@@ -91,14 +91,10 @@ fn heard(reach: Reach, device: u32, round: u32, first: Instant) -> SeenDevice {
         id: DeviceId::new(address.to_string()),
         address: Some(address),
         name: (!stranger).then(|| format!("Light-{device:03}")),
-        alias: None,
         rssi: Some(-40 - i16::try_from((device + round % 7) % 50).unwrap()),
-        tx_power: None,
-        services: Vec::new(),
         manufacturer: BTreeMap::from([(0x004C, vec![0x10, 5, 3, 0x1C, 0xA2, 0x4E, 0x71])]),
-        service_data: BTreeMap::new(),
-        connected: false,
         seen: Some(SeenTimes { first, last: Instant::now() }),
+        ..SeenDevice::default()
     }
 }
 
@@ -149,9 +145,7 @@ fn desk_among(reach: Reach) -> Desk {
         families: Arc::default(),
         timeout: Duration::from_secs(10),
     };
-    let start = Instant::now();
-    let options =
-        Options { size: (100, 40), depth: Depth::True, groups: Vec::new(), start, families: Arc::default() };
+    let options = Options { size: (100, 40), ..Options::default() };
     let mut desk = Desk::open(setup, options);
     press(&mut desk, 'a');
     desk

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{Advert, DecodedCommand, Light, Mode, Profile, StatusFrame, Trigger, builtin};
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::profile::{Advert, DecodedCommand, Light, Profile, StatusFrame, Trigger, builtin};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -40,55 +39,15 @@ struct Vector {
     variant: Option<String>,
     role: Option<String>,
     sequence: u8,
-    known: Values,
-    means: Values,
-    heard: Option<Values>,
+    known: Light,
+    means: Light,
+    heard: Option<Light>,
     heard_only: Option<String>,
     near: Option<String>,
     error: Option<String>,
     bad_check: bool,
     source: String,
     grade: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Values {
-    power: Option<bool>,
-    brightness: Option<u8>,
-    color: Option<String>,
-    white: Option<u8>,
-    kelvin: Option<u16>,
-    effect: Option<String>,
-    speed: Option<u8>,
-    mode: Option<String>,
-}
-
-impl Values {
-    fn light(&self) -> Light {
-        let percent = |value: Option<u8>| value.map(|value| Percent::new(value).unwrap());
-        Light {
-            power: self.power,
-            brightness: percent(self.brightness),
-            color: self.color.as_deref().map(color),
-            white: percent(self.white),
-            kelvin: self.kelvin,
-            effect: self.effect.clone(),
-            speed: percent(self.speed),
-            mode: self.mode.as_deref().map(|mode| match mode {
-                "color" => Mode::Color,
-                "white" => Mode::White,
-                "effect" => Mode::Effect,
-                other => panic!("{other} is no mode"),
-            }),
-        }
-    }
-}
-
-fn color(text: &str) -> Rgb {
-    let number = u32::from_str_radix(text.strip_prefix('#').unwrap(), 16).unwrap();
-    let [0, red, green, blue] = number.to_be_bytes() else { panic!("{text} is no colour") };
-    Rgb::new(red, green, blue)
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -204,17 +163,17 @@ fn named(light: &Light, like: &Light) -> Light {
 
 fn command(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let (frame, role) = (bytes(vector.hex.as_ref().unwrap()), vector.role.as_deref().unwrap_or("control"));
-    let means = vector.heard.as_ref().unwrap_or(&vector.means).light();
+    let means = vector.heard.as_ref().unwrap_or(&vector.means);
     match profile.decode_command(role, &frame) {
-        Ok(DecodedCommand::Change(light)) if named(&light, &means) == means => {}
+        Ok(DecodedCommand::Change(light)) if named(&light, means) == *means => {}
         other => return Err(format!("decoded as {other:?}")),
     }
     if vector.heard_only.is_some() {
         return Ok(());
     }
     let mut known = Light::default();
-    known.merge(&vector.known.light());
-    let sent = profile.encode(&vector.means.light(), &known, vector.sequence).map_err(|e| e.to_string())?;
+    known.merge(&vector.known);
+    let sent = profile.encode(&vector.means, &known, vector.sequence).map_err(|e| e.to_string())?;
     match sent.writes.as_slice() {
         [write] if write.bytes == frame && write.role == role => Ok(()),
         writes => Err(format!(
@@ -247,16 +206,16 @@ fn all_status_frames(profile: &Profile, state: &Light) -> Vec<StatusFrame> {
 
 fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let role = vector.role.as_deref().unwrap_or("status");
-    let means = vector.means.light();
+    let means = &vector.means;
     let frame = match (&vector.hex, &vector.payload) {
         (Some(hex), _) => bytes(hex),
         (None, payload) => json(&bytes(payload.as_ref().unwrap())),
     };
     match profile.decode(role, &frame) {
-        Ok(light) if light == means => {}
+        Ok(light) if light == *means => {}
         other => return Err(format!("decoded as {other:?}")),
     }
-    let given = all_status_frames(profile, &means);
+    let given = all_status_frames(profile, means);
     let same = given.iter().any(|answer| answer.role == role && answer.bytes == frame);
     match (&vector.near, same) {
         (None, true) | (Some(_), false) => Ok(()),
@@ -279,15 +238,15 @@ fn advert(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let data = bytes(vector.data.as_ref().unwrap());
     let manufacturer = [(vector.company.unwrap(), data.as_slice())];
     let advert = Advert { manufacturer: &manufacturer, ..Advert::default() };
-    let means = vector.means.light();
+    let means = &vector.means;
     match profile.decode_advert(&advert) {
-        Some(light) if light == means => {}
+        Some(light) if light == *means => {}
         other => return Err(format!("decoded as {other:?}")),
     }
-    let sent = profile.advertise(&means);
+    let sent = profile.advertise(means);
     let parts: Vec<_> = sent.manufacturer.iter().map(|(company, data)| (*company, data.as_slice())).collect();
     match profile.decode_advert(&Advert { manufacturer: &parts, ..Advert::default() }) {
-        Some(light) if light == means => Ok(()),
+        Some(light) if light == *means => Ok(()),
         other => Err(format!("advertised as {sent:?}, which is {other:?}")),
     }
 }

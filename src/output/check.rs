@@ -304,16 +304,8 @@ mod tests {
     fn record(name: &str, outcome: Outcome) -> CheckRecord {
         let device = SeenDevice {
             id: crate::radio::DeviceId::new("C4:11:00:00:00:01"),
-            address: None,
             name: Some(name.to_owned()),
-            alias: None,
-            rssi: None,
-            tx_power: None,
-            services: Vec::new(),
-            manufacturer: Default::default(),
-            service_data: Default::default(),
-            connected: false,
-            seen: None,
+            ..SeenDevice::default()
         };
         let done = FinishedCheck {
             name: "command-on".to_owned(),

@@ -45,7 +45,7 @@ pub(crate) enum ChangeOutcome {
     Failed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Device {
     pub(crate) seen: SeenDevice,
     /// Name as shown; empty if there is none.
@@ -88,32 +88,7 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(report: SeenDevice, families: &Families) -> Self {
-        let mut device = Self {
-            name: String::new(),
-            bulb: false,
-            profile: None,
-            driven: false,
-            profile_configured: false,
-            candidates: Vec::new(),
-            refusal: None,
-            average: None,
-            average_changed: false,
-            rssi: None,
-            signal_step: 0,
-            history: VecDeque::with_capacity(HISTORY),
-            last_heard: None,
-            silent_for: Duration::ZERO,
-            link: LinkState::None,
-            state: BulbState::unknown(),
-            token: 0,
-            outcome: ChangeOutcome::None,
-            hue_saturation: HueSaturation::default(),
-            battery: None,
-            info: None,
-            latency: None,
-            link_losses: 0,
-            seen: report.clone(),
-        };
+        let mut device = Self { seen: report.clone(), ..Self::default() };
         device.recognise(&report, families);
         device.apply_seen(report);
         device.sample();

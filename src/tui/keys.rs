@@ -110,7 +110,7 @@ impl Key {
             KeyCode::Enter => "Enter".to_owned(),
             KeyCode::Esc => "Esc".to_owned(),
             KeyCode::Tab => "Tab".to_owned(),
-            KeyCode::BackTab => "OpenRadio-Tab".to_owned(),
+            KeyCode::BackTab => "Shift-Tab".to_owned(),
             KeyCode::Up => "↑".to_owned(),
             KeyCode::Down => "↓".to_owned(),
             KeyCode::Left => "←".to_owned(),
@@ -122,7 +122,7 @@ impl Key {
             other => other.to_string(),
         };
         let control = if self.modifiers.contains(KeyModifiers::CONTROL) { "Ctrl-" } else { "" };
-        let shift = if self.modifiers.contains(KeyModifiers::SHIFT) { "OpenRadio-" } else { "" };
+        let shift = if self.modifiers.contains(KeyModifiers::SHIFT) { "Shift-" } else { "" };
         format!("{control}{shift}{name}")
     }
 }

@@ -118,12 +118,13 @@ pub(crate) struct Message {
     pub(crate) hint: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Model {
     pub(crate) size: (u16, u16),
     pub(crate) depth: Depth,
     pub(crate) now: Duration,
-    start: Instant,
+    /// `None` only in an empty model.
+    start: Option<Instant>,
     pub(crate) families: Arc<Families>,
     pub(crate) adapter: Option<String>,
     /// Why Bluetooth is unusable at the moment.
@@ -173,44 +174,12 @@ impl Model {
         Self {
             size: options.size,
             depth: options.depth,
-            now: Duration::ZERO,
-            start: options.start,
+            start: Some(options.start),
             families: options.families,
-            adapter: None,
-            banner: None,
-            scan_wanted: true,
-            scan: ScanPhase::Off,
-            spinner: 0,
-            heard_since_tick: false,
-            devices: BTreeMap::new(),
-            order: Vec::new(),
-            selected: None,
-            user_selected: false,
-            offset: 0,
-            marked: BTreeSet::new(),
-            sort: Sort::default(),
-            show_all: false,
-            filter: String::new(),
-            pane: Pane::List,
-            controls: Vec::new(),
-            control: Control::Power,
-            preset: 0,
-            recent_index: 0,
-            recent: VecDeque::new(),
-            popup: None,
-            popup_row: 0,
-            effect_filter: String::new(),
-            prompt: None,
-            prompt_error: None,
-            dragged: None,
-            frames: FrameLog::default(),
-            messages: VecDeque::new(),
-            message_shown: false,
             groups: options.groups,
-            tokens: 0,
-            last_tick: Duration::ZERO,
+            scan_wanted: true,
             changed: true,
-            reorder: false,
+            ..Self::default()
         }
     }
 
@@ -238,7 +207,7 @@ impl Model {
     /// Returns a function from radio timestamps to time since the start.
     pub(crate) fn to_model_time(&self) -> impl Fn(Instant) -> Duration + use<> {
         let start = self.start;
-        move |moment| moment.saturating_duration_since(start)
+        move |moment| start.map_or(Duration::ZERO, |start| moment.saturating_duration_since(start))
     }
 
     /// Returns the time since the last tick, capped because the clock may have been stopped.

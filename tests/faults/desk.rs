@@ -8,7 +8,7 @@ use std::time::Duration;
 use bulbctl::bulb::{DriverEvent, LinkPhase, Provenance};
 use bulbctl::radio::AdapterState;
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::tui::{Depth, Desk, Event, Options, RadioEvent, Setup};
+use bulbctl::tui::{Desk, Event, Options, RadioEvent, Setup};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use tempfile::TempDir;
@@ -34,8 +34,7 @@ async fn session(rig: &Path, dir: &Path) -> String {
     };
     let start = Instant::now();
     let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(2) };
-    let (size, depth, groups, families) = ((80, 24), Depth::True, Vec::new(), Arc::default());
-    let mut desk = Desk::open(setup, Options { size, depth, groups, start, families });
+    let mut desk = Desk::open(setup, Options { start, ..Options::default() });
     let (mut events, mut up) = (Vec::new(), false);
     for (key, until) in [(None, 1000), (Some(KeyCode::Enter), 1500), (Some(KeyCode::Char(' ')), 60_000)] {
         if let Some(code) = key {

@@ -406,32 +406,10 @@ async fn a_notification_is_cut_at_the_mtu() {
 
 #[tokio::test(start_paused = true)]
 async fn a_board_with_a_profile_file_of_its_own_is_played_too() {
-    let board = r#"
-profile = 1
-name = "my-board"
-title = "The board on my desk"
-[role.control]
-at = ["fff0/fff7"]
-properties = ["write"]
-[role.status]
-at = ["*/fff8"]
-properties = ["read"]
-[can]
-power = {}
-brightness = { raw = [0, 255] }
-[commands]
-power = "55 01 {power} {sum}"
-brightness = "55 03 {brightness} {sum}"
-[[report]]
-on = ["read"]
-frame = "AA {power} {brightness} {sum}"
-[example]
-name = "DESK-1"
-"#;
     let rig = TestRig::new(&format!(
         "[[bulb]]\nprofile = \"./my-board.toml\"\naddress = \"{LIGHT}\"\nbrightness = 100\n"
     ));
-    fs::write(rig.dir.path().join("my-board.toml"), board).unwrap();
+    fs::write(rig.dir.path().join("my-board.toml"), include_str!("files/my-board.toml")).unwrap();
     let (radio, link) = connected(&rig).await;
     assert_eq!(radio.known_devices().await.unwrap()[0].name.as_deref(), Some("DESK-1"));
     let control = CharacteristicId::short(0xFFF0, 0xFFF7);

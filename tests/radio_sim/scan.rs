@@ -8,21 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 
-const OFFICE: &str = r#"
-[[bulb]]
-name = "Light-Desk"
-address = "C4:11:00:00:00:01"
-rssi = -48
-[[bulb]]
-name = "Light-Shelf"
-address = "C4:11:00:00:00:02"
-name_in = "scan-response"
-advertises = ["fff0"]
-interval = "250ms"
-[[bystander]]
-address = "C4:11:00:00:00:F1"
-manufacturer = { company = 0x004c, data = "1005" }
-"#;
+const OFFICE: &str = include_str!("files/office.toml");
 
 /// Everything that is heard in so long, with the time since the start.
 async fn hear(radio: &dyn Radio, long: Duration) -> Vec<(Duration, SeenDevice)> {

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use bulb_protocol::gatt::{WriteKind, uuid_text};
 use bulb_protocol::profile::{DecodedCommand, Feature, Light, Profile, Trigger, builtin};
-use bulb_protocol::{Percent, Rgb};
 use serde_json::Value;
 
 use crate::play::Play;
@@ -250,24 +249,11 @@ fn json_of(value: &toml::Value) -> Value {
     serde_json::to_value(value).unwrap()
 }
 
-/// Parses a state as in records and vectors.
+/// Parses the features of a state as in records and vectors.
 fn light_in(state: &Value) -> Light {
-    let number = |key: &str| state[key].as_u64();
-    let percent = |key: &str| number(key).map(|value| Percent::new(u8::try_from(value).unwrap()).unwrap());
-    let color = state["color"].as_str().map(|color| match bytes(&color[1..])[..] {
-        [red, green, blue] => Rgb::new(red, green, blue),
-        _ => panic!("{color} is no colour"),
-    });
-    Light {
-        power: state["power"].as_bool(),
-        brightness: percent("brightness"),
-        color,
-        white: percent("white"),
-        kelvin: number("kelvin").map(|kelvin| u16::try_from(kelvin).unwrap()),
-        effect: state["effect"].as_str().map(str::to_owned),
-        speed: percent("speed"),
-        mode: None,
-    }
+    let mut state = state.as_object().unwrap().clone();
+    state.retain(|key, _| Feature::ALL.iter().any(|feature| feature.name() == key));
+    serde_json::from_value(Value::Object(state)).unwrap()
 }
 
 /// The change that the arguments of `set` ask for.

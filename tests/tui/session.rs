@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use bulbctl::error::Error;
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
+use bulbctl::tui::{Desk, Event, Options, Setup, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tempfile::TempDir;
-use tokio::time::Instant;
 
 /// Opens a desk on a rig. Opening the radio fails this many times first.
 async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
@@ -31,16 +30,7 @@ async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
         async move { if fails { Err(Error::ServiceDown) } else { Ok(radio) } }.boxed()
     };
     let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
-    Desk::open(
-        setup,
-        Options {
-            size: (80, 24),
-            depth: Depth::True,
-            groups: Vec::new(),
-            start: Instant::now(),
-            families: Arc::default(),
-        },
-    )
+    Desk::open(setup, Options::default())
 }
 
 fn screen(desk: &Desk) -> String {
@@ -66,21 +56,7 @@ fn writes(log: &Path) -> Vec<String> {
     records.filter(|r| r["event"] == "write").map(|r| r["hex"].as_str().unwrap().to_owned()).collect()
 }
 
-const TWO: &str = r##"
-rig = 1
-[[bulb]]
-name = "Light-Desk"
-address = "C4:11:00:00:00:01"
-rssi = -48
-power = true
-brightness = 80
-color = "#ff8800"
-battery = 87
-[[bulb]]
-name = "Light-Shelf"
-address = "C4:11:00:00:00:02"
-rssi = -70
-"##;
+const TWO: &str = include_str!("two-bulbs.toml");
 
 #[tokio::test(start_paused = true)]
 async fn from_scan_to_quit() {
@@ -202,6 +178,12 @@ async fn choose(desk: &mut Desk, name: &str) {
     press(desk, &[KeyCode::Enter]).await;
 }
 
+async fn connect(desk: &mut Desk, name: &str) {
+    choose(desk, name).await;
+    press(desk, &[KeyCode::Enter]).await;
+    pass(desk, 5000).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     let dir = TempDir::new().unwrap();
@@ -213,9 +195,7 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     assert!(shown.contains("on  55 %") && shown.contains("advertised") && shown.contains("▐▌"), "{shown}");
 
     // A bulb that never reports: unknown, then assumed, no failure.
-    choose(&mut desk, "ELK-BLEDOM").await;
-    press(&mut desk, &[KeyCode::Enter]).await;
-    pass(&mut desk, 3000).await;
+    connect(&mut desk, "ELK-BLEDOM").await;
     let shown = screen(&desk);
     assert!(shown.contains("● connected") && shown.contains("never reports"), "{shown}");
     press(&mut desk, &[KeyCode::Char('t')]).await;
@@ -229,9 +209,7 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     assert_eq!(sent.last().map(String::as_str), Some("7e0605026400ff10ef"));
 
     // A bulb that answers queries: the effect is confirmed, and frames are decoded.
-    choose(&mut desk, "Triones").await;
-    press(&mut desk, &[KeyCode::Enter]).await;
-    pass(&mut desk, 3000).await;
+    connect(&mut desk, "Triones").await;
     press(&mut desk, &[KeyCode::Char('v'), KeyCode::Char('/')]).await;
     let _ = desk.handle(Event::Paste("fade-red".to_owned()));
     press(&mut desk, &[KeyCode::Enter]).await;
@@ -244,9 +222,7 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     assert!(shown.contains("a question"), "{shown}");
 
     // A bulb that is recognised but not supported.
-    choose(&mut desk, "GVH600").await;
-    press(&mut desk, &[KeyCode::Enter]).await;
-    pass(&mut desk, 5000).await;
+    connect(&mut desk, "GVH600").await;
     let shown = screen(&desk);
     assert!(shown.contains("profile.unsupported") && shown.contains("encrypted"), "{shown}");
     assert!(!shown.contains("Brightness"), "{shown}");

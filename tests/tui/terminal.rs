@@ -33,6 +33,27 @@ fn tui(dir: &TempDir, env: &[(&str, &str)]) -> Terminal {
     run(dir, BULBCTL, &["tui"], env)
 }
 
+fn quit(terminal: Terminal, keys: &str) {
+    terminal.keys(keys);
+    assert_eq!(terminal.end(), (Some(0), String::new()));
+}
+
+/// Looks from the shell while the TUI is suspended.
+fn in_between(shell: &Terminal) {
+    shell.until("the shell", |screen| given_back(screen) && screen.contents().contains("Stopped"));
+    shell.keys("echo in-${PS1}between\r");
+    shell.until_shown(&["in-ready> between"]);
+}
+
+/// Quits the TUI and the shell that it was started from.
+fn leave(shell: Terminal) {
+    shell.keys("q");
+    // The desk would still read keys that come before the shell's prompt.
+    shell.until("the shell", |screen| given_back(screen) && screen.contents().trim_end().ends_with("ready>"));
+    shell.keys("exit\r");
+    assert_eq!(shell.end().0, Some(0));
+}
+
 #[test]
 fn from_scan_to_quit_with_resizes() {
     let dir = TempDir::new().unwrap();
@@ -60,8 +81,7 @@ fn from_scan_to_quit_with_resizes() {
     let row = terminal.contents().lines().position(|line| line.contains("Brightness")).unwrap() + 1;
     terminal.click(55, row);
     terminal.until_shown(&["on  0 %"]);
-    terminal.keys("q");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "q");
 }
 
 #[test]
@@ -88,8 +108,7 @@ fn bulbs_of_other_families_have_controls_of_their_own() {
     let row = terminal.contents().lines().position(|line| line.contains("Kelvin")).unwrap() + 1;
     terminal.click(72, row);
     terminal.until_shown(&["6535K", "reported", "✓"]);
-    terminal.keys("q");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "q");
 }
 
 #[test]
@@ -107,8 +126,7 @@ fn keys_are_taken_when_nothing_else_happens() {
         terminal.keys("\u{1b}");
         terminal.until_shown(&["No devices found"]);
     }
-    terminal.keys("q");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "q");
 }
 
 /// Starts a program and connects a bulb. Returns the log of the virtual radio too.
@@ -174,8 +192,7 @@ fn stderr_that_cannot_be_written_changes_nothing() {
     let dir = TempDir::new().unwrap();
     let script = "exec \"$BULBCTL\" -v tui 2>/dev/full";
     let (terminal, log) = connected(&dir, "sh", &["-c", script], &[]);
-    terminal.keys("q");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "q");
     assert_closed(&log);
     let (terminal, log) = connected(&dir, "sh", &["-c", script], &[("BULBCTL_TUI_PANIC", "paste")]);
     terminal.keys("\u{1b}[200~x\u{1b}[201~");
@@ -194,8 +211,7 @@ fn a_list_of_all_numbered_effects_opens_at_once() {
     terminal.until_shown(&[" Effects "]);
     terminal.keys("G");
     terminal.until_shown(&["number 65535"]);
-    terminal.keys("qq");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "qq");
 }
 
 #[test]
@@ -206,16 +222,10 @@ fn a_shell_can_suspend_and_resume_it() {
     shell.keys("$BULBCTL tui\r");
     shell.until_shown(&["Light-Desk"]);
     shell.keys("\u{1a}");
-    shell.until("the shell", |screen| given_back(screen) && screen.contents().contains("Stopped"));
-    shell.keys("echo in-${PS1}between\r");
-    shell.until_shown(&["in-ready> between"]);
+    in_between(&shell);
     shell.keys("fg\r");
     shell.until("the desk", |screen| screen.alternate_screen() && screen.contents().contains("Light-Desk"));
-    shell.keys("q");
-    // The desk would still read keys that come before the shell's prompt.
-    shell.until("the shell", |screen| given_back(screen) && screen.contents().trim_end().ends_with("ready>"));
-    shell.keys("exit\r");
-    assert_eq!(shell.end().0, Some(0));
+    leave(shell);
 }
 
 #[test]
@@ -229,17 +239,12 @@ fn a_stop_from_outside_gives_the_terminal_back_as_well() {
     let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
     for _ in 0..2 {
         kill_process(pid, Signal::TSTP).unwrap();
-        shell.until("the shell", |screen| given_back(screen) && screen.contents().contains("Stopped"));
-        shell.keys("echo in-${PS1}between\r");
-        shell.until_shown(&["in-ready> between"]);
+        in_between(&shell);
         shell.keys("clear; fg\r");
         let desk = |screen: &Screen| screen.alternate_screen() && screen.contents().contains("Light-Desk");
         shell.until("the desk", desk);
     }
-    shell.keys("q");
-    shell.until("the shell", |screen| given_back(screen) && screen.contents().trim_end().ends_with("ready>"));
-    shell.keys("exit\r");
-    assert_eq!(shell.end().0, Some(0));
+    leave(shell);
 }
 
 #[test]
@@ -254,8 +259,7 @@ fn where_no_shell_waits_it_goes_on() {
     terminal.signal(Signal::TSTP);
     terminal.keys("?");
     terminal.until_shown(&["Everywhere"]);
-    terminal.keys("qq");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "qq");
 }
 
 #[test]
@@ -273,8 +277,7 @@ fn a_panic_gives_the_terminal_back_before_anything_is_said() {
         screen.alternate_screen() && row.contains("on purpose")
     });
     terminal.until_shown(&["Light-Desk"]);
-    terminal.keys("q");
-    assert_eq!(terminal.end(), (Some(0), String::new()));
+    quit(terminal, "q");
 }
 
 #[test]

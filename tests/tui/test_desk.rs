@@ -1,6 +1,5 @@
 //! A desk without radio and terminal, driven by scripted events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,14 +99,10 @@ impl TestDesk {
             id: id(number),
             address: Some(address(number)),
             name: (!name.is_empty()).then(|| name.to_owned()),
-            alias: None,
             rssi: Some(rssi),
-            tx_power: None,
             services: if number == 2 { vec![uuid16(0xFFF0)] } else { Vec::new() },
-            manufacturer: BTreeMap::new(),
-            service_data: BTreeMap::new(),
-            connected: false,
             seen: Some(SeenTimes { first: heard, last: heard }),
+            ..SeenDevice::default()
         }
     }
 

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{LightState, Percent, Rgb};
 
 /// A feature of a light that can be set or reported.
@@ -155,7 +157,8 @@ impl fmt::Display for Features {
 }
 
 /// The source of the light.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// A colour.
     Color,
@@ -184,7 +187,10 @@ impl fmt::Display for Mode {
 }
 
 /// A change, a status, or a known state. `None` is a value that is not changed, not reported or not known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// In files and records, percentages are numbers and a colour is `#rrggbb`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Light {
     /// On or off.
     pub power: Option<bool>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
-use bulb_protocol::profile::{Advert, Light, Mode, Profile, builtin};
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::Percent;
+use bulb_protocol::profile::{Advert, Light, Profile, builtin};
 use serde::Deserialize;
 
 /// A line in the output of a case file. The first line has only the library's version.
@@ -39,45 +39,15 @@ pub(super) struct Line {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Values {
-    power: Option<bool>,
-    brightness: Option<u8>,
-    color: Option<String>,
-    white: Option<u8>,
-    kelvin: Option<u16>,
-    effect: Option<String>,
-    speed: Option<u8>,
-    mode: Option<String>,
+    #[serde(flatten)]
+    light: Light,
     /// White and brightness as one number, 0 to 255, for bulbs that dim by scaling.
     white_level: Option<u8>,
 }
 
 impl Values {
-    fn light(&self) -> Result<Light> {
-        let percent = |value: Option<u8>| {
-            value
-                .map(|value| Percent::new(value).with_context(|| format!("{value} is no percentage")))
-                .transpose()
-        };
-        Ok(Light {
-            power: self.power,
-            brightness: percent(self.brightness)?,
-            color: self.color.as_deref().map(color).transpose()?,
-            white: percent(self.white)?,
-            kelvin: self.kelvin,
-            effect: self.effect.clone(),
-            speed: percent(self.speed)?,
-            mode: match self.mode.as_deref() {
-                None => None,
-                Some("color") => Some(Mode::Color),
-                Some("white") => Some(Mode::White),
-                Some("effect") => Some(Mode::Effect),
-                Some(other) => bail!("there is no mode {other:?}"),
-            },
-        })
-    }
-
-    fn differs(&self, ours: &Light) -> Result<Option<String>> {
-        let theirs = self.light()?;
+    fn differs(&self, ours: &Light) -> Option<String> {
+        let theirs = &self.light;
         let mut wrong = Vec::new();
         let mut say = |what: &str, theirs: Option<String>, ours: Option<String>| {
             if theirs.is_some() && theirs != ours {
@@ -91,7 +61,7 @@ impl Values {
         say("color", theirs.color.map(|color| color.to_string()), ours.color.map(|color| color.to_string()));
         say("white", percent(theirs.white), percent(ours.white));
         say("kelvin", theirs.kelvin.map(|k| k.to_string()), ours.kelvin.map(|k| k.to_string()));
-        say("effect", theirs.effect, ours.effect.clone());
+        say("effect", theirs.effect.clone(), ours.effect.clone());
         say("speed", percent(theirs.speed), percent(ours.speed));
         say("mode", theirs.mode.map(|mode| mode.to_string()), ours.mode.map(|mode| mode.to_string()));
         if let Some(level) = self.white_level {
@@ -102,14 +72,8 @@ impl Values {
                 wrong.push(format!("white is {level} there and {here:?} here"));
             }
         }
-        Ok(if wrong.is_empty() { None } else { Some(wrong.join(", ")) })
+        (!wrong.is_empty()).then(|| wrong.join(", "))
     }
-}
-
-fn color(text: &str) -> Result<Rgb> {
-    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6).context("a colour is #rrggbb")?;
-    let [_, red, green, blue] = u32::from_str_radix(digits, 16)?.to_be_bytes();
-    Ok(Rgb::new(red, green, blue))
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>> {
@@ -163,7 +127,7 @@ impl Profiles {
                     frame.splice(0..0, [0, 0, 0x80, 0, 0, length, length.wrapping_add(1), 0x0A]);
                 }
                 match profile.decode(line.role.as_deref().unwrap_or("status"), &frame) {
-                    Ok(ours) => Ok(line.says.differs(&ours).with_context(what)?.map(Found::from)),
+                    Ok(ours) => Ok(line.says.differs(&ours).map(Found::from)),
                     Err(error) => Ok(Some(format!("we do not read it: {error}").into())),
                 }
             }
@@ -171,7 +135,7 @@ impl Profiles {
                 let data = bytes(&line.hex)?;
                 let manufacturer = [(line.company.context("no company")?, data.as_slice())];
                 match profile.decode_advert(&Advert { manufacturer: &manufacturer, ..Advert::default() }) {
-                    Some(ours) => Ok(line.says.differs(&ours).with_context(what)?.map(Found::from)),
+                    Some(ours) => Ok(line.says.differs(&ours).map(Found::from)),
                     None => Ok(Some("we do not read it".to_owned().into())),
                 }
             }
@@ -191,7 +155,7 @@ impl Profiles {
 }
 
 fn encode(profile: &Profile, line: &Line) -> Result<Option<Found>> {
-    let sent = match profile.encode(&line.ask.light()?, &line.known.light()?, 0) {
+    let sent = match profile.encode(&line.ask.light, &line.known.light, 0) {
         Ok(sent) => sent,
         Err(refusal) => return Ok(Some(format!("writes {:?}, we refuse: {refusal}", line.writes).into())),
     };
