@@ -21,7 +21,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Why an operation failed.
 ///
 /// Fields named `device` have the name that the user knows the device by, fields named `detail` have the text of
-/// the system or of a parser, and `have` lists what there is instead.
+/// the system or of a parser, `have` lists what there is instead, and `rssi` is the last signal strength, dBm.
 ///
 /// Recordings contain errors in their serialized form; see [`Error::to_recorded`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
@@ -46,14 +46,9 @@ pub enum Error {
     ProfileInvalid { path: String, detail: String },
     #[error("recording {path}: {detail}")]
     RecordingInvalid { path: String, detail: String },
-    /// The program made a request that the recording does not contain.
+    /// The recording does not contain a request. `line` is that of the last request that was replayed.
     #[error("recording {path} has no answer to `{asked}` after line {line}")]
-    NotRecorded {
-        path: String,
-        asked: String,
-        /// The line of the last request that was replayed.
-        line: usize,
-    },
+    NotRecorded { path: String, asked: String, line: usize },
     #[error("capture {path}: {detail}")]
     CaptureInvalid { path: String, detail: String },
     #[error("capture {path} contains nothing of {wanted} (it contains: {have})")]
@@ -78,12 +73,9 @@ pub enum Error {
     AdapterUnknown { name: String, have: String },
     #[error("Bluetooth is off: adapter {adapter} is not powered")]
     AdapterOff { adapter: String },
+    /// Software cannot undo a `hard` block.
     #[error("Bluetooth is blocked: adapter {adapter} is switched off by {}", if *hard { "a hardware switch" } else { "rfkill" })]
-    AdapterBlocked {
-        adapter: String,
-        /// A hardware switch blocks it. Software cannot unblock it.
-        hard: bool,
-    },
+    AdapterBlocked { adapter: String, hard: bool },
     #[error("adapter {adapter} was switched off or removed")]
     AdapterLost { adapter: String },
     #[error("the Bluetooth service (bluetoothd) is not running")]
@@ -99,35 +91,14 @@ pub enum Error {
 
     // -- no link -----------------------------------------------------------------------------------------------
     #[error("cannot connect to {device}: {reason}{}", last_seen(*rssi))]
-    ConnectFailed {
-        device: String,
-        reason: String,
-        /// The last signal strength, dBm.
-        rssi: Option<i16>,
-    },
+    ConnectFailed { device: String, reason: String, rssi: Option<i16> },
     #[error("could not connect to {device} within {waited:.1?}{}{}", last_seen(*rssi), previous(last.as_ref()))]
-    ConnectTimeout {
-        device: String,
-        waited: Duration,
-        /// The last signal strength, dBm.
-        rssi: Option<i16>,
-        /// Why the previous attempt failed.
-        last: Option<String>,
-    },
-    /// The adapter holds as many links as it can, or as `--max-links` allows.
+    ConnectTimeout { device: String, waited: Duration, rssi: Option<i16>, last: Option<String> },
+    /// The adapter holds as many links as it can, or as `--max-links` allows: the `limit`.
     #[error("cannot connect to {device}: {}", no_slot(*limit))]
-    ConnectLimit {
-        device: String,
-        /// The limit of `--max-links`, where that is the reason.
-        limit: Option<usize>,
-    },
+    ConnectLimit { device: String, limit: Option<usize> },
     #[error("{device} is connected, but its services were not discovered within {waited:.1?}{}", last_seen(*rssi))]
-    DiscoverTimeout {
-        device: String,
-        waited: Duration,
-        /// The last signal strength, dBm.
-        rssi: Option<i16>,
-    },
+    DiscoverTimeout { device: String, waited: Duration, rssi: Option<i16> },
     /// `mtu` and `need` are in bytes.
     #[error("the link to {device} has an MTU of {mtu}, but the frames of {profile} need {need}")]
     MtuTooSmall { device: String, profile: String, mtu: u16, need: u16 },
@@ -140,14 +111,9 @@ pub enum Error {
     /// `need` continues "cannot": `be read`.
     #[error("{device}: the {role} characteristic {characteristic} cannot {need} (its properties: {have})")]
     WrongProperties { device: String, role: Box<str>, characteristic: String, need: String, have: String },
+    /// `found` lists its services and characteristics, `nearest` the closest families and their scores.
     #[error("could not identify {device} ({nearest}); it has {found}")]
-    Unrecognised {
-        device: String,
-        /// Its services and characteristics.
-        found: String,
-        /// The closest families and their scores, in words.
-        nearest: String,
-    },
+    Unrecognised { device: String, found: String, nearest: String },
     /// `what` has its article: `a thermometer`.
     #[error("{device} is {what}, not a bulb")]
     NotABulb { device: String, what: String },
@@ -173,13 +139,9 @@ pub enum Error {
     Refused { device: String, operation: Operation, att: u8 },
     #[error("{device} must be paired before it allows {}", operation.gerund())]
     NeedsPairing { device: String, operation: Operation },
+    /// `how` makes it ready for pairing, if its profile says.
     #[error("{device} must be paired with this computer, but pairing failed: {detail}")]
-    PairingFailed {
-        device: String,
-        detail: String,
-        /// How the user makes it ready for pairing, if its profile says.
-        how: Option<String>,
-    },
+    PairingFailed { device: String, detail: String, how: Option<String> },
     #[error("cannot {operation} {device}: {profile} bulbs do not report their state")]
     WriteOnly { device: String, profile: String, operation: Operation },
     #[error("{device} does not support {}", operation.gerund())]
@@ -210,15 +172,11 @@ pub enum Error {
     MalformedBattery { device: String, hex: String },
 
     // -- several, lost, interrupted ----------------------------------------------------------------------------
-    /// Some of several bulbs or frames failed. Each failure has been printed.
+    /// Some of several bulbs or frames failed. Each failure has been printed. `kind` is theirs if all failed alike,
+    /// else [`ErrorKind::Partial`].
     #[serde(skip)]
     #[error("{failed} of {of} failed")]
-    Partial {
-        failed: usize,
-        of: usize,
-        /// The kind of the failures if all failed alike, else [`ErrorKind::Partial`].
-        kind: ErrorKind,
-    },
+    Partial { failed: usize, of: usize, kind: ErrorKind },
     #[error("the link to {device} dropped{}", during(operation))]
     LinkLost { device: String, operation: Operation },
     /// The reader of the output has gone. Not a failure.

@@ -12,7 +12,7 @@ use bulbctl::bulb::{Families, Restorer, Session};
 use bulbctl::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate, Series, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
+    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, Link, LinkInfo, LinkState,
     Notifications, Radio, SeenDevice, WriteKind,
 };
 use bulbctl::{Error, Result, pass_on};
@@ -300,9 +300,8 @@ radio!(Held, 0, |_, link| Other::of(link, Duration::ZERO, true));
 #[async_trait]
 impl Link for Other {
     pass_on! {
-        link: device -> &DeviceId,
+        link: info -> &LinkInfo,
         state -> watch::Receiver<LinkState>,
-        table -> &GattTable,
         mtu -> Option<u16>
     }
     fn was_up(&self) -> bool {

@@ -15,6 +15,9 @@ use crate::radio::gatt::uuid16;
 const LEAST_MTU: u16 = 23;
 /// The longest value (Vol 3, Part F, 3.2.9).
 const LONGEST_VALUE: usize = 512;
+/// Requests, commands and confirmations, which come from the client. The rest comes from the server.
+const CLIENT_PDUS: [u8; 15] =
+    [0x02, 0x04, 0x06, 0x08, 0x0a, 0x0c, 0x0e, 0x10, 0x12, 0x16, 0x18, 0x1e, 0x20, 0x52, 0xd2];
 const PRIMARY: Uuid = uuid16(0x2800);
 const SECONDARY: Uuid = uuid16(0x2801);
 const CHARACTERISTIC: Uuid = uuid16(0x2803);
@@ -80,24 +83,7 @@ impl Att {
     ) {
         let mut bytes = Bytes(pdu);
         let Some(code) = bytes.u8() else { return };
-        // Requests, commands and confirmations come from the client, the rest from the server.
-        let from_client = matches!(
-            code,
-            0x02 | 0x04
-                | 0x06
-                | 0x08
-                | 0x0a
-                | 0x0c
-                | 0x0e
-                | 0x10
-                | 0x12
-                | 0x16
-                | 0x18
-                | 0x1e
-                | 0x20
-                | 0x52
-                | 0xd2
-        );
+        let from_client = CLIENT_PDUS.contains(&code);
         let local = context.sent != from_client;
         let [device_table, own_table] = tables;
         let table = if local { own_table } else { device_table };
@@ -178,28 +164,17 @@ impl Client {
         table: &mut Table,
         step: &mut Step<'_>,
     ) -> Option<()> {
-        match code {
-            0x1b => step.put(Some(bytes.u16()?), EventKind::Notification(bytes.0.to_vec())),
-            0x1d => step.put(Some(bytes.u16()?), EventKind::Indication(bytes.0.to_vec())),
-            0x23 => {
+        // Notifications and indications answer nothing.
+        let asked = if matches!(code, 0x1b | 0x1d | 0x23) { Request::Other } else { self.asked.take()? };
+        match (code, asked) {
+            (0x1b, _) => step.put(Some(bytes.u16()?), EventKind::Notification(bytes.0.to_vec())),
+            (0x1d, _) => step.put(Some(bytes.u16()?), EventKind::Indication(bytes.0.to_vec())),
+            (0x23, _) => {
                 while let (Some(handle), Some(length)) = (bytes.u16(), bytes.u16()) {
                     let value = bytes.take(length.into())?;
                     step.put(Some(handle), EventKind::Notification(value.to_vec()));
                 }
             }
-            _ => self.answer(code, bytes, table, step)?,
-        }
-        Some(())
-    }
-
-    fn answer(
-        &mut self,
-        code: u8,
-        mut bytes: Bytes<'_>,
-        table: &mut Table,
-        step: &mut Step<'_>,
-    ) -> Option<()> {
-        match (code, self.asked.take()?) {
             (0x01, asked) => {
                 bytes.take(3)?;
                 let error = bytes.u8()?;

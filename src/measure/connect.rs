@@ -59,9 +59,9 @@ pub(super) async fn rounds(
             Ok(up) => {
                 in_a_row = 0;
                 connects.enter(counts, Some(start.elapsed()));
-                apart &= up.discovery().is_some();
+                apart &= up.info().discovery.is_some();
                 if apart {
-                    discoveries.enter(counts, up.discovery());
+                    discoveries.enter(counts, up.info().discovery);
                 }
                 link = Some(up);
             }

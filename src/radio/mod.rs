@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Delegates methods to a field, for decorators. Works for non-async methods only, because
 /// `async_trait` does not expand macros.
@@ -299,21 +299,56 @@ pub trait Radio: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
+/// What stays the same while a link is up.
+#[derive(Clone, Debug)]
+pub struct LinkInfo {
+    pub device: DeviceId,
+    /// The name of the device in messages.
+    pub label: String,
+    /// The system had this link before this program used it.
+    pub was_up: bool,
+    pub table: GattTable,
+    /// How long the discovery of the services took after the link was up, if the platform reports
+    /// it. `None` for a link that was up before. A system that remembers the services needs no
+    /// time.
+    pub discovery: Option<Duration>,
+}
+
+impl LinkInfo {
+    /// The properties of a characteristic; the error if the table does not have it.
+    fn properties(&self, characteristic: CharacteristicId) -> Result<Properties> {
+        self.table.properties(characteristic).ok_or_else(|| Error::CharacteristicUnknown {
+            device: self.label.clone(),
+            characteristic: characteristic.to_string(),
+            have: self.table.outline(),
+        })
+    }
+}
+
 /// One connection.
 #[warn(missing_docs)]
 #[async_trait]
 pub trait Link: fmt::Debug + Send + Sync {
+    /// What stays the same while the link is up.
+    fn info(&self) -> &LinkInfo;
+
     /// The device at the other end.
-    fn device(&self) -> &DeviceId;
+    fn device(&self) -> &DeviceId {
+        &self.info().device
+    }
 
     /// Returns true if the system had this link before this program used it.
-    fn was_up(&self) -> bool;
+    fn was_up(&self) -> bool {
+        self.info().was_up
+    }
+
+    /// The GATT table, discovered once for this link.
+    fn table(&self) -> &GattTable {
+        &self.info().table
+    }
 
     /// Watches the state of the link.
     fn state(&self) -> watch::Receiver<LinkState>;
-
-    /// The GATT table, discovered once for this link.
-    fn table(&self) -> &GattTable;
 
     /// Reads a characteristic.
     ///
@@ -354,13 +389,6 @@ pub trait Link: fmt::Debug + Send + Sync {
 
     /// The ATT MTU of this link, bytes, if the platform reports it.
     fn mtu(&self) -> Option<u16> {
-        None
-    }
-
-    /// How long the discovery of the services took after the link was up, if the platform reports
-    /// it. `None` for a link that was up before. A system that remembers the services needs no
-    /// time.
-    fn discovery(&self) -> Option<Duration> {
         None
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bulb_protocol::base;
@@ -12,8 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId,
-    FrameDecoder, GattTable, Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice,
-    WriteKind, forward, lock,
+    FrameDecoder, Link, LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, WriteKind,
+    forward, lock,
 };
 use crate::error::Result;
 
@@ -210,12 +210,9 @@ impl fmt::Debug for TracedLink {
 #[async_trait]
 impl Link for TracedLink {
     pass_on! {
-        link: device -> &DeviceId,
-        was_up -> bool,
+        link: info -> &LinkInfo,
         state -> watch::Receiver<LinkState>,
-        table -> &GattTable,
-        mtu -> Option<u16>,
-        discovery -> Option<Duration>
+        mtu -> Option<u16>
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {

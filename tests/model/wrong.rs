@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bulbctl::radio::{
-    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState,
+    AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, Link, LinkInfo, LinkState,
     NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, WriteKind,
 };
 use bulbctl::{Result, pass_on};
@@ -80,10 +80,8 @@ struct WrongLink {
 #[async_trait]
 impl Link for WrongLink {
     pass_on! {
-        link: device -> &DeviceId,
-        was_up -> bool,
-        state -> watch::Receiver<LinkState>,
-        table -> &GattTable
+        link: info -> &LinkInfo,
+        state -> watch::Receiver<LinkState>
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {

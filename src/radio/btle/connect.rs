@@ -14,7 +14,7 @@ use super::system::Gatt;
 use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::uuid16;
 use crate::radio::retry::{self, ATTEMPTS};
-use crate::radio::{Deadline, DeviceId, GattTable};
+use crate::radio::{Deadline, DeviceId, GattTable, LinkInfo};
 
 /// How long to wait for an old link to end. BlueZ takes two seconds after the request, and reports
 /// the link as connected until then.
@@ -196,16 +196,9 @@ impl Attempt<'_> {
         risen?;
         let (gatt, table) = self.discover(&mut system_link, start).await?;
         let discovery = up.filter(|_| !start.connected).map(|up| up.elapsed());
-        let link = BtleLink::new(
-            self.radio.clone(),
-            self.device.clone(),
-            self.label.clone(),
-            start.connected,
-            table,
-            gatt,
-            discovery,
-        );
-        let link = Arc::new(link);
+        let (device, label, was_up) = (self.device.clone(), self.label.clone(), start.connected);
+        let info = LinkInfo { device, label, was_up, table, discovery };
+        let link = Arc::new(BtleLink::new(self.radio.clone(), info, gatt));
         self.radio.shared.enter(self.device, &link);
         cancel.armed = false;
         // From here on the link is notified of drops. Drops before that are noticed here.

@@ -16,7 +16,7 @@ use super::subscriptions::Subscriptions;
 use super::system::{Gatt, Listener, System};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{
-    AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, WriteKind,
+    AdapterState, CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, WriteKind,
 };
 
 /// How long an error that may come from a lost link waits for that news. BlueZ answers pending
@@ -50,12 +50,8 @@ impl RadioHandle {
 #[derive(Debug)]
 pub(super) struct BtleLink {
     radio: RadioHandle,
-    device: DeviceId,
-    label: String,
-    was_up: bool,
-    table: GattTable,
+    info: LinkInfo,
     gatt: Arc<dyn Gatt>,
-    discovery: Option<Duration>,
     subscriptions: Arc<Subscriptions>,
     state: watch::Sender<LinkState>,
     keep: AtomicBool,
@@ -65,23 +61,11 @@ pub(super) struct BtleLink {
 }
 
 impl BtleLink {
-    pub(super) fn new(
-        radio: RadioHandle,
-        device: DeviceId,
-        label: String,
-        was_up: bool,
-        table: GattTable,
-        gatt: Arc<dyn Gatt>,
-        discovery: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(radio: RadioHandle, info: LinkInfo, gatt: Arc<dyn Gatt>) -> Self {
         Self {
             radio,
-            device,
-            label,
-            was_up,
-            table,
+            info,
             gatt,
-            discovery,
             subscriptions: Arc::default(),
             state: watch::Sender::new(LinkState::Up),
             keep: AtomicBool::new(false),
@@ -100,13 +84,13 @@ impl BtleLink {
 
     /// Returns true if dropping the last handle disconnects.
     pub(super) fn ends_with_us(&self) -> bool {
-        self.is_up() && !self.was_up && !self.keep.load(Ordering::Relaxed)
+        self.is_up() && !self.info.was_up && !self.keep.load(Ordering::Relaxed)
     }
 
     pub(super) fn give_up(&self) {
-        self.radio.shared.set_closing(&self.device);
+        self.radio.shared.set_closing(&self.info.device);
         self.down();
-        self.radio.disconnects.disconnect(&self.device);
+        self.radio.disconnects.disconnect(&self.info.device);
     }
 
     async fn lost(&self) {
@@ -122,7 +106,7 @@ impl BtleLink {
         deadline: Deadline,
         work: impl Future<Output = Result<T, PlatformError>>,
     ) -> Result<T> {
-        let lost = || Error::LinkLost { device: self.label.clone(), operation: operation.clone() };
+        let lost = || Error::LinkLost { device: self.info.label.clone(), operation: operation.clone() };
         if !self.is_up() {
             return Err(lost());
         }
@@ -131,7 +115,7 @@ impl BtleLink {
             Ok(work.await)
         };
         let silent =
-            |waited| Error::Silent { device: self.label.clone(), operation: operation.clone(), waited };
+            |waited| Error::Silent { device: self.info.label.clone(), operation: operation.clone(), waited };
         let answer = tokio::select! {
             biased;
             answer = deadline.run(in_turn, silent) => answer?,
@@ -161,41 +145,27 @@ impl BtleLink {
     }
 
     fn context(&self, deadline: Deadline) -> Context<'_> {
-        Context { adapter: &self.radio.adapter, device: &self.label, rssi: None, waited: deadline.waited() }
-    }
-
-    fn check_known(&self, characteristic: CharacteristicId) -> Result<()> {
-        match self.table.properties(characteristic) {
-            Some(_) => Ok(()),
-            None => Err(Error::CharacteristicUnknown {
-                device: self.label.clone(),
-                characteristic: characteristic.to_string(),
-                have: self.table.outline(),
-            }),
+        Context {
+            adapter: &self.radio.adapter,
+            device: &self.info.label,
+            rssi: None,
+            waited: deadline.waited(),
         }
     }
 }
 
 #[async_trait]
 impl Link for BtleLink {
-    fn device(&self) -> &DeviceId {
-        &self.device
-    }
-
-    fn was_up(&self) -> bool {
-        self.was_up
+    fn info(&self) -> &LinkInfo {
+        &self.info
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.subscribe()
     }
 
-    fn table(&self) -> &GattTable {
-        &self.table
-    }
-
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        self.check_known(characteristic)?;
+        self.info.properties(characteristic)?;
         let work = async {
             let reading = self.subscriptions.reading(characteristic);
             let value = self.gatt.read(characteristic).await?;
@@ -215,13 +185,13 @@ impl Link for BtleLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        self.check_known(characteristic)?;
+        self.info.properties(characteristic)?;
         let work = self.gatt.write(characteristic, value, kind);
         self.ask(&Operation::write(characteristic), deadline, work).await
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        self.check_known(characteristic)?;
+        self.info.properties(characteristic)?;
         let operation = Operation::subscribe(characteristic);
         let work = async {
             // Open the stream first: the first value may come before the answer.
@@ -260,7 +230,7 @@ impl Link for BtleLink {
         let deadline = Deadline::after(SEND_TIME);
         let late = |_| PlatformError::unnamed("the battery level");
         deadline
-            .run(self.radio.system.battery(&self.device), late)
+            .run(self.radio.system.battery(&self.info.device), late)
             .await
             .map_err(|error| error.to_error(&Operation::QueryService, self.context(deadline)))
     }
@@ -269,13 +239,9 @@ impl Link for BtleLink {
         self.gatt.mtu()
     }
 
-    fn discovery(&self) -> Option<Duration> {
-        self.discovery
-    }
-
     async fn bond(&self, deadline: Deadline) -> Result<()> {
         let work = async {
-            match self.radio.system.pair(&self.device).await {
+            match self.radio.system.pair(&self.info.device).await {
                 Err(error) if error.classify(&Operation::Pair) != ErrorClass::Done => Err(error),
                 _ => Ok(()),
             }

@@ -85,40 +85,15 @@ pub(super) enum Call {
     StartScan,
     StopScan,
     Known,
-    #[serde(rename = "details")]
-    DeviceDetails {
-        device: String,
-    },
-    Connect {
-        device: String,
-    },
-    Read {
-        link: u32,
-        characteristic: CharacteristicId,
-    },
-    Write {
-        link: u32,
-        characteristic: CharacteristicId,
-        hex: Hex,
-        response: bool,
-    },
-    Subscribe {
-        link: u32,
-        characteristic: CharacteristicId,
-    },
-    Unsubscribe {
-        link: u32,
-        characteristic: CharacteristicId,
-    },
-    Battery {
-        link: u32,
-    },
-    Bond {
-        link: u32,
-    },
-    Disconnect {
-        link: u32,
-    },
+    Details { device: String },
+    Connect { device: String },
+    Read { link: u32, characteristic: CharacteristicId },
+    Write { link: u32, characteristic: CharacteristicId, hex: Hex, response: bool },
+    Subscribe { link: u32, characteristic: CharacteristicId },
+    Unsubscribe { link: u32, characteristic: CharacteristicId },
+    Battery { link: u32 },
+    Bond { link: u32 },
+    Disconnect { link: u32 },
 }
 
 /// The result of a call. Each call sets its own field.
@@ -256,11 +231,9 @@ impl Call {
     /// The number of the call that made the link, for calls of a link.
     pub(super) const fn link(&self) -> Option<u32> {
         match self {
-            Self::StartScan
-            | Self::StopScan
-            | Self::Known
-            | Self::DeviceDetails { .. }
-            | Self::Connect { .. } => None,
+            Self::StartScan | Self::StopScan | Self::Known | Self::Details { .. } | Self::Connect { .. } => {
+                None
+            }
             Self::Read { link, .. }
             | Self::Write { link, .. }
             | Self::Subscribe { link, .. }
@@ -279,7 +252,7 @@ impl fmt::Display for Call {
             Self::StartScan => f.write_str("start a scan"),
             Self::StopScan => f.write_str("stop the scan"),
             Self::Known => f.write_str("list known devices"),
-            Self::DeviceDetails { device } => write!(f, "details of {device}"),
+            Self::Details { device } => write!(f, "details of {device}"),
             Self::Connect { device } => write!(f, "connect {device}"),
             Self::Read { characteristic, .. } => write!(f, "read {}", characteristic),
             Self::Write { characteristic, hex, response, .. } => {

@@ -4,12 +4,10 @@
 //! A problem at a user's bulb becomes a test fixture this way. docs/RECORDINGS.md specifies the
 //! format.
 
-use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -18,8 +16,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, GattTable,
-    Link, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
+    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, Link,
+    LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
     forward, lock,
 };
 use crate::error::{Error, Result};
@@ -300,7 +298,7 @@ impl Radio for Recorded {
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
-        let call = self.log.call(Call::DeviceDetails { device: device.to_string() });
+        let call = self.log.call(Call::Details { device: device.to_string() });
         let answer = |details: &DeviceDetails| Answer { details: Some(details.clone()), ..Answer::default() };
         call.finish(self.radio.details(device).await, answer)
     }
@@ -326,6 +324,7 @@ impl Radio for Recorded {
     }
 }
 
+#[derive(Debug)]
 struct RecordedLink {
     link: Arc<dyn Link>,
     log: Arc<RecordingLog>,
@@ -334,20 +333,11 @@ struct RecordedLink {
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
-impl fmt::Debug for RecordedLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordedLink").field("link", &self.link).finish_non_exhaustive()
-    }
-}
-
 #[async_trait]
 impl Link for RecordedLink {
     pass_on! {
-        link: device -> &DeviceId,
-        was_up -> bool,
-        table -> &GattTable,
-        mtu -> Option<u16>,
-        discovery -> Option<Duration>
+        link: info -> &LinkInfo,
+        mtu -> Option<u16>
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {

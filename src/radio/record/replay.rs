@@ -6,7 +6,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -21,7 +20,8 @@ use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceDetails, DeviceId, GattTable, Link,
-    LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind, lock,
+    LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
+    lock,
 };
 
 /// Opens a recording as a radio.
@@ -306,7 +306,7 @@ impl Radio for Replay {
     }
 
     async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
-        let (_, answer) = self.player.ask(Call::DeviceDetails { device: device.to_string() }, None).await?;
+        let (_, answer) = self.player.ask(Call::Details { device: device.to_string() }, None).await?;
         Ok(answer.details.unwrap_or_default())
     }
 
@@ -317,42 +317,31 @@ impl Radio for Replay {
             path: self.player.path.clone(),
             detail: format!("call {number} connected, and there is no table"),
         })?;
-        Ok(Arc::new(ReplayLink {
-            player: Arc::clone(&self.player),
-            number,
+        let info = LinkInfo {
             device: device.clone(),
+            label: device.to_string(),
             was_up: connected.was_up,
-            mtu: connected.mtu,
             table: GattTable { services: connected.services },
-        }))
+            discovery: None,
+        };
+        Ok(Arc::new(ReplayLink { player: Arc::clone(&self.player), number, info, mtu: connected.mtu }))
     }
 
     async fn close(&self) {}
 }
 
+#[derive(Debug)]
 struct ReplayLink {
     player: Arc<Player>,
     number: u32,
-    device: DeviceId,
-    was_up: bool,
+    info: LinkInfo,
     mtu: Option<u16>,
-    table: GattTable,
-}
-
-impl fmt::Debug for ReplayLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReplayLink").field("device", &self.device).finish_non_exhaustive()
-    }
 }
 
 #[async_trait]
 impl Link for ReplayLink {
-    fn device(&self) -> &DeviceId {
-        &self.device
-    }
-
-    fn was_up(&self) -> bool {
-        self.was_up
+    fn info(&self) -> &LinkInfo {
+        &self.info
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {
@@ -361,10 +350,6 @@ impl Link for ReplayLink {
             .links
             .get(&self.number)
             .map_or_else(|| watch::channel(LinkState::Down).1, |link_ends| link_ends.state.subscribe())
-    }
-
-    fn table(&self) -> &GattTable {
-        &self.table
     }
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use super::simulation::Simulation;
 use super::world::{ConnectOutcome, DelayedResponse, DisconnectedBy, LinkId, Response};
 use crate::error::{Error, Result};
 use crate::radio::retry::{self, ATTEMPTS};
-use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkState};
+use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkInfo, LinkState};
 
 enum AttemptError {
     /// Another attempt may succeed. The reason is for messages.
@@ -118,12 +118,14 @@ impl Connect<'_> {
         let link = Arc::new(SimLink {
             simulation: self.simulation.clone(),
             id,
-            device: device.clone(),
-            label: self.label.clone(),
-            was_up,
-            table: table.unwrap_or_default().numbered(),
+            info: LinkInfo {
+                device: device.clone(),
+                label: self.label.clone(),
+                was_up,
+                table: table.unwrap_or_default().numbered(),
+                discovery: (!was_up).then(|| up.elapsed()),
+            },
             mtu,
-            discovery: (!was_up).then(|| up.elapsed()),
             state,
             request_lock: Mutex::new(()),
         });

@@ -11,37 +11,27 @@ use tokio::time::sleep;
 use super::simulation::Simulation;
 use super::world::{DelayedResponse, DisconnectedBy, LinkId, Response, World};
 use crate::error::{Error, Operation, Result};
-use crate::radio::{
-    CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Notifications, Properties, WriteKind,
-};
+use crate::radio::{CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, WriteKind};
 
 #[derive(Debug)]
 pub(super) struct SimLink {
     pub(super) simulation: Arc<Simulation>,
     pub(super) id: LinkId,
-    pub(super) device: DeviceId,
-    pub(super) label: String,
-    pub(super) was_up: bool,
-    pub(super) table: GattTable,
+    pub(super) info: LinkInfo,
     pub(super) mtu: Option<u16>,
-    pub(super) discovery: Option<Duration>,
     pub(super) state: watch::Receiver<LinkState>,
     /// ATT allows one request at a time (Bluetooth Core 5.4, Vol 3, Part F, 3.3.2).
     pub(super) request_lock: Mutex<()>,
 }
 
 impl SimLink {
-    pub(super) fn id(&self) -> LinkId {
-        self.id
-    }
-
     async fn request(
         &self,
         operation: Operation,
         deadline: Deadline,
         begin: impl FnOnce(&mut World, Duration) -> DelayedResponse + Send,
     ) -> Result<Vec<u8>> {
-        let lost = || Error::LinkLost { device: self.label.clone(), operation: operation.clone() };
+        let lost = || Error::LinkLost { device: self.info.label.clone(), operation: operation.clone() };
         let mut state = self.state.clone();
         if *state.borrow() == LinkState::Down {
             return Err(lost());
@@ -60,7 +50,7 @@ impl SimLink {
             }
         };
         let silent =
-            |waited| Error::Silent { device: self.label.clone(), operation: operation.clone(), waited };
+            |waited| Error::Silent { device: self.info.label.clone(), operation: operation.clone(), waited };
         tokio::select! {
             biased;
             // `wait_for` fails if the sender is gone, and the link with it.
@@ -71,43 +61,27 @@ impl SimLink {
 
     /// The error for an ATT error code, as BlueZ distinguishes them.
     fn att_error(&self, att: u8, operation: Operation) -> Error {
-        let device = self.label.clone();
+        let device = self.info.label.clone();
         match att {
             0x05 | 0x0c | 0x0f => Error::NeedsPairing { device, operation },
             0x06 => Error::Unsupported { device, operation },
             _ => Error::Refused { device, operation, att },
         }
     }
-
-    fn properties(&self, characteristic: CharacteristicId) -> Result<Properties> {
-        self.table.properties(characteristic).ok_or_else(|| Error::CharacteristicUnknown {
-            device: self.label.clone(),
-            characteristic: characteristic.to_string(),
-            have: self.table.outline(),
-        })
-    }
 }
 
 #[async_trait]
 impl Link for SimLink {
-    fn device(&self) -> &DeviceId {
-        &self.device
-    }
-
-    fn was_up(&self) -> bool {
-        self.was_up
+    fn info(&self) -> &LinkInfo {
+        &self.info
     }
 
     fn state(&self) -> watch::Receiver<LinkState> {
         self.state.clone()
     }
 
-    fn table(&self) -> &GattTable {
-        &self.table
-    }
-
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
-        self.properties(characteristic)?;
+        self.info.properties(characteristic)?;
         let begin = |world: &mut World, now| world.read(self.id, characteristic, now);
         self.request(Operation::read(characteristic), deadline, begin).await
     }
@@ -119,7 +93,7 @@ impl Link for SimLink {
         kind: WriteKind,
         deadline: Deadline,
     ) -> Result<()> {
-        self.properties(characteristic)?;
+        self.info.properties(characteristic)?;
         let begin = |world: &mut World, now| world.write(self.id, characteristic, value, kind, now);
         self.request(Operation::write(characteristic), deadline, begin).await?;
         Ok(())
@@ -127,8 +101,8 @@ impl Link for SimLink {
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
         let operation = Operation::subscribe(characteristic);
-        if !self.properties(characteristic)?.notifies() {
-            return Err(Error::Unsupported { device: self.label.clone(), operation });
+        if !self.info.properties(characteristic)?.notifies() {
+            return Err(Error::Unsupported { device: self.info.label.clone(), operation });
         }
         let stream = self.simulation.open_stream(self.id, characteristic);
         self.request(operation, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
@@ -150,10 +124,6 @@ impl Link for SimLink {
 
     fn mtu(&self) -> Option<u16> {
         self.mtu
-    }
-
-    fn discovery(&self) -> Option<Duration> {
-        self.discovery
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {

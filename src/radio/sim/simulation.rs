@@ -209,7 +209,7 @@ impl Simulation {
     }
 
     pub(super) fn set_handle(&self, link: &Arc<SimLink>) {
-        self.with_entry(link.id(), |entry| entry.handle = Arc::downgrade(link));
+        self.with_entry(link.id, |entry| entry.handle = Arc::downgrade(link));
     }
 
     /// Leaves the link up when this command is done with it.

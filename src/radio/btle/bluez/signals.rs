@@ -4,7 +4,6 @@
 //! those of BlueZ count, and, for the owner of BlueZ's name, those of the bus itself.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use dbus::arg::PropMap;
@@ -27,13 +26,13 @@ const EARLY: usize = 1024;
 
 /// The receiver of signals. It exists before the adapter is chosen, so that no signal is lost
 /// between the first request for all objects and the choice.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct SignalReceiver {
     state: Mutex<State>,
     new_owner: Notify,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     to: Option<SignalTarget>,
     gatt: GattObjects,
@@ -48,12 +47,6 @@ struct State {
     /// BlueZ or the bus is gone.
     down: bool,
     blocked: bool,
-}
-
-impl fmt::Debug for SignalReceiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignalReceiver")
-    }
 }
 
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use btleplug::api::{Central, CentralState, Manager as _, Peripheral as _, ScanFilter};
+use btleplug::api::{Central, CentralState, Manager as _, Peripheral as _};
 use btleplug::platform::{Adapter, Manager, Peripheral};
 
 use super::adapter_choice::Candidate;
@@ -29,16 +29,6 @@ pub(super) struct Plug {
 impl Plug {
     pub(super) fn new(central: Adapter) -> Self {
         Self { central, devices: Mutex::default() }
-    }
-
-    pub(super) async fn start_scan(&self) -> Result<(), PlatformError> {
-        // No filter: BlueZ merges the filters of all programs, and many bulbs do not advertise
-        // their service.
-        Ok(self.central.start_scan(ScanFilter::default()).await?)
-    }
-
-    pub(super) async fn stop_scan(&self) -> Result<(), PlatformError> {
-        Ok(self.central.stop_scan().await?)
     }
 
     pub(super) async fn gatt(&self, device: &DeviceId) -> Result<Arc<PlugGatt>, PlatformError> {

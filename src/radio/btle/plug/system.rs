@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use btleplug::api::{Central, Peripheral as _};
+use btleplug::api::{Central, Peripheral as _, ScanFilter};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::adapter_choice::{PowerBlock, choose};
-use super::super::platform_error::PlatformError;
+use super::super::platform_error::{ErrorClass, PlatformError};
 use super::super::registry::DeviceUpdate;
 use super::super::shared::SharedState;
 use super::super::system::{Gatt, System};
@@ -80,11 +80,12 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
 #[async_trait]
 impl System for PlugSystem {
     async fn start_scan(&self) -> Result<(), PlatformError> {
-        self.plug.start_scan().await
+        // No filter: BlueZ merges the filters of all programs, and many bulbs do not advertise their service.
+        Ok(self.plug.central.start_scan(ScanFilter::default()).await?)
     }
 
     async fn stop_scan(&self) -> Result<(), PlatformError> {
-        self.plug.stop_scan().await
+        Ok(self.plug.central.stop_scan().await?)
     }
 
     async fn refresh(&self) -> Result<(), PlatformError> {
@@ -99,13 +100,8 @@ impl System for PlugSystem {
     async fn connect(&self, device: &DeviceId) -> Result<(), PlatformError> {
         let gatt = self.plug.gatt(device).await?;
         let result = gatt.peripheral.connect().await.map_err(PlatformError::from);
-        let up = match &result {
-            Ok(()) => true,
-            Err(error) => {
-                error.classify(&Operation::Connect) == super::super::platform_error::ErrorClass::Done
-            }
-        };
-        if up {
+        let done = |error: &PlatformError| error.classify(&Operation::Connect) == ErrorClass::Done;
+        if result.as_ref().err().is_none_or(done) {
             let link =
                 DeviceUpdate { connected: Some(true), resolved: Some(true), ..DeviceUpdate::default() };
             self.shared.merge(device, link);

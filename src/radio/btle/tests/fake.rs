@@ -17,6 +17,7 @@ use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind};
 pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
 pub(super) const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
 
+#[derive(Debug)]
 pub(super) enum Fate {
     Up,
     Never,
@@ -27,7 +28,7 @@ pub(super) enum Fate {
     Unresolved,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Fake {
     pub(super) shared: Mutex2<Option<Arc<SharedState>>>,
     pub(super) fates: Mutex2<VecDeque<Fate>>,
@@ -45,7 +46,7 @@ pub(super) struct Fake {
 
 pub(super) type Mutex2<T> = std::sync::Mutex<T>;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct FakeGatt {
     /// How often there is no table yet.
     pub(super) late: Mutex2<u32>,
@@ -55,18 +56,6 @@ pub(super) struct FakeGatt {
     pub(super) listener: Mutex2<Option<Weak<dyn Listener>>>,
     pub(super) value: Mutex2<Vec<u8>>,
     pub(super) subscribed: Notify,
-}
-
-impl std::fmt::Debug for Fake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fake")
-    }
-}
-
-impl std::fmt::Debug for FakeGatt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("FakeGatt")
-    }
 }
 
 pub(super) fn id() -> DeviceId {

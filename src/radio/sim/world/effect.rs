@@ -60,24 +60,15 @@ impl DelayedResponse {
     }
 }
 
+/// The outcome of an attempt to connect. A link comes up after `delay`; with `drops`, the bulb ends it at once. A bulb
+/// that does not advertise may do so again after its advertising interval.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ConnectOutcome {
     AdapterOff,
     Unknown,
     InProgress,
-    /// The link is up already. `resolved` says whether its services are known.
-    Connected {
-        link: LinkId,
-        resolved: bool,
-    },
-    /// The link comes up after `delay`. With `drops`, the bulb ends it at once.
-    Connects {
-        delay: Duration,
-        drops: bool,
-    },
-    /// The bulb does not advertise. Try again after its advertising interval.
-    NotAdvertising {
-        interval: Duration,
-    },
+    Connected { link: LinkId, resolved: bool },
+    Connects { delay: Duration, drops: bool },
+    NotAdvertising { interval: Duration },
     Silent,
 }
