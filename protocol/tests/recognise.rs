@@ -100,8 +100,8 @@ fn mix_ups() {
     let elk = table_of("elk");
     // Names with Light or Bulb in them that speak something else, on the base protocol's own service.
     assert_eq!(find("ELK-BULB", &elk).as_deref(), Some("elk:bulb"));
-    assert_eq!(find("ELK-BULB2 ", &elk).as_deref(), Some("elk:bulb"));
-    assert_eq!(find("LED LIGHT STRIP", &elk).as_deref(), Some("elk:-"));
+    assert_eq!(find("ELK-BULB2 ", &elk).as_deref(), Some("elk:bulb-2"));
+    assert_eq!(find("LED LIGHT STRIP", &elk).as_deref(), Some("elk:app"));
     assert_eq!(find("MIPOW SMART BULB", &table_of("playbulb")).as_deref(), Some("playbulb:-"));
     // One name, two families: the table decides.
     assert_eq!(find("LEDBLE-78630A", &table_of("led-lamp")).as_deref(), Some("led-lamp:-"));

@@ -7,9 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::{
-    DecodeError, DecodeErrorKind, DecodedCommand, EncodeError, EncodedChange, Light, Profile,
-};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, EncodeError, EncodedChange, Light, Profile};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -284,7 +282,7 @@ impl BulbChannel {
         loop {
             let notification = self.next().await?;
             match self.decode(&notification) {
-                Err(error) if error.kind() == DecodeErrorKind::UnknownFrame => {
+                Err(error) if error.is_unknown() => {
                     tracing::debug!("{}: not a status: {error}", self.device)
                 }
                 _ => return Ok(notification),
@@ -334,7 +332,7 @@ pub(super) fn frame_decoder(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDe
             }),
         });
         decoded.map(|decoded| match decoded {
-            Err(error) if error.kind() == DecodeErrorKind::UnknownFrame => Ok("not a report".to_owned()),
+            Err(error) if error.is_unknown() => Ok("unknown frame".to_owned()),
             decoded => decoded.map_err(|error| error.to_string()),
         })
     })

@@ -290,7 +290,7 @@ impl Session {
             let all = assumed.features();
             let mode = self.known.mode;
             let own = Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
-            self.known.merge(&own.only(all.less(self.profile().mismatches(all, &own, &reported))));
+            self.known.merge(&own.only(all.less(self.profile().inexact(all, &own, &reported))));
             self.known.mode = mode;
         }
         CommandOutcome { state: self.state(), confirmed: Some(confirmed) }

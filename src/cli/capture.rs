@@ -52,7 +52,8 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
         let mut record = CapturedRecord::of(event, &found.report, place);
         match reader.decode(place, &event.kind) {
             Some(Ok(frame)) => record.frame = Some(frame),
-            Some(Err(fault)) => record.malformed = Some(fault),
+            Some(Err(fault)) if fault.is_unknown() => record.unknown = Some(fault.to_string()),
+            Some(Err(fault)) => record.malformed = Some(fault.to_string()),
             None => {}
         }
         printer.record(&Record::Captured(Box::new(record)))?;
@@ -118,7 +119,11 @@ impl FrameReader {
     }
 
     /// Decodes a value; `None` if it is not a frame of the profile.
-    fn decode(&self, place: Option<&AttributeRef>, what: &EventKind) -> Option<Result<FrameRecord, String>> {
+    fn decode(
+        &self,
+        place: Option<&AttributeRef>,
+        what: &EventKind,
+    ) -> Option<Result<FrameRecord, DecodeError>> {
         let profile = self.profile.as_ref()?;
         let (out, bytes) = match what {
             EventKind::Write(_, bytes) => (true, bytes),
@@ -138,12 +143,12 @@ impl FrameReader {
                 Err(fault) => nearest = Some(fault.closer(nearest)),
             }
         }
-        nearest.map(|fault| Err(fault.to_string()))
+        nearest.map(Err)
     }
 }
 
 /// Decodes a value without a GATT table, if it is valid for exactly one role.
-fn decode_unique(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, String>> {
+fn decode_unique(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, DecodeError>> {
     let mut found = profile.roles.iter().filter_map(|role| frame(profile, &role.name, out, bytes).ok());
     match (found.next(), found.next()) {
         (Some(one), None) => Some(Ok(one)),

@@ -133,6 +133,7 @@ impl Error {
             Self::Silent { .. } => ("bulb.timeout", Kind::Refused),
             Self::NoBattery { .. } => ("bulb.no_battery", Kind::Refused),
 
+            Self::ForeignFrame(error) if error.is_unknown() => ("frame.unknown", Kind::Malformed),
             Self::MalformedStatus { .. } | Self::MalformedFrame(_) | Self::ForeignFrame(_) => {
                 ("frame.malformed", Kind::Malformed)
             }

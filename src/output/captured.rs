@@ -48,6 +48,8 @@ pub struct CapturedRecord {
     /// Negotiated MTU in bytes.
     pub mtu: Option<u16>,
     pub frame: Option<FrameRecord>,
+    /// Reason, if the characteristic has a role in the profile, and no frame of the profile begins like these bytes.
+    pub unknown: Option<String>,
     /// Decode error, if the characteristic has a role in the profile and the bytes are not a valid frame.
     pub malformed: Option<String>,
     #[serde(skip)]
@@ -78,6 +80,7 @@ impl CapturedRecord {
             reason: None,
             mtu: None,
             frame: None,
+            unknown: None,
             malformed: None,
             short: short(event.handle, place),
         };
@@ -143,6 +146,7 @@ impl CapturedRecord {
             _ => format!("refused: {} (0x{code:02x})", att_name(code)),
         }));
         fields.extend(self.frame.as_ref().map(|frame| frame.fields(layout).join(" ")));
+        fields.extend(self.unknown.as_ref().map(|reason| format!("unknown: {reason}")));
         fields.extend(self.malformed.as_ref().map(|fault| format!("malformed: {fault}")));
         fields
     }

@@ -261,8 +261,21 @@ impl Abilities {
     }
 }
 
+/// The purpose of reading a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As the bulb reads a command: with no other values than it has.
+    #[default]
+    Command,
+    /// As a status: a level may be one step below the least, because bulbs round.
+    Status,
+    /// As a status with an effect that the profile does not know.
+    UnknownEffect,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DecodedValues {
+    reading: Reading,
     power: Option<bool>,
     brightness: Option<u32>,
     red: Option<u32>,
@@ -279,8 +292,17 @@ pub(crate) struct DecodedValues {
 }
 
 impl DecodedValues {
+    pub(crate) fn new(reading: Reading) -> Self {
+        Self { reading, ..Self::default() }
+    }
+
     /// Adds the number of a field. Returns false if the field cannot have this number, or has another already.
     pub(crate) fn insert(&mut self, field: Field, raw: u32, abilities: &Abilities) -> bool {
+        let status = self.reading != Reading::Command;
+        let level = |scale: Scale, raw: u32| {
+            let least = scale.to_raw(scale.range.0);
+            if status && raw.checked_add(1) == Some(least) { least } else { raw }
+        };
         let (slot, value) = match field {
             Field::Power => {
                 let on = match raw {
@@ -291,7 +313,9 @@ impl DecodedValues {
                 return *self.power.get_or_insert(on) == on;
             }
             Field::TintRed | Field::TintGreen | Field::TintBlue => return raw <= 255,
-            Field::Brightness => (&mut self.brightness, abilities.brightness.value_of(raw)),
+            Field::Brightness => {
+                (&mut self.brightness, abilities.brightness.value_of(level(abilities.brightness, raw)))
+            }
             Field::Red => (&mut self.red, abilities.color.value_of(raw)),
             Field::Green => (&mut self.green, abilities.color.value_of(raw)),
             Field::Blue => (&mut self.blue, abilities.color.value_of(raw)),
@@ -299,13 +323,16 @@ impl DecodedValues {
             Field::Saturation => (&mut self.saturation, Some(raw).filter(|raw| *raw <= 100)),
             Field::X => (&mut self.x, Some(raw)),
             Field::Y => (&mut self.y, Some(raw)),
-            Field::White => (&mut self.white, abilities.white.value_of(raw)),
+            Field::White => (&mut self.white, abilities.white.value_of(level(abilities.white, raw))),
             Field::Kelvin => (&mut self.kelvin, abilities.kelvin.value_of(raw)),
             Field::Warm => {
                 let cold = (abilities.kelvin.raw.0 + abilities.kelvin.raw.1).checked_sub(raw);
                 (&mut self.kelvin, cold.and_then(|cold| abilities.kelvin.value_of(cold)))
             }
-            Field::Effect => (&mut self.effect, Some(raw).filter(|raw| abilities.has_effect(*raw))),
+            Field::Effect => {
+                let known = abilities.has_effect(raw) || self.reading == Reading::UnknownEffect;
+                (&mut self.effect, known.then_some(raw))
+            }
             Field::Speed => (&mut self.speed, abilities.speed.value_of(raw)),
         };
         value.is_some_and(|value| *slot.get_or_insert(value) == value)
@@ -316,7 +343,10 @@ impl DecodedValues {
         let percent = |value: u32| Percent::clamped(u8::try_from(value).unwrap_or(u8::MAX));
         let channel = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
         let coordinate = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+        // Some apps leave red, green and blue zero beside the hue.
+        let black = [self.red, self.green, self.blue] == [Some(0); 3];
         let color = match (self.red, self.green, self.blue, self.hue, self.saturation, self.x, self.y) {
+            (.., Some(hue), Some(saturation), _, _) if black => color::from_hue_saturation(hue, saturation),
             (Some(red), Some(green), Some(blue), ..) => {
                 Some(Rgb::new(channel(red), channel(green), channel(blue)))
             }
@@ -330,7 +360,9 @@ impl DecodedValues {
             color,
             white: self.white.map(percent),
             kelvin: self.kelvin.map(coordinate),
-            effect: self.effect.and_then(|number| abilities.effect_name(number)),
+            effect: self
+                .effect
+                .map(|number| abilities.effect_name(number).unwrap_or_else(|| number.to_string())),
             speed: self.speed.map(percent),
             mode: None,
         };

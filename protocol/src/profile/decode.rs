@@ -5,16 +5,20 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::abilities::{Abilities, Field};
+use super::abilities::{Abilities, Field, Reading};
+use super::codec::Body;
 use super::frame::{DecodeError, DecodeErrorKind, Mismatch, MismatchKind};
 use super::light::{Feature, Features, Light, Mode};
 use super::recognise::Advert;
 use super::scale::Scale;
-use super::{Profile, color};
+use super::{Command, DecodedCommand, Profile, color};
 use crate::{Percent, Rgb};
 
 /// The largest difference per channel between equal colours: the rounding between 8 bits, percent and degrees.
 const COLOR_TOLERANCE: u8 = 6;
+
+/// The longest value of an attribute, bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
+const MAX_ATT_VALUE: usize = 512;
 
 impl Profile {
     /// Decodes a status frame: a notification, or a value that was read.
@@ -23,18 +27,99 @@ impl Profile {
     /// [`DecodeError`] if the bytes match no status frame of this role.
     pub fn decode(&self, role: &str, bytes: &[u8]) -> Result<Light, DecodeError> {
         let frame = self.unwrapped(bytes)?;
+        self.read_status(role, &frame, bytes).or_else(|error| {
+            let bodies = self.statuses.iter().filter(|status| status.role == role).map(|status| &status.body);
+            let echoed = self.echoed_commands(role).map(|command| &command.body);
+            let bodies: Vec<&Body> = bodies.chain(echoed).collect();
+            let parts =
+                self.glued(&frame, &bodies, |part| self.read_status(role, part, part)).ok_or(error)??;
+            Ok(parts.iter().fold(Light::default(), |all, part| all.merged(part)))
+        })
+    }
+
+    /// Reads one status frame. `bytes` are those of the error.
+    fn read_status(&self, role: &str, frame: &[u8], bytes: &[u8]) -> Result<Light, DecodeError> {
         let mut closest = ClosestMismatch::default();
-        for status in self.statuses.iter().filter(|status| status.role == role) {
-            match status.body.read(&frame, &self.abilities) {
-                Ok(values) => {
-                    let mut light = values.light(status.scaled, &self.abilities);
-                    status.implied.add_to(&mut light);
-                    return Ok(light);
+        // A rule without the effect goes before an effect that is not known.
+        for reading in [Reading::Status, Reading::UnknownEffect] {
+            for status in self.statuses.iter().filter(|status| status.role == role) {
+                match status.body.read(frame, &self.abilities, reading) {
+                    Ok(values) => {
+                        let mut light = values.light(status.scaled, &self.abilities);
+                        status.implied.add_to(&mut light);
+                        return Ok(light);
+                    }
+                    Err(mismatch) => closest.add(mismatch),
                 }
-                Err(mismatch) => closest.add(mismatch),
             }
         }
-        Err(closest.error(&self.name, &self.abilities, &frame, bytes))
+        if self.echoed_commands(role).next().is_some() {
+            return match self.read_command("control", frame, bytes)? {
+                DecodedCommand::Change(light) => Ok(light),
+                DecodedCommand::Query(_) | DecodedCommand::LinkRule => Ok(Light::default()),
+            };
+        }
+        Err(closest.error(&self.name, &self.abilities, frame, bytes))
+    }
+
+    /// The commands that this role notifies as the bulb takes them.
+    fn echoed_commands(&self, role: &str) -> impl Iterator<Item = &Command> {
+        let echoes = self.echo_role.as_deref() == Some(role);
+        self.commands.iter().filter(move |command| echoes && command.role == "control")
+    }
+
+    /// Splits several frames that were sent as one value. `None` if they cannot be told apart.
+    ///
+    /// The frames must be of a kind whose end can be found. One that is not known is left out if it begins like a known one.
+    ///
+    /// # Errors
+    /// The error of a malformed part.
+    pub(super) fn glued<T>(
+        &self,
+        frame: &[u8],
+        bodies: &[&Body],
+        read: impl Fn(&[u8]) -> Result<T, DecodeError>,
+    ) -> Option<Result<Vec<T>, DecodeError>> {
+        if self.wrapper.is_some() || frame.len() > MAX_ATT_VALUE {
+            return None;
+        }
+        let mut lengths: Vec<usize> = Vec::new();
+        for length in bodies.iter().filter(|body| body.delimited()).filter_map(|body| body.length()) {
+            if !lengths.contains(&length) {
+                lengths.push(length);
+            }
+        }
+        let (mut parts, mut rest, mut skipping) = (Vec::new(), frame, false);
+        while let Some(first) = rest.first() {
+            let read_part = |length: &usize| Some((*length, read(rest.get(..*length)?)));
+            let tried: Vec<_> = lengths.iter().filter_map(read_part).collect();
+            let mut malformed = None;
+            let mut known = None;
+            for (length, result) in tried {
+                match result {
+                    Ok(part) => known = known.or(Some((length, part))),
+                    Err(error) if !error.is_unknown() && error.kind() != DecodeErrorKind::Length => {
+                        malformed = Some(error);
+                    }
+                    Err(_) => {}
+                }
+            }
+            let length = match (known, malformed) {
+                (Some((length, part)), _) => {
+                    parts.push(part);
+                    skipping = false;
+                    length
+                }
+                (None, Some(error)) if !skipping => return (!parts.is_empty()).then_some(Err(error)),
+                _ if skipping || bodies.iter().any(|body| body.first_byte() == Some(*first)) => {
+                    skipping = true;
+                    1
+                }
+                _ => return None,
+            };
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        (!parts.is_empty()).then_some(Ok(parts))
     }
 
     /// The query that a status frame answers: an index in [`queries`](Self::queries). `None` if the bulb sent the frame
@@ -43,7 +128,7 @@ impl Profile {
     pub fn answered_query(&self, role: &str, bytes: &[u8]) -> Option<usize> {
         let frame = self.unwrapped(bytes).ok()?;
         let mut of_role = self.statuses.iter().filter(|status| status.role == role);
-        of_role.find(|status| status.body.read(&frame, &self.abilities).is_ok())?.query
+        of_role.find(|status| status.body.read(&frame, &self.abilities, Reading::Status).is_ok())?.query
     }
 
     pub(crate) fn unwrapped<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, DecodeError> {
@@ -63,7 +148,9 @@ impl Profile {
             });
             let service = advert.service_data.iter().filter(|(service, _)| state.service == Some(*service));
             let data = company.map(|(_, data)| *data).chain(service.map(|(_, data)| *data));
-            let values = data.filter_map(|data| state.template.read(data, &self.abilities).ok()).next()?;
+            let values = data
+                .filter_map(|data| state.template.read(data, &self.abilities, Reading::Status).ok())
+                .next()?;
             let mut light = values.light(state.scaled, &self.abilities);
             state.implied.add_to(&mut light);
             Some(light)
@@ -72,10 +159,21 @@ impl Profile {
 
     /// Compares a reported state with an assumed one, and returns those of the `asked` features that differ.
     ///
-    /// `assumed` is from [`EncodedChange`](super::EncodedChange). Values that have the same number in a frame are equal. A
+    /// `assumed` is from [`EncodedChange`](super::EncodedChange). A level may be one step of the bulb's scale off, because bulbs round. A
     /// feature that either state lacks does not differ.
     #[must_use]
     pub fn mismatches(&self, asked: Features, assumed: &Light, reported: &Light) -> Features {
+        self.compare(asked, assumed, reported, 1)
+    }
+
+    /// As [`mismatches`](Self::mismatches), but a level must have the same number in a frame.
+    #[must_use]
+    pub fn inexact(&self, asked: Features, assumed: &Light, reported: &Light) -> Features {
+        self.compare(asked, assumed, reported, 0)
+    }
+
+    /// `steps` is the number of steps of the bulb's scale by which a level may be off.
+    fn compare(&self, asked: Features, assumed: &Light, reported: &Light, steps: u32) -> Features {
         let both = asked.and(assumed.features()).and(reported.features());
         let mode = assumed.mode.or_else(|| assumed.implied_mode());
         let scaled = self.abilities.scaled;
@@ -93,9 +191,9 @@ impl Profile {
             }
             (Feature::Brightness, _) if scaled && reports_color => !same_color(assumed, reported),
             (Feature::White, _) if scaled => !same_white(assumed, reported),
-            (Feature::Brightness, _) => self.differ(feature, assumed.brightness, reported.brightness),
-            (Feature::White, _) => self.differ(feature, assumed.white, reported.white),
-            (Feature::Speed, _) => self.differ(feature, assumed.speed, reported.speed),
+            (Feature::Brightness, _) => self.differ(feature, assumed.brightness, reported.brightness, steps),
+            (Feature::White, _) => self.differ(feature, assumed.white, reported.white, steps),
+            (Feature::Speed, _) => self.differ(feature, assumed.speed, reported.speed, steps),
             (Feature::Kelvin, _) => {
                 let number = |kelvin: Option<u16>| self.abilities.kelvin.to_raw(kelvin.unwrap_or(0).into());
                 number(assumed.kelvin) != number(reported.kelvin)
@@ -104,11 +202,13 @@ impl Profile {
         both.iter().filter(|feature| differs(*feature)).collect()
     }
 
-    /// Returns true if two percentages have different numbers in a frame.
-    fn differ(&self, feature: Feature, a: Option<Percent>, b: Option<Percent>) -> bool {
+    /// Returns true if the numbers of two percentages in a frame are more than `steps` apart.
+    fn differ(&self, feature: Feature, a: Option<Percent>, b: Option<Percent>, steps: u32) -> bool {
         let number =
             |scale: Scale, value: Option<Percent>| scale.to_raw(value.unwrap_or(Percent::MAX).get().into());
-        self.abilities.scale_of(feature).is_none_or(|scale| number(scale, a) != number(scale, b))
+        self.abilities
+            .scale_of(feature)
+            .is_none_or(|scale| number(scale, a).abs_diff(number(scale, b)) > steps)
     }
 }
 

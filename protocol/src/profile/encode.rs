@@ -110,7 +110,7 @@ impl Profile {
     /// [`EncodeError`] if the bulb cannot do exactly this, or a value that the frames need is not known.
     pub fn encode(&self, change: &Light, known: &Light, sequence: u8) -> Result<EncodedChange, EncodeError> {
         self.validate(change)?;
-        let change = self.strength_as_brightness(change, known);
+        let change = self.as_chromaticity(change);
         let target = known.clone().merged(&change);
         let values = ValuesToEncode::new(&target, self.abilities.scaled);
         let mut encoded = EncodedChange { writes: Vec::new(), assumed: target.clone() };
@@ -200,17 +200,16 @@ impl Profile {
         names.join(", ")
     }
 
-    /// Moves the strength of a colour into the brightness, where frames only carry hue and saturation.
-    fn strength_as_brightness(&self, change: &Light, known: &Light) -> Light {
+    /// Takes only the hue and saturation of a colour, where frames carry no more: its strength is not the brightness that was
+    /// set. Black is the least brightness.
+    fn as_chromaticity(&self, change: &Light) -> Light {
         let mut change = change.clone();
         let Some(color) = change.color.filter(|_| self.chromatic) else { return change };
-        let (full, strength) = color::undimmed(color);
-        if Some(color) == full || !self.settable().contains(Feature::Brightness) {
-            return change;
+        let (full, _) = color::undimmed(color);
+        if full.is_none() && self.settable().contains(Feature::Brightness) {
+            let min = u8::try_from(self.abilities.brightness.range.0).unwrap_or(100);
+            change.brightness = Some(Percent::clamped(min));
         }
-        let brightness = change.brightness.or(known.brightness).unwrap_or(Percent::MAX);
-        let min = Percent::clamped(u8::try_from(self.abilities.brightness.range.0).unwrap_or(100));
-        change.brightness = Some(Percent::clamped(color::dim(brightness.get(), strength)).max(min));
         change.color = full.or(Some(Rgb::WHITE));
         change
     }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
+use super::abilities::{Abilities, DecodedValues, Field, MissingValue, Reading, ValuesToEncode};
 use super::template::{BitField, Content, Template, Token};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,20 +65,28 @@ impl Template {
 
     /// Reads a frame. Checks the length and the fixed bytes before any value, so that the error is that of the frame that
     /// was meant.
-    pub(crate) fn read(&self, frame: &[u8], abilities: &Abilities) -> Result<DecodedValues, Mismatch> {
+    pub(crate) fn read(
+        &self,
+        frame: &[u8],
+        abilities: &Abilities,
+        reading: Reading,
+    ) -> Result<DecodedValues, Mismatch> {
         let (matches, kind) = match (self.has_rest, self.length) {
             (false, _) => (frame.len() == self.min_len, MismatchKind::Length(self.min_len)),
             (true, Some(length)) => (frame.len() == length, MismatchKind::Length(length)),
             (true, None) => (frame.len() >= self.min_len, MismatchKind::TooShort(self.min_len)),
         };
         if !matches {
-            return Err(Mismatch { at: 0, kind });
+            let foreign = self.foreign_header_byte(frame);
+            return Err(
+                foreign.map_or(Mismatch { at: 0, kind }, |at| Mismatch { at, kind: MismatchKind::FixedByte })
+            );
         }
         self.for_each_token(frame, |token, at, bytes| {
             let kind = MismatchKind::FixedByte;
             if token.has_fixed_bits(bytes) { Ok(()) } else { Err(Mismatch { at, kind }) }
         })?;
-        let mut values = DecodedValues::default();
+        let mut values = DecodedValues::new(reading);
         self.for_each_token(frame, |token, at, bytes| {
             let result = match token {
                 Token::Byte { .. } | Token::Rest => Ok(()),
@@ -94,6 +102,28 @@ impl Template {
             result.map_err(|kind| Mismatch { at, kind })
         })?;
         Ok(values)
+    }
+
+    /// The first byte of a frame of another length that is not that of this frame's header: the bytes before the first value.
+    fn foreign_header_byte(&self, frame: &[u8]) -> Option<usize> {
+        let header = self.tokens.iter().take_while(|token| matches!(token, Token::Byte { .. }));
+        header.zip(frame).position(|(token, byte)| !token.has_fixed_bits(core::slice::from_ref(byte)))
+    }
+
+    /// The first byte, if it is fixed.
+    pub(crate) fn first_byte(&self) -> Option<u8> {
+        match self.tokens.first() {
+            Some(Token::Byte { value, mask: 0xFF }) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the end of a frame can be found: it has a fixed length, begins with a fixed byte, and ends with one or
+    /// with a checksum.
+    pub(crate) fn delimited(&self) -> bool {
+        let fixed = |token: Option<&Token>| matches!(token, Some(Token::Byte { mask: 0xFF, .. }));
+        let checksum = matches!(self.tokens.last(), Some(Token::Checksum { .. }));
+        !self.has_rest && fixed(self.tokens.first()) && (checksum || fixed(self.tokens.last()))
     }
 
     /// Calls `visit` with each token, its position and its bytes. The frame must have the right length.
@@ -203,10 +233,10 @@ pub struct DecodeError {
 pub enum DecodeErrorKind {
     /// The profile has no frames for this role.
     NoFrames,
-    /// No frame of this role has this length.
-    Length,
-    /// A fixed byte differs: it is another frame, for example the echo of a command.
+    /// A fixed byte differs: it is another frame, for example the vendor's for pairing.
     UnknownFrame,
+    /// The fixed bytes before the first value match a frame, but the length does not.
+    Length,
     /// Length and fixed bytes match a frame, but a value is out of range.
     Value,
     /// Length, fixed bytes and values match a frame, but the checksum is wrong.
@@ -228,6 +258,12 @@ impl DecodeError {
     #[must_use]
     pub const fn kind(&self) -> DecodeErrorKind {
         self.kind
+    }
+
+    /// Returns true if no frame of the profile begins like this. Else it is a known frame, and malformed.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self.kind, DecodeErrorKind::NoFrames | DecodeErrorKind::UnknownFrame)
     }
 
     /// The text of the error without the bytes.

@@ -105,6 +105,8 @@ pub struct Profile {
     pub checks: Vec<ProfileCheck>,
     /// Commands carry hue and saturation, or x and y, so the strength of a colour is in the brightness.
     pub(crate) chromatic: bool,
+    /// The role that notifies each command as the bulb takes it.
+    pub(crate) echo_role: Option<String>,
     pub(crate) abilities: Abilities,
     pub(crate) commands: Vec<Command>,
     pub(crate) queries: Vec<Query>,
@@ -319,7 +321,8 @@ impl Profile {
     /// The features that status frames report.
     #[must_use]
     pub fn reported(&self) -> Features {
-        self.statuses.iter().fold(Features::NONE, |all, status| all.or(status.features()))
+        let echoed = if self.echo_role.is_some() { self.settable() } else { Features::NONE };
+        self.statuses.iter().fold(echoed, |all, status| all.or(status.features()))
     }
 
     /// The features that advertisements report.
@@ -334,7 +337,7 @@ impl Profile {
         let any = |way: fn(&StatusRule) -> bool| self.statuses.iter().any(way);
         Readback {
             read: any(|status| status.on_read),
-            command: any(|status| status.on_command),
+            command: self.echo_role.is_some() || any(|status| status.on_command),
             change: any(|status| status.on_change),
             query: any(|status| status.query.is_some()),
             advert: !self.adverts.is_empty(),
@@ -375,18 +378,17 @@ impl Profile {
     /// The roles that send status frames as notifications.
     pub fn notifying_roles(&self) -> impl Iterator<Item = &Role> {
         let notifies = |status: &StatusRule| status.query.is_some() || status.on_command || status.on_change;
-        self.roles_with_status(notifies)
+        self.roles.iter().filter(move |role| {
+            let has_status = self.statuses.iter().any(|status| status.role == role.name && notifies(status));
+            has_status || self.echo_role.as_ref() == Some(&role.name)
+        })
     }
 
     /// The roles whose value is a status frame.
     pub fn readable_roles(&self) -> impl Iterator<Item = &Role> {
-        self.roles_with_status(|status| status.on_read)
-    }
-
-    fn roles_with_status(&self, has: impl Fn(&StatusRule) -> bool) -> impl Iterator<Item = &Role> {
-        self.roles
-            .iter()
-            .filter(move |role| self.statuses.iter().any(|status| status.role == role.name && has(status)))
+        let is_read =
+            |role: &Role| self.statuses.iter().any(|status| status.role == role.name && status.on_read);
+        self.roles.iter().filter(move |role| is_read(role))
     }
 
     /// The role of this name.

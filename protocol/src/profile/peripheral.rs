@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::abilities::ValuesToEncode;
+use super::abilities::{Reading, ValuesToEncode};
 use super::decode::ClosestMismatch;
 use super::frame::DecodeError;
 use super::light::{Feature, Light, Mode};
@@ -53,17 +53,39 @@ impl Profile {
     /// [`DecodeError`] if the profile does not know the frame.
     pub fn decode_command(&self, role: &str, bytes: &[u8]) -> Result<DecodedCommand, DecodeError> {
         let frame = self.unwrapped(bytes)?;
-        let query = self
-            .queries
-            .iter()
-            .position(|query| query.role == role && query.template.read(&frame, &self.abilities).is_ok());
+        self.read_command(role, &frame, bytes).or_else(|error| {
+            let commands = self.commands.iter().filter(|command| command.role == role);
+            let bodies: Vec<_> = commands.map(|command| &command.body).collect();
+            let parts =
+                self.glued(&frame, &bodies, |part| self.read_command(role, part, part)).ok_or(error)??;
+            let change = parts.iter().filter_map(|part| match part {
+                DecodedCommand::Change(light) => Some(light),
+                _ => None,
+            });
+            let change =
+                change.fold(None, |all: Option<Light>, light| Some(all.unwrap_or_default().merged(light)));
+            let first = parts.into_iter().next().unwrap_or(DecodedCommand::LinkRule);
+            Ok(change.map_or(first, DecodedCommand::Change))
+        })
+    }
+
+    /// Reads one command frame. `bytes` are those of the error.
+    pub(super) fn read_command(
+        &self,
+        role: &str,
+        frame: &[u8],
+        bytes: &[u8],
+    ) -> Result<DecodedCommand, DecodeError> {
+        let query = self.queries.iter().position(|query| {
+            query.role == role && query.template.read(frame, &self.abilities, Reading::Command).is_ok()
+        });
         if let Some(query) = query {
             return Ok(DecodedCommand::Query(query));
         }
         let mut closest = ClosestMismatch::default();
         let mut best: Option<(u32, Light)> = None;
         for command in self.commands.iter().filter(|command| command.role == role) {
-            match command.body.read(&frame, &self.abilities) {
+            match command.body.read(frame, &self.abilities, Reading::Command) {
                 Ok(values) => {
                     let bits = command.body.fixed_bits();
                     if best.as_ref().is_none_or(|(most, _)| bits > *most) {
@@ -76,10 +98,10 @@ impl Profile {
             }
         }
         let Some((_, mut light)) = best else {
-            if self.is_link_rule(role, &frame) {
+            if self.is_link_rule(role, frame) {
                 return Ok(DecodedCommand::LinkRule);
             }
-            return Err(closest.error(&self.name, &self.abilities, &frame, bytes));
+            return Err(closest.error(&self.name, &self.abilities, frame, bytes));
         };
         if self.abilities.scaled && (light.color.is_some() || light.white.is_some()) {
             light.brightness = Some(Percent::MAX);

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::abilities::Reading;
 use super::codec::Body;
 use super::compile::{Compiler, validate_name};
 use super::decode::ClosestMismatch;
@@ -58,7 +59,7 @@ impl Profile {
     pub fn matches_check(&self, check: &ProfileCheck, bytes: &[u8]) -> Result<(), DecodeError> {
         let Some(pattern) = &check.pattern else { return Ok(()) };
         let frame = self.unwrapped(bytes)?;
-        pattern.read(&frame, &self.abilities).map(|_| ()).map_err(|mismatch| {
+        pattern.read(&frame, &self.abilities, Reading::Status).map(|_| ()).map_err(|mismatch| {
             let mut closest = ClosestMismatch::default();
             closest.add(mismatch);
             closest.error(&check.name, &self.abilities, &frame, bytes)

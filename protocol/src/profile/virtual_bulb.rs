@@ -29,6 +29,8 @@ pub struct VirtualBulb {
     sequence: u8,
     /// The number of first writes received over this link.
     first_writes: usize,
+    /// The last command, to echo.
+    last_command: Vec<u8>,
 }
 
 /// The effect of an accepted write on a [`VirtualBulb`].
@@ -87,7 +89,14 @@ impl VirtualBulb {
         };
         let roles = profile.roles.iter();
         let roles = roles.filter_map(|role| Some((role.name.clone(), role.at.iter().find_map(find)?)));
-        Self { roles: roles.collect(), profile, light, sequence: 0, first_writes: 0 }
+        Self {
+            roles: roles.collect(),
+            profile,
+            light,
+            sequence: 0,
+            first_writes: 0,
+            last_command: Vec::new(),
+        }
     }
 
     /// The profile of the bulb.
@@ -137,7 +146,9 @@ impl VirtualBulb {
         }
         match self.profile.decode_command(role, bytes) {
             Ok(_) => Ok(()),
-            Err(error) if error.kind() <= DecodeErrorKind::Length => Err(INVALID_LENGTH),
+            Err(error) if matches!(error.kind(), DecodeErrorKind::NoFrames | DecodeErrorKind::Length) => {
+                Err(INVALID_LENGTH)
+            }
             Err(_) => Err(OUT_OF_RANGE),
         }
     }
@@ -159,6 +170,7 @@ impl VirtualBulb {
         match command {
             Ok(DecodedCommand::Change(change)) if is_ready => {
                 self.light.merge(&change);
+                self.last_command = bytes.to_vec();
                 WriteOutcome::Applied
             }
             Ok(DecodedCommand::Query(query)) => WriteOutcome::Query(query),
@@ -196,7 +208,10 @@ impl VirtualBulb {
         if self.profile.unsupported.is_some() {
             return Vec::new();
         }
-        let frames = self.frames(trigger);
+        let mut frames = self.frames(trigger);
+        if let (Trigger::Command, Some(role)) = (trigger, &self.profile.echo_role) {
+            frames.push(StatusFrame { role: role.clone(), bytes: self.last_command.clone() });
+        }
         self.sequence = self.sequence.wrapping_add(u8::try_from(frames.len()).unwrap_or(u8::MAX));
         let path = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, path)| *path);
         let sent = |frame: StatusFrame| Some(SentFrame { at: path(&frame.role)?, bytes: frame.bytes });

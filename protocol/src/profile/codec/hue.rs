@@ -11,7 +11,7 @@
 
 use alloc::vec::Vec;
 
-use crate::profile::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
+use crate::profile::abilities::{Abilities, DecodedValues, Field, MissingValue, Reading, ValuesToEncode};
 use crate::profile::light::{Feature, Mode};
 
 const POWER: u8 = 1;
@@ -49,9 +49,15 @@ pub(super) fn write(abilities: &Abilities, values: &ValuesToEncode<'_>) -> Resul
 }
 
 /// Reads the parts, and skips those with an unknown tag.
-pub(super) fn read(frame: &[u8], abilities: &Abilities) -> Result<DecodedValues, (usize, &'static str)> {
+pub(super) fn read(
+    frame: &[u8],
+    abilities: &Abilities,
+    reading: Reading,
+) -> Result<DecodedValues, (usize, &'static str)> {
     const CUT: &str = "a part of this Hue frame is longer than the frame";
-    let mut values = DecodedValues::default();
+    // An unknown effect has no name here, and is no reason to lose the rest.
+    let reading = if reading == Reading::Status { Reading::UnknownEffect } else { reading };
+    let mut values = DecodedValues::new(reading);
     let mut rest = frame;
     while let [tag, length, after @ ..] = rest {
         let at = frame.len().saturating_sub(rest.len());

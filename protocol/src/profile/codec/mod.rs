@@ -5,7 +5,7 @@ mod lednetwf;
 
 use alloc::vec::Vec;
 
-use super::abilities::{Abilities, DecodedValues, Field, MissingValue, ValuesToEncode};
+use super::abilities::{Abilities, DecodedValues, Field, MissingValue, Reading, ValuesToEncode};
 use super::frame::{Mismatch, MismatchKind};
 use super::light::{Feature, Features, Mode};
 use super::template::Template;
@@ -76,10 +76,37 @@ impl Body {
         }
     }
 
-    pub(crate) fn read(&self, frame: &[u8], abilities: &Abilities) -> Result<DecodedValues, Mismatch> {
+    /// Returns true if the end of the frame can be found without reading its values.
+    pub(crate) fn delimited(&self) -> bool {
+        matches!(self, Self::Template(template) if template.delimited())
+    }
+
+    /// The first byte of the frame, if it is fixed.
+    pub(crate) fn first_byte(&self) -> Option<u8> {
         match self {
-            Self::Template(template) => template.read(frame, abilities),
-            Self::Hue => hue::read(frame, abilities)
+            Self::Template(template) => template.first_byte(),
+            Self::Hue => None,
+        }
+    }
+
+    /// The length of the frame; `None` if it varies.
+    pub(crate) const fn length(&self) -> Option<usize> {
+        match self {
+            Self::Template(template) if !template.has_rest => Some(template.min_len),
+            Self::Template(template) => template.length,
+            Self::Hue => None,
+        }
+    }
+
+    pub(crate) fn read(
+        &self,
+        frame: &[u8],
+        abilities: &Abilities,
+        reading: Reading,
+    ) -> Result<DecodedValues, Mismatch> {
+        match self {
+            Self::Template(template) => template.read(frame, abilities, reading),
+            Self::Hue => hue::read(frame, abilities, reading)
                 .map_err(|(at, reason)| Mismatch { at, kind: MismatchKind::Codec(reason) }),
         }
     }

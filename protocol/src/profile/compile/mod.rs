@@ -135,6 +135,7 @@ impl Compiler<'_> {
             table_suffices: file.gatt.suffices,
             probe: self.probe()?,
             example: file.example.clone().into(),
+            echo_role: file.role.iter().find(|(_, role)| role.value.echo).map(|(name, _)| name.clone()),
             chromatic: commands.iter().any(|command| command.body.chromatic()),
             roles,
             commands,

@@ -221,6 +221,9 @@ pub(crate) struct RoleDef {
     /// Bulbs of this family may lack it
     #[serde(default)]
     pub(crate) optional: bool,
+    /// It notifies each command to `control` as it is, which confirms the command
+    #[serde(default)]
+    pub(crate) echo: bool,
 }
 
 /// The rules for using a link.

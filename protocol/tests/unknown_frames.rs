@@ -1,0 +1,120 @@
+//! Frames that are unknown, malformed, glued together, or echoes.
+#![cfg(feature = "profiles")]
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use bulb_protocol::profile::{
+    DecodeErrorKind, DecodedCommand, Family, Light, Mode, Profile, Trigger, VirtualBulb, WriteOutcome,
+    builtin,
+};
+use bulb_protocol::{Percent, Rgb};
+
+fn bytes(hex: &str) -> Vec<u8> {
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+}
+
+fn load(name: &str) -> Profile {
+    let (name, variant) = name.split_once(':').map_or((name, None), |(name, variant)| (name, Some(variant)));
+    builtin::load(name, variant).unwrap()
+}
+
+#[test]
+fn unknown_and_malformed_are_two_things() {
+    let status = |family: &str, hex: &str| load(family).decode("status", &bytes(hex)).unwrap_err();
+    let command = |family: &str, hex: &str| load(family).decode_command("control", &bytes(hex)).unwrap_err();
+    // A timer, an answer of another command, an echo.
+    assert!(status("zengge", "24 2A 2B 42").is_unknown());
+    assert!(status("zengge", "10 14 10 02 1C 05 07 18 07 00 01").is_unknown());
+    assert!(status("govee", "AA 12 01 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 B8").is_unknown());
+    assert!(command("elk", "7E 07 83 0F 20 0C 06 00 EF").is_unknown());
+    assert!(command("elk", "7E 07 83").is_unknown());
+    // A value, a length, a checksum.
+    for (error, kind) in [
+        (status("zengge", "66 15 25 41 20 00 FF 00 00 00 06 99"), DecodeErrorKind::Value),
+        (status("zengge", "66 15 23 41 20 00 FF 00 00 00 06"), DecodeErrorKind::Length),
+        (command("elk", "7E 07 05 03 FF 00 00 10"), DecodeErrorKind::Length),
+        (
+            status("govee", "AA 01 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 AB"),
+            DecodeErrorKind::Checksum,
+        ),
+    ] {
+        assert_eq!((error.kind(), error.is_unknown()), (kind, false), "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_effect_is_no_reason_to_lose_a_status() {
+    for (family, role, hex) in [
+        ("hue", "combined", "01 01 01 02 01 50 06 01 07"),
+        ("zengge", "status", "66 15 23 62 20 10 00 00 00 00 06 99"),
+        ("sp110e", "status", "01 FE 32 FF 03 03 00 32 FF 00 00 00"),
+        ("banlanx", "status", "53 43 01 01 0A 01 00 FD 02 FF 05 3C FF 00 00 10 00 00"),
+    ] {
+        let light =
+            load(family).decode(role, &bytes(hex)).unwrap_or_else(|error| panic!("{family}: {error}"));
+        assert_eq!(light.power, Some(true), "{family}");
+    }
+    let hue = load("hue").decode("combined", &bytes("01 01 01 02 01 50 06 01 07")).unwrap();
+    assert_eq!((hue.effect.as_deref(), hue.brightness), (Some("7"), Percent::new(32).ok()));
+    // A bulb does not take it.
+    assert!(load("hue").decode_command("combined", &bytes("06 01 07 08 01 80")).is_err());
+}
+
+/// A board with frames of its own, as its app's capture shows them.
+const BOARD: &str = r#"
+profile = 1
+name = "board"
+title = "A board"
+[role.control]
+at = ["fff0/fff1"]
+[role.status]
+at = ["fff0/fff2"]
+properties = ["notify"]
+[can]
+power = {}
+brightness = { raw = [0, 64] }
+[commands]
+power = "3A 01 20 {power} 01 23 0A"
+brightness = "3A 02 {brightness} 0A"
+[[report]]
+on = ["change"]
+frame = "2A 01 20 {power} 00 21 0A"
+[[report]]
+on = ["change"]
+frame = "2A 02 {brightness} 0A"
+"#;
+
+#[test]
+fn glued_frames_are_split() {
+    let board = Family::parse(BOARD).unwrap().profile(None).unwrap();
+    let status = |hex: &str| board.decode("status", &bytes(hex));
+    let on = |brightness| Light { power: Some(true), brightness, ..Light::default() };
+    assert_eq!(status("2A 01 20 01 00 21 0A 2A 02 40 0A"), Ok(on(Percent::new(100).ok())));
+    // With a stray byte, and with a frame that is not known.
+    assert_eq!(status("2A 2A 01 20 01 00 21 0A"), Ok(on(None)));
+    assert_eq!(status("2A 07 01 0A 2A 01 20 01 00 21 0A 2A 09 0A"), Ok(on(None)));
+    let command = board.decode_command("control", &bytes("3A 01 20 01 01 23 0A 3A 02 40 0A"));
+    assert_eq!(command, Ok(DecodedCommand::Change(on(Percent::new(100).ok()))));
+    // A part that is malformed makes the whole malformed, and rubbish hides no frame.
+    let error = status("2A 01 20 01 00 21 0A 2A 02 41 0A").unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("65")), (DecodeErrorKind::Value, true), "{error}");
+    assert!(status("2A 07 01 0A 2A 07 02 0A").unwrap_err().is_unknown());
+    assert!(status("55 2A 01 20 01 00 21 0A").unwrap_err().is_unknown());
+}
+
+#[test]
+fn an_echo_confirms() {
+    let profile = load("elk:bleddm");
+    assert!(profile.readback().command);
+    assert_eq!(profile.notifying_roles().map(|role| role.name.as_str()).collect::<Vec<_>>(), ["status"]);
+    let red = Light { color: Some(Rgb::new(255, 0, 0)), mode: Some(Mode::Color), ..Light::default() };
+    let sent = profile.encode(&red, &Light::default(), 0).unwrap().writes.remove(0);
+    assert_eq!(profile.decode("status", &sent.bytes), Ok(red));
+    let table: Vec<_> = profile.table().into_iter().map(|(service, at, _)| (service, at)).collect();
+    let control = profile.role("control").unwrap().at[0];
+    let state = profile.starting_state(&Light::default());
+    let mut bulb = VirtualBulb::new(profile, &table, state);
+    assert_eq!(bulb.write(control, &sent.bytes), WriteOutcome::Applied);
+    let echoed = bulb.status_frames(Trigger::Command);
+    assert_eq!(echoed.iter().map(|frame| &frame.bytes).collect::<Vec<_>>(), [&sent.bytes]);
+}
