@@ -8,6 +8,7 @@
 
 mod bluez;
 mod bus;
+mod busy;
 mod trust;
 
 use std::process::Output;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::adapter_choice::PowerBlock;
 use super::disconnect_queue::{DisconnectQueue, SEND_TIME};
@@ -16,12 +16,16 @@ use super::subscriptions::Subscriptions;
 use super::system::{Gatt, Listener, System};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{
-    AdapterState, CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, WriteKind,
+    AdapterState, CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, WriteKind, spread,
 };
 
 /// How long an error that may come from a lost link waits for that news. BlueZ answers pending
 /// requests some ten milliseconds before it reports the loss.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
+/// The first and the longest pause before a request is repeated because another program uses the
+/// characteristic. BlueZ takes one request at a time, which is some connection intervals.
+const BUSY_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_BUSY_PAUSE: Duration = Duration::from_millis(400);
 
 #[derive(Clone, Debug)]
 pub(super) struct RadioHandle {
@@ -100,11 +104,11 @@ impl BtleLink {
     }
 
     /// Runs one request when it is its turn. Ends early at the deadline or when the link drops.
-    async fn ask<T>(
+    async fn ask<T, F: Future<Output = Result<T, PlatformError>>>(
         &self,
         operation: &Operation,
         deadline: Deadline,
-        work: impl Future<Output = Result<T, PlatformError>>,
+        work: impl Fn() -> F,
     ) -> Result<T> {
         let lost = || Error::LinkLost { device: self.info.label.clone(), operation: operation.clone() };
         if !self.is_up() {
@@ -112,7 +116,22 @@ impl BtleLink {
         }
         let in_turn = async {
             let _turn = self.turn.lock().await;
-            Ok(work.await)
+            let mut pauses = 0;
+            loop {
+                match work().await {
+                    Err(error) if error.classify(operation) == ErrorClass::Again => {
+                        pauses += 1;
+                        let pause = (BUSY_PAUSE * 2_u32.saturating_pow(pauses - 1)).min(LONGEST_BUSY_PAUSE);
+                        let pause = spread(pause, &self.info.device, pauses);
+                        if deadline.remaining() <= pause {
+                            return Ok(Err(error));
+                        }
+                        tracing::info!("{}: busy: {}", self.info.label, error.text());
+                        sleep(pause).await;
+                    }
+                    done => return Ok(done),
+                }
+            }
         };
         let silent =
             |waited| Error::Silent { device: self.info.label.clone(), operation: operation.clone(), waited };
@@ -166,7 +185,7 @@ impl Link for BtleLink {
 
     async fn read(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Vec<u8>> {
         self.info.properties(characteristic)?;
-        let work = async {
+        let work = || async {
             let reading = self.subscriptions.reading(characteristic);
             let value = self.gatt.read(characteristic).await?;
             if self.gatt.echoes_reads() {
@@ -186,14 +205,14 @@ impl Link for BtleLink {
         deadline: Deadline,
     ) -> Result<()> {
         self.info.properties(characteristic)?;
-        let work = self.gatt.write(characteristic, value, kind);
+        let work = || self.gatt.write(characteristic, value, kind);
         self.ask(&Operation::write(characteristic), deadline, work).await
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
         self.info.properties(characteristic)?;
         let operation = Operation::subscribe(characteristic);
-        let work = async {
+        let work = || async {
             // Open the stream first: the first value may come before the answer.
             let listener: Arc<dyn Listener> = self.subscriptions.clone();
             self.gatt.listen(Arc::downgrade(&listener)).await?;
@@ -214,11 +233,9 @@ impl Link for BtleLink {
             return Ok(());
         }
         let operation = Operation::unsubscribe(characteristic);
-        let work = async {
-            match self.gatt.unsubscribe(characteristic).await {
-                Err(error) if error.classify(&operation) != ErrorClass::Done => Err(error),
-                _ => Ok(()),
-            }
+        let work = async || match self.gatt.unsubscribe(characteristic).await {
+            Err(error) if error.classify(&operation) != ErrorClass::Done => Err(error),
+            _ => Ok(()),
         };
         match self.ask(&operation, deadline, work).await {
             Err(Error::LinkLost { .. }) => Ok(()),
@@ -228,7 +245,7 @@ impl Link for BtleLink {
 
     async fn system_battery(&self) -> Result<Option<u8>> {
         let deadline = Deadline::after(SEND_TIME);
-        let late = |_| PlatformError::unnamed("the battery level");
+        let late = |_| PlatformError::new("org.freedesktop.DBus.Error.NoReply", "the battery level");
         deadline
             .run(self.radio.system.battery(&self.info.device), late)
             .await
@@ -240,11 +257,9 @@ impl Link for BtleLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        let work = async {
-            match self.radio.system.pair(&self.info.device).await {
-                Err(error) if error.classify(&Operation::Pair) != ErrorClass::Done => Err(error),
-                _ => Ok(()),
-            }
+        let work = async || match self.radio.system.pair(&self.info.device).await {
+            Err(error) if error.classify(&Operation::Pair) != ErrorClass::Done => Err(error),
+            _ => Ok(()),
         };
         self.ask(&Operation::Pair, deadline, work).await
     }

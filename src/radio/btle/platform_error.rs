@@ -98,7 +98,11 @@ impl PlatformError {
             }
             ErrorClass::Att(att) => Error::Refused { device, operation: operation.clone(), att },
             ErrorClass::Held => Error::Held { device, detail },
-            ErrorClass::Pairing if *operation == Operation::Pair => pairing_error(self, device),
+            ErrorClass::Pairing | ErrorClass::Unknown | ErrorClass::Unsupported
+                if *operation == Operation::Pair =>
+            {
+                pairing_error(self, device)
+            }
             ErrorClass::Pairing if *operation != Operation::Connect => {
                 Error::NeedsPairing { device, operation: operation.clone() }
             }
@@ -109,7 +113,7 @@ impl PlatformError {
             class => match operation {
                 Operation::StartScan | Operation::StopScan => scan_error(&class, adapter, detail),
                 Operation::Connect => connect_error(self, &class, context),
-                Operation::QueryService | Operation::Disconnect => ask_error(&class, detail),
+                Operation::QueryService | Operation::Disconnect => ask_error(&class, device, detail),
                 operation => gatt_error(&class, operation.clone(), context, detail),
             },
         }
@@ -165,9 +169,13 @@ fn scan_error(class: &ErrorClass, adapter: String, detail: String) -> Error {
     }
 }
 
-fn ask_error(class: &ErrorClass, detail: String) -> Error {
+fn ask_error(class: &ErrorClass, device: String, detail: String) -> Error {
     match class {
-        ErrorClass::NoAnswer => Error::ServiceSilent { detail },
+        ErrorClass::Gone | ErrorClass::NoLink if !device.is_empty() => {
+            Error::LinkLost { device, operation: Operation::QueryService }
+        }
+        // A service that has just started has no objects yet.
+        ErrorClass::NoAnswer | ErrorClass::Gone => Error::ServiceSilent { detail },
         _ => Error::Internal(format!("the Bluetooth service refused: {detail}")),
     }
 }
@@ -203,6 +211,7 @@ fn gatt_error(class: &ErrorClass, operation: Operation, context: Context<'_>, de
     match class {
         ErrorClass::NoLink | ErrorClass::Gone => Error::LinkLost { device, operation },
         ErrorClass::NoAnswer => Error::Silent { device, operation, waited: context.waited },
+        ErrorClass::Again => Error::Held { device, detail },
         _ => Error::Internal(format!("{} failed: {detail}", operation.gerund())),
     }
 }
@@ -237,6 +246,8 @@ fn of_bluez(kind: &str, message: &str, operation: &Operation) -> ErrorClass {
         // A program has one notify session per characteristic. It outlived a lost link.
         ("InProgress" | "AlreadyExists", _, Subscribe(_)) => ErrorClass::Done,
         ("InProgress" | "Busy", _, StartScan | StopScan | Connect) => ErrorClass::Again,
+        // Another program has a request of its own under way.
+        ("InProgress" | "Busy", _, Read(_) | Write(_) | Unsubscribe(_)) => ErrorClass::Again,
         ("AlreadyConnected", _, Connect) | ("AlreadyExists", _, Pair) => ErrorClass::Done,
         // BlueZ runs one pairing at a time, for all programs.
         ("InProgress", _, Pair) => ErrorClass::Held,
@@ -286,7 +297,9 @@ fn failed(message: &str, operation: &Operation) -> ErrorClass {
     match (message, operation) {
         ("No discovery started", _) => ErrorClass::Done,
         ("No notify session started", _) => ErrorClass::Done,
-        ("Not connected" | "Not Connected", Disconnect | Unsubscribe(_)) => ErrorClass::Done,
+        ("Not connected" | "Not Connected" | "No ATT transport", Disconnect | Unsubscribe(_)) => {
+            ErrorClass::Done
+        }
         (
             "Not connected" | "Not Connected" | "No ATT transport",
             Read(_) | Write(_) | Pair | Subscribe(_),

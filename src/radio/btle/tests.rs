@@ -227,6 +227,32 @@ async fn unlikely_error_is_a_lost_link_only_if_the_link_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_meets_one_of_another_program_is_made_again() {
+    let (radio, fake) = radio([]);
+    let busy = || Err(PlatformError::new("org.bluez.Error.InProgress", "In Progress"));
+    lock(&fake.gatt.writes).extend([busy(), busy(), busy(), Ok(())]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    let write = || link.write(CONTROL, &[1], WriteKind::Request, Deadline::after(Duration::from_secs(2)));
+    write().await.unwrap();
+    // Until the deadline, and no longer.
+    lock(&fake.gatt.writes).extend((0..99).map(|_| busy()));
+    let start = Instant::now();
+    let held = write().await.unwrap_err();
+    assert_eq!(held.code(), "bulb.held", "{held}");
+    let took = start.elapsed().as_millis();
+    assert!((1500..=2000).contains(&took), "{took} ms");
+    let asked = 99 - lock(&fake.gatt.writes).len();
+    assert!((5..12).contains(&asked), "{asked} times");
+    // A link that is lost meanwhile is lost.
+    let lost = async {
+        sleep(Duration::from_millis(300)).await;
+        fake.link(false, false);
+    };
+    let (written, ()) = tokio::join!(write(), lost);
+    assert_eq!(written.unwrap_err().code(), "link.lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_operation_at_a_time() {
     let (radio, fake) = radio([]);
     lock(&fake.gatt.writes).extend([Ok(()), Ok(()), Ok(())]);

@@ -2,6 +2,7 @@ use super::Operation::{Connect, Disconnect, Pair, QueryService, StartScan, StopS
 use super::*;
 
 const WRITE: Operation = Operation::Write(String::new());
+const READ: Operation = Operation::Read(String::new());
 const SUBSCRIBE: Operation = Operation::Subscribe(String::new());
 const UNSUBSCRIBE: Operation = Operation::Unsubscribe(String::new());
 
@@ -74,13 +75,34 @@ const BLUEZ_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[
     ("Failed", "Operation failed with ATT error: 0x80 (vendor)", WRITE, ErrorClass::Att(0x80)),
     ("Failed", "Operation failed with ATT error: 0x", WRITE, ErrorClass::Unknown),
     ("Failed", "Operation failed with ATT error: 0x1ff", WRITE, ErrorClass::Unknown),
-    ("InProgress", "In Progress", WRITE, ErrorClass::Unknown),
+    ("InProgress", "In Progress", WRITE, ErrorClass::Again),
+    ("InProgress", "In Progress", READ, ErrorClass::Again),
+    ("InProgress", "In Progress", UNSUBSCRIBE, ErrorClass::Again),
     ("InProgress", "In Progress", SUBSCRIBE, ErrorClass::Done),
     ("NotPermitted", "Write acquired", WRITE, ErrorClass::Held),
     ("NotPermitted", "Notify acquired", SUBSCRIBE, ErrorClass::Held),
     ("Failed", "Failed to initiate write", WRITE, ErrorClass::NotSent),
     ("Failed", "Failed to send read request", WRITE, ErrorClass::NotSent),
     ("Failed", "No ATT transport", WRITE, ErrorClass::NoLink),
+    ("Failed", "No ATT transport", UNSUBSCRIBE, ErrorClass::Done),
+    ("Failed", "Failed", Pair, ErrorClass::Unknown),
+    ("NotSupported", "Operation is not supported", Pair, ErrorClass::Unknown),
+    ("NotSupported", "Operation is not supported", WRITE, ErrorClass::Unsupported),
+    ("NotSupported", "Operation is not supported", READ, ErrorClass::Unsupported),
+    ("NotReady", "Resource Not Ready", WRITE, ErrorClass::Off),
+    ("NotReady", "Resource Not Ready", QueryService, ErrorClass::Off),
+    ("Busy", "", StopScan, ErrorClass::Again),
+    ("Blocked", "Blocked through rfkill", QueryService, ErrorClass::Blocked),
+    ("NotAvailable", "Operation currently not available", Connect, CLASSIC),
+    ("Failed", "le-connection-invalid-arguments", Connect, ErrorClass::Hopeless("the adapter cannot do this")),
+    ("Failed", "le-connection-bad-socket", Connect, ErrorClass::Hopeless("the system is out of resources")),
+    ("Failed", "le-connection-create-socket", Connect, ErrorClass::Hopeless("the system is out of resources")),
+    ("Failed", "le-connection-some-new-one", Connect, ErrorClass::Again),
+    ("Failed", "Not connected", READ, ErrorClass::NoLink),
+    ("NotPermitted", "Write acquired", READ, ErrorClass::Held),
+    ("NotPermitted", "Notify acquired", UNSUBSCRIBE, ErrorClass::Held),
+    ("Failed", "Operation failed with ATT error: 0x01", READ, ErrorClass::Att(0x01)),
+    ("Failed", "Operation failed with ATT error: 0xff", SUBSCRIBE, ErrorClass::Att(0xff)),
     ("Failed", "Failed to register notify session", SUBSCRIBE, ErrorClass::NotSent),
     ("Failed", "Failed to subscribe", SUBSCRIBE, ErrorClass::NotSent),
     ("Failed", "Failed allocate notify session", SUBSCRIBE, ErrorClass::NotSent),
@@ -103,6 +125,13 @@ const THE_BUS_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[
     ("UnknownObject", "Method \"Connect\" with signature \"\" on interface \"org.bluez.Device1\" doesn't exist", Connect, ErrorClass::Gone),
     ("UnknownObject", "Method \"StopNotify\" with signature \"\" doesn't exist", UNSUBSCRIBE, ErrorClass::Done),
     ("UnknownObject", "Method \"Disconnect\" with signature \"\" doesn't exist", Disconnect, ErrorClass::Done),
+    ("UnknownObject", "Method \"GetAll\" with signature \"s\" doesn't exist", QueryService, ErrorClass::Gone),
+    ("UnknownObject", "Method \"WriteValue\" with signature \"aya{sv}\" doesn't exist", WRITE, ErrorClass::Gone),
+    ("UnknownObject", "Method \"AcquireNotify\" with signature \"a{sv}\" doesn't exist", SUBSCRIBE, ErrorClass::Gone),
+    ("UnknownObject", "Method \"StartDiscovery\" with signature \"\" doesn't exist", StartScan, ErrorClass::Gone),
+    ("NoReply", "Did not receive a reply.", StartScan, ErrorClass::NoAnswer),
+    ("NoReply", "Did not receive a reply.", QueryService, ErrorClass::NoAnswer),
+    ("NoReply", "Did not receive a reply.", Pair, ErrorClass::NoAnswer),
     ("LimitsExceeded", "Connection \":1.52\" is not allowed to add more match rules", QueryService, ErrorClass::Unknown),
 ];
 
@@ -112,6 +141,30 @@ fn known_errors_are_classified() {
         for (kind, message, operation, class) in rows {
             let error = PlatformError::new(format!("{prefix}{kind}"), *message);
             assert_eq!(&error.classify(operation), class, "{operation:?}: {kind} {message:?}");
+        }
+    }
+}
+
+/// The errors that come from a mistake of ours, or from a BlueZ that we do not know.
+const OURS: [&str; 5] = [
+    "Invalid arguments in method call",
+    "is not allowed to add more match rules",
+    "of a later BlueZ",
+    "ATT error: 0x1ff",
+    "ATT error: 0x\u{0}",
+];
+
+#[test]
+fn no_known_error_is_unexpected() {
+    for (prefix, rows) in [(BLUEZ, BLUEZ_SAYS), (FREEDESKTOP, THE_BUS_SAYS)] {
+        for (kind, message, operation, class) in rows {
+            let error = PlatformError::new(format!("{prefix}{kind}"), *message);
+            let ours = OURS.iter().any(|ours| format!("{message}\u{0}").contains(ours));
+            // What is done is no error.
+            if *class != ErrorClass::Done {
+                let code = error.to_error(operation, CONTEXT).code();
+                assert_eq!(code == "internal", ours, "{operation:?}: {kind} {message:?} is {code}");
+            }
         }
     }
 }
@@ -144,6 +197,8 @@ fn each_error_has_its_code() {
     assert_eq!(code("org.bluez.Error.Failed", "Not connected", WRITE), "link.lost");
     assert_eq!(code("org.bluez.Error.NotPermitted", "Not paired", WRITE), "bulb.needs_pairing");
     assert_eq!(code("org.bluez.Error.NotPermitted", "Write acquired", WRITE), "bulb.held");
+    assert_eq!(code("org.bluez.Error.InProgress", "In Progress", WRITE), "bulb.held");
+    assert_eq!(code("org.bluez.Error.Failed", "Failed", Pair), "bulb.needs_pairing");
     assert_eq!(
         code("org.bluez.Error.NotSupported", "Operation is not supported", SUBSCRIBE),
         "bulb.unsupported"
