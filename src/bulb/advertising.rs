@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, Result};
 use crate::radio::gatt::uuid16;
-use crate::radio::{CharacteristicId, Deadline, DeviceId, Link, Radio, SeenDevice};
+use crate::radio::{CharacteristicId, Deadline, DeviceId, Link, Radio, SeenDevice, begin_scan, end_scan};
 
 /// A scan response comes within a millisecond or two of its advertisement; two advertisements are at least 20 ms apart
 /// (Bluetooth Core 5.4, Vol 4, Part E, 7.8.5).
@@ -77,7 +77,7 @@ pub async fn listen_to_advertisements(
 ) -> Result<BTreeMap<DeviceId, Advertising>> {
     let mut heard: BTreeMap<DeviceId, Advertising> = BTreeMap::new();
     let mut reports = radio.seen_devices();
-    radio.start_scan().await?;
+    begin_scan(radio, Deadline::after(during)).await?;
     let start = Instant::now();
     loop {
         let report = match timeout_at(start + during, reports.recv()).await {
@@ -92,7 +92,7 @@ pub async fn listen_to_advertisements(
         }
         *device = report;
     }
-    radio.stop_scan().await?;
+    end_scan(radio).await;
     for advertising in heard.values_mut() {
         advertising.listened = start.elapsed();
         advertising.gaps.sort_unstable();

@@ -7,7 +7,9 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice};
+use crate::radio::{
+    AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice, begin_scan, end_scan,
+};
 
 /// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`), and says until then
 /// that it is connected. A little more, for the news to arrive.
@@ -78,7 +80,7 @@ pub async fn rediscover(radio: &dyn Radio, report: &SeenDevice, deadline: Deadli
     let heard = async {
         loop {
             // One who has found its bulb ends the scan of all.
-            radio.start_scan().await?;
+            begin_scan(radio, deadline).await?;
             let heard = async {
                 loop {
                     match reports.recv().await {
@@ -106,10 +108,8 @@ pub async fn rediscover(radio: &dyn Radio, report: &SeenDevice, deadline: Deadli
             Err(Error::AdapterLost { adapter: radio.adapter().name })
         }
     };
-    // A scan that was ended with the adapter is no trouble.
-    let stopped = radio.stop_scan().await;
-    found?;
-    stopped
+    end_scan(radio).await;
+    found
 }
 
 /// Connects, and leaves the link up for others. One that was up before we came is looked at for as long as it may take

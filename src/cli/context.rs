@@ -19,7 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::args::Global;
 use crate::bulb::Families;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fleet::{self, Found, Target};
 use crate::output::Printer;
 use crate::radio::record::Recorder;
@@ -82,7 +82,11 @@ impl<'a> Context<'a> {
     pub(crate) async fn radio(&self) -> Result<&Arc<dyn Radio>> {
         self.radio
             .get_or_try_init(|| async {
-                let radio = open(self.adapter.as_ref(), self.recorder.as_deref()).await?;
+                let late = |waited| Error::ServiceSilent {
+                    detail: format!("no answer within {waited:.1?} when it was opened"),
+                };
+                let opening = open(self.adapter.as_ref(), self.recorder.as_deref());
+                let radio = self.deadline().run(opening, late).await?;
                 tracing::info!("using adapter {}", radio.adapter());
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })

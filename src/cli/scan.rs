@@ -13,7 +13,7 @@ use super::context::Context;
 use crate::bulb::Families;
 use crate::error::{Error, Result};
 use crate::output::{AdapterRecord, Bulb, DeviceRecord, Live, Printer, Record, ScanRecord, millis};
-use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
+use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice, begin_scan, end_scan};
 
 /// Default duration of a scan.
 const DURATION: Duration = Duration::from_secs(5);
@@ -39,13 +39,15 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
             view.take(device)?;
         }
     }
-    radio.start_scan().await?;
     let start = Instant::now();
-    let end = match (args.duration, args.watch) {
-        (Some(duration), _) => Some(start + duration),
+    let duration = match (args.duration, args.watch) {
+        (Some(duration), _) => Some(duration),
         (None, true) => None,
-        (None, false) => Some(start + DURATION),
+        (None, false) => Some(DURATION.min(context.timeout)),
     };
+    let end = duration.map(|duration| start + duration);
+    let limit = context.deadline().within(duration.unwrap_or(context.timeout));
+    begin_scan(radio, limit).await?;
     let mut tick = interval(FRAME);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     while !view.done() {
@@ -61,15 +63,16 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
                 if changed.is_err() {
                     return Err(Error::AdapterLost { adapter: radio.adapter().name });
                 }
-                adapter_changed(state, radio, args, &mut view).await?;
+                adapter_changed(state, radio, args, &mut view, end, context).await?;
             }
             _ = tick.tick() => view.tick(start.elapsed())?,
             () = until(end) => break,
         }
     }
-    view.draw(start.elapsed(), true);
-    radio.stop_scan().await?;
-    view.end(start.elapsed())
+    let elapsed = start.elapsed();
+    view.draw(elapsed, true);
+    end_scan(radio).await;
+    view.end(elapsed)
 }
 
 async fn until(end: Option<Instant>) {
@@ -85,12 +88,18 @@ async fn adapter_changed(
     radio: &dyn Radio,
     args: &Scan,
     view: &mut ScanView<'_>,
+    end: Option<Instant>,
+    context: &Context<'_>,
 ) -> Result<()> {
     let name = radio.adapter().name;
+    let limit = match end {
+        Some(end) => context.deadline().within(end.saturating_duration_since(Instant::now())),
+        None => context.deadline(),
+    };
     if !args.watch {
         // It may have been off for so short a time that nobody saw it. That ended the scan.
         return match state {
-            AdapterState::On => radio.start_scan().await,
+            AdapterState::On => begin_scan(radio, limit).await,
             _ => Err(Error::AdapterLost { adapter: name }),
         };
     }
@@ -98,7 +107,7 @@ async fn adapter_changed(
     if state != AdapterState::On {
         return Ok(());
     }
-    match radio.start_scan().await {
+    match begin_scan(radio, limit).await {
         Err(error) if *radio.adapter_state().borrow() != AdapterState::On => {
             tracing::info!("the adapter is gone again: {error}");
             Ok(())

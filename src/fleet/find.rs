@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::target::{Selector, Target};
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Radio, SeenDevice};
+use crate::radio::{AdapterState, Deadline, DeviceId, Radio, SeenDevice, begin_scan, end_scan};
 
 /// How long is scanned for a target that may mean any number of bulbs, or several: three times the longest
 /// advertising interval that bulbs are seen with (1 s).
@@ -46,14 +46,16 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
     devices.add(radio.known_devices().await?.into_iter());
     let open_end = target.selectors().iter().any(Selector::many);
     if open_end || !devices.has_all(target) {
-        let window = if target.single().is_some() { deadline } else { deadline.within(WINDOW) };
         tracing::info!("scanning for {}", target.text());
         let reports = radio.seen_devices();
-        let busy =
-            |waited| Error::ScanBusy { detail: format!("it could not be started within {waited:.1?}") };
-        deadline.run(radio.start_scan(), busy).await?;
+        begin_scan(radio, deadline).await?;
+        // What was found needs time as well.
+        let window = match target.single() {
+            Some(_) => deadline,
+            None => deadline.within(WINDOW.min(deadline.remaining() / 2)),
+        };
         let result = collect(radio, reports, &mut devices, target, open_end, window).await;
-        radio.stop_scan().await?;
+        end_scan(radio).await;
         result?;
     }
     Ok(devices.resolve(target, start.elapsed()))

@@ -420,6 +420,27 @@ pub trait Link: fmt::Debug + Send + Sync {
     async fn disconnect(&self) -> Result<()>;
 }
 
+/// How long stopping a scan may take.
+const STOP_TIME: Duration = Duration::from_secs(1);
+
+/// Starts a scan within a deadline.
+///
+/// # Errors
+/// Those of [`Radio::start_scan`], and [`Error::ScanBusy`] at the deadline.
+pub async fn begin_scan(radio: &dyn Radio, deadline: Deadline) -> Result<()> {
+    let busy = |waited| Error::ScanBusy { detail: format!("it could not be started within {waited:.1?}") };
+    deadline.run(radio.start_scan(), busy).await
+}
+
+/// Stops the scan. A failure is only logged: what the scan found is found, and the scan ends with the
+/// program at the latest.
+pub async fn end_scan(radio: &dyn Radio) {
+    let late = |waited| Error::ServiceSilent { detail: format!("no answer within {waited:.1?}") };
+    if let Err(error) = Deadline::after(STOP_TIME).run(radio.stop_scan(), late).await {
+        tracing::warn!("the scan could not be stopped: {error}");
+    }
+}
+
 impl SeenDevice {
     /// The label of the device: its name, the alias, or its identifier. Not sanitised.
     pub fn label(&self) -> String {

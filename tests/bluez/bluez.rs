@@ -260,6 +260,11 @@ impl Bluez {
         world.objects.clear();
     }
 
+    /// BlueZ forgets its devices, as it does 30 s after it heard them last.
+    pub(crate) fn forgets_devices(&self) {
+        self.world().objects.retain(|path, _| path == ADAPTER);
+    }
+
     /// Another BlueZ takes the name, and finds the adapter.
     pub(crate) fn starts(&self, owner: &str) {
         self.put_adapter();

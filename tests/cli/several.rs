@@ -52,6 +52,19 @@ fn one_that_fails_does_not_stop_the_others() {
     assert_eq!(code(&machine.sim(&["on", "Nowhere,Nothing"])), 3);
 }
 
+/// What is found needs time as well: the search leaves it half.
+#[test]
+fn the_search_does_not_use_up_the_time() {
+    let machine = Machine::new();
+    for (target, expected) in [("Light-Desk,Light-Nowhere", 10), ("Light-D*", 0), ("Nobody-*,Light-D*", 10)] {
+        for timeout in ["1s", "2s"] {
+            let output = machine.sim(&["--json", "--timeout", timeout, "status", target]);
+            assert_eq!(code(&output), expected, "{target} {timeout}: {output:?}");
+            assert_eq!(names(&output), ["Light-Desk"], "{target} {timeout}");
+        }
+    }
+}
+
 #[test]
 fn a_name_of_two_bulbs_is_refused_and_both_are_listed() {
     let machine = Machine::new();
