@@ -57,7 +57,6 @@ pub enum Error {
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]
     TargetNotFound { target: String, seen: usize, waited: Duration },
-    /// An exact name matched several bulbs.
     #[error("{} bulbs are called {target:?}: {}", candidates.len(), candidates.join(", "))]
     TargetAmbiguous { target: String, candidates: Vec<String> },
     /// `name` is without the `@`.

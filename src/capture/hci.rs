@@ -7,7 +7,6 @@ use super::snoop::{LinkType, Record};
 use super::{Capture, DEVICE_NAME, Device, Event, EventKind, advert};
 use crate::radio::Address;
 
-/// The L2CAP channel of ATT.
 const ATT: u16 = 4;
 
 /// A link: an adapter and its handle.

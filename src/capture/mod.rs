@@ -27,7 +27,6 @@ pub use table::AttributeRef;
 
 use table::Table;
 
-/// The ATT traffic of a capture.
 #[derive(Debug, Default)]
 pub struct Capture {
     pub devices: Vec<Device>,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-/// How every such file begins.
 pub(super) const MAGIC: &[u8; 8] = b"btsnoop\0";
 const HEADER: usize = 16;
 const RECORD_HEADER: usize = 24;
@@ -11,7 +10,6 @@ const LONGEST: usize = 1 << 17;
 /// The time stamp of the Unix epoch: microseconds since the year 0.
 const EPOCH: i64 = 0x00dc_ddb3_0f2f_8000;
 
-/// Where a capture is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{detail}", place(*record, *offset))]
 pub struct CaptureError {
@@ -55,7 +53,6 @@ impl Record<'_> {
     }
 }
 
-/// Checks the header, and gives the records.
 pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), CaptureError> {
     let wrong = |detail: String| CaptureError { record: 0, offset: 0, detail };
     let not_one = || wrong("it is no btsnoop log: that begins with `btsnoop` and a zero".to_owned());

@@ -25,7 +25,6 @@ pub(super) struct Table {
 pub struct AttributeRef {
     /// The characteristic. Its service is nil where it was not discovered.
     pub id: CharacteristicId,
-    /// The descriptor of it, if the handle is not that of its value.
     pub descriptor: Option<Uuid>,
 }
 

@@ -3,7 +3,6 @@
 use super::Error;
 
 impl Error {
-    /// One thing that the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoTerminal => "in scripts and pipes, use `bulbctl scan --json` or another command",

@@ -16,7 +16,6 @@ const WINDOW: Duration = Duration::from_secs(3);
 /// How much longer is scanned for a second bulb of a name that was found: three times the usual interval of 100 ms.
 const NAMESAKE_WINDOW: Duration = Duration::from_millis(300);
 
-/// What was found for a target.
 #[derive(Debug)]
 pub struct Found {
     /// The bulbs, in the order in which the target names them, each once.
@@ -109,7 +108,6 @@ async fn collect(
     }
 }
 
-/// The devices seen, by identifier.
 #[derive(Default)]
 struct Devices(BTreeMap<DeviceId, SeenDevice>);
 

@@ -11,7 +11,6 @@ use crate::radio::SeenDevice;
 /// What becomes of those of several bulbs that could not be connected to, while others could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConnectFailure {
-    /// They have failed.
     Failed,
     /// They are tried once more alone at the end: what was in their way may have been the others. Nothing was written to them.
     RetryAlone,

@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::radio::{Address, SeenDevice};
 
-/// One thing to look for.
 #[derive(Clone, Debug)]
 pub enum Selector {
     Address(Address),
@@ -19,7 +18,6 @@ pub enum Selector {
     Exact(String),
     /// Every device whose name matches, in upper or lower case.
     Glob(String),
-    /// Every bulb of these families.
     All(Arc<Families>),
 }
 

@@ -14,7 +14,6 @@ impl Address {
         Self(bytes)
     }
 
-    /// The six bytes, most significant first.
     pub const fn bytes(self) -> [u8; 6] {
         self.0
     }

@@ -32,7 +32,6 @@ impl FromStr for AdapterChoice {
     }
 }
 
-/// Opens this radio; by default the first powered adapter.
 pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
     match choice {
         Some(AdapterChoice::Sim(rig)) => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,

@@ -63,6 +63,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Calls a function when it is dropped, unless it is disarmed.
+struct OnDrop<F: FnMut()> {
+    armed: bool,
+    call: F,
+}
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if self.armed {
+            (self.call)();
+        }
+    }
+}
+
 /// Forwards values until they end. Calls `see` with each before it is passed on, and with the number of those that were
 /// missed. With `while_used`, ends when all receivers are dropped.
 fn forward<T: Clone + Send + 'static>(

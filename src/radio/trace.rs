@@ -64,16 +64,8 @@ impl TracedFrame {
         characteristic: CharacteristicId,
         bytes: impl Into<Vec<u8>>,
     ) -> Self {
-        let (at, time) = (Instant::now(), SystemTime::now());
-        Self {
-            at,
-            time,
-            device: device.clone(),
-            operation,
-            characteristic,
-            bytes: bytes.into(),
-            decoded: None,
-        }
+        let (device, bytes, time) = (device.clone(), bytes.into(), SystemTime::now());
+        Self { at: Instant::now(), time, device, operation, characteristic, bytes, decoded: None }
     }
 
     pub fn hex(&self) -> String {
@@ -106,7 +98,6 @@ impl fmt::Display for TracedFrame {
     }
 }
 
-/// The decoder of a link, once it is set.
 type Reader = Arc<Mutex<Option<FrameDecoder>>>;
 
 #[derive(Clone, Debug)]

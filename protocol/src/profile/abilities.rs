@@ -135,11 +135,9 @@ pub(crate) struct Abilities {
     pub(crate) speed: Scale,
 }
 
-/// A value that a frame needs and that is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MissingValue(pub(crate) Feature);
 
-/// A state to encode, dimmed where frames have no brightness.
 pub(crate) struct ValuesToEncode<'a> {
     light: &'a Light,
     color: Option<Rgb>,

@@ -282,7 +282,6 @@ impl ClosestMismatch {
     }
 }
 
-/// The numbers that a field can have, for messages.
 fn valid_numbers(field: Field, abilities: &Abilities) -> String {
     let range = |(min, max): (u32, u32)| format!("{min} to {max}");
     match field {

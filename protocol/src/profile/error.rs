@@ -17,7 +17,6 @@ impl Mistake {
         Self { at, message: message.into() }
     }
 
-    /// The same mistake by its line in `text`.
     pub(crate) fn in_text(self, text: &str) -> ParseError {
         ParseError { line: file::line(text, self.at), message: self.message }
     }

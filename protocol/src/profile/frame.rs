@@ -126,7 +126,6 @@ impl Template {
         !self.has_rest && fixed(self.tokens.first()) && (checksum || fixed(self.tokens.last()))
     }
 
-    /// Calls `visit` with each token, its position and its bytes. The frame must have the right length.
     fn for_each_token(
         &self,
         frame: &[u8],
@@ -144,7 +143,6 @@ impl Template {
 }
 
 impl Token {
-    /// Returns true if the fixed bits of the token are in these bytes.
     fn has_fixed_bits(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Byte { value, mask } => bytes.iter().all(|byte| byte & mask == value & mask),

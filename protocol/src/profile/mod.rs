@@ -237,7 +237,6 @@ pub(crate) struct Command {
     pub(crate) body: Body,
     /// The features that it can set, including implied power and scaled brightness.
     pub(crate) features: Features,
-    /// The features that its fields carry.
     pub(crate) fields: Features,
     pub(crate) needs: Features,
     pub(crate) mode: Option<Mode>,

@@ -3,9 +3,7 @@
 /// A linear map from a range of values to a range of numbers, which may be descending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scale {
-    /// The least and the greatest value.
     pub(crate) range: (u32, u32),
-    /// The numbers of these.
     pub(crate) raw: (u32, u32),
     /// Round numbers down, not to the nearest.
     pub(crate) down: bool,
@@ -17,7 +15,6 @@ impl Scale {
     pub(crate) const PERCENT: Self = Self::same(0, 100);
     pub(crate) const CHANNEL: Self = Self::same(0, 255);
 
-    /// Numbers that equal the values.
     pub(crate) const fn same(min: u32, max: u32) -> Self {
         Self { range: (min, max), raw: (min, max), down: false, inverse: false }
     }
@@ -58,7 +55,6 @@ impl Scale {
         Some(if value == self.range.0 && raw != self.raw.0 { value.saturating_add(1) } else { value })
     }
 
-    /// The least and the greatest number.
     pub(crate) fn raw_range(self) -> (u32, u32) {
         let (first, last) =
             if self.inverse { (inverse(self.range.0), inverse(self.range.1)) } else { self.raw };

@@ -108,7 +108,6 @@ impl Template {
         Ok(())
     }
 
-    /// The fields, and whether each has a default.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (Field, bool)> {
         self.tokens.iter().flat_map(Token::fields).filter_map(|field| match field.content {
             Content::Value { field, default } => Some((field, default.is_some())),
@@ -116,7 +115,6 @@ impl Template {
         })
     }
 
-    /// The features that the template carries.
     pub(crate) fn features(&self) -> Features {
         self.fields().filter(|(field, _)| field.carries_state()).map(|(field, _)| field.feature()).collect()
     }
@@ -135,7 +133,6 @@ impl Template {
         self.tokens.iter().map(bits).sum()
     }
 
-    /// The mode that the frame sets or reports.
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.features().mode()
     }
@@ -158,7 +155,6 @@ impl Token {
     }
 }
 
-/// Splits a template at spaces and around braces.
 fn words(text: &str) -> Result<Vec<&str>, String> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();

@@ -14,7 +14,7 @@ use super::system::Gatt;
 use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::uuid16;
 use crate::radio::retry::{self, ATTEMPTS};
-use crate::radio::{Deadline, DeviceId, GattTable, LinkInfo};
+use crate::radio::{Deadline, DeviceId, GattTable, LinkInfo, OnDrop};
 
 /// How long to wait for an old link to end. BlueZ takes two seconds after the request, and reports
 /// the link as connected until then.
@@ -46,22 +46,6 @@ struct Attempt<'a> {
     last: Option<PlatformError>,
     /// A link without services was given up already. The next one is used as it is.
     bare: bool,
-}
-
-/// Disconnects when dropped, unless disarmed. So a connect can be given up at any point.
-struct CancelOnDrop<'a> {
-    radio: &'a RadioHandle,
-    device: &'a DeviceId,
-    armed: bool,
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.radio.shared.set_closing(self.device);
-            self.radio.disconnects.disconnect(self.device);
-        }
-    }
 }
 
 pub(super) async fn connect(
@@ -182,7 +166,12 @@ impl Attempt<'_> {
         self.check_adapter().await?;
         let mut system_link = self.radio.shared.watch_link(self.device);
         let start = *system_link.borrow_and_update();
-        let mut cancel = CancelOnDrop { radio: self.radio, device: self.device, armed: !start.connected };
+        // A connect can be given up at any point.
+        let disconnect = || {
+            self.radio.shared.set_closing(self.device);
+            self.radio.disconnects.disconnect(self.device);
+        };
+        let mut cancel = OnDrop { armed: !start.connected, call: disconnect };
         let seen = system_link.clone();
         let rising = async {
             // If it is connected but not resolved, another program is connecting; this joins that
@@ -214,7 +203,7 @@ impl Attempt<'_> {
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
         start: SystemLink,
-        cancel: &mut CancelOnDrop<'_>,
+        cancel: &mut OnDrop<impl FnMut()>,
     ) -> Result<(), Failure> {
         let answer = self.radio.system.connect(self.device);
         tokio::pin!(answer);

@@ -25,9 +25,7 @@ pub(super) struct PlatformError {
 /// The meaning of an error for the operation that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ErrorClass {
-    /// The requested state exists already.
     Done,
-    /// Another attempt may succeed in a moment.
     Again,
     NoBus,
     ServiceDown,
@@ -53,7 +51,6 @@ pub(super) enum ErrorClass {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) adapter: &'a str,
-    /// The label of the device; empty if there is none.
     pub(super) device: &'a str,
     pub(super) rssi: Option<i16>,
     pub(super) waited: Duration,
@@ -149,7 +146,6 @@ impl PlatformError {
         )
     }
 
-    /// The message with the name, for people.
     pub(super) fn text(&self) -> String {
         match (self.message.trim(), self.name.as_str()) {
             ("", "") => "no reason given".to_owned(),
@@ -288,7 +284,6 @@ const CLASSIC: ErrorClass = ErrorClass::Hopeless(
     "the system treats it as a classic Bluetooth device: remove it with bluetoothctl and scan again",
 );
 
-/// Classifies `org.bluez.Error.Failed` by its message.
 fn failed(message: &str, operation: &Operation) -> ErrorClass {
     use Operation::{Connect, Disconnect, Pair, Read, StartScan, StopScan, Subscribe, Unsubscribe, Write};
     if let Some(code) = message.strip_prefix("Operation failed with ATT error: 0x") {

@@ -30,7 +30,6 @@ pub(super) struct DeviceUpdate {
     pub(super) resolved: Option<bool>,
 }
 
-/// The link to a device, as the system reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SystemLink {
     pub(super) connected: bool,
@@ -54,7 +53,6 @@ pub(super) struct Registry {
     scanning: bool,
 }
 
-/// The result of an update.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Merged {
     pub(super) device: SeenDevice,

@@ -9,9 +9,8 @@ use tokio::time::{sleep, timeout};
 use super::adapter_choice::PowerBlock;
 use super::link::RadioHandle;
 use super::platform_error::{Context, ErrorClass, PlatformError};
-use super::shared::SharedState;
 use crate::error::{Error, Operation, Result};
-use crate::radio::{AdapterState, Deadline};
+use crate::radio::{AdapterState, Deadline, OnDrop};
 
 /// How long starting or stopping a scan may take. BlueZ answers after the controller.
 const SCAN_TIME: Duration = Duration::from_secs(5);
@@ -25,7 +24,6 @@ const LONGEST_SCAN_PAUSE: Duration = Duration::from_secs(1);
 /// Restart a scan that received nothing for this long: some controllers stop reporting without an
 /// error (bluez pull request 1555). The slowest advertising interval is 10.24 s.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How often to check for silence.
 const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -51,9 +49,9 @@ impl Scan {
             self.radio.check_adapter().await?;
             // Set this before the request: the first devices come before the answer.
             self.radio.shared.set_scanning(true);
-            let mut starting = ScanStart { shared: &self.radio.shared, started: false };
+            let mut starting = OnDrop { armed: true, call: || self.radio.shared.set_scanning(false) };
             self.ask(&Operation::StartScan, patience).await?;
-            starting.started = true;
+            starting.armed = false;
             if self.radio.shared.scanning() {
                 return Ok(());
             }
@@ -134,20 +132,6 @@ impl Scan {
                 }
             }
             error => error,
-        }
-    }
-}
-
-/// Marks the scan as stopped when dropped, unless it was started.
-struct ScanStart<'a> {
-    shared: &'a SharedState,
-    started: bool,
-}
-
-impl Drop for ScanStart<'_> {
-    fn drop(&mut self) {
-        if !self.started {
-            self.shared.set_scanning(false);
         }
     }
 }

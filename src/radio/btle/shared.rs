@@ -29,7 +29,6 @@ struct State {
     /// Watchers of the links, by device.
     watchers: HashMap<DeviceId, watch::Sender<SystemLink>>,
     links: HashMap<DeviceId, Weak<BtleLink>>,
-    /// The locks for connecting, by device.
     turns: HashMap<DeviceId, Weak<Turn>>,
     /// Links that are being closed. BlueZ takes two seconds.
     closing: HashSet<DeviceId>,

@@ -44,7 +44,6 @@ impl Subscriptions {
         (sender.subscribe(), new)
     }
 
-    /// Ends the stream of a characteristic. Returns false if there was none.
     pub(super) fn end(&self, characteristic: CharacteristicId) -> bool {
         lock(&self.state).streams.remove(&characteristic).is_some()
     }

@@ -51,16 +51,13 @@ pub(super) trait System: fmt::Debug + Send + Sync {
         true
     }
 
-    /// The reason why the adapter cannot be powered, if there is one.
     async fn block(&self) -> Option<PowerBlock>;
 }
 
-/// Receives the values of characteristics.
 pub(super) trait Listener: Send + Sync {
     fn value(&self, characteristic: CharacteristicId, value: Vec<u8>);
 }
 
-/// The GATT client of one device, for all links to it.
 #[async_trait]
 pub(super) trait Gatt: fmt::Debug + Send + Sync {
     /// Gets the GATT table from the system. Call it after each connect.

@@ -78,7 +78,6 @@ pub(super) enum Event {
     },
 }
 
-/// A call of the radio, or of the link that call number `link` made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 pub(super) enum Call {
@@ -123,7 +122,6 @@ pub(super) struct Connected {
     pub(super) services: Vec<Service>,
 }
 
-/// Bytes, written as hex.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(super) struct Hex(pub(super) Vec<u8>);

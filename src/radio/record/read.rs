@@ -22,7 +22,6 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Reads a file.
     pub fn load(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let unreadable =

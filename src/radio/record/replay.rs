@@ -24,12 +24,10 @@ use crate::radio::{
     lock,
 };
 
-/// Opens a recording as a radio.
 pub fn open(path: &Path) -> Result<Arc<dyn Radio>> {
     radio(Recording::load(path)?)
 }
 
-/// Starts to replay a recording as a radio.
 pub fn radio(recording: Recording) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(Replay::new(recording)?))
 }
@@ -62,7 +60,6 @@ impl Replay {
     }
 }
 
-/// Plays events when they are due, until the task is dropped.
 async fn play(player: Arc<Player>) {
     loop {
         let woken = player.wake.notified();

@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::ADAPTER;
 use super::link::SimLink;
 use super::simulation::Simulation;
-use super::world::{ConnectOutcome, DelayedResponse, DisconnectedBy, LinkId, Response};
+use super::world::{ConnectOutcome, DelayedResponse, DisconnectedBy, LinkId, Response, World};
 use crate::error::{Error, Result};
 use crate::radio::retry::{self, ATTEMPTS};
-use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkInfo, LinkState};
+use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkInfo, LinkState, OnDrop};
 
 enum AttemptError {
     /// Another attempt may succeed. The reason is for messages.
@@ -96,11 +96,13 @@ impl Connect<'_> {
             outcome @ (ConnectOutcome::NotAdvertising { .. }
             | ConnectOutcome::Silent
             | ConnectOutcome::Connects { .. }) => {
-                _guard = ConnectGuard { simulation: self.simulation, address: self.address };
+                let end_connect = || self.simulation.with_world(|world, _| world.end_connect(self.address));
+                _guard = OnDrop { armed: true, call: end_connect };
                 (self.wait_until_up(outcome).await?, false, false)
             }
         };
-        let mut unfinished = UnfinishedLink { simulation: self.simulation, id, armed: !was_up };
+        let disconnect = |world: &mut World, now| world.disconnect(id, DisconnectedBy::Central, now);
+        let mut unfinished = OnDrop { armed: !was_up, call: || self.simulation.with_world(disconnect) };
         let state = self.simulation.attach(id, !was_up);
         let up = Instant::now();
         if !resolved {
@@ -133,7 +135,6 @@ impl Connect<'_> {
         Ok(link)
     }
 
-    /// Waits until the link is up, if need be until the deadline.
     async fn wait_until_up(&self, mut outcome: ConnectOutcome) -> Result<LinkId, AttemptError> {
         let mut adapter = self.simulation.adapter();
         let link_up = async {
@@ -166,7 +167,6 @@ impl Connect<'_> {
         }
     }
 
-    /// Waits until the services are resolved or the link drops.
     async fn resolve(&self, id: LinkId, mut state: watch::Receiver<LinkState>) -> Result<(), AttemptError> {
         let resolving = async {
             let DelayedResponse { delay, response } =
@@ -190,33 +190,6 @@ impl Connect<'_> {
                 Err(AttemptError::Retry("the bulb dropped the connection before its services were resolved"))
             }
             done = self.deadline.run(resolving, timeout) => done,
-        }
-    }
-}
-
-/// Ends the connect when it is dropped.
-struct ConnectGuard<'a> {
-    simulation: &'a Arc<Simulation>,
-    address: Address,
-}
-
-impl Drop for ConnectGuard<'_> {
-    fn drop(&mut self) {
-        self.simulation.with_world(|world, _| world.end_connect(self.address));
-    }
-}
-
-/// Ends the link when it is dropped, while `armed`.
-struct UnfinishedLink<'a> {
-    simulation: &'a Arc<Simulation>,
-    id: LinkId,
-    armed: bool,
-}
-
-impl Drop for UnfinishedLink<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.simulation.with_world(|world, now| world.disconnect(self.id, DisconnectedBy::Central, now));
         }
     }
 }

@@ -47,7 +47,21 @@ impl Log {
     /// Writes a line with a single call, so that commands running at the same time do not mix their lines.
     pub(super) fn write(&mut self, since_opening: Duration, bulb: Address, event: &LogEvent) {
         let ms = millis(self.age + since_opening);
-        let line = Line { ms, bulb: bulb.to_string(), ..line(event) };
+        let (event, by, characteristic, kind, value) = match event {
+            LogEvent::Connect => ("connect", None, None, None, None),
+            LogEvent::Pair => ("pair", None, None, None, None),
+            LogEvent::Disconnect(DisconnectedBy::Central) => {
+                ("disconnect", Some("central"), None, None, None)
+            }
+            LogEvent::Disconnect(DisconnectedBy::Bulb) => ("disconnect", Some("bulb"), None, None, None),
+            LogEvent::Read(id) => ("read", None, Some(id), None, None),
+            LogEvent::Write(id, kind, value) => ("write", None, Some(id), Some(kind.name()), Some(value)),
+            LogEvent::Subscribe(id) => ("subscribe", None, Some(id), None, None),
+            LogEvent::Unsubscribe(id) => ("unsubscribe", None, Some(id), None, None),
+            LogEvent::Notify(id, value) => ("notify", None, Some(id), None, Some(value)),
+        };
+        let (characteristic, hex) = (characteristic.map(ToString::to_string), value.map(hex::encode));
+        let line = Line { ms, bulb: bulb.to_string(), event, by, characteristic, kind, hex };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line)
@@ -55,40 +69,6 @@ impl Log {
         if let Err(error) = written {
             tracing::debug!("the air log cannot be written: {error}");
         }
-    }
-}
-
-fn line(event: &LogEvent) -> Line {
-    let blank =
-        Line { ms: 0, bulb: String::new(), event: "", by: None, characteristic: None, kind: None, hex: None };
-    match event {
-        LogEvent::Connect => Line { event: "connect", ..blank },
-        LogEvent::Pair => Line { event: "pair", ..blank },
-        LogEvent::Disconnect(by) => {
-            let by = match by {
-                DisconnectedBy::Central => "central",
-                DisconnectedBy::Bulb => "bulb",
-            };
-            Line { event: "disconnect", by: Some(by), ..blank }
-        }
-        LogEvent::Read(id) => Line { event: "read", characteristic: Some(id.to_string()), ..blank },
-        LogEvent::Write(id, kind, value) => Line {
-            event: "write",
-            characteristic: Some(id.to_string()),
-            kind: Some(kind.name()),
-            hex: Some(hex::encode(value)),
-            ..blank
-        },
-        LogEvent::Subscribe(id) => Line { event: "subscribe", characteristic: Some(id.to_string()), ..blank },
-        LogEvent::Unsubscribe(id) => {
-            Line { event: "unsubscribe", characteristic: Some(id.to_string()), ..blank }
-        }
-        LogEvent::Notify(id, value) => Line {
-            event: "notify",
-            characteristic: Some(id.to_string()),
-            hex: Some(hex::encode(value)),
-            ..blank
-        },
     }
 }
 

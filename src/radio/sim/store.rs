@@ -45,9 +45,7 @@ pub(super) struct SavedDevice {
     pub(super) vanished: bool,
     /// The system holds a link to it.
     pub(super) linked: bool,
-    /// How often each fault has been counted.
     pub(super) fault_counts: Vec<u32>,
-    /// The name that was heard last.
     pub(super) known_name: Option<String>,
     pub(super) heard_ms: Option<u64>,
     /// The system knows its services.
@@ -57,48 +55,28 @@ pub(super) struct SavedDevice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SavedLight {
     power: Option<bool>,
-    brightness: Option<u8>,
+    brightness: Option<Percent>,
     color: Option<[u8; 3]>,
-    white: Option<u8>,
+    white: Option<Percent>,
     kelvin: Option<u16>,
     effect: Option<String>,
-    speed: Option<u8>,
-    mode: Option<String>,
+    speed: Option<Percent>,
+    mode: Option<Mode>,
 }
 
-impl SavedLight {
-    pub(super) fn of(light: &Light) -> Self {
-        Self {
-            power: light.power,
-            brightness: light.brightness.map(Percent::get),
-            color: light.color.map(|Rgb { red, green, blue }| [red, green, blue]),
-            white: light.white.map(Percent::get),
-            kelvin: light.kelvin,
-            effect: light.effect.clone(),
-            speed: light.speed.map(Percent::get),
-            mode: light.mode.map(|mode| mode.name().to_owned()),
-        }
+impl From<Light> for SavedLight {
+    fn from(light: Light) -> Self {
+        let Light { power, brightness, color, white, kelvin, effect, speed, mode } = light;
+        let color = color.map(|Rgb { red, green, blue }| [red, green, blue]);
+        Self { power, brightness, color, white, kelvin, effect, speed, mode }
     }
+}
 
-    /// The state, or `None` if its mode is unknown.
-    pub(super) fn light(&self) -> Option<Light> {
-        let known = |name: &String| {
-            [Mode::Color, Mode::White, Mode::Effect].into_iter().find(|mode| mode.name() == name)
-        };
-        let mode = match &self.mode {
-            Some(name) => Some(known(name)?),
-            None => None,
-        };
-        Some(Light {
-            power: self.power,
-            brightness: self.brightness.map(Percent::clamped),
-            color: self.color.map(|[red, green, blue]| Rgb::new(red, green, blue)),
-            white: self.white.map(Percent::clamped),
-            kelvin: self.kelvin,
-            effect: self.effect.clone(),
-            speed: self.speed.map(Percent::clamped),
-            mode,
-        })
+impl From<SavedLight> for Light {
+    fn from(saved: SavedLight) -> Self {
+        let SavedLight { power, brightness, color, white, kelvin, effect, speed, mode } = saved;
+        let color = color.map(|[red, green, blue]| Rgb::new(red, green, blue));
+        Self { power, brightness, color, white, kelvin, effect, speed, mode }
     }
 }
 

@@ -5,11 +5,8 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-/// The length of the header, bytes.
 const HEADER: usize = 8;
-/// `id` of a command that wants an answer.
 const WITH_ANSWER: u8 = 0x0A;
-/// `id` of a command that wants no answer.
 const WITHOUT_ANSWER: u8 = 0x0B;
 /// The bit of byte 0 that says that the payload continues in the next frame.
 const FRAGMENT: u8 = 0x40;
@@ -18,7 +15,6 @@ pub(super) fn wrap_command(payload: &[u8], wants_answer: bool, sequence: u8) -> 
     wrap(payload, if wants_answer { WITH_ANSWER } else { WITHOUT_ANSWER }, sequence)
 }
 
-/// Wraps a reply in JSON, as most bulbs do.
 pub(super) fn wrap_status(payload: &[u8], sequence: u8) -> Vec<u8> {
     let hex: Vec<u8> = payload.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()).collect();
     let text = [&br#"{"code":0,"payload":""#[..], &hex, br#""}"#].concat();
@@ -52,7 +48,6 @@ pub(super) fn unwrap(frame: &[u8]) -> Result<Vec<u8>, &'static str> {
     hex_of(text).ok_or("the JSON in this LEDnetWF frame has no hex payload")
 }
 
-/// Decodes the hex text of "payload".
 fn hex_of(json: &str) -> Option<Vec<u8>> {
     let (_, after) = json.split_once("\"payload\"")?;
     let (digits, _) =

@@ -158,7 +158,6 @@ fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Number
     Ok((names, effect.numbered))
 }
 
-/// Removes a feature that a variant lacks.
 pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Validated {
     match feature.value.as_str() {
         "power" => can.power = None,
@@ -179,7 +178,6 @@ pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Valid
     Ok(())
 }
 
-/// Replaces the features that a variant declares.
 pub(super) fn replace(can: &mut AbilitiesDef, by: AbilitiesDef) {
     can.power = by.power.or(can.power.take());
     can.brightness = by.brightness.or(can.brightness.take());

@@ -40,7 +40,6 @@ const COMMANDS: [(&str, Option<Feature>); 10] = [
     ("state", None),
 ];
 
-/// Compiles a family, or one of its variants.
 pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> {
     let merged;
     let file = match variant.and_then(|name| file.variant.get(name)) {

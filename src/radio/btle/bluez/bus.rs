@@ -215,7 +215,6 @@ impl Bus {
     }
 }
 
-/// The error of libdbus for a lost connection.
 fn disconnected() -> dbus::Error {
     dbus::Error::new_custom("org.freedesktop.DBus.Error.Disconnected", "Connection is closed")
 }

@@ -66,7 +66,6 @@ pub(super) async fn keep(
 /// A new connection, the owner of BlueZ's name, and the objects of BlueZ if it is running.
 type Reopened = (Bus, Option<String>, Option<Objects>);
 
-/// Connects, with growing pauses.
 async fn again(signals: &Arc<SignalReceiver>) -> Reopened {
     let mut pause = FIRST_PAUSE;
     loop {

@@ -110,7 +110,6 @@ fn handle_of(path: &str) -> Option<u16> {
     u16::from_str_radix(path.get(digits..)?, 16).ok()
 }
 
-/// The entries below this path.
 fn below<'a, T>(map: &'a BTreeMap<String, T>, path: &str) -> impl Iterator<Item = (&'a String, &'a T)> {
     let start = format!("{path}/");
     map.range(start.clone()..).take_while(move |(path, _)| path.starts_with(&start))

@@ -195,7 +195,6 @@ impl System for Bluez {
     }
 }
 
-/// Returns true if the object lacks the interface or property.
 fn is_missing(error: &dbus::Error) -> bool {
     let kind = error.name().and_then(|name| name.strip_prefix("org.freedesktop.DBus.Error."));
     matches!(

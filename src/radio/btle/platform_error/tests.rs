@@ -171,51 +171,42 @@ fn no_known_error_is_unexpected() {
 
 #[test]
 fn errors_of_the_client_library_are_classified() {
-    assert_eq!(
-        PlatformError::unnamed("Service discovery timed out").classify(&Connect),
-        ErrorClass::Unresolved
-    );
-    assert_eq!(
-        PlatformError::unnamed("No Bluetooth adapters found.").classify(&QueryService),
-        ErrorClass::NoAdapter
-    );
-    assert_eq!(
-        PlatformError::unnamed("Required property Address missing.").classify(&WRITE),
-        ErrorClass::Unknown
-    );
+    for (message, operation, class) in [
+        ("Service discovery timed out", Connect, ErrorClass::Unresolved),
+        ("No Bluetooth adapters found.", QueryService, ErrorClass::NoAdapter),
+        ("Required property Address missing.", WRITE, ErrorClass::Unknown),
+    ] {
+        assert_eq!(PlatformError::unnamed(message).classify(&operation), class, "{message}");
+    }
 }
 
 #[test]
 fn each_error_has_its_code() {
-    let code = |name: &str, message: &str, operation: Operation| {
-        PlatformError::new(name, message).to_error(&operation, CONTEXT).code()
-    };
-    assert_eq!(code("org.bluez.Error.NotReady", "Resource Not Ready", StartScan), "adapter.off");
-    assert_eq!(code("org.bluez.Error.Blocked", "Blocked through rfkill", StartScan), "adapter.blocked");
-    assert_eq!(code("org.bluez.Error.InProgress", "Operation already in progress", StartScan), "scan.busy");
-    assert_eq!(code("org.bluez.Error.Failed", "le-connection-abort-by-local", Connect), "connect.failed");
-    assert_eq!(code("org.bluez.Error.Failed", "Not connected", WRITE), "link.lost");
-    assert_eq!(code("org.bluez.Error.NotPermitted", "Not paired", WRITE), "bulb.needs_pairing");
-    assert_eq!(code("org.bluez.Error.NotPermitted", "Write acquired", WRITE), "bulb.held");
-    assert_eq!(code("org.bluez.Error.InProgress", "In Progress", WRITE), "bulb.held");
-    assert_eq!(code("org.bluez.Error.Failed", "Failed", Pair), "bulb.needs_pairing");
-    assert_eq!(
-        code("org.bluez.Error.NotSupported", "Operation is not supported", SUBSCRIBE),
-        "bulb.unsupported"
-    );
-    assert_eq!(code("org.bluez.Error.Failed", "Failed to initiate write", WRITE), "bulb.unsupported");
-    assert_eq!(
-        code("org.bluez.Error.Failed", "Operation failed with ATT error: 0x0d", WRITE),
-        "bulb.refused"
-    );
-    assert_eq!(code("org.freedesktop.DBus.Error.AccessDenied", "no", Connect), "service.denied");
-    assert_eq!(code("org.freedesktop.DBus.Error.ServiceUnknown", "no", QueryService), "service.down");
-    assert_eq!(code("org.freedesktop.DBus.Error.FileNotFound", "no", QueryService), "service.no_bus");
-    assert_eq!(code("org.freedesktop.DBus.Error.NoReply", "no", Connect), "connect.timeout");
-    assert_eq!(code("org.freedesktop.DBus.Error.NoReply", "no", WRITE), "bulb.timeout");
-    assert_eq!(code("org.freedesktop.DBus.Error.NoReply", "no", QueryService), "service.silent");
-    assert_eq!(code("", "Service discovery timed out", Connect), "discover.timeout");
-    assert_eq!(code("", "Invalid characteristic flag \"x\"", WRITE), "internal");
+    for (name, message, operation, code) in [
+        ("org.bluez.Error.NotReady", "Resource Not Ready", StartScan, "adapter.off"),
+        ("org.bluez.Error.Blocked", "Blocked through rfkill", StartScan, "adapter.blocked"),
+        ("org.bluez.Error.InProgress", "Operation already in progress", StartScan, "scan.busy"),
+        ("org.bluez.Error.Failed", "le-connection-abort-by-local", Connect, "connect.failed"),
+        ("org.bluez.Error.Failed", "Not connected", WRITE, "link.lost"),
+        ("org.bluez.Error.NotPermitted", "Not paired", WRITE, "bulb.needs_pairing"),
+        ("org.bluez.Error.NotPermitted", "Write acquired", WRITE, "bulb.held"),
+        ("org.bluez.Error.InProgress", "In Progress", WRITE, "bulb.held"),
+        ("org.bluez.Error.Failed", "Failed", Pair, "bulb.needs_pairing"),
+        ("org.bluez.Error.NotSupported", "Operation is not supported", SUBSCRIBE, "bulb.unsupported"),
+        ("org.bluez.Error.Failed", "Failed to initiate write", WRITE, "bulb.unsupported"),
+        ("org.bluez.Error.Failed", "Operation failed with ATT error: 0x0d", WRITE, "bulb.refused"),
+        ("org.freedesktop.DBus.Error.AccessDenied", "no", Connect, "service.denied"),
+        ("org.freedesktop.DBus.Error.ServiceUnknown", "no", QueryService, "service.down"),
+        ("org.freedesktop.DBus.Error.FileNotFound", "no", QueryService, "service.no_bus"),
+        ("org.freedesktop.DBus.Error.NoReply", "no", Connect, "connect.timeout"),
+        ("org.freedesktop.DBus.Error.NoReply", "no", WRITE, "bulb.timeout"),
+        ("org.freedesktop.DBus.Error.NoReply", "no", QueryService, "service.silent"),
+        ("", "Service discovery timed out", Connect, "discover.timeout"),
+        ("", "Invalid characteristic flag \"x\"", WRITE, "internal"),
+    ] {
+        let error = PlatformError::new(name, message).to_error(&operation, CONTEXT);
+        assert_eq!(error.code(), code, "{operation:?}: {name} {message:?}");
+    }
 }
 
 #[test]

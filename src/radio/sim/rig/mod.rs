@@ -40,7 +40,6 @@ pub(super) enum InitialAdapter {
     Blocked,
     Absent,
     NoService,
-    /// There is no D-Bus.
     NoBus,
     Denied,
 }
@@ -227,11 +226,6 @@ pub(super) enum BulbEvent {
 /// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
 pub(super) const BATTERY_LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
 
-pub(super) struct CharacteristicValue {
-    pub(super) characteristic: Characteristic,
-    pub(super) value: Vec<u8>,
-}
-
 #[derive(Default)]
 pub(super) struct TableBuilder {
     pub(super) table: GattTable,
@@ -239,9 +233,8 @@ pub(super) struct TableBuilder {
 }
 
 impl TableBuilder {
-    pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<CharacteristicValue>) {
-        let (characteristics, values): (Vec<_>, Vec<_>) =
-            characteristics.into_iter().map(|valued| (valued.characteristic, valued.value)).unzip();
+    pub(super) fn add(&mut self, service: Uuid, characteristics: Vec<(Characteristic, Vec<u8>)>) {
+        let (characteristics, values): (Vec<_>, Vec<_>) = characteristics.into_iter().unzip();
         let before = self.table.all().count();
         self.table.services.push(gatt::Service::new(service, characteristics));
         let ids = self.table.all().skip(before).map(|(id, ..)| id);

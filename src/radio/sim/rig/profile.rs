@@ -8,7 +8,6 @@ use bulb_protocol::file::Located;
 use bulb_protocol::profile::{EncodeError, Family, Light, LoadError, Profile, builtin};
 use uuid::Uuid;
 
-use super::CharacteristicValue;
 use super::file::{BulbTable, EventTable};
 use super::text::Level;
 use super::validate::RigError;
@@ -124,14 +123,13 @@ impl LightKeys {
     }
 }
 
-type Group = (Uuid, Vec<CharacteristicValue>);
+type Group = (Uuid, Vec<(Characteristic, Vec<u8>)>);
 
 /// The services of a family, with a characteristic for every role.
 pub(super) fn default_table(profile: &Profile) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (service, uuid, properties) in profile.table() {
-        let characteristic = Characteristic::new(uuid, properties);
-        let valued = CharacteristicValue { characteristic, value: Vec::new() };
+        let valued = (Characteristic::new(uuid, properties), Vec::new());
         match groups.iter_mut().find(|(known, _)| *known == service) {
             Some((_, list)) => list.push(valued),
             None => groups.push((service, vec![valued])),

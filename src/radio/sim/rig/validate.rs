@@ -15,8 +15,8 @@ use super::file::{
 use super::profile::{LightKeys, ProfileLoader, default_table};
 use super::text::{Addr, Span, Uid};
 use super::{
-    Advert, BATTERY_LEVEL, Battery, BulbEvent, BulbSpec, CharacteristicValue, DeviceSpec, Event, EventKind,
-    Fault, FaultAction, FaultTrigger, Rig, TableBuilder,
+    Advert, BATTERY_LEVEL, Battery, BulbEvent, BulbSpec, DeviceSpec, Event, EventKind, Fault, FaultAction,
+    FaultTrigger, Rig, TableBuilder,
 };
 use crate::error::{Error, Result};
 use crate::radio::gatt::{Characteristic, uuid16};
@@ -163,10 +163,6 @@ impl BulbTable {
     }
 }
 
-fn characteristic_value(uuid: Uuid, properties: Properties, value: Vec<u8>) -> CharacteristicValue {
-    CharacteristicValue { characteristic: Characteristic::new(uuid, properties), value }
-}
-
 fn build_table(
     services: Option<Vec<ServiceTable>>,
     profile: &Profile,
@@ -180,19 +176,16 @@ fn build_table(
             for ServiceTable { uuid, characteristic } in services {
                 let characteristics = characteristic.into_iter().map(|table| {
                     let value = table.value.map(|value| value.0).unwrap_or_default();
-                    characteristic_value(table.uuid.0, table.properties, value)
+                    (Characteristic::new(table.uuid.0, table.properties), value)
                 });
                 builder.add(uuid.0, characteristics.collect());
             }
         }
     }
     if battery {
-        let level = characteristic_value(
-            BATTERY_LEVEL.characteristic,
-            Properties::READ.or(Properties::NOTIFY),
-            vec![],
-        );
-        builder.add(BATTERY_LEVEL.service, vec![level]);
+        let properties = Properties::READ.or(Properties::NOTIFY);
+        let level = Characteristic::new(BATTERY_LEVEL.characteristic, properties);
+        builder.add(BATTERY_LEVEL.service, vec![(level, vec![])]);
     }
     if let Some(device) = device {
         // Device information and its characteristics (Bluetooth Assigned Numbers).
@@ -204,7 +197,7 @@ fn build_table(
             (0x2A25, device.serial),
         ];
         let characteristics = texts.into_iter().filter_map(|(short, text)| {
-            text.map(|text| characteristic_value(uuid16(short), Properties::READ, text.into_bytes()))
+            text.map(|text| (Characteristic::new(uuid16(short), Properties::READ), text.into_bytes()))
         });
         builder.add(uuid16(0x180A), characteristics.collect());
     }

@@ -20,7 +20,6 @@ impl SimDevice {
         self.bulb().is_some_and(|bulb| bulb.defects.contains(&defect))
     }
 
-    /// The delay of a write response after the write took effect.
     pub(super) fn write_response_delay(&self) -> Duration {
         if self.has_defect(Defect::AnswersLate) { LATE_RESPONSE } else { Duration::ZERO }
     }
@@ -33,7 +32,6 @@ impl SimDevice {
         loses_quick && previous.is_some_and(|previous| now.saturating_sub(previous) < QUICK_WRITE)
     }
 
-    /// Whether the bulb has stopped sending notifications.
     pub(crate) fn is_mute(&self, now: Duration) -> bool {
         let connected_at = self.link.as_ref().map_or(now, |open| open.connected_at);
         self.has_defect(Defect::MuteAfterAMinute) && now.saturating_sub(connected_at) >= MUTE_AFTER
@@ -89,7 +87,6 @@ impl SimDevice {
         self.previous_light = Some(previous);
     }
 
-    /// The state that the bulb's status frames show.
     pub(super) fn reported_light(&self) -> Option<Light> {
         let mut light = self.bulb()?.virtual_bulb.light().clone();
         if self.has_defect(Defect::OneBehind) {

@@ -68,7 +68,6 @@ pub(crate) struct KnownDevice {
     pub(crate) rssi: Option<i16>,
     /// The services have been resolved.
     pub(crate) resolved: bool,
-    /// The state in its last advertisement.
     advertised_light: Option<Light>,
 }
 
@@ -220,13 +219,11 @@ impl SimDevice {
         services
     }
 
-    /// The manufacturer data in its last advertisement.
     pub(crate) fn manufacturer(&self) -> BTreeMap<u16, Vec<u8>> {
         let from_profile = || self.profile_advert().map(|data| data.manufacturer.into_iter().collect());
         self.spec.advert.manufacturer.clone().or_else(from_profile).unwrap_or_default()
     }
 
-    /// The service data in its last advertisement.
     pub(crate) fn service_data(&self) -> BTreeMap<Uuid, Vec<u8>> {
         let from_profile = || self.profile_advert().map(|data| data.service_data.into_iter().collect());
         self.spec.advert.service_data.clone().or_else(from_profile).unwrap_or_default()
@@ -285,8 +282,8 @@ impl SimDevice {
     pub(crate) fn save(&self) -> SavedDevice {
         let written = self.written.iter().map(|(id, value)| (saved_key(*id), hex::encode(value)));
         SavedDevice {
-            light: self.bulb().map(|bulb| SavedLight::of(bulb.virtual_bulb.light())),
-            advertised_light: self.known.advertised_light.as_ref().map(SavedLight::of),
+            light: self.bulb().map(|bulb| bulb.virtual_bulb.light().clone().into()),
+            advertised_light: self.known.advertised_light.clone().map(SavedLight::from),
             bonded: self.bonded,
             last_activity_ms: self.link.as_ref().map(|open| millis(open.last_activity)),
             written: written.collect(),
@@ -306,7 +303,7 @@ impl SimDevice {
         if heard > self.known.heard {
             self.known.heard = heard;
             self.known.name.clone_from(&saved.known_name);
-            self.known.advertised_light = saved.advertised_light.as_ref().and_then(SavedLight::light);
+            self.known.advertised_light = saved.advertised_light.clone().map(Light::from);
         }
         if let (Some(open), Some(theirs)) = (&mut self.link, saved.last_activity_ms) {
             open.last_activity = open.last_activity.max(Duration::from_millis(theirs));
@@ -325,7 +322,7 @@ impl SimDevice {
             self.written = bulb.values.keys().filter_map(|id| Some((*id, written(id)?))).collect();
         }
         self.known.resolved |= saved.resolved;
-        match (saved.light.as_ref().and_then(SavedLight::light), self.virtual_bulb()) {
+        match (saved.light.clone().map(Light::from), self.virtual_bulb()) {
             (Some(light), Some(bulb)) if light != *bulb.light() => {
                 bulb.set(light);
                 true

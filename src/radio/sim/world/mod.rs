@@ -71,7 +71,6 @@ impl World {
         }
     }
 
-    /// Takes the effects since the last call.
     pub(super) fn effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
@@ -182,7 +181,6 @@ impl World {
         self.try_connect(address)
     }
 
-    /// Sends a connection request to the bulb.
     pub(super) fn try_connect(&mut self, address: Address) -> ConnectOutcome {
         let Some(device) = self.devices.get_mut(&address) else { return ConnectOutcome::Unknown };
         if device.vanished {
@@ -246,7 +244,6 @@ impl World {
         self.link_down(link, now);
     }
 
-    /// Ends all links from the central's side.
     pub(super) fn disconnect_all(&mut self, now: Duration) {
         let links: Vec<LinkId> = self.devices.values().filter_map(SimDevice::link_id).collect();
         for link in links {

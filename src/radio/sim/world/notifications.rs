@@ -27,7 +27,6 @@ impl World {
         self.effects.push(Effect::Save);
     }
 
-    /// Sends the notifications of a trigger, with the present state.
     pub(super) fn send_status(&mut self, link: LinkId, trigger: Trigger<'_>, now: Duration) {
         let frames = self.linked(link).map(|device| device.notifications(trigger)).unwrap_or_default();
         for (id, value) in frames {
@@ -42,7 +41,6 @@ impl World {
         }
     }
 
-    /// Schedules the end of an idle link, if the bulb ends idle links.
     pub(super) fn schedule_idle_check(&mut self, link: LinkId) {
         let Some(device) = self.linked(link) else { return };
         let last_activity = device.link.as_ref().map(|open| open.last_activity);
