@@ -120,8 +120,9 @@ fn mix_ups() {
     assert_eq!(find("LEDnetWF020033112233", &lednet).as_deref(), Some("lednetwf:simple"));
     assert_eq!(find("LEDnet-112233", &table_of("zengge")).as_deref(), Some("zengge:-"));
     assert_eq!(find("ihoment_H6127_1A2B", &table_of("govee")).as_deref(), Some("govee:h6127"));
-    // A model that is not listed is driven as the family, which can do little.
-    assert_eq!(find("Govee_H9999_1A2B", &table_of("govee")).as_deref(), Some("govee:-"));
+    // A model of which only power is known, and one that nobody has described.
+    assert_eq!(find("Govee_H6008_1A2B", &table_of("govee")).as_deref(), Some("govee:-"));
+    assert_eq!(find("Govee_H9999_1A2B", &table_of("govee")), None);
     // A name is no proof against a table that does not fit.
     assert_eq!(find("ELK-BLEDOM", &table_of("base")), None);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bulb_protocol::gatt::uuid_text;
 use bulb_protocol::profile::{
-    CharacteristicPath, Evidence, FamilyMatch, Identification, Probe, Profile, Support, identify,
+    CharacteristicPath, Evidence, FamilyMatch, Identification, MIN_SCORE, Probe, Profile, Support, identify,
 };
 use bulb_protocol::text::trim_padding;
 
@@ -150,8 +150,12 @@ pub async fn collect_evidence(
         }
     }
     let winner = decision(&all).or(known);
+    for candidate in all.iter_mut().filter(|one| one.against.is_empty() && !one.identified) {
+        candidate.against.push("only its GATT table says so, which other devices have too".to_owned());
+    }
     all.sort_by_key(|one| (Reverse(one.against.is_empty()), Reverse(one.recognised.score)));
-    all.retain(|one| one.recognised.score > 0);
+    let unlisted = |one: &Candidate| matches!(one.recognised.support, Support::Unlisted(Some(_)));
+    all.retain(|one| one.recognised.score > 0 || unlisted(one));
     let decided = winner.and_then(|name| all.iter().position(|one| one.recognised.family == name));
     Ok(Recognition { candidates: all, decided })
 }
@@ -181,11 +185,13 @@ fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Ca
         let Ok(profile) = families.profile_of(&recognised) else { continue };
         let fit = profile.match_table(&table);
         let mut against = fit.problems;
-        if let (Support::Unlisted(_), Some(reason), 1..) =
-            (&recognised.support, recognised.support.refusal(), recognised.score)
-        {
-            against.push(reason);
-        }
+        let refused = match &recognised.support {
+            Support::Driven | Support::Unsupported(_) => false,
+            Support::NotABulb(_) | Support::Unlisted(Some(_)) => true,
+            // Only a family that something speaks for misses the model.
+            Support::Unlisted(None) => recognised.score > 0,
+        };
+        against.extend(recognised.support.refusal().filter(|_| refused));
         let mut candidate = Candidate {
             advert: recognised.score,
             identified: recognised.identified,
@@ -222,6 +228,9 @@ fn decision(all: &[Candidate]) -> Option<String> {
         let identified =
             |candidate: &&&Candidate| candidate.identified && candidate.recognised.family == one.family;
         return fitting.iter().find(identified).map(|candidate| candidate.recognised.family.clone());
+    }
+    if all.iter().any(|one| one.advert >= MIN_SCORE) {
+        return None;
     }
     let mut claims = fitting.iter().filter(|one| one.recognised.score > 0);
     match (claims.next(), claims.next()) {
@@ -295,9 +304,10 @@ fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
     {
         return error;
     }
-    let nearest: Vec<String> = found
-        .candidates
-        .iter()
+    let mut nearest: Vec<&Candidate> = found.candidates.iter().collect();
+    nearest.sort_by_key(|one| Reverse(one.recognised.score));
+    let nearest: Vec<String> = nearest
+        .into_iter()
         .take(NAMED)
         .map(|one| {
             let against = one.against.first().map_or_else(String::new, |why| format!(", but {why}"));

@@ -81,6 +81,7 @@ impl DetectRecord {
 
 impl CandidateRecord {
     pub(super) fn of(candidate: &Candidate) -> Self {
+        let unsupported = candidate.profile.unsupported.clone();
         Self {
             profile: candidate.name(),
             score: candidate.recognised.score,
@@ -91,7 +92,7 @@ impl CandidateRecord {
                 .map(|evidence| EvidenceRecord { text: evidence.text.clone(), score: evidence.score })
                 .collect(),
             against: candidate.against.clone(),
-            unsupported: candidate.profile.unsupported.clone(),
+            unsupported: unsupported.filter(|reason| !candidate.against.contains(reason)),
         }
     }
 

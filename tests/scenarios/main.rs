@@ -33,6 +33,7 @@ mod signals;
 mod soak;
 mod stack;
 mod stage;
+mod strangers;
 mod unfit;
 mod watching;
 
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         ("families", families::SCENARIOS),
         ("watching", watching::SCENARIOS),
         ("links", links::SCENARIOS),
+        ("strangers", strangers::SCENARIOS),
         ("unfit", unfit::SCENARIOS),
         ("faults", faults::SCENARIOS),
         ("several", several::SCENARIOS),

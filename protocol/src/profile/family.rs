@@ -181,11 +181,11 @@ impl Family {
         let compiled = compile::compile(&self.file, variant);
         let mut profile = compiled.map_err(|mistake| mistake.in_text(&self.text))?;
         profile.unsupported = support.refusal().or(profile.unsupported);
-        let of_variant = variant.and_then(|name| self.file.variant.get(name)).map(|variant| &variant.value);
-        if let Some(variant) = of_variant
-            && variant.example.is_none()
-            && let Some(model) = variant.models.first()
-        {
+        let (own, models) = match variant.and_then(|name| self.file.variant.get(name)) {
+            Some(variant) => (variant.value.example.is_some(), &variant.value.models),
+            None => (profile.example != Example::default(), &self.file.models),
+        };
+        if let (false, Some(model)) = (own, models.first()) {
             profile.example = self.example_of(&model.value, profile.example);
         }
         Ok(profile)

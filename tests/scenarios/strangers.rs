@@ -1,0 +1,63 @@
+//! Nothing is written to devices that only look like bulbs of a family.
+
+use crate::play::Play;
+use crate::{BOTH, Scenario, scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("controllers of the same brand with other frames", "strangers", BOTH, |play| {
+        refuses(play, "SP601E", "01", "profile.unsupported", "takes other frames (AA)");
+        refuses(play, "SP630E", "02", "profile.unsupported", "takes other frames (53)");
+        refuses(play, "SP105E", "03", "profile.unsupported", "takes other frames (38)");
+    }),
+    scenario("video lights of the same brand with other frames", "strangers", BOTH, |play| {
+        refuses(play, "NW-20240063&FFFFFFFF", "04", "profile.unsupported", "its address within each frame");
+        refuses(play, "NEEWER-SNL530", "05", "profile.unsupported", "only has white");
+    }),
+    scenario("a thermometer and plugs", "strangers", BOTH, |play| {
+        refuses(play, "Govee_H5074_2006", "06", "profile.not_a_bulb", "is a thermometer, not a bulb");
+        refuses(play, "ihoment_H5080_2007", "07", "profile.not_a_bulb", "is a plug, not a bulb");
+        refuses(play, "LEDnetWF020097002009", "09", "profile.not_a_bulb", "is a switch or a socket");
+    }),
+    scenario("a dimmer", "strangers", BOTH, |play| {
+        refuses(play, "LEDnetWF010041002008", "08", "profile.unsupported", "dimmers of this product");
+    }),
+    scenario("a table without a name, and a model that nobody knows", "strangers", BOTH, unknown),
+    scenario("what is no bulb is not listed", "strangers", BOTH, listed),
+];
+
+/// The advertisement says it all, so there is no link.
+fn refuses(play: &Play, name: &str, address: &str, code: &str, message: &str) {
+    let error = play.bulbctl(&["on", name]).failed(7, code);
+    assert!(error["message"].as_str().unwrap().contains(message), "{error}");
+    play.expect_log(&format!("C4:5C:00:00:20:{address}"), &[]);
+}
+
+fn unknown(play: &Play) {
+    for (name, address, message) in [
+        ("YX-7F21", "C4:5C:00:00:20:0A", "zengge, score 50, but only its GATT table says so"),
+        ("Govee_H9999_200B", "C4:5C:00:00:20:0B", "its profile does not list model H9999"),
+    ] {
+        let error = play.bulbctl(&["on", name]).failed(7, "profile.unknown");
+        assert!(error["message"].as_str().unwrap().contains(message), "{error}");
+        play.expect_log(address, &["connect", "disconnect central"]);
+    }
+    // The user may know better.
+    play.bulbctl(&["on", "YX-7F21", "--profile", "zengge"]).ok();
+    assert!(!play.writes("C4:5C:00:00:20:0A").is_empty());
+}
+
+fn listed(play: &Play) {
+    let done = play.bulbctl(&["scan", "--duration", play.time("2s", "10s")]).ok();
+    let mut names: Vec<_> =
+        done.all("device").iter().map(|device| device["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names.dedup();
+    let bulbs =
+        ["LEDnetWF010041002008", "NEEWER-SNL530", "NW-20240063&FFFFFFFF", "SP105E", "SP601E", "SP630E"];
+    assert_eq!(names, bulbs);
+    // An error for each of them, and one for all.
+    let all = play.bulbctl(&["off", "all"]);
+    assert_eq!((all.exit, all.all("error").len()), (7, bulbs.len() + 1), "{all:#?}");
+    let silent = |address: u8| play.writes(&format!("C4:5C:00:00:20:{address:02X}")).is_empty();
+    assert!((1..=0x0B).all(silent));
+}
