@@ -51,18 +51,18 @@ impl Held {
         std::fs::write(&rig, text).unwrap();
         let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
         let radio = sim::open(Some(&rig), options).await.unwrap();
-        let mut reports = radio.seen_devices();
+        let mut seen = radio.seen_devices();
         radio.start_scan().await.unwrap();
         let late = |_| bulbctl::Error::Interrupted;
-        let report = Deadline::after(Duration::from_secs(5))
-            .run(async { Ok(reports.recv().await.unwrap()) }, late)
+        let device = Deadline::after(Duration::from_secs(5))
+            .run(async { Ok(seen.recv().await.unwrap()) }, late)
             .await
             .unwrap();
         radio.stop_scan().await.unwrap();
         let (sender, happenings) = mpsc::channel(64);
         let plan = DriverPlan {
             radio,
-            report,
+            device,
             families: Arc::new(families),
             gate: Arc::new(ConnectGate::default()),
             timeout: Duration::from_secs(10),

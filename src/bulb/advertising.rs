@@ -31,7 +31,6 @@ pub struct Advertising {
 
 impl Advertising {
     /// Nothing was heard in this time.
-    #[must_use]
     pub fn silent(listened: Duration) -> Self {
         Self { listened, ..Self::default() }
     }
@@ -47,19 +46,16 @@ impl Advertising {
     }
 
     /// The shortest gap.
-    #[must_use]
     pub fn least(&self) -> Option<Duration> {
         self.gaps.first().copied()
     }
 
     /// The gap in the middle.
-    #[must_use]
     pub fn median(&self) -> Option<Duration> {
         self.gaps.get(self.gaps.len() / 2).copied()
     }
 
     /// The longest gap.
-    #[must_use]
     pub fn most(&self) -> Option<Duration> {
         self.gaps.last().copied()
     }
@@ -67,9 +63,6 @@ impl Advertising {
 
 /// Listens for so long to how these devices advertise, and brings their reports up to date. A device that has a link does
 /// not advertise.
-///
-/// # Errors
-/// What starting and ending a scan gives.
 pub async fn listen_to_advertisements(
     radio: &dyn Radio,
     devices: &mut [SeenDevice],
@@ -110,9 +103,6 @@ pub struct DeviceInformation {
 }
 
 /// Reads all that the device information service 0x180A has (Bluetooth Assigned Numbers).
-///
-/// # Errors
-/// [`Error::LinkLost`]. What cannot be read is told in its place.
 pub async fn read_device_information(link: &dyn Link, deadline: Deadline) -> Result<Vec<DeviceInformation>> {
     let mut said = Vec::new();
     for (id, _, characteristic) in link.table().all() {

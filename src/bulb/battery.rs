@@ -8,31 +8,23 @@ use crate::radio::{CharacteristicId, Deadline, Link, Properties};
 /// Battery level 0x2A19 in the battery service 0x180F (Bluetooth Assigned Numbers).
 const LEVEL: CharacteristicId = CharacteristicId::short(0x180F, 0x2A19);
 
-/// A battery level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Battery {
-    /// Percent, 0 to 100.
+    /// 0 to 100.
     pub percent: u8,
-    /// Where it is from.
     pub source: BatterySource,
 }
 
-/// Where a battery level is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BatterySource {
-    /// Read from the bulb just now.
     Gatt,
-    /// What BlueZ remembers: it keeps the battery service for itself.
+    /// The level that BlueZ last read. It hides the battery service from programs.
     Bluez,
 }
 
-/// Reads the battery level: from the bulb, or from BlueZ where that keeps the service for itself. Never from any other
-/// characteristic.
-///
-/// # Errors
-/// [`Error::NoBattery`], [`Error::MalformedBattery`], and what [`Link::read`] gives.
+/// Reads the battery level from the bulb, or from BlueZ where that hides the service.
 pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> Result<Battery> {
     let levels = link
         .table()
@@ -40,9 +32,7 @@ pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> 
         .filter(|(_, service, level)| (service.uuid, level.uuid) == (LEVEL.service, LEVEL.characteristic))
         .count();
     if levels > 1 {
-        tracing::warn!(
-            "{device} has {levels} battery levels: the first is told; `gatt read` reads each of them"
-        );
+        tracing::warn!("{device} has {levels} battery levels; read the others with `gatt read`");
     }
     if link.table().properties(LEVEL).is_some_and(Properties::readable) {
         let value = link.read(LEVEL, deadline).await?;

@@ -1,31 +1,24 @@
-//! What is asked of a bulb: only what is named changes, the rest is kept.
+//! A change of the settings that a command names. The others stay as they are.
 
 use bulb_protocol::LightState;
 use bulb_protocol::profile::{Feature, Features, Light};
 
-/// What is asked of the power switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
-    /// Switch on.
     On,
-    /// Switch off.
     Off,
-    /// Switch over, from the state that the bulb reports.
     Toggle,
 }
 
-/// A change to a bulb's state: values to set, and whether to switch over the power.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// The values to set. What it leaves out stays as it is; its mode follows from its parts.
+    /// The values to set. Its mode is not set; it follows from the values.
     pub set: Light,
-    /// Whether the power is switched over, from the state that the bulb reports.
+    /// Switches the power to the opposite of the known one.
     pub toggle: bool,
 }
 
 impl Change {
-    /// A change of the power switch alone.
-    #[must_use]
     pub fn power(power: Power) -> Self {
         let on = match power {
             Power::On => Some(true),
@@ -35,27 +28,22 @@ impl Change {
         Self { toggle: power == Power::Toggle, ..Light { power: on, ..Light::default() }.into() }
     }
 
-    /// A change to exactly this state.
-    #[must_use]
     pub fn whole(state: LightState) -> Self {
         Light::from(state).into()
     }
 
-    /// Whether nothing is asked for.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Merges a later change into this one. What the bulb shines with is that of the later one, if that sets it.
-    #[must_use]
+    /// Merges a later change into this one. A colour, white or effect of the later one replaces an earlier one.
     pub fn then(self, later: Self) -> Self {
         let (power, toggle) = match (self.set.power, later.set.power) {
             (_, Some(on)) => (Some(on), later.toggle),
             (Some(on), None) => (Some(on != later.toggle), false),
             (None, None) => (None, self.toggle != later.toggle),
         };
-        // A colour that an effect or white has taken the place of is not shown any more.
+        // A colour is not shown any more once white or an effect replaces it.
         let before = if later.set.features().iter().any(|item| item.mode().is_some()) {
             self.set.only(Features::NONE.with(Feature::Speed).with(Feature::Brightness))
         } else {
@@ -65,15 +53,12 @@ impl Change {
         Self { set, toggle }
     }
 
-    /// Returns the values to set. A toggle is worked out from the known power, and left out without it.
-    #[must_use]
+    /// Returns the values to set. A toggle is left out if the power is not known.
     pub fn wanted(&self, power: Option<bool>) -> Light {
         let toggled = if self.toggle { power.map(|on| !on) } else { None };
         Light { power: self.set.power.or(toggled), ..self.set.clone() }
     }
 
-    /// The state that results from the present one.
-    #[must_use]
     pub fn apply(&self, present: &Light) -> Light {
         present.clone().merged(&self.wanted(present.power))
     }
@@ -95,7 +80,7 @@ mod tests {
         LightState { power: false, brightness: Percent::MIN, color: Rgb::new(255, 0, 0) };
 
     #[test]
-    fn keeps_what_is_not_named() {
+    fn settings_that_a_change_does_not_name_stay() {
         let dim: Light = DIM_RED.into();
         assert_eq!(Change::default().apply(&dim), dim);
         assert_eq!(Change::power(Power::On).apply(&dim), Light { power: Some(true), ..dim.clone() });
@@ -104,7 +89,7 @@ mod tests {
         let toggle = Change::power(Power::Toggle);
         assert_eq!(toggle.apply(&toggle.apply(&dim)), dim);
         assert_eq!(Change::whole(DIM_RED).apply(&Light::default()), dim);
-        // What is not known cannot be switched over.
+        // An unknown power cannot be toggled.
         assert_eq!(toggle.wanted(None), Light::default());
     }
 
@@ -112,7 +97,7 @@ mod tests {
     fn two_changes_are_one() {
         let powers = [Power::On, Power::Off, Power::Toggle].map(Change::power);
         let powers = [Change::default()].into_iter().chain(powers);
-        let shines = [
+        let sources = [
             Light::default(),
             Light { color: Some(Rgb::WHITE), ..Light::default() },
             Light { white: Some(Percent::MAX), ..Light::default() },
@@ -120,7 +105,7 @@ mod tests {
         ];
         let changes: Vec<Change> = powers
             .flat_map(|power| {
-                shines.iter().map(move |light| {
+                sources.iter().map(move |light| {
                     let set = Light { power: power.set.power, ..light.clone() };
                     Change { set, ..power.clone() }
                 })
@@ -138,7 +123,7 @@ mod tests {
             for present in [DIM_RED, LightState { power: true, ..DIM_RED }].map(Light::from) {
                 let both = first.clone().then(second.clone()).apply(&present);
                 let one_by_one = second.apply(&first.apply(&present));
-                // What is not shown any more need not have been set.
+                // Values that are not shown any more may differ.
                 assert_eq!(
                     (both.power, both.brightness, both.mode),
                     (one_by_one.power, one_by_one.brightness, one_by_one.mode)

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::paced_writer::PacedWriter;
 use super::roles::Roles;
 use crate::error::{Error, Operation, Result};
-use crate::radio::{CharacteristicId, Deadline, FrameDecoder, Link, Notifications};
+use crate::radio::{CharacteristicId, Deadline, Direction, FrameDecoder, Link, Notifications};
 
 /// How long to wait for the bulb to confirm a command. Bulbs answer within tens of milliseconds; on a busy link with a long
 /// connection interval it can take several hundred.
@@ -56,9 +56,6 @@ pub(crate) struct Notification {
 
 impl BulbChannel {
     /// Finds the characteristics of the profile. Writes nothing.
-    ///
-    /// # Errors
-    /// As for [`Roles::find`].
     pub(crate) fn new(link: Arc<dyn Link>, profile: Arc<Profile>, device: String) -> Result<Self> {
         let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
         let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
@@ -95,13 +92,12 @@ impl BulbChannel {
     }
 
     /// Subscribes to every characteristic that carries a status, unless that is done already.
-    ///
-    /// # Errors
-    /// As for [`Link::subscribe`].
     pub(crate) async fn subscribe(&mut self, deadline: Deadline) -> Result<()> {
         for role in self.profile.notifying_roles() {
             let Some(id) = self.roles.get(&role.name) else { continue };
-            if !self.roles.notifies(&role.name) || self.subscriptions.iter().any(|own| own.id == id) {
+            if !self.roles.notifies(&role.name)
+                || self.subscriptions.iter().any(|subscription| subscription.id == id)
+            {
                 continue;
             }
             let stream = self.link.subscribe(id, deadline).await?;
@@ -115,9 +111,6 @@ impl BulbChannel {
     }
 
     /// Encodes a change and advances the frame number.
-    ///
-    /// # Errors
-    /// [`Error::NotEncodable`].
     pub(crate) fn encode(&mut self, wanted: &Light, known: &Light) -> Result<EncodedChange> {
         let sent = self
             .profile
@@ -137,9 +130,6 @@ impl BulbChannel {
     }
 
     /// Reads the characteristic of a role.
-    ///
-    /// # Errors
-    /// [`Error::RoleMissing`] if this model lacks it, and as for [`Link::read`].
     pub(crate) async fn read(&self, role: &str, deadline: Deadline) -> Result<Vec<u8>> {
         let id = self
             .roles
@@ -152,11 +142,8 @@ impl BulbChannel {
         Ok(value)
     }
 
-    /// Reads every characteristic that holds a part of the state, and merges them into `state`, which keeps what was read
-    /// before an error. `deadline` is asked for each read.
-    ///
-    /// # Errors
-    /// [`Error::MalformedStatus`], and as for [`Link::read`].
+    /// Reads every characteristic that holds a part of the state, and merges the parts into `state`. After an error, `state`
+    /// contains the parts read before. `deadline` is called for each read.
     pub(crate) async fn read_status(&self, state: &mut Light, deadline: impl Fn() -> Deadline) -> Result<()> {
         for role in self.profile.readable_roles() {
             if self.roles.get(&role.name).is_none() {
@@ -169,10 +156,8 @@ impl BulbChannel {
         Ok(())
     }
 
-    /// Writes the family's status queries and merges the answers into `state`. Some models leave some queries unanswered.
-    ///
-    /// # Errors
-    /// [`Error::Silent`] or [`Error::MalformedStatus`] if there was no usable answer, and as for writing.
+    /// Writes the family's status queries and merges the answers into `state`. Fails without any usable answer; some models
+    /// leave some queries unanswered.
     pub(crate) async fn query_status(&mut self, state: &mut Light, deadline: Deadline) -> Result<()> {
         self.forget_old_notifications();
         let queries = self.profile.queries(self.sequence);
@@ -213,7 +198,6 @@ impl BulbChannel {
         }
     }
 
-    /// Takes the notifications received so far.
     pub(crate) fn drain(&mut self) -> Vec<Notification> {
         let mut all = Vec::new();
         for Subscription { id, stream } in &mut self.subscriptions {
@@ -232,9 +216,6 @@ impl BulbChannel {
     }
 
     /// Waits for the next notification; forever without a subscription. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`Error::LinkLost`].
     pub(crate) async fn next(&mut self) -> Result<Notification> {
         if self.subscriptions.is_empty() {
             return std::future::pending().await;
@@ -267,17 +248,11 @@ impl BulbChannel {
     }
 
     /// Waits for the next notification; `None` if there was none by the deadline. Cancel-safe.
-    ///
-    /// # Errors
-    /// [`Error::LinkLost`].
     pub(crate) async fn next_before(&mut self, deadline: Deadline) -> Result<Option<Notification>> {
         timeout(deadline.remaining(), self.next()).await.ok().transpose()
     }
 
     /// As [`next`](Self::next), for notifications that may be a status: the echo of a command, say, is skipped.
-    ///
-    /// # Errors
-    /// [`Error::LinkLost`].
     pub(crate) async fn next_status(&mut self) -> Result<Notification> {
         loop {
             let notification = self.next().await?;
@@ -291,21 +266,15 @@ impl BulbChannel {
     }
 
     /// As [`next_before`](Self::next_before), for notifications that may be a status.
-    ///
-    /// # Errors
-    /// [`Error::LinkLost`].
     pub(crate) async fn next_status_before(&mut self, deadline: Deadline) -> Result<Option<Notification>> {
         timeout(deadline.remaining(), self.next_status()).await.ok().transpose()
     }
 
-    /// Decodes a notification as a status, with whichever role of its characteristic fits.
-    ///
-    /// # Errors
-    /// The error of the role that came closest.
+    /// Decodes a notification as a status. If no role of its characteristic fits, returns the error of the closest one.
     pub(crate) fn decode(&self, notification: &Notification) -> Result<Light, DecodeError> {
         let decoded =
             self.roles.decode(notification.id, |role| self.profile.decode(role, &notification.bytes));
-        // A characteristic that we subscribed to has a role.
+        // Every characteristic that we subscribed to has a role.
         decoded.unwrap_or_else(|| Ok(Light::default()))
     }
 
@@ -322,12 +291,12 @@ impl BulbChannel {
 
 /// Decodes the frames of a profile for display.
 pub(super) fn frame_decoder(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDecoder {
-    Arc::new(move |id, to_bulb, bytes| {
-        let decoded = roles.decode(id, |role| match to_bulb {
-            false => profile.decode(role, bytes).map(|light| light.to_string()),
-            true => profile.decode_command(role, bytes).map(|command| match command {
+    Arc::new(move |id, direction, bytes| {
+        let decoded = roles.decode(id, |role| match direction {
+            Direction::FromBulb => profile.decode(role, bytes).map(|light| light.to_string()),
+            Direction::ToBulb => profile.decode_command(role, bytes).map(|command| match command {
                 DecodedCommand::Change(light) => light.to_string(),
-                DecodedCommand::Query(_) => "a question".to_owned(),
+                DecodedCommand::Query(_) => "a query".to_owned(),
                 DecodedCommand::LinkRule => "keeps or opens the session".to_owned(),
             }),
         });
@@ -338,7 +307,7 @@ pub(super) fn frame_decoder(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDe
     })
 }
 
-/// The last frames that passed, oldest first, as text: `write fff1 request 0164ff0000`.
+/// The last frames in both directions, oldest first, as text: `write fff1 request 0164ff0000`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript(Arc<Mutex<VecDeque<String>>>);
 
@@ -351,7 +320,6 @@ impl Transcript {
         frames.push_back(frame);
     }
 
-    /// Takes the frames and starts again.
     pub(crate) fn take(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
     }

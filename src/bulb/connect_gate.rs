@@ -1,16 +1,15 @@
-//! Connects take turns, and the scan rests meanwhile.
+//! Lets one connect at a time through, while the scan is paused.
 //!
-//! BlueZ answers overlapping connects with "operation in progress", and a scan that runs beside a connect makes controllers
-//! drop links that they have (bluepy#401).
+//! BlueZ answers overlapping connects with "operation in progress", and a scan during a connect makes controllers drop
+//! other links (bluepy#401).
 
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
-/// How long a connect waits for the scan to rest. A scan that does not is no reason not to connect.
+/// After this time, connects do not wait for the scan to pause any more.
 const QUIET_TIME: Duration = Duration::from_secs(2);
 
-/// Lets one connect at a time through, once the scan rests.
 #[derive(Debug)]
 pub struct ConnectGate {
     turn: Semaphore,
@@ -18,15 +17,13 @@ pub struct ConnectGate {
     quiet: watch::Sender<bool>,
 }
 
-/// The permission to connect, for as long as it is held.
+/// The permission to connect until it is dropped.
 #[derive(Debug)]
 pub struct ConnectTurn<'a> {
-    /// Absent only once the gate has gone.
     _turn: Option<SemaphorePermit<'a>>,
     _waiting: Waiting<'a>,
 }
 
-/// Counts as one who wants to connect.
 #[derive(Debug)]
 struct Waiting<'a>(&'a ConnectGate);
 
@@ -43,7 +40,7 @@ impl Default for ConnectGate {
 }
 
 impl ConnectGate {
-    /// Waits for one's turn to connect, and until the scan rests.
+    /// Waits for a turn to connect, and for the scan to pause.
     pub async fn enter(&self) -> ConnectTurn<'_> {
         self.waiting.send_modify(|waiting| *waiting += 1);
         let waiting = Waiting(self);
@@ -55,13 +52,12 @@ impl ConnectGate {
         ConnectTurn { _turn: turn, _waiting: waiting }
     }
 
-    /// How many are connecting or wait for it, as it changes: above none, whoever scans is to pause.
-    #[must_use]
+    /// The number of connects that wait or run. Above zero, the scan should pause.
     pub fn waiting(&self) -> watch::Receiver<usize> {
         self.waiting.subscribe()
     }
 
-    /// Whoever scans says so: whether the scan rests.
+    /// Called by the owner of the scan when it pauses or starts again.
     pub fn set_quiet(&self, quiet: bool) {
         self.quiet.send_replace(quiet);
     }
@@ -72,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_at_a_time_once_the_scan_rests() {
+    async fn one_at_a_time_while_the_scan_is_paused() {
         let gate = ConnectGate::default();
         gate.set_quiet(false);
         let mut waiting = gate.waiting();
@@ -87,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_scan_that_does_not_rest_holds_nobody_up_for_ever() {
+    async fn a_scan_that_does_not_pause_delays_connects_only_for_a_time() {
         let gate = ConnectGate::default();
         gate.set_quiet(false);
         drop(gate.enter().await);

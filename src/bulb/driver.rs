@@ -1,4 +1,4 @@
-//! A driver holds one bulb: its task keeps the session, applies changes, and reports events.
+//! Keeps one bulb connected, writes changes to it, and reports events.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::state::BulbState;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice, spread};
 
-/// The pauses before a lost link is tried again, at the most; the last one stays.
+/// The longest pauses before each reconnect; the last one repeats.
 const BACK_OFF: [Duration; 6] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
@@ -30,34 +30,28 @@ const BACK_OFF: [Duration; 6] = [
     Duration::from_secs(16),
     Duration::from_secs(30),
 ];
-/// After a link of this length, the pauses start again at the shortest.
-const STEADY: Duration = Duration::from_secs(10);
-/// How often the battery level is read: it changes by a percent in minutes.
-const BATTERY_PAUSE: Duration = Duration::from_secs(60);
-/// How long a read beside the commands may take.
+/// After a link that lasted this long, the pauses start again at the shortest.
+const STEADY_TIME: Duration = Duration::from_secs(10);
+/// A battery takes minutes to change by a percent.
+const BATTERY_INTERVAL: Duration = Duration::from_secs(60);
 const READ_TIME: Duration = Duration::from_secs(5);
-/// How long a disconnect may take to be sent.
 const DISCONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// The phase of a driver's link.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkPhase {
-    /// It is being made, or waits for its turn; the number of the attempt, from 1.
+    /// With the number of the attempt, from 1. It may still wait for its turn.
     Connecting(u32),
-    /// It is up, and this is a bulb of the profile.
     Up,
-    /// It was lost or not made; when it will be tried again.
+    /// Until the next attempt at this time.
     Waiting(Instant),
-    /// It is down, and stays so: nobody wants it, or there is no use in trying. The driver has ended.
+    /// The driver has ended: it was stopped, or another attempt cannot help.
     Down,
 }
 
-/// An event of a driver.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DriverEvent {
     /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
     Link(LinkPhase),
-    /// How the bulb is driven has been found out, or was named for it.
     Recognised(DrivenProfile),
     /// The state changed, with the token of the last change that it takes into account.
     State(BulbState, u64),
@@ -65,23 +59,20 @@ pub enum DriverEvent {
     Confirmed(Duration),
     /// A change was written, and the bulb did not confirm it.
     Unconfirmed,
-    /// A change was written, and the family never tells whether it was carried out.
+    /// A change was written to a family that confirms nothing.
     Written,
-    /// The battery level; nothing if the bulb has none.
+    /// `None` if the bulb has no battery level.
     Battery(Option<Battery>),
-    /// What the bulb says of itself.
     Info(DeviceInfo),
-    /// Something failed. The driver goes on unless [`LinkPhase::Down`] follows.
+    /// The driver goes on after this error unless [`LinkPhase::Down`] follows.
     Trouble(Error),
 }
 
-/// The profile that a bulb is driven by. Two are the same if they have the same name.
+/// The profile that drives a bulb. Profiles with the same name are equal.
 #[derive(Clone, Debug)]
 pub struct DrivenProfile(pub Arc<Profile>);
 
 impl DrivenProfile {
-    /// Whether the bulb tells its state over a link.
-    #[must_use]
     pub fn reports_state(&self) -> bool {
         super::session::reports_state(&self.0)
     }
@@ -93,35 +84,28 @@ impl PartialEq for DrivenProfile {
     }
 }
 
-/// Who uses a driver, and so how much it does by itself.
+/// The user of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriverMode {
-    /// A desk, which scans, and wants to know all that there is to know of the bulb.
+    /// The desk. It scans by itself, and also shows the battery level and the device information.
     Desk,
-    /// Nothing: the driver scans itself for a bulb that does not connect any more, follows the state alone, and leaves a link up
-    /// that was up before it came.
+    /// A command that follows only the state. The driver scans for a bulb that no longer connects.
     Standalone,
 }
 
-/// The inputs of a driver.
 #[derive(Clone, Debug)]
 pub struct DriverPlan {
-    /// The radio.
     pub radio: Arc<dyn Radio>,
-    /// What is known of the bulb.
-    pub report: SeenDevice,
-    /// The families that it may be of.
+    pub device: SeenDevice,
     pub families: Arc<Families>,
-    /// Where connects take turns.
     pub gate: Arc<ConnectGate>,
-    /// How long an operation may take.
+    /// The time limit of each operation.
     pub timeout: Duration,
-    /// Who uses the driver.
     pub mode: DriverMode,
 }
 
-/// Holds a bulb: connects, reconnects with growing pauses, follows its state, and writes the newest change whenever the bulb has
-/// taken the one before. Dropping it closes the link.
+/// Connects a bulb, reconnects with growing pauses, follows its state, and writes the newest change when the one before is done.
+/// Dropping it closes the link.
 #[derive(Debug)]
 pub struct Driver {
     pending: Arc<PendingChange>,
@@ -144,9 +128,7 @@ impl PendingChange {
 }
 
 impl Driver {
-    /// Starts to hold the bulb. What happens goes to `out` with the bulb's identifier; a reader that lags makes the driver
-    /// wait.
-    #[must_use]
+    /// Sends events to `out`, each with the identifier of the bulb. A slow reader makes the driver wait.
     pub fn start(plan: DriverPlan, out: mpsc::Sender<(DeviceId, DriverEvent)>) -> Self {
         let pending = Arc::new(PendingChange::default());
         let stop = CancellationToken::new();
@@ -157,14 +139,14 @@ impl Driver {
             link: None,
             token: 0,
             attempt: 0,
-            missed: false,
+            last_connect_failed: false,
         };
         let task = tokio::spawn(driver.run(stop.clone()));
         Self { pending, stop, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// Asks for a change. It is merged with one that still waits, so that a slider sends no more than the bulb takes and
-    /// the last value always arrives. States that take it into account carry a token of at least `token`.
+    /// Requests a change. It is merged with one that still waits: a slider sends no more than the bulb takes, and its last
+    /// value always arrives. States that include the change carry this token or a greater one.
     pub fn change(&self, change: Change, token: u64) {
         let mut next = self.pending.next.lock().unwrap_or_else(PoisonError::into_inner);
         let merged = match next.take() {
@@ -181,62 +163,61 @@ impl Driver {
         self.pending.retry_now.notify_one();
     }
 
-    /// Gives the bulb up. [`LinkPhase::Down`] says when that is done; keep the driver until then.
+    /// Starts to disconnect. Keep the driver until [`LinkPhase::Down`] arrives.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 }
 
-/// The task of a driver.
 struct DriverTask {
     plan: DriverPlan,
     pending: Arc<PendingChange>,
     out: mpsc::Sender<(DeviceId, DriverEvent)>,
-    /// The link, to be closed when the user says so even if it was up before we came.
+    /// [`Driver::stop`] closes it even if it was up before we connected.
     link: Option<Arc<dyn Link>>,
-    /// The token of the last change that was taken.
+    /// The token of the last change that was started.
     token: u64,
     attempt: u32,
-    /// Whether the last connect came to nothing: the system may have forgotten the bulb, which a scan brings back.
-    missed: bool,
+    /// Then the system may have forgotten the bulb, and needs a scan to connect again.
+    last_connect_failed: bool,
 }
 
 impl DriverTask {
     async fn run(mut self, stop: CancellationToken) {
-        let outcome = stop.run_until_cancelled(self.hold()).await;
+        let outcome = stop.run_until_cancelled(self.keep_connected()).await;
         if let Some(link) = self.link.take() {
             let deadline = Deadline::after(DISCONNECT_TIME);
             let late = |waited| Error::Silent {
-                device: self.plan.report.label(),
+                device: self.plan.device.label(),
                 operation: Operation::Disconnect,
                 waited,
             };
             if let Err(error) = deadline.run(link.disconnect(), late).await {
-                self.tell(DriverEvent::Trouble(error)).await;
+                self.send(DriverEvent::Trouble(error)).await;
             }
         }
         if let Some(error) = outcome {
-            self.tell(DriverEvent::Trouble(error)).await;
+            self.send(DriverEvent::Trouble(error)).await;
         }
-        self.tell(DriverEvent::Link(LinkPhase::Down)).await;
+        self.send(DriverEvent::Link(LinkPhase::Down)).await;
     }
 
-    async fn tell(&self, what: DriverEvent) {
-        // A reader that has gone wants to know nothing any more.
-        let _ = self.out.send((self.plan.report.id.clone(), what)).await;
+    async fn send(&self, event: DriverEvent) {
+        // Without a reader nobody needs the event.
+        let _ = self.out.send((self.plan.device.id.clone(), event)).await;
     }
 
-    /// Holds the link for as long as there is use in it; gives the error that made an end.
-    async fn hold(&mut self) -> Error {
-        let mut anew = true;
+    /// Reconnects until an error shows that it cannot help; returns that error.
+    async fn keep_connected(&mut self) -> Error {
+        let mut may_be_ending = true;
         loop {
             self.attempt += 1;
-            self.tell(DriverEvent::Link(LinkPhase::Connecting(self.attempt))).await;
+            self.send(DriverEvent::Link(LinkPhase::Connecting(self.attempt))).await;
             let start = Instant::now();
             let error = match self.open().await {
                 Ok(session) => {
                     let error = self.drive(session).await;
-                    if start.elapsed() >= STEADY {
+                    if start.elapsed() >= STEADY_TIME {
                         self.attempt = 0;
                     }
                     error
@@ -244,75 +225,77 @@ impl DriverTask {
                 Err(error) => error,
             };
             let link = self.link.take();
-            // A link that was there may be one that the command before us has asked to end. That is no loss.
+            // A link that was up before us may be one that an earlier command has disconnected. That is not a failure.
             let ending = matches!(error, Error::LinkLost { .. }) && start.elapsed() <= ENDING_TIME;
-            if let Some(link) = link.filter(|link| ending && link.was_up() && std::mem::take(&mut anew)) {
+            if let Some(link) =
+                link.filter(|link| ending && link.was_up() && std::mem::take(&mut may_be_ending))
+            {
                 ended(link.as_ref()).await;
                 self.attempt = 0;
                 continue;
             }
-            // A change that was meant for a bulb in reach must not switch it minutes later.
+            // A bulb must not switch minutes after the change was requested.
             if let Some((_, token)) = self.pending.take() {
                 self.token = token;
             }
-            if hopeless(&error) {
+            if is_permanent(&error) {
                 return error;
             }
-            self.tell(DriverEvent::Trouble(error)).await;
+            self.send(DriverEvent::Trouble(error)).await;
             self.wait().await;
         }
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let DriverPlan { radio, report, families, gate, timeout, mode } = &self.plan;
-        refuse_unsupported(report, families)?;
+        let DriverPlan { radio, device, families, gate, timeout, mode } = &self.plan;
+        refuse_unsupported(device, families)?;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
-        if std::mem::replace(&mut self.missed, true) && *mode == DriverMode::Standalone {
-            rediscover(radio.as_ref(), report, deadline).await?;
+        if std::mem::replace(&mut self.last_connect_failed, true) && *mode == DriverMode::Standalone {
+            rediscover(radio.as_ref(), device, deadline).await?;
         }
-        let link = radio.connect(&report.id, deadline).await?;
-        self.missed = false;
+        let link = radio.connect(&device.id, deadline).await?;
+        self.last_connect_failed = false;
         self.link = Some(link.clone());
         drop(turn);
-        let mut session = Session::open(link, report, families, deadline).await?;
+        let mut session = Session::open(link, device, families, deadline).await?;
         session.prepare(deadline).await?;
         session.keep_alive();
         let state = session.read_state(deadline).await;
-        self.tell(DriverEvent::Recognised(DrivenProfile(session.profile().clone()))).await;
-        self.tell(DriverEvent::Link(LinkPhase::Up)).await;
+        self.send(DriverEvent::Recognised(DrivenProfile(session.profile().clone()))).await;
+        self.send(DriverEvent::Link(LinkPhase::Up)).await;
         match state {
             Ok(state) => self.state(state).await,
             Err(error @ Error::LinkLost { .. }) => return Err(error),
-            // It may report better ones later, and it can be commanded meanwhile.
-            Err(error) => self.tell(DriverEvent::Trouble(error)).await,
+            // Later states may be well formed, and commands work.
+            Err(error) => self.send(DriverEvent::Trouble(error)).await,
         }
         Ok(session)
     }
 
-    /// The pause before the next attempt; shorter if somebody is in a retry_now or the adapter comes back.
+    /// Pauses before the next attempt. [`Driver::retry_now`] and an adapter that is switched on end the pause.
     async fn wait(&self) {
         let index = usize::try_from(self.attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let last = BACK_OFF.len() - 1;
-        let pause = BACK_OFF.get(index.min(last)).copied().unwrap_or(STEADY);
-        let pause = spread(pause, &self.plan.report.id, self.attempt);
+        let pause = BACK_OFF.get(index.min(last)).copied().unwrap_or(STEADY_TIME);
+        let pause = spread(pause, &self.plan.device.id, self.attempt);
         let until = Instant::now() + pause;
-        self.tell(DriverEvent::Link(LinkPhase::Waiting(until))).await;
+        self.send(DriverEvent::Link(LinkPhase::Waiting(until))).await;
         let mut adapter = self.plan.radio.adapter_state();
         let was_on = *adapter.borrow_and_update() == AdapterState::On;
         tokio::select! {
             () = sleep_until(until) => {}
             () = self.pending.retry_now.notified() => {}
-            () = back(&mut adapter), if !was_on => {}
+            () = until_on(&mut adapter), if !was_on => {}
         }
     }
 
-    /// Follows and commands the bulb until its link is lost; gives the error that says so.
+    /// Follows and commands the bulb until an error ends the link; returns that error.
     async fn drive(&mut self, mut session: Session) -> Error {
         let link = session.link().clone();
         let mut down = link.state();
-        let (device, out) = (self.plan.report.label(), self.out.clone());
-        let mut beside = std::pin::pin!(beside(link.as_ref(), &device, &out));
+        let (device, out) = (self.plan.device.label(), self.out.clone());
+        let mut details = std::pin::pin!(read_details(link.as_ref(), &device, &out));
         loop {
             tokio::select! {
                 biased;
@@ -325,39 +308,36 @@ impl DriverTask {
                 }
                 state = session.next_state() => match state {
                     Ok(state) => self.state(state).await,
-                    Err(error @ Error::MalformedStatus { .. }) => self.tell(DriverEvent::Trouble(error)).await,
+                    Err(error @ Error::MalformedStatus { .. }) => self.send(DriverEvent::Trouble(error)).await,
                     Err(error) => return error,
                 },
                 () = until_down(&mut down) => {
                     return Error::LinkLost { device: device.clone(), operation: Operation::Idle };
                 }
-                () = &mut beside, if self.plan.mode == DriverMode::Desk => {}
+                () = &mut details, if self.plan.mode == DriverMode::Desk => {}
             }
         }
     }
 
     async fn state(&self, state: BulbState) {
-        self.tell(DriverEvent::State(state, self.token)).await;
+        self.send(DriverEvent::State(state, self.token)).await;
     }
 
-    /// Writes a change.
-    ///
-    /// # Errors
-    /// The link was lost. Any other failure has been told, and the state put back.
+    /// Writes a change. Fails only if the link drops; sends other errors as events, and then the state of the bulb.
     async fn apply(&mut self, session: &mut Session, change: Change, token: u64) -> Result<()> {
         self.token = token;
         if change.is_empty() {
             return Ok(());
         }
         let present = session.state().light;
-        // What is not known cannot be switched over before the bulb was asked.
+        // An unknown power cannot be toggled before the bulb reports it.
         if !change.toggle || present.features().contains(Feature::Power) {
             self.state(BulbState::assumed(change.apply(&present))).await;
         }
         let start = Instant::now();
         match session.apply(&change, Deadline::after(self.plan.timeout)).await {
             Ok(outcome) => {
-                self.tell(match outcome.confirmed {
+                self.send(match outcome.confirmed {
                     Some(true) => DriverEvent::Confirmed(start.elapsed()),
                     Some(false) => DriverEvent::Unconfirmed,
                     None => DriverEvent::Written,
@@ -368,7 +348,7 @@ impl DriverTask {
             }
             Err(error @ Error::LinkLost { .. }) => Err(error),
             Err(error) => {
-                self.tell(DriverEvent::Trouble(error)).await;
+                self.send(DriverEvent::Trouble(error)).await;
                 match session.read_state(Deadline::after(READ_TIME)).await {
                     Ok(state) => self.state(state).await,
                     Err(error @ Error::LinkLost { .. }) => return Err(error),
@@ -380,49 +360,49 @@ impl DriverTask {
     }
 }
 
-/// What is read beside the commands: once what the bulb says of itself, and now and then the battery level.
-async fn beside(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, DriverEvent)>) {
-    let tell = async |what| {
-        let _ = out.send((link.device().clone(), what)).await;
+/// Reads the device information once, and the battery level repeatedly.
+async fn read_details(link: &dyn Link, device: &str, out: &mpsc::Sender<(DeviceId, DriverEvent)>) {
+    let send = async |event| {
+        let _ = out.send((link.device().clone(), event)).await;
     };
     let mut has_battery = true;
     let mut info = true;
     loop {
         if has_battery {
             match read_battery(link, device, Deadline::after(READ_TIME)).await {
-                Ok(battery) => tell(DriverEvent::Battery(Some(battery))).await,
+                Ok(battery) => send(DriverEvent::Battery(Some(battery))).await,
                 Err(Error::NoBattery { .. }) => {
                     has_battery = false;
-                    tell(DriverEvent::Battery(None)).await;
+                    send(DriverEvent::Battery(None)).await;
                 }
-                // That the link is lost, the driver tells.
+                // The driver sends this error.
                 Err(Error::LinkLost { .. }) => {}
-                Err(error) => tell(DriverEvent::Trouble(error)).await,
+                Err(error) => send(DriverEvent::Trouble(error)).await,
             }
         }
         if std::mem::take(&mut info)
             && let Ok(info) = read_device_info(link, Deadline::after(READ_TIME)).await
         {
-            tell(DriverEvent::Info(info)).await;
+            send(DriverEvent::Info(info)).await;
         }
-        sleep(BATTERY_PAUSE).await;
+        sleep(BATTERY_INTERVAL).await;
     }
 }
 
 async fn until_down(link: &mut watch::Receiver<LinkState>) {
-    // A link whose radio has gone is down as well.
+    // A link whose radio is gone is down too.
     let _ = link.wait_for(|state| *state == LinkState::Down).await;
 }
 
-/// Waits until the adapter is on; for ever if its radio is gone.
-async fn back(adapter: &mut watch::Receiver<AdapterState>) {
+/// Waits until the adapter is on; forever if its radio is gone.
+async fn until_on(adapter: &mut watch::Receiver<AdapterState>) {
     if adapter.wait_for(|state| *state == AdapterState::On).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// Whether trying again cannot help: it is not a bulb that can be driven, or the user may not.
-fn hopeless(error: &Error) -> bool {
+/// Returns true if reconnecting cannot help.
+fn is_permanent(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::NotDrivable)
         || matches!(error, Error::NeedsPairing { .. } | Error::PairingFailed { .. })
 }

@@ -26,9 +26,6 @@ impl Session {
     /// Goes to what is wanted in steps over so long, from the state that the bulb reports, and has the end confirmed as
     /// [`command`](Self::command) does. Switching on begins at the least brightness, switching off ends there. What has no start,
     /// as a colour has none while the bulb shows white, is there at once.
-    ///
-    /// # Errors
-    /// [`Error::WriteOnly`] for families without a state to start from, and what [`command`](Self::command) gives.
     pub async fn fade(
         &mut self,
         wanted: &Light,

@@ -1,11 +1,11 @@
-//! What a bulb says of itself: the device information service.
+//! The device information service of a bulb.
 
 use bulb_protocol::text::trim_padding;
 
 use crate::error::{Error, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, Properties};
 
-/// Device information 0x180A (Bluetooth Assigned Numbers). Nothing where the bulb does not say.
+/// Device information 0x180A (Bluetooth Assigned Numbers).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
     /// 0x2A29.
@@ -20,10 +20,7 @@ pub struct DeviceInfo {
     pub serial: Option<String>,
 }
 
-/// Reads what the bulb says of itself. The texts are as they came (see `sanitise`).
-///
-/// # Errors
-/// [`Error::LinkLost`]. A characteristic that is missing or cannot be read is nothing said.
+/// Reads the texts as they are (see `sanitise`). Leaves out those that are missing or unreadable.
 pub async fn read_device_info(link: &dyn Link, deadline: Deadline) -> Result<DeviceInfo> {
     Ok(DeviceInfo {
         manufacturer: text(link, 0x2A29, deadline).await?,

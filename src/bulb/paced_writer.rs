@@ -44,9 +44,6 @@ impl PacedWriter {
     }
 
     /// The characteristic that a frame goes to, and the way in which it is written.
-    ///
-    /// # Errors
-    /// [`Error::RoleMissing`]: this model lacks the characteristic, which is optional.
     pub(crate) fn destination(&self, write: &Write) -> Result<(CharacteristicId, WriteKind)> {
         let id = self.roles.get(&write.role).ok_or_else(|| Error::RoleMissing {
             device: self.device.to_string(),
@@ -57,9 +54,6 @@ impl PacedWriter {
     }
 
     /// Writes a frame, then waits for its delay. Cancel-safe: dropping this only loses bytes not yet written.
-    ///
-    /// # Errors
-    /// [`Error::RoleMissing`], [`Error::Silent`], and as for [`Link::write`].
     pub(crate) async fn write(&self, write: &Write, deadline: Deadline) -> Result<()> {
         self.write_without_delay(write, deadline).await?;
         if !write.delay.is_zero() {
@@ -69,9 +63,6 @@ impl PacedWriter {
     }
 
     /// As [`write`](Self::write), but returns as soon as the bulb has answered.
-    ///
-    /// # Errors
-    /// As for [`write`](Self::write).
     pub(crate) async fn write_without_delay(&self, write: &Write, deadline: Deadline) -> Result<()> {
         let (id, kind) = self.destination(write)?;
         let writing = async {

@@ -77,9 +77,6 @@ impl fmt::Display for CharacteristicRef {
 
 impl CharacteristicRef {
     /// Looks it up in a table.
-    ///
-    /// # Errors
-    /// [`Error::CharacteristicUnknown`] with what there is, [`Error::CharacteristicAmbiguous`] with what to say instead.
     pub fn find<'a>(
         &self,
         table: &'a GattTable,
@@ -177,7 +174,6 @@ pub struct RawGatt {
 
 impl RawGatt {
     /// `device` is what to call it in errors.
-    #[must_use]
     pub fn new(link: Arc<dyn Link>, device: String) -> Self {
         Self { link, device, streams: HashMap::new() }
     }
@@ -202,9 +198,6 @@ impl RawGatt {
     }
 
     /// Reads a value.
-    ///
-    /// # Errors
-    /// There is no such characteristic, it cannot be read, and what [`Link::read`] gives.
     pub async fn read(&self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "be read", |found| found.properties.readable())?;
         let value = self.link.read(id, deadline).await?;
@@ -212,9 +205,6 @@ impl RawGatt {
     }
 
     /// Writes a value.
-    ///
-    /// # Errors
-    /// There is no such characteristic, it cannot be written so, and what [`Link::write`] gives.
     pub async fn write(
         &self,
         place: &CharacteristicRef,
@@ -240,9 +230,6 @@ impl RawGatt {
     }
 
     /// Subscribes; once. What comes from then on waits for [`next`](Self::next), the newest 64.
-    ///
-    /// # Errors
-    /// There is no such characteristic, it cannot notify, and what [`Link::subscribe`] gives.
     pub async fn subscribe(&mut self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "notify", |found| found.properties.notifies())?;
         if !self.streams.contains_key(&id) {
@@ -252,9 +239,6 @@ impl RawGatt {
     }
 
     /// Ends a subscription; without one, nothing.
-    ///
-    /// # Errors
-    /// There is no such characteristic, and what [`Link::unsubscribe`] gives.
     pub async fn unsubscribe(
         &mut self,
         place: &CharacteristicRef,
@@ -268,9 +252,6 @@ impl RawGatt {
 
     /// Waits for the next value that comes by itself where it was subscribed to. Without end: put a deadline over it, or
     /// drop it.
-    ///
-    /// # Errors
-    /// [`Error::LinkLost`].
     pub async fn next(&mut self, place: &CharacteristicRef) -> Result<GattOutcome> {
         let (id, handle) = self.able(place, "notify", |_| true)?;
         let Some(stream) = self.streams.get_mut(&id) else {

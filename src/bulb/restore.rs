@@ -59,7 +59,6 @@ impl RestorePlan {
 
 impl Restorer {
     /// Nothing to put back yet.
-    #[must_use]
     pub fn new(radio: Arc<dyn Radio>, report: SeenDevice) -> Self {
         Self { radio, report, state: Arc::default() }
     }

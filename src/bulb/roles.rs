@@ -13,9 +13,6 @@ pub struct Roles(Vec<(String, CharacteristicId, Properties)>);
 
 impl Roles {
     /// Looks for the characteristics of every role and their properties, and writes nothing.
-    ///
-    /// # Errors
-    /// [`Error::NoService`], [`Error::NoCharacteristic`], [`Error::WrongProperties`], each with what was found.
     pub fn find(profile: &Profile, table: &GattTable, device: &str) -> Result<Self> {
         let flat = flat(table);
         let found: Vec<_> = profile.match_table(&flat).roles;
@@ -34,7 +31,6 @@ impl Roles {
     }
 
     /// The characteristic of a role.
-    #[must_use]
     pub fn get(&self, role: &str) -> Option<CharacteristicId> {
         self.0.iter().find(|(name, ..)| name == role).map(|(_, id, _)| *id)
     }
@@ -45,7 +41,6 @@ impl Roles {
     }
 
     /// How a role is written: as its properties allow, and where they allow both, as the profile prefers.
-    #[must_use]
     pub fn write_kind(&self, role: &str, preferred: WriteKind) -> WriteKind {
         let properties = self.0.iter().find(|(name, ..)| name == role).map(|(.., properties)| *properties);
         let properties = properties.unwrap_or_default();
@@ -57,15 +52,11 @@ impl Roles {
     }
 
     /// Whether a role can be written in this way.
-    #[must_use]
     pub fn can_write(&self, role: &str, kind: WriteKind) -> bool {
         self.0.iter().any(|(name, _, properties)| name == role && properties.allows(kind))
     }
 
     /// Decodes a frame with each role of its characteristic until one fits. `None` if the characteristic has no role.
-    ///
-    /// # Errors
-    /// The error of the role that came closest.
     pub fn decode<T>(
         &self,
         id: CharacteristicId,
@@ -82,14 +73,12 @@ impl Roles {
     }
 
     /// Whether a role can be subscribed to.
-    #[must_use]
     pub fn notifies(&self, role: &str) -> bool {
         self.0.iter().any(|(name, _, properties)| name == role && properties.notifies())
     }
 }
 
 /// Lists the (service, characteristic, properties) of a table, as [`Profile::fit`] takes them.
-#[must_use]
 pub(super) fn flat(table: &GattTable) -> Vec<(Uuid, Uuid, Properties)> {
     let characteristics = table
         .services

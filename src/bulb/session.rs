@@ -44,9 +44,6 @@ pub struct Session {
 
 impl Session {
     /// Recognises the bulb, checks its characteristics, and pairs with it if its family needs that. Writes nothing to it.
-    ///
-    /// # Errors
-    /// As for [`recognise`] and [`Roles::find`](super::Roles::find); [`Error::PairingFailed`], [`Error::MtuTooSmall`].
     pub async fn open(
         link: Arc<dyn Link>,
         device: &SeenDevice,
@@ -86,12 +83,10 @@ impl Session {
         })
     }
 
-    #[must_use]
     pub const fn link(&self) -> &Arc<dyn Link> {
         self.channel.link()
     }
 
-    #[must_use]
     pub const fn profile(&self) -> &Arc<Profile> {
         self.channel.profile()
     }
@@ -101,7 +96,6 @@ impl Session {
     }
 
     /// The state as far as it is known.
-    #[must_use]
     pub fn state(&self) -> BulbState {
         let items = self.known.features();
         if items.is_empty() {
@@ -114,7 +108,6 @@ impl Session {
     }
 
     /// Whether the bulb reports its state over a link.
-    #[must_use]
     pub fn reports_state(&self) -> bool {
         reports_state(self.profile())
     }
@@ -127,9 +120,6 @@ impl Session {
     }
 
     /// Subscribes to status notifications and writes the family's first frames, once.
-    ///
-    /// # Errors
-    /// As for [`Link::subscribe`] and [`Link::write`].
     pub async fn prepare(&mut self, deadline: Deadline) -> Result<()> {
         if self.prepared {
             return Ok(());
@@ -147,9 +137,6 @@ impl Session {
     }
 
     /// The state that a change leads to. A toggle needs the power that the bulb reports, or that was written in this session.
-    ///
-    /// # Errors
-    /// [`Error::WriteOnly`], [`Error::NotEncodable`], and as for [`read_state`](Self::read_state).
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
         self.validate(&change.wanted(known.or(Some(false))))?;
@@ -166,9 +153,6 @@ impl Session {
     }
 
     /// Commands a change: [`wanted`](Self::wanted), then [`command`](Self::command).
-    ///
-    /// # Errors
-    /// As for these two.
     pub async fn apply(&mut self, change: &Change, deadline: Deadline) -> Result<CommandOutcome> {
         let wanted = self.wanted(change, deadline).await?;
         self.command(&wanted, deadline).await
@@ -176,9 +160,6 @@ impl Session {
 
     /// Commands a state and waits for its confirmation, in whichever way the family reports. May be repeated, also on
     /// another link.
-    ///
-    /// # Errors
-    /// [`Error::NotEncodable`], and as for subscribing, reading and writing. An unconfirmed command is not an error.
     pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<CommandOutcome> {
         self.validate(wanted)?;
         self.prepare(deadline).await?;

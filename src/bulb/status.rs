@@ -17,9 +17,6 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Session {
     /// Reads or queries the present state. Parts that the family never reports stay as they are known.
-    ///
-    /// # Errors
-    /// [`Error::MalformedStatus`], [`Error::Silent`], and as for reading and writing.
     pub async fn read_state(&mut self, deadline: Deadline) -> Result<BulbState> {
         if self.reports_state() {
             self.query_state(deadline).await?;
@@ -28,7 +25,6 @@ impl Session {
     }
 
     /// This state, or if nothing is known, the state that the bulb advertised.
-    #[must_use]
     pub fn or_advertised(&self, state: BulbState, device: &SeenDevice) -> BulbState {
         match state.light() {
             Some(_) => state,

@@ -9,7 +9,7 @@ use bulb_protocol::Rgb;
 use bulb_protocol::profile::{Feature, Features, Light, Profile, Write};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{NotPassed, OrNotPassed, failed};
+use super::{NotPassed, OrNotPassed, blocked, failed, skipped};
 use crate::bulb::{
     ACK_TIME, Advertising, BulbChannel, Families, Notification, RestorePlan, Restorer, Roles, Transcript,
     connect, listen_to_advertisements,
@@ -19,21 +19,20 @@ use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
 mod status;
 
-/// How long a connect may take in checks that are not about connecting.
+/// The time limit of a connect in checks that do not test it.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
-/// How long a request may take in checks that are not about its duration.
+/// The time limit of a request in checks that do not test it.
 pub(super) const REQUEST_TIME: Duration = Duration::from_secs(5);
-/// The pause after the commands that prepare a check: their notifications are over, and even a slow board takes the next.
+/// The pause after the commands that prepare a check: then their notifications are over, and a slow board is ready again.
 pub(super) const SETTLE_TIME: Duration = Duration::from_millis(150);
-/// How long to listen for an advertisement. Some are received late on a busy channel.
+/// The first scan, and a longer one if it misses the board: a busy channel hides advertisements.
 const LISTEN_TIMES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(5)];
-/// How long a disconnect may take. BlueZ takes two seconds.
+/// BlueZ takes two seconds to disconnect.
 const DISCONNECT_TIME: Duration = Duration::from_secs(4);
 /// The state that checks start from: dim, and a colour with three different parts, so that a mix-up shows.
 const START_BRIGHTNESS: Percent = Percent::clamped(30);
 const START_COLOR: Rgb = Rgb::new(200, 120, 40);
 
-/// A board under test.
 #[derive(Debug)]
 pub struct Board {
     radio: Arc<dyn Radio>,
@@ -63,8 +62,6 @@ struct Connection {
 }
 
 impl Board {
-    /// A board that should conform to `profile`.
-    #[must_use]
     pub fn new(
         radio: Arc<dyn Radio>,
         device: SeenDevice,
@@ -89,14 +86,10 @@ impl Board {
         }
     }
 
-    /// The profile that the board should conform to.
-    #[must_use]
     pub const fn profile(&self) -> &Arc<Profile> {
         &self.profile
     }
 
-    /// Restores the state that the board was found in.
-    #[must_use]
     pub const fn restorer(&self) -> &Restorer {
         &self.restorer
     }
@@ -113,14 +106,14 @@ impl Board {
         (self.transcript.take(), self.note.take())
     }
 
-    /// Listens for the advertisement of the board, once. `None` if none was received.
+    /// Scans once for the advertisement of the board. `None` if none was received.
     pub(super) async fn advertisement(&mut self) -> Result<Option<(SeenDevice, Advertising)>, NotPassed> {
         if let Some(advertisement) = &self.advertisement {
             return Ok(advertisement.clone());
         }
         if self.device.connected {
             let reason = "the bulb was connected before the check, and does not advertise while connected";
-            return Err(NotPassed::Skipped(reason.to_owned()));
+            return Err(skipped(reason));
         }
         self.drop_link().await;
         let mut advertisement = None;
@@ -153,7 +146,7 @@ impl Board {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.connection.as_ref().is_some_and(|own| *own.link.state().borrow() == LinkState::Up)
+        self.connection.as_ref().is_some_and(|up| *up.link.state().borrow() == LinkState::Up)
     }
 
     /// Connects on a new link, and returns how long that took.
@@ -173,10 +166,10 @@ impl Board {
         if !self.is_up() {
             self.connect(CONNECT_TIME).await.or_blocked("cannot connect")?;
         }
-        self.connection.as_mut().ok_or_else(|| NotPassed::Blocked("there is no link".to_owned()))
+        self.connection.as_mut().ok_or_else(|| blocked("there is no link"))
     }
 
-    /// The link; a new one if it is down.
+    /// Returns the link, or a new one if it is down.
     pub(super) async fn link(&mut self) -> Result<Arc<dyn Link>, NotPassed> {
         Ok(Arc::clone(&self.connection().await?.link))
     }
@@ -187,7 +180,6 @@ impl Board {
         Ok(channel.as_ref().map(|channel| Arc::clone(channel.roles())).map_err(Clone::clone))
     }
 
-    /// The channel, if there is one.
     fn channel(&mut self) -> Result<&mut BulbChannel> {
         let connection = self.connection.as_mut();
         let connection =
@@ -204,11 +196,9 @@ impl Board {
             return Ok(());
         }
         let deadline = Deadline::after(REQUEST_TIME);
-        let paired = match profile.link_rules.needs_bonding {
-            true => connection.link.bond(deadline).await,
-            false => Ok(()),
-        };
-        if let Err(error) = paired {
+        if profile.link_rules.needs_bonding
+            && let Err(error) = connection.link.bond(deadline).await
+        {
             connection.prepared = false;
             return Err(error).or_blocked("cannot pair");
         }
@@ -224,7 +214,6 @@ impl Board {
         Ok(())
     }
 
-    /// The error of the subscription, if it failed.
     pub(super) fn subscribe_error(&self) -> Option<&Error> {
         self.connection.as_ref()?.subscribe_error.as_ref()
     }
@@ -347,7 +336,6 @@ impl Board {
     }
 }
 
-/// One item of a light, in words.
 pub(super) fn describe(item: Feature, light: &Light) -> String {
     let value = light.text(item).unwrap_or_else(|| "nothing".to_owned());
     format!("{item} {value}")

@@ -2,42 +2,27 @@
 
 use std::sync::Arc;
 
-use bulb_protocol::profile::{Light, Profile, Write};
+use bulb_protocol::profile::{Feature, Light, Profile, Write};
 use bulb_protocol::{Percent, Rgb};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::time::sleep;
 
 use super::board::{REQUEST_TIME, SETTLE_TIME};
 use super::light::require_unchanged;
-use super::{Board, NotPassed, RunResult, failed};
+use super::{Board, LINK_DROPPED, OrNotPassed, RunResult, failed};
 use crate::error::Error;
 use crate::radio::Deadline;
 
 #[derive(Clone, Copy)]
-enum Malformation {
+pub(super) enum Malformation {
     Short,
     Long,
     OutOfRange,
-}
-
-pub(super) fn short(board: &mut Board) -> BoxFuture<'_, RunResult> {
-    refuses(board, Malformation::Short).boxed()
-}
-
-pub(super) fn long(board: &mut Board) -> BoxFuture<'_, RunResult> {
-    refuses(board, Malformation::Long).boxed()
-}
-
-pub(super) fn out_of_range(board: &mut Board) -> BoxFuture<'_, RunResult> {
-    refuses(board, Malformation::OutOfRange).boxed()
 }
 
 /// The frames for a state, each with its bytes for a state that differs in everything.
 fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
     let can = profile.settable();
     let of = |power: bool, brightness: u8, color: Rgb| {
-        use bulb_protocol::profile::Feature;
         let wanted = Light {
             power: can.contains(Feature::Power).then_some(power),
             brightness: can.contains(Feature::Brightness).then(|| Percent::clamped(brightness)),
@@ -57,22 +42,16 @@ fn valid_frames(profile: &Profile) -> Vec<(Write, Option<Vec<u8>>)> {
         .collect()
 }
 
-/// Frames that the family does not know. Opcodes stay valid: a frame has a byte less or more, or another value.
+/// Frames that the family does not know. Opcodes stay valid: each frame lacks a byte, has one more, or has a value out of range.
 fn malformed_frames(profile: &Profile, how: Malformation) -> Vec<Write> {
     let mut frames = Vec::new();
     for (write, twin) in valid_frames(profile) {
         let with = |bytes: Vec<u8>| Write { bytes, ..write.clone() };
         match how {
             Malformation::Short => {
-                let mut bytes = write.bytes.clone();
-                bytes.pop();
-                frames.push(with(bytes));
+                frames.extend(write.bytes.split_last().map(|(_, bytes)| with(bytes.to_vec())));
             }
-            Malformation::Long => {
-                let mut bytes = write.bytes.clone();
-                bytes.push(0);
-                frames.push(with(bytes));
-            }
+            Malformation::Long => frames.push(with([&write.bytes[..], &[0]].concat())),
             Malformation::OutOfRange => {
                 let Some(twin) = twin else { continue };
                 let varies = write.bytes.iter().zip(&twin).enumerate().filter(|(_, (a, b))| a != b);
@@ -90,23 +69,11 @@ fn malformed_frames(profile: &Profile, how: Malformation) -> Vec<Write> {
     frames
 }
 
-pub(super) fn skip_without_short(profile: &Profile) -> Option<String> {
-    lacks(profile, Malformation::Short)
-}
-
-pub(super) fn skip_without_long(profile: &Profile) -> Option<String> {
-    lacks(profile, Malformation::Long)
-}
-
-pub(super) fn skip_without_out_of_range(profile: &Profile) -> Option<String> {
-    lacks(profile, Malformation::OutOfRange)
-}
-
-fn lacks(profile: &Profile, how: Malformation) -> Option<String> {
+pub(super) fn lacks(profile: &Profile, how: Malformation) -> Option<String> {
     malformed_frames(profile, how).is_empty().then(|| "its family has no such frames".to_owned())
 }
 
-async fn refuses(board: &mut Board, how: Malformation) -> RunResult {
+pub(super) async fn refuses(board: &mut Board, how: Malformation) -> RunResult {
     let profile = Arc::clone(board.profile());
     for write in malformed_frames(&profile, how) {
         board.prepare(true).await?;
@@ -128,13 +95,12 @@ pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expecte
                 | Error::RoleMissing { .. }
                 | Error::NeedsPairing { .. },
             ) => {}
-            Err(error) if error.kind().is_local() => return Err(NotPassed::RadioUnusable(error)),
-            Err(error) => return Err(failed(expected, error.to_string())),
+            result => result.or_failed(expected)?,
         }
     }
     sleep(SETTLE_TIME).await;
     if !board.is_up() {
-        return Err(failed(expected, "the link was lost"));
+        return Err(failed(expected, LINK_DROPPED));
     }
     board.drain();
     let after = board.current_state(None).await?;

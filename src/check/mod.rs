@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 
@@ -26,6 +27,8 @@ pub use board::Board;
 pub use profile_checks::{profile_check_category, profile_check_hint, profile_check_name};
 pub use table::CHECKS;
 
+const LINK_DROPPED: &str = "the link dropped";
+
 /// The flag that a check needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
@@ -40,14 +43,13 @@ pub enum Category {
 /// One check: a row of the table.
 #[derive(Debug)]
 pub struct Check {
-    /// Its name in kebab case. Never changes.
+    /// In kebab case. Never changes.
     pub name: &'static str,
     /// The requirement, as a sentence without a full stop.
     pub about: &'static str,
     pub category: Category,
     /// Returns why the check does not apply to a family, if so.
     pub skip_reason: fn(&Profile) -> Option<String>,
-    /// Runs the check, which prepares everything that it needs.
     pub run: for<'a> fn(&'a mut Board) -> BoxFuture<'a, RunResult>,
     /// The time limit, without the pause of a long check.
     pub time: Duration,
@@ -62,10 +64,10 @@ pub enum NotPassed {
         expected: String,
         seen: String,
     },
-    /// Something else does not work, so the check has no result.
+    /// Something else that the check needs does not work.
     Blocked(String),
     Skipped(String),
-    /// The radio of this computer failed, so no check can go on.
+    /// The radio of this computer failed. This ends the run.
     RadioUnusable(Error),
 }
 
@@ -74,11 +76,7 @@ pub type RunResult = Result<(), NotPassed>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     Passed,
-    Failed {
-        expected: String,
-        seen: String,
-    },
-    /// Something else does not work, so the check has no result.
+    Failed { expected: String, seen: String },
     Blocked(String),
     Skipped(String),
 }
@@ -86,9 +84,7 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct FinishedCheck {
     pub name: String,
-    /// The requirement.
     pub about: String,
-    /// Where to look in the firmware when it fails.
     pub look: String,
     pub outcome: Outcome,
     pub took: Duration,
@@ -109,8 +105,6 @@ pub struct CheckPlan {
 }
 
 impl CheckPlan {
-    /// Whether the check of this name is selected.
-    #[must_use]
     pub fn names(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| glob(pattern, name))
     }
@@ -124,7 +118,6 @@ impl CheckPlan {
     }
 }
 
-/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     pub passed: usize,
@@ -149,25 +142,25 @@ pub async fn run(
     let mut summary = Summary::default();
     board.idle_time = plan.long.unwrap_or_default();
     for check in CHECKS.iter().filter(|check| plan.names(check.name)) {
-        let time =
-            check.time + if check.category == Category::Long { board.idle_time } else { Duration::ZERO };
-        let row =
-            Row { name: check.name, about: check.about, category: check.category, look: check.look, time };
+        let &Check { name, about, category, look, .. } = check;
+        let pause = if category == Category::Long { board.idle_time } else { Duration::ZERO };
+        let row = Row { name, about, category, look, time: check.time + pause };
         let skip_reason = (check.skip_reason)(board.profile());
-        summary
-            .count(&row.run(board, plan, skip_reason, |board| (check.run)(board)).await?, &mut finished)?;
+        summary.count(&row.run(board, plan, skip_reason, check.run).await?, &mut finished)?;
     }
     let profile = Arc::clone(board.profile());
     for check in &profile.checks {
         let name = profile_check_name(&profile, check);
         if plan.names(&name) {
-            let (about, look, own) = (&*check.about, profile_check_hint(check), check.clone());
-            let row =
-                Row { name: &name, about, category: profile_check_category(check), look, time: table::TIME };
-            summary.count(
-                &row.run(board, plan, None, |board| profile_checks::run(board, own)).await?,
-                &mut finished,
-            )?;
+            let row = Row {
+                name: &name,
+                about: &check.about,
+                category: profile_check_category(check),
+                look: profile_check_hint(check),
+                time: table::TIME,
+            };
+            let done = row.run(board, plan, None, |board| profile_checks::run(board, check.clone()).boxed());
+            summary.count(&done.await?, &mut finished)?;
         }
     }
     summary.restored = board.restorer().run().await;
@@ -202,9 +195,9 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// Runs the check within its time limit.
-    async fn run<'s>(
+    async fn run(
         &self,
-        board: &'s mut Board,
+        board: &mut Board,
         plan: &CheckPlan,
         skip_reason: Option<String>,
         run: impl for<'a> FnOnce(&'a mut Board) -> BoxFuture<'a, RunResult>,
@@ -213,7 +206,7 @@ impl Row<'_> {
         board.begin_check();
         let missing_flag = plan.missing_flag(self.category).map(str::to_owned);
         let verdict = match missing_flag.or(skip_reason) {
-            Some(why) => Err(NotPassed::Skipped(why)),
+            Some(reason) => Err(skipped(reason)),
             None => match timeout(self.time, run(board)).await {
                 Ok(verdict) => verdict,
                 Err(_) => {
@@ -227,8 +220,8 @@ impl Row<'_> {
         let outcome = match verdict {
             Ok(()) => Outcome::Passed,
             Err(NotPassed::Failed { expected, seen }) => Outcome::Failed { expected, seen },
-            Err(NotPassed::Blocked(what)) => Outcome::Blocked(what),
-            Err(NotPassed::Skipped(why)) => Outcome::Skipped(why),
+            Err(NotPassed::Blocked(reason)) => Outcome::Blocked(reason),
+            Err(NotPassed::Skipped(reason)) => Outcome::Skipped(reason),
             Err(NotPassed::RadioUnusable(error)) => return Err(error),
         };
         let (frames, note) = board.end_check();
@@ -246,26 +239,33 @@ impl Row<'_> {
 
 /// Turns an error into the result of a check.
 trait OrNotPassed<T> {
-    /// The check fails: the bulb must do this.
+    /// For what this check tests.
     fn or_failed(self, what: &str) -> Result<T, NotPassed>;
-    /// The check is blocked: it needs this, and another check tests it.
+    /// For what this check needs and another check tests.
     fn or_blocked(self, what: &str) -> Result<T, NotPassed>;
 }
 
 impl<T> OrNotPassed<T> for Result<T> {
     fn or_failed(self, what: &str) -> Result<T, NotPassed> {
-        self.map_err(|error| match error {
-            error if error.kind().is_local() => NotPassed::RadioUnusable(error),
-            error => failed(what, error.to_string()),
-        })
+        self.map_err(|error| not_passed(error, |error| failed(what, error.to_string())))
     }
 
     fn or_blocked(self, what: &str) -> Result<T, NotPassed> {
-        self.map_err(|error| match error {
-            error if error.kind().is_local() => NotPassed::RadioUnusable(error),
-            error => NotPassed::Blocked(format!("{what}: {error}")),
-        })
+        self.map_err(|error| not_passed(error, |error| blocked(format!("{what}: {error}"))))
     }
+}
+
+/// Judges the bulb by `judge`, unless the radio of this computer is at fault.
+fn not_passed(error: Error, judge: impl FnOnce(&Error) -> NotPassed) -> NotPassed {
+    if error.kind().is_local() { NotPassed::RadioUnusable(error) } else { judge(&error) }
+}
+
+fn blocked(reason: impl Into<String>) -> NotPassed {
+    NotPassed::Blocked(reason.into())
+}
+
+fn skipped(reason: impl Into<String>) -> NotPassed {
+    NotPassed::Skipped(reason.into())
 }
 
 fn failed(expected: impl Into<String>, seen: impl Into<String>) -> NotPassed {

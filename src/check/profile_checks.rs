@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use bulb_protocol::profile::{DecodeError, Expectation, Profile, ProfileCheck};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::board::REQUEST_TIME;
@@ -12,44 +10,36 @@ use super::malformed::changes_nothing;
 use super::{Board, Category, OrNotPassed, RunResult, failed};
 use crate::radio::Deadline;
 
-/// The hint of a check whose file gives none.
 const LOOK: &str = "the handler of the frames that were written";
 
-/// The name of the check: `FAMILY.NAME`.
-#[must_use]
+/// `FAMILY.NAME`
 pub fn profile_check_name(profile: &Profile, check: &ProfileCheck) -> String {
     format!("{}.{}", profile.name, check.name)
 }
 
-#[must_use]
 pub const fn profile_check_category(check: &ProfileCheck) -> Category {
     if check.flashing { Category::Flashing } else { Category::Safe }
 }
 
-#[must_use]
 pub fn profile_check_hint(check: &ProfileCheck) -> &str {
     if check.look.is_empty() { LOOK } else { &check.look }
 }
 
-pub(super) fn run(board: &mut Board, check: ProfileCheck) -> BoxFuture<'_, RunResult> {
-    async move {
-        let check = &check;
-        board.prepare(true).await?;
-        match &check.expect {
-            Expectation::Unchanged => changes_nothing(board, &check.writes, &check.about).await,
-            Expectation::Reply { role, within } => {
-                write(board, check).await?;
-                replies(board, check, role, *within).await
-            }
-            Expectation::Read { role } => {
-                write(board, check).await?;
-                let value = board.read(role).await.or_failed(&check.about)?;
-                fits(board, check, &value)
-                    .map_err(|fault| failed(&check.about, format!("it was read: {fault}")))
-            }
+pub(super) async fn run(board: &mut Board, check: ProfileCheck) -> RunResult {
+    let check = &check;
+    board.prepare(true).await?;
+    match &check.expect {
+        Expectation::Unchanged => changes_nothing(board, &check.writes, &check.about).await,
+        Expectation::Reply { role, within } => {
+            write(board, check).await?;
+            replies(board, check, role, *within).await
+        }
+        Expectation::Read { role } => {
+            write(board, check).await?;
+            let value = board.read(role).await.or_failed(&check.about)?;
+            fits(board, check, &value).map_err(|error| failed(&check.about, format!("it was read: {error}")))
         }
     }
-    .boxed()
 }
 
 async fn write(board: &mut Board, check: &ProfileCheck) -> RunResult {
@@ -75,7 +65,7 @@ async fn replies(board: &mut Board, check: &ProfileCheck, role: &str, within: Du
         }
         match fits(board, check, &notified.bytes) {
             Ok(()) => return Ok(()),
-            Err(fault) => seen = format!("it was notified: {fault}"),
+            Err(error) => seen = format!("it was notified: {error}"),
         }
     }
     Err(failed(&check.about, seen))

@@ -77,7 +77,7 @@ impl Watcher<'_> {
         let (out, mut events) = mpsc::channel(EVENT_BUFFER);
         let plan = DriverPlan {
             radio: Arc::clone(self.context.radio().await?),
-            report: device.clone(),
+            device: device.clone(),
             families: Arc::clone(&self.context.families),
             // Not shared: a bulb that does not answer must not delay the others.
             gate: Arc::new(ConnectGate::default()),

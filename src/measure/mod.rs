@@ -84,7 +84,6 @@ pub struct RateStep {
 
 impl RateStep {
     /// Whether something did not arrive; nothing where that cannot be told.
-    #[must_use]
     pub fn loses(&self) -> Option<bool> {
         let known = self.confirmed.map(|confirmed| confirmed < self.sent);
         let known = known.or(self.last_arrived.map(|arrived| !arrived));
@@ -92,7 +91,6 @@ impl RateStep {
     }
 
     /// Whether the link took as many as were wanted, with a tenth for timers.
-    #[must_use]
     pub fn keeps_up(&self) -> bool {
         self.reached >= self.wanted * 0.9
     }

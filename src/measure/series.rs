@@ -47,7 +47,6 @@ impl Series {
     }
 
     /// What it comes to; nothing where nothing was measured.
-    #[must_use]
     pub fn summary(&self) -> Option<Summary> {
         let mut sorted = self.times.clone();
         sorted.sort_unstable();

@@ -241,10 +241,16 @@ pub enum LinkState {
 /// that lags loses the oldest and gets an error with their number. Ends when the link drops.
 pub type Notifications = broadcast::Receiver<Vec<u8>>;
 
-/// Decodes a frame for display: its meaning, or what is wrong with it. The second argument is true
-/// for frames sent to the bulb. Returns `None` for frames that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    ToBulb,
+    FromBulb,
+}
+
+/// Decodes a frame for display: its meaning, or what is wrong with it. `None` for frames that it
+/// does not know.
 pub type FrameDecoder =
-    Arc<dyn Fn(CharacteristicId, bool, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
+    Arc<dyn Fn(CharacteristicId, Direction, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
 pub const NOTIFICATION_QUEUE: usize = 64;
 pub const SEEN_DEVICE_QUEUE: usize = 1024;
@@ -419,8 +425,8 @@ pub trait Link: fmt::Debug + Send + Sync {
 
     /// Sets the decoder of the frames on this link, for decorators that show them. Others ignore
     /// it.
-    fn set_frame_decoder(&self, reader: FrameDecoder) {
-        let _ = reader;
+    fn set_frame_decoder(&self, decoder: FrameDecoder) {
+        let _ = decoder;
     }
 
     /// Keeps the link up when this handle is dropped.

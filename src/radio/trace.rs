@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId,
+    AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, Direction,
     FrameDecoder, Link, LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, WriteKind,
     forward, lock,
 };
@@ -29,8 +29,11 @@ pub enum AttOperation {
 }
 
 impl AttOperation {
-    pub const fn is_out(self) -> bool {
-        matches!(self, Self::Write(_))
+    pub const fn direction(self) -> Direction {
+        match self {
+            Self::Write(_) => Direction::ToBulb,
+            Self::Read | Self::Notification => Direction::FromBulb,
+        }
     }
 }
 
@@ -89,7 +92,10 @@ impl TracedFrame {
 impl fmt::Display for TracedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { device, operation, characteristic, .. } = self;
-        let arrow = if operation.is_out() { "->" } else { "<-" };
+        let arrow = match operation.direction() {
+            Direction::ToBulb => "->",
+            Direction::FromBulb => "<-",
+        };
         write!(f, "{device}: {operation} {characteristic} {arrow} {}", self.hex())?;
         match self.meaning() {
             Some(Ok(meaning) | Err(meaning)) => write!(f, "  {meaning}"),
@@ -98,16 +104,16 @@ impl fmt::Display for TracedFrame {
     }
 }
 
-type Reader = Arc<Mutex<Option<FrameDecoder>>>;
+type SharedDecoder = Arc<Mutex<Option<FrameDecoder>>>;
 
 #[derive(Clone, Debug)]
 struct Sink(broadcast::Sender<TracedFrame>);
 
 impl Sink {
-    fn take(&self, mut frame: TracedFrame, reader: &Reader) {
-        let reader = lock(&reader).clone();
-        frame.decoded =
-            reader.and_then(|read| read(frame.characteristic, frame.operation.is_out(), &frame.bytes));
+    fn take(&self, mut frame: TracedFrame, decoder: &SharedDecoder) {
+        let decoder = lock(decoder).clone();
+        frame.decoded = decoder
+            .and_then(|decode| decode(frame.characteristic, frame.operation.direction(), &frame.bytes));
         tracing::debug!("{frame}");
         // Having no receiver is no error.
         let _ = self.0.send(frame);
@@ -174,7 +180,7 @@ impl Radio for Traced {
         Ok(Arc::new(TracedLink {
             link,
             sink: self.sink.clone(),
-            reader: Arc::default(),
+            decoder: Arc::default(),
             forwarders: Mutex::default(),
         }))
     }
@@ -188,7 +194,7 @@ impl Radio for Traced {
 struct TracedLink {
     link: Arc<dyn Link>,
     sink: Sink,
-    reader: Reader,
+    decoder: SharedDecoder,
     forwarders: Mutex<Vec<AbortOnDropHandle<()>>>,
 }
 
@@ -212,7 +218,7 @@ impl Link for TracedLink {
             Ok(value) => {
                 let frame =
                     TracedFrame::now(self.device(), AttOperation::Read, characteristic, value.as_slice());
-                self.sink.take(frame, &self.reader);
+                self.sink.take(frame, &self.decoder);
             }
             Err(error) => tracing::debug!("{}: read {characteristic}: {error}", self.device()),
         }
@@ -227,7 +233,7 @@ impl Link for TracedLink {
         deadline: Deadline,
     ) -> Result<()> {
         let frame = TracedFrame::now(self.device(), AttOperation::Write(kind), characteristic, value);
-        self.sink.take(frame, &self.reader);
+        self.sink.take(frame, &self.decoder);
         let result = self.link.write(characteristic, value, kind, deadline).await;
         shown(&format!("{}: write {characteristic} done", self.device()), result)
     }
@@ -236,12 +242,12 @@ impl Link for TracedLink {
         let what = format!("{}: subscribed to {characteristic}", self.device());
         let inner = shown(&what, self.link.subscribe(characteristic, deadline).await)?;
         let (sender, receiver) = broadcast::channel(NOTIFICATION_QUEUE);
-        let (device, sink, reader) = (self.device().clone(), self.sink.clone(), self.reader.clone());
+        let (device, sink, decoder) = (self.device().clone(), self.sink.clone(), self.decoder.clone());
         let forward = forward(inner, sender, true, move |value| match value {
             Ok(value) => {
                 let operation = AttOperation::Notification;
                 let frame = TracedFrame::now(&device, operation, characteristic, value.as_slice());
-                sink.take(frame, &reader);
+                sink.take(frame, &decoder);
             }
             Err(missed) => tracing::debug!("{device}: {missed} notifications missed"),
         });
@@ -262,8 +268,8 @@ impl Link for TracedLink {
         shown(&format!("{}: bonded", self.device()), self.link.bond(deadline).await)
     }
 
-    fn set_frame_decoder(&self, reader: FrameDecoder) {
-        *lock(&self.reader) = Some(reader);
+    fn set_frame_decoder(&self, decoder: FrameDecoder) {
+        *lock(&self.decoder) = Some(decoder);
     }
 
     fn keep(&self) {

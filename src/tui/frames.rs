@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::radio::Direction;
 use crate::radio::trace::TracedFrame;
 
 /// Limit for stored frames: a few minutes of moving a slider.
@@ -55,7 +56,7 @@ impl FrameLog {
         let row = FrameRow {
             number: self.next,
             at,
-            outgoing: frame.operation.is_out(),
+            outgoing: frame.operation.direction() == Direction::ToBulb,
             name: name.to_owned(),
             searched: [name, &characteristic, &hex, &line].join("\n").to_lowercase(),
             characteristic,

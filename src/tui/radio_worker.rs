@@ -224,14 +224,14 @@ impl OpenRadio {
         Ok(())
     }
 
-    fn connect(&mut self, report: SeenDevice) {
-        let id = report.id.clone();
+    fn connect(&mut self, seen: SeenDevice) {
+        let id = seen.id.clone();
         if self.drivers.contains_key(&id) {
             return;
         }
         let plan = DriverPlan {
             radio: self.radio.clone(),
-            report,
+            device: seen,
             families: self.families.clone(),
             gate: self.gate.clone(),
             timeout: self.timeout,

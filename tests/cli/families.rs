@@ -131,7 +131,7 @@ fn frames_of_every_family_are_shown_with_their_meaning() {
         &machine,
         &["-vv", "set", "C4:11:00:00:01:04", "--color", "red", "--brightness", "100"],
     ));
-    for words in ["-> 56ff000000f0aa  100 %  #ff0000", "-> ef0177  a question", "<- 66"] {
+    for words in ["-> 56ff000000f0aa  100 %  #ff0000", "-> ef0177  a query", "<- 66"] {
         assert!(log.contains(words), "no {words:?} in {log}");
     }
 }

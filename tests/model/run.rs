@@ -196,7 +196,7 @@ impl World {
         }
         let plan = DriverPlan {
             radio: self.radio.clone(),
-            report: self.reports[bulb].clone(),
+            device: self.reports[bulb].clone(),
             families: self.families.clone(),
             gate: Arc::new(ConnectGate::default()),
             timeout: TIMEOUT,

@@ -219,7 +219,7 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     press(&mut desk, &[KeyCode::Char('3')]).await;
     let shown = screen(&desk);
     assert!(shown.contains("bb2610") && shown.contains("fade-red"), "{shown}");
-    assert!(shown.contains("a question"), "{shown}");
+    assert!(shown.contains("a query"), "{shown}");
 
     // A bulb that is recognised but not supported.
     connect(&mut desk, "GVH600").await;
