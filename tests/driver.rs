@@ -22,7 +22,6 @@ const BULB: &str = include_str!("driver.toml");
 const START: LightState =
     LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
 
-/// A bulb that is held, and the folder of its world.
 struct Held {
     driver: Driver,
     happenings: mpsc::Receiver<(DeviceId, DriverEvent)>,
@@ -75,7 +74,6 @@ impl Held {
         timeout(Duration::from_secs(120), self.happenings.recv()).await.expect("nothing happens").unwrap().1
     }
 
-    /// Passes over what happens until `wanted` does.
     async fn until(&mut self, wanted: impl Fn(&DriverEvent) -> bool) -> DriverEvent {
         loop {
             let happening = self.next().await;
@@ -90,7 +88,6 @@ impl Held {
         self.until(|happening| *happening == wanted).await;
     }
 
-    /// What was written to the bulb, in hex.
     fn writes(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap();
         let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());

@@ -21,6 +21,7 @@ use bulbctl::radio::{Address, DeviceId, Radio, SeenDevice};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use quick_xml::events::Event as XmlEvent;
 
 #[path = "../fuzz/holds.rs"]
 mod holds;
@@ -80,23 +81,26 @@ fn groups() -> impl Strategy<Value = Config> {
     })
 }
 
+const BAD_NAMES: [&str; 12] = [
+    "Light\u{a9}",
+    "\u{1b}[2JBulb",
+    "Light\n\"x\",1",
+    "\u{202e}bluB",
+    "]]>",
+    "</testsuite>",
+    "%s%n",
+    "../../etc/x",
+    "Perdix 3\0",
+    "👩\u{200d}❤\u{fe0f}\u{200d}👨",
+    "a\"b'<&>",
+    "\u{1b}[2J\u{0}\u{ffff}",
+];
+
 /// Any name, including known bad ones.
 fn name() -> impl Strategy<Value = String> {
-    let known = [
-        "Light\u{a9}",
-        "\u{1b}[2JBulb",
-        "Light\n\"x\",1",
-        "\u{202e}bluB",
-        "]]>",
-        "</testsuite>",
-        "%s%n",
-        "../../etc/x",
-        "Perdix 3\0",
-        "👩\u{200d}❤\u{fe0f}\u{200d}👨",
-    ];
     prop_oneof![
         2 => any::<String>(),
-        1 => select(known.to_vec()).prop_map(str::to_owned),
+        1 => select(BAD_NAMES.to_vec()).prop_map(str::to_owned),
         1 => "(Light|Bulb|LEDnetWF|ELK-)[\\PC\\pC]{0,240}",
     ]
 }
@@ -151,19 +155,29 @@ fn junit_holds(report: &SeenDevice, frames: Vec<String>) {
     let xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(text.chars().all(xml), "{text:?}");
     let mut reader = quick_xml::Reader::from_str(&text);
-    let mut depth = 0;
+    let (mut cases, mut depth) = (0, 0);
     loop {
         match reader.read_event().unwrap() {
-            quick_xml::events::Event::Start(tag) => {
+            XmlEvent::Start(tag) => {
                 tag.attributes().for_each(|one| drop(one.unwrap()));
+                cases += usize::from(tag.name().as_ref() == "testcase");
                 depth += 1;
             }
-            quick_xml::events::Event::End(_) => depth -= 1,
-            quick_xml::events::Event::Eof => break,
+            XmlEvent::Empty(tag) => cases += usize::from(tag.name().as_ref() == "testcase"),
+            XmlEvent::End(_) => depth -= 1,
+            XmlEvent::Eof => break,
             _ => {}
         }
     }
-    assert_eq!(depth, 0, "{text}");
+    assert_eq!((cases, depth), (4, 0), "{text}");
+}
+
+#[test]
+fn bad_names_leave_a_junit_file_well_formed() {
+    for name in BAD_NAMES {
+        let report = SeenDevice { name: Some(name.to_owned()), ..SeenDevice::default() };
+        junit_holds(&report, vec![name.to_owned()]);
+    }
 }
 
 proptest! {
@@ -198,7 +212,6 @@ proptest! {
     }
 }
 
-/// A bulb that sends random data.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,

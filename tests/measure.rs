@@ -30,7 +30,6 @@ fn base(keys: &str) -> String {
     rig("base", &format!("name = \"Light-1\"\npower = true\nbrightness = 80\ncolor = \"#ff8800\"\n{keys}"))
 }
 
-/// A virtual bulb, and the folder of its world.
 struct Bench {
     radio: Arc<dyn Radio>,
     report: SeenDevice,

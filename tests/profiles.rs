@@ -59,7 +59,6 @@ fn the_guide_to_profiles() {
     table_up_to_date(name, &table());
 }
 
-/// The short table in docs/families.md.
 #[test]
 fn the_table_of_families() {
     table_up_to_date("docs/families.md", &short_table());

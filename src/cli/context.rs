@@ -27,7 +27,6 @@ use crate::radio::{self, AdapterChoice, ConnectRetry, Deadline, DeviceId, Radio,
 use crate::sanitise::escaped;
 use crate::tui::LogWriter;
 
-/// Default time limit of an operation.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of a verb's own clean-up. Together with the radio's clean-up it has two seconds.
 const EXIT_TIME: Duration = Duration::from_millis(1500);
@@ -113,7 +112,6 @@ impl<'a> Context<'a> {
         *self.exit.lock().unwrap_or_else(PoisonError::into_inner) = Some(what.boxed());
     }
 
-    /// Cleans up after the verb and closes the radio.
     pub(crate) async fn close(&self) {
         let exit = self.exit.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(exit) = exit {
@@ -241,7 +239,6 @@ impl Progress {
         }
     }
 
-    /// Shows repeated attempts to connect to these bulbs.
     fn follow(&self, radio: &dyn Radio, bulbs: &[SeenDevice]) {
         let Some(Spinner { bar, follower, .. }) = &self.0 else { return };
         let names: HashMap<DeviceId, String> =

@@ -182,7 +182,6 @@ fn until_interrupted(
     result
 }
 
-/// Waits for a signal that ends the program.
 #[cfg(unix)]
 async fn interrupted() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};

@@ -27,7 +27,6 @@ pub struct Settings {
     pub quiet: bool,
 }
 
-/// Prints records to stdout and stderr.
 #[derive(Debug)]
 pub struct Printer {
     settings: Settings,
@@ -99,7 +98,6 @@ impl Printer {
         output_result(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
-    /// Writes raw bytes to stdout and flushes.
     pub fn raw(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
         output_result(out.write_all(bytes).and_then(|()| out.flush()))

@@ -32,55 +32,36 @@ pub(crate) enum Control {
     Recent,
 }
 
-impl Control {
-    const ALL: [Self; 14] = [
-        Self::Power,
-        Self::Brightness,
-        Self::White,
-        Self::Kelvin,
-        Self::Effect,
-        Self::Speed,
-        Self::Red,
-        Self::Green,
-        Self::Blue,
-        Self::Hue,
-        Self::Saturation,
-        Self::Color,
-        Self::Presets,
-        Self::Recent,
-    ];
+/// The controls in display order, with their names and the items that the profile must be able to set.
+const CONTROLS: [(Control, &str, Feature); 14] = [
+    (Control::Power, "Power", Feature::Power),
+    (Control::Brightness, "Brightness", Feature::Brightness),
+    (Control::White, "White", Feature::White),
+    (Control::Kelvin, "Kelvin", Feature::Kelvin),
+    (Control::Effect, "Effect", Feature::Effect),
+    (Control::Speed, "Speed", Feature::Speed),
+    (Control::Red, "Red", Feature::Color),
+    (Control::Green, "Green", Feature::Color),
+    (Control::Blue, "Blue", Feature::Color),
+    (Control::Hue, "Hue", Feature::Color),
+    (Control::Saturation, "Saturation", Feature::Color),
+    (Control::Color, "Colour", Feature::Color),
+    (Control::Presets, "Presets", Feature::Color),
+    (Control::Recent, "Recent", Feature::Color),
+];
 
-    /// Returns the item that the profile must be able to set.
-    pub(crate) const fn item(self) -> Feature {
-        match self {
-            Self::Power => Feature::Power,
-            Self::Brightness => Feature::Brightness,
-            Self::White => Feature::White,
-            Self::Kelvin => Feature::Kelvin,
-            Self::Effect => Feature::Effect,
-            Self::Speed => Feature::Speed,
-            Self::Red | Self::Green | Self::Blue => Feature::Color,
-            Self::Hue | Self::Saturation | Self::Color | Self::Presets | Self::Recent => Feature::Color,
-        }
+impl Control {
+    fn entry(self) -> (&'static str, Feature) {
+        let entry = CONTROLS.into_iter().find(|(control, ..)| *control == self);
+        entry.map_or(("", Feature::Power), |(_, name, item)| (name, item))
     }
 
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Power => "Power",
-            Self::Brightness => "Brightness",
-            Self::White => "White",
-            Self::Kelvin => "Kelvin",
-            Self::Effect => "Effect",
-            Self::Speed => "Speed",
-            Self::Red => "Red",
-            Self::Green => "Green",
-            Self::Blue => "Blue",
-            Self::Hue => "Hue",
-            Self::Saturation => "Saturation",
-            Self::Color => "Colour",
-            Self::Presets => "Presets",
-            Self::Recent => "Recent",
-        }
+    pub(crate) fn item(self) -> Feature {
+        self.entry().1
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        self.entry().0
     }
 
     pub(crate) const fn unit(self) -> &'static str {
@@ -111,7 +92,7 @@ fn settable(device: &Device) -> Features {
 /// Returns the controls in the pane: those of the selected bulb, or those that any marked bulb has.
 pub(crate) fn visible_controls(model: &Model) -> Vec<Control> {
     let any = model.targets().fold(Features::NONE, |any, device| any.or(settable(device)));
-    Control::ALL.into_iter().filter(|control| any.contains(control.item())).collect()
+    CONTROLS.into_iter().filter(|(_, _, item)| any.contains(*item)).map(|(control, ..)| control).collect()
 }
 
 pub(crate) fn has_control(device: &Device, control: Control) -> bool {

@@ -42,7 +42,6 @@ impl Areas {
     }
 }
 
-/// Returns the area inside a pane's border.
 pub(crate) fn inner(area: Rect) -> Rect {
     Rect {
         x: area.x.saturating_add(1),

@@ -100,7 +100,6 @@ fn what_is_not_measured_is_told_with_the_reason() {
     assert!(stderr(&output).contains("one bulb") && code(&output) == 2, "{output:?}");
 }
 
-/// The state that was found is back, whenever the user has had enough.
 #[cfg(unix)]
 #[test]
 fn an_interrupt_puts_the_state_back() {

@@ -13,15 +13,12 @@ use super::*;
 /// How long anything may take: far longer than it does, as machines that test are busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a command is when the signal comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Scanning,
     Connecting,
     Discovering,
-    /// A read, a write or a subscription is under way.
     Working,
-    /// It waits for the bulb to say something.
     Idle,
 }
 
@@ -80,7 +77,6 @@ impl Phase {
     }
 }
 
-/// A command that runs, with what it has said so far.
 struct Running<'a> {
     machine: &'a Machine,
     child: Child,
@@ -239,7 +235,6 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(running.end().0, Some(130));
 }
 
-/// A verb that prints, and what becomes of it where nothing can be printed.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_and_leaves_no_link() {
@@ -292,7 +287,6 @@ fn a_file_that_cannot_be_written_is_told_and_is_never_half() {
     assert!(report.ends_with("</testsuites>\n"), "{report}");
 }
 
-/// A verb that streams ends quietly with its reader, whatever it is doing.
 #[test]
 fn each_stream_ends_with_its_reader() {
     let verbs: &[&[&str]] = &[
@@ -337,7 +331,6 @@ fn each_stream_ends_with_its_reader() {
     });
 }
 
-/// Neither a home that cannot be written nor none at all stops a command.
 #[test]
 fn a_home_that_cannot_be_written_stops_nothing() {
     for home in ["/proc/nowhere", "/dev/null", ""] {

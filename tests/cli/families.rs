@@ -11,7 +11,6 @@ fn last(output: &Output) -> Value {
     records(output).pop().unwrap_or_else(|| panic!("{output:?}"))
 }
 
-/// The state after a command that has to work.
 fn state(machine: &Machine, arguments: &[&str]) -> Value {
     let output = families(machine, &[&["--json"], arguments].concat());
     assert_eq!(code(&output), 0, "{arguments:?}: {output:?}");

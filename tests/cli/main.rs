@@ -63,7 +63,6 @@ impl Machine {
         self.bulbctl(arguments).output().unwrap()
     }
 
-    /// Runs it on the built-in virtual bulbs.
     fn sim(&self, arguments: &[&str]) -> Output {
         self.bulbctl(arguments).env("BULBCTL_ADAPTER", "sim").output().unwrap()
     }
@@ -104,7 +103,6 @@ impl Machine {
         self.write("config/bulbctl/config.toml", text);
     }
 
-    /// Puts a profile into the user's folder.
     fn profile(&self, name: &str, text: &str) -> String {
         self.write(&format!("config/bulbctl/profiles/{name}.toml"), text)
     }

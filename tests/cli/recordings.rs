@@ -103,7 +103,6 @@ fn what_cannot_be_written_or_read_is_said() {
     assert_eq!(records(&stdout(&none))[0]["code"], "usage.file");
 }
 
-/// The lamp is switched all the same, and the failure is told.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_and_does_not_end_the_verb() {

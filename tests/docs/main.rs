@@ -12,7 +12,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// All Markdown pages of the repository, as paths below its root.
 fn pages() -> Vec<PathBuf> {
     files("", ".md")
 }

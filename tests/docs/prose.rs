@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::{files, pages, read, root};
 
-/// The longest line of prose, in characters.
 const WIDTH: usize = 100;
 const README_WORDS: usize = 1200;
 

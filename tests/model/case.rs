@@ -37,7 +37,6 @@ pub(crate) struct Event {
 pub(crate) enum What {
     /// The adapter is off for this many ms.
     Off(u32),
-    /// The bulb closes its link.
     Drop(usize),
     /// The bulb is away for this many ms.
     Away(usize, u32),
@@ -51,11 +50,8 @@ pub(crate) enum Step {
     Hold(usize, bool),
     Stop(usize),
     Drop(usize),
-    /// Dims the bulb through its driver.
     Dim(usize, u8),
-    /// Toggles the bulb through its driver.
     Toggle(usize),
-    /// Retries the connect now.
     Hurry(usize),
     /// Dims the bulb in a separate session, as a verb does.
     Command(usize, u8),
@@ -111,7 +107,6 @@ impl fmt::Debug for Case {
     }
 }
 
-/// Operations that can fail, and how.
 const KINDS: [(&str, &[&str]); 6] = [
     ("connect", &["drop", "delay", "silent"]),
     ("discover", &["drop", "delay", "silent"]),

@@ -62,7 +62,6 @@ macro_rules! hold {
 #[derive(Default)]
 struct Model {
     driver: Option<Driver>,
-    /// True if the driver reports the link as up.
     up: bool,
     /// Tokens of the last change and of the last reported state.
     asked: u64,
@@ -268,7 +267,6 @@ impl World {
         Ok(())
     }
 
-    /// Advances the clock and checks events.
     async fn pass(&mut self, time: Duration) -> Result<(), TestCaseError> {
         let end = Instant::now() + time;
         while let Ok(Some((id, happening))) = timeout_at(end, self.happenings.recv()).await {
@@ -312,7 +310,6 @@ impl World {
         Ok(())
     }
 
-    /// Records a driver event.
     fn claim(&mut self, bulb: usize, state: &BulbState) {
         if state.provenance == Provenance::Reported && state.assumed.is_empty() {
             self.tally.reported += 1;
@@ -381,7 +378,6 @@ fn set_since(case: &Case, bulb: usize, since: Duration) -> bool {
     })
 }
 
-/// Returns true if the faults and events of a case may lead to this error.
 fn expected(error: &Error) -> bool {
     matches!(
         error.code(),
@@ -404,7 +400,6 @@ fn frame(light: &Light) -> Vec<u8> {
     [&head[..], &color].concat()
 }
 
-/// Asserts that no link and no scan is left.
 async fn nothing_is_left(radio: Arc<dyn Radio>) -> Result<(), TestCaseError> {
     radio.close().await;
     sleep(Duration::from_millis(100)).await;

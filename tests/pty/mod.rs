@@ -143,7 +143,6 @@ impl Terminal {
 }
 
 impl Drop for Terminal {
-    /// Ends the program if the test failed.
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();

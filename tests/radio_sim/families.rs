@@ -29,7 +29,6 @@ fn id_of(profile: &Profile, role: &str) -> CharacteristicId {
     CharacteristicId::new(at.service.unwrap(), at.characteristic)
 }
 
-/// A bulb of a profile, with a link that is ready for commands.
 struct Bulb<'a> {
     profile: &'a Profile,
     rig: TestRig,
@@ -43,8 +42,7 @@ struct Bulb<'a> {
 impl<'a> Bulb<'a> {
     async fn open(profile: &'a Profile) -> Self {
         let rig = TestRig::with_bulb(&format!("profile = \"{}\"\npairing = true\n", profile.full_name()));
-        let radio = rig.open().await;
-        heard(radio.as_ref()).await;
+        let radio = rig.heard().await;
         let link = radio.connect(&light(), soon()).await.unwrap();
         if profile.link_rules.needs_bonding {
             link.bond(soon()).await.unwrap();
@@ -118,7 +116,6 @@ impl<'a> Bulb<'a> {
         Some((sent.assumed, said))
     }
 
-    /// The state that the world keeps of it.
     async fn held(&self) -> Light {
         sleep(ms(100)).await;
         let dir = self.rig.dir.path().join("world");
@@ -288,8 +285,7 @@ const ELK: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF3);
 async fn a_bulb_that_wants_to_be_greeted_passes_over_what_comes_before() {
     let melk = builtin::load("elk", Some("melk")).unwrap();
     let rig = TestRig::with_bulb("profile = \"elk:melk\"");
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let link = radio.connect(&light(), soon()).await.unwrap();
     let mut bulb =
         Bulb { profile: &melk, rig, radio, link, streams: Vec::new(), known: Light::default(), sequence: 0 };

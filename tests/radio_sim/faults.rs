@@ -9,8 +9,7 @@ fn fault(on: &str, what: &str) -> TestRig {
 }
 
 async fn connect(rig: &TestRig) -> (Result<Arc<dyn Link>>, Duration) {
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let start = Instant::now();
     let result = radio.connect(&light(), soon()).await;
     (result, start.elapsed())
@@ -32,8 +31,7 @@ async fn a_bulb_that_drops_the_connection_is_tried_four_times() {
 
 #[tokio::test(start_paused = true)]
 async fn attempts_end_with_the_deadline() {
-    let radio = fault("connect", "do = \"drop\"").open().await;
-    heard(radio.as_ref()).await;
+    let radio = fault("connect", "do = \"drop\"").heard().await;
     let deadline = Deadline::after(ms(400));
     assert_eq!(code(radio.connect(&light(), deadline).await), "connect.failed");
     assert!(deadline.waited() <= ms(400));
@@ -64,8 +62,7 @@ async fn a_bulb_that_never_resolves_its_services_is_let_go() {
 async fn a_connect_that_is_given_up_leaves_nothing_behind() {
     for (point, log) in [("connect", &[][..]), ("discover", &["connect", "disconnect central"])] {
         let rig = fault(point, "do = \"silent\"\ncount = 1");
-        let radio = rig.open().await;
-        heard(radio.as_ref()).await;
+        let radio = rig.heard().await;
         assert!(timeout(ms(500), radio.connect(&light(), soon())).await.is_err());
         assert_eq!(rig.log(), log, "{point}");
         assert!(!radio.known_devices().await.unwrap()[0].connected, "{point}");
@@ -88,16 +85,14 @@ async fn slow_connects() {
 #[tokio::test(start_paused = true)]
 async fn services_may_take_as_long_as_there_is_time() {
     for seconds in [6, 12, 29] {
-        let radio = fault("discover", &format!("do = \"delay\"\nfor = \"{seconds}s\"")).open().await;
-        heard(radio.as_ref()).await;
+        let radio = fault("discover", &format!("do = \"delay\"\nfor = \"{seconds}s\"")).heard().await;
         let start = Instant::now();
         let link = radio.connect(&light(), Deadline::after(ms(30_000))).await.unwrap();
         assert_eq!(start.elapsed(), ms(seconds * 1000 + 60));
         assert_eq!(link.read(STATUS, soon()).await.unwrap(), START);
     }
     let rig = fault("discover", "do = \"delay\"\nfor = \"31s\"");
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let result = radio.connect(&light(), Deadline::after(ms(30_000))).await;
     assert_eq!(code(result), "discover.timeout");
     assert_eq!(rig.log(), ["connect", "disconnect central"]);
@@ -132,8 +127,7 @@ async fn a_bulb_that_comes_back_in_time_is_connected() {
 async fn two_who_connect_at_once_share_the_link() {
     for point in ["connect", "discover"] {
         let rig = fault(point, "do = \"delay\"\nfor = \"100ms\"\ncount = 1");
-        let radio = rig.open().await;
-        heard(radio.as_ref()).await;
+        let radio = rig.heard().await;
         let id = light();
         let (first, second) = tokio::join!(radio.connect(&id, soon()), radio.connect(&id, soon()));
         let (first, second) = (first.unwrap(), second.unwrap());
@@ -148,8 +142,7 @@ async fn two_who_connect_at_once_share_the_link() {
 #[tokio::test(start_paused = true)]
 async fn a_link_that_is_held_is_not_resolved_again() {
     let rig = fault("discover", "do = \"silent\"\ncount = 1");
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     assert_eq!(code(radio.connect(&light(), Deadline::after(ms(200))).await), "discover.timeout");
     radio.connect(&light(), soon()).await.unwrap().keep();
     let start = Instant::now();

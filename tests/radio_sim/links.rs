@@ -11,8 +11,7 @@ async fn connecting_takes_its_time_and_gives_the_table() {
     let rig = TestRig::with_bulb(
         "connect_latency = \"150ms\"\nbattery = 9\ndevice = { model = \"BW-1\", serial = \"0001\" }",
     );
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let start = Instant::now();
     let link = radio.connect(&light(), soon()).await.unwrap();
     assert_eq!(start.elapsed(), ms(150));
@@ -205,8 +204,7 @@ async fn a_hundred_bulbs_at_once() {
     let rig: String =
         (0..100).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
     let rig = TestRig::new(&rig);
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let start = Instant::now();
     let all = (0..100).map(|n| {
         let (radio, id) = (&radio, DeviceId::new(address(n)));
@@ -228,8 +226,7 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
     let rig: String =
         (0..60).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
     let rig = TestRig::new(&rig);
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let mut rounds = Vec::new();
     for _ in 0..10 {
         let start = Instant::now();

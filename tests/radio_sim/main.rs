@@ -69,6 +69,13 @@ impl TestRig {
         self.try_open().await.unwrap()
     }
 
+    /// Opens the radio and scans until every device of the rig has been heard.
+    async fn heard(&self) -> Arc<dyn Radio> {
+        let radio = self.open().await;
+        heard(radio.as_ref()).await;
+        radio
+    }
+
     /// The air log so far, in short form.
     fn log(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.log_path()).unwrap();
@@ -93,10 +100,8 @@ async fn heard(radio: &dyn Radio) {
     radio.stop_scan().await.unwrap();
 }
 
-/// Opens the radio, hears the bulb, and connects to it.
 async fn connected(rig: &TestRig) -> (Arc<dyn Radio>, Arc<dyn Link>) {
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let link = radio.connect(&light(), soon()).await.unwrap();
     (radio, link)
 }

@@ -138,8 +138,7 @@ async fn the_system_remembers_what_was_heard_for_thirty_seconds() {
 #[tokio::test(start_paused = true)]
 async fn a_bulb_with_a_link_does_not_advertise() {
     let rig = TestRig::new(OFFICE);
-    let radio = rig.open().await;
-    heard(radio.as_ref()).await;
+    let radio = rig.heard().await;
     let mut seen = radio.seen_devices();
     let link = radio.connect(&light(), soon()).await.unwrap();
     let device = seen.recv().await.unwrap();

@@ -40,8 +40,7 @@ fn off_in_scan(play: &Play) {
 }
 
 fn off_in_watch(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Blink"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Blink"]);
     play.start_events();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
@@ -60,8 +59,7 @@ fn no_service(play: &Play) {
 }
 
 fn service_goes(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Plain"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Plain"]);
     play.break_system(Breakage::NoService);
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     play.bulbctl(&["status", "Light-Plain"]).failed(4, "service.down");

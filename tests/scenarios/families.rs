@@ -161,7 +161,6 @@ fn commands(play: &Play, name: &str, all: &str) {
     }
 }
 
-/// Whether the bulb always reports this.
 fn is_told(profile: &Profile, item: Feature) -> bool {
     item == Feature::Power && profile.reported().contains(item)
 }
@@ -256,7 +255,6 @@ fn light_in(state: &Value) -> Light {
     serde_json::from_value(Value::Object(state)).unwrap()
 }
 
-/// The change that the arguments of `set` ask for.
 fn light_of(arguments: &str) -> Light {
     let mut state = serde_json::Map::new();
     let mut words = arguments.split(' ');

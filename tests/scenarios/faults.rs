@@ -123,8 +123,7 @@ fn reasons(play: &Play) {
 }
 
 fn far(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Range"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Range"]);
     play.start_events();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     expect_reconnect(&mut watch);

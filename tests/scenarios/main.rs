@@ -65,7 +65,6 @@ pub const fn scenario(
 }
 
 pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
-pub const SIM: &[Kind] = &[Kind::Sim];
 pub const REAL: &[Kind] = &[Kind::Real];
 
 fn main() -> ExitCode {

@@ -22,7 +22,6 @@ impl Other {
         Self { bus: Connection::new_system().unwrap() }
     }
 
-    /// Connects to a device that the system knows.
     pub fn connect(&self, address: &str) {
         let device = self.bus.with_proxy("org.bluez", device(address), TIME);
         let _: () = device.method_call("org.bluez.Device1", "Connect", ()).unwrap();
@@ -65,7 +64,6 @@ fn is_discovering() -> bool {
     })
 }
 
-/// Whether the link to this device is up.
 pub fn is_connected(address: &str) -> bool {
     let path = device(address);
     objects().into_iter().any(|(at, interfaces)| {

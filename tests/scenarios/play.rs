@@ -117,7 +117,6 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// `bulbctl` with this scenario's radio.
     fn command(&self) -> Command {
         let program =
             std::env::var_os("BULBCTL_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_bulbctl").into());
@@ -132,11 +131,17 @@ impl<'a> Play<'a> {
         command
     }
 
-    /// Starts `bulbctl --json` with these arguments.
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command();
         command.arg("--json").args(arguments);
         Running::start(command, self.stage.patience())
+    }
+
+    /// Starts `watch` and waits for the first state.
+    pub fn watch(&self, arguments: &[&str]) -> Running {
+        let mut watch = self.start(&[&["watch"], arguments].concat());
+        watch.wait_for("the first state", |line| line["type"] == "state");
+        watch
     }
 
     /// Starts the TUI in a terminal of this size, in columns and rows.
@@ -146,7 +151,6 @@ impl<'a> Play<'a> {
         Terminal::start(command, size, self.stage.patience())
     }
 
-    /// Runs `bulbctl --json` with these arguments and waits for it.
     pub fn bulbctl(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).end()
     }
@@ -173,7 +177,6 @@ impl<'a> Play<'a> {
         self.stage.log(self.dir.path())
     }
 
-    /// The events at a bulb so far.
     pub fn log_of(&self, address: &str) -> Vec<String> {
         let log = self.log();
         LogEntry::parse(&log)

@@ -18,7 +18,6 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Asserts that the command succeeded.
     pub fn ok(self) -> Self {
         assert_eq!(self.exit, 0, "{self:#?}");
         self
@@ -128,7 +127,6 @@ impl Running {
         self.end().failed(130, "interrupted");
     }
 
-    /// Waits until the command ends.
     pub fn end(mut self) -> Finished {
         let end = Instant::now() + self.patience;
         let status = loop {

@@ -30,8 +30,7 @@ fn hanging(play: &Play, signal: &str) {
 }
 
 fn watch(play: &Play, signal: &str) {
-    let mut watch = play.start(&["watch", "Light-Near"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let watch = play.watch(&["Light-Near"]);
     watch.signal(signal);
     watch.end().failed(130, "interrupted");
     play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
@@ -39,8 +38,7 @@ fn watch(play: &Play, signal: &str) {
 
 fn kept(play: &Play) {
     play.bulbctl(&["connect", "Light-Near"]).ok();
-    let mut watch = play.start(&["watch", "Light-Near"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let watch = play.watch(&["Light-Near"]);
     watch.interrupt();
     play.bulbctl(&["status", "Light-Near"]).ok();
     play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "read fff2"]);

@@ -15,7 +15,6 @@ use crate::{BOTH, Scenario, scenario};
 pub const SCENARIOS: &[Scenario] = &[scenario("two thousand commands to five bulbs", "soak", BOTH, soak)];
 
 const BULBS: usize = 5;
-/// How many commands must reach the bulbs.
 const COMMANDS: usize = 2_000;
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// How long to wait until the bulbs with a link have received a change.
@@ -185,7 +184,6 @@ fn last(desk: &Terminal, air: &mut Air, color: &str) {
     desk.until_shown(&[&format!("#{color}"), "reported"]);
 }
 
-/// Types a colour for all marked bulbs.
 fn paint(desk: &Terminal, color: &str) {
     desk.keys(&format!("c\u{15}#{color}\r"));
 }

@@ -173,8 +173,7 @@ fn suspended_in_scan(play: &Play) {
 
 /// The link drops while bulbctl is stopped.
 fn stopped(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Leaving", "--count", "3"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Leaving", "--count", "3"]);
     watch.signal("STOP");
     play.start_events();
     play.expect_log_where("C4:5C:00:00:05:01", "the end of the link", |saw| {

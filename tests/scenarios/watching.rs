@@ -13,8 +13,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn changes(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Shared", "--count", "3"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let watch = play.watch(&["Light-Shared", "--count", "3"]);
     play.start_events();
     let done = watch.end().ok();
     let states: Vec<_> = done
@@ -48,8 +47,7 @@ fn changes(play: &Play) {
 }
 
 fn lost(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Leaving", "--count", "3"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Leaving", "--count", "3"]);
     play.start_events();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
@@ -80,8 +78,7 @@ pub fn expect_reconnect(watch: &mut Running) {
 }
 
 fn malformed(play: &Play) {
-    let mut watch = play.start(&["watch", "Light-Stutter", "--count", "2"]);
-    watch.wait_for("the first state", |line| line["type"] == "state");
+    let mut watch = play.watch(&["Light-Stutter", "--count", "2"]);
     play.start_events();
     let error = watch.wait_for("the complaint", |line| line["type"] == "error");
     assert_eq!(error["code"], "frame.malformed");

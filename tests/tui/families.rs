@@ -20,7 +20,6 @@ fn profile(name: &str) -> Arc<Profile> {
     Families::default().profile(family, variant).unwrap()
 }
 
-/// Returns the advertisement of a bulb of this profile.
 fn advert(desk: &TestDesk, number: u16, name: &str, state: &Light) -> SeenDevice {
     let data = profile(name).advertise(state);
     SeenDevice {

@@ -171,7 +171,6 @@ async fn frames_are_written_to_a_new_file_only() {
     desk.close().await;
 }
 
-/// Selects a bulb by name and goes to its pane.
 async fn choose(desk: &mut Desk, name: &str) {
     press(desk, &[KeyCode::Char('1'), KeyCode::Esc, KeyCode::Esc, KeyCode::Char('/')]).await;
     let _ = desk.handle(Event::Paste(name.to_owned()));

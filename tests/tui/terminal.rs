@@ -141,7 +141,6 @@ fn connected(dir: &TempDir, program: &str, arguments: &[&str], env: &[(&str, &st
     (terminal, log)
 }
 
-/// Waits until every link in the log is closed.
 fn assert_closed(log: &Path) {
     let end = Instant::now() + PATIENCE;
     loop {

@@ -8,6 +8,7 @@ use std::fs;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
 
 use crate::setup::{command, output, root, xtask};
 
@@ -25,7 +26,7 @@ pub(crate) struct Options {
     write: bool,
 }
 
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Part {
     /// Instructions and allocations of codec calls, counted by valgrind
     Codec,
@@ -43,22 +44,7 @@ enum Part {
     Realstack,
 }
 
-const ALL: &[Part] =
-    &[Part::Codec, Part::Profiles, Part::Start, Part::Size, Part::Fleet, Part::Tui, Part::Realstack];
-
 impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Codec => "codec",
-            Self::Profiles => "profiles",
-            Self::Start => "start",
-            Self::Size => "size",
-            Self::Fleet => "fleet",
-            Self::Tui => "tui",
-            Self::Realstack => "realstack",
-        }
-    }
-
     fn measure(self) -> Result<String> {
         match self {
             Self::Codec => codec::instructions(),
@@ -74,10 +60,11 @@ impl Part {
 
 /// Measures the parts one after the other.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let parts = if options.parts.is_empty() { ALL } else { &options.parts };
+    let parts = if options.parts.is_empty() { Part::value_variants() } else { &options.parts };
     let machine = machine()?;
     for &part in parts {
-        let name = part.name();
+        let value = part.to_possible_value().context("every part has a name")?;
+        let name = value.get_name();
         let table = part.measure().with_context(|| format!("bench {name}"))?;
         let text = format!("{}\n\n`cargo xtask bench {name}`\non {machine}.\n", table.trim_end());
         println!("{text}");

@@ -141,7 +141,7 @@ fn environment(requirements: &str) -> Result<PathBuf> {
 fn make_venv(venv: &Path) -> Result<()> {
     setup::debian("python3", "python3")?;
     let make = || run_command(command("python3").args(["-m", "venv", "--clear"]).arg(venv));
-    make().or_else(|_| setup::install("python3-venv").and_then(|()| make()))
+    make().or_else(|_| setup::install(&["python3-venv"]).and_then(|()| make()))
 }
 
 fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String {

@@ -86,21 +86,14 @@ fn job(options: &Options) -> Result<Job> {
     if options.shell {
         return Ok(Job::Shell);
     }
-    if options.bench {
-        let bulbctl = programs::release()?;
-        let script = guest().join("bench.py");
+    if options.bench || options.captures {
+        let (script, bulbctl) = match options.bench {
+            true => ("bench.py", programs::release()?),
+            false => ("capture.py", programs::debug()?),
+        };
         return Ok(Job::Script(format!(
             ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
-            quoted(&script),
-            quoted(&bulbctl),
-        )));
-    }
-    if options.captures {
-        let bulbctl = programs::debug()?;
-        let script = guest().join("capture.py");
-        return Ok(Job::Script(format!(
-            ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
-            quoted(&script),
+            quoted(&guest().join(script)),
             quoted(&bulbctl),
         )));
     }

@@ -74,15 +74,15 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     if on_path("apt-get").is_none() {
         bail!("{program} is missing. Install it, and try again");
     }
-    install(package)
+    install(&[package])
 }
 
-pub(crate) fn install(package: &str) -> Result<()> {
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let apt = |words: &[&str]| {
         let mut command = command("apt-get");
         run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
     };
-    let install = ["install", "--yes", "--no-install-recommends", package];
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
     // The package lists of a fresh machine are empty or old.
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueHint};
 
 use super::super::args::duration;
+use super::script::choice;
 use crate::bulb::{CharacteristicRef, WriteChoice};
-use crate::radio::WriteKind;
 
 #[derive(Debug, Args)]
 #[command(after_help = CHAR_FORMS)]
@@ -95,36 +96,14 @@ pub(crate) struct GattWrite {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["value", "text"], value_hint = ValueHint::FilePath)]
     pub(crate) file: Option<PathBuf>,
     /// Write request, write command (no response), or a request if the characteristic allows it
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        value_name = "request|command|auto",
-        hide_possible_values = true
-    )]
-    pub(crate) op: WriteOp,
+    #[arg(long, value_parser = choices(), default_value = "auto", value_name = CHOICES, hide_possible_values = true)]
+    pub(crate) op: WriteChoice,
 }
 
-/// Kind of write.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(crate) enum WriteOp {
-    /// With a response
-    Request,
-    /// Without a response
-    Command,
-    /// A request if the characteristic allows it
-    #[default]
-    Auto,
-}
+const CHOICES: &str = "request|command|auto";
 
-impl From<WriteOp> for WriteChoice {
-    fn from(op: WriteOp) -> Self {
-        match op {
-            WriteOp::Request => Self::Only(WriteKind::Request),
-            WriteOp::Command => Self::Only(WriteKind::Command),
-            WriteOp::Auto => Self::Auto,
-        }
-    }
+fn choices() -> impl TypedValueParser<Value = WriteChoice> {
+    PossibleValuesParser::new(CHOICES.split('|')).try_map(|word| choice(&word))
 }
 
 #[derive(Debug, Args)]

@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
             (&read.target, one(Operation::Read(read.place.clone())), &read.output, read.raw)
         }
         GattAction::Write(write) => {
-            let operation = Operation::Write(write.place.clone(), payload::of(write)?, write.op.into());
+            let operation = Operation::Write(write.place.clone(), payload::of(write)?, write.op);
             (&write.target, one(operation), &plain, false)
         }
         GattAction::Notify(notify) => {

@@ -50,7 +50,6 @@ pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
     check(bytes)
 }
 
-/// Rejects values that are too long.
 pub(super) fn check(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if bytes.len() > LONGEST {
         return Err(format!("the value is longer than {LONGEST} bytes"));

@@ -88,7 +88,7 @@ fn notify(place: CharacteristicRef, words: &[&str]) -> Result<Operation, String>
     Ok(Operation::Notify { place, count, during })
 }
 
-fn choice(word: &str) -> Result<WriteChoice, String> {
+pub(super) fn choice(word: &str) -> Result<WriteChoice, String> {
     match word {
         "auto" => Ok(WriteChoice::Auto),
         "request" => Ok(WriteChoice::Only(WriteKind::Request)),

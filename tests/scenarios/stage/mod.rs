@@ -78,7 +78,6 @@ pub trait Stage: Send + Sync {
     /// ignores it.
     fn reason(&self, code: u8);
 
-    /// Starts the rig's events.
     fn go(&self);
 
     fn log(&self, dir: &Path) -> String;

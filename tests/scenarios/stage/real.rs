@@ -99,7 +99,6 @@ impl Real {
         self.ask(&json!({"do": "state"}))["bulbs"].as_array().unwrap().clone()
     }
 
-    /// Starts bluetoothd and the bus again if they do not run.
     fn restart_service(&self) {
         if fs::read_to_string(SUSPEND).is_ok_and(|now| now.starts_with('Y')) {
             fs::write(SUSPEND, "0").unwrap();

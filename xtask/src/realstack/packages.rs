@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::{cache, guest};
-use crate::setup::{command, output, run};
+use crate::setup::{self, command, output, run};
 
 /// Debian 12 packages: for the machine, for the programs in it, and for its initramfs.
 const DEBIAN: &[&str] =
@@ -42,19 +42,12 @@ pub(super) struct Kernel {
 }
 
 pub(super) fn debian() -> Result<()> {
-    let missing: Vec<_> = DEBIAN.iter().filter(|package| !is_installed(package)).collect();
+    let missing: Vec<_> = DEBIAN.iter().copied().filter(|package| !is_installed(package)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     println!("realstack: installs {missing:?}");
-    let apt = |words: &[&str], packages: &[&&str]| {
-        let mut command = command("apt-get");
-        command.args(words).args(packages).env("DEBIAN_FRONTEND", "noninteractive");
-        run(command.stdout(std::process::Stdio::null()))
-    };
-    let install = ["install", "--yes", "--no-install-recommends"];
-    // The package lists of a fresh machine are empty or old.
-    apt(&install, &missing).or_else(|_| apt(&["update"], &[]).and_then(|()| apt(&install, &missing)))
+    setup::install(&missing)
 }
 
 fn is_installed(package: &str) -> bool {
