@@ -11,14 +11,13 @@ use bulb_protocol::Rgb;
 use bulbctl::Error;
 use bulbctl::error::Result;
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::tui::{Depth, Desk, Event, Options, Setup, view};
+use bulbctl::tui::{Desk, Event, Options, Setup, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
-use tokio::time::Instant;
 use unicode_width::UnicodeWidthStr;
 
 /// Columns and rows of the picture.
@@ -56,13 +55,7 @@ async fn session() -> Result<Buffer> {
         async move { Ok(radio) }.boxed()
     };
     let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
-    let options = Options {
-        size: SIZE,
-        depth: Depth::True,
-        groups: Vec::new(),
-        start: Instant::now(),
-        families: Arc::default(),
-    };
+    let options = Options { size: SIZE, ..Options::default() };
     let mut desk = Desk::open(setup, options);
     desk.run_for(Duration::from_secs(4)).await?;
     type Step<'a> = (&'a [KeyCode], u64);

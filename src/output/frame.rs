@@ -4,7 +4,8 @@ use bulb_protocol::LightState;
 use bulb_protocol::profile::Light;
 use serde::Serialize;
 
-use super::text::{Layout, on_off, swatch};
+use super::records::{LightRecord, LightValues};
+use super::text::{Layout, light_fields};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -30,18 +31,8 @@ pub struct FrameRecord {
     pub profile: String,
     pub kind: FrameKind,
     pub role: Option<String>,
-    pub power: Option<bool>,
-    /// Brightness in percent.
-    pub brightness: Option<u8>,
-    /// Colour at full brightness, `#rrggbb`.
-    pub color: Option<String>,
-    /// White channel in percent.
-    pub white: Option<u8>,
-    /// Colour temperature in kelvin.
-    pub kelvin: Option<u16>,
-    pub effect: Option<String>,
-    /// Effect speed in percent.
-    pub speed: Option<u8>,
+    #[serde(flatten)]
+    pub values: LightValues,
     /// True for `frame encode`, which prints only the hex.
     #[serde(skip)]
     pub encoded: bool,
@@ -59,13 +50,7 @@ impl FrameRecord {
             profile: profile.to_owned(),
             kind,
             role: role.map(str::to_owned),
-            power: light.power,
-            brightness: light.brightness.map(bulb_protocol::Percent::get),
-            color: light.color.map(|color| color.to_string()),
-            white: light.white.map(bulb_protocol::Percent::get),
-            kelvin: light.kelvin,
-            effect: light.effect.clone(),
-            speed: light.speed.map(bulb_protocol::Percent::get),
+            values: LightRecord::of(light).values,
             encoded: false,
         }
     }
@@ -74,14 +59,7 @@ impl FrameRecord {
         if self.encoded {
             return vec![self.hex.clone()];
         }
-        let mut fields = Vec::new();
-        fields.extend(self.power.map(on_off));
-        fields.extend(self.brightness.map(|percent| format!("{percent} %")));
-        fields.extend(self.color.as_ref().map(|color| swatch(color, layout)));
-        fields.extend(self.white.map(|percent| format!("white {percent} %")));
-        fields.extend(self.kelvin.map(|kelvin| format!("{kelvin} K")));
-        fields.extend(self.effect.as_ref().map(|effect| format!("effect {effect}")));
-        fields.extend(self.speed.map(|percent| format!("speed {percent} %")));
+        let mut fields = light_fields(&self.values, None, layout);
         if fields.is_empty() {
             fields.push(match self.kind {
                 FrameKind::Query => "a query".to_owned(),

@@ -155,10 +155,10 @@ pub struct ScanRecord {
     pub duration_ms: u64,
 }
 
-/// Settings of a light; null if unknown.
+// What states and frames have in common. No doc comment: it would become the description of both in the schema.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct LightRecord {
+pub struct LightValues {
     pub power: Option<bool>,
     /// Brightness in percent.
     pub brightness: Option<u8>,
@@ -171,13 +171,21 @@ pub struct LightRecord {
     pub effect: Option<String>,
     /// Effect speed in percent.
     pub speed: Option<u8>,
+}
+
+/// Settings of a light; null if unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LightRecord {
+    #[serde(flatten)]
+    pub values: LightValues,
     /// Source of the light: `color`, `white` or `effect`.
     pub mode: Option<&'static str>,
 }
 
 impl LightRecord {
     pub fn of(light: &Light) -> Self {
-        Self {
+        let values = LightValues {
             power: light.power,
             brightness: light.brightness.map(Percent::get),
             color: light.color.map(|color| color.to_string()),
@@ -185,8 +193,8 @@ impl LightRecord {
             kelvin: light.kelvin,
             effect: light.effect.clone(),
             speed: light.speed.map(Percent::get),
-            mode: light.mode.map(bulb_protocol::profile::Mode::name),
-        }
+        };
+        Self { values, mode: light.mode.map(bulb_protocol::profile::Mode::name) }
     }
 }
 

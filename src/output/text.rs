@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
 use console::{Alignment, pad_str};
 
 use super::records::{
-    Bulb, DeviceRecord, ErrorRecord, LightRecord, LinkKind, LinkRecord, Record, StateRecord,
+    Bulb, DeviceRecord, ErrorRecord, LightValues, LinkKind, LinkRecord, Record, StateRecord,
 };
 use crate::bulb::{BatterySource, Provenance};
 use crate::sanitise::sanitise;
@@ -66,7 +66,7 @@ fn name(bulb: &Bulb, layout: Layout) -> String {
     if layout.terminal { pad_str(&name, layout.name_width, Alignment::Left, None) } else { name }.into_owned()
 }
 
-pub(crate) fn on_off(on: bool) -> String {
+fn on_off(on: bool) -> String {
     if on { "on" } else { "off" }.to_owned()
 }
 
@@ -78,7 +78,7 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
             fields.push("(the bulb never reports it)".to_owned());
         }
         Provenance::Unknown => fields.push("state unknown".to_owned()),
-        _ => fields.extend(light_fields(&state.light, layout)),
+        _ => fields.extend(light_fields(&state.light.values, state.light.mode, layout)),
     }
     if !state.assumed.is_empty() {
         fields.push(format!("({} assumed: not reported)", state.assumed.join(", ")));
@@ -96,8 +96,8 @@ fn state_fields(state: &StateRecord, layout: Layout) -> Vec<String> {
 }
 
 /// Known settings of a light. Of colour, white and effect only the one that is active, if that is known.
-fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
-    let shines = |mode: &str| light.mode.is_none_or(|own| own == mode);
+pub(super) fn light_fields(light: &LightValues, mode: Option<&str>, layout: Layout) -> Vec<String> {
+    let shines = |name: &str| mode.is_none_or(|own| own == name);
     let mut fields: Vec<String> = light.power.map(on_off).into_iter().collect();
     fields.extend(light.brightness.map(|percent| format!("{percent} %")));
     if shines("color") {
@@ -110,7 +110,7 @@ fn light_fields(light: &LightRecord, layout: Layout) -> Vec<String> {
     if shines("effect") {
         fields.extend(light.effect.as_ref().map(|effect| format!("effect {}", sanitise(effect))));
         fields.extend(light.speed.map(|percent| format!("speed {percent} %")));
-        if light.mode == Some("effect") && light.effect.is_none() {
+        if mode == Some("effect") && light.effect.is_none() {
             fields.push("an effect".to_owned());
         }
     }
@@ -137,7 +137,7 @@ fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
 }
 
 /// The colour as text, with a coloured dot before it if the terminal can show one.
-pub(crate) fn swatch(color: &str, layout: Layout) -> String {
+fn swatch(color: &str, layout: Layout) -> String {
     let rgb = color.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
     match rgb {
         Some(rgb) if layout.terminal && layout.truecolor => {

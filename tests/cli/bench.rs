@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::errors::UNUSABLE;
 use super::*;
 
 /// A board whose table no profile expects: two services of one UUID, characteristics alike, one empty service.
@@ -278,15 +279,8 @@ fn several_bulbs_are_told_apart() {
 #[test]
 fn doctor_tells_what_there_is_also_where_nothing_works() {
     let machine = Machine::new();
-    for (state, error, exit) in [
-        ("on", None, 0),
-        ("off", Some("adapter.off"), 4),
-        ("blocked", Some("adapter.blocked"), 4),
-        ("absent", Some("adapter.none"), 4),
-        ("no-service", Some("service.down"), 4),
-        ("no-bus", Some("service.no_bus"), 4),
-        ("denied", Some("service.denied"), 5),
-    ] {
+    let unusable = UNUSABLE.map(|(state, error, exit)| (state, Some(error), exit));
+    for (state, error, exit) in unusable.into_iter().chain([("on", None, 0)]) {
         let rig = format!("rig = 1\n[adapter]\nstate = \"{state}\"\n");
         let output = machine.rig(&rig, &["doctor", "--json"]);
         let all = records(&output);

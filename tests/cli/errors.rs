@@ -3,7 +3,7 @@
 use super::*;
 
 /// The states of an adapter that a rig can play, with what they must give.
-const UNUSABLE: [(&str, &str, i32); 6] = [
+pub(crate) const UNUSABLE: [(&str, &str, i32); 6] = [
     ("off", "adapter.off", 4),
     ("blocked", "adapter.blocked", 4),
     ("absent", "adapter.none", 4),

@@ -26,7 +26,7 @@ fn off(play: &Play) {
 fn toggles(play: &Play) {
     let mut scan = play.start(&["scan", "--watch"]);
     scan.wait_for("the bulb", |line| line["type"] == "device");
-    play.start_events();
+    play.stage.start_events();
     scan.wait_for("off", |line| line["type"] == "adapter" && line["state"] == "off");
     scan.wait_for("on", |line| line["type"] == "adapter" && line["state"] == "on");
     scan.interrupt();
@@ -35,13 +35,13 @@ fn toggles(play: &Play) {
 fn off_in_scan(play: &Play) {
     let mut scan = play.start(&["scan", "--duration", "50s"]);
     scan.wait_for("the bulb", |line| line["type"] == "device");
-    play.start_events();
+    play.stage.start_events();
     assert_eq!(scan.end().exit, 4);
 }
 
 fn off_in_watch(play: &Play) {
     let mut watch = play.watch(&["Light-Blink"]);
-    play.start_events();
+    play.stage.start_events();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
     expect_reconnect(&mut watch);

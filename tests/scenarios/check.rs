@@ -1,56 +1,26 @@
 //! `bulbctl check` on boards with a defect, on both radios, without the checks that take long on the emulated processor.
-//! tests/check.rs runs all checks on every board, and compares the list below with the rigs.
+//! tests/check.rs runs all checks on every board.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::play::Play;
 use crate::{BOTH, Scenario, scenario};
 
-macro_rules! boards {
-    ($($name:literal,)*) => {
-        pub const SCENARIOS: &[Scenario] = &[
-            $(scenario($name, concat!("../defects/", $name), BOTH, holds),)*
-            scenario("interrupted", "../defects/none", BOTH, interrupted),
-        ];
-    };
-}
-
-boards! {
-    "none",
-    "swapped-roles",
-    "duplicate-service",
-    "command-only",
-    "subscription-refused",
-    "notification-never",
-    "status-short",
-    "read-short",
-    "battery-255",
-    "red-blue-swapped",
-    "brightness-255",
-    "zero-is-off",
-    "off-forgets-color",
-    "takes-malformed",
-    "hangs-up",
-    "forgets-state",
-    "writes-refused",
-    "answers-slowly",
-    "black-is-off",
-    "duplicate-characteristic",
-    "no-name",
-    "no-notify",
-    "no-read",
-    "notification-late",
-    "notification-short",
-    "notification-stuck",
-    "one-behind",
-    "other-name",
-    "other-service",
-    "read-refused",
-    "status-long",
-    "stays-on",
-    "writes-ignored",
+/// The boards whose rigs name checks for the real stack.
+pub fn scenarios() -> &'static [Scenario] {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/defects");
+    let mut rigs: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    rigs.retain(|rig| fs::read_to_string(rig).unwrap().contains("\nreal_stack = "));
+    rigs.sort();
+    let boards = rigs.iter().map(|rig| {
+        let name: &str = rig.file_stem().unwrap().to_str().unwrap().to_owned().leak();
+        scenario(name, format!("../defects/{name}").leak(), BOTH, holds)
+    });
+    boards.chain([scenario("interrupted", "../defects/none", BOTH, interrupted)]).collect::<Vec<_>>().leak()
 }
 
 fn interrupted(play: &Play) {
@@ -89,13 +59,13 @@ struct Expect {
 /// Runs the checks that the rig names, and compares the failures with its `[expect]`.
 fn holds(play: &Play) {
     let Rig { expect, bulb: [Bulb { address }] } =
-        toml::from_str(&std::fs::read_to_string(play.rig()).unwrap()).unwrap();
+        toml::from_str(&fs::read_to_string(play.rig()).unwrap()).unwrap();
     let xml = play.folder().join("report.xml");
     let only = expect.real_stack.as_str();
     let arguments =
         ["--profile", "base", "check", &address, "--only", only, "--report", xml.to_str().unwrap()];
     let done = play.bulbctl(&arguments);
-    let report = std::fs::read_to_string(&xml).unwrap();
+    let report = fs::read_to_string(&xml).unwrap();
     let run: BTreeSet<String> =
         done.all("check").iter().map(|check| check["check"].as_str().unwrap().to_owned()).collect();
     let ended = |result: &str| -> BTreeSet<String> {

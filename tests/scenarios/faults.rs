@@ -104,7 +104,7 @@ fn reasons(play: &Play) {
     let timeout = "20s";
     // Supervision timeout, low resources, power off, MIC failure, failed to be established.
     for reason in [0x08, 0x14, 0x15, 0x3D, 0x3E] {
-        play.set_disconnect_reason(reason);
+        play.stage.set_disconnect_reason(reason);
         for (verb, bulb, exit, code) in [
             ("on", "Light-Shy", 6, "connect.failed"),
             ("on", "Light-Secretive", 6, "connect.failed"),
@@ -124,7 +124,7 @@ fn reasons(play: &Play) {
 
 fn far(play: &Play) {
     let mut watch = play.watch(&["Light-Range"]);
-    play.start_events();
+    play.stage.start_events();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
     expect_reconnect(&mut watch);
     watch.interrupt();
@@ -135,7 +135,7 @@ fn further(play: &Play) {
     play.expect_log_where("C4:5C:00:00:14:02", "a write", |saw| {
         saw.iter().any(|entry| entry.starts_with("write"))
     });
-    play.start_events();
+    play.stage.start_events();
     writing.end().failed(11, "link.lost");
 }
 

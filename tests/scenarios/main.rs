@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         ("adapter", adapter::SCENARIOS),
         ("stack", stack::SCENARIOS),
         ("bench", bench::SCENARIOS),
-        ("check", check::SCENARIOS),
+        ("check", check::scenarios()),
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
         ("recordings", recordings::SCENARIOS),

@@ -52,7 +52,7 @@ fn file_of(rig: &str) -> PathBuf {
 }
 
 pub struct Play<'a> {
-    stage: &'a dyn Stage,
+    pub stage: &'a dyn Stage,
     rig: RefCell<PathBuf>,
     dir: TempDir,
     broken: Cell<Option<Breakage>>,
@@ -82,11 +82,6 @@ impl<'a> Play<'a> {
         self.dir.path()
     }
 
-    /// Saves a file beside the logs of the real-stack run.
-    pub fn keep(&self, bytes: &[u8], name: &str) {
-        self.stage.keep(bytes, name);
-    }
-
     /// Ends the scenario, and asserts that no link, scan or connect is left.
     pub fn end(self) {
         if let Err(left) = self.stage.end(self.dir.path(), &self.kept.borrow()) {
@@ -101,11 +96,11 @@ impl<'a> Play<'a> {
 
     pub fn break_system(&self, breakage: Breakage) {
         self.broken.set(Some(breakage));
-        self.stage.break_it(breakage);
+        self.stage.break_system(breakage);
     }
 
     pub fn repair_system(&self) {
-        self.stage.mend();
+        self.stage.repair();
         self.broken.set(None);
     }
 
@@ -153,24 +148,6 @@ impl<'a> Play<'a> {
 
     pub fn bulbctl(&self, arguments: &[&str]) -> Finished {
         self.start(arguments).end()
-    }
-
-    /// Starts the rig's events. On the sim radio, they have started with the command.
-    pub fn start_events(&self) {
-        self.stage.go();
-    }
-
-    /// Sets the HCI reason that the system gets when a bulb ends its link.
-    pub fn set_disconnect_reason(&self, code: u8) {
-        self.stage.reason(code);
-    }
-
-    pub fn wait_connecting(&self, address: &str) {
-        self.stage.wait_connecting(address);
-    }
-
-    pub fn kind(&self) -> Kind {
-        self.stage.kind()
     }
 
     pub fn log(&self) -> String {

@@ -48,11 +48,11 @@ fn watch(play: &Play) {
     let arguments = ["watch", "Light-Shared", "--count", "3"];
     let mut running = play.start(&[&["--record", &file][..], &arguments].concat());
     running.wait_for("the first state", |line| line["type"] == "state");
-    play.start_events();
+    play.stage.start_events();
     let recorded = running.end().ok();
     assert_eq!(recorded.all("state").len(), 3);
     again(play, &recorded, &file, &arguments);
     // The source of a fixture: see fixtures/recordings/README.md.
-    play.keep(&fs::read(&file).unwrap(), "watch.jsonl");
-    play.keep(recorded.text.as_bytes(), "watch.out");
+    play.stage.keep(&fs::read(&file).unwrap(), "watch.jsonl");
+    play.stage.keep(recorded.text.as_bytes(), "watch.out");
 }

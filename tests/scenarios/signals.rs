@@ -23,7 +23,7 @@ fn scan(play: &Play) {
 
 fn hanging(play: &Play, signal: &str) {
     let command = play.start(&["on", "Light-Hang", "--timeout", "50s"]);
-    play.wait_connecting(HANG);
+    play.stage.wait_connecting(HANG);
     command.signal(signal);
     command.end().failed(130, "interrupted");
     play.expect_log(HANG, &[]);

@@ -150,7 +150,7 @@ fn soak(play: &Play) {
 /// Clears the frame log first: it keeps 5,000 frames and would grow until the end.
 fn measured(desk: &Terminal, play: &Play, air: &Air) -> Sample {
     desk.keys("3x1");
-    let sample = Sample::of(desk.pid(), play.kind());
+    let sample = Sample::of(desk.pid(), play.stage.kind());
     let rules = sample.rules.map_or_else(|| "–".to_owned(), |rules| rules.to_string());
     let (writes, lost) = (air.sum(|seen| seen.writes), air.sum(|seen| seen.lost));
     println!("| {writes} | {lost} | {} | {} | {rules} |", sample.descriptors, sample.memory);

@@ -65,7 +65,7 @@ fn in_scan(play: &Play, breakage: Breakage) {
     scan.wait_for("the end", |line| line["type"] == "adapter" && line["state"] == "absent");
     play.repair_system();
     scan.wait_for("the return", |line| line["type"] == "adapter" && line["state"] == "on");
-    play.start_events();
+    play.stage.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     scan.interrupt();
 }
@@ -79,7 +79,7 @@ fn in_command(play: &Play, breakage: Breakage, code: &str) {
     play.repair_system();
 
     let connecting = play.start(&["on", "Light-Hang", "--timeout", "60s"]);
-    play.wait_connecting(HANG);
+    play.stage.wait_connecting(HANG);
     play.break_system(breakage);
     connecting.end().failed(4, code);
     play.repair_system();
@@ -121,7 +121,7 @@ fn competing(play: &Play) {
     // BlueZ notices that the program has gone, and ends its scan.
     sleep(Duration::from_secs(2));
     until_discovering("ours, after the other has ended,");
-    play.start_events();
+    play.stage.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     scan.interrupt();
 }
@@ -166,7 +166,7 @@ fn suspended_in_scan(play: &Play) {
     sleep(Duration::from_secs(5));
     play.repair_system();
     scan.signal("CONT");
-    play.start_events();
+    play.stage.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
     scan.interrupt();
 }
@@ -175,7 +175,7 @@ fn suspended_in_scan(play: &Play) {
 fn stopped(play: &Play) {
     let mut watch = play.watch(&["Light-Leaving", "--count", "3"]);
     watch.signal("STOP");
-    play.start_events();
+    play.stage.start_events();
     play.expect_log_where("C4:5C:00:00:05:01", "the end of the link", |saw| {
         saw.last().is_some_and(|last| last == "disconnect bulb")
     });

@@ -14,7 +14,7 @@ pub const SCENARIOS: &[Scenario] = &[
 
 fn changes(play: &Play) {
     let watch = play.watch(&["Light-Shared", "--count", "3"]);
-    play.start_events();
+    play.stage.start_events();
     let done = watch.end().ok();
     let states: Vec<_> = done
         .all("state")
@@ -48,7 +48,7 @@ fn changes(play: &Play) {
 
 fn lost(play: &Play) {
     let mut watch = play.watch(&["Light-Leaving", "--count", "3"]);
-    play.start_events();
+    play.stage.start_events();
     let link = watch.wait_for("the loss", |line| line["type"] == "link");
     assert_eq!(link["state"], "lost");
     let unknown = watch.wait_for("an unknown state", |line| line["type"] == "state");
@@ -79,7 +79,7 @@ pub fn expect_reconnect(watch: &mut Running) {
 
 fn malformed(play: &Play) {
     let mut watch = play.watch(&["Light-Stutter", "--count", "2"]);
-    play.start_events();
+    play.stage.start_events();
     let error = watch.wait_for("the complaint", |line| line["type"] == "error");
     assert_eq!(error["code"], "frame.malformed");
     let state = watch.wait_for("the next state", |line| line["type"] == "state");

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | no Bluetooth service | the rig says so | bluetoothd is stopped |
 //! | no D-Bus | the rig says so | the bus's address is wrong |
-//! | a rig's events | count from the start of the command | count from `Play::start_events` |
+//! | a rig's events | count from the start of the command | count from `start_events` |
 //! | a link that we end | is down at once | is down within two seconds: bluetoothd has a timer |
 //! | the end of a subscription | with the end of the link | before it, or not at all: not compared |
 //! | battery level | only we read it | bluetoothd reads it too: only the light's characteristics are compared |
@@ -70,15 +70,16 @@ pub trait Stage: Send + Sync {
     /// Sets the environment of a command, including the adapter.
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>);
 
-    fn break_it(&self, breakage: Breakage);
+    fn break_system(&self, breakage: Breakage);
 
-    fn mend(&self);
+    fn repair(&self);
 
     /// Sets the HCI reason that the system gets when a bulb ends its link. Programs do not see it, so the sim radio
     /// ignores it.
-    fn reason(&self, code: u8);
+    fn set_disconnect_reason(&self, code: u8);
 
-    fn go(&self);
+    /// Starts the rig's events. On the sim radio, they have started with the command.
+    fn start_events(&self);
 
     fn log(&self, dir: &Path) -> String;
 

@@ -143,7 +143,7 @@ impl Stage for Real {
         }
     }
 
-    fn break_it(&self, breakage: Breakage) {
+    fn break_system(&self, breakage: Breakage) {
         let (script, action) = match breakage {
             Breakage::NoService => ("bluetooth.sh", "stop"),
             Breakage::ServiceKilled => ("bluetooth.sh", "kill"),
@@ -156,15 +156,15 @@ impl Stage for Real {
         guest(script, action);
     }
 
-    fn mend(&self) {
+    fn repair(&self) {
         self.restart_service();
     }
 
-    fn reason(&self, code: u8) {
+    fn set_disconnect_reason(&self, code: u8) {
         self.ask(&json!({"do": "reason", "code": code}));
     }
 
-    fn go(&self) {
+    fn start_events(&self) {
         self.ask(&json!({"do": "go"}));
     }
 

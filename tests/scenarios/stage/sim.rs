@@ -27,13 +27,13 @@ impl Stage for Sim {
         command.env("BULBCTL_SIM_DIR", dir.join("world")).env("BULBCTL_SIM_LOG", log_file(dir));
     }
 
-    fn break_it(&self, _breakage: Breakage) {}
+    fn break_system(&self, _breakage: Breakage) {}
 
-    fn mend(&self) {}
+    fn repair(&self) {}
 
-    fn reason(&self, _code: u8) {}
+    fn set_disconnect_reason(&self, _code: u8) {}
 
-    fn go(&self) {}
+    fn start_events(&self) {}
 
     fn log(&self, dir: &Path) -> String {
         fs::read_to_string(log_file(dir)).unwrap_or_default()
