@@ -16,7 +16,8 @@ use super::subscriptions::Subscriptions;
 use super::system::{Gatt, Listener, System};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{
-    AdapterState, CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, WriteKind, spread,
+    AdapterState, CharacteristicId, Deadline, Link, LinkInfo, LinkState, Notifications, OnDrop, WriteKind,
+    spread,
 };
 
 /// How long an error that may come from a lost link waits for that news. BlueZ answers pending
@@ -216,14 +217,19 @@ impl Link for BtleLink {
             // Open the stream first: the first value may come before the answer.
             let listener: Arc<dyn Listener> = self.subscriptions.clone();
             self.gatt.listen(Arc::downgrade(&listener)).await?;
-            let fresh = PendingSubscription::open(&self.subscriptions, characteristic);
-            if fresh.new
+            let (stream, new) = self.subscriptions.open(characteristic);
+            let end = || {
+                self.subscriptions.end(characteristic);
+            };
+            let mut pending = OnDrop { armed: new, call: end };
+            if new
                 && let Err(error) = self.gatt.subscribe(characteristic).await
                 && error.classify(&operation) != ErrorClass::Done
             {
                 return Err(error);
             }
-            Ok(fresh.keep())
+            pending.armed = false;
+            Ok(stream)
         };
         self.ask(&operation, deadline, work).await
     }
@@ -281,35 +287,6 @@ impl Drop for BtleLink {
     fn drop(&mut self) {
         if self.ends_with_us() {
             self.give_up();
-        }
-    }
-}
-
-/// Closes the stream again if subscribing fails or its future is dropped.
-struct PendingSubscription<'a> {
-    subscriptions: &'a Subscriptions,
-    characteristic: CharacteristicId,
-    stream: Option<Notifications>,
-    new: bool,
-}
-
-impl<'a> PendingSubscription<'a> {
-    fn open(subscriptions: &'a Subscriptions, characteristic: CharacteristicId) -> Self {
-        let (stream, new) = subscriptions.open(characteristic);
-        Self { subscriptions, characteristic, stream: Some(stream), new }
-    }
-
-    fn keep(mut self) -> Notifications {
-        self.new = false;
-        // The stream is there from `open` until here.
-        self.stream.take().unwrap_or_else(|| self.subscriptions.open(self.characteristic).0)
-    }
-}
-
-impl Drop for PendingSubscription<'_> {
-    fn drop(&mut self) {
-        if self.new {
-            self.subscriptions.end(self.characteristic);
         }
     }
 }

@@ -9,9 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::radio::gatt::Service;
-use crate::radio::{
-    AdapterState, CharacteristicId, DeviceDetails, DeviceId, SeenDevice, SeenTimes, WriteKind,
-};
+use crate::radio::{AdapterState, CharacteristicId, DeviceDetails, DeviceId, SeenDevice, SeenTimes};
 
 use crate::error::Error;
 
@@ -219,10 +217,6 @@ impl RecordedDevice {
 /// The time in microseconds, at most `u64::MAX`.
 pub(super) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-pub(super) const fn has_response(kind: WriteKind) -> bool {
-    matches!(kind, WriteKind::Request)
 }
 
 impl Call {

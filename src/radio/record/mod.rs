@@ -361,7 +361,7 @@ impl Link for RecordedLink {
             link: self.number,
             characteristic,
             hex: Hex(value.to_vec()),
-            response: format::has_response(kind),
+            response: kind == WriteKind::Request,
         });
         call.finish(self.link.write(characteristic, value, kind, deadline).await, nothing)
     }

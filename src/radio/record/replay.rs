@@ -15,7 +15,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::format::{self, Answer, Call, Event, Hex, Line};
+use super::format::{Answer, Call, Event, Hex, Line};
 use super::read::Recording;
 use crate::error::{Error, Result};
 use crate::radio::{
@@ -363,7 +363,7 @@ impl Link for ReplayLink {
         deadline: Deadline,
     ) -> Result<()> {
         let (characteristic, hex, response) =
-            (characteristic, Hex(value.to_vec()), format::has_response(kind));
+            (characteristic, Hex(value.to_vec()), kind == WriteKind::Request);
         let call = Call::Write { link: self.number, characteristic, hex, response };
         self.player.ask(call, Some(deadline)).await.map(|_| ())
     }

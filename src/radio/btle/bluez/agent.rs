@@ -11,6 +11,7 @@ use dbus::strings::ErrorName;
 use super::bus::Bus;
 use super::properties::{ADAPTER, DEVICE, PROPERTIES};
 use super::signals::SignalReceiver;
+use crate::radio::OnDrop;
 
 const AGENT: &str = "/org/bulbctl/agent";
 const MANAGER: (&str, &str) = ("/org/bluez", "org.bluez.AgentManager1");
@@ -39,9 +40,9 @@ pub(super) async fn pair(
     if !is(bus, adapter, ADAPTER, "Pairable").await? {
         bus.call::<()>(MANAGER.0, MANAGER.1, "RequestDefaultAgent", (path(AGENT)?,)).await?;
     }
-    let pairing = Pairing { bus, device, ended: false };
+    let mut pairing = OnDrop { armed: true, call: || bus.tell(device, DEVICE, "CancelPairing", ()) };
     let answer = bus.call(device, DEVICE, "Pair", ()).await;
-    pairing.ended();
+    pairing.armed = false;
     drop(agent);
     answer
 }
@@ -53,27 +54,6 @@ async fn is(bus: &Bus, path: &str, interface: &str, property: &str) -> Result<bo
 
 fn path(text: &str) -> Result<dbus::Path<'_>, dbus::Error> {
     dbus::Path::new(text).map_err(|error| dbus::Error::new_failed(&error))
-}
-
-/// A pairing in progress. Dropping it cancels the pairing.
-struct Pairing<'a> {
-    bus: &'a Bus,
-    device: &'a str,
-    ended: bool,
-}
-
-impl Pairing<'_> {
-    fn ended(mut self) {
-        self.ended = true;
-    }
-}
-
-impl Drop for Pairing<'_> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.bus.tell(self.device, DEVICE, "CancelPairing", ());
-        }
-    }
 }
 
 /// The registered agent. Dropping it unregisters it.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use btleplug::api::{Central, CentralEvent, CentralState, Peripheral as _, PeripheralProperties};
+use btleplug::api::{Central, CentralEvent, CentralState, Peripheral as _};
 use btleplug::platform::{Adapter, Peripheral, PeripheralId};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -130,25 +130,18 @@ impl EventReader {
 
 pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
-    match peripheral.properties().await {
-        Ok(Some(properties)) => DeviceUpdate { address, ..update_of(properties) },
-        _ => DeviceUpdate { address, ..DeviceUpdate::default() },
-    }
-}
-
-fn update_of(properties: PeripheralProperties) -> DeviceUpdate {
+    let Ok(Some(properties)) = peripheral.properties().await else {
+        return DeviceUpdate { address, ..DeviceUpdate::default() };
+    };
     DeviceUpdate {
-        address: None,
+        address,
         name: properties.advertisement_name,
         alias: properties.local_name,
         rssi: properties.rssi,
         tx_power: properties.tx_power_level,
         services: Some(properties.services),
-        // Reading them does not show that they were received just now.
-        manufacturer: None,
-        service_data: None,
-        connected: None,
-        resolved: None,
+        // Reading manufacturer and service data does not show that they were received just now.
+        ..DeviceUpdate::default()
     }
 }
 

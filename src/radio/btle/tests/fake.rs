@@ -12,7 +12,7 @@ use super::super::shared::lock;
 use super::super::system::{Gatt, Listener};
 use super::super::*;
 use crate::radio::gatt::{Characteristic, Service, uuid16};
-use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind};
+use crate::radio::{CharacteristicId, GattTable, OnDrop, Properties, WriteKind};
 
 pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
 pub(super) const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
@@ -142,13 +142,13 @@ impl System for Fake {
 
     async fn pair(&self, _: &DeviceId) -> Result<(), PlatformError> {
         self.log("pair");
-        let cancel = Cancelled(self);
+        let mut cancel = OnDrop { armed: true, call: || self.log("cancel pairing") };
         let answer = lock(&self.pairings).pop_front();
         let answer = match answer {
             Some(answer) => answer,
             None => std::future::pending().await,
         };
-        std::mem::forget(cancel);
+        cancel.armed = false;
         answer
     }
 
@@ -166,15 +166,6 @@ impl System for Fake {
 
     async fn block(&self) -> Option<PowerBlock> {
         None
-    }
-}
-
-/// A pairing that was dropped before its answer.
-pub(super) struct Cancelled<'a>(&'a Fake);
-
-impl Drop for Cancelled<'_> {
-    fn drop(&mut self) {
-        self.0.log("cancel pairing");
     }
 }
 
