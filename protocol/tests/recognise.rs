@@ -121,7 +121,7 @@ fn mix_ups() {
     assert_eq!(find("LEDnet-112233", &table_of("zengge")).as_deref(), Some("zengge:-"));
     assert_eq!(find("ihoment_H6127_1A2B", &table_of("govee")).as_deref(), Some("govee:h6127"));
     // A model of which only power is known, and one that nobody has described.
-    assert_eq!(find("Govee_H6008_1A2B", &table_of("govee")).as_deref(), Some("govee:-"));
+    assert_eq!(find("Govee_H7012_1A2B", &table_of("govee")).as_deref(), Some("govee:-"));
     assert_eq!(find("Govee_H9999_1A2B", &table_of("govee")), None);
     // A name is no proof against a table that does not fit.
     assert_eq!(find("ELK-BLEDOM", &table_of("base")), None);

@@ -57,6 +57,8 @@ pub(crate) enum Field {
     TintRed,
     TintGreen,
     TintBlue,
+    /// The whole colour of a temperature, in frames that have no number for it.
+    Tint,
     Effect,
     Speed,
 }
@@ -79,6 +81,7 @@ impl Field {
         ("tint-red", Self::TintRed),
         ("tint-green", Self::TintGreen),
         ("tint-blue", Self::TintBlue),
+        ("tint", Self::Tint),
         ("effect", Self::Effect),
         ("speed", Self::Speed),
     ];
@@ -103,17 +106,22 @@ impl Field {
             Self::Hue | Self::Saturation | Self::X | Self::Y => Feature::Color,
             Self::White => Feature::White,
             Self::Kelvin | Self::Warm => Feature::Kelvin,
-            Self::TintRed | Self::TintGreen | Self::TintBlue => Feature::Kelvin,
+            Self::TintRed | Self::TintGreen | Self::TintBlue | Self::Tint => Feature::Kelvin,
             Self::Effect => Feature::Effect,
             Self::Speed => Feature::Speed,
         }
     }
 
-    /// Returns true if a frame with this field sets or reports the feature. A tint is only a preview of a colour temperature.
+    /// Returns true if a frame with this field sets or reports the feature. A channel of a tint is only a preview of a colour
+    /// temperature.
     pub(crate) const fn carries_state(self) -> bool {
         !matches!(self, Self::TintRed | Self::TintGreen | Self::TintBlue)
     }
 }
+
+/// The largest sum of differences between the colour of a temperature in two versions of a vendor's table: Govee's two
+/// colours of 2700 K differ by 8.
+const MAX_TINT_DISTANCE: u32 = 16;
 
 /// The features that a profile declares, and the numbers for their values.
 #[derive(Clone, Debug)]
@@ -133,10 +141,15 @@ pub(crate) struct Abilities {
     /// The first and the last of the effects without a name.
     pub(crate) numbered: Option<(u32, u32)>,
     pub(crate) speed: Scale,
+    /// The Bluetooth address of the bulb, for frames that carry it.
+    pub(crate) address: Option<[u8; 6]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MissingValue(pub(crate) Feature);
+pub(crate) enum MissingValue {
+    Of(Feature),
+    Address,
+}
 
 pub(crate) struct ValuesToEncode<'a> {
     light: &'a Light,
@@ -176,6 +189,7 @@ impl Abilities {
             Field::Power => self.power.0.max(self.power.1),
             Field::Red | Field::Green | Field::Blue => self.color.raw_range().1,
             Field::TintRed | Field::TintGreen | Field::TintBlue => 255,
+            Field::Tint => 0xFF_FFFF,
             Field::Hue => 359,
             Field::Saturation => 100,
             Field::X | Field::Y => 0xFFFF,
@@ -232,6 +246,10 @@ impl Abilities {
             Field::TintRed => Some(self.tint_of(light.kelvin?)?.red.into()),
             Field::TintGreen => Some(self.tint_of(light.kelvin?)?.green.into()),
             Field::TintBlue => Some(self.tint_of(light.kelvin?)?.blue.into()),
+            Field::Tint => {
+                let Rgb { red, green, blue } = self.tint_at(self.kelvin.value_of(kelvin()?)?)?;
+                Some(u32::from_be_bytes([0, red, green, blue]))
+            }
             Field::Effect => self.effect_number(light.effect.as_deref()?),
             Field::Speed => percent(self.speed, light.speed),
         }
@@ -239,7 +257,23 @@ impl Abilities {
 
     /// The preview colour of a temperature, interpolated between the two nearest in the table.
     fn tint_of(&self, kelvin: u16) -> Option<Rgb> {
-        let kelvin = u32::from(kelvin);
+        self.tint_at(kelvin.into())
+    }
+
+    /// The temperature in the table whose preview colour is nearest to this one; `None` if none is near.
+    fn kelvin_of_tint(&self, tint: u32) -> Option<u32> {
+        let [_, red, green, blue] = tint.to_be_bytes();
+        let distance = |color: Rgb| {
+            u32::from(color.red.abs_diff(red))
+                + u32::from(color.green.abs_diff(green))
+                + u32::from(color.blue.abs_diff(blue))
+        };
+        let (kelvin, color) = self.tint.iter().min_by_key(|(_, color)| distance(*color))?;
+        let (min, max) = self.kelvin.range;
+        (distance(*color) <= MAX_TINT_DISTANCE && (min..=max).contains(kelvin)).then_some(*kelvin)
+    }
+
+    fn tint_at(&self, kelvin: u32) -> Option<Rgb> {
         let below = self.tint.iter().rev().find(|(at, _)| *at <= kelvin).or_else(|| self.tint.first())?;
         let above = self.tint.iter().find(|(at, _)| *at >= kelvin).or_else(|| self.tint.last())?;
         let between = |from: u8, to: u8| {
@@ -311,6 +345,7 @@ impl DecodedValues {
                 return *self.power.get_or_insert(on) == on;
             }
             Field::TintRed | Field::TintGreen | Field::TintBlue => return raw <= 255,
+            Field::Tint => (&mut self.kelvin, abilities.kelvin_of_tint(raw)),
             Field::Brightness => {
                 (&mut self.brightness, abilities.brightness.value_of(level(abilities.brightness, raw)))
             }

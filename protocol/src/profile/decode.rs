@@ -181,7 +181,7 @@ impl Profile {
         let reports_color = reported.color.is_some() || reported.mode == Some(Mode::Color);
         let differs = |feature: Feature| match (feature, mode) {
             (Feature::Power, _) => assumed.power != reported.power,
-            (Feature::Effect, _) => assumed.effect != reported.effect,
+            (Feature::Effect, _) => !self.same_effect(assumed, reported),
             // The strength of a colour may be in the colour or in the brightness: compare the product.
             (Feature::Color, _) if scaled || self.chromatic => !same_color(assumed, reported),
             (Feature::Color, _) => assumed.color != reported.color,
@@ -200,6 +200,12 @@ impl Profile {
             }
         };
         both.iter().filter(|feature| differs(*feature)).collect()
+    }
+
+    /// Returns true if two states show the same effect, by its name or by its number.
+    fn same_effect(&self, a: &Light, b: &Light) -> bool {
+        let number = |light: &Light| self.abilities.effect_number(light.effect.as_deref()?);
+        a.effect == b.effect || number(a).is_some_and(|effect| Some(effect) == number(b))
     }
 
     /// Returns true if the numbers of two percentages in a frame are more than `steps` apart.

@@ -59,6 +59,9 @@ pub enum EncodeError {
         /// The features that must be known.
         missing: Features,
     },
+    /// The frames carry the bulb's Bluetooth address, which is not known: see
+    /// [`Profile::set_address`](super::Profile::set_address).
+    NeedsAddress,
     /// The feature cannot be set in the bulb's present mode.
     WrongMode {
         /// The feature.
@@ -86,6 +89,9 @@ impl fmt::Display for EncodeError {
                     f,
                     "{feature} cannot be set alone: its frame also carries {missing}, which is not known"
                 )
+            }
+            Self::NeedsAddress => {
+                f.write_str("the frames of this bulb carry its Bluetooth address, which is not known here")
             }
             Self::WrongMode { feature, mode } => {
                 write!(f, "{feature} cannot be set while the bulb shows {mode}")
@@ -117,14 +123,16 @@ impl Profile {
         let mut left = change.features();
         let first = change.power.filter(|on| *on).map(|_| Feature::Power);
         let last = change.power.filter(|on| !*on).map(|_| Feature::Power);
-        for feature in first.into_iter().chain(ORDER).chain(last) {
+        for feature in first.into_iter().chain(self.order()).chain(last) {
             if !left.contains(feature) {
                 continue;
             }
             let command = self.choose_command(feature, left, &change, &target)?;
-            let missing = |MissingValue(missing)| EncodeError::NeedsState {
-                feature,
-                missing: Features::NONE.with(missing),
+            let missing = |missing| match missing {
+                MissingValue::Of(missing) => {
+                    EncodeError::NeedsState { feature, missing: Features::NONE.with(missing) }
+                }
+                MissingValue::Address => EncodeError::NeedsAddress,
             };
             let bytes = command.body.write(&self.abilities, &values).map_err(missing)?;
             encoded.writes.push(Write {
@@ -138,6 +146,14 @@ impl Profile {
         }
         encoded.assumed.power = change.power.or(encoded.assumed.power);
         Ok(encoded)
+    }
+
+    /// The order in which features are set: first those whose commands say so.
+    fn order(&self) -> impl Iterator<Item = Feature> {
+        let first = self.commands.iter().filter(|command| command.first);
+        let first = first.fold(Features::NONE, |all, command| all.or(command.fields));
+        let of = move |wanted: bool| ORDER.into_iter().filter(move |one| first.contains(*one) == wanted);
+        of(true).chain(of(false))
     }
 
     /// The frames that ask the bulb for its state, in order. `sequence` is as for [`encode`](Self::encode).

@@ -55,12 +55,29 @@ impl Template {
                     let used = number.get(number.len().saturating_sub(*bytes)..).unwrap_or(&number);
                     if *little_endian { frame.extend(used.iter().rev()) } else { frame.extend(used) }
                 }
+                Token::Address => frame.extend(abilities.address.ok_or(MissingValue::Address)?),
                 Token::Checksum { kind, from } => {
                     frame.push(kind.of(frame.get(*from..).unwrap_or_default()));
                 }
             }
         }
         Ok(frame)
+    }
+
+    /// Puts the bytes of an example into the places of a written frame that take any byte, and behind it.
+    pub(crate) fn fill_open_bytes(&self, frame: &mut Vec<u8>, example: &[u8]) {
+        let mut at = 0_usize;
+        for token in &self.tokens {
+            if let (Token::Byte { mask: 0, .. }, Some(byte), Some(place)) =
+                (token, example.get(at), frame.get_mut(at))
+            {
+                *place = *byte;
+            }
+            at = at.saturating_add(token.len());
+        }
+        if self.tokens.last() == Some(&Token::Rest) {
+            frame.extend(example.get(frame.len()..).unwrap_or_default());
+        }
     }
 
     /// Reads a frame. Checks the length and the fixed bytes before any value, so that the error is that of the frame that
@@ -90,6 +107,10 @@ impl Template {
         self.for_each_token(frame, |token, at, bytes| {
             let result = match token {
                 Token::Byte { .. } | Token::Rest => Ok(()),
+                Token::Address if abilities.address.is_some_and(|address| address != bytes) => {
+                    Err(MismatchKind::FixedByte)
+                }
+                Token::Address => Ok(()),
                 Token::Fields { fields, little_endian, .. } => {
                     split_fields(fields, number(bytes, *little_endian), abilities, &mut values)
                 }
@@ -153,7 +174,7 @@ impl Token {
                     _ => true,
                 })
             }
-            Self::Rest | Self::Checksum { .. } => true,
+            Self::Rest | Self::Address | Self::Checksum { .. } => true,
         }
     }
 }
@@ -179,7 +200,7 @@ fn join_fields(
             Content::Any => 0,
             Content::Value { field, default } => match (abilities.number(field, values), default) {
                 (Some(number), _) | (None, Some(number)) => number,
-                (None, None) => return Err(MissingValue(field.feature())),
+                (None, None) => return Err(MissingValue::Of(field.feature())),
             },
         };
         joined = joined.checked_shl(field.bits).unwrap_or(0) | (number & ones(field.bits));

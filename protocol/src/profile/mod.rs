@@ -83,6 +83,8 @@ pub struct Profile {
     pub variant: Option<String>,
     /// A short description.
     pub title: String,
+    /// The sources of the facts.
+    pub sources: Vec<String>,
     /// The trust in the facts of the file, for features without a grade of their own.
     pub grade: Grade,
     /// The reason why a model that is only recognised cannot be driven.
@@ -244,6 +246,8 @@ pub(crate) struct Command {
     pub(crate) role: String,
     pub(crate) kind: WriteKind,
     pub(crate) delay: Duration,
+    /// It is written before the commands of other features.
+    pub(crate) first: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -307,6 +311,12 @@ pub struct Readback {
 }
 
 impl Profile {
+    /// Sets the Bluetooth address of the bulb, as it is printed. Some frames carry it; without it, they cannot be encoded,
+    /// and are decoded with any address.
+    pub const fn set_address(&mut self, address: [u8; 6]) {
+        self.abilities.address = Some(address);
+    }
+
     /// The features that commands can set; none for an [unsupported](Self::unsupported) model.
     #[must_use]
     pub fn settable(&self) -> Features {

@@ -277,11 +277,7 @@ impl FromStr for NamePattern {
             return if text.contains('}') { Err(wrong()) } else { Ok(text_only()) };
         };
         let (part, after) = rest.split_once('}').ok_or_else(wrong)?;
-        if before.contains(['*', '}'])
-            || before.is_empty()
-            || after.contains(['{', '}'])
-            || after.starts_with('?')
-        {
+        if before.contains(['*', '}']) || before.is_empty() || after.contains(['{', '}']) {
             return Err(wrong());
         }
         let (part, length) = match part.split_once(':') {
@@ -291,6 +287,9 @@ impl FromStr for NamePattern {
                 (part, Some(length.ok_or_else(wrong)?))
             }
         };
+        if length.is_none() && after.starts_with('?') {
+            return Err(wrong());
+        }
         let prefix = match part.split_once('+') {
             None => "",
             Some((prefix, _)) => prefix,

@@ -168,11 +168,15 @@ impl Profile {
             let values = ValuesToEncode::new(state, advert.scaled);
             Some((advert, advert.template.write(&self.abilities, &values).ok()?))
         });
-        if let Some((advert, bytes)) = built {
+        if let Some((advert, mut bytes)) = built {
             if let Some(companies) = advert.company {
-                let company = example.manufacturer.as_ref().map_or(companies.0, |(company, _)| *company);
+                let own = example.manufacturer.as_ref();
+                let company = own.map_or(companies.0, |(company, _)| *company);
+                advert.template.fill_open_bytes(&mut bytes, own.map_or(&[], |(_, data)| data));
                 data.manufacturer = alloc::vec![(company, bytes)];
             } else if let Some(service) = advert.service {
+                let own = example.service_data.as_ref();
+                advert.template.fill_open_bytes(&mut bytes, own.map_or(&[], |(_, data)| data));
                 data.service_data = alloc::vec![(service, bytes)];
             }
         }

@@ -15,6 +15,8 @@ pub(crate) enum Token {
     Rest,
     /// One to four bytes of fields, the highest bits first.
     Fields { fields: Vec<BitField>, bytes: usize, little_endian: bool },
+    /// The Bluetooth address of the bulb, as it is printed: six bytes.
+    Address,
     /// A checksum over the bytes before it, starting at `from`.
     Checksum { kind: Checksum, from: usize },
 }
@@ -125,7 +127,7 @@ impl Template {
         let bits = |token: &Token| match token {
             Token::Byte { mask, .. } => mask.count_ones(),
             Token::Checksum { .. } => 8,
-            Token::Rest => 0,
+            Token::Rest | Token::Address => 0,
             Token::Fields { fields, .. } => {
                 fields.iter().filter(|field| constant(field)).map(|field| field.bits).sum()
             }
@@ -143,6 +145,7 @@ impl Token {
         match self {
             Self::Byte { .. } | Self::Checksum { .. } => 1,
             Self::Rest => 0,
+            Self::Address => 6,
             Self::Fields { bytes, .. } => *bytes,
         }
     }
@@ -204,12 +207,16 @@ fn braces(inner: &str, abilities: &Abilities) -> Result<Token, String> {
     if let Some(checksum) = checksum(inner)? {
         return Ok(checksum);
     }
+    if inner == "address" {
+        return Ok(Token::Address);
+    }
     if inner.contains('|') || inner.starts_with(|first: char| first == '_' || first.is_ascii_digit()) {
         return bits(inner, abilities);
     }
     let (name, default) = split(inner, '=');
     let (name, order) = split(name, ':');
     let (bytes, little_endian) = match order {
+        None if name == Field::Tint.name() => (3, false),
         None => (1, false),
         Some("le") => (2, true),
         Some("be") => (2, false),
@@ -220,7 +227,11 @@ fn braces(inner: &str, abilities: &Abilities) -> Result<Token, String> {
             ));
         }
     };
-    let bits = if bytes == 1 { 8 } else { 16 };
+    let bits = match bytes {
+        1 => 8,
+        2 => 16,
+        _ => 24,
+    };
     let content = field(name, default, bits, abilities)?;
     Ok(Token::Fields { fields: alloc::vec![BitField { content, bits }], bytes, little_endian })
 }
@@ -286,7 +297,7 @@ fn field(name: &str, default: Option<&str>, bits: u32, abilities: &Abilities) ->
     let field = Field::named(name).ok_or_else(|| {
         let known: Vec<_> = Field::names().collect();
         format!(
-            "there is no field {{{name}}}; the fields are {}, and the checksums sum and xor",
+            "there is no field {{{name}}}; the fields are {}, address, and the checksums sum and xor",
             known.join(", ")
         )
     })?;
@@ -294,7 +305,7 @@ fn field(name: &str, default: Option<&str>, bits: u32, abilities: &Abilities) ->
     if !abilities.declared.contains(feature) {
         return Err(format!("{{{name}}} needs `{feature}` in [can], which lists what the bulb can do"));
     }
-    if !field.carries_state() && abilities.tint.is_empty() {
+    if (!field.carries_state() || field == Field::Tint) && abilities.tint.is_empty() {
         return Err(format!("{{{name}}} needs can.kelvin.tint, the preview colours by kelvin"));
     }
     if abilities.max_number(field) >> bits != 0 {

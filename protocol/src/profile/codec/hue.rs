@@ -45,7 +45,7 @@ pub(super) fn write(abilities: &Abilities, values: &ValuesToEncode<'_>) -> Resul
         part(EFFECT, &[Field::Effect], 1);
         part(SPEED, &[Field::Speed], 1);
     }
-    if frame.is_empty() { Err(MissingValue(Feature::Power)) } else { Ok(frame) }
+    if frame.is_empty() { Err(MissingValue::Of(Feature::Power)) } else { Ok(frame) }
 }
 
 /// Reads the parts, and skips those with an unknown tag.

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Rgb;
-use crate::profile::abilities::{Abilities, Grade};
+use crate::profile::abilities::{Abilities, Field, Grade};
 use crate::profile::error::{Mistake, Validated};
 use crate::profile::file::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef, Located};
 use crate::profile::light::{Feature, Features};
@@ -25,6 +25,7 @@ pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> Validated<Abilities>
         effects: Vec::new(),
         numbered: None,
         speed: Scale::PERCENT,
+        address: None,
     };
     let mut declare = |feature: Feature, of_feature: Option<Grade>| {
         abilities.declared = abilities.declared.with(feature);
@@ -110,15 +111,20 @@ fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>
             Mistake::new(
                 color.at,
                 format!(
-                    "`{temperature} = {:?}` is not a tint: write kelvin and colour, for example 3600 = \"ffcb8d\"",
+                    "`{temperature} = {:?}` is not a tint: write kelvin and colour, for example 3600 = \"ffcb8d\", or several \
+                     colours, each for 100 K more",
                     color.value
                 ),
             )
         };
-        let digits = color.value.len() == 6 && color.value.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let number = u32::from_str_radix(&color.value, 16).ok().filter(|_| digits).ok_or_else(wrong)?;
-        let [_, red, green, blue] = number.to_be_bytes();
-        tint.push((temperature.parse().map_err(|_| wrong())?, Rgb::new(red, green, blue)));
+        let mut at: u32 = temperature.parse().map_err(|_| wrong())?;
+        for color in color.value.split(' ') {
+            let digits = color.len() == 6 && color.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let number = u32::from_str_radix(color, 16).ok().filter(|_| digits).ok_or_else(wrong)?;
+            let [_, red, green, blue] = number.to_be_bytes();
+            tint.push((at, Rgb::new(red, green, blue)));
+            at = at.saturating_add(100);
+        }
     }
     tint.sort_by_key(|(temperature, _)| *temperature);
     Ok((scale, tint))
@@ -176,6 +182,12 @@ pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Valid
         }
     }
     Ok(())
+}
+
+/// Returns true if the text of a frame has a field of a feature.
+pub(super) fn carries(frame: &str, feature: &str) -> bool {
+    let names = frame.split(['{', '|']).skip(1).filter_map(|field| field.split(['}', ':', '=', '|']).next());
+    names.filter_map(|name| Field::named(name.trim())).any(|field| field.feature().name() == feature)
 }
 
 pub(super) fn replace(can: &mut AbilitiesDef, by: AbilitiesDef) {

@@ -58,10 +58,16 @@ fn with_variant(file: &File, name: &str) -> Validated<File> {
     let mut merged = file.clone();
     for variant in lineage(file, name)?.into_iter().rev() {
         let variant = variant.clone();
+        merged.sources = variant.sources.unwrap_or(merged.sources);
         merged.grade = variant.grade.unwrap_or(merged.grade);
         for without in &variant.without {
             abilities::remove(&mut merged.can, without)?;
             merged.commands.remove(&without.value);
+            // A report that carries the feature says nothing to this model.
+            let carries = |frame: &Option<Located<String>>| {
+                frame.as_ref().is_some_and(|frame| abilities::carries(&frame.value, &without.value))
+            };
+            merged.report.retain(|report| !carries(&report.value.frame));
         }
         abilities::replace(&mut merged.can, variant.can);
         merged.bytes.extend(variant.bytes);
@@ -125,6 +131,7 @@ impl Compiler<'_> {
             name: file.name.value.clone(),
             variant: variant.map(ToOwned::to_owned),
             title: title.unwrap_or_else(|| file.title.clone()),
+            sources: file.sources.clone(),
             grade: file.grade,
             unsupported: definition.and_then(|variant| variant.unsupported.clone()),
             link_rules: self.link_rules(&file.session, wrapper)?,
@@ -183,6 +190,12 @@ impl Compiler<'_> {
         let text = self.with_bytes(text);
         Template::parse(&text, &self.abilities, self.file.frame_length)
             .map_err(|message| Mistake::new(at, message))
+    }
+
+    /// The template of advertised data, which may have any length.
+    fn advert_template(&self, frame: &Located<String>) -> Validated<Template> {
+        let text = self.with_bytes(&frame.value);
+        Template::parse(&text, &self.abilities, None).map_err(|message| Mistake::new(frame.at, message))
     }
 
     /// The text of a frame, with the bytes in place of their names.
@@ -258,6 +271,7 @@ impl Compiler<'_> {
             implied,
             role,
             delay: frame.delay.0,
+            first: frame.first,
         })
     }
 
@@ -322,7 +336,7 @@ impl Compiler<'_> {
             Ok(AdvertState {
                 company: advert.company,
                 service: advert.service_data.map(|service| service.0),
-                template: self.template(advert.frame.at, &advert.frame.value)?,
+                template: self.advert_template(&advert.frame)?,
                 scaled: advert.scaled || self.abilities.scaled,
                 implied: self.implied(at, advert.means)?,
             })
@@ -361,8 +375,12 @@ impl Compiler<'_> {
         let template = self.template(frame.at, &frame.value)?;
         let unknown = Light::default();
         let bytes = template.write(&self.abilities, &ValuesToEncode::new(&unknown, false));
-        let bytes = bytes.map_err(|MissingValue(feature)| {
-            Mistake::new(frame.at, format!("{{{feature}}} has no value here: write a fixed byte instead"))
+        let bytes = bytes.map_err(|missing| {
+            let field = match missing {
+                MissingValue::Of(feature) => feature.name(),
+                MissingValue::Address => "address",
+            };
+            Mistake::new(frame.at, format!("{{{field}}} has no value here: write a fixed byte instead"))
         })?;
         let bytes = match wrapper {
             None => bytes,

@@ -100,7 +100,8 @@ pub(crate) struct KelvinDef {
     /// Numbers are in mireds: 1,000,000 divided by the kelvin
     #[serde(default)]
     pub(crate) mired: bool,
-    /// The preview colours that frames carry, by kelvin: 3600 = "ffcb8d"
+    /// The preview colours that frames carry, by kelvin: 3600 = "ffcb8d"; several, one for each 100 K more, have spaces
+    /// between them
     #[serde(default)]
     pub(crate) tint: BTreeMap<String, Located<String>>,
     /// The trust in this feature: A, B or C

@@ -49,6 +49,8 @@ pub(crate) struct FrameTable {
     pub(crate) write: Option<WriteKind>,
     /// The time to wait afterwards
     pub(crate) delay: Time,
+    /// It is written before the frames of other features
+    pub(crate) first: bool,
     /// State that the frame sets without a field for it
     pub(crate) means: ImpliedStateDef,
 }

@@ -370,6 +370,8 @@ pub(crate) struct ExampleDef {
 pub(crate) struct VariantDef {
     /// A short description of the model
     pub(crate) title: Option<String>,
+    /// The sources of its facts, if they are not those of the family
+    pub(crate) sources: Option<Vec<String>>,
     /// The variant that this one changes further; without it, it changes the family
     pub(crate) extends: Option<Located<String>>,
     /// The models that it drives
