@@ -1,11 +1,15 @@
 //! Compares the parts of the pages that are generated from the profiles. `BLESS=1` updates them.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bulb_protocol::profile::{Family, Feature, builtin, schema};
+use bulb_protocol::profile::{Family, Feature, Profile, Support, builtin, schema};
+
+/// Families with more variants have one row for those that look alike.
+const MANY_VARIANTS: usize = 40;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -114,18 +118,77 @@ fn short_table() -> String {
     table
 }
 
+/// The list of models at the end of docs/MODELS.md, and how many they are.
+#[test]
+fn the_list_of_models() {
+    let name = "docs/MODELS.md";
+    let text = fs::read_to_string(path(name)).unwrap();
+    let (begin, end) = ("<!-- begin models -->\n", "<!-- end models -->");
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    let (list, driven) = models();
+    up_to_date(name, &format!("{before}{begin}{list}{end}{after}"));
+    assert!(driven >= 350, "only {driven} models are driven by name");
+}
+
+/// The number of models that are more than switched, each counted once, however many revisions it has.
+fn models() -> (String, usize) {
+    let mut rows = String::from("| models | `--profile` | frames from |\n|---|---|---|\n");
+    let (mut driven, mut switched, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for family in builtin::families().unwrap() {
+        let mut variants: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+        for known in family.models() {
+            let model = known.model.split('@').next().unwrap();
+            let of_family = (family.name().to_owned(), model.to_owned());
+            match known.support {
+                Support::Driven => variants.entry(known.variant.as_deref()).or_default().push(&known.model),
+                Support::Unsupported(_) => drop(refused.insert(of_family)),
+                _ => {}
+            }
+        }
+        for (variant, models) in variants {
+            let profile = family.profile(variant).unwrap();
+            let only_power = profile.settable().without(Feature::Power).is_empty();
+            let into = if only_power { &mut switched } else { &mut driven };
+            into.extend(
+                models
+                    .iter()
+                    .map(|model| (family.name().to_owned(), model.split('@').next().unwrap().to_owned())),
+            );
+            writeln!(
+                rows,
+                "| {} | `{}`{} | {} |",
+                models.join(", "),
+                profile.full_name(),
+                if only_power { " (only power)" } else { "" },
+                profile.sources.join(", ")
+            )
+            .unwrap();
+        }
+    }
+    let switched = switched.difference(&driven).count();
+    let counts = format!(
+        "{} models are driven by name. {switched} more can only be switched on and off. {} are known and refused.\n\n",
+        driven.len(),
+        refused.len()
+    );
+    (counts + &rows, driven.len())
+}
+
+/// Rows of a family with many variants that look alike become one.
 fn table() -> String {
     let mut table = String::from(
         "| profile | what it is | power | brightness | color | white | kelvin | effects | speed | state |\n",
     );
     table.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
     for family in builtin::families().unwrap() {
+        let mut rows: Vec<(Profile, String)> = Vec::new();
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
         for variant in [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str()))) {
             let profile = family.profile(variant).unwrap();
-            write!(table, "| `{}` | {} |", profile.full_name(), profile.title).unwrap();
+            let mut table = String::new();
             if profile.unsupported.is_some() {
-                table.push_str(" not supported | | | | | | | |\n");
+                rows.push((profile, " not supported | | | | | | | |".to_owned()));
                 continue;
             }
             let abilities = profile.abilities();
@@ -142,10 +205,29 @@ fn table() -> String {
                 }
                 write!(table, " {cell} |").unwrap();
             }
-            writeln!(table, " {} |", profile.readback()).unwrap();
+            write!(table, " {} |", profile.readback()).unwrap();
+            rows.push((profile, table));
+        }
+        let many = rows.len() > MANY_VARIANTS;
+        while !rows.is_empty() {
+            let cells = rows[0].1.clone();
+            let (alike, others): (Vec<_>, Vec<_>) =
+                if many { rows.into_iter().partition(|(_, own)| *own == cells) } else { take_first(rows) };
+            rows = others;
+            let first = &alike[0].0;
+            let more = match alike.len() {
+                1 => String::new(),
+                several => format!(" and {} more", several - 1),
+            };
+            writeln!(table, "| `{}`{more} | {} |{cells}", first.full_name(), first.title).unwrap();
         }
     }
     table
+}
+
+fn take_first<T>(mut all: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let others = all.split_off(1);
+    (all, others)
 }
 
 fn effects(profile: &bulb_protocol::profile::Profile) -> String {

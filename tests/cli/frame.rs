@@ -81,7 +81,7 @@ fn every_family_encodes_and_decodes_by_name() {
         ("elk:bledob", &["--brightness", "50"], "7e04013201ff0201ef", "50 %"),
         ("zengge", &["--effect", "fade-green", "--speed", "0"], "bb271f44", "effect fade-green\tspeed 0 %"),
         ("govee", &[], "3301010000000000000000000000000000000033", "on"),
-        ("govee:segments", &["--kelvin", "3600"], "330515010000000e10ffcb8dff7f000000000005", "3600 K"),
+        ("govee:segments", &["--kelvin", "3600"], "33051501ffffff0e10ffcb8dff7f0000000000fa", "3600 K"),
         ("lednetwf", &["--off", "--sequence", "91"], "005b8000000d0e0b3b2400000000000000320000 91", "off"),
     ] {
         let encoded = machine.run(&[&["frame", "encode", "--profile", profile], arguments].concat());
