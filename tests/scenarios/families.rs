@@ -57,6 +57,7 @@ pub const SCENARIOS: &[Scenario] = &[
     family!("Avea", "avea", "--color #ff0000; --brightness 100"),
     family!("Neewer", "neewer", "--on; --color #bb80ff --brightness 50; --kelvin 3200 --brightness 70"),
     family!("BanlanX", "banlanx", "--on; --color #ff8800; --brightness 50; --effect 5"),
+    family!("DMRRBA", "hilighting:dmrrba", "--on; --color #ff8800; --brightness 50; --effect candle"),
 ];
 
 /// The address, profile and initial state of each bulb of the rig.

@@ -27,6 +27,7 @@ pub static FILES: &[(&str, &str)] = files![
     "avea",
     "neewer",
     "banlanx",
+    "hilighting",
 ];
 
 /// The names of the families.
