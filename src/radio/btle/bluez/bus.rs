@@ -184,7 +184,7 @@ impl Bus {
         let sent = question.map(|mut question| {
             question.append_all(arguments);
             let taken = move |mut answer: Message, _: &SyncConnection| {
-                let answer = answer.as_result().and_then(|answer| answer.read_all().map_err(Into::into));
+                let answer = answer.as_result().and_then(|answer| answer.read_all());
                 // The future may have been dropped.
                 let _ = answered.send(answer.map(then));
             };
