@@ -118,7 +118,7 @@ pub enum Error {
     NotABulb { device: String, what: String },
     #[error("{device} is a {profile}, which bulbctl cannot drive: {reason}")]
     ProfileUnsupported { device: String, profile: String, reason: String },
-    #[error("there is no profile {name:?} (there is: {have})")]
+    #[error("there is no profile {name:?} (the profiles are: {have})")]
     ProfileUnknown { name: String, have: String },
     #[serde(skip)]
     #[error("{profile}: {refusal}")]
