@@ -18,8 +18,29 @@ pub fn parse(text: &str) -> Result<Rgb, String> {
     if let Some(rgb) = channels(trimmed) {
         return rgb.map_or_else(|()| wrong("not a colour: it needs three channels from 0 to 255"), Ok);
     }
-    let css = trimmed.strip_prefix("0x").or_else(|| trimmed.strip_prefix("0X")).unwrap_or(trimmed);
-    match csscolorparser::parse(css) {
+    let prefixes = ["0x", "0X", "#"];
+    let digits = prefixes.iter().find_map(|prefix| trimmed.strip_prefix(prefix));
+    let hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if digits.is_some() || hex(trimmed) {
+        let digits = digits.unwrap_or(trimmed);
+        return match u32::from_str_radix(digits, 16) {
+            Ok(value) if digits.len() == 6 && hex(digits) => {
+                let [_, red, green, blue] = value.to_be_bytes();
+                Ok(Rgb::new(red, green, blue))
+            }
+            Ok(value) if digits.len() == 3 && hex(digits) => {
+                let [red, green, blue] =
+                    [value >> 8, value >> 4, value].map(|digit| (digit & 0xf) as u8 * 0x11);
+                Ok(Rgb::new(red, green, blue))
+            }
+            _ if digits.is_empty() || !hex(digits) => wrong("not a colour"),
+            _ => wrong("not a colour: it has other than 3 or 6 hex digits"),
+        };
+    }
+    match csscolorparser::parse(trimmed) {
+        Ok(color) if ![color.r, color.g, color.b].iter().all(|channel| channel.is_finite()) => {
+            wrong("not a colour")
+        }
         Ok(color) if color.a < 1.0 => wrong("transparent, which no bulb can show"),
         Ok(color) => {
             let [red, green, blue, _] = color.to_rgba8();
@@ -53,16 +74,37 @@ mod tests {
             "ff8800",
             "FF8800",
             "0xff8800",
+            "0Xff8800",
             "f80",
             "#f80",
+            "0xf80",
             "255,136,0",
             " 255, 136 ,0",
             "rgb(255,136,0)",
+            "rgb(255 136 0)",
+            "rgb(100% 53.3% 0%)",
+            "rgba(255,136,0,1)",
         ] {
             assert_eq!(parse(text), Ok(orange), "{text}");
         }
         assert_eq!(parse("orange"), Ok(Rgb::new(255, 165, 0)));
-        assert_eq!(parse("hsl(120, 100%, 50%)"), Ok(Rgb::new(0, 255, 0)));
+        assert_eq!(parse("ORANGE"), Ok(Rgb::new(255, 165, 0)));
+        for text in ["hsl(120, 100%, 50%)", "hsl(120deg 100% 50%)", "hwb(120 0% 0%)", "0f0", "lime"] {
+            assert_eq!(parse(text), Ok(Rgb::new(0, 255, 0)), "{text}");
+        }
+    }
+
+    /// Four and eight digits have a transparency, which no bulb has.
+    #[test]
+    fn says_how_many_digits_a_colour_has() {
+        for text in
+            ["f", "ff", "ff0f", "FF00", "#ff0f", "ff880", "ff8800f", "ff8800ff", "#ff8800ff", "0xff8800ff"]
+        {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains("other than 3 or 6 hex digits"), "{text}: {error}");
+        }
+        let error = parse("rgba(255,136,0,0.5)").unwrap_err();
+        assert!(error.contains("transparent"), "{error}");
     }
 
     #[test]
@@ -76,8 +118,14 @@ mod tests {
             "-1,0,0",
             "ff880",
             "transparent",
-            "FF00",
             "#",
+            "#+ff880",
+            "0x-ff880",
+            "0xorange",
+            "0x#ff8800",
+            "##ff8800",
+            "rgb(nan,0,0)",
+            "rgb(1,2)",
             "灯",
             "0x",
         ] {

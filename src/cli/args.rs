@@ -237,6 +237,19 @@ pub(crate) enum Verb {
     Man(Man),
 }
 
+impl Verb {
+    /// Whether there is no point in going on once nobody reads the output: nothing else comes of the verb.
+    pub(crate) fn ends_with_reader(&self) -> bool {
+        match self {
+            Self::Scan(_) | Self::Status(_) | Self::Watch(_) | Self::Battery(_) => true,
+            Self::Info(_) | Self::Doctor | Self::Profiles(_) => true,
+            Self::Check(check) => check.junit.is_none(),
+            Self::Gatt(gatt) => gatt.ends_with_reader(),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Bulbs {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fleet::{self, Found, Target};
 use crate::output::Printer;
+use crate::output::stream::STDERR;
 use crate::radio::record::Recorder;
 use crate::radio::{self, AdapterChoice, ConnectRetry, Deadline, DeviceId, Radio, SeenDevice, trace::Traced};
 use crate::sanitise::escaped;
@@ -279,12 +280,14 @@ impl Write for SafeLog {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let safe: Vec<_> = text.split('\u{1b}').map(escaped).collect();
-        writeln!(io::stderr(), "{}", safe.join("\u{1b}"))?;
+        let safe = safe.join("\u{1b}");
+        // Never return an error: tracing would report it on stderr, and panic.
+        let _ = STDERR.write(move || writeln!(io::stderr(), "{safe}"));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

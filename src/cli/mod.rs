@@ -19,21 +19,24 @@ mod parse;
 mod profiles;
 mod redact;
 mod scan;
+mod signals;
 mod status;
 mod tui;
 mod watch;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::bulb::Power;
 use crate::error::{Error, Result};
-use crate::output::{Printer, Settings};
+use crate::output::{Printer, Settings, stream};
 use args::{Global, Profiles, ProfilesAction, Verb};
 use context::Context;
 use parse::Cli;
+use signals::Signals;
 
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -78,8 +81,12 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &printer);
     }
-    // A reader that closes the pipe is no failure.
-    let _ = error.print();
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    if !error.use_stderr()
+        && let Err(error) = printed
+    {
+        return finish(&stream::error(&error), &printer);
+    }
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
@@ -99,40 +106,63 @@ fn finish(error: &Error, printer: &Printer) -> ExitCode {
 
 /// Runs a verb: one that needs a radio on a runtime, any other at once.
 fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
+    let ends_with_reader = verb.ends_with_reader();
     match verb {
-        Verb::Scan(args) => on_radio(global, printer, async |context| scan::run(&args, context).await),
-        Verb::On(args) => {
-            on_radio(global, printer, async |context| drive::power(&args, Power::On, context).await)
+        Verb::Scan(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| scan::run(&args, context).await)
         }
-        Verb::Off(args) => {
-            on_radio(global, printer, async |context| drive::power(&args, Power::Off, context).await)
+        Verb::On(args) => on_radio(global, printer, ends_with_reader, async |context| {
+            drive::power(&args, Power::On, context).await
+        }),
+        Verb::Off(args) => on_radio(global, printer, ends_with_reader, async |context| {
+            drive::power(&args, Power::Off, context).await
+        }),
+        Verb::Toggle(args) => on_radio(global, printer, ends_with_reader, async |context| {
+            drive::power(&args, Power::Toggle, context).await
+        }),
+        Verb::Set(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| drive::set(&args, context).await)
         }
-        Verb::Toggle(args) => {
-            on_radio(global, printer, async |context| drive::power(&args, Power::Toggle, context).await)
+        Verb::Status(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| status::run(&args, context).await)
         }
-        Verb::Set(args) => on_radio(global, printer, async |context| drive::set(&args, context).await),
-        Verb::Status(args) => on_radio(global, printer, async |context| status::run(&args, context).await),
-        Verb::Watch(args) => on_radio(global, printer, async |context| watch::run(&args, context).await),
-        Verb::Battery(args) => on_radio(global, printer, async |context| battery::run(&args, context).await),
-        Verb::Connect(args) => on_radio(global, printer, async |context| link::connect(&args, context).await),
-        Verb::Disconnect(args) => {
-            on_radio(global, printer, async |context| link::disconnect(&args, context).await)
+        Verb::Watch(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| watch::run(&args, context).await)
         }
-        Verb::Info(args) => on_radio(global, printer, async |context| info::run(&args, context).await),
-        Verb::Gatt(args) => on_radio(global, printer, async |context| gatt::run(&args, context).await),
+        Verb::Battery(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| battery::run(&args, context).await)
+        }
+        Verb::Connect(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| link::connect(&args, context).await)
+        }
+        Verb::Disconnect(args) => on_radio(global, printer, ends_with_reader, async |context| {
+            link::disconnect(&args, context).await
+        }),
+        Verb::Info(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| info::run(&args, context).await)
+        }
+        Verb::Gatt(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| gatt::run(&args, context).await)
+        }
         Verb::Bench(args) if args.target.is_none() => bench::compare(&args, printer),
-        Verb::Bench(args) => on_radio(global, printer, async |context| bench::run(&args, context).await),
+        Verb::Bench(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| bench::run(&args, context).await)
+        }
         Verb::Check(args) if args.list => check::list(&args, global, printer),
-        Verb::Check(args) => on_radio(global, printer, async |context| check::run(&args, context).await),
-        Verb::Doctor => on_radio(global, printer, async |context| doctor::run(context).await),
-        Verb::Tui => on_radio(global, printer, async |context| tui::run(context).await),
+        Verb::Check(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| check::run(&args, context).await)
+        }
+        Verb::Doctor => {
+            on_radio(global, printer, ends_with_reader, async |context| doctor::run(context).await)
+        }
+        Verb::Tui => on_radio(global, printer, ends_with_reader, async |context| tui::run(context).await),
         Verb::Frame(args) => frame::run(&args, global, printer),
         Verb::Profiles(Profiles { action }) => match action {
             ProfilesAction::List => profiles::list(global, printer),
             ProfilesAction::Show(args) => profiles::show(&args, global, printer),
-            ProfilesAction::Detect(args) => {
-                on_radio(global, printer, async |context| profiles::detect(&args, context).await)
-            }
+            ProfilesAction::Detect(args) => on_radio(global, printer, ends_with_reader, async |context| {
+                profiles::detect(&args, context).await
+            }),
         },
         Verb::Redact(args) => redact::run(&args, printer),
         Verb::Completions(args) => generate::completions(&args, global, printer),
@@ -143,14 +173,17 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
 fn on_radio(
     global: &Global,
     printer: &Printer,
+    ends_with_reader: bool,
     verb: impl AsyncFnOnce(&Context<'_>) -> Result<()>,
 ) -> Result<()> {
     let context = Context::new(global, printer)?;
-    until_interrupted(&context, Box::pin(verb(&context)))
+    let signals = Signals::listen(ends_with_reader)?;
+    until_interrupted(&context, &signals, Box::pin(verb(&context)))
 }
 
 fn until_interrupted(
     context: &Context<'_>,
+    signals: &Signals,
     verb: Pin<Box<dyn Future<Output = Result<()>> + '_>>,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -162,14 +195,14 @@ fn until_interrupted(
         let result = tokio::select! {
             // Polled first, so that signals are caught before the verb does anything.
             biased;
-            result = interrupted() => result,
+            why = signals.end() => Err(why),
             result = verb => result,
         };
         tokio::select! {
             () = context.close() => {}
             () = tokio::time::sleep(CLOSE_TIME) => tracing::warn!("clean-up took longer than {CLOSE_TIME:?}"),
             // A second interrupt skips the clean-up.
-            _ = interrupted() => {}
+            () = signals.second() => {}
         }
         // If both failed, the verb's error says more than that of its recording.
         match (result, context.end_recording().await) {
@@ -180,25 +213,4 @@ fn until_interrupted(
     // A blocking call of the platform must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_millis(50));
     result
-}
-
-#[cfg(unix)]
-async fn interrupted() -> Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| Error::Internal(error.to_string()));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
-    Err(Error::Interrupted)
-}
-
-#[cfg(not(unix))]
-async fn interrupted() -> Result<()> {
-    tokio::signal::ctrl_c().await.map_err(|error| Error::Internal(error.to_string()))?;
-    Err(Error::Interrupted)
 }

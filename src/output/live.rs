@@ -27,7 +27,8 @@ impl Live {
         let size = self.term.size();
         if size != self.size {
             // The terminal has rewrapped the rows, so we no longer know which lines are ours.
-            let _ = self.term.clear_screen();
+            let term = self.term.clone();
+            let _ = printer.write(move || term.clear_screen());
             (self.size, self.drawn) = (size, 0);
         }
         let (height, width) = size;
@@ -41,7 +42,8 @@ impl Live {
         if !below.is_empty() {
             lines.push(below.to_owned());
         }
-        let _ = self.term.clear_last_lines(self.drawn);
+        let (term, drawn) = (self.term.clone(), self.drawn);
+        let _ = printer.write(move || term.clear_last_lines(drawn));
         self.drawn = lines.len();
         for line in lines {
             let line = console::truncate_str(&line, usize::from(width), "…");

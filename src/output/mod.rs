@@ -13,6 +13,7 @@ mod parameters;
 mod printer;
 mod profile;
 mod records;
+pub(crate) mod stream;
 mod text;
 
 pub use crate::sanitise::{json_safe, sanitise};

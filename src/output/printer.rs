@@ -1,11 +1,12 @@
 //! Prints data to stdout and the rest to stderr, or everything to stdout as JSON lines.
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use console::measure_text_width;
 
 use super::records::{ErrorRecord, Line, Record};
+use super::stream::{self, STDERR, STDOUT};
 use super::text::{Layout, line};
 use crate::error::{Error, Result};
 use crate::sanitise::{json_safe, sanitise};
@@ -79,8 +80,7 @@ impl Printer {
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
             (Record::Error(_), Some(text)) => {
-                // If stderr cannot be written, nobody can be told.
-                let _ = writeln!(anstream::stderr().lock(), "{text}");
+                to_stderr(text);
                 Ok(())
             }
             (_, Some(text)) => self.line(&text),
@@ -94,32 +94,40 @@ impl Printer {
 
     /// Prints a line to stdout and flushes, because a reader may wait for it.
     pub fn line(&self, text: &str) -> Result<()> {
-        let mut out = anstream::stdout().lock();
-        output_result(writeln!(out, "{text}").and_then(|()| out.flush()))
+        let text = text.to_owned();
+        self.write(move || {
+            let mut out = anstream::stdout().lock();
+            writeln!(out, "{text}").and_then(|()| out.flush())
+        })
     }
 
     pub fn raw(&self, bytes: &[u8]) -> Result<()> {
-        let mut out = io::stdout().lock();
-        output_result(out.write_all(bytes).and_then(|()| out.flush()))
+        let bytes = bytes.to_owned();
+        self.write(move || {
+            let mut out = io::stdout().lock();
+            out.write_all(&bytes).and_then(|()| out.flush())
+        })
+    }
+
+    /// Runs anything that writes to stdout.
+    pub(crate) fn write(&self, write: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<()> {
+        STDOUT.write(write).map_err(|error| stream::error(&error))
     }
 
     pub fn note(&self, text: &str) {
         if !self.settings.json && !self.settings.quiet {
-            // If stderr cannot be written, nobody can be told.
-            let _ = writeln!(anstream::stderr().lock(), "{text}");
+            to_stderr(text.to_owned());
         }
     }
+}
+
+fn to_stderr(text: String) {
+    // If stderr cannot be written, nobody can be told.
+    let _ = STDERR.write(move || writeln!(anstream::stderr().lock(), "{text}"));
 }
 
 /// Renders a record as JSON, without a line end.
 pub fn json_line(body: &Record) -> Result<String> {
     let json = serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_safe(json))
-}
-
-fn output_result(result: io::Result<()>) -> Result<()> {
-    result.map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Error::OutputClosed,
-        _ => Error::Output(error.to_string()),
-    })
 }

@@ -197,9 +197,11 @@ fn each_signal_in_each_phase_of_each_verb_ends_it_cleanly() {
     let cases: Vec<_> = VERBS
         .iter()
         .flat_map(|(arguments, phases)| phases.iter().map(move |phase| (*arguments, *phase)))
-        .flat_map(|(arguments, phase)| ["INT", "TERM", "HUP"].map(|signal| (arguments, phase, signal)))
+        .flat_map(|(arguments, phase)| {
+            ["INT", "TERM", "HUP", "QUIT"].map(|signal| (arguments, phase, signal))
+        })
         .collect();
-    assert!(cases.len() > 190, "{} cases", cases.len());
+    assert!(cases.len() > 250, "{} cases", cases.len());
     each(&cases, |(arguments, phase, signal)| interrupted(arguments, *phase, signal));
 }
 

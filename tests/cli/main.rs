@@ -13,6 +13,7 @@ mod families;
 mod frame;
 mod json;
 mod links;
+mod output;
 mod recordings;
 mod several;
 mod usage;

@@ -17,6 +17,12 @@ pub(crate) struct Gatt {
     pub(crate) action: GattAction,
 }
 
+impl Gatt {
+    pub(crate) const fn ends_with_reader(&self) -> bool {
+        matches!(self.action, GattAction::Read(_) | GattAction::Notify(_))
+    }
+}
+
 const CHAR_FORMS: &str = "\
 CHAR is one of:
   fff1         a UUID of 4 or 32 hex digits

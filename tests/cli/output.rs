@@ -1,0 +1,180 @@
+//! Output that nobody reads, cannot be written, or has nowhere to go.
+
+use std::fs;
+use std::io::Read;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const RIG: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\nbattery = 50\n";
+/// Far longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn until(what: &str, done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Waits for the end and returns the exit code.
+fn end(child: &mut Child, what: &str) -> Option<i32> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().ok();
+            panic!("{what} does not end");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A pipe that nobody reads, and that is full.
+#[cfg(target_os = "linux")]
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // Its capacity, see pipe(7).
+    writer.write_all(&[b' '; 65_536]).unwrap();
+    (reader, writer)
+}
+
+#[cfg(target_os = "linux")]
+fn has_thread(child: &Child, name: &str) -> bool {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", child.id())) else { return false };
+    tasks
+        .flatten()
+        .any(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name))
+}
+
+/// A reader that has stopped reading, as `less` does, keeps no signal waiting, and the link is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_pipe_keeps_no_signal_waiting() {
+    for signal in ["INT", "TERM", "HUP", "QUIT"] {
+        let machine = Machine::new();
+        let (reader, writer) = full_pipe();
+        let mut child = machine.on_rig(RIG, &["watch", "Light-1", "--json"]).stdout(writer).spawn().unwrap();
+        until("it subscribes", || machine.air().contains("\"event\":\"subscribe\""));
+        send(signal, &child);
+        let sent = Instant::now();
+        assert_eq!(end(&mut child, signal), Some(130), "{signal}");
+        assert!(sent.elapsed() < Duration::from_secs(8), "{signal}: {:?}", sent.elapsed());
+        machine.assert_no_link_is_left(signal);
+        drop(reader);
+    }
+}
+
+/// The same where the log is stuck as well.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_pipe_for_the_log_keeps_no_signal_waiting() {
+    for arguments in [&["-vv", "scan", "--watch"][..], &["-vv", "watch", "Light-1"]] {
+        let machine = Machine::new();
+        let (reader, writer) = full_pipe();
+        let mut child = machine
+            .on_rig(RIG, arguments)
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .spawn()
+            .unwrap();
+        until("it listens", || has_thread(&child, "signals"));
+        // Between the start of the thread and its handlers, a signal ends the program at once.
+        thread::sleep(Duration::from_millis(100));
+        send("TERM", &child);
+        assert_eq!(end(&mut child, "it"), Some(130), "{arguments:?}");
+        machine.assert_no_link_is_left("it");
+        drop(reader);
+    }
+}
+
+/// Nothing is reported any more: the end does not wait for the next record.
+#[test]
+fn a_reader_that_goes_ends_what_only_prints_at_once() {
+    for arguments in [&["watch", "Light-1"][..], &["gatt", "notify", "Light-1", "fff2"], &["scan", "--watch"]]
+    {
+        let machine = Machine::new();
+        let mut child = machine
+            .on_rig(RIG, arguments)
+            .arg("--json")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let sign = if arguments[0] == "scan" { "" } else { "\"event\":\"subscribe\"" };
+        until("it works", || machine.air().contains(sign));
+        drop(child.stdout.take());
+        assert_eq!(end(&mut child, "it"), Some(0), "{arguments:?}");
+        let mut errors = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        assert_eq!(errors, "", "{arguments:?}");
+        machine.assert_no_link_is_left("it");
+    }
+}
+
+/// What has an effect besides its output has it, also where nobody reads: `bulbctl on Light-1 | true`.
+#[test]
+fn without_a_reader_a_bulb_is_switched_all_the_same() {
+    let machine = Machine::new();
+    let mut child = machine.on_rig(RIG, &["off", "Light-1"]).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(end(&mut child, "off"), Some(0));
+    let status = machine.rig(RIG, &["status", "Light-1", "--json"]);
+    assert_eq!(of_type(&status, "state")[0]["power"], false, "{status:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_that_are_ignored_at_the_start_stay_ignored() {
+    let machine = Machine::new();
+    for signal in ["INT", "HUP", "QUIT", "TERM"] {
+        let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+        let program = machine.on_rig(RIG, &["scan", "--duration", "1s", "--json"]);
+        let mut child = Command::new("sh")
+            .args(["-c", &script])
+            .arg(program.get_program())
+            .args(program.get_args())
+            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("it listens", || has_thread(&child, "signals"));
+        send(signal, &child);
+        assert_eq!(end(&mut child, signal), Some(0), "{signal}");
+    }
+}
+
+/// Neither the log nor an error panics where stderr is dead.
+#[cfg(target_os = "linux")]
+#[test]
+fn stderr_that_cannot_be_written_changes_no_exit_code() {
+    let machine = Machine::new();
+    for (arguments, exit) in [(&["-vvv", "status", "Light-1"][..], 0), (&["-v", "status", "Light-2"], 3)] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = machine.on_rig(RIG, arguments).arg("--timeout=2s").stderr(full).output().unwrap();
+        assert_eq!(code(&output), exit, "{arguments:?}: {output:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_a_failure() {
+    let machine = Machine::new();
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "set"],
+        &["set", "--help"],
+        &["completions", "zsh"],
+        &["man"],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = machine.bulbctl(arguments).stdout(full).output().unwrap();
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains("cannot write the output"), "{arguments:?}: {}", stderr(&output));
+    }
+}
