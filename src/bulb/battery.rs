@@ -42,6 +42,9 @@ pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> 
         };
     }
     match link.system_battery().await? {
+        Some(percent @ 101..) => {
+            Err(Error::MalformedBattery { device: device.to_owned(), hex: hex::encode([percent]) })
+        }
         Some(percent) => Ok(Battery { percent, source: BatterySource::Bluez }),
         None => Err(Error::NoBattery { device: device.to_owned() }),
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::att::{Att, Context};
 use super::snoop::{LinkType, Record};
 use super::{Capture, DEVICE_NAME, Device, Event, EventKind, advert};
-use crate::radio::Address;
+use crate::radio::{Address, plausible_dbm};
 
 const ATT: u16 = 4;
 
@@ -168,7 +168,7 @@ impl Reader {
         let device = self.device(address);
         if let Some(device) = self.capture.devices.get_mut(device) {
             // 127 says that it was not measured.
-            device.report.rssi = rssi.map(u8::cast_signed).filter(|rssi| *rssi != 127).map(i16::from);
+            device.report.rssi = rssi.and_then(|rssi| plausible_dbm(i16::from(rssi.cast_signed())));
             advert::read(data, &mut device.report);
         }
     }

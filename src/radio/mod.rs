@@ -440,6 +440,13 @@ pub trait Link: fmt::Debug + Send + Sync {
     async fn disconnect(&self) -> Result<()>;
 }
 
+/// Returns the strength of a signal, dBm, if it can be one: radios report -127 to 20, and 127 for "not
+/// measured" (Bluetooth Core, Vol 4, Part E, 7.7.65.2).
+#[must_use]
+pub fn plausible_dbm(dbm: i16) -> Option<i16> {
+    (-127..=20).contains(&dbm).then_some(dbm)
+}
+
 /// How long stopping a scan may take.
 const STOP_TIME: Duration = Duration::from_secs(1);
 

@@ -10,7 +10,7 @@ use super::hsv::HueSaturation;
 use super::text::plain;
 use crate::bulb::families::light_of;
 use crate::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, Families, LinkPhase, Provenance};
-use crate::radio::{DeviceId, SeenDevice};
+use crate::radio::{DeviceId, SeenDevice, plausible_dbm};
 
 /// Length of the signal history, one value per tick.
 pub(crate) const HISTORY: usize = 10;
@@ -156,7 +156,7 @@ impl Device {
             self.state = BulbState::advertised(light);
         }
         // BlueZ uses 127 for "not measured". Cheap controllers report other impossible values.
-        if let Some(rssi) = report.rssi.filter(|rssi| (-127..=20).contains(rssi)) {
+        if let Some(rssi) = report.rssi.and_then(plausible_dbm) {
             let rssi = f32::from(rssi);
             self.average = Some(self.average.map_or(rssi, |average| average + SMOOTHING * (rssi - average)));
             self.average_changed = true;

@@ -72,7 +72,8 @@ struct World {
     air: BTreeMap<String, Properties>,
     scanning: bool,
     linked: BTreeSet<String>,
-    slots: Option<usize>,
+    /// The connections of the adapter, and what one more is refused with.
+    slots: Option<(usize, &'static str)>,
     /// What each method answers next; the last one again and again.
     script: HashMap<String, VecDeque<Reply>>,
     calls: Vec<String>,
@@ -151,7 +152,7 @@ impl Bluez {
         self.world.lock().unwrap()
     }
 
-    fn put(&self, path: &str, interface: &str, properties: &[(&str, Value)]) {
+    pub(crate) fn put(&self, path: &str, interface: &str, properties: &[(&str, Value)]) {
         let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let mut world = self.world();
         world.objects.entry(path.to_owned()).or_default().insert(interface.to_owned(), properties);
@@ -219,8 +220,8 @@ impl Bluez {
     }
 
     /// The adapter has this many connections.
-    pub(crate) fn limit(&self, slots: usize) {
-        self.world().slots = Some(slots);
+    pub(crate) fn limit(&self, slots: usize, refusal: &'static str) {
+        self.world().slots = Some((slots, refusal));
     }
 
     /// How often a method was called.
@@ -321,9 +322,11 @@ impl Bluez {
         let failed = |text| error(call, "org.bluez.Error.Failed", text);
         {
             let mut world = self.world();
-            if !world.linked.contains(device) && world.slots.is_some_and(|slots| world.linked.len() >= slots)
+            if let Some((slots, refusal)) = world.slots
+                && !world.linked.contains(device)
+                && world.linked.len() >= slots
             {
-                return failed("le-connection-abort-by-local");
+                return failed(refusal);
             }
             world.linked.insert(device.to_owned());
         }
@@ -410,7 +413,10 @@ impl Service for Bluez {
     }
 
     fn call(&self, call: &Message) -> Option<Message> {
-        let method = call.member().map(|member| member.to_string()).unwrap_or_default();
+        let method = match (call.member().map(|member| member.to_string()), call.get1::<&str>()) {
+            (Some(get), Some(interface)) if get == "Get" => format!("Get {interface}"),
+            (method, _) => method.unwrap_or_default(),
+        };
         let (reply, owner) = {
             let mut world = self.world();
             world.calls.push(method.clone());

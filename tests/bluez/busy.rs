@@ -76,3 +76,13 @@ fn a_scan_that_cannot_be_stopped_has_found_what_it_found() {
         assert_eq!(code(&on), 0, "{}", text(&on));
     }
 }
+
+#[test]
+fn seven_bulbs_on_an_adapter_with_two_connections() {
+    for refusal in ["le-connection-abort-by-local", "le-connection-concurrent-connection-limit"] {
+        let machine = Machine::new(7);
+        machine.bluez.limit(2, refusal);
+        let on = machine.run(&["on", "Light-*", "--json"]);
+        assert_eq!((code(&on), of_type(&on, "state").len()), (0, 7), "{}", text(&on));
+    }
+}

@@ -10,6 +10,7 @@ mod bluez;
 mod bus;
 mod busy;
 mod trust;
+mod values;
 
 use std::process::Output;
 

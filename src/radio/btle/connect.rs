@@ -35,7 +35,16 @@ enum Failure {
     Again(PlatformError),
     /// The link is up but has no useful services. A new link may have them.
     Bare,
+    /// The adapter has no free connection, and this program holds some.
+    Full(PlatformError),
     Final(Error),
+}
+
+/// Why a few attempts ended.
+enum Ended {
+    Final(Error),
+    /// The reason of the last attempt.
+    Tried(PlatformError),
 }
 
 struct Attempt<'a> {
@@ -69,28 +78,61 @@ pub(super) async fn connect(
         return Ok(link);
     }
     attempt.wait_for_the_end_of_the_last().await;
-    for number in 1..=ATTEMPTS {
-        if let Some(error) = &attempt.last {
-            attempt.back_off(number, error).await?;
-        }
-        match attempt.once().await {
-            Ok(link) => return Ok(link),
-            Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Again(error)) => attempt.last = Some(error),
-            Err(Failure::Bare) => {
-                attempt.last = Some(PlatformError::unnamed("it has no services yet"));
-                attempt.bare = true;
-                attempt.wait_for_the_end_of_the_last().await;
-            }
-        }
+    let mut freed = radio.shared.freed();
+    let mut held = 0;
+    if radio.shared.is_full(device) {
+        // It may have room by now: other programs hold links too, and end them.
+        let _ = timeout(CLOSING_TIME.min(deadline.remaining()), freed.changed()).await;
     }
-    let none = PlatformError::unnamed("no attempt was made");
-    let error = attempt.last.as_ref().unwrap_or(&none);
-    Err(attempt.with_the_bond(error, attempt.error(error)).await)
+    loop {
+        freed.borrow_and_update();
+        let error = match attempt.some().await {
+            Ok(link) => {
+                radio.shared.learn_slots(held);
+                return Ok(link);
+            }
+            Err(Ended::Final(error)) => return Err(error),
+            Err(Ended::Tried(error)) => error,
+        };
+        held = radio.shared.held_besides(device);
+        let is_freed = freed.has_changed().unwrap_or_default();
+        if !error.may_be_full() || (held == 0 && !is_freed) {
+            return Err(attempt.with_the_bond(&error, attempt.error(&error)).await);
+        }
+        tracing::info!("{}: waiting for a free connection", attempt.label);
+        let full = || attempt.error(&error);
+        deadline.run(async { freed.changed().await.map_err(|_| full()) }, |_| full()).await?;
+    }
 }
 
 impl Attempt<'_> {
+    /// Makes a few attempts.
+    async fn some(&mut self) -> Result<Arc<BtleLink>, Ended> {
+        let mut last = PlatformError::unnamed("no attempt was made");
+        for number in 1..=ATTEMPTS {
+            if number > 1 {
+                self.back_off(number, &last).await.map_err(Ended::Final)?;
+                self.last = Some(last);
+            }
+            last = match self.once().await {
+                Ok(link) => return Ok(link),
+                Err(Failure::Final(error)) => return Err(Ended::Final(error)),
+                Err(Failure::Full(error)) => return Err(Ended::Tried(error)),
+                Err(Failure::Again(error)) => error,
+                Err(Failure::Bare) => {
+                    self.bare = true;
+                    self.wait_for_the_end_of_the_last().await;
+                    PlatformError::unnamed("it has no services yet")
+                }
+            };
+        }
+        Err(Ended::Tried(last))
+    }
+
     fn error(&self, error: &PlatformError) -> Error {
+        if error.may_be_full() && self.radio.shared.held_besides(self.device) > 0 {
+            return Error::ConnectLimit { device: self.label.clone(), limit: None };
+        }
         let context = Context {
             adapter: &self.radio.adapter,
             device: &self.label,
@@ -227,6 +269,9 @@ impl Attempt<'_> {
         // The request was refused, so nothing of ours is under way. Cancelling would hit the
         // attempt of another program.
         cancel.armed = false;
+        if class == ErrorClass::Limit && self.radio.shared.held_besides(self.device) > 0 {
+            return Err(Failure::Full(error));
+        }
         if class != ErrorClass::Again {
             return Err(Failure::Final(self.error(&error)));
         }

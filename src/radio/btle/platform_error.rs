@@ -146,6 +146,18 @@ impl PlatformError {
         )
     }
 
+    /// Returns true if the adapter may have no free connection. Many controllers do not say so
+    /// clearer than by an abort.
+    pub(super) fn may_be_full(&self) -> bool {
+        self.classify(&Operation::Connect) == ErrorClass::Limit
+            || matches!(
+                self.message.as_str(),
+                "le-connection-abort-by-local"
+                    | "br-connection-abort-by-local"
+                    | "Software caused connection abort"
+            )
+    }
+
     pub(super) fn text(&self) -> String {
         match (self.message.trim(), self.name.as_str()) {
             ("", "") => "no reason given".to_owned(),

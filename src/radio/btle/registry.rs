@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes};
+use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes, plausible_dbm};
 
 /// The most devices to remember. A crowded place has some hundreds, but phones change their
 /// addresses every quarter of an hour.
 pub(super) const CAPACITY: usize = 4096;
-
-/// The value for "not measured" (Bluetooth Core, Vol 4, Part E, 7.7.65.2).
-const NO_RSSI: i16 = 127;
 
 /// What the system reports about a device at one time. `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,6 +25,8 @@ pub(super) struct DeviceUpdate {
     pub(super) service_data: Option<BTreeMap<Uuid, Vec<u8>>>,
     pub(super) connected: Option<bool>,
     pub(super) resolved: Option<bool>,
+    /// The system has just learnt of it.
+    pub(super) appeared: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +81,8 @@ impl Registry {
     }
 
     pub(super) fn merge(&mut self, id: &DeviceId, update: DeviceUpdate, now: Instant) -> Merged {
+        // Found by the scan, although nothing was measured.
+        let found = update.appeared && update.connected != Some(true) && !self.devices.contains_key(id);
         if !self.devices.contains_key(id) {
             self.make_room();
         }
@@ -95,7 +96,7 @@ impl Registry {
         // from memory, so they count only after the device was seen in this scan.
         let measured = update.rssi.is_some();
         let payload = update.manufacturer.is_some() || update.service_data.is_some();
-        let heard = scanning && (measured || (payload && entry.device.seen.is_some()));
+        let heard = scanning && (measured || found || (payload && entry.device.seen.is_some()));
         if heard {
             let first = entry.device.seen.map_or(now, |seen| seen.first);
             entry.device.seen = Some(SeenTimes { first, last: now });
@@ -146,16 +147,19 @@ impl Registry {
         unnamed.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Removes the device that was not seen for the longest time and is not connected.
+    /// Removes the device that was not seen for the longest time. Those that the system has a link
+    /// to stay. Those with a name or a service, and those that it knows without having heard them,
+    /// go after the others.
     fn make_room(&mut self) {
         if self.devices.len() < self.capacity {
             return;
         }
-        let oldest = self
-            .devices
-            .iter()
-            .filter(|(_, entry)| !entry.system_link.connected)
-            .min_by_key(|(_, entry)| entry.device.seen.map(|seen| seen.last));
+        let oldest =
+            self.devices.iter().filter(|(_, entry)| !entry.system_link.connected).min_by_key(|(_, entry)| {
+                let SeenDevice { name, services, seen, .. } = &entry.device;
+                let rank = if seen.is_none() { 2 } else { u8::from(name.is_some() || !services.is_empty()) };
+                (rank, seen.map(|seen| seen.last))
+            });
         if let Some(id) = oldest.map(|(id, _)| id.clone()) {
             self.devices.remove(&id);
         }
@@ -176,7 +180,7 @@ impl Entry {
             device.name = true_name(device.address, name);
         }
         device.alias = update.alias.or(device.alias.take());
-        let measured = |new: Option<i16>, old| new.map_or(old, |new| (new != NO_RSSI).then_some(new));
+        let measured = |new: Option<i16>, old| new.map_or(old, plausible_dbm);
         device.rssi = measured(update.rssi, device.rssi);
         device.tx_power = measured(update.tx_power, device.tx_power);
         if let Some(services) = update.services {
@@ -301,9 +305,29 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_for_a_signal_strength_is_none() {
+    fn a_signal_strength_that_cannot_be_is_none() {
         let mut registry = registry();
-        assert_eq!(registry.merge(&id("a"), rssi(127), Instant::now()).device.rssi, None);
+        for (dbm, known) in
+            [(-127, true), (20, true), (-128, false), (21, false), (127, false), (i16::MIN, false)]
+        {
+            let power = DeviceUpdate { tx_power: Some(dbm), ..rssi(dbm) };
+            let merged = registry.merge(&id("a"), power, Instant::now());
+            let expected = known.then_some(dbm);
+            assert_eq!((merged.device.rssi, merged.device.tx_power), (expected, expected));
+            assert!(merged.heard, "it was heard all the same");
+        }
+    }
+
+    #[test]
+    fn a_device_that_appears_in_a_scan_was_heard() {
+        let mut registry = registry();
+        let appeared = || DeviceUpdate { appeared: true, ..DeviceUpdate::default() };
+        assert!(registry.merge(&id("a"), appeared(), Instant::now()).heard);
+        assert!(!registry.merge(&id("a"), appeared(), Instant::now()).heard, "it was there");
+        let connected = DeviceUpdate { connected: Some(true), ..appeared() };
+        assert!(!registry.merge(&id("b"), connected, Instant::now()).heard, "it came by itself");
+        registry.set_scanning(false);
+        assert!(!registry.merge(&id("c"), appeared(), Instant::now()).heard);
     }
 
     #[test]
@@ -318,6 +342,26 @@ mod tests {
         registry.merge(&id("newest"), rssi(-50), start + Duration::from_secs(9));
         let left: Vec<_> = registry.seen_devices().into_iter().map(|r| r.id).collect();
         assert_eq!(left, [id("linked"), id("newer"), id("newest")]);
+    }
+
+    #[test]
+    fn what_is_known_or_named_makes_room_last() {
+        let mut registry = registry();
+        let start = Instant::now();
+        let named = |name: &str| DeviceUpdate { name: Some(name.to_owned()), ..rssi(-50) };
+        let known = DeviceUpdate { name: Some("Light-9".to_owned()), ..DeviceUpdate::default() };
+        registry.merge(&id("known"), known, start);
+        registry.merge(&id("bulb"), named("Light-1"), start);
+        for n in 0..10 {
+            registry.merge(&id(&format!("phone-{n}")), rssi(-50), start + Duration::from_secs(n));
+        }
+        let left = |registry: &Registry| -> Vec<String> {
+            registry.seen_devices().into_iter().map(|device| device.id.to_string()).collect()
+        };
+        assert_eq!(left(&registry), ["bulb", "known", "phone-9"]);
+        registry.merge(&id("other"), named("Light-2"), start + Duration::from_secs(20));
+        registry.merge(&id("third"), named("Light-3"), start + Duration::from_secs(21));
+        assert_eq!(left(&registry), ["known", "other", "third"]);
     }
 
     #[test]

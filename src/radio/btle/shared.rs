@@ -20,6 +20,7 @@ pub(super) struct SharedState {
     state: Mutex<State>,
     seen: broadcast::Sender<SeenDevice>,
     adapter: watch::Sender<AdapterState>,
+    freed: watch::Sender<()>,
     pub(super) attempts: ConnectRetries,
 }
 
@@ -32,6 +33,8 @@ struct State {
     turns: HashMap<DeviceId, Weak<Turn>>,
     /// Links that are being closed. BlueZ takes two seconds.
     closing: HashSet<DeviceId>,
+    /// The number of links of this program that filled the adapter, if it was ever full.
+    slots: Option<usize>,
     /// The later of the start of the scan and the last device seen.
     news: Instant,
 }
@@ -47,12 +50,14 @@ impl SharedState {
             links: HashMap::new(),
             turns: HashMap::new(),
             closing: HashSet::new(),
+            slots: None,
             news: Instant::now(),
         };
         Self {
             state: Mutex::new(state),
             seen: broadcast::Sender::new(SEEN_DEVICE_QUEUE),
             adapter: watch::Sender::new(adapter),
+            freed: watch::Sender::new(()),
             attempts: ConnectRetries::default(),
         }
     }
@@ -76,6 +81,9 @@ impl SharedState {
         let dropped = before.drops != now.drops;
         let lost = if before == now { None } else { state.link_changed(id, now, dropped) };
         drop(state);
+        if dropped {
+            self.freed.send_replace(());
+        }
         if let Some(link) = lost {
             link.down();
         }
@@ -89,6 +97,9 @@ impl SharedState {
         let gone = SystemLink { connected: false, resolved: false, drops: before.drops.wrapping_add(1) };
         let lost = state.link_changed(id, gone, before.connected);
         drop(state);
+        if before.connected {
+            self.freed.send_replace(());
+        }
         if let Some(link) = lost {
             link.down();
         }
@@ -217,12 +228,43 @@ impl SharedState {
         }
     }
 
+    /// Changes when any link of the system ends.
+    pub(super) fn freed(&self) -> watch::Receiver<()> {
+        self.freed.subscribe()
+    }
+
+    /// The number of connections of the adapter that this program holds, those that are ending
+    /// included, besides that to this device.
+    pub(super) fn held_besides(&self, id: &DeviceId) -> usize {
+        lock(&self.state).held_besides(id)
+    }
+
+    /// Remembers that the adapter was full with this many links.
+    pub(super) fn learn_slots(&self, held: usize) {
+        if held > 0 {
+            let mut state = lock(&self.state);
+            state.slots = Some(state.slots.map_or(held, |slots| slots.min(held)));
+        }
+    }
+
+    /// Returns true if the adapter was full before with as many links as now.
+    pub(super) fn is_full(&self, id: &DeviceId) -> bool {
+        let state = lock(&self.state);
+        state.slots.is_some_and(|slots| state.held_besides(id) >= slots)
+    }
+
     pub(super) fn is_closing(&self, id: &DeviceId) -> bool {
         lock(&self.state).closing.contains(id)
     }
 }
 
 impl State {
+    fn held_besides(&self, id: &DeviceId) -> usize {
+        let up = self.links.iter().filter(|(_, link)| link.strong_count() > 0).map(|(other, _)| other);
+        let held: HashSet<_> = up.chain(&self.closing).filter(|other| *other != id).collect();
+        held.len()
+    }
+
     /// Updates the watchers. Returns the link if it dropped; mark it as down after releasing the
     /// lock.
     fn link_changed(&mut self, id: &DeviceId, now: SystemLink, dropped: bool) -> Option<Arc<BtleLink>> {

@@ -8,7 +8,7 @@ use super::registry::DeviceUpdate;
 use super::shared::lock;
 use super::*;
 use crate::radio::gatt::uuid16;
-use crate::radio::{CharacteristicId, LinkState, WriteKind};
+use crate::radio::{CharacteristicId, Link, LinkState, WriteKind};
 use fake::*;
 
 #[test]
@@ -48,6 +48,50 @@ async fn a_refusal_that_will_last_is_not_tried_again() {
     let (radio, fake) = radio([limit]);
     assert_eq!(radio.connect(&id(), soon()).await.unwrap_err().code(), "connect.limit");
     assert_eq!(fake.calls(), ["connect"]);
+}
+
+const OTHER: &str = "C4:11:00:00:00:02";
+const LIMIT: Fate = Fate::Refused("org.bluez.Error.Failed", "le-connection-concurrent-connection-limit");
+
+/// A radio whose only connection is used by a link. Others are refused like this.
+async fn full(refusal: Fate) -> (Arc<BtleRadio>, Arc<Fake>, Arc<dyn Link>) {
+    let (radio, fake) = radio([Fate::Up]);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    lock(&fake.fates).extend((0..99).map(|_| refusal));
+    (radio, fake, link)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_adapter_is_waited_for_while_this_program_holds_links() {
+    for refusal in [LIMIT, ABORT] {
+        let (radio, fake, link) = full(refusal).await;
+        let start = Instant::now();
+        // The link ends two seconds after it was given up.
+        let ends = async {
+            sleep(Duration::from_secs(3)).await;
+            drop(link);
+            sleep(Duration::from_secs(2)).await;
+            lock(&fake.fates).clear();
+            fake.link(false, false);
+        };
+        let other = DeviceId::new(OTHER);
+        let (made, ()) = tokio::join!(radio.connect(&other, soon()), ends);
+        // The fake has news of the first bulb only.
+        assert_eq!(made.unwrap_err().code(), "discover.timeout");
+        assert!(start.elapsed() >= Duration::from_secs(5));
+        assert!(count(&fake.calls(), "connect") <= 1 + 4 + 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_adapter_is_told_so_at_the_deadline() {
+    for refusal in [LIMIT, ABORT] {
+        let (radio, _fake, _link) = full(refusal).await;
+        let start = Instant::now();
+        let error = radio.connect(&DeviceId::new(OTHER), soon()).await.unwrap_err();
+        assert_eq!((error.code(), start.elapsed().as_secs()), ("connect.limit", 10), "{error}");
+        assert!(error.to_string().contains("no free connection"), "{error}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
-use dbus::arg::{PropMap, Variant};
+use dbus::arg::{PropMap, RefArg, Variant};
 
 use super::super::platform_error::PlatformError;
 use super::super::shared::lock;
@@ -46,7 +46,8 @@ impl Gatt for BusGatt {
             // BlueZ announces objects in order, so "resolved" may come before some characteristics.
             // The answer to a request comes after all pending announcements.
             let question = (DEVICE, "ServicesResolved");
-            let _: (Variant<bool>,) = self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
+            let _: (Variant<Box<dyn RefArg>>,) =
+                self.bus.call(&self.device, PROPERTIES, "Get", question).await?;
         }
         let (mut table, mut paths) = self.signals.table(&self.device);
         if table.services.is_empty() {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dbus::arg::{PropMap, Variant};
+use dbus::arg::{PropMap, RefArg, Variant, cast};
 use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -174,9 +174,10 @@ impl System for Bluez {
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError> {
         let question = ("org.bluez.Battery1", "Percentage");
         let path = self.path_of(device)?;
-        let answer = self.line.bus().call(&path, PROPERTIES, "Get", question).await;
+        let answer: Result<(Variant<Box<dyn RefArg>>,), _> =
+            self.line.bus().call(&path, PROPERTIES, "Get", question).await;
         match answer {
-            Ok((Variant(percent),)) => Ok(Some(percent)),
+            Ok((percent,)) => Ok(cast::<u8>(&percent.0).copied()),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -54,6 +54,7 @@ pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
         service_data: prop_cast::<PropMap>(properties, "ServiceData").map(by_service),
         connected: prop_cast(properties, "Connected").copied(),
         resolved: prop_cast(properties, "ServicesResolved").copied(),
+        appeared: false,
     }
 }
 
@@ -91,7 +92,8 @@ pub(super) fn uuid_of(properties: &PropMap) -> Option<Uuid> {
 }
 
 pub(super) fn mtu_of(properties: &PropMap) -> Option<u16> {
-    prop_cast(properties, "MTU").copied()
+    // Bluetooth Core, Vol 3, Part G, 5.2.1, and Part F, 3.2.9.
+    prop_cast(properties, "MTU").copied().filter(|mtu| (23..=517).contains(mtu))
 }
 
 pub(super) fn value_of(properties: &PropMap) -> Option<Vec<u8>> {

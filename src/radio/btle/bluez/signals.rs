@@ -155,7 +155,7 @@ impl SignalReceiver {
 impl State {
     fn objects(&mut self, to: &SignalTarget, objects: &Objects) {
         for (path, interfaces) in objects {
-            self.added(to, path, interfaces);
+            self.added(to, path, interfaces, false);
         }
     }
 
@@ -199,7 +199,7 @@ impl State {
                 if let (Some(path), Ok((interface, properties))) =
                     (message.path(), message.read2::<&str, PropMap>())
                 {
-                    self.changed(to, &path, interface, &properties);
+                    self.changed(to, &path, interface, &properties, false);
                     if interface == DEVICE && resolved(&properties) {
                         self.fresh.insert(path.to_string());
                     }
@@ -207,7 +207,7 @@ impl State {
             }
             Some("InterfacesAdded") => {
                 if let Ok((path, interfaces)) = message.read2::<dbus::Path<'_>, HashMap<String, PropMap>>() {
-                    self.added(to, &path, &interfaces);
+                    self.added(to, &path, &interfaces, true);
                 }
             }
             Some("InterfacesRemoved") => {
@@ -227,10 +227,11 @@ impl State {
         to.shared.set_adapter(AdapterState::Absent);
     }
 
-    fn added(&mut self, to: &SignalTarget, path: &str, interfaces: &HashMap<String, PropMap>) {
+    /// Takes an object. `now` says that it appeared just now.
+    fn added(&mut self, to: &SignalTarget, path: &str, interfaces: &HashMap<String, PropMap>, now: bool) {
         for interface in [ADAPTER, DEVICE] {
             if let Some(properties) = interfaces.get(interface) {
-                self.changed(to, path, interface, properties);
+                self.changed(to, path, interface, properties, now);
             }
         }
         if let Some(service) = interfaces.get(SERVICE).and_then(service_of) {
@@ -266,13 +267,20 @@ impl State {
         }
     }
 
-    fn changed(&mut self, to: &SignalTarget, path: &str, interface: &str, properties: &PropMap) {
+    fn changed(
+        &mut self,
+        to: &SignalTarget,
+        path: &str,
+        interface: &str,
+        properties: &PropMap,
+        appeared: bool,
+    ) {
         if interface == ADAPTER && path == to.adapter {
             self.adapter(to, AdapterProperties::of(properties));
         } else if interface == DEVICE
             && let Some(device) = device_of(&to.adapter, path)
         {
-            let update = device_update(properties);
+            let update = DeviceUpdate { appeared, ..device_update(properties) };
             // Many changes do not matter here, such as modes of a headset.
             if update != DeviceUpdate::default() {
                 to.shared.merge(&device, update);

@@ -17,7 +17,7 @@ use crate::radio::{CharacteristicId, GattTable, OnDrop, Properties, WriteKind};
 pub(super) const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
 pub(super) const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Fate {
     Up,
     Never,
