@@ -24,7 +24,7 @@ pub(crate) fn bytes(profile: &Profile, bytes: &[u8]) {
         match profile.decode_command(&role.name, bytes) {
             Ok(DecodedCommand::Change(light)) => is_valid(profile, &light),
             Ok(DecodedCommand::Query(query)) => assert!(query < profile.queries(0).len()),
-            Ok(DecodedCommand::LinkRule) => {}
+            Ok(DecodedCommand::Relative(_) | DecodedCommand::LinkRule) => {}
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }
@@ -95,6 +95,9 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
     for write in &encoded.writes {
         match profile.decode_command(&write.role, &write.bytes) {
             Ok(DecodedCommand::Change(decoded)) => bulb.merge(&decoded),
+            Ok(DecodedCommand::Relative(step)) => bulb = profile.step(&bulb, step),
+            // What puts the bulb into the mode of the next frame.
+            Ok(DecodedCommand::LinkRule) => {}
             other => panic!("{name}: {change:?}: {:?} is decoded as {other:?}", write.bytes),
         }
     }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use bulb_protocol::profile::{Advert, DecodedCommand, Light, Profile, StatusFrame, Trigger, builtin};
+use bulb_protocol::profile::{
+    Advert, DecodedCommand, Features, Light, Profile, StatusFrame, Trigger, builtin,
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -190,6 +192,9 @@ fn command(profile: &Profile, vector: &Vector) -> Result<(), String> {
     for frame in &frames {
         match profile.decode_command(role, frame) {
             Ok(DecodedCommand::Change(light)) => heard.merge(&light),
+            // Steps, and what puts the bulb into the mode of the next frame.
+            Ok(DecodedCommand::Relative(step)) => heard.merge(&means.only(Features::NONE.with(step.feature))),
+            Ok(DecodedCommand::LinkRule) => {}
             other => return Err(format!("decoded as {other:?}")),
         }
     }

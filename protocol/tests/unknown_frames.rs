@@ -1,11 +1,11 @@
-//! Frames that are unknown, malformed, glued together, or echoes.
+//! Frames that are unknown, malformed, glued together, in parts, echoes, or steps.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bulb_protocol::profile::{
-    DecodeErrorKind, DecodedCommand, Family, Light, Mode, Profile, Trigger, VirtualBulb, WriteOutcome,
-    builtin,
+    DecodeErrorKind, DecodedCommand, EncodeError, Family, Feature, Light, Mode, Profile, StatusParts,
+    Trigger, VirtualBulb, WriteOutcome, builtin,
 };
 use bulb_protocol::{Percent, Rgb};
 
@@ -117,4 +117,51 @@ fn an_echo_confirms() {
     assert_eq!(bulb.write(control, &sent.bytes), WriteOutcome::Applied);
     let echoed = bulb.status_frames(Trigger::Command);
     assert_eq!(echoed.iter().map(|frame| &frame.bytes).collect::<Vec<_>>(), [&sent.bytes]);
+}
+
+#[test]
+fn a_status_in_two_notifications_is_joined() {
+    let profile = load("sp107e");
+    let (one, two) = (
+        bytes("00 01 00 02 18 02 32 B5 00 00 00 6A 24 00 01"),
+        bytes("00 02 8F 12 FC FF 00 00 00 00 00 FF 00 FF FF"),
+    );
+    // A part alone says nothing, and is not malformed.
+    assert_eq!(profile.decode("status", &one), Ok(Light::default()));
+    assert_eq!(profile.decode("status", &two), Ok(Light::default()));
+    let mut parts = StatusParts::default();
+    assert_eq!(profile.join(&mut parts, &two), None);
+    assert_eq!(profile.join(&mut parts, &one), None);
+    let whole = profile.join(&mut parts, &two).unwrap();
+    let light = profile.decode("status", &whole).unwrap();
+    assert_eq!((light.power, light.color), (Some(false), Some(Rgb::new(0x8F, 0x12, 0xFC))));
+    assert_eq!(profile.join(&mut parts, &two), None);
+    // A virtual bulb sends two.
+    let table: Vec<_> = profile.table().into_iter().map(|(service, at, _)| (service, at)).collect();
+    let mut bulb = VirtualBulb::new(profile.clone(), &table, light.clone());
+    let frames = bulb.status_frames(Trigger::Query(0));
+    let joined: Vec<_> = frames.iter().filter_map(|frame| profile.join(&mut parts, &frame.bytes)).collect();
+    assert_eq!((frames.len(), joined.len()), (2, 1));
+    assert_eq!(profile.decode("status", &joined[0]), Ok(light));
+}
+
+#[test]
+fn a_toggle_and_steps_need_the_present_state() {
+    let profile = load("sp105e");
+    let on = Light { power: Some(true), ..Light::default() };
+    let writes = |change: &Light, known: &Light| {
+        let encoded = profile.encode(change, known, 0)?;
+        Ok::<_, EncodeError>(encoded.writes.into_iter().map(|write| write.bytes).collect::<Vec<_>>())
+    };
+    assert!(profile.is_relative(&on));
+    assert!(matches!(
+        writes(&on, &Light::default()),
+        Err(EncodeError::NeedsState { feature: Feature::Power, .. })
+    ));
+    assert_eq!(writes(&on, &on), Ok(vec![]));
+    let off = Light { power: Some(false), ..Light::default() };
+    assert_eq!(writes(&on, &off), Ok(vec![bytes("38 00 00 00 AA")]));
+    let level = |percent| Light { brightness: Percent::new(percent).ok(), ..Light::default() };
+    assert_eq!(writes(&level(100), &level(50)), Ok(vec![bytes("38 00 00 00 2A"); 3]));
+    assert_eq!(writes(&level(0), &level(17)), Ok(vec![bytes("38 00 00 00 28")]));
 }

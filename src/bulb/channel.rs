@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::{DecodeError, DecodedCommand, EncodeError, EncodedChange, Light, Profile};
+use bulb_protocol::profile::{
+    DecodeError, DecodedCommand, EncodeError, EncodedChange, Light, Profile, StatusParts,
+};
 use futures::FutureExt;
 use futures::future::select_all;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -36,6 +38,7 @@ pub(crate) struct BulbChannel {
     /// The number of the next frame, for families that number them.
     sequence: u8,
     transcript: Option<Transcript>,
+    parts: StatusParts,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,8 @@ impl BulbChannel {
         let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
         let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
         let (subscriptions, sequence, transcript) = (Vec::new(), 0, None);
-        Ok(Self { link, profile, roles, device, writer, subscriptions, sequence, transcript })
+        let parts = StatusParts::default();
+        Ok(Self { link, profile, roles, device, writer, subscriptions, sequence, transcript, parts })
     }
 
     /// Keeps a copy of every frame in `transcript`.
@@ -255,7 +259,11 @@ impl BulbChannel {
     /// As [`next`](Self::next), for notifications that may be a status: the echo of a command, say, is skipped.
     pub(crate) async fn next_status(&mut self) -> Result<Notification> {
         loop {
-            let notification = self.next().await?;
+            let mut notification = self.next().await?;
+            match self.profile.join(&mut self.parts, &notification.bytes) {
+                Some(whole) => notification.bytes = whole,
+                None => continue,
+            }
             match self.decode(&notification) {
                 Err(error) if error.is_unknown() => {
                     tracing::debug!("{}: not a status: {error}", self.device)
@@ -296,6 +304,7 @@ pub(super) fn frame_decoder(profile: Arc<Profile>, roles: Arc<Roles>) -> FrameDe
             Direction::FromBulb => profile.decode(role, bytes).map(|light| light.to_string()),
             Direction::ToBulb => profile.decode_command(role, bytes).map(|command| match command {
                 DecodedCommand::Change(light) => light.to_string(),
+                DecodedCommand::Relative(step) => format!("{} by a step", step.feature),
                 DecodedCommand::Query(_) => "a query".to_owned(),
                 DecodedCommand::LinkRule => "keeps or opens the session".to_owned(),
             }),

@@ -163,7 +163,12 @@ impl Session {
     pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<CommandOutcome> {
         self.validate(wanted)?;
         self.prepare(deadline).await?;
-        if !self.state_was_read && self.reports_state() && !is_independent_of_state(self.profile(), wanted) {
+        // A toggle or a step is right only from the state that the bulb has now.
+        let relative = self.profile().is_relative(wanted);
+        if (relative || !self.state_was_read)
+            && self.reports_state()
+            && !is_independent_of_state(self.profile(), wanted)
+        {
             self.read_state(deadline).await?;
         }
         self.write(wanted, deadline).await?;

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile};
+use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile, StatusParts};
 
 use super::args::Global;
 use super::context::families;
@@ -48,7 +48,8 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
                 place.insert(FrameReader::of(found, event.local, &families)?)
             }
         };
-        let place = event.handle.and_then(|handle| reader.places.get(&handle));
+        let place = event.handle.and_then(|handle| reader.places.get(&handle).cloned());
+        let place = place.as_ref();
         let mut record = CapturedRecord::of(event, &found.report, place);
         match reader.decode(place, &event.kind) {
             Some(Ok(frame)) => record.frame = Some(frame),
@@ -101,6 +102,7 @@ struct FrameReader {
     places: BTreeMap<u16, AttributeRef>,
     profile: Option<Arc<Profile>>,
     roles: Roles,
+    parts: StatusParts,
 }
 
 impl FrameReader {
@@ -115,12 +117,12 @@ impl FrameReader {
         };
         let roles =
             profile.as_ref().and_then(|profile| Roles::find(profile, &table, "").ok()).unwrap_or_default();
-        Ok(Self { places: device.attributes(local), profile, roles })
+        Ok(Self { places: device.attributes(local), profile, roles, parts: StatusParts::default() })
     }
 
     /// Decodes a value; `None` if it is not a frame of the profile.
     fn decode(
-        &self,
+        &mut self,
         place: Option<&AttributeRef>,
         what: &EventKind,
     ) -> Option<Result<FrameRecord, DecodeError>> {
@@ -136,6 +138,9 @@ impl FrameReader {
         if place.descriptor.is_some() {
             return None;
         }
+        // A part alone decodes as a frame that says nothing.
+        let joined = if out { None } else { profile.join(&mut self.parts, bytes) };
+        let bytes = joined.as_ref().unwrap_or(bytes);
         let mut nearest: Option<DecodeError> = None;
         for role in self.roles.of(place.id) {
             match frame(profile, role, out, bytes) {
@@ -161,6 +166,7 @@ fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<Frame
         false => (FrameKind::Status, profile.decode(role, bytes)?),
         true => match profile.decode_command(role, bytes)? {
             DecodedCommand::Change(light) => (FrameKind::Command, light),
+            DecodedCommand::Relative(_) => (FrameKind::Command, Light::default()),
             DecodedCommand::Query(_) => (FrameKind::Query, Light::default()),
             DecodedCommand::LinkRule => (FrameKind::Session, Light::default()),
         },

@@ -161,6 +161,7 @@ pub(super) fn meaning(bytes: &[u8], role: Option<&str>, profile: Option<&Profile
         let found = match (profile.decode(role, bytes), profile.decode_command(role, bytes)) {
             (Ok(light), _) => Some((FrameKind::Status, light)),
             (_, Ok(DecodedCommand::Change(light))) => Some((FrameKind::Command, light)),
+            (_, Ok(DecodedCommand::Relative(_))) => Some((FrameKind::Command, Light::default())),
             (_, Ok(DecodedCommand::Query(_))) => Some((FrameKind::Query, Light::default())),
             (_, Ok(DecodedCommand::LinkRule)) => Some((FrameKind::Session, Light::default())),
             (Err(device), Err(command)) => {

@@ -172,7 +172,7 @@ fn evidence_that_does_not_decide_leaves_the_bulb_alone() {
     let anonymous = UART.replace("HMSoft Light", "HMSoft");
     let output = machine.rig(&anonymous, &["--json", "on", "C4:11:00:00:02:01"]);
     let error = failed(&output, 7, "profile.unknown");
-    assert!(error["message"].as_str().unwrap().contains("closest match: sp110e"), "{error}");
+    assert!(error["message"].as_str().unwrap().contains("sp110e, score 30"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("--profile"), "{error}");
     // Named, on the command line or for good, it is driven.
     let named = machine.rig(&anonymous, &["--json", "on", "C4:11:00:00:02:01", "--profile", "sp110e"]);

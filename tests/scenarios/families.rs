@@ -58,6 +58,13 @@ pub const SCENARIOS: &[Scenario] = &[
     family!("Neewer", "neewer", "--on; --color #bb80ff --brightness 50; --kelvin 3200 --brightness 70"),
     family!("BanlanX", "banlanx", "--on; --color #ff8800; --brightness 50; --effect 5"),
     family!("DMRRBA", "hilighting:dmrrba", "--on; --color #ff8800; --brightness 50; --effect candle"),
+    family!("BanlanX of two channels", "banlanx:channels-2", "--on; --color #ff0000; --brightness 50"),
+    family!(
+        "BanlanX without a header",
+        "banlanx:plain",
+        "--on; --color #ff0000; --brightness 50; --effect 18"
+    ),
+    family!("SP107E", "sp107e", "--on; --color #ff0000; --brightness 50; --effect 8"),
 ];
 
 /// The address, profile and initial state of each bulb of the rig.

@@ -18,6 +18,8 @@ pub static FILES: &[(&str, &str)] = files![
     "led-lamp",
     "zengge",
     "sp110e",
+    "sp107e",
+    "sp105e",
     "playbulb",
     "govee",
     "switchbot",

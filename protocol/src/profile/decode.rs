@@ -56,8 +56,11 @@ impl Profile {
         if self.echoed_commands(role).next().is_some() {
             return match self.read_command("control", frame, bytes)? {
                 DecodedCommand::Change(light) => Ok(light),
-                DecodedCommand::Query(_) | DecodedCommand::LinkRule => Ok(Light::default()),
+                _ => Ok(Light::default()),
             };
+        }
+        if self.is_part(frame) {
+            return Ok(Light::default());
         }
         Err(closest.error(&self.name, &self.abilities, frame, bytes))
     }

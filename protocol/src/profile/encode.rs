@@ -127,6 +127,19 @@ impl Profile {
             if !left.contains(feature) {
                 continue;
             }
+            if let Some((command, steps)) = self.steps(feature, known, &target)? {
+                let bytes = command.body.write(&self.abilities, &values).unwrap_or_default();
+                for _ in 0..steps {
+                    encoded.writes.push(self.write_of(
+                        command,
+                        bytes.clone(),
+                        sequence,
+                        encoded.writes.len(),
+                    ));
+                }
+                left = left.without(feature);
+                continue;
+            }
             let command = self.choose_command(feature, left, &change, &target)?;
             let missing = |missing| match missing {
                 MissingValue::Of(missing) => {
@@ -135,12 +148,12 @@ impl Profile {
                 MissingValue::Address => EncodeError::NeedsAddress,
             };
             let bytes = command.body.write(&self.abilities, &values).map_err(missing)?;
-            encoded.writes.push(Write {
-                role: command.role.clone(),
-                bytes: self.wrapped(bytes, false, sequence, encoded.writes.len()),
-                kind: command.kind,
-                delay: command.delay,
-            });
+            let in_other_mode = known.mode.is_some() && command.mode.is_some() && known.mode != command.mode;
+            if let Some(before) = command.before.as_ref().filter(|_| in_other_mode) {
+                let bytes = before.write(&self.abilities, &values).map_err(missing)?;
+                encoded.writes.push(self.write_of(command, bytes, sequence, encoded.writes.len()));
+            }
+            encoded.writes.push(self.write_of(command, bytes, sequence, encoded.writes.len()));
             command.implied.add_to(&mut encoded.assumed);
             left = left.less(sets(command, &target));
         }
@@ -154,6 +167,15 @@ impl Profile {
         let first = first.fold(Features::NONE, |all, command| all.or(command.fields));
         let of = move |wanted: bool| ORDER.into_iter().filter(move |one| first.contains(*one) == wanted);
         of(true).chain(of(false))
+    }
+
+    fn write_of(&self, command: &Command, bytes: Vec<u8>, sequence: u8, index: usize) -> Write {
+        Write {
+            role: command.role.clone(),
+            bytes: self.wrapped(bytes, false, sequence, index),
+            kind: command.kind,
+            delay: command.delay,
+        }
     }
 
     /// The frames that ask the bulb for its state, in order. `sequence` is as for [`encode`](Self::encode).
@@ -243,7 +265,7 @@ impl Profile {
         let mut missing = None;
         let mut other_mode = None;
         let mut best: Option<((Reverse<u32>, u32), &Command)> = None;
-        for command in &self.commands {
+        for command in self.commands.iter().filter(|command| command.relative.is_none()) {
             let sets = sets(command, target);
             if !sets.contains(feature) {
                 continue;

@@ -37,9 +37,11 @@ mod file;
 mod frame;
 mod light;
 mod models;
+mod parts;
 mod peripheral;
 mod profile_check;
 mod recognise;
+mod relative;
 mod scale;
 mod template;
 mod text;
@@ -52,12 +54,14 @@ pub use family::{Ability, Family, LoadError};
 pub use frame::{DecodeError, DecodeErrorKind};
 pub use light::{Feature, Features, Light, Mode};
 pub use models::{KnownModel, Support};
+pub use parts::StatusParts;
 pub use peripheral::{DecodedCommand, StatusFrame, Trigger};
 pub use profile_check::{Expectation, ProfileCheck};
 pub use recognise::{
     Advert, AdvertData, Evidence, FamilyMatch, Identification, MIN_LEAD, MIN_SCORE, RoleMatch, TableMatch,
     identify,
 };
+pub use relative::Relative;
 pub use text::CharacteristicPath;
 pub use virtual_bulb::{SentFrame, VirtualBulb, WriteOutcome};
 
@@ -107,6 +111,8 @@ pub struct Profile {
     pub checks: Vec<ProfileCheck>,
     /// Commands carry hue and saturation, or x and y, so the strength of a colour is in the brightness.
     pub(crate) chromatic: bool,
+    /// The first bytes of the notifications that a status comes in, if it comes in several.
+    pub(crate) parts: Vec<Vec<u8>>,
     /// The role that notifies each command as the bulb takes it.
     pub(crate) echo_role: Option<String>,
     pub(crate) abilities: Abilities,
@@ -242,6 +248,10 @@ pub(crate) struct Command {
     pub(crate) fields: Features,
     pub(crate) needs: Features,
     pub(crate) mode: Option<Mode>,
+    /// Written first if the bulb is in another mode.
+    pub(crate) before: Option<Template>,
+    /// It changes the state by a step.
+    pub(crate) relative: Option<Relative>,
     pub(crate) implied: ImpliedState,
     pub(crate) role: String,
     pub(crate) kind: WriteKind,

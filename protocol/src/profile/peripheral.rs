@@ -8,7 +8,8 @@ use super::decode::ClosestMismatch;
 use super::frame::DecodeError;
 use super::light::{Feature, Light, Mode};
 use super::recognise::AdvertData;
-use super::{AdvertState, Profile, StatusRule};
+use super::relative::Relative;
+use super::{AdvertState, Command, Profile, StatusRule};
 use crate::{Percent, Rgb};
 
 /// A write to the bulb, decoded.
@@ -16,6 +17,8 @@ use crate::{Percent, Rgb};
 pub enum DecodedCommand {
     /// A change to [merge](Light::merge) into the bulb's state.
     Change(Light),
+    /// A step from the state of the bulb.
+    Relative(Relative),
     /// A query for the state: its index in [`Profile::queries`].
     Query(usize),
     /// A write of the [`LinkRules`](super::LinkRules). It changes nothing.
@@ -83,26 +86,29 @@ impl Profile {
             return Ok(DecodedCommand::Query(query));
         }
         let mut closest = ClosestMismatch::default();
-        let mut best: Option<(u32, Light)> = None;
+        let mut best: Option<(u32, Light, Option<Relative>)> = None;
         for command in self.commands.iter().filter(|command| command.role == role) {
             match command.body.read(frame, &self.abilities, Reading::Command) {
                 Ok(values) => {
                     let bits = command.body.fixed_bits();
-                    if best.as_ref().is_none_or(|(most, _)| bits > *most) {
+                    if best.as_ref().is_none_or(|(most, ..)| bits > *most) {
                         let mut light = values.light(false, &self.abilities);
                         command.implied.add_to(&mut light);
-                        best = Some((bits, light));
+                        best = Some((bits, light, command.relative));
                     }
                 }
                 Err(mismatch) => closest.add(mismatch),
             }
         }
-        let Some((_, mut light)) = best else {
+        let Some((_, mut light, relative)) = best else {
             if self.is_link_rule(role, frame) {
                 return Ok(DecodedCommand::LinkRule);
             }
             return Err(closest.error(&self.name, &self.abilities, frame, bytes));
         };
+        if let Some(relative) = relative {
+            return Ok(DecodedCommand::Relative(relative));
+        }
         if self.abilities.scaled && (light.color.is_some() || light.white.is_some()) {
             light.brightness = Some(Percent::MAX);
         }
@@ -110,6 +116,13 @@ impl Profile {
     }
 
     fn is_link_rule(&self, role: &str, frame: &[u8]) -> bool {
+        let before = |command: &Command| {
+            let template = command.before.as_ref().filter(|_| command.role == role);
+            template.is_some_and(|before| before.read(frame, &self.abilities, Reading::Command).is_ok())
+        };
+        if self.commands.iter().any(before) {
+            return true;
+        }
         let keep_alive = self.link_rules.keep_alive.iter().map(|keep| &keep.write);
         self.link_rules.first.iter().chain(keep_alive).any(|write| {
             write.role == role && self.unwrapped(&write.bytes).is_ok_and(|payload| *payload == *frame)

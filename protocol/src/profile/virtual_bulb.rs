@@ -173,8 +173,13 @@ impl VirtualBulb {
                 self.last_command = bytes.to_vec();
                 WriteOutcome::Applied
             }
+            Ok(DecodedCommand::Relative(relative)) if is_ready => {
+                self.light = self.profile.step(&self.light, relative);
+                WriteOutcome::Applied
+            }
             Ok(DecodedCommand::Query(query)) => WriteOutcome::Query(query),
-            Ok(DecodedCommand::Change(_) | DecodedCommand::LinkRule) | Err(_) => WriteOutcome::Ignored,
+            Ok(DecodedCommand::Change(_) | DecodedCommand::Relative(_) | DecodedCommand::LinkRule)
+            | Err(_) => WriteOutcome::Ignored,
         }
     }
 
@@ -214,8 +219,11 @@ impl VirtualBulb {
         }
         self.sequence = self.sequence.wrapping_add(u8::try_from(frames.len()).unwrap_or(u8::MAX));
         let path = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, path)| *path);
-        let sent = |frame: StatusFrame| Some(SentFrame { at: path(&frame.role)?, bytes: frame.bytes });
-        frames.into_iter().filter_map(sent).collect()
+        let sent = |frame: StatusFrame| {
+            let at = path(&frame.role)?;
+            Some(self.profile.split(frame.bytes).into_iter().map(move |bytes| SentFrame { at, bytes }))
+        };
+        frames.into_iter().filter_map(sent).flatten().collect()
     }
 
     /// The advertisement of the bulb.

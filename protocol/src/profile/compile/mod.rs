@@ -19,7 +19,8 @@ use super::file::{
 use super::light::{Feature, Features, Light, Mode};
 use super::template::Template;
 use super::{
-    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Role, StatusRule, Write,
+    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Relative, Role,
+    StatusRule, Write,
 };
 
 use crate::gatt::WriteKind;
@@ -27,7 +28,7 @@ use crate::gatt::WriteKind;
 pub(super) use validate::{validate, validate_name};
 
 /// The names of commands, and the feature that each must set.
-const COMMANDS: [(&str, Option<Feature>); 10] = [
+const COMMANDS: [(&str, Option<Feature>); 15] = [
     ("on", None),
     ("off", None),
     ("power", Some(Feature::Power)),
@@ -38,6 +39,11 @@ const COMMANDS: [(&str, Option<Feature>); 10] = [
     ("effect", Some(Feature::Effect)),
     ("speed", Some(Feature::Speed)),
     ("state", None),
+    ("toggle", None),
+    ("brighter", None),
+    ("dimmer", None),
+    ("faster", None),
+    ("slower", None),
 ];
 
 pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> {
@@ -74,6 +80,7 @@ fn with_variant(file: &File, name: &str) -> Validated<File> {
         merged.role.extend(variant.role);
         merged.commands.extend(variant.commands);
         merged.session = variant.session.unwrap_or(merged.session);
+        merged.parts = variant.parts.unwrap_or(merged.parts);
         merged.report = variant.report.unwrap_or(merged.report);
         merged.advert = variant.advert.unwrap_or(merged.advert);
         merged.example = variant.example.unwrap_or(merged.example);
@@ -141,6 +148,7 @@ impl Compiler<'_> {
             table_suffices: file.gatt.suffices,
             probe: self.probe()?,
             example: file.example.clone().into(),
+            parts: file.parts.iter().map(|part| part.0.clone()).collect(),
             echo_role: file.role.iter().find(|(_, role)| role.value.echo).map(|(name, _)| name.clone()),
             chromatic: commands.iter().any(|command| command.body.chromatic()),
             roles,
@@ -251,6 +259,10 @@ impl Compiler<'_> {
         }
         let fields = body.features();
         let mut features = fields;
+        let relative = Relative::named(name);
+        if let Some(relative) = relative {
+            features = features.with(relative.feature);
+        }
         if implied.power.is_some() {
             features = features.with(Feature::Power);
         }
@@ -260,10 +272,16 @@ impl Compiler<'_> {
         if let Some(feature) = required.filter(|feature| !features.contains(*feature)) {
             return Err(Mistake::new(at, format!("command {name:?} has no field for {feature}")));
         }
+        let before = frame.before.as_deref().map(|text| self.template(at, text)).transpose()?;
+        if before.as_ref().is_some_and(|before| before.fields().next().is_some()) {
+            return Err(Mistake::new(at, "the frame in `before` cannot have fields"));
+        }
         let role = self.role(at, frame.to.as_deref().unwrap_or("control"))?;
         Ok(Command {
+            before,
             needs: body.needs(),
             mode: implied.mode.or_else(|| body.mode()),
+            relative,
             kind: self.write_kind(&role, frame.write),
             body,
             fields,

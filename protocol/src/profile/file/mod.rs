@@ -62,6 +62,9 @@ pub(crate) struct File {
     /// Bytes with a name, for frames: `mask = "FF 7F"` is put where a frame has {mask}
     #[serde(default)]
     pub(crate) bytes: BTreeMap<String, Located<Hex>>,
+    /// The first bytes of the notifications that carry a status, where it comes in several: they are joined without these
+    #[serde(default)]
+    pub(crate) parts: Vec<Hex>,
     /// Evidence for and against it in the GATT table
     #[serde(default)]
     pub(crate) gatt: GattDef,
@@ -392,6 +395,8 @@ pub(crate) struct VariantDef {
     pub(crate) can: AbilitiesDef,
     /// Commands that differ
     pub(crate) commands: BTreeMap<String, Located<Frames>>,
+    /// The first bytes of the notifications of a status that comes in several
+    pub(crate) parts: Option<Vec<Hex>>,
     /// All status frames
     pub(crate) report: Option<Vec<Located<StatusDef>>>,
     /// All state in advertisements
