@@ -1,5 +1,7 @@
 //! Nothing is written to devices that only look like bulbs of a family.
 
+use serde_json::Value;
+
 use crate::play::Play;
 use crate::{BOTH, Scenario, scenario};
 
@@ -41,6 +43,12 @@ fn unknown(play: &Play) {
         assert!(error["message"].as_str().unwrap().contains(message), "{error}");
         play.expect_log(address, &["connect", "disconnect central"]);
     }
+    let detected = play.bulbctl(&["profiles", "detect", "YX-7F21"]).ok();
+    let record = detected.one("detect");
+    assert_eq!((&record["profile"], &record["candidates"][0]["profile"]), (&Value::Null, &"zengge".into()));
+    let against = record["candidates"][0]["against"][0].as_str().unwrap();
+    assert!(against.contains("only its GATT table"), "{record}");
+    play.expect_log("C4:5C:00:00:20:0A", &["connect", "disconnect central", "connect", "disconnect central"]);
     // The user may know better.
     play.bulbctl(&["on", "YX-7F21", "--profile", "zengge"]).ok();
     assert!(!play.writes("C4:5C:00:00:20:0A").is_empty());
