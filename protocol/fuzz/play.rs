@@ -84,9 +84,14 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
     let mut bulb = profile.full_state(false);
     let encoded = match profile.encode(change, &bulb, 7) {
         Ok(encoded) => encoded,
-        // Many bulbs cannot dim an effect.
+        // Many bulbs cannot dim an effect, and some not the white of a colour temperature.
         Err(EncodeError::WrongMode { feature: Feature::Brightness, mode: Mode::Effect })
             if change.effect.is_some() =>
+        {
+            return;
+        }
+        Err(EncodeError::WrongMode { feature: Feature::Brightness, mode: Mode::White })
+            if change.kelvin.is_some() && profile.scales_brightness() =>
         {
             return;
         }

@@ -265,7 +265,7 @@ impl Profile {
         let mut missing = None;
         let mut other_mode = None;
         let mut best: Option<((Reverse<u32>, u32), &Command)> = None;
-        for command in self.commands.iter().filter(|command| command.relative.is_none()) {
+        for command in self.commands.iter().filter(|command| command.relative.is_none() && !command.alias) {
             let sets = sets(command, target);
             if !sets.contains(feature) {
                 continue;

@@ -248,6 +248,8 @@ pub(crate) struct Command {
     pub(crate) fields: Features,
     pub(crate) needs: Features,
     pub(crate) mode: Option<Mode>,
+    /// It is understood, but not sent.
+    pub(crate) alias: bool,
     /// Written first if the bulb is in another mode.
     pub(crate) before: Option<Template>,
     /// It changes the state by a step.

@@ -279,6 +279,7 @@ impl Compiler<'_> {
         let role = self.role(at, frame.to.as_deref().unwrap_or("control"))?;
         Ok(Command {
             before,
+            alias: frame.alias,
             needs: body.needs(),
             mode: implied.mode.or_else(|| body.mode()),
             relative,

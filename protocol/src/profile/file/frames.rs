@@ -51,6 +51,8 @@ pub(crate) struct FrameTable {
     pub(crate) delay: Time,
     /// It is written before the frames of other features
     pub(crate) first: bool,
+    /// Bulbs take it, but it is not sent
+    pub(crate) alias: bool,
     /// A frame to write first if the bulb is known to be in another mode than that of this frame
     pub(crate) before: Option<String>,
     /// State that the frame sets without a field for it
