@@ -1,6 +1,6 @@
 //! `watch`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -32,6 +32,8 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         }));
     }
     let watcher = Watcher { args, context, left: Cell::new(args.count), enough: CancellationToken::new() };
+    let of = found.bulbs.len() + found.failures.len();
+    let failed = RefCell::new(Vec::new());
     let watching = fleet::run_each(
         found,
         // All at once: a bulb that waits for its turn would never get it.
@@ -40,18 +42,27 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
         async |device| watcher.watch(device).await,
         |name, result| match result {
             Ok(()) => Ok(()),
-            Err(error) => context.printer.error(&error, Some(name)),
+            Err(error) => {
+                failed.borrow_mut().push(error.kind());
+                context.printer.error(&error, Some(name))
+            }
         },
     );
     let watching = async {
         tokio::select! {
-            result = watching => result,
-            () = watcher.enough.cancelled() => Ok(()),
+            result = watching => result.map_err(Some),
+            () = watcher.enough.cancelled() => Err(None),
         }
     };
-    match args.duration {
+    let ended = match args.duration {
         None => watching.await,
-        Some(duration) => timeout(duration, watching).await.unwrap_or(Ok(())),
+        Some(duration) => timeout(duration, watching).await.unwrap_or(Err(None)),
+    };
+    match ended {
+        Ok(()) => Ok(()),
+        Err(Some(error)) => Err(error),
+        // The others were watched to the end, those that failed were not.
+        Err(None) => Error::partial(&failed.borrow(), of).map_or(Ok(()), Err),
     }
 }
 

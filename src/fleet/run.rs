@@ -43,6 +43,13 @@ where
         tell(&name, Err(error))?;
     }
     let bulbs = found.bulbs.len();
+    let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
+    // Of several with one name, each has its identifier.
+    let name_of = |device: &SeenDevice| {
+        let label = device.label();
+        let several = labels.iter().filter(|other| **other == label).count() > 1;
+        if several { device.id.to_string() } else { label }
+    };
     let operations = found.bulbs.into_iter().map(|report| {
         let running = operation(report.clone());
         async move { (report, running.await) }
@@ -52,12 +59,12 @@ where
     while let Some((report, result)) = results.next().await {
         match result {
             Err(error) if again && bulbs > 1 && !connected(&error) => missed.push((report, error)),
-            result => tell(&report.label(), result)?,
+            result => tell(&name_of(&report), result)?,
         }
     }
     let some = missed.len() < bulbs;
     for (report, error) in missed {
-        let name = report.label();
+        let name = name_of(&report);
         if some {
             tracing::info!("{name}: once more, alone, after: {error}");
             tell(&name, operation(report).await)?;

@@ -44,7 +44,9 @@ impl Selector {
     /// Whether the device is meant. Names are compared with their padding trimmed.
     pub fn matches(&self, report: &SeenDevice) -> bool {
         match self {
-            Self::Address(address) => report.address == Some(*address),
+            Self::Address(address) => {
+                report.address == Some(*address) || report.id.as_str().parse() == Ok(*address)
+            }
             Self::Exact(text) => is_named(report, text),
             Self::Glob(pattern) => report.names().any(|name| glob(pattern, name)),
             Self::All(families) => families.looks_like_a_bulb(report),

@@ -60,3 +60,18 @@ fn a_service_that_does_not_answer_is_told_so() {
     assert_eq!((code(&status), error), (4, &"service.silent".into()), "{}", text(&status));
     assert!(start.elapsed().as_secs_f64() < 2.5);
 }
+
+#[test]
+fn doctor_says_what_it_can_of_a_service_that_does_not_answer() {
+    let machine = Machine::new(1);
+    machine.bluez.script("GetManagedObjects", [Reply::Silence]);
+    let doctor = machine.run(&["doctor", "--json"]);
+    let record = &of_type(&doctor, "doctor")[0];
+    assert_eq!(
+        (code(&doctor), &record["findings"][0]["code"]),
+        (4, &"service.silent".into()),
+        "{}",
+        text(&doctor)
+    );
+    assert!(record["kernel"].is_string() && record["system"] == "BlueZ on D-Bus", "{}", text(&doctor));
+}

@@ -117,11 +117,25 @@ fn one_that_could_not_be_connected_to_is_tried_once_more_at_the_end() {
 fn links_are_bounded() {
     let machine = Machine::new();
     let output = machine.sim(&["--json", "watch", "Light-*", "--count", "1", "--max-links", "1"]);
-    assert_eq!(code(&output), 0);
+    assert_eq!(code(&output), 10, "one of two was not watched");
     let errors = of_type(&output, "error");
     assert_eq!(errors[0]["code"], "connect.limit");
     assert!(errors[0]["message"].as_str().unwrap().contains("--max-links allows 1"), "{errors:?}");
     // Commands take turns instead.
     assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "1"])), 0);
     assert_eq!(code(&machine.sim(&["status", "Light-*", "--max-links", "0"])), 2);
+}
+
+#[test]
+fn one_of_several_namesakes_that_fails_is_named_by_its_identifier() {
+    let machine = Machine::new();
+    let bulb = |last: u8| format!("[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:08:0{last}\"\n");
+    let fault = "[[bulb.fault]]\non = \"read\"\ndo = \"error\"\natt = 0x0e\n";
+    let rig = format!("rig = 1\n{}{}{fault}", bulb(1), bulb(2));
+    let output = machine.rig(&rig, &["--json", "status", "Light-*"]);
+    assert_eq!(code(&output), 10, "{output:?}");
+    let id = of_type(&output, "error")[0]["target"].clone();
+    assert_eq!(id, "C4:11:00:00:08:02");
+    // Which can be used.
+    assert_eq!(code(&machine.rig(&rig, &["status", id.as_str().unwrap()])), 8);
 }
