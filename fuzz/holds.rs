@@ -125,7 +125,7 @@ pub(crate) fn capture(bytes: &[u8]) {
     for device in &capture.devices {
         assert!(device.attributes(false).len() + device.attributes(true).len() <= bytes.len());
     }
-    capture.devices.iter().take(2).for_each(|device| drop(report(&device.report)));
+    capture.devices.iter().take(2).for_each(|device| drop(report(&device.seen)));
     if let Some(fault) = capture.fault {
         assert!(fault.record > 0 && fault.offset < bytes.len());
     }
@@ -166,7 +166,7 @@ pub(crate) fn advert(bytes: &[u8]) {
     }
     let capture = captures::read(&log).unwrap();
     assert_eq!((capture.devices.len(), capture.fault), (usize::from(!bytes.is_empty()), None));
-    capture.devices.iter().for_each(|device| drop(report(&device.report)));
+    capture.devices.iter().for_each(|device| drop(report(&device.seen)));
 }
 
 /// The record of a device matches it, and every question about its family has an answer.

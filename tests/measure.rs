@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bulb_protocol::Percent;
 use bulbctl::bulb::{Families, Restorer, Session};
-use bulbctl::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate, Series, measure};
+use bulbctl::measure::{BenchPlan, BenchResult, CLOCK_ERROR, LossEvidence, Part, Rate, Series, measure};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{
     AdapterInfo, AdapterState, CharacteristicId, Deadline, DeviceId, Link, LinkInfo, LinkState,
@@ -56,7 +56,7 @@ impl Bench {
         Self { radio: Arc::new(Losing { radio: bench.radio.clone(), gap }), ..bench }
     }
 
-    async fn measure(&self, plan: BenchPlan) -> Result<Measured> {
+    async fn measure(&self, plan: BenchPlan) -> Result<BenchResult> {
         let restorer = Restorer::new(Arc::clone(&self.radio), self.report.clone());
         measure(&self.radio, &self.report, &Families::default(), &plan, &restorer, |_| ()).await
     }
@@ -114,7 +114,7 @@ fn begins_at(rate: &Rate, truth: f64) {
         "{truth} is not in {highest}..{from}: {rate:#?}"
     );
     assert!(from / highest < 1.1, "{highest}..{from} is wide: {rate:#?}");
-    assert!(!rate.saturated && rate.witness.is_some());
+    assert!(!rate.saturated && rate.evidence.is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +126,7 @@ async fn loss_begins_where_the_lamp_loses() {
         assert_eq!(measured.rates.len(), 2);
         for rate in &measured.rates {
             begins_at(rate, 1.0 / lamp.as_secs_f64());
-            assert_eq!(rate.witness, Some(LossEvidence::Notification));
+            assert_eq!(rate.evidence, Some(LossEvidence::Notification));
         }
         assert_eq!((measured.restored, bench.brightness().await), (Some(true), Some(Percent::clamped(80))));
     }
@@ -148,7 +148,7 @@ async fn a_lamp_that_only_answers_questions_is_asked_for_the_last_write() {
     let measured = bench.measure(plan(&[Part::Latency, Part::Rate])).await.unwrap();
     assert!(!measured.rates.is_empty());
     for rate in &measured.rates {
-        assert_eq!(rate.witness, Some(LossEvidence::Readback));
+        assert_eq!(rate.evidence, Some(LossEvidence::Readback));
         begins_at(rate, 50.0);
     }
     assert_eq!((&measured.notification, measured.restored), (&None, Some(true)));
@@ -188,7 +188,7 @@ async fn a_lamp_that_never_tells_is_left_alone_unless_a_brightness_is_named() {
     let measured = bench.measure(named).await.unwrap();
     // What it takes can be told, not what becomes of it.
     let rate = &measured.rates[0];
-    assert_eq!((rate.witness, rate.loss_from, measured.restored), (None, None, None));
+    assert_eq!((rate.evidence, rate.loss_from, measured.restored), (None, None, None));
     assert!(rate.highest.is_some() && rate.steps.iter().all(|step| step.loses().is_none()));
 }
 

@@ -55,7 +55,7 @@ pub async fn with_link<T>(
 }
 
 /// Waits until a link that may be about to end is down; false if it stays up.
-pub(super) async fn ended(link: &dyn Link) -> bool {
+pub(crate) async fn ended(link: &dyn Link) -> bool {
     let mut state = link.state();
     timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_ok()
 }

@@ -10,10 +10,10 @@ use super::session::{CommandOutcome, Session};
 use crate::error::{Operation, Result};
 use crate::radio::Deadline;
 
-/// The least time between two steps: 20 a second look smooth, and are what bulbs take.
+/// The shortest time between two steps. 20 steps a second look smooth, and bulbs can carry them out.
 const STEP: Duration = Duration::from_millis(50);
 
-/// What is walked through: of each part the value at the start and at the end.
+/// The values at the start and at the end.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Ramp {
     brightness: Option<(Percent, Percent)>,
@@ -23,9 +23,9 @@ struct Ramp {
 }
 
 impl Session {
-    /// Goes to what is wanted in steps over so long, from the state that the bulb reports, and has the end confirmed as
-    /// [`command`](Self::command) does. Switching on begins at the least brightness, switching off ends there. What has no start,
-    /// as a colour has none while the bulb shows white, is there at once.
+    /// Fades over this time, starting from the reported state, then confirms the end as [`command`](Self::command) does.
+    /// Switching on starts at the lowest brightness, switching off ends there. A value without a start changes at once, such as
+    /// a colour while the bulb shows white. Families that never report their state have no start and are refused.
     pub async fn fade(
         &mut self,
         wanted: &Light,
@@ -35,7 +35,7 @@ impl Session {
         if !self.reports_state() {
             return Err(self.never_reports(Operation::Fade));
         }
-        // What the bulb cannot do is refused before anything is asked of it.
+        // Refuse settings that the bulb lacks before writing anything.
         self.validate(wanted)?;
         self.prepare(deadline).await?;
         if !self.state_was_read {
@@ -48,19 +48,19 @@ impl Session {
         self.keep_alive();
         let step = self.profile().link_rules.gap.max(STEP);
         let begin = Instant::now();
-        let mut said = Light::default();
-        let mut first = wanted.power.filter(|on| *on && start.power != Some(true));
+        let mut written = Light::default();
+        let mut switch_on = wanted.power.filter(|on| *on && start.power != Some(true));
         loop {
-            let passed = begin.elapsed();
-            if passed >= over {
+            let elapsed = begin.elapsed();
+            if elapsed >= over {
                 break;
             }
-            let mut light = ramp.at(passed.as_secs_f32() / over.as_secs_f32());
-            light.power = first.take();
-            if light != said && !light.features().is_empty() {
+            let mut light = ramp.at(elapsed.as_secs_f32() / over.as_secs_f32());
+            light.power = switch_on.take();
+            if light != written && !light.features().is_empty() {
                 self.write(&light, deadline).await?;
                 light.power = None;
-                said = light;
+                written = light;
             }
             sleep_until((Instant::now() + step).min(begin + over)).await;
         }
@@ -68,7 +68,7 @@ impl Session {
     }
 }
 
-/// The ramp, and what is commanded at its end; nothing where there is nothing to walk through.
+/// Returns the ramp and the command at its end, or `None` if no value can be faded.
 fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light)> {
     let dims = profile.settable().contains(Feature::Brightness);
     let least = profile.range(Feature::Brightness).and_then(|range| u8::try_from(range.0).ok()).unwrap_or(0);
@@ -78,7 +78,7 @@ fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light
     let mut end = wanted.clone();
     let mut ramp = Ramp::default();
     match (was_on, wanted.power) {
-        // In the dark there is nothing to see.
+        // A fade of a bulb that is off is not visible.
         (false, None | Some(false)) => return None,
         (false, Some(true)) if dims => {
             let to = wanted.brightness.unwrap_or(bright);
@@ -87,7 +87,7 @@ fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light
         }
         (true, Some(false)) if dims => {
             ramp.brightness = Some((bright, least));
-            // So that it is as bright as before when it is switched on again, where that can be said along with off.
+            // Keep the brightness for the next time it is switched on, if one frame can carry both.
             let whole = Light { brightness: wanted.brightness.or(Some(bright)), ..wanted.clone() };
             if profile.encode(&whole, start, 0).is_ok_and(|sent| sent.writes.len() == 1) {
                 end = whole;
@@ -96,7 +96,7 @@ fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light
         }
         _ => ramp.brightness = start.brightness.zip(wanted.brightness),
     }
-    let shows = |mode: Mode| start.mode.is_none_or(|own| own == mode);
+    let shows = |mode: Mode| start.mode.is_none_or(|present| present == mode);
     ramp.color = start.color.filter(|_| was_on && shows(Mode::Color)).or(wanted.color).zip(wanted.color);
     ramp.white = start.white.filter(|_| was_on && shows(Mode::White)).or(wanted.white).zip(wanted.white);
     ramp.kelvin = start.kelvin.filter(|_| was_on && shows(Mode::White)).or(wanted.kelvin).zip(wanted.kelvin);
@@ -104,13 +104,15 @@ fn plan(profile: &Profile, start: &Light, wanted: &Light) -> Option<(Ramp, Light
 }
 
 impl Ramp {
-    /// The values at a point of the way, 0 to 1.
-    fn at(&self, way: f32) -> Light {
+    /// The values at this progress, 0 to 1.
+    fn at(&self, progress: f32) -> Light {
         let percent = |(from, to): (Percent, Percent)| {
-            Percent::clamped(u8::try_from(between(from.get().into(), to.get().into(), way)).unwrap_or(100))
+            Percent::clamped(
+                u8::try_from(between(from.get().into(), to.get().into(), progress)).unwrap_or(100),
+            )
         };
         let channel =
-            |from: u8, to: u8| u8::try_from(between(from.into(), to.into(), way)).unwrap_or(u8::MAX);
+            |from: u8, to: u8| u8::try_from(between(from.into(), to.into(), progress)).unwrap_or(u8::MAX);
         Light {
             brightness: self.brightness.map(percent),
             color: self.color.map(|(from, to)| {
@@ -121,15 +123,19 @@ impl Ramp {
                 )
             }),
             white: self.white.map(percent),
-            kelvin: self.kelvin.map(|(from, to)| between(from, to, way)),
+            kelvin: self.kelvin.map(|(from, to)| between(from, to, progress)),
             ..Light::default()
         }
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it lies between two that fit")]
-fn between(from: u16, to: u16, way: f32) -> u16 {
-    (f32::from(from) + (f32::from(to) - f32::from(from)) * way.clamp(0.0, 1.0)).round() as u16
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the result is between two values that fit"
+)]
+fn between(from: u16, to: u16, progress: f32) -> u16 {
+    (f32::from(from) + (f32::from(to) - f32::from(from)) * progress.clamp(0.0, 1.0)).round() as u16
 }
 
 #[cfg(test)]
@@ -149,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn goes_from_what_is_to_what_is_wanted() {
+    fn a_fade_goes_from_the_present_to_the_wanted_values() {
         let base = builtin::load("base", None).unwrap();
         let start = light(true, 80, (255, 0, 0));
         let dim = Light { brightness: Some(Percent::clamped(20)), ..Light::default() };
         let (ramp, end) = plan(&base, &start, &dim).unwrap();
         assert_eq!(end, dim);
-        let at = |way| ramp.at(way).brightness.unwrap().get();
+        let at = |progress| ramp.at(progress).brightness.unwrap().get();
         assert_eq!([at(0.0), at(0.5), at(1.0)], [80, 50, 20]);
         assert_eq!(ramp.at(0.5).features(), dim.features());
 
@@ -165,19 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn off_ends_in_the_dark_and_keeps_the_brightness_where_it_can() {
+    fn switching_off_ends_dark_and_keeps_the_brightness_if_one_frame_can() {
         let off = Light { power: Some(false), ..Light::default() };
         let start = light(true, 80, (255, 0, 0));
         let (ramp, end) = plan(&builtin::load("base", None).unwrap(), &start, &off).unwrap();
         assert_eq!(ramp.at(1.0).brightness, Some(Percent::clamped(1)));
         assert_eq!((end.power, end.brightness), (Some(false), Some(Percent::clamped(80))));
-        // Two frames would light it up again before it goes dark.
+        // With two frames it would light up before it goes off.
         let (_, end) = plan(&builtin::load("hue", None).unwrap(), &start, &off).unwrap();
         assert_eq!((end.power, end.brightness), (Some(false), None));
     }
 
     #[test]
-    fn on_begins_in_the_dark() {
+    fn switching_on_starts_dark() {
         let base = builtin::load("base", None).unwrap();
         let on = Light { power: Some(true), ..Light::default() };
         let (ramp, end) = plan(&base, &light(false, 60, (9, 9, 9)), &on).unwrap();
@@ -185,7 +191,7 @@ mod tests {
             (ramp.at(0.0).brightness, end.brightness),
             (Some(Percent::clamped(1)), Some(Percent::clamped(60)))
         );
-        // In the dark there is nothing to see.
+        // A fade of a bulb that is off is not visible.
         let dim = Light { brightness: Some(Percent::MIN), ..Light::default() };
         assert_eq!(plan(&base, &light(false, 60, (9, 9, 9)), &dim), None);
     }

@@ -1,4 +1,4 @@
-//! One bulb: recognise it, connect, read its state, command it, have the command confirmed.
+//! One bulb: recognise it, connect, read its state, command it, confirm the command.
 
 mod advertising;
 mod battery;
@@ -23,6 +23,7 @@ pub use advertising::{Advertising, DeviceInformation, listen_to_advertisements, 
 pub use battery::{Battery, BatterySource, read_battery};
 pub use change::{Change, Power};
 pub(crate) use channel::{ACK_TIME, BulbChannel, Notification, Transcript};
+pub(crate) use connect::ended;
 pub use connect::{connect, connect_and_keep, rediscover, with_link};
 pub use connect_gate::{ConnectGate, ConnectTurn};
 pub use driver::{DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase};

@@ -12,10 +12,9 @@ use super::roles::Roles;
 use crate::error::{Error, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
 
-/// How long a keep-alive write may take.
 const KEEP_ALIVE_TIME: Duration = Duration::from_secs(2);
 
-/// Writes frames one after the other, with the profile's least time between two. Clones share the pace.
+/// Writes frames with at least the profile's gap between them. Clones share the pace.
 #[derive(Clone, Debug)]
 pub(crate) struct PacedWriter {
     link: Arc<dyn Link>,
@@ -38,12 +37,12 @@ impl PacedWriter {
         Self { transcript: Some(transcript), ..self }
     }
 
-    /// A writer without a pace, for measuring what the bulb takes. It writes in this way wherever the characteristic allows it.
+    /// A writer without pace, for measuring. It uses this kind of write where the characteristic allows it.
     pub(crate) fn unpaced(&self, kind: Option<WriteKind>) -> Self {
         Self { gap: Duration::ZERO, kind, next: Arc::default(), ..self.clone() }
     }
 
-    /// The characteristic that a frame goes to, and the way in which it is written.
+    /// The characteristic and the kind of a write. Fails if this model lacks the characteristic.
     pub(crate) fn destination(&self, write: &Write) -> Result<(CharacteristicId, WriteKind)> {
         let id = self.roles.get(&write.role).ok_or_else(|| Error::RoleMissing {
             device: self.device.to_string(),

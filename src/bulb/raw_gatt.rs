@@ -1,4 +1,4 @@
-//! Raw GATT access without a profile: read, write and subscribe to single characteristics.
+//! GATT access without a profile: reads, writes and subscribes to single characteristics.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,19 +12,16 @@ use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::{Characteristic, parse_uuid, uuid_text};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Notifications, WriteKind};
 
-/// A characteristic as it is named on the command line: `fff1`, a whole UUID, `fff0/fff1`, `fff1#2` for the second of that
-/// UUID, or a handle, `@0x0011`.
+/// A characteristic on the command line: `fff1`, a full UUID, `fff0/fff1`, `fff1#2` for the second with that UUID, or a handle,
+/// `@0x0011`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CharacteristicRef {
-    /// By the handle of its declaration or of its value.
+    /// The handle of the declaration or of the value.
     Handle(u16),
-    /// By its UUID.
     Uuid {
-        /// The service that it is in, where that was said.
         service: Option<Uuid>,
-        /// The characteristic.
         characteristic: Uuid,
-        /// Which of several that fit, from 1, where that was said.
+        /// The number among several that match, from 1.
         number: Option<u8>,
     },
 }
@@ -33,30 +30,30 @@ impl FromStr for CharacteristicRef {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
+        let invalid = || {
             format!(
-                "{text:?} is no characteristic: a UUID of 4 or 32 hex digits is needed (fff1), SERVICE/UUID, UUID#2 for the \
-                 second of that UUID, or a handle (@0x0011)"
+                "{text:?} is not a characteristic; give a UUID of 4 or 32 hex digits (fff1), SERVICE/UUID, UUID#2 for the \
+                 second with that UUID, or a handle (@0x0011)"
             )
         };
         if let Some(handle) = text.strip_prefix('@') {
             let digits = handle.strip_prefix("0x").unwrap_or(handle);
             let plain = digits.len() <= 4 && digits.chars().all(|c| c.is_ascii_hexdigit());
             let handle = u16::from_str_radix(digits, 16).ok().filter(|handle| plain && *handle > 0);
-            return handle.map(Self::Handle).ok_or_else(wrong);
+            return handle.map(Self::Handle).ok_or_else(invalid);
         }
         let (service, rest) = match text.split_once('/') {
-            Some((service, rest)) => (Some(parse_uuid(service).ok_or_else(wrong)?), rest),
+            Some((service, rest)) => (Some(parse_uuid(service).ok_or_else(invalid)?), rest),
             None => (None, text),
         };
         let (uuid, number) = match rest.split_once('#') {
             Some((uuid, number)) => {
                 let number = number.parse().ok().filter(|number| *number > 0);
-                (uuid, Some(number.ok_or_else(wrong)?))
+                (uuid, Some(number.ok_or_else(invalid)?))
             }
             None => (rest, None),
         };
-        Ok(Self::Uuid { service, characteristic: parse_uuid(uuid).ok_or_else(wrong)?, number })
+        Ok(Self::Uuid { service, characteristic: parse_uuid(uuid).ok_or_else(invalid)?, number })
     }
 }
 
@@ -76,30 +73,29 @@ impl fmt::Display for CharacteristicRef {
 }
 
 impl CharacteristicRef {
-    /// Looks it up in a table.
     pub fn find<'a>(
         &self,
         table: &'a GattTable,
         device: &str,
     ) -> Result<(CharacteristicId, &'a Characteristic)> {
-        let fits = |id: &CharacteristicId, found: &Characteristic| match self {
+        let matches = |id: &CharacteristicId, found: &Characteristic| match self {
             Self::Handle(handle) => [found.handle, found.value_handle()].contains(&Some(*handle)),
             Self::Uuid { service, characteristic, .. } => {
                 service.is_none_or(|service| service == id.service) && *characteristic == id.characteristic
             }
         };
-        let fitting: Vec<_> = table.all().filter(|(id, _, found)| fits(id, found)).collect();
+        let matching: Vec<_> = table.all().filter(|(id, _, found)| matches(id, found)).collect();
         let number = match self {
             Self::Uuid { number, .. } => *number,
             Self::Handle(_) => None,
         };
-        let chosen = match (fitting.as_slice(), number) {
+        let chosen = match (matching.as_slice(), number) {
             ([one], None) => Some(one),
             ([_, _, ..], None) => {
                 return Err(Error::CharacteristicAmbiguous {
                     device: device.to_owned(),
                     characteristic: self.to_string(),
-                    candidates: candidates(&fitting.iter().map(|(id, _, c)| (*id, *c)).collect::<Vec<_>>()),
+                    candidates: candidates(&matching.iter().map(|(id, _, c)| (*id, *c)).collect::<Vec<_>>()),
                 });
             }
             (several, Some(number)) => several.get(usize::from(number) - 1),
@@ -113,11 +109,11 @@ impl CharacteristicRef {
     }
 }
 
-/// What to say for each of these: its service where that tells them apart, its number where not, and its handle.
+/// Lists how to name each of these: by service if that is unique, else by number, and by handle.
 fn candidates(all: &[(CharacteristicId, &Characteristic)]) -> String {
     let names = all.iter().enumerate().map(|(index, (id, found))| {
-        let alike = all.iter().filter(|(other, _)| other.service == id.service).count();
-        let name = if alike == 1 {
+        let in_service = all.iter().filter(|(other, _)| other.service == id.service).count();
+        let name = if in_service == 1 {
             format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
         } else {
             format!("{}#{}", uuid_text(id.characteristic), index + 1)
@@ -128,43 +124,33 @@ fn candidates(all: &[(CharacteristicId, &Characteristic)]) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// How a value is to be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WriteChoice {
-    /// As a request where the characteristic takes one: it is answered. Else as a command.
+    /// A request, because it is answered. A command if the characteristic does not allow requests.
     #[default]
     Auto,
-    /// In this way, if the characteristic takes it.
     Only(WriteKind),
 }
 
-/// What was done at a characteristic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GattOutcome {
-    /// Which one.
     pub id: CharacteristicId,
-    /// The handle of its value, where the platform tells.
+    /// The handle of the value, if the platform knows it.
     pub handle: Option<u16>,
-    /// What was done.
     pub operation: GattOperation,
 }
 
-/// What can be done at a characteristic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GattOperation {
-    /// This was read.
     Read(Vec<u8>),
-    /// This was written so.
     Write(Vec<u8>, WriteKind),
-    /// This came by itself.
+    /// A notification or an indication.
     Notification(Vec<u8>),
-    /// From now on, values come by themselves.
     Subscribe,
-    /// They do not any more.
     Unsubscribe,
 }
 
-/// A link, and the streams that were opened on it.
+/// A link with its subscriptions.
 #[derive(Debug)]
 pub struct RawGatt {
     link: Arc<dyn Link>,
@@ -173,41 +159,39 @@ pub struct RawGatt {
 }
 
 impl RawGatt {
-    /// `device` is what to call it in errors.
+    /// `device` is its name in errors.
     pub fn new(link: Arc<dyn Link>, device: String) -> Self {
         Self { link, device, streams: HashMap::new() }
     }
 
-    /// The characteristic, if it can do what is needed.
-    fn able(
+    /// Finds the characteristic and requires that it has the properties.
+    fn find_with(
         &self,
-        place: &CharacteristicRef,
+        characteristic: &CharacteristicRef,
         need: &'static str,
         can: impl FnOnce(&Characteristic) -> bool,
     ) -> Result<(CharacteristicId, Option<u16>)> {
-        let (id, found) = place.find(self.link.table(), &self.device)?;
+        let (id, found) = characteristic.find(self.link.table(), &self.device)?;
         if can(found) {
             return Ok((id, found.value_handle()));
         }
         Err(Error::PropertyMissing {
             device: self.device.clone(),
-            characteristic: place.to_string(),
+            characteristic: characteristic.to_string(),
             need: need.to_owned(),
             have: found.properties.to_string(),
         })
     }
 
-    /// Reads a value.
-    pub async fn read(&self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
-        let (id, handle) = self.able(place, "be read", |found| found.properties.readable())?;
+    pub async fn read(&self, characteristic: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
+        let (id, handle) = self.find_with(characteristic, "be read", |found| found.properties.readable())?;
         let value = self.link.read(id, deadline).await?;
         Ok(GattOutcome { id, handle, operation: GattOperation::Read(value) })
     }
 
-    /// Writes a value.
     pub async fn write(
         &self,
-        place: &CharacteristicRef,
+        characteristic: &CharacteristicRef,
         value: &[u8],
         choice: WriteChoice,
         deadline: Deadline,
@@ -218,7 +202,7 @@ impl RawGatt {
             WriteChoice::Only(kind @ WriteKind::Request) => ("be written by a request", Some(kind)),
             WriteChoice::Only(kind @ WriteKind::Command) => ("be written by a command", Some(kind)),
         };
-        let (id, handle) = self.able(place, need, |found| {
+        let (id, handle) = self.find_with(characteristic, need, |found| {
             let properties = found.properties;
             let auto =
                 if properties.allows(WriteKind::Request) { WriteKind::Request } else { WriteKind::Command };
@@ -229,33 +213,35 @@ impl RawGatt {
         Ok(GattOutcome { id, handle, operation: GattOperation::Write(value.to_owned(), kind) })
     }
 
-    /// Subscribes; once. What comes from then on waits for [`next`](Self::next), the newest 64.
-    pub async fn subscribe(&mut self, place: &CharacteristicRef, deadline: Deadline) -> Result<GattOutcome> {
-        let (id, handle) = self.able(place, "notify", |found| found.properties.notifies())?;
+    /// Subscribes once. [`next`](Self::next) returns the notifications; the newest 64 wait for it.
+    pub async fn subscribe(
+        &mut self,
+        characteristic: &CharacteristicRef,
+        deadline: Deadline,
+    ) -> Result<GattOutcome> {
+        let (id, handle) = self.find_with(characteristic, "notify", |found| found.properties.notifies())?;
         if !self.streams.contains_key(&id) {
             self.streams.insert(id, self.link.subscribe(id, deadline).await?);
         }
         Ok(GattOutcome { id, handle, operation: GattOperation::Subscribe })
     }
 
-    /// Ends a subscription; without one, nothing.
     pub async fn unsubscribe(
         &mut self,
-        place: &CharacteristicRef,
+        characteristic: &CharacteristicRef,
         deadline: Deadline,
     ) -> Result<GattOutcome> {
-        let (id, handle) = self.able(place, "notify", |_| true)?;
+        let (id, handle) = self.find_with(characteristic, "notify", |_| true)?;
         self.streams.remove(&id);
         self.link.unsubscribe(id, deadline).await?;
         Ok(GattOutcome { id, handle, operation: GattOperation::Unsubscribe })
     }
 
-    /// Waits for the next value that comes by itself where it was subscribed to. Without end: put a deadline over it, or
-    /// drop it.
-    pub async fn next(&mut self, place: &CharacteristicRef) -> Result<GattOutcome> {
-        let (id, handle) = self.able(place, "notify", |_| true)?;
+    /// Waits for the next notification of a subscription. Never times out. Cancel-safe.
+    pub async fn next(&mut self, characteristic: &CharacteristicRef) -> Result<GattOutcome> {
+        let (id, handle) = self.find_with(characteristic, "notify", |_| true)?;
         let Some(stream) = self.streams.get_mut(&id) else {
-            return Err(Error::Internal(format!("waiting for {place} without a subscription")));
+            return Err(Error::Internal(format!("waiting for {characteristic} without a subscription")));
         };
         loop {
             match stream.recv().await {
@@ -266,7 +252,7 @@ impl RawGatt {
                     tracing::warn!("{}: {missed} notifications missed", self.device);
                 }
                 Err(RecvError::Closed) => {
-                    let operation = Operation::WaitForNotification(place.to_string());
+                    let operation = Operation::WaitForNotification(characteristic.to_string());
                     return Err(Error::LinkLost { device: self.device.clone(), operation });
                 }
             }
@@ -301,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn a_characteristic_is_found_by_what_is_unique_of_it() {
+    fn a_characteristic_is_found_by_any_unique_name() {
         for (text, want) in [
             ("fff0/fff1", "fff0/fff1 @0002"),
             ("0xFFE0/0000fff1-0000-1000-8000-00805f9b34fb", "ffe0/fff1 @0009"),
             ("fff1#2", "ffe0/fff1 @0009"),
             ("fff0/fff2#2", "fff0/fff2#2 @0006"),
             ("@0x0006", "fff0/fff2#2 @0006"),
-            // The handle of its value.
+            // The handle of the value.
             ("@7", "fff0/fff2#2 @0006"),
         ] {
             assert_eq!(found(text), want, "{text}");
@@ -316,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_unique_or_not_there_is_told_with_what_there_is() {
+    fn errors_list_the_characteristics_that_exist() {
         assert_eq!(
             found("fff1"),
             "gatt.ambiguous: Light has several characteristics fff1: fff0/fff1 or @0x0002 (none), ffe0/fff1 or @0x0009 \
@@ -338,10 +324,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_of_a_characteristic_is_refused() {
+    fn invalid_names_are_refused() {
         for text in ["", "fff", "fff1#0", "fff1#x", "@", "@0", "@10000", "/fff1", "fff0/", "x/fff1", "@+1"] {
             assert!(
-                text.parse::<CharacteristicRef>().unwrap_err().contains("is no characteristic"),
+                text.parse::<CharacteristicRef>().unwrap_err().contains("is not a characteristic"),
                 "{text}"
             );
         }

@@ -12,131 +12,127 @@ use super::session::Session;
 use crate::error::Result;
 use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
 
-/// How long it may take.
+/// The time limit of a restore.
 const TIME: Duration = Duration::from_secs(8);
-/// What was sent before has to be through, later reports of it must not be taken for what was restored, and some bulbs are
-/// still busy.
+/// The pause before and after the write. Earlier writes must be carried out and their statuses received first, and some bulbs
+/// are busy for a moment.
 const SETTLE: Duration = Duration::from_millis(250);
 
-/// Restores a bulb.
 #[derive(Clone, Debug)]
 pub struct Restorer {
     radio: Arc<dyn Radio>,
-    report: SeenDevice,
+    device: SeenDevice,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    way: Option<RestorePlan>,
+    plan: Option<RestorePlan>,
     link: Option<Arc<dyn Link>>,
-    /// Whether anything was written since.
-    touched: bool,
+    written: bool,
 }
 
 /// The state to restore.
 #[derive(Clone, Debug)]
 pub(crate) struct RestorePlan {
-    /// How the bulb is driven.
     pub(crate) profile: Arc<Profile>,
-    /// All that is known of it.
+    /// The known state, which encoding needs.
     pub(crate) known: Light,
-    /// What of that is written.
-    pub(crate) back: Light,
-    /// Whether the bulb was found so, rather than told to be so.
+    /// The values to write.
+    pub(crate) wanted: Light,
+    /// The bulb had these values before; false if the user chose them.
     pub(crate) found: bool,
 }
 
 impl RestorePlan {
-    /// Back to this state, as far as it can be set, and of what it can shine with, to what it shines with.
+    /// Restores the settable values of this state, but only those of the mode that the bulb is in.
     pub(crate) fn to(found: Light, profile: Arc<Profile>) -> Self {
-        let shines =
-            |item: Feature| item.mode().is_none() || found.mode.is_none() || item.mode() == found.mode;
-        let back = found.only(profile.settable().iter().filter(|item| shines(*item)).collect());
-        Self { profile, known: found, back, found: true }
+        let in_mode =
+            |item: &Feature| item.mode().is_none() || found.mode.is_none() || item.mode() == found.mode;
+        let wanted = found.only(profile.settable().iter().filter(in_mode).collect());
+        Self { profile, known: found, wanted, found: true }
     }
 }
 
 impl Restorer {
-    /// Nothing to put back yet.
-    pub fn new(radio: Arc<dyn Radio>, report: SeenDevice) -> Self {
-        Self { radio, report, state: Arc::default() }
+    pub fn new(radio: Arc<dyn Radio>, device: SeenDevice) -> Self {
+        Self { radio, device, state: Arc::default() }
     }
 
-    fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
-        what(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
+        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The way back, from before anything was written: the first one counts.
-    pub(crate) fn note(&self, way: RestorePlan) {
+    /// Keeps the first plan, which is from before anything was written.
+    pub(crate) fn note(&self, plan: RestorePlan) {
         self.with(|state| {
-            state.way.get_or_insert(way);
+            state.plan.get_or_insert(plan);
         });
     }
 
-    /// The link to go back over, while it is up.
+    /// Sets the link to restore over, if it is still up then.
     pub(crate) fn link(&self, link: Option<Arc<dyn Link>>) {
         self.with(|state| state.link = link);
     }
 
-    /// Something is about to be written. Says whether it is the first.
-    pub(crate) fn touch(&self) -> bool {
-        self.with(|state| !std::mem::replace(&mut state.touched, true))
+    /// Notes that something is about to be written. Returns true the first time.
+    pub(crate) fn before_write(&self) -> bool {
+        self.with(|state| !std::mem::replace(&mut state.written, true))
     }
 
-    /// It was refused.
-    pub(crate) fn untouched(&self) {
-        self.with(|state| state.touched = false);
+    /// Notes that the first write was refused.
+    pub(crate) fn refused(&self) {
+        self.with(|state| state.written = false);
     }
 
-    /// Writes the state that the bulb was found in, over the link that is there or another; once. Says whether it was written,
-    /// and the bulb does not tell otherwise; nothing where that state was never known or nothing was changed.
+    /// Writes the state that the bulb was found in, once, over the present link or a new one. Returns false if that failed or
+    /// the bulb reports another state, and `None` if that state was not known or nothing was written.
     pub async fn run(&self) -> Option<bool> {
-        let (way, link) = self.with(|state| {
-            let way = if state.touched { state.way.clone() } else { None };
-            state.touched = false;
-            (way, state.link.take())
+        let (plan, link) = self.with(|state| {
+            let plan = if state.written { state.plan.clone() } else { None };
+            state.written = false;
+            (plan, state.link.take())
         });
-        let way = way?;
-        let found = way.found;
-        let back = timeout(TIME, self.restore(way, link)).await.unwrap_or(Ok(false));
-        let back = back.unwrap_or_else(|error| {
-            tracing::warn!("{}: putting it back: {error}", self.report.label());
+        let plan = plan?;
+        let found = plan.found;
+        let restored = timeout(TIME, self.restore(plan, link)).await.unwrap_or(Ok(false));
+        let restored = restored.unwrap_or_else(|error| {
+            tracing::warn!("{}: cannot restore the state: {error}", self.device.label());
             false
         });
-        found.then_some(back)
+        found.then_some(restored)
     }
 
-    async fn restore(&self, way: RestorePlan, link: Option<Arc<dyn Link>>) -> Result<bool> {
+    async fn restore(&self, plan: RestorePlan, link: Option<Arc<dyn Link>>) -> Result<bool> {
         let deadline = Deadline::after(TIME);
-        let RestorePlan { profile, known, back, .. } = way;
+        let RestorePlan { profile, known, wanted, .. } = plan;
         let up = link.filter(|link| *link.state().borrow() == LinkState::Up);
-        let (link, fresh) = match up {
+        let (link, is_new) = match up {
             Some(link) => (link, false),
-            None => (connect(self.radio.as_ref(), &self.report, deadline).await?, true),
+            None => (connect(self.radio.as_ref(), &self.device, deadline).await?, true),
         };
         let mut session =
-            Session::with_profile(link, Arc::clone(&profile), self.report.label(), deadline).await?;
-        if fresh && let Err(error) = session.prepare(deadline.within(TIME / 2)).await {
-            // Many obey all the same.
-            tracing::info!("{}: {error}", self.report.label());
+            Session::with_profile(link, Arc::clone(&profile), self.device.label(), deadline).await?;
+        if is_new && let Err(error) = session.prepare(deadline.within(TIME / 2)).await {
+            // Many bulbs carry out commands all the same.
+            tracing::info!("{}: {error}", self.device.label());
         }
         session.known = known;
         sleep(SETTLE.max(profile.link_rules.gap)).await;
-        session.write(&back, deadline).await?;
+        session.write(&wanted, deadline).await?;
         let assumed = session.known.clone();
-        let patience = Deadline::after(ACK_TIME);
+        let confirm = Deadline::after(ACK_TIME);
         loop {
-            // A read comes after the write on every link, and some bulbs take a moment all the same.
+            // Some bulbs report the old state for a moment.
             sleep(SETTLE).await;
             let differs = match session.query_state(deadline.within(ACK_TIME)).await {
-                Ok(told) => profile.mismatches(back.features(), &assumed, &told),
+                Ok(reported) => profile.mismatches(wanted.features(), &assumed, &reported),
                 Err(error) => {
-                    tracing::info!("{}: whether it is back: {error}", self.report.label());
+                    tracing::info!("{}: cannot confirm the restored state: {error}", self.device.label());
                     return Ok(true);
                 }
             };
-            if differs.is_empty() || patience.remaining().is_zero() {
+            if differs.is_empty() || confirm.remaining().is_zero() {
                 return Ok(differs.is_empty());
             }
         }

@@ -7,15 +7,14 @@ use crate::error::{Error, Result};
 use crate::radio::gatt::{Service, uuid_text};
 use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind};
 
-/// The characteristics by role, as they were found. Optional ones may be missing.
+/// The characteristics by role. Optional ones may be missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles(Vec<(String, CharacteristicId, Properties)>);
 
 impl Roles {
-    /// Looks for the characteristics of every role and their properties, and writes nothing.
+    /// Finds the characteristic of every role, with the required properties. Writes nothing.
     pub fn find(profile: &Profile, table: &GattTable, device: &str) -> Result<Self> {
-        let flat = flat(table);
-        let found: Vec<_> = profile.match_table(&flat).roles;
+        let found = profile.match_table(&flat(table)).roles;
         let mut roles = Vec::new();
         for role in &profile.roles {
             match found.iter().find(|one| one.role == role.name) {
@@ -30,17 +29,16 @@ impl Roles {
         Ok(Self(roles))
     }
 
-    /// The characteristic of a role.
     pub fn get(&self, role: &str) -> Option<CharacteristicId> {
         self.0.iter().find(|(name, ..)| name == role).map(|(_, id, _)| *id)
     }
 
-    /// The roles of a characteristic: several may share one.
+    /// Several roles may share a characteristic.
     pub fn of(&self, id: CharacteristicId) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(_, own, _)| *own == id).map(|(name, ..)| name.as_str())
+        self.0.iter().filter(move |(_, found, _)| *found == id).map(|(name, ..)| name.as_str())
     }
 
-    /// How a role is written: as its properties allow, and where they allow both, as the profile prefers.
+    /// Returns the kind of write that the properties of a role allow, or `preferred` if they allow both.
     pub fn write_kind(&self, role: &str, preferred: WriteKind) -> WriteKind {
         let properties = self.0.iter().find(|(name, ..)| name == role).map(|(.., properties)| *properties);
         let properties = properties.unwrap_or_default();
@@ -51,28 +49,27 @@ impl Roles {
         }
     }
 
-    /// Whether a role can be written in this way.
     pub fn can_write(&self, role: &str, kind: WriteKind) -> bool {
         self.0.iter().any(|(name, _, properties)| name == role && properties.allows(kind))
     }
 
-    /// Decodes a frame with each role of its characteristic until one fits. `None` if the characteristic has no role.
+    /// Decodes a frame with each role of its characteristic until one fits. If none does, returns the error of the closest one.
+    /// `None` if the characteristic has no role.
     pub fn decode<T>(
         &self,
         id: CharacteristicId,
         decode: impl Fn(&str) -> Result<T, DecodeError>,
     ) -> Option<Result<T, DecodeError>> {
-        let mut nearest: Option<DecodeError> = None;
+        let mut closest: Option<DecodeError> = None;
         for role in self.of(id) {
             match decode(role) {
                 Ok(decoded) => return Some(Ok(decoded)),
-                Err(error) => nearest = Some(error.closer(nearest)),
+                Err(error) => closest = Some(error.closer(closest)),
             }
         }
-        nearest.map(Err)
+        closest.map(Err)
     }
 
-    /// Whether a role can be subscribed to.
     pub fn notifies(&self, role: &str) -> bool {
         self.0.iter().any(|(name, _, properties)| name == role && properties.notifies())
     }
@@ -87,10 +84,14 @@ pub(super) fn flat(table: &GattTable) -> Vec<(Uuid, Uuid, Properties)> {
     characteristics.collect()
 }
 
-/// What is missing of a role, as exactly as can be said: its service, its characteristic, or what that has to be able to do.
+/// The most exact error for a missing role: its service, its characteristic, or a property.
 fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
     let within = |place: &CharacteristicPath| -> Vec<&Service> {
-        table.services.iter().filter(|service| place.service.is_none_or(|own| own == service.uuid)).collect()
+        table
+            .services
+            .iter()
+            .filter(|service| place.service.is_none_or(|wanted| wanted == service.uuid))
+            .collect()
     };
     for place in &role.at {
         let found = within(place).into_iter().flat_map(|service| &service.characteristics);
@@ -124,7 +125,7 @@ fn missing(role: &Role, table: &GattTable, device: &str) -> Error {
     }
 }
 
-/// What a role has to be able to do that its characteristic cannot.
+/// The first property that a role needs and its characteristic lacks.
 fn need(role: &Role, have: Properties) -> &'static str {
     let lacks = role.properties.iter().find(|wanted| !have.any_of(**wanted)).copied().unwrap_or_default();
     let (request, command) = (lacks.allows(WriteKind::Request), lacks.allows(WriteKind::Command));
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(roles.get("status"), Some(CharacteristicId::short(0xFFF0, 0xFFF2)));
         let code = |table: GattTable| base(&table).unwrap_err().code();
         assert_eq!(code(GattTable::default()), "profile.no_service");
-        // ELK-BLEDOM, which has the same service; then swapped roles, and the demo firmware whose FFF2 does not notify.
+        // ELK-BLEDOM has the same service. Then swapped roles, and the demo firmware whose FFF2 does not notify.
         assert_eq!(code(table(&[(0xFFF3, WRITES), (0xFFF4, NOTIFIES)])), "profile.no_characteristic");
         assert_eq!(code(table(&[(0xFFF1, NOTIFIES), (0xFFF2, WRITES)])), "profile.wrong_properties");
         let read = Properties::READ;
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_was_found_instead() {
+    fn errors_list_the_characteristics_that_exist() {
         let error = base(&table(&[(0xFFF3, WRITES)])).unwrap_err().to_string();
         assert_eq!(error, "x has no control characteristic fff1 (service fff0 has: fff3 (write))");
         let error = base(&table(&[(0xFFF1, NOTIFIES), (0xFFF2, WRITES)])).unwrap_err().to_string();
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn properties_decide_how_it_is_written_before_the_profile_does() {
+    fn properties_decide_the_kind_of_write_before_the_profile_does() {
         let command = Properties::WRITE_WITHOUT_RESPONSE;
         let both = WRITES.or(command);
         for (properties, preferred, kind) in [

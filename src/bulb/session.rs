@@ -1,4 +1,4 @@
-//! A session with one bulb: commands it in the way of its family, and has the commands confirmed.
+//! A session with one bulb: commands it as its family requires, and confirms the commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use super::state::{BulbState, Provenance};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{Deadline, Link, SeenDevice};
 
-/// A bulb that is read right after a command may not have carried it out yet. It is read again after this pause.
+/// The pause before a second read: right after a command, a bulb may still report the old state.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// The result of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOutcome {
     pub state: BulbState,
-    /// Whether the bulb reports the commanded state; `None` if it never reports that.
+    /// True if the bulb reports the commanded state; `None` if it never reports it.
     pub confirmed: Option<bool>,
 }
 
@@ -95,7 +95,6 @@ impl Session {
         &mut self.channel
     }
 
-    /// The state as far as it is known.
     pub fn state(&self) -> BulbState {
         let items = self.known.features();
         if items.is_empty() {
@@ -107,7 +106,6 @@ impl Session {
         }
     }
 
-    /// Whether the bulb reports its state over a link.
     pub fn reports_state(&self) -> bool {
         reports_state(self.profile())
     }
@@ -136,7 +134,8 @@ impl Session {
         Ok(())
     }
 
-    /// The state that a change leads to. A toggle needs the power that the bulb reports, or that was written in this session.
+    /// Returns the values to write for a change. A toggle needs the power that the bulb reports, or that was written in this
+    /// session.
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
         self.validate(&change.wanted(known.or(Some(false))))?;
@@ -158,8 +157,7 @@ impl Session {
         self.command(&wanted, deadline).await
     }
 
-    /// Commands a state and waits for its confirmation, in whichever way the family reports. May be repeated, also on
-    /// another link.
+    /// Commands a state and waits for its confirmation. An unconfirmed command is not an error. Repeatable, also on another link.
     pub async fn command(&mut self, wanted: &Light, deadline: Deadline) -> Result<CommandOutcome> {
         self.validate(wanted)?;
         self.prepare(deadline).await?;
@@ -228,7 +226,7 @@ impl Session {
         }
     }
 
-    /// Waits until the bulb reports what was written, or asks it.
+    /// Waits until the bulb reports the written state, or queries it.
     async fn confirm(&mut self, commanded: Features, deadline: Deadline) -> Result<CommandOutcome> {
         let profile = Arc::clone(self.profile());
         let readback = profile.readback();
@@ -275,8 +273,8 @@ impl Session {
             // The frames round some values. A reported value that encodes to the same bytes is the commanded one.
             let all = assumed.features();
             let mode = self.known.mode;
-            let own = Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
-            self.known.merge(&own.only(all.less(self.profile().inexact(all, &own, &reported))));
+            let written = Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
+            self.known.merge(&written.only(all.less(self.profile().inexact(all, &written, &reported))));
             self.known.mode = mode;
         }
         CommandOutcome { state: self.state(), confirmed: Some(confirmed) }
@@ -299,14 +297,14 @@ fn agreement(profile: &Profile, commanded: Features, assumed: &Light, reported: 
     // A brightness that was neither known nor commanded is the reported one.
     let assumed = &Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
     let other_mode =
-        sets_mode && matches!((assumed.mode, reported.mode), (Some(own), Some(other)) if own != other);
+        sets_mode && matches!((assumed.mode, reported.mode), (Some(wanted), Some(other)) if wanted != other);
     if present.is_empty() || other_mode || !profile.mismatches(commanded, assumed, reported).is_empty() {
         return Agreement::None;
     }
     if present == commanded { Agreement::Whole } else { Agreement::Part }
 }
 
-/// Whether bulbs of this profile report their state over a link.
+/// Returns true if bulbs of this profile report their state over a link, not only in advertisements.
 pub(super) fn reports_state(profile: &Profile) -> bool {
     let Readback { read, command, change, query, advert: _ } = profile.readback();
     read || command || change || query
@@ -321,7 +319,7 @@ async fn bond(link: &dyn Link, profile: &Profile, deadline: Deadline) -> Result<
     }
 }
 
-/// Whether the frames of a change are the same in every state. We encode the change against no state and two different states:
+/// Returns true if the frames of a change are the same in every state. We encode the change against no state and two different states:
 /// equal bytes mean that no read is needed.
 fn is_independent_of_state(profile: &Profile, wanted: &Light) -> bool {
     let one = profile.full_state(true);

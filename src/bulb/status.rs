@@ -12,7 +12,7 @@ use super::state::BulbState;
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, SeenDevice};
 
-/// How often to query a family that sends no status of its own accord.
+/// Families that send no status by themselves are queried at this interval.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Session {
@@ -24,7 +24,7 @@ impl Session {
         Ok(self.state())
     }
 
-    /// This state, or if nothing is known, the state that the bulb advertised.
+    /// Returns `state`, or the advertised state if nothing is known.
     pub fn or_advertised(&self, state: BulbState, device: &SeenDevice) -> BulbState {
         match state.light() {
             Some(_) => state,
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Records a status. Returns whether it said anything.
+    /// Records a status. Returns false if it contains no part of the state.
     fn record_notification(&mut self, notification: &Notification) -> Result<bool> {
         let light = self.channel.decode(notification).map_err(|error| self.channel.malformed(error))?;
         self.record(&light);

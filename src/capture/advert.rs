@@ -6,27 +6,27 @@ use super::hci::Bytes;
 use crate::radio::SeenDevice;
 use crate::radio::gatt::uuid16;
 
-/// Adds what is in the data to what is known. What it ends within is passed over.
-pub(super) fn read(data: &[u8], report: &mut SeenDevice) {
+/// Adds the elements of advertising data to `device`. Skips an element that is cut off.
+pub(super) fn read(data: &[u8], device: &mut SeenDevice) {
     let mut bytes = Bytes(data);
     while let Some(element) =
         bytes.u8().filter(|length| *length > 0).and_then(|length| bytes.take(length.into()))
     {
         let Some((kind, data)) = element.split_first() else { return };
         match kind {
-            0x02 | 0x03 => services(data, 2, report),
-            0x04 | 0x05 => services(data, 4, report),
-            0x06 | 0x07 => services(data, 16, report),
-            // A short name does not replace a whole one.
-            0x08 if report.name.is_some() => {}
-            0x08 | 0x09 => report.name = Some(String::from_utf8_lossy(data).into_owned()),
-            0x0a => report.tx_power = data.first().map(|power| i16::from(power.cast_signed())),
-            0x16 => service_data(data, 2, report),
-            0x20 => service_data(data, 4, report),
-            0x21 => service_data(data, 16, report),
+            0x02 | 0x03 => services(data, 2, device),
+            0x04 | 0x05 => services(data, 4, device),
+            0x06 | 0x07 => services(data, 16, device),
+            // A shortened name does not replace a complete one.
+            0x08 if device.name.is_some() => {}
+            0x08 | 0x09 => device.name = Some(String::from_utf8_lossy(data).into_owned()),
+            0x0a => device.tx_power = data.first().map(|power| i16::from(power.cast_signed())),
+            0x16 => service_data(data, 2, device),
+            0x20 => service_data(data, 4, device),
+            0x21 => service_data(data, 16, device),
             0xff => {
                 if let Some((company, data)) = data.split_first_chunk() {
-                    report.manufacturer.insert(u16::from_le_bytes(*company), data.to_vec());
+                    device.manufacturer.insert(u16::from_le_bytes(*company), data.to_vec());
                 }
             }
             _ => {}
@@ -34,22 +34,22 @@ pub(super) fn read(data: &[u8], report: &mut SeenDevice) {
     }
 }
 
-fn services(data: &[u8], length: usize, report: &mut SeenDevice) {
+fn services(data: &[u8], length: usize, device: &mut SeenDevice) {
     for uuid in data.chunks_exact(length).filter_map(uuid) {
-        if !report.services.contains(&uuid) && report.services.len() < MOST_SERVICES {
-            report.services.push(uuid);
+        if !device.services.contains(&uuid) && device.services.len() < MAX_SERVICES {
+            device.services.push(uuid);
         }
     }
 }
 
-/// So many services of one device are kept; an advertisement has room for a tenth of it.
-const MOST_SERVICES: usize = 128;
+/// The limit for one device. An advertisement has room for a tenth of it.
+const MAX_SERVICES: usize = 128;
 
-fn service_data(data: &[u8], length: usize, report: &mut SeenDevice) {
+fn service_data(data: &[u8], length: usize, device: &mut SeenDevice) {
     if let Some((number, data)) = data.split_at_checked(length)
         && let Some(uuid) = uuid(number)
     {
-        report.service_data.insert(uuid, data.to_vec());
+        device.service_data.insert(uuid, data.to_vec());
     }
 }
 

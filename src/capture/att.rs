@@ -1,4 +1,4 @@
-//! ATT: requests with their answers, what comes by itself, and what of it is discovery.
+//! ATT: pairs requests with their responses, and collects notifications and the results of discovery.
 
 use std::time::SystemTime;
 
@@ -11,10 +11,9 @@ use super::{DEVICE_NAME, Event, EventKind};
 use crate::radio::WriteKind;
 use crate::radio::gatt::uuid16;
 
-/// The MTU before anybody asks for another.
-const LEAST_MTU: u16 = 23;
+const MIN_MTU: u16 = 23;
 /// The longest value (Vol 3, Part F, 3.2.9).
-const LONGEST_VALUE: usize = 512;
+const MAX_VALUE: usize = 512;
 /// Requests, commands and confirmations, which come from the client. The rest comes from the server.
 const CLIENT_PDUS: [u8; 15] =
     [0x02, 0x04, 0x06, 0x08, 0x0a, 0x0c, 0x0e, 0x10, 0x12, 0x16, 0x18, 0x1e, 0x20, 0x52, 0xd2];
@@ -43,12 +42,12 @@ enum Request {
 
 #[derive(Debug, Default)]
 struct Client {
-    asked: Option<Request>,
+    request: Option<Request>,
     /// A long value that is being written.
     prepared: Option<(u16, Vec<u8>)>,
 }
 
-/// The ATT channel of a link. Each side may ask the other.
+/// The ATT channel of a link. Both sides can be clients.
 #[derive(Debug, Default)]
 pub(super) struct Att {
     /// The device, and the computer that captured.
@@ -58,13 +57,13 @@ pub(super) struct Att {
 struct Step<'a> {
     context: Context,
     device: usize,
-    /// Whether the table is the computer's own.
+    /// The table is that of the computer.
     local: bool,
     events: &'a mut Vec<Event>,
 }
 
 impl Step<'_> {
-    fn put(&mut self, handle: Option<u16>, kind: EventKind) {
+    fn event(&mut self, handle: Option<u16>, kind: EventKind) {
         let Context { since, time, sent } = self.context;
         let (device, local) = (self.device, self.local);
         self.events.push(Event { since, time, device, sent, local, handle, kind });
@@ -72,7 +71,7 @@ impl Step<'_> {
 }
 
 impl Att {
-    /// The next PDU. One that makes no sense is passed over.
+    /// Reads the next PDU. Skips malformed ones.
     pub(super) fn take(
         &mut self,
         pdu: &[u8],
@@ -85,11 +84,11 @@ impl Att {
         let Some(code) = bytes.u8() else { return };
         let from_client = CLIENT_PDUS.contains(&code);
         let local = context.sent != from_client;
-        let [device_table, own_table] = tables;
-        let table = if local { own_table } else { device_table };
-        let [device_client, own_client] = &mut self.clients;
-        // Who asks for the computer's own table is the device.
-        let client = if local { device_client } else { own_client };
+        let [device_table, computer_table] = tables;
+        let table = if local { computer_table } else { device_table };
+        let [device_client, computer_client] = &mut self.clients;
+        // The device is the client of the computer's table.
+        let client = if local { device_client } else { computer_client };
         let mut step = Step { context, device, local, events };
         let _ = if from_client {
             client.request(code, bytes, &mut step)
@@ -101,47 +100,47 @@ impl Att {
 
 impl Client {
     fn request(&mut self, code: u8, mut bytes: Bytes<'_>, step: &mut Step<'_>) -> Option<()> {
-        // A request that cannot be read is not answered by what comes next for the one before.
+        // The response to a malformed request must not be paired with the request before it.
         if !matches!(code, 0x1e | 0x52 | 0xd2) {
-            self.asked = Some(Request::Other);
+            self.request = Some(Request::Other);
         }
         match code {
-            0x02 => self.asked = Some(Request::Mtu(bytes.u16()?)),
-            0x04 => self.asked = Some(Request::Information),
+            0x02 => self.request = Some(Request::Mtu(bytes.u16()?)),
+            0x04 => self.request = Some(Request::Information),
             0x06 => {
                 bytes.take(4)?;
                 let kind = bytes.u16()?;
                 let found = uuid(bytes.0).filter(|_| uuid16(kind) == PRIMARY)?;
-                self.asked = Some(Request::Service(found));
+                self.request = Some(Request::Service(found));
             }
             0x08 | 0x10 => {
                 bytes.take(4)?;
                 let kind = uuid(bytes.0)?;
-                self.asked = Some(if code == 0x08 { Request::Type(kind) } else { Request::Group(kind) });
+                self.request = Some(if code == 0x08 { Request::Type(kind) } else { Request::Group(kind) });
             }
-            0x0a => self.asked = Some(Request::Read(bytes.u16()?, 0)),
-            0x0c => self.asked = Some(Request::Read(bytes.u16()?, bytes.u16()?)),
+            0x0a => self.request = Some(Request::Read(bytes.u16()?, 0)),
+            0x0c => self.request = Some(Request::Read(bytes.u16()?, bytes.u16()?)),
             0x12 => {
                 let handle = bytes.u16()?;
-                self.asked = Some(Request::Write(handle));
-                step.put(Some(handle), EventKind::Write(WriteKind::Request, bytes.0.to_vec()));
+                self.request = Some(Request::Write(handle));
+                step.event(Some(handle), EventKind::Write(WriteKind::Request, bytes.0.to_vec()));
             }
             0x52 => {
                 let handle = bytes.u16()?;
-                step.put(Some(handle), EventKind::Write(WriteKind::Command, bytes.0.to_vec()));
+                step.event(Some(handle), EventKind::Write(WriteKind::Command, bytes.0.to_vec()));
             }
             0xd2 => {
                 let handle = bytes.u16()?;
-                // The signature is no part of the value.
+                // The signature is not part of the value.
                 let value = bytes.take(bytes.0.len().checked_sub(12)?)?;
-                step.put(Some(handle), EventKind::Write(WriteKind::Command, value.to_vec()));
+                step.event(Some(handle), EventKind::Write(WriteKind::Command, value.to_vec()));
             }
             0x16 => {
                 let (handle, offset) = (bytes.u16()?, usize::from(bytes.u16()?));
-                self.asked = Some(Request::Write(handle));
-                let fresh = self.prepared.take().filter(|(own, _)| *own == handle && offset > 0);
-                let (_, mut value) = fresh.unwrap_or((handle, Vec::new()));
-                if value.len() == offset && offset + bytes.0.len() <= LONGEST_VALUE {
+                self.request = Some(Request::Write(handle));
+                let prepared = self.prepared.take().filter(|(known, _)| *known == handle && offset > 0);
+                let (_, mut value) = prepared.unwrap_or((handle, Vec::new()));
+                if value.len() == offset && offset + bytes.0.len() <= MAX_VALUE {
                     value.extend_from_slice(bytes.0);
                     self.prepared = Some((handle, value));
                 }
@@ -149,8 +148,8 @@ impl Client {
             0x18 => {
                 let prepared = self.prepared.take();
                 let (handle, value) = prepared.filter(|_| bytes.u8() == Some(1))?;
-                self.asked = Some(Request::Write(handle));
-                step.put(Some(handle), EventKind::Write(WriteKind::Request, value));
+                self.request = Some(Request::Write(handle));
+                step.event(Some(handle), EventKind::Write(WriteKind::Request, value));
             }
             _ => {}
         }
@@ -165,29 +164,29 @@ impl Client {
         step: &mut Step<'_>,
     ) -> Option<()> {
         // Notifications and indications answer nothing.
-        let asked = if matches!(code, 0x1b | 0x1d | 0x23) { Request::Other } else { self.asked.take()? };
+        let asked = if matches!(code, 0x1b | 0x1d | 0x23) { Request::Other } else { self.request.take()? };
         match (code, asked) {
-            (0x1b, _) => step.put(Some(bytes.u16()?), EventKind::Notification(bytes.0.to_vec())),
-            (0x1d, _) => step.put(Some(bytes.u16()?), EventKind::Indication(bytes.0.to_vec())),
+            (0x1b, _) => step.event(Some(bytes.u16()?), EventKind::Notification(bytes.0.to_vec())),
+            (0x1d, _) => step.event(Some(bytes.u16()?), EventKind::Indication(bytes.0.to_vec())),
             (0x23, _) => {
                 while let (Some(handle), Some(length)) = (bytes.u16(), bytes.u16()) {
                     let value = bytes.take(length.into())?;
-                    step.put(Some(handle), EventKind::Notification(value.to_vec()));
+                    step.event(Some(handle), EventKind::Notification(value.to_vec()));
                 }
             }
-            (0x01, asked) => {
+            (0x01, request) => {
                 bytes.take(3)?;
                 let error = bytes.u8()?;
-                match asked {
-                    Request::Read(handle, _) => step.put(Some(handle), EventKind::ReadRefused(error)),
-                    Request::Write(handle) => step.put(Some(handle), EventKind::WriteRefused(error)),
-                    // How every discovery ends.
+                match request {
+                    Request::Read(handle, _) => step.event(Some(handle), EventKind::ReadRefused(error)),
+                    Request::Write(handle) => step.event(Some(handle), EventKind::WriteRefused(error)),
+                    // Every discovery ends with an error.
                     _ => {}
                 }
             }
-            (0x03, Request::Mtu(asked)) => {
-                let agreed = asked.min(bytes.u16()?).max(LEAST_MTU);
-                step.put(None, EventKind::Mtu(agreed));
+            (0x03, Request::Mtu(requested)) => {
+                let agreed = requested.min(bytes.u16()?).max(MIN_MTU);
+                step.event(None, EventKind::Mtu(agreed));
             }
             (0x05, Request::Information) => {
                 let length = if bytes.u8()? == 1 { 2 } else { 16 };
@@ -220,7 +219,7 @@ fn read_by_type(kind: Uuid, mut bytes: Bytes<'_>, table: &mut Table, step: &mut 
     let length = usize::from(bytes.u8()?).checked_sub(2)?;
     while let (Some(handle), Some(value)) = (bytes.u16(), bytes.take(length)) {
         if kind != CHARACTERISTIC {
-            // Other declarations are no values of characteristics.
+            // Other declarations are not values of characteristics.
             if ![PRIMARY, SECONDARY, uuid16(0x2802)].contains(&kind) {
                 read(handle, 0, value, table, step);
             }
@@ -235,13 +234,13 @@ fn read_by_type(kind: Uuid, mut bytes: Bytes<'_>, table: &mut Table, step: &mut 
 
 fn read(handle: u16, offset: u16, value: &[u8], table: &mut Table, step: &mut Step<'_>) {
     // The name may be read before its characteristic is known.
-    let early = table.value_handle(DEVICE_NAME.characteristic).is_none_or(|own| own == handle);
+    let may_be_name = table.value_handle(DEVICE_NAME.characteristic).is_none_or(|known| known == handle);
     if offset == 0
-        && early
+        && may_be_name
         && let Ok(text) = std::str::from_utf8(value)
         && !text.is_empty()
     {
         table.device_name.insert(handle, text.to_owned());
     }
-    step.put(Some(handle), EventKind::Read(offset, value.to_vec()));
+    step.event(Some(handle), EventKind::Read(offset, value.to_vec()));
 }

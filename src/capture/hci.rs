@@ -1,4 +1,4 @@
-//! HCI packets: links that come and go, advertisements, and the L2CAP frames of each link put together again.
+//! HCI packets: connects and disconnects, advertisements, and the reassembled L2CAP frames of each link.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::radio::{Address, plausible_dbm};
 
 const ATT: u16 = 4;
 
-/// A link: an adapter and its handle.
-type Key = (u16, u16);
+/// An adapter and the handle of a link.
+type LinkKey = (u16, u16);
 
-/// Fields one after the other, least significant byte first.
+/// Reads fields one after the other, least significant byte first.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
@@ -51,7 +51,7 @@ enum Packet<'a> {
 #[derive(Debug)]
 struct Link {
     device: usize,
-    /// L2CAP frames that have begun: received, and sent.
+    /// The incomplete L2CAP frames: received, and sent.
     partial: [Vec<u8>; 2],
     att: Att,
 }
@@ -66,28 +66,27 @@ impl Link {
 pub(super) struct Reader {
     capture: Capture,
     known: HashMap<Address, usize>,
-    links: HashMap<Key, Link>,
-    /// The time of the first record.
-    began: Option<i64>,
+    links: HashMap<LinkKey, Link>,
+    first_record: Option<i64>,
 }
 
 impl Reader {
-    /// The next record. What is no packet that we know is passed over.
+    /// Reads the next record. Skips unknown packets.
     pub(super) fn take(&mut self, record: &Record<'_>, kind: LinkType) {
-        let began = *self.began.get_or_insert(record.micros);
+        let first = *self.first_record.get_or_insert(record.micros);
         let Some((adapter, sent, packet)) = packet(record, kind) else { return };
         if record.cut {
             self.capture.cut += 1;
         }
-        let context = Context { since: record.micros.saturating_sub(began), time: record.time(), sent };
-        // What a short packet lacks is not made up.
+        let context = Context { since: record.micros.saturating_sub(first), time: record.time(), sent };
+        // A packet that ends early gives no event.
         let _ = match packet {
             Packet::Event(data) => self.event(adapter, data, context),
             Packet::Acl(data) => self.acl(adapter, data, record.cut, context),
         };
     }
 
-    /// All that was read. A device that was never heard to advertise its name may have been asked for it.
+    /// Ends the capture. A device that did not advertise its name gets the one that was read from it.
     pub(super) fn end(mut self) -> Capture {
         for device in 0..self.capture.devices.len() {
             self.name(device);
@@ -97,10 +96,10 @@ impl Reader {
 
     fn name(&mut self, device: usize) {
         let Some(found) = self.capture.devices.get_mut(device) else { return };
-        if found.report.name.is_some() {
+        if found.seen.name.is_some() {
             return;
         }
-        found.report.name = found.tables[0]
+        found.seen.name = found.tables[0]
             .value_handle(DEVICE_NAME.characteristic)
             .and_then(|handle| found.tables[0].device_name.get(&handle))
             .cloned();
@@ -114,10 +113,10 @@ impl Reader {
             0x05 => {
                 let (status, handle, reason) = (bytes.u8()?, bytes.u16()?, bytes.u8()?);
                 let link = (status == 0).then(|| self.links.remove(&(adapter, handle & 0xfff)))??;
-                self.put(link.device, context, EventKind::Disconnected(reason));
+                self.event_of(link.device, context, EventKind::Disconnected(reason));
             }
             0x3e => match bytes.u8()? {
-                // Connection complete, and its enhanced kinds, which begin alike.
+                // Connection complete, and its enhanced versions, which start with the same fields.
                 0x01 | 0x0a | 0x29 => self.connected(adapter, bytes, context)?,
                 0x02 => self.advertised(bytes)?,
                 0x0d => self.advertised_extended(bytes)?,
@@ -134,7 +133,7 @@ impl Reader {
         if status == 0 {
             let device = self.device(address);
             self.links.insert((adapter, handle & 0xfff), Link::new(device));
-            self.put(device, context, EventKind::Connected);
+            self.event_of(device, context, EventKind::Connected);
         }
         Some(())
     }
@@ -145,7 +144,7 @@ impl Reader {
             let length = bytes.u8()?;
             let data = bytes.take(length.into())?;
             let rssi = bytes.u8();
-            self.heard(address, data, rssi);
+            self.add_advertisement(address, data, rssi);
         }
         Some(())
     }
@@ -153,23 +152,23 @@ impl Reader {
     fn advertised_extended(&mut self, mut bytes: Bytes<'_>) -> Option<()> {
         for _ in 0..bytes.u8()? {
             let (_event, _kind, address) = (bytes.u16()?, bytes.u8()?, bytes.address()?);
-            // Two PHYs, the set's number, its power; then, after the signal strength, the period and a target.
+            // Skips two PHYs, the set number and the power; after the RSSI, the period and the target address.
             bytes.take(4)?;
             let rssi = bytes.u8();
             bytes.take(9)?;
             let length = bytes.u8()?;
             let data = bytes.take(length.into())?;
-            self.heard(address, data, rssi);
+            self.add_advertisement(address, data, rssi);
         }
         Some(())
     }
 
-    fn heard(&mut self, address: Address, data: &[u8], rssi: Option<u8>) {
+    fn add_advertisement(&mut self, address: Address, data: &[u8], rssi: Option<u8>) {
         let device = self.device(address);
         if let Some(device) = self.capture.devices.get_mut(device) {
-            // 127 says that it was not measured.
-            device.report.rssi = rssi.and_then(|rssi| plausible_dbm(i16::from(rssi.cast_signed())));
-            advert::read(data, &mut device.report);
+            // 127 means that it was not measured.
+            device.seen.rssi = rssi.and_then(|rssi| plausible_dbm(i16::from(rssi.cast_signed())));
+            advert::read(data, &mut device.seen);
         }
     }
 
@@ -180,37 +179,37 @@ impl Reader {
         })
     }
 
-    fn put(&mut self, device: usize, context: Context, kind: EventKind) {
+    fn event_of(&mut self, device: usize, context: Context, kind: EventKind) {
         let Context { since, time, .. } = context;
         let event = Event { since, time, device, sent: false, local: false, handle: None, kind };
         self.capture.events.push(event);
     }
 
-    /// A piece of an L2CAP frame. One whose beginning is missing, or of which the capture has a part only, is passed over.
+    /// Reads a fragment of an L2CAP frame. Skips frames without a start and truncated ones.
     fn acl(&mut self, adapter: u16, data: &[u8], cut: bool, context: Context) -> Option<()> {
         let mut bytes = Bytes(data);
         let (header, length) = (bytes.u16()?, bytes.u16()?);
         let key = (adapter, header & 0xfff);
-        let (begins, piece) = ((header >> 12) & 0b11 != 0b01, bytes.0);
-        let whole = !cut && piece.len() == usize::from(length);
+        let (is_start, fragment) = ((header >> 12) & 0b11 != 0b01, bytes.0);
+        let whole = !cut && fragment.len() == usize::from(length);
         let link = match self.links.entry(key) {
             std::collections::hash_map::Entry::Occupied(link) => link.into_mut(),
-            // A link of which nobody said who it is with: it was up before the capture began.
-            std::collections::hash_map::Entry::Vacant(place) => {
+            // The link was up before the capture began, so its device is unknown.
+            std::collections::hash_map::Entry::Vacant(entry) => {
                 self.capture.devices.push(Device::new(None, &format!("link {}", key.1)));
-                place.insert(Link::new(self.capture.devices.len() - 1))
+                entry.insert(Link::new(self.capture.devices.len() - 1))
             }
         };
         let device = self.capture.devices.get_mut(link.device)?;
         let partial = link.partial.get_mut(usize::from(context.sent))?;
-        if begins {
+        if is_start {
             partial.clear();
         }
-        if !whole || (!begins && partial.is_empty()) {
+        if !whole || (!is_start && partial.is_empty()) {
             partial.clear();
             return None;
         }
-        partial.extend_from_slice(piece);
+        partial.extend_from_slice(fragment);
         let mut bytes = Bytes(partial);
         let (length, channel) = (usize::from(bytes.u16()?), bytes.u16()?);
         match bytes.0.len() {
@@ -225,7 +224,7 @@ impl Reader {
     }
 }
 
-/// The adapter, whether the computer sent it, and the packet; nothing for what does not concern us.
+/// Returns the adapter, true if the computer sent the packet, and the packet; `None` for packets that we do not read.
 fn packet<'a>(record: &Record<'a>, kind: LinkType) -> Option<(u16, bool, Packet<'a>)> {
     match kind {
         LinkType::Uart => {

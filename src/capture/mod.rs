@@ -1,13 +1,13 @@
-//! Captures of other programs: btsnoop logs of what passed between a computer and its Bluetooth controller, as `btmon -w`
-//! and Android write them. Bytes in, what passed at characteristics out; no file is opened here.
+//! Reads btsnoop logs: the traffic between a computer and its Bluetooth controller, as `btmon -w` and Android record it. Turns
+//! bytes into events at characteristics; opens no file.
 //!
-//! The steps: records of the file ([`snoop`]), HCI packets and L2CAP frames of each link ([`hci`]), ATT and the tables that
-//! it discovers ([`att`]). Numbers are those of Bluetooth Core 5.4: Vol 4, Part E, 7.7 (events); Vol 3, Part A, 3.1 (L2CAP);
-//! Vol 3, Part F, 3.4 (ATT). Enhanced ATT, which has channels of its own, is passed over.
+//! The layers: records of the file ([`snoop`]), HCI packets and L2CAP frames of each link ([`hci`]), ATT and discovered tables
+//! ([`att`]). Numbers are from Bluetooth Core 5.4: Vol 4, Part E, 7.7 (events); Vol 3, Part A, 3.1 (L2CAP); Vol 3, Part F, 3.4
+//! (ATT). Enhanced ATT, which has separate channels, is skipped.
 //!
-//! The reader of records is our own: the one crate for it (`btsnoop` 0.2.1) gives all of a file or nothing, and does not say
-//! where a file is wrong. A capture is hostile: all that is kept is in proportion to the file, and what does not hold is
-//! passed over, but for the frame of records, without which nothing after it can be found.
+//! We read records ourselves: the only crate for it (`btsnoop` 0.2.1) reads a whole file or nothing, and does not say where a
+//! file is damaged. A capture may be hostile: memory stays in proportion to the file, and malformed packets are skipped. Only
+//! a damaged record header ends the reading, because the next record cannot be found without it.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -31,53 +31,53 @@ use table::Table;
 pub struct Capture {
     pub devices: Vec<Device>,
     pub events: Vec<Event>,
-    /// Packets of which the capture has a part only, as Android keeps them where it filters.
+    /// The number of truncated packets. Android truncates those that it filters.
     pub cut: usize,
-    /// Where the file is wrong, after which nothing more could be read.
+    /// The damage that ended the reading.
     pub fault: Option<CaptureError>,
 }
 
 #[derive(Debug)]
 pub struct Device {
-    /// What it advertised. The identifier is its address, or `link 64` for a link that was up before the capture began.
-    pub report: SeenDevice,
-    /// What was discovered: of the device, and of the computer that captured.
+    /// Its advertisements. The identifier is its address, or `link 64` for a link that was up before the capture began.
+    pub seen: SeenDevice,
+    /// The discovered tables of the device and of the computer.
     tables: [Table; 2],
 }
 
 impl Device {
     fn new(address: Option<Address>, id: &str) -> Self {
-        let report = SeenDevice { id: DeviceId::new(id), address, ..SeenDevice::default() };
-        Self { report, tables: Default::default() }
+        let seen = SeenDevice { id: DeviceId::new(id), address, ..SeenDevice::default() };
+        Self { seen, tables: Default::default() }
     }
 
-    fn own(&self, local: bool) -> &Table {
-        let [devices, computers] = &self.tables;
-        if local { computers } else { devices }
+    fn discovered(&self, local: bool) -> &Table {
+        let [device, computer] = &self.tables;
+        if local { computer } else { device }
     }
 
-    /// The GATT table as far as it was discovered: of the device, or, if `local`, of the computer that captured.
+    /// The discovered GATT table of the device or, if `local`, of the computer.
     pub fn table(&self, local: bool) -> GattTable {
-        self.own(local).gatt()
+        self.discovered(local).gatt()
     }
 
-    /// Where handles are, by this table.
+    /// The attributes of that table by handle.
     pub fn attributes(&self, local: bool) -> BTreeMap<u16, AttributeRef> {
-        self.own(local).attributes()
+        self.discovered(local).attributes()
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// When, since the first record, microseconds; below zero where the computer's clock was set back.
+    /// Microseconds since the first record; negative if the clock of the computer was set back.
     pub since: i64,
-    /// The same on the clock of the computer that captured.
+    /// The time by the clock of the computer.
     pub time: SystemTime,
-    /// The device, by its place in [`Capture::devices`].
+    /// An index into [`Capture::devices`].
     pub device: usize,
-    /// Whether it was sent by the computer that captured.
+    /// The computer sent it.
     pub sent: bool,
-    /// Whether the attribute is one of that computer's own table.
+    /// The attribute is in the table of the computer.
     pub local: bool,
     pub handle: Option<u16>,
     pub kind: EventKind,
@@ -86,22 +86,22 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     Connected,
-    /// The link went down, with the controller's reason (Vol 1, Part F).
+    /// With the reason of the controller (Vol 1, Part F).
     Disconnected(u8),
-    /// Both sides agreed on the ATT MTU, bytes.
+    /// The new ATT MTU, bytes.
     Mtu(u16),
-    /// A value was read, from this byte of it on.
+    /// A value, from this offset.
     Read(u16, Vec<u8>),
     Write(WriteKind, Vec<u8>),
     Notification(Vec<u8>),
     Indication(Vec<u8>),
-    /// A read was refused, with the ATT error code.
+    /// With the ATT error code.
     ReadRefused(u8),
-    /// A write was refused, with the ATT error code.
+    /// With the ATT error code.
     WriteRefused(u8),
 }
 
-/// Reads a capture. What is before a fault is kept.
+/// Reads a capture. Keeps the events before a fault.
 pub fn read(bytes: &[u8]) -> Result<Capture, CaptureError> {
     let (link_type, mut rest) = snoop::header(bytes)?;
     let mut reader = hci::Reader::default();
@@ -115,5 +115,5 @@ pub fn read(bytes: &[u8]) -> Result<Capture, CaptureError> {
     Ok(Capture { fault, ..reader.end() })
 }
 
-/// The characteristic that a name is read from where nobody advertised one: Device Name.
+/// The characteristic with the name of a device that does not advertise one.
 const DEVICE_NAME: CharacteristicId = CharacteristicId::short(0x1800, 0x2A00);

@@ -1,12 +1,12 @@
-//! The file: a header and records (btsnoop, RFC 1761 with other numbers; BlueZ's src/shared/btsnoop.c is the reference).
+//! The file format: a header and records (as RFC 1761, with other numbers; see BlueZ's src/shared/btsnoop.c).
 
 use std::time::{Duration, SystemTime};
 
 pub(super) const MAGIC: &[u8; 8] = b"btsnoop\0";
 const HEADER: usize = 16;
 const RECORD_HEADER: usize = 24;
-/// The longest record, bytes: an ACL packet of the greatest length with its headers, and some room.
-const LONGEST: usize = 1 << 17;
+/// The limit of a record, bytes: the longest ACL packet with its headers fits.
+const MAX_RECORD: usize = 1 << 17;
 /// The time stamp of the Unix epoch: microseconds since the year 0.
 const EPOCH: i64 = 0x00dc_ddb3_0f2f_8000;
 
@@ -15,7 +15,7 @@ const EPOCH: i64 = 0x00dc_ddb3_0f2f_8000;
 pub struct CaptureError {
     /// The record, from 1; 0 for the header.
     pub record: usize,
-    /// Where the record begins in the file, bytes.
+    /// The offset of the record in the file, bytes.
     pub offset: usize,
     pub detail: String,
 }
@@ -26,42 +26,43 @@ fn place(record: usize, offset: usize) -> String {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LinkType {
-    /// 1002: HCI packets with their type before them, as on a UART (Android).
+    /// 1002, of Android: HCI packets after a byte with their type, as on a UART.
     Uart,
-    /// 2001: packets of the Linux monitor, their type in the flags (BlueZ).
+    /// 2001, of BlueZ: packets of the Linux monitor, with their type in the flags.
     Monitor,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record<'a> {
-    /// Flags: of the UART a direction, of the monitor an adapter and a type.
+    /// For UART the direction; for the monitor an adapter and a type.
     pub(super) flags: u32,
     /// Microseconds since the Unix epoch.
     pub(super) micros: i64,
-    /// Whether the packet was longer than what is in the file.
+    /// The file contains only a part of the packet.
     pub(super) cut: bool,
     pub(super) data: &'a [u8],
 }
 
 impl Record<'_> {
-    /// The wall clock's time; that of the epoch where it makes no sense.
+    /// The wall-clock time, limited to the years 1970 to 9999, which fit in text.
     pub(super) fn time(&self) -> SystemTime {
         let since = Duration::from_micros(u64::try_from(self.micros).unwrap_or(0));
-        // Year 9999, which is what text can hold.
         let last = Duration::from_secs(253_402_300_799);
         SystemTime::UNIX_EPOCH + since.min(last)
     }
 }
 
 pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), CaptureError> {
-    let wrong = |detail: String| CaptureError { record: 0, offset: 0, detail };
-    let not_one = || wrong("it is no btsnoop log: that begins with `btsnoop` and a zero".to_owned());
+    let invalid = |detail: String| CaptureError { record: 0, offset: 0, detail };
+    let not_one = || invalid("it is not a btsnoop log, which begins with `btsnoop` and a zero".to_owned());
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(not_one)?;
     let (Some(version), Some(kind)) = (be32(rest, 0), be32(rest, 4)) else {
-        return Err(wrong(format!("it ends within its first {HEADER} bytes")));
+        return Err(invalid(format!("it ends within its first {HEADER} bytes")));
     };
     if version != 1 {
-        return Err(wrong(format!("it is a btsnoop log of version {version}, and 1 is what we read")));
+        return Err(invalid(format!(
+            "it is a btsnoop log of version {version}, and only version 1 is supported"
+        )));
     }
     let kind = match kind {
         1002 => LinkType::Uart,
@@ -74,8 +75,8 @@ pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), CaptureErr
                 2002 => " (BlueZ simulator)",
                 _ => "",
             };
-            return Err(wrong(format!(
-                "its records are of kind {other}{name}, and we read 1002 (HCI UART) and 2001 (BlueZ monitor)"
+            return Err(invalid(format!(
+                "its records are of kind {other}{name}; 1002 (HCI UART) and 2001 (BlueZ monitor) are supported"
             )));
         }
     };
@@ -112,8 +113,8 @@ fn one(bytes: &[u8]) -> Result<Record<'_>, String> {
     let (original, included, flags) = (field(0)?, field(4)?, field(8)?);
     let stamp = u64::from(field(16)?) << 32 | u64::from(field(20)?);
     let length = usize::try_from(included).unwrap_or(usize::MAX);
-    if length > LONGEST {
-        return Err(format!("it says that it is {included} bytes long, and {LONGEST} is the most"));
+    if length > MAX_RECORD {
+        return Err(format!("it claims a length of {included} bytes, and {MAX_RECORD} is the limit"));
     }
     let end = RECORD_HEADER + length;
     let data = bytes.get(RECORD_HEADER..end).ok_or_else(|| {

@@ -6,7 +6,7 @@ use crate::radio::gatt::uuid16;
 const WHOLE: &[u8] = include_bytes!("../../fixtures/captures/whole.btsnoop");
 const LATE: &[u8] = include_bytes!("../../fixtures/captures/late.btsnoop");
 
-/// A log of HCI packets, as Android writes it: each is whether it was received, and its bytes in hex.
+/// A log of HCI packets in the format of Android. Each packet is true if it was received, and its bytes in hex.
 fn uart(packets: &[(bool, &str)]) -> Vec<u8> {
     let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
     for (number, (received, hex)) in (0_u64..).zip(packets) {
@@ -19,7 +19,7 @@ fn uart(packets: &[(bool, &str)]) -> Vec<u8> {
     log
 }
 
-/// The same capture as Android would have written it.
+/// Converts a capture to the format of Android.
 fn as_uart(monitor: &[u8]) -> Vec<u8> {
     let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
     let mut rest = &monitor[16..];
@@ -56,10 +56,9 @@ const CONNECTED: &str = "04 3e 13 01 00 4000 00 00 012000005cc4 1800 0000 2a00 0
 fn a_btmon_capture_gives_devices_tables_and_values() {
     let capture = read(WHOLE).unwrap();
     assert_eq!((&capture.fault, capture.cut), (&None, 0));
-    let lamp =
-        capture.devices.iter().find(|one| one.report.name.as_deref() == Some("Light-Capture")).unwrap();
-    assert_eq!(lamp.report.id.as_str(), "C4:5C:00:00:20:01");
-    let table = lamp.table(false);
+    let bulb = capture.devices.iter().find(|one| one.seen.name.as_deref() == Some("Light-Capture")).unwrap();
+    assert_eq!(bulb.seen.id.as_str(), "C4:5C:00:00:20:01");
+    let table = bulb.table(false);
     let ids: Vec<CharacteristicId> = table.all().map(|(id, ..)| id).collect();
     for id in [
         CharacteristicId::short(0xFFF0, 0xFFF1),
@@ -71,13 +70,13 @@ fn a_btmon_capture_gives_devices_tables_and_values() {
     let status = table.characteristic(CharacteristicId::short(0xFFF0, 0xFFF2)).unwrap();
     assert!(status.properties.readable() && status.properties.notifies());
     assert_eq!(status.descriptors.iter().map(|one| one.uuid).collect::<Vec<_>>(), [uuid16(0x2902)]);
-    // Somebody else's headphones are heard, and nothing passes.
-    let headphones = capture.devices.iter().position(|one| one.report.name.as_deref() == Some("Headphones"));
+    // Headphones nearby advertise, but do not connect.
+    let headphones = capture.devices.iter().position(|one| one.seen.name.as_deref() == Some("Headphones"));
     assert!(headphones.is_some_and(|at| capture.events.iter().all(|event| event.device != at)));
 }
 
 #[test]
-fn androids_kind_of_file_says_the_same() {
+fn the_format_of_android_gives_the_same_events() {
     let (monitor, uart) = (read(WHOLE).unwrap(), read(&as_uart(WHOLE)).unwrap());
     assert!(monitor.events.len() > 40);
     assert_eq!(kinds(&monitor), kinds(&uart));
@@ -87,12 +86,12 @@ fn androids_kind_of_file_says_the_same() {
 }
 
 #[test]
-fn a_link_that_was_up_before_has_frames_and_no_device() {
+fn a_link_from_before_the_capture_has_frames_and_no_device() {
     let capture = read(LATE).unwrap();
     let ids: BTreeSet<_> = capture
         .events
         .iter()
-        .map(|event| capture.devices[event.device].report.id.as_str().to_owned())
+        .map(|event| capture.devices[event.device].seen.id.as_str().to_owned())
         .collect();
     assert_eq!(ids.len(), 1);
     assert!(ids.first().unwrap().starts_with("link "), "{ids:?}");
@@ -102,15 +101,15 @@ fn a_link_that_was_up_before_has_frames_and_no_device() {
 }
 
 #[test]
-fn pieces_of_a_frame_are_put_together_each_way_for_itself() {
-    // A notification in three pieces, and within it a write command of the other side.
+fn fragments_are_reassembled_for_each_direction() {
+    // A notification in three fragments, and between them a write command in the other direction.
     let capture = read(&uart(&[
         (true, CONNECTED),
         (true, "02 4020 0600 0800 0400 1b0c"),
         (false, "02 4000 0b00 0700 0400 520900 01020304"),
         (true, "02 4010 0100 00"),
         (true, "02 4010 0500 aabbccddee"),
-        // A piece without a beginning, and a frame longer than it says.
+        // A fragment without a start, and a frame longer than its length field.
         (true, "02 4010 0200 ffff"),
         (true, "02 4020 0900 0400 0400 1b0c00aaff"),
     ]))
@@ -127,19 +126,19 @@ fn pieces_of_a_frame_are_put_together_each_way_for_itself() {
 }
 
 #[test]
-fn answers_belong_to_what_was_asked_by_the_same_side() {
+fn responses_belong_to_requests_of_the_same_side() {
     let capture = read(&uart(&[
         (true, CONNECTED),
-        // Both ask for the other's MTU, and a read is refused.
+        // Both sides exchange the MTU, and a read is refused.
         (false, "02 4000 0700 0300 0400 020502"),
         (true, "02 4020 0700 0300 0400 02f700"),
         (true, "02 4020 0700 0300 0400 036400"),
         (false, "02 4000 0700 0300 0400 030502"),
         (false, "02 4000 0700 0300 0400 0a0300"),
         (true, "02 4020 0900 0500 0400 010a030002"),
-        // An answer that nobody asked for.
+        // A response without a request.
         (true, "02 4020 0600 0200 0400 0baa"),
-        // A long write, and one that is given up.
+        // A long write, and one that is cancelled.
         (false, "02 4000 0b00 0700 0400 160300 0000 0102"),
         (true, "02 4020 0b00 0700 0400 170300 0000 0102"),
         (false, "02 4000 0a00 0600 0400 160300 0200 03"),
@@ -177,33 +176,33 @@ fn every_kind_of_advertisement_and_connection_is_read() {
         (true, "04 3e 1f 29 00 4000 00 01 0120 0000 5cc4 000000000000 000000000000 1800 0000 2a00 00 00 ffff"),
     ]))
     .unwrap();
-    let lamp = &capture.devices[0].report;
-    assert_eq!((lamp.name.as_deref(), lamp.rssi), (Some("Lamp"), Some(-56)));
-    assert_eq!(lamp.services, [uuid16(0xFFF0)]);
-    assert_eq!(lamp.manufacturer.get(&0x57), Some(&vec![1, 2]));
+    let bulb = &capture.devices[0].seen;
+    assert_eq!((bulb.name.as_deref(), bulb.rssi), (Some("Lamp"), Some(-56)));
+    assert_eq!(bulb.services, [uuid16(0xFFF0)]);
+    assert_eq!(bulb.manufacturer.get(&0x57), Some(&vec![1, 2]));
     assert_eq!(kinds(&capture), [EventKind::Connected]);
     assert_eq!(capture.devices.len(), 1);
 }
 
 #[test]
-fn packets_of_which_a_part_is_missing_are_counted_and_passed_over() {
+fn truncated_packets_are_counted_and_skipped() {
     let mut log = uart(&[(true, CONNECTED), (true, "02 4020 0900 0500 0400 1b0c00")]);
-    let place = log.len() - 12 - 24;
-    log[place + 3] = 14;
+    let start = log.len() - 12 - 24;
+    log[start + 3] = 14;
     let capture = read(&log).unwrap();
     assert_eq!((kinds(&capture), capture.cut), (vec![EventKind::Connected], 1));
 }
 
 #[test]
-fn what_is_no_capture_and_where_one_is_damaged_is_said() {
+fn damage_is_reported_with_its_place() {
     let error = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
-    assert!(error(b"").contains("no btsnoop log"));
-    assert!(error(b"{\"t\":0}").contains("no btsnoop log"));
+    assert!(error(b"").contains("not a btsnoop log"));
+    assert!(error(b"{\"t\":0}").contains("not a btsnoop log"));
     assert!(error(b"btsnoop\0\0\0").contains("ends within its first 16 bytes"));
     assert!(error(b"btsnoop\0\0\0\0\x02\0\0\x03\xea").contains("version 2"));
     let three = error(b"btsnoop\0\0\0\0\x01\0\0\x03\xec");
     assert!(three.contains("1004 (HCI over three wires)") && three.contains("1002 (HCI UART)"), "{three}");
-    // What is before the damage is kept.
+    // The events before the damage are kept.
     let cut = read(&WHOLE[..WHOLE.len() - 3]).unwrap();
     let fault = cut.fault.unwrap();
     assert!(fault.record > 100 && fault.offset > 16_000, "{fault}");
@@ -218,9 +217,9 @@ fn what_is_no_capture_and_where_one_is_damaged_is_said() {
     assert_eq!((fault.record, fault.offset), (1, 16));
 }
 
-/// Ten thousand captures with bits flipped, or cut off: no panic, and no more is kept than in proportion to the file.
+/// Ten thousand captures with flipped bits or a missing end: no panic, and memory in proportion to the file.
 #[test]
-fn hostile_captures_are_read_to_where_they_are_wrong() {
+fn hostile_captures_are_read_up_to_the_damage() {
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = |below: usize| {
         seed ^= seed << 13;

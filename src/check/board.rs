@@ -223,7 +223,7 @@ impl Board {
         let writer = self.channel()?.writer().clone();
         writer.destination(write)?;
         // Before the write: one that times out may be carried out all the same.
-        let first = self.restorer.touch();
+        let first = self.restorer.before_write();
         self.note_refusal(first, writer.write_without_delay(write, deadline).await)?;
         sleep(write.delay.max(self.profile.link_rules.gap)).await;
         Ok(())
@@ -232,7 +232,7 @@ impl Board {
     /// If the board refused the first write, there is nothing to restore.
     fn note_refusal<T>(&self, first: bool, result: Result<T>) -> Result<T> {
         if let (true, Err(Error::Refused { .. })) = (first, &result) {
-            self.restorer.untouched();
+            self.restorer.refused();
         }
         result
     }
@@ -258,7 +258,7 @@ impl Board {
         let sent = self.channel()?.encode(wanted, &known)?;
         self.known = sent.assumed;
         let Some(write) = sent.writes.first() else { return Ok((Instant::now(), None)) };
-        let first = self.restorer.touch();
+        let first = self.restorer.before_write();
         let channel = self.channel()?;
         let writer = channel.writer().clone();
         let mut writing = pin!(writer.write_without_delay(write, Deadline::after(REQUEST_TIME)));

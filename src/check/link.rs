@@ -27,7 +27,7 @@ pub(super) async fn advertises(board: &mut Board) -> RunResult {
     match board.advertisement().await? {
         Some((_, advertising)) => {
             let median = advertising.median().map(|gap| format!(", every {} ms", gap.as_millis()));
-            let count = advertising.heard;
+            let count = advertising.received;
             board.note = Some(format!("received {count} advertisements{}", median.unwrap_or_default()));
             Ok(())
         }

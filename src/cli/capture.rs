@@ -16,6 +16,7 @@ use crate::capture::{self, AttributeRef, Capture, Device, EventKind};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{CapturedRecord, FrameKind, FrameRecord, Printer, Record};
+use crate::radio::Direction;
 
 /// Longest capture in bytes; it is held in memory as a whole.
 const LONGEST: u64 = 256 << 20;
@@ -37,7 +38,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
     let mut any = false;
     for event in &capture.events {
         let Some(found) = capture.devices.get(event.device) else { continue };
-        if device.is_some_and(|wanted| !is_named(&found.report, wanted)) {
+        if device.is_some_and(|wanted| !is_named(&found.seen, wanted)) {
             continue;
         }
         any = true;
@@ -50,7 +51,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
         };
         let place = event.handle.and_then(|handle| reader.places.get(&handle).cloned());
         let place = place.as_ref();
-        let mut record = CapturedRecord::of(event, &found.report, place);
+        let mut record = CapturedRecord::of(event, &found.seen, place);
         match reader.decode(place, &event.kind) {
             Some(Ok(frame)) => record.frame = Some(frame),
             Some(Err(fault)) if fault.is_unknown() => record.unknown = Some(fault.to_string()),
@@ -89,8 +90,8 @@ fn load(file: &Path) -> Result<Vec<u8>> {
 fn not_captured(path: String, device: Option<&str>, capture: &Capture) -> Error {
     let linked: BTreeSet<usize> = capture.events.iter().map(|event| event.device).collect();
     let names = linked.iter().filter_map(|at| capture.devices.get(*at)).map(|device| {
-        let id = device.report.id.to_string();
-        device.report.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
+        let id = device.seen.id.to_string();
+        device.seen.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
     });
     let have: Vec<String> = names.collect();
     let have = if have.is_empty() { "no Bluetooth LE connection".to_owned() } else { have.join(", ") };
@@ -108,11 +109,11 @@ struct FrameReader {
 impl FrameReader {
     fn of(device: &Device, local: bool, families: &Families) -> Result<Self> {
         let table = device.table(local);
-        let named = families.configured_profile(&device.report)?;
+        let named = families.configured_profile(&device.seen)?;
         // The advertisement of a device says nothing about the computer's own table.
         let profile = match (named, local) {
             (Some(named), _) => Some(named),
-            (None, false) => recognise_offline(&table, &device.report, families),
+            (None, false) => recognise_offline(&table, &device.seen, families),
             (None, true) => None,
         };
         let roles =
@@ -124,47 +125,52 @@ impl FrameReader {
     fn decode(
         &mut self,
         place: Option<&AttributeRef>,
-        what: &EventKind,
+        kind: &EventKind,
     ) -> Option<Result<FrameRecord, DecodeError>> {
         let profile = self.profile.as_ref()?;
-        let (out, bytes) = match what {
-            EventKind::Write(_, bytes) => (true, bytes),
+        let (direction, bytes) = match kind {
+            EventKind::Write(_, bytes) => (Direction::ToBulb, bytes),
             EventKind::Read(0, bytes) | EventKind::Notification(bytes) | EventKind::Indication(bytes) => {
-                (false, bytes)
+                (Direction::FromBulb, bytes)
             }
             _ => return None,
         };
-        let Some(place) = place else { return decode_unique(profile, out, bytes) };
+        let Some(place) = place else { return decode_unique(profile, direction, bytes) };
         if place.descriptor.is_some() {
             return None;
         }
-        // A part alone decodes as a frame that says nothing.
-        let joined = if out { None } else { profile.join(&mut self.parts, bytes) };
+        // A part alone decodes as an empty frame.
+        let joined = match direction {
+            Direction::ToBulb => None,
+            Direction::FromBulb => profile.join(&mut self.parts, bytes),
+        };
         let bytes = joined.as_ref().unwrap_or(bytes);
-        let mut nearest: Option<DecodeError> = None;
-        for role in self.roles.of(place.id) {
-            match frame(profile, role, out, bytes) {
-                Ok(frame) => return Some(Ok(frame)),
-                Err(fault) => nearest = Some(fault.closer(nearest)),
-            }
-        }
-        nearest.map(Err)
+        self.roles.decode(place.id, |role| frame(profile, role, direction, bytes))
     }
 }
 
 /// Decodes a value without a GATT table, if it is valid for exactly one role.
-fn decode_unique(profile: &Profile, out: bool, bytes: &[u8]) -> Option<Result<FrameRecord, DecodeError>> {
-    let mut found = profile.roles.iter().filter_map(|role| frame(profile, &role.name, out, bytes).ok());
+fn decode_unique(
+    profile: &Profile,
+    direction: Direction,
+    bytes: &[u8],
+) -> Option<Result<FrameRecord, DecodeError>> {
+    let mut found = profile.roles.iter().filter_map(|role| frame(profile, &role.name, direction, bytes).ok());
     match (found.next(), found.next()) {
         (Some(one), None) => Some(Ok(one)),
         _ => None,
     }
 }
 
-fn frame(profile: &Profile, role: &str, out: bool, bytes: &[u8]) -> Result<FrameRecord, DecodeError> {
-    let (kind, light) = match out {
-        false => (FrameKind::Status, profile.decode(role, bytes)?),
-        true => match profile.decode_command(role, bytes)? {
+fn frame(
+    profile: &Profile,
+    role: &str,
+    direction: Direction,
+    bytes: &[u8],
+) -> Result<FrameRecord, DecodeError> {
+    let (kind, light) = match direction {
+        Direction::FromBulb => (FrameKind::Status, profile.decode(role, bytes)?),
+        Direction::ToBulb => match profile.decode_command(role, bytes)? {
             DecodedCommand::Change(light) => (FrameKind::Command, light),
             DecodedCommand::Relative(_) => (FrameKind::Command, Light::default()),
             DecodedCommand::Query(_) => (FrameKind::Query, Light::default()),

@@ -10,22 +10,22 @@ use crate::bulb::{Families, Notification, PacedWriter, RestorePlan, Restorer, Se
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, Link, SeenDevice, WriteKind};
 
-/// The largest difference between the two, percent. Bulbs with 16 levels do not distinguish neighbours.
+/// The largest difference between the two values, percent. Bulbs with 16 levels do not distinguish neighbours.
 const MAX_DIFFERENCE: u8 = 10;
 
 /// A bulb whose brightness alternates between two values.
 pub(super) struct BenchBulb {
     pub(super) session: Session,
     pub(super) profile: Arc<Profile>,
-    /// Whether it sends a status after each command.
+    /// It sends a status after each command.
     pub(super) notifies: bool,
     known: Light,
-    /// The brightness that it ends with, and the one that alternates with it.
+    /// The brightness that the bulb ends with, and the one that alternates with it.
     brightnesses: [Percent; 2],
 }
 
 impl BenchBulb {
-    /// Recognises the bulb and reads its state. The text says why its commands cannot be measured, if so.
+    /// Recognises the bulb and reads its state. Also returns the reason if its commands cannot be measured.
     pub(super) async fn open(
         link: Arc<dyn Link>,
         device: &SeenDevice,
@@ -59,7 +59,7 @@ impl BenchBulb {
         Ok((bulb, reason))
     }
 
-    /// Chooses the two values, or says why there are none.
+    /// Chooses the two values, or returns the reason why there are none.
     fn choose_brightnesses(&mut self, plan: &BenchPlan, reported: Option<Percent>) -> Option<String> {
         if !self.profile.settable().contains(Feature::Brightness) {
             return Some(format!("the brightness of {} cannot be set", self.profile.full_name()));
@@ -101,27 +101,25 @@ impl BenchBulb {
         Light { brightness: Some(brightness), ..self.known.clone() }
     }
 
-    /// Whether this state has this brightness.
     fn agrees(&self, brightness: Percent, light: &Light) -> bool {
         let items = Features::NONE.with(Feature::Brightness);
         light.brightness.is_some()
             && self.profile.mismatches(items, &self.light_at(brightness), light).is_empty()
     }
 
-    /// From now on the bulb is written to.
     fn prepare_restore(&self, restorer: &Restorer, reported: Option<Percent>) {
         let [base, _] = self.brightnesses;
         restorer.note(RestorePlan {
             profile: Arc::clone(&self.profile),
             known: self.known.clone(),
-            back: Light { brightness: Some(reported.unwrap_or(base)), ..Light::default() },
+            wanted: Light { brightness: Some(reported.unwrap_or(base)), ..Light::default() },
             found: reported.is_some(),
         });
         restorer.link(Some(Arc::clone(self.session.link())));
-        restorer.touch();
+        restorer.before_write();
     }
 
-    /// The next command: to the first brightness, or to the other.
+    /// Encodes the command to the first brightness, or to the other.
     pub(super) fn command(&mut self, other: bool) -> Result<(Percent, Vec<Write>)> {
         let [base, second] = self.brightnesses;
         let brightness = if other { second } else { base };
@@ -138,27 +136,26 @@ impl BenchBulb {
         self.session.channel().writer().unpaced(kind)
     }
 
-    /// The kind in which the last frame of a command is written, given the wish for a kind.
+    /// The kind of the last write of a command, if `wanted` is used where possible.
     pub(super) fn kind(&mut self, wanted: Option<WriteKind>) -> Result<Option<WriteKind>> {
         let (_, writes) = self.command(false)?;
         let writer = self.writer(wanted);
         Ok(writes.last().and_then(|write| Some(writer.destination(write).ok()?.1)))
     }
 
-    /// Drops the notifications received so far: they do not answer the next write.
     pub(super) fn forget_old_notifications(&mut self) {
         self.session.channel().forget_old_notifications();
     }
 
-    /// Waits for the next status. Returns how many have come, and whether the last one has this brightness. Waits forever if
-    /// the bulb does not notify. Cancel-safe.
+    /// Waits for the next status; forever if the bulb does not notify. Returns the number of statuses since the call before, and
+    /// true if the last one has this brightness. Cancel-safe.
     pub(super) async fn next_status(&mut self, brightness: Percent) -> Result<(u32, bool)> {
         if !self.notifies {
             return std::future::pending().await;
         }
         loop {
             let notification: Notification = self.session.channel().next().await?;
-            // The missed ones were sent, and dropped only because we were slow.
+            // The bulb sent the missed ones too; we were slow to read them.
             let missed = notification.missed;
             match self.session.channel().decode(&notification) {
                 Ok(light) if light.brightness.is_some() => {
@@ -170,7 +167,7 @@ impl BenchBulb {
         }
     }
 
-    /// Whether the bulb reports this brightness when it is read or queried.
+    /// Reads or queries the state, and returns true if it has this brightness.
     pub(super) async fn is_at(&mut self, brightness: Percent, deadline: Deadline) -> Result<bool> {
         match self.session.read_state(deadline).await {
             Ok(state) => Ok(state.light().is_some_and(|light| self.agrees(brightness, light))),

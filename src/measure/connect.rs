@@ -1,88 +1,82 @@
-//! Connecting, again and again.
+//! Measures the times of connects and of service discovery.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use super::{BenchPlan, Measured, Part, Series, is_of_a_round};
+use super::{BenchPlan, BenchResult, Part, Series, is_round_failure};
+use crate::bulb::ended;
 use crate::error::Result;
-use crate::radio::{Deadline, DeviceId, Link, LinkState, Radio};
+use crate::radio::{Deadline, DeviceId, Link, Radio};
 
-/// BlueZ ends a link two seconds after it was asked to (`DISCONNECT_TIMER` in its `src/device.c`); a little more.
-const ENDING_TIME: Duration = Duration::from_millis(2300);
-/// How long the end of a link is waited for, and how often it is looked at.
-const GONE_TIME: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(20);
-/// So many rounds in a row that fail are no accident.
-const HOPELESS: u32 = 3;
+const DISCONNECT_TIME: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The number of consecutive failures that ends the measurement.
+const MAX_FAILURES: u32 = 3;
 
-/// A link; one that is just about to end is not taken for one.
-pub(super) async fn fresh(radio: &dyn Radio, device: &DeviceId, time: Duration) -> Result<Arc<dyn Link>> {
+/// Connects. If a link that was up before us is about to end, connects again.
+pub(super) async fn connect(radio: &dyn Radio, device: &DeviceId, time: Duration) -> Result<Arc<dyn Link>> {
     let link = radio.connect(device, Deadline::after(time)).await?;
-    if !link.was_up() {
-        return Ok(link);
-    }
-    let mut state = link.state();
-    if timeout(ENDING_TIME, state.wait_for(|state| *state == LinkState::Down)).await.is_err() {
+    if !(link.was_up() && ended(link.as_ref()).await) {
         return Ok(link);
     }
     drop(link);
     radio.connect(device, Deadline::after(time)).await
 }
 
-/// Measures connects, and gives the link of the last one.
+/// Measures connects, and returns the link of the last one.
 pub(super) async fn rounds(
     radio: &dyn Radio,
     first: Arc<dyn Link>,
     plan: &BenchPlan,
-    measured: &mut Measured,
+    result: &mut BenchResult,
 ) -> Result<Arc<dyn Link>> {
     let wanted = |part| plan.has(part);
     if first.was_up() {
         for part in [Part::Connect, Part::Discovery].into_iter().filter(|part| wanted(*part)) {
-            measured.skip(part, "its link is held by the system; `bulbctl disconnect` drops it");
+            result.skip(part, "the system keeps its link; end it with `bulbctl disconnect`");
         }
         return Ok(first);
     }
     let device = first.device().clone();
     let (mut connects, mut discoveries) = (Series::default(), Series::default());
-    let mut apart = true;
-    let mut in_a_row = 0;
+    let mut tells_discovery = true;
+    let mut failures = 0;
     let mut link = Some(first);
     for (_, counts) in plan.all_rounds() {
         if let Some(link) = link.take() {
-            end(radio, link).await?;
+            disconnect(radio, link).await?;
         }
         let start = Instant::now();
         match radio.connect(&device, Deadline::after(plan.timeout)).await {
             Ok(up) => {
-                in_a_row = 0;
-                connects.enter(counts, Some(start.elapsed()));
-                apart &= up.info().discovery.is_some();
-                if apart {
-                    discoveries.enter(counts, up.info().discovery);
+                failures = 0;
+                connects.add(counts, Some(start.elapsed()));
+                tells_discovery &= up.info().discovery.is_some();
+                if tells_discovery {
+                    discoveries.add(counts, up.info().discovery);
                 }
                 link = Some(up);
             }
-            Err(error) if is_of_a_round(&error) && in_a_row + 1 < HOPELESS => {
+            Err(error) if is_round_failure(&error) && failures + 1 < MAX_FAILURES => {
                 tracing::info!("{error}");
-                in_a_row += 1;
-                connects.enter(counts, None);
+                failures += 1;
+                connects.add(counts, None);
             }
             Err(error) => return Err(error),
         }
     }
     if wanted(Part::Connect) {
-        measured.connect = Some(connects);
+        result.connect = Some(connects);
     }
     if wanted(Part::Discovery) {
-        if apart {
-            measured.discovery = Some(discoveries);
+        if tells_discovery {
+            result.discovery = Some(discoveries);
         } else {
-            measured.skip(
+            result.skip(
                 Part::Discovery,
-                "this system tells only when both are done: it is part of the connect time",
+                "this system does not report when discovery starts; it is part of the connect time",
             );
         }
     }
@@ -92,19 +86,19 @@ pub(super) async fn rounds(
     }
 }
 
-/// Ends a link, and waits until the system says so: its end must not be part of the next connect.
-async fn end(radio: &dyn Radio, link: Arc<dyn Link>) -> Result<()> {
+/// Disconnects, and waits until the link is down: that must not be part of the next connect.
+async fn disconnect(radio: &dyn Radio, link: Arc<dyn Link>) -> Result<()> {
     let device = link.device().clone();
     link.disconnect().await?;
     drop(link);
     let start = Instant::now();
-    while start.elapsed() < GONE_TIME {
+    while start.elapsed() < DISCONNECT_TIME {
         let known = radio.known_devices().await?;
-        if !known.iter().any(|report| report.id == device && report.connected) {
+        if !known.iter().any(|known| known.id == device && known.connected) {
             return Ok(());
         }
-        sleep(LOOK).await;
+        sleep(POLL_INTERVAL).await;
     }
-    tracing::warn!("{device}: its link did not end within {GONE_TIME:?}");
+    tracing::warn!("{device}: its link did not end within {DISCONNECT_TIME:?}");
     Ok(())
 }

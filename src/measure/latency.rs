@@ -1,4 +1,4 @@
-//! The time from a write to its answer and its notification, one write at a time.
+//! Measures the time from a write to its answer and to its notification, one write at a time.
 
 use std::time::Duration;
 
@@ -7,69 +7,66 @@ use bulb_protocol::profile::Write;
 use tokio::time::{Instant, sleep};
 
 use super::bench_bulb::BenchBulb;
-use super::{BenchPlan, Measured, Part, Series, is_of_a_round};
+use super::{BenchPlan, BenchResult, Part, Series, is_round_failure};
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, WriteKind};
 
-/// How long to wait for a notification.
 const ACK_TIME: Duration = Duration::from_secs(2);
-/// Between two rounds: up to so long, another time each, so that the rounds do not march in step with the connection events.
-const PAUSE: Duration = Duration::from_millis(50);
-/// So many rounds in a row without anything are no accident.
-const HOPELESS: u32 = 5;
+/// The longest pause between two rounds. The pauses differ, so that the rounds do not follow the connection events.
+const MAX_PAUSE: Duration = Duration::from_millis(50);
+/// The number of consecutive failures that ends the measurement.
+const MAX_FAILURES: u32 = 5;
 
-/// What a round gave.
 struct Round {
     notified: Option<Duration>,
     answered: Option<Duration>,
 }
 
-/// Measures rounds of one write each.
-pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, measured: &mut Measured) -> Result<()> {
+pub(super) async fn rounds(bulb: &mut BenchBulb, plan: &BenchPlan, result: &mut BenchResult) -> Result<()> {
     let (mut notifications, mut answers) = (Series::default(), Series::default());
-    let asks = bulb.kind(None)? == Some(WriteKind::Request);
-    if !bulb.notifies && !asks {
-        measured.skip(Part::Latency, "it is written to without an answer, and does not notify");
+    let answers_writes = bulb.kind(None)? == Some(WriteKind::Request);
+    if !bulb.notifies && !answers_writes {
+        result.skip(Part::Latency, "it neither answers writes nor notifies");
         return Ok(());
     }
-    let mut in_a_row = 0;
+    let mut failures = 0;
     for (round, counts) in plan.all_rounds() {
         let (brightness, writes) = bulb.command(round % 2 == 0)?;
         bulb.forget_old_notifications();
         match once(bulb, brightness, &writes, Deadline::after(plan.timeout)).await {
             Ok(Round { notified, answered }) => {
                 if bulb.notifies {
-                    notifications.enter(counts, notified);
+                    notifications.add(counts, notified);
                 }
-                if asks {
-                    answers.enter(counts, answered);
+                if answers_writes {
+                    answers.add(counts, answered);
                 }
-                in_a_row = if notified.or(answered).is_some() { 0 } else { in_a_row + 1 };
+                failures = if notified.or(answered).is_some() { 0 } else { failures + 1 };
             }
-            Err(error) if is_of_a_round(&error) => {
+            Err(error) if is_round_failure(&error) => {
                 tracing::info!("{error}");
-                notifications.enter(counts && bulb.notifies, None);
-                answers.enter(counts && asks, None);
-                in_a_row += 1;
+                notifications.add(counts && bulb.notifies, None);
+                answers.add(counts && answers_writes, None);
+                failures += 1;
             }
             Err(error) => return Err(error),
         }
-        if in_a_row >= HOPELESS {
-            measured.skip(
+        if failures >= MAX_FAILURES {
+            result.skip(
                 Part::Latency,
-                format!("it was given up after {HOPELESS} rounds in a row without an answer"),
+                format!("stopped after {MAX_FAILURES} rounds in a row without an answer"),
             );
             break;
         }
-        let uneven = PAUSE * (round * 7 % 10) / 10;
-        sleep(bulb.profile.link_rules.gap + uneven).await;
+        let pause = MAX_PAUSE * (round * 7 % 10) / 10;
+        sleep(bulb.profile.link_rules.gap + pause).await;
     }
-    measured.notification = Some(notifications).filter(|_| bulb.notifies);
-    measured.answer = Some(answers).filter(|_| asks);
+    result.notification = Some(notifications).filter(|_| bulb.notifies);
+    result.answer = Some(answers).filter(|_| answers_writes);
     Ok(())
 }
 
-/// Writes, and waits for the answer and for the notification at once: either may come first.
+/// Writes, and waits for the answer and the notification at the same time: either may come first.
 async fn once(
     bulb: &mut BenchBulb,
     brightness: Percent,
@@ -93,11 +90,11 @@ async fn once(
         if !bulb.notifies {
             return Ok(None);
         }
-        let heard = async {
+        let notified = async {
             while !bulb.next_status(brightness).await?.1 {}
             Ok::<_, Error>(start.elapsed())
         };
-        tokio::time::timeout(ACK_TIME, heard).await.map_or(Ok(None), |heard| heard.map(Some))
+        tokio::time::timeout(ACK_TIME, notified).await.ok().transpose()
     };
     let (answered, notified) = tokio::try_join!(answer, notification)?;
     Ok(Round { notified, answered })

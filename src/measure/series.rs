@@ -2,43 +2,36 @@
 
 use std::time::Duration;
 
-/// What a clock reading may be off by: timers and wake-ups have a grain of a millisecond (Tokio's; that of most systems is
-/// finer).
+/// The error of a measured time: the resolution of Tokio's timers.
 pub const CLOCK_ERROR: Duration = Duration::from_millis(1);
-/// Half of how many standard deviations hold 95 % of a normal distribution, for the ranks around the median.
-const HALF_RANKS: f64 = 0.98;
+/// 95 % of a normal distribution are within 1.96 standard deviations. Half of that, for the ranks around the median.
+const MEDIAN_SPREAD: f64 = 0.98;
 
-/// Times of one kind, in the order in which they were measured.
+/// BenchResult times, in this order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Series {
-    /// The times.
     pub times: Vec<Duration>,
-    /// How many rounds ended without one.
+    /// The number of rounds without a result.
     pub failed: u32,
 }
 
-/// What a series comes to. Exact: each of its values is one that was measured.
+/// Percentiles of a series. Each is a measured value, not interpolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// The least.
     pub min: Duration,
-    /// Half of them took up to so long.
     pub p50: Duration,
-    /// Where the median of many more rounds would be found, with 95 % confidence: not below this…
+    /// The 95 % confidence interval of the median: from here …
     pub p50_low: Duration,
-    /// …and not above this.
+    /// … to here.
     pub p50_high: Duration,
-    /// Nine of ten took up to so long.
     pub p90: Duration,
-    /// 99 of a hundred took up to so long.
     pub p99: Duration,
-    /// The greatest.
     pub max: Duration,
 }
 
 impl Series {
-    /// Enters what a round gave, but not while warming up.
-    pub(super) fn enter(&mut self, counts: bool, time: Option<Duration>) {
+    /// Adds the result of a round, unless it is a warm-up.
+    pub(super) fn add(&mut self, counts: bool, time: Option<Duration>) {
         match (counts, time) {
             (false, _) => {}
             (true, Some(time)) => self.times.push(time),
@@ -46,7 +39,7 @@ impl Series {
         }
     }
 
-    /// What it comes to; nothing where nothing was measured.
+    /// `None` without any time.
     pub fn summary(&self) -> Option<Summary> {
         let mut sorted = self.times.clone();
         sorted.sort_unstable();
@@ -54,8 +47,8 @@ impl Series {
         let rank = |rank: f64| at_rank(&sorted, rank).unwrap_or(max);
         #[expect(clippy::cast_precision_loss, reason = "a count of rounds")]
         let count = sorted.len() as f64;
-        // The interval of a median from ranks needs nothing of the distribution (binomial, as its normal approximation).
-        let spread = HALF_RANKS * count.sqrt();
+        // An interval from ranks holds for every distribution. The ranks are binomial; this is their normal approximation.
+        let spread = MEDIAN_SPREAD * count.sqrt();
         Some(Summary {
             min,
             p50: rank((count * 0.5).ceil()),
@@ -68,7 +61,7 @@ impl Series {
     }
 }
 
-/// The value of a rank, from 1; the nearest that there is.
+/// Returns the value at a rank, from 1, or the nearest one.
 fn at_rank(sorted: &[Duration], rank: f64) -> Option<Duration> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -101,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn of_few_rounds_the_median_may_be_anywhere_among_them() {
+    fn with_few_rounds_the_interval_of_the_median_is_the_whole_range() {
         let summary = of([10, 20, 30, 40]).summary().unwrap();
         assert_eq!((summary.p50_low, summary.p50_high), (summary.min, summary.max));
     }

@@ -10,7 +10,7 @@ use super::parameters::ParametersRecord;
 use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
-use crate::measure::{BenchPlan, CLOCK_ERROR, LossEvidence, Measured, Part, Rate, RateStep, Series};
+use crate::measure::{BenchPlan, BenchResult, CLOCK_ERROR, LossEvidence, Part, Rate, RateStep, Series};
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
 
@@ -19,7 +19,7 @@ const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '�
 /// Relative error of a measured rate, because of timers.
 const RATE_ERROR: f64 = 0.1;
 
-/// Measured times in milliseconds.
+/// BenchResult times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimesRecord {
@@ -170,7 +170,7 @@ pub struct RateRecord {
 
 impl RateRecord {
     fn of(rate: &Rate) -> Self {
-        let witness = rate.witness.map(|witness| match witness {
+        let witness = rate.evidence.map(|evidence| match evidence {
             LossEvidence::Notification => "notification",
             LossEvidence::Readback => "readback",
         });
@@ -268,7 +268,7 @@ impl BenchRecord {
         device: &SeenDevice,
         adapter: &AdapterInfo,
         plan: &BenchPlan,
-        measured: &Measured,
+        measured: &BenchResult,
     ) -> Self {
         let times = |series: &Option<Series>| series.as_ref().map(TimesRecord::of);
         let skipped =
@@ -462,13 +462,12 @@ impl ComparisonRecord {
     pub(super) fn text(&self, layout: Layout) -> String {
         let bold = if layout.terminal { BOLD } else { Default::default() };
         let mut out = String::new();
-        let side = |name: &str, at: &str| format!("{} ({})", sanitise(name), sanitise(at));
-        let _ = writeln!(
-            out,
-            "{bold}{}{bold:#} compared with {}",
-            side(&self.new_name, &self.new_at),
-            side(&self.old_name, &self.old_at)
-        );
+        let [new, old] = [&self.new_name, &self.old_name].map(|name| sanitise(name));
+        let [new_at, old_at] = [&self.new_at, &self.old_at].map(|at| sanitise(at));
+        let _ = match new == old {
+            true => writeln!(out, "{bold}{new}{bold:#}: {new_at} compared with {old_at}"),
+            false => writeln!(out, "{bold}{new}{bold:#} ({new_at}) compared with {old} ({old_at})"),
+        };
         if let Some((old, new)) = self.old_parameters.as_ref().zip(self.new_parameters.as_ref())
             && old != new
         {

@@ -239,7 +239,7 @@ impl AdvertRecord {
                 .map(|(uuid, data)| service_number(*uuid, Some(data)))
                 .collect(),
             listened_ms: advertising.map(|heard| millis(heard.listened)),
-            heard: advertising.map_or(0, |heard| heard.heard),
+            heard: advertising.map_or(0, |advertising| advertising.received),
             interval_ms: interval.map(|all| all.map(millis)),
         }
     }

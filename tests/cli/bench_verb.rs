@@ -51,7 +51,7 @@ fn firmware_before_and_after_is_compared() {
     let text = stdout(&machine.run(&["bench", "--compare", old, new]));
     assert!(text.contains("notification") && text.contains("differs") && text.contains("%"), "{text}");
 
-    // Measured over other connection parameters, where they are known.
+    // BenchResult over other connection parameters, where they are known.
     let over = |path: &Path, interval: [f64; 2]| {
         let mut saved: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         assert_eq!(saved["parameters"], Value::Null);
