@@ -173,7 +173,7 @@ fn what_cannot_be_is_told_with_what_can() {
         ),
         (&["notify", "Light-Board", "fff1"], "gatt.wrong_properties", 7, "cannot notify"),
         (&["notify", "Light-Board", "fff2", "--count", "1", "--timeout", "500ms"], "bulb.timeout", 8, "fff2"),
-        (&["read", "Light-Board", "fffg"], "usage", 2, "is no characteristic"),
+        (&["read", "Light-Board", "fffg"], "usage", 2, "is not a characteristic"),
         (&["write", "Light-Board", "fff1", "01x4"], "usage", 2, "byte 2 is \"x4\""),
         (&["write", "Light-Board", "fff1"], "usage", 2, "--text"),
         (&["write", "Light-Board", "fff1", "01"], "bulb.refused", 8, "0x0d"),

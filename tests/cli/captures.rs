@@ -164,5 +164,5 @@ fn of_a_damaged_capture_what_is_before_the_damage_comes_first() {
     std::fs::write(&file, "hello").unwrap();
     let output = machine.run(&["frame", "decode", "--capture", file.to_str().unwrap()]);
     assert_eq!(code(&output), 2);
-    assert!(stderr(&output).contains("no btsnoop log"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("not a btsnoop log"), "{}", stderr(&output));
 }
