@@ -162,7 +162,7 @@ mod tests {
         for (script, want) in [
             ("read fff2\nreed fff2", "line 2: unknown operation \"reed fff2\""),
             ("read", "line 1: unknown operation \"read\""),
-            ("read xyz", "line 1: \"xyz\" is no characteristic"),
+            ("read xyz", "line 1: \"xyz\" is not a characteristic"),
             ("write fff1 01zz", "line 1: \"01zz\" is not hex: byte 2 is \"zz\""),
             ("write fff1 01 64 ff", "line 1: unexpected \"ff\""),
             ("write fff1 01 maybe", "line 1: \"maybe\" is not request"),
