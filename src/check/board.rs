@@ -310,7 +310,7 @@ impl Board {
         let (profile, assumed) = (Arc::clone(&self.profile), self.known.clone());
         let agrees = |light: &Light| {
             commanded.and(light.features()) == commanded.and(profile.reported())
-                && profile.mismatches(commanded, &assumed, light).is_empty()
+                && profile.inexact(commanded, &assumed, light).is_empty()
         };
         let notified = self.collect_status(ACK_TIME, agrees).await?;
         self.current_state(notified).await
@@ -327,7 +327,7 @@ impl Board {
             self.note = Some("written and accepted; this family never reports".to_owned());
             return Ok(());
         };
-        let wrong = self.profile.mismatches(wanted.features().or(keeping), &self.known, &reported);
+        let wrong = self.profile.inexact(wanted.features().or(keeping), &self.known, &reported);
         if wrong.is_empty() {
             return Ok(());
         }

@@ -109,7 +109,7 @@ pub(super) async fn burst(board: &mut Board) -> RunResult {
         let last = dimmed(39 - round);
         let alone = board.command(&last).await?;
         if let (0, Some(before), Some(alone)) = (round, &before, &alone)
-            && board.profile().mismatches(last.features(), before, alone).is_empty()
+            && board.profile().inexact(last.features(), before, alone).is_empty()
         {
             return Err(blocked("a change of brightness is not carried out"));
         }

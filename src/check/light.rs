@@ -126,7 +126,7 @@ pub(super) async fn keeps_the_rest(board: &mut Board) -> RunResult {
         }
         // `None`: this family cannot report the change.
         let Some(after) = board.command(&change).await? else { break };
-        if board.profile().mismatches(named, &before, &after).is_empty() {
+        if board.profile().inexact(named, &before, &after).is_empty() {
             return Err(blocked(format!("a change of {names} is not carried out")));
         }
         let mut rest = before.features().less(named);
@@ -147,7 +147,7 @@ pub(super) fn require_unchanged(
     items: Features,
     expected: &str,
 ) -> RunResult {
-    let wrong = board.profile().mismatches(items, before, after);
+    let wrong = board.profile().inexact(items, before, after);
     if wrong.is_empty() {
         return Ok(());
     }
