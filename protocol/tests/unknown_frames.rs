@@ -28,6 +28,7 @@ fn unknown_and_malformed_are_two_things() {
     assert!(status("govee", "AA 12 01 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 B8").is_unknown());
     assert!(command("elk", "7E 07 83 0F 20 0C 06 00 EF").is_unknown());
     assert!(command("elk", "7E 07 83").is_unknown());
+    assert!(command("zengge", "CC 20 33").is_unknown() && status("zengge", "CC 20 33").is_unknown());
     // A value, a length, a checksum.
     for (error, kind) in [
         (status("zengge", "66 15 25 41 20 00 FF 00 00 00 06 99"), DecodeErrorKind::Value),
