@@ -134,6 +134,8 @@ fn a_status_in_two_notifications_is_joined() {
     assert_eq!(profile.join(&mut parts, &two), None);
     assert_eq!(profile.join(&mut parts, &one), None);
     let whole = profile.join(&mut parts, &two).unwrap();
+    // Only the role of the status has parts; this whole status begins as one.
+    assert!(profile.decode("control", &whole).is_err());
     let light = profile.decode("status", &whole).unwrap();
     assert_eq!((light.power, light.color), (Some(false), Some(Rgb::new(0x8F, 0x12, 0xFC))));
     assert_eq!(profile.join(&mut parts, &two), None);

@@ -59,7 +59,7 @@ impl Profile {
                 _ => Ok(Light::default()),
             };
         }
-        if self.is_part(frame) {
+        if self.statuses.iter().any(|status| status.role == role) && self.is_part(frame) {
             return Ok(Light::default());
         }
         Err(closest.error(&self.name, &self.abilities, frame, bytes))

@@ -19,6 +19,8 @@ use crate::gatt::Uuid;
 const INVALID_LENGTH: u8 = 0x0d;
 /// The ATT error for every other refused frame: the first of the range for applications (same section).
 const OUT_OF_RANGE: u8 = 0x80;
+/// The most commands that wait to be echoed.
+const MAX_ECHOES: usize = 16;
 
 /// A virtual bulb.
 #[derive(Clone, Debug)]
@@ -29,8 +31,8 @@ pub struct VirtualBulb {
     sequence: u8,
     /// The number of first writes received over this link.
     first_writes: usize,
-    /// The last command, to echo.
-    last_command: Vec<u8>,
+    /// The commands to echo, at most [`MAX_ECHOES`].
+    echoes: Vec<Vec<u8>>,
 }
 
 /// The effect of an accepted write on a [`VirtualBulb`].
@@ -89,14 +91,7 @@ impl VirtualBulb {
         };
         let roles = profile.roles.iter();
         let roles = roles.filter_map(|role| Some((role.name.clone(), role.at.iter().find_map(find)?)));
-        Self {
-            roles: roles.collect(),
-            profile,
-            light,
-            sequence: 0,
-            first_writes: 0,
-            last_command: Vec::new(),
-        }
+        Self { roles: roles.collect(), profile, light, sequence: 0, first_writes: 0, echoes: Vec::new() }
     }
 
     /// The profile of the bulb.
@@ -170,7 +165,9 @@ impl VirtualBulb {
         match command {
             Ok(DecodedCommand::Change(change)) if is_ready => {
                 self.light.merge(&change);
-                self.last_command = bytes.to_vec();
+                if self.profile.echo_role.is_some() && self.echoes.len() < MAX_ECHOES {
+                    self.echoes.push(bytes.to_vec());
+                }
                 WriteOutcome::Applied
             }
             Ok(DecodedCommand::Relative(relative)) if is_ready => {
@@ -215,7 +212,8 @@ impl VirtualBulb {
         }
         let mut frames = self.frames(trigger);
         if let (Trigger::Command, Some(role)) = (trigger, &self.profile.echo_role) {
-            frames.push(StatusFrame { role: role.clone(), bytes: self.last_command.clone() });
+            let echoes = self.echoes.drain(..);
+            frames.extend(echoes.map(|bytes| StatusFrame { role: role.clone(), bytes }));
         }
         self.sequence = self.sequence.wrapping_add(u8::try_from(frames.len()).unwrap_or(u8::MAX));
         let path = |role: &str| self.roles.iter().find(|(name, _)| name == role).map(|(_, path)| *path);
