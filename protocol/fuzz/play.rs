@@ -11,6 +11,9 @@ pub(crate) fn profiles() -> Vec<Profile> {
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
         profiles.extend(variants.iter().map(|variant| family.profile(Some(variant)).unwrap()));
     }
+    for profile in &mut profiles {
+        profile.set_address([0xC4, 0x11, 0, 0, 0, 1]);
+    }
     profiles
 }
 
