@@ -94,8 +94,16 @@ pub async fn recognise(
     };
     match unsupported(&profile, device) {
         Some(error) => Err(error),
-        None => Ok(profile),
+        None => Ok(with_address(profile, report)),
     }
+}
+
+/// The profile with the address of the device, if its frames carry that and the platform says it.
+fn with_address(mut profile: Arc<Profile>, device: &SeenDevice) -> Arc<Profile> {
+    if let (true, Some(address)) = (profile.carries_address(), device.address) {
+        Arc::make_mut(&mut profile).set_address(address.bytes());
+    }
+    profile
 }
 
 /// Refuses a device whose advertisement alone says that it cannot be driven, so that nobody needs to connect to it.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bulb_protocol::gatt::{WriteKind, uuid_text};
-use bulb_protocol::profile::{DecodedCommand, Feature, Light, Profile, Trigger, builtin};
+use bulb_protocol::profile::{Advert, DecodedCommand, Feature, Light, Profile, Trigger, builtin};
 use serde_json::Value;
 
 use crate::play::Play;
@@ -35,6 +35,17 @@ pub const SCENARIOS: &[Scenario] = &[
         "--on; --color #ff0000; --brightness 51; --kelvin 3600; --effect 258"
     ),
     family!("Govee of one colour", "govee:h6127", "--on; --color #ff8000; --brightness 100; --effect 4"),
+    family!(
+        "Govee of one colour and kelvin",
+        "govee:color",
+        "--on; --color #ff6600; --brightness 40; --kelvin 2700"
+    ),
+    family!(
+        "Govee of white by colour",
+        "govee:h6105",
+        "--on; --color #ff6600; --brightness 100; --kelvin 2700"
+    ),
+    family!("Govee of panels", "govee:panels", "--on; --color #ff6600; --kelvin 4000; --effect breathe"),
     family!("Hue", "hue", "--on; --color #ff8800; --brightness 100; --kelvin 3333; --effect candle"),
     family!(
         "SwitchBot",
@@ -56,6 +67,21 @@ pub const SCENARIOS: &[Scenario] = &[
     family!("Yeelight", "yeelight", "--on; --kelvin 6397; --color #ff8800 --brightness 80; --brightness 49"),
     family!("Avea", "avea", "--color #ff0000; --brightness 100"),
     family!("Neewer", "neewer", "--on; --color #bb80ff --brightness 50; --kelvin 3200 --brightness 70"),
+    family!(
+        "Neewer Infinity",
+        "neewer:cb60-rgb",
+        "--on; --color #ff33ff --brightness 100; --kelvin 2700 --brightness 50"
+    ),
+    family!(
+        "Neewer of white only",
+        "neewer:white-only",
+        "--on; --kelvin 4400 --brightness 60; --kelvin 3200"
+    ),
+    family!(
+        "Neewer home",
+        "neewer:home",
+        "--on; --kelvin 3200 --brightness 50; --color #0000ff --brightness 100"
+    ),
     family!("BanlanX", "banlanx", "--on; --color #ff8800; --brightness 50; --effect 5"),
     family!("DMRRBA", "hilighting:dmrrba", "--on; --color #ff8800; --brightness 50; --effect candle"),
     family!("BanlanX of two channels", "banlanx:channels-2", "--on; --color #ff0000; --brightness 50"),
@@ -67,6 +93,10 @@ pub const SCENARIOS: &[Scenario] = &[
     family!("SP107E", "sp107e", "--on; --color #ff0000; --brightness 50; --effect 8"),
 ];
 
+fn byte(hex: &str) -> u8 {
+    u8::from_str_radix(hex, 16).unwrap()
+}
+
 /// The address, profile and initial state of each bulb of the rig.
 fn rig() -> Vec<(String, Profile, Light)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios/families.toml");
@@ -75,7 +105,9 @@ fn rig() -> Vec<(String, Profile, Light)> {
     bulbs
         .map(|bulb| {
             let (family, variant) = builtin::split_name(bulb["profile"].as_str().unwrap());
-            let profile = builtin::load(family, variant.as_deref()).unwrap();
+            let mut profile = builtin::load(family, variant.as_deref()).unwrap();
+            let address: Vec<u8> = bulb["address"].as_str().unwrap().split(':').map(byte).collect();
+            profile.set_address(address.try_into().unwrap());
             let light = profile.starting_state(&light_in(&json_of(bulb)));
             (bulb["address"].as_str().unwrap().to_owned(), profile, light)
         })
@@ -148,7 +180,7 @@ fn commands(play: &Play, name: &str, all: &str) {
         assert_eq!(new, wanted, "{name} {arguments}");
         // Vectors are for bulbs with an unknown state.
         if profile.encode(&change, &Light::default(), 0).is_ok_and(|alone| alone.writes == sent.writes) {
-            vectors += against_vectors(&profile, &change, &new);
+            vectors += against_vectors(&profile, address, &change, &new);
         }
         seen = saw.len();
         for write in &sent.writes {
@@ -231,21 +263,29 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
 }
 
 /// Compares the writes with the vectors for exactly this command. Returns the number of those vectors.
-fn against_vectors(profile: &Profile, change: &Light, saw: &[String]) -> usize {
+fn against_vectors(profile: &Profile, address: &str, change: &Light, saw: &[String]) -> usize {
     let file = format!("fixtures/frames/{}.toml", profile.name);
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let vectors: toml::Table = text.parse().unwrap();
+    let family = builtin::family(&profile.name).unwrap();
+    let variant_of = |name| family.recognise(&Advert { name: Some(name), ..Advert::default() }).variant;
     let mut count = 0;
     for vector in vectors["command"].as_array().unwrap() {
         let text = |key: &str| vector.get(key).and_then(toml::Value::as_str);
-        let same = text("variant") == profile.variant.as_deref()
+        let variant = text("name").map_or_else(|| text("variant").map(str::to_owned), variant_of);
+        let same = variant == profile.variant
+            && text("address").is_none_or(|own| own == address)
+            && vector.get("company").is_none()
             && vector.get("known").is_none()
             && text("heard_only").is_none()
             && vector.get("means").is_some_and(|means| light_in(&json_of(means)) == *change);
         if same {
-            let frame = hex(profile, &bytes(text("hex").unwrap()));
-            let [only] = saw else { panic!("{frame}, not {saw:?}") };
-            assert!(only.ends_with(&format!(" {frame}")), "{only} is not {frame}");
+            let frames: Vec<_> =
+                text("hex").unwrap().split(" / ").map(|frame| hex(profile, &bytes(frame))).collect();
+            assert_eq!(saw.len(), frames.len(), "{frames:?}, not {saw:?}");
+            for (saw, frame) in saw.iter().zip(frames) {
+                assert!(saw.ends_with(&format!(" {frame}")), "{saw} is not {frame}");
+            }
             count += 1;
         }
     }

@@ -329,6 +329,12 @@ impl Profile {
         self.abilities.address = Some(address);
     }
 
+    /// Returns true if commands carry the Bluetooth address of the bulb.
+    #[must_use]
+    pub fn carries_address(&self) -> bool {
+        self.commands.iter().any(|command| command.body.carries_address())
+    }
+
     /// The features that commands can set; none for an [unsupported](Self::unsupported) model.
     #[must_use]
     pub fn settable(&self) -> Features {

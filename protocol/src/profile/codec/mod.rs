@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::abilities::{Abilities, DecodedValues, Field, MissingValue, Reading, ValuesToEncode};
 use super::frame::{Mismatch, MismatchKind};
 use super::light::{Feature, Features, Mode};
-use super::template::Template;
+use super::template::{Template, Token};
 
 /// The format of a frame: a template or a named codec.
 #[derive(Clone, Debug)]
@@ -63,6 +63,10 @@ impl Body {
             Self::Template(template) => template.fields().any(|(field, _)| chromatic(field)),
             Self::Hue => true,
         }
+    }
+
+    pub(crate) fn carries_address(&self) -> bool {
+        matches!(self, Self::Template(template) if template.tokens.contains(&Token::Address))
     }
 
     pub(crate) fn write(

@@ -122,7 +122,8 @@ impl BulbTable {
             let message = "battery_drain needs the key battery".to_owned();
             return Err(RigError(drain.at, message));
         }
-        let profile = profiles.get(self.profile.as_ref())?;
+        let mut profile = profiles.get(self.profile.as_ref())?;
+        profile.set_address(address.bytes());
         let light = LightKeys::of_bulb(&self).start(&profile)?;
         let example = profile.advertise(&light);
         let services = || example.services.clone();
