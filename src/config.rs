@@ -16,7 +16,6 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +25,7 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::files::{self, LONGEST_TEXT};
 
 /// Longest accepted time, a year. More is a mistake and would overflow the clock.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
@@ -61,7 +61,7 @@ impl Config {
             (None, Some(path)) => (path, false),
             (None, None) => return Ok(Self::default()),
         };
-        match fs::read_to_string(&path) {
+        match files::try_text(&path, LONGEST_TEXT) {
             Ok(text) => {
                 let mut config = Self::parse(&text, &path.display().to_string())?;
                 let folder = path.parent().unwrap_or(Path::new(""));
@@ -76,9 +76,7 @@ impl Config {
             {
                 Ok(Self::default())
             }
-            Err(error) => {
-                Err(Error::FileUnreadable { path: path.display().to_string(), detail: error.to_string() })
-            }
+            Err(error) => Err(files::unreadable(&path, &error)),
         }
     }
 

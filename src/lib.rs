@@ -11,6 +11,7 @@ pub mod cli;
 pub mod color;
 pub mod config;
 pub mod error;
+mod files;
 pub mod fleet;
 pub mod measure;
 pub mod numbers;

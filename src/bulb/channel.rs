@@ -170,10 +170,10 @@ impl BulbChannel {
             self.writer.write(query, deadline).await?;
         }
         let mut unanswered: Vec<usize> = (0..queries.len()).collect();
-        let mut malformed = None;
+        let (mut malformed, mut unknown) = (None, None);
         let deadline = deadline.within(ACK_TIME);
         while !unanswered.is_empty() {
-            let Some(notification) = self.next_status_before(deadline).await? else { break };
+            let Some(notification) = self.next_before(deadline).await? else { break };
             match self.decode(&notification) {
                 Ok(part) => {
                     let answered = |role: &str| self.profile.answered_query(role, &notification.bytes);
@@ -181,10 +181,13 @@ impl BulbChannel {
                     unanswered.retain(|query| Some(*query) != answered);
                     state.merge(&part);
                 }
-                Err(error) => malformed = Some(error),
+                Err(_) if queries.iter().any(|query| query.bytes == notification.bytes) => {}
+                Err(error) if error.is_unknown() => unknown = unknown.or(Some(error)),
+                Err(error) => malformed = malformed.or(Some(error)),
             }
         }
-        match malformed {
+        // An unknown frame may be about something else, but a bulb that sends one is not silent.
+        match malformed.or(unknown) {
             _ if !state.features().is_empty() => Ok(()),
             Some(error) => Err(self.malformed(error)),
             None => Err(Error::Silent {

@@ -10,6 +10,7 @@ use bulb_protocol::profile::{
 };
 
 use crate::error::{Error, Result};
+use crate::files::{self, LONGEST_TEXT};
 use crate::radio::{Address, SeenDevice};
 
 /// The family of the base protocol: what its service advertises is taken for a bulb, as its description says.
@@ -264,8 +265,7 @@ const fn is_a_bulb(found: &FamilyMatch) -> bool {
 fn read(file: &Path, name: Option<&str>) -> Result<Family> {
     let path = || file.display().to_string();
     let invalid = |detail: String| Error::ProfileInvalid { path: path(), detail };
-    let content = fs::read_to_string(file)
-        .map_err(|error| Error::FileUnreadable { path: path(), detail: error.to_string() })?;
+    let content = files::text(file, LONGEST_TEXT)?;
     let family = Family::parse(&content).map_err(|error| invalid(error.to_string()))?;
     // What is wrong in a variant is to be seen by who writes the file, not by who owns that model.
     family.validate_variants().map_err(|error| invalid(error.to_string()))?;

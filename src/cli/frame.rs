@@ -1,6 +1,7 @@
 //! `frame encode` and `frame decode`: the codec without a radio.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
+use std::path::Path;
 
 use bulb_protocol::profile::{DecodeError, DecodedCommand, Feature, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
@@ -9,7 +10,13 @@ use super::args::{Decode, Encode, Frame, FrameAction, Global};
 use super::{capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use crate::output::{FrameKind, FrameRecord, Printer, Record};
+
+/// Longest attribute value in bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
+const LONGEST_FRAME: usize = 512;
+/// The longest line of stdin in bytes. Written as `0x01, 0x64`, the longest frame takes 3,072.
+const LONGEST_LINE: u64 = 4096;
 
 /// Settings of a base frame that the user does not mention.
 const DEFAULT: LightState = LightState { power: true, brightness: Percent::MAX, color: Rgb::WHITE };
@@ -89,15 +96,38 @@ fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result
             tally.add(text, frame(text, args, profile), printer)?;
             continue;
         }
-        for line in std::io::stdin().lock().lines() {
-            let line = line
-                .map_err(|error| Error::FileUnreadable { path: "-".to_owned(), detail: error.to_string() })?;
-            if !line.trim().is_empty() {
-                tally.add(&line, frame(&line, args, profile), printer)?;
+        let mut stdin = std::io::stdin().lock();
+        for number in 1.. {
+            let line = next_line(&mut stdin).map_err(|error| files::unreadable(Path::new("-"), &error))?;
+            match line {
+                None => break,
+                Some(Err(TooLong)) => {
+                    let wrong = Error::Usage(format!("line {number} is longer than {LONGEST_LINE} bytes"));
+                    tally.add(&format!("line {number}"), Err(wrong), printer)?;
+                }
+                Some(Ok(line)) if line.trim().is_empty() => {}
+                Some(Ok(line)) => tally.add(&line, frame(&line, args, profile), printer)?,
             }
         }
     }
     tally.end()
+}
+
+#[derive(Debug, PartialEq)]
+struct TooLong;
+
+/// Reads a line without its end and without a byte order mark. Skips one that is too long.
+fn next_line(from: &mut impl BufRead) -> std::io::Result<Option<Result<String, TooLong>>> {
+    let mut line = Vec::new();
+    if from.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if u64::try_from(line.len()).is_ok_and(|length| length > LONGEST_LINE) && !line.ends_with(b"\n") {
+        from.skip_until(b'\n')?;
+        return Ok(Some(Err(TooLong)));
+    }
+    let line = String::from_utf8_lossy(&line);
+    Ok(Some(Ok(line.trim_start_matches('\u{feff}').trim_end_matches(['\n', '\r']).to_owned())))
 }
 
 #[derive(Default)]
@@ -129,7 +159,12 @@ fn digits(text: &str) -> String {
 }
 
 fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRecord> {
-    let bytes = hex::decode(digits(text.trim()))
+    let text = text.trim();
+    let digits = digits(text);
+    if digits.len() > 2 * LONGEST_FRAME {
+        return Err(Error::Usage(format!("the frame is longer than {LONGEST_FRAME} bytes")));
+    }
+    let bytes = hex::decode(digits)
         .map_err(|error| Error::Usage(format!("{text:?} is not a frame in hex: {error}")))?;
     match profile {
         Some(_) if args.lenient => Err(Error::Usage("--lenient works with the base profile only".to_owned())),

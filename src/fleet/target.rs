@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::radio::{Address, SeenDevice};
 
+/// The most things that a target names. Each advertisement is compared with all of them.
+const MOST: usize = 1000;
+
 #[derive(Clone, Debug)]
 pub enum Selector {
     Address(Address),
@@ -78,6 +81,11 @@ impl Target {
         }
         let mut seen = BTreeSet::new();
         items.retain(|item| seen.insert(item.clone()));
+        if items.len() > MOST {
+            return Err(Error::Usage(format!(
+                "the target names more than {MOST} things; use a pattern or all"
+            )));
+        }
         let wanted = items.iter().map(|item| Selector::parse(item, families)).collect();
         Ok(Self { text: text.to_owned(), wanted })
     }

@@ -10,6 +10,7 @@ use super::parameters::ParametersRecord;
 use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::measure::{BenchPlan, BenchResult, CLOCK_ERROR, LossEvidence, Part, Rate, RateStep, Series};
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
@@ -353,11 +354,14 @@ pub struct SavedBench {
     rates: Vec<RateRecord>,
 }
 
+/// The longest accepted file, bytes. A measurement of every part takes about a thousandth of it.
+const LONGEST_BENCH: u64 = 16 << 20;
+
 impl SavedBench {
     /// Reads a file written by `bench --json` or `bench --save`.
     pub fn read(path: &Path) -> Result<Self> {
         let unreadable = |detail: String| Error::FileUnreadable { path: path.display().to_string(), detail };
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        let text = files::text(path, LONGEST_BENCH)?;
         Self::parse(&text).map_err(unreadable)
     }
 

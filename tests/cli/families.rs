@@ -264,3 +264,31 @@ fn a_fade_goes_there_in_steps() {
     assert_eq!(levels.last(), Some(&20), "{levels:?}");
     assert_eq!(stdout(&output), "Light-Desk\ton\t20 %\t#ffb46b\n");
 }
+
+/// A lamp that sends something is not silent, whatever it sends.
+#[test]
+fn a_wrong_answer_is_malformed_and_not_silence() {
+    let profile = include_str!("../../protocol/profiles/zengge.toml");
+    for (what, from, to, error) in [
+        ("a wrong tail", " 99\"", " 98\"", (9, "frame.malformed")),
+        ("a wrong start", "\"66 ", "\"77 ", (9, "frame.malformed")),
+        ("a piece", " 06? 99\"", "\"", (9, "frame.malformed")),
+        ("nothing", "", "", (8, "bulb.timeout")),
+    ] {
+        let machine = Machine::new();
+        let silent = what == "nothing";
+        machine.write("strange.toml", &if silent { profile.to_owned() } else { profile.replace(from, to) });
+        let fault = if silent { "[[bulb.fault]]\non = \"notify\"\ndo = \"lose\"\n" } else { "" };
+        let rig = format!(
+            "rig = 1\n[[bulb]]\nprofile = \"strange.toml\"\nname = \"Triones-1\"\naddress = \"C4:11:00:00:00:01\"\n{fault}"
+        );
+        let arguments = ["--profile", "zengge", "status", "Triones-1", "--json"];
+        let output = machine.rig(&rig, &arguments);
+        let record = failed(&output, error.0, error.1);
+        let text = record.to_string();
+        if !silent {
+            let start = if what == "a wrong start" { "77" } else { "66" };
+            assert!(text.contains(start) && !text.contains("did not answer"), "{what}: {text}");
+        }
+    }
+}

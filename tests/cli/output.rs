@@ -178,3 +178,77 @@ fn help_that_cannot_be_written_is_a_failure() {
         assert!(stderr(&output).contains("cannot write the output"), "{arguments:?}: {}", stderr(&output));
     }
 }
+
+/// What is appended to may be anything, and of any size.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_air_log_is_not_read_whole() {
+    let machine = Machine::new();
+    let large = machine.path().join("large");
+    fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
+    for log in [large.to_str().unwrap(), "/dev/full", "/dev/zero"] {
+        let output =
+            machine.on_rig(RIG, &["status", "Light-1"]).env("BULBCTL_SIM_LOG", log).output().unwrap();
+        succeeded(&output);
+    }
+}
+
+/// Whatever is read whole has a limit, and the error says which.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_read_whole_has_a_limit() {
+    let machine = Machine::new();
+    let rows: String = (0..1_000_000).map(|n| format!("e{n} = {n}\n")).collect();
+    let profile = machine.write("rows.toml", &format!("{}{rows}", include_str!("files/hand.toml")));
+    let names: Vec<String> = (0..1_000_000).map(|n| format!("\"b{n}\"")).collect();
+    let config = machine.write("groups.toml", &format!("[groups]\nall-of-them = [{}]\n", names.join(",")));
+    let zero = "/dev/zero";
+    for arguments in [
+        &["--profile", &profile, "frame", "decode", "00"][..],
+        &["--config", &config, "--adapter", "sim", "on", "@all-of-them"],
+        &["--config", zero, "--adapter", "sim", "on", "x"],
+        &["--adapter", "sim:/dev/zero", "on", "x"],
+        &["--adapter", "sim", "gatt", "run", "x", zero],
+        &["bench", "--compare", zero, zero],
+    ] {
+        let output = machine.run(&[arguments, &["--json"]].concat());
+        let error = records(&output).pop().unwrap_or_else(|| panic!("{arguments:?}: {output:?}"));
+        assert_eq!(error["exit"], 2, "{arguments:?}: {error}");
+        assert!(error["message"].as_str().unwrap().contains("longer than"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_group_names_so_many_things_and_no_more() {
+    let machine = Machine::new();
+    let names: Vec<String> = (0..2000).map(|n| format!("\"b{n}\"")).collect();
+    machine.config(&format!("[groups]\nmany = [{}]\n", names.join(",")));
+    let error = failed(&machine.sim(&["on", "@many", "--json"]), 2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("more than 1000 things"), "{error}");
+}
+
+#[test]
+fn a_line_that_is_too_long_gets_a_short_error() {
+    let machine = Machine::new();
+    let long = "01".repeat(1_500_000);
+    let input = format!("\u{feff}0164ff0000\n{long}\n{}\n0164ff0000\r\n", "01".repeat(513));
+    let output = fed(machine.bulbctl(&["frame", "decode", "-", "--json"]), input.as_bytes());
+    assert!(output.stdout.len() < 8192, "{}", output.stdout.len());
+    let records = records(&output);
+    let types: Vec<_> = records.iter().map(|record| record["type"].as_str().unwrap()).collect();
+    assert_eq!(types[..4], ["frame", "error", "error", "frame"], "{types:?}");
+    assert!(records[1]["message"].as_str().unwrap().contains("line 2 is longer than 4096 bytes"));
+    assert!(records[2]["message"].as_str().unwrap().contains("longer than 512 bytes"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_mistake() {
+    let machine = Machine::new();
+    let rig = machine.write("marked.toml", &format!("\u{feff}{RIG}"));
+    machine.config("\u{feff}[aliases]\ndesk = \"Light-1\"\n");
+    let script = machine.write("script", "\u{feff}read fff2\n");
+    let adapter = format!("sim:{rig}");
+    for arguments in [&["status", "desk"][..], &["gatt", "run", "desk", &script]] {
+        succeeded(&machine.run(&[&["--adapter", &adapter], arguments].concat()));
+    }
+}

@@ -138,4 +138,34 @@ fn one_of_several_namesakes_that_fails_is_named_by_its_identifier() {
     assert_eq!(id, "C4:11:00:00:08:02");
     // Which can be used.
     assert_eq!(code(&machine.rig(&rig, &["status", id.as_str().unwrap()])), 8);
+/// Another command holds the world file for a while, and changes another bulb meanwhile.
+#[test]
+fn commands_at_the_same_time_lose_no_change_of_one_another() {
+    let rig = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n\
+               [[bulb]]\nname = \"Light-2\"\naddress = \"C4:11:00:00:00:02\"\n";
+    let machine = Machine::new();
+    succeeded(&machine.rig(rig, &["off", "Light-1,Light-2"]));
+    let files: Vec<_> = std::fs::read_dir(machine.path().join("sim"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    let [world] = files.as_slice() else { panic!("{files:?}") };
+    let lock = std::fs::File::open(world.with_extension("lock")).unwrap();
+    lock.lock().unwrap();
+    let mut saved: Value = serde_json::from_str(&std::fs::read_to_string(world).unwrap()).unwrap();
+    let mut child = machine.on_rig(rig, &["on", "Light-1"]).stdout(Stdio::null()).spawn().unwrap();
+    let start = std::time::Instant::now();
+    while !machine.air().contains("\"hex\":\"01") {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{}", machine.air());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Twice as long as it once waited for the lock.
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    saved["devices"]["C4:11:00:00:00:02"]["light"]["power"] = true.into();
+    std::fs::write(world, saved.to_string()).unwrap();
+    lock.unlock().unwrap();
+    assert!(child.wait().unwrap().success());
+    let states = of_type(&machine.rig(rig, &["status", "Light-1,Light-2", "--json"]), "state");
+    assert!(states.len() == 2 && states.iter().all(|state| state["power"] == true), "{states:?}");
 }

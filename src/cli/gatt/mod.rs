@@ -4,7 +4,7 @@ mod args;
 mod payload;
 mod script;
 
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +15,13 @@ use super::context::Context;
 use super::frame;
 use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, recognise, with_link};
 use crate::error::{Error, Result};
+use crate::files::{self, LONGEST_TEXT};
 use crate::fleet;
 use crate::output::{FrameRecord, Record, ValueForm, ValueRecord};
 use crate::radio::{Deadline, Link, SeenDevice};
 pub(crate) use args::Gatt;
 use args::{GattAction, GattRun, ValueOutput};
 use script::{Operation, Step};
-
-/// Longest script in bytes.
-const LONGEST_SCRIPT: u64 = 1 << 20;
 
 pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
     let one = |operation| vec![Step { line: None, operation }];
@@ -60,14 +58,12 @@ pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
 }
 
 fn text_of(run: &GattRun) -> Result<String> {
-    let read = match run.script.as_str() {
-        "-" => {
-            let mut text = String::new();
-            std::io::stdin().lock().take(LONGEST_SCRIPT).read_to_string(&mut text).map(|_| text)
-        }
-        path => std::fs::read_to_string(path),
-    };
-    read.map_err(|error| Error::FileUnreadable { path: run.script.clone(), detail: error.to_string() })
+    let path = Path::new(&run.script);
+    match run.script.as_str() {
+        "-" => files::text_of(std::io::stdin().lock(), LONGEST_TEXT),
+        _ => files::try_text(path, LONGEST_TEXT),
+    }
+    .map_err(|error| files::unreadable(path, &error))
 }
 
 /// The operations to run on each bulb, and how to print their results.

@@ -1,7 +1,7 @@
 //! The bytes of `gatt write`: from hex, text, a file or stdin.
 
-use std::fs;
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 
 use super::args::GattWrite;
 use crate::error::{Error, Result};
@@ -12,20 +12,24 @@ const LONGEST: usize = 512;
 pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {
     let bytes = match (&args.value, &args.text, &args.file) {
         (Some(stdin), ..) if stdin == "-" => {
-            let mut bytes = Vec::new();
-            // One byte too many is enough to reject the input.
-            let read = std::io::stdin().lock().take(LONGEST as u64 + 1).read_to_end(&mut bytes);
-            read.map_err(|error| unreadable("-", &error))?;
-            check(bytes)
+            read(io::stdin().lock()).map_err(|error| unreadable("-", &error))?
         }
         (Some(value), ..) => hex(value),
         (_, Some(text), _) => check(text.as_bytes().to_vec()),
         (.., Some(file)) => {
-            check(fs::read(file).map_err(|error| unreadable(&file.display().to_string(), &error))?)
+            let unreadable = |error| unreadable(&file.display().to_string(), &error);
+            File::open(file).and_then(read).map_err(unreadable)?
         }
         (None, None, None) => Err("give the value to write: HEX, --text, --file, or - for stdin".to_owned()),
     };
     bytes.map_err(Error::Usage)
+}
+
+fn read(from: impl Read) -> io::Result<Result<Vec<u8>, String>> {
+    let mut bytes = Vec::new();
+    // One byte too many is enough to reject the input.
+    from.take(LONGEST as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(check(bytes))
 }
 
 fn unreadable(path: &str, error: &std::io::Error) -> Error {

@@ -58,6 +58,9 @@ impl Recording {
             if !whole && u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_LINE) {
                 return Err(wrong(format!("it is longer than {LONGEST_LINE} bytes")));
             }
+            if number == 1 && bytes.starts_with(b"\xef\xbb\xbf") {
+                bytes.drain(..3);
+            }
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The air log: a JSON line for each event at a bulb. fixtures/rigs/README.md specifies it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::world::{DisconnectedBy, LogEvent, millis};
 use crate::radio::Address;
+
+/// More than the longest line, bytes: a value of 512 bytes takes 1,024 digits.
+const LONGEST_LINE: u64 = 4096;
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -78,10 +81,18 @@ fn age(path: &Path) -> io::Result<Duration> {
     struct Last {
         ms: u64,
     }
-    let text = fs::read_to_string(path)?;
-    let Some(last) = text.lines().last().and_then(|line| serde_json::from_str::<Last>(line).ok()) else {
+    let about = fs::metadata(path)?;
+    if !about.is_file() {
+        return Ok(Duration::ZERO);
+    }
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(about.len().saturating_sub(LONGEST_LINE)))?;
+    let mut end = Vec::new();
+    file.take(LONGEST_LINE).read_to_end(&mut end)?;
+    let mut lines = end.rsplit(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let Some(last) = lines.next().and_then(|line| serde_json::from_slice::<Last>(line).ok()) else {
         return Ok(Duration::ZERO);
     };
-    let since = SystemTime::now().duration_since(fs::metadata(path)?.modified()?).unwrap_or_default();
+    let since = SystemTime::now().duration_since(about.modified()?).unwrap_or_default();
     Ok(Duration::from_millis(last.ms) + since)
 }

@@ -7,9 +7,9 @@
 //! - `server` plays a rig's bulbs for another radio, that of the real-stack tests.
 //! - `store` saves the world between commands, each of which is a process. `log` writes the air log.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tokio::sync::{broadcast, watch};
@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceId, Link, Radio, SeenDevice};
 use crate::error::{Error, Result};
+use crate::files::{self, LONGEST_TEXT};
 use rig::InitialAdapter;
 use simulation::Simulation;
 use world::DisconnectedBy;
@@ -60,7 +61,7 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
     let (text, path) = match rig {
         None => (DESK.to_owned(), "desk.toml".to_owned()),
         Some(path) if path.as_os_str() == FAMILIES_NAME => (FAMILIES.to_owned(), "families.toml".to_owned()),
-        Some(path) => (read(path)?, path.display().to_string()),
+        Some(path) => (files::text(path, LONGEST_TEXT)?, path.display().to_string()),
     };
     open_text(&text, &path, options)
 }
@@ -74,13 +75,6 @@ pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn 
     let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());
     let log = options.log.as_deref().and_then(log::Log::open);
     Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)))))
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| Error::FileUnreadable {
-        path: path.display().to_string(),
-        detail: error.to_string(),
-    })
 }
 
 /// Returns a real radio's error if Bluetooth is unusable, with the details that BlueZ and D-Bus give.
@@ -103,6 +97,8 @@ fn check_usable(adapter: InitialAdapter) -> Result<()> {
 #[derive(Debug)]
 struct SimRadio {
     simulation: Arc<Simulation>,
+    /// The world has been saved.
+    closed: AtomicBool,
     _schedule: AbortOnDropHandle<()>,
     _sync: AbortOnDropHandle<()>,
 }
@@ -112,6 +108,7 @@ impl SimRadio {
         let (schedule, sync) = (simulation.clone(), simulation.clone());
         Self {
             simulation,
+            closed: AtomicBool::new(false),
             _schedule: AbortOnDropHandle::new(tokio::spawn(async move { schedule.run().await })),
             _sync: AbortOnDropHandle::new(tokio::spawn(async move { sync.run_sync().await })),
         }
@@ -172,12 +169,15 @@ impl Radio for SimRadio {
         self.simulation.with_world(|world, _| world.stop_scan());
         self.end_links();
         self.simulation.sync().await;
+        self.closed.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for SimRadio {
     fn drop(&mut self) {
         self.end_links();
-        self.simulation.sync_now();
+        if !self.closed.load(Ordering::Relaxed) {
+            self.simulation.sync_at_end();
+        }
     }
 }

@@ -17,7 +17,6 @@
 //!
 //! If a request fails, the response is `{"error": "…"}`.
 
-use std::fs;
 use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -32,6 +31,7 @@ use super::rig::{
     Rig, parse,
 };
 use super::world::{OpenLink, SimDevice};
+use crate::files::{self, LONGEST_TEXT};
 use crate::radio::CharacteristicId;
 use crate::radio::gatt::short_of;
 
@@ -120,7 +120,7 @@ impl Server {
     }
 
     fn load(&mut self, path: &Path) -> Result<Value> {
-        let text = fs::read_to_string(path)?;
+        let text = files::try_text(path, LONGEST_TEXT)?;
         let rig = parse(&text, &path.display().to_string())?;
         if !matches!(rig.adapter, InitialAdapter::On | InitialAdapter::Off) {
             return Err("this state of the adapter is for the sim radio only".into());
@@ -291,7 +291,7 @@ mod tests {
     fn serve(rig: &str, requests: &[Value]) -> Vec<Value> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rig.toml");
-        fs::write(&path, format!("rig = 1\n{rig}")).unwrap();
+        std::fs::write(&path, format!("rig = 1\n{rig}")).unwrap();
         let load = json!({"do": "load", "rig": path});
         let input: String =
             std::iter::once(&load).chain(requests).map(|request| format!("{request}\n")).collect();

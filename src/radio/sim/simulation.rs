@@ -297,9 +297,9 @@ impl Simulation {
         self.sync_with(&lock)
     }
 
-    /// The same as [`sync`](Self::sync), without waiting for other commands.
-    pub(super) fn sync_now(&self) {
-        self.sync_with(&self.store.try_lock());
+    /// The same as [`sync`](Self::sync), without waiting for other commands for long.
+    pub(super) fn sync_at_end(&self) {
+        self.sync_with(&self.store.lock_at_end());
     }
 
     fn sync_with(&self, lock: &StoreLock) -> SavedDevices {

@@ -17,13 +17,18 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use super::world::millis;
+use crate::files;
 
 /// The format of world files. Files of another format are ignored.
 const FORMAT: u32 = 3;
+/// The longest file, bytes: several times what the largest rig needs.
+const LONGEST: u64 = 64 << 20;
 /// The interval and the number of attempts to take the lock. A command holds it for about a millisecond. One that is
 /// stopped while it holds the lock must not block the others.
 const LOCK_EVERY: Duration = Duration::from_millis(2);
-const LOCK_TRIES: u32 = 100;
+const LOCK_TRIES: u32 = 500;
+/// The same for a command that ends without time to wait.
+const LOCK_TRIES_AT_END: u32 = 50;
 
 /// The saved devices, by address.
 pub(super) type SavedDevices = BTreeMap<String, SavedDevice>;
@@ -120,7 +125,7 @@ impl Store {
 
     pub(super) fn load(&self) -> Option<Saved> {
         let path = self.path.as_deref()?;
-        let text = match fs::read(path) {
+        let text = match File::open(path).and_then(|file| files::bytes_of(file, LONGEST)) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => {
@@ -138,8 +143,8 @@ impl Store {
         }
     }
 
-    /// Waits until no other command holds the lock. Gives up after 200 ms and goes on without it: better to lose a
-    /// change than to hang.
+    /// Waits until no other command holds the lock. Gives up after a second and goes on without it: better to lose a
+    /// change than to hang. On a busy machine, dozens of commands can keep it for most of that time.
     pub(super) async fn lock(&self) -> StoreLock {
         let Some(file) = self.lock_file() else { return StoreLock(None) };
         for _ in 0..LOCK_TRIES {
@@ -151,9 +156,16 @@ impl Store {
         StoreLock(None)
     }
 
-    /// The same as [`lock`](Self::lock), without waiting.
-    pub(super) fn try_lock(&self) -> StoreLock {
-        StoreLock(self.lock_file().filter(|file| file.try_lock().is_ok()))
+    /// The same as [`lock`](Self::lock), for at most 100 ms and without a runtime.
+    pub(super) fn lock_at_end(&self) -> StoreLock {
+        let Some(file) = self.lock_file() else { return StoreLock(None) };
+        for _ in 0..LOCK_TRIES_AT_END {
+            if file.try_lock().is_ok() {
+                return StoreLock(Some(file));
+            }
+            std::thread::sleep(LOCK_EVERY);
+        }
+        StoreLock(None)
     }
 
     fn lock_file(&self) -> Option<File> {

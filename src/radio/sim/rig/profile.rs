@@ -1,7 +1,6 @@
 //! The parts of a bulb that depend on its profile: the profile itself, the initial state, and the default GATT table.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use bulb_protocol::file::Located;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 use super::file::{BulbTable, EventTable};
 use super::text::Level;
 use super::validate::RigError;
+use crate::files::{self, LONGEST_TEXT};
 use crate::radio::gatt::Characteristic;
 
 const DEFAULT_PROFILE: &str = "base";
@@ -53,7 +53,7 @@ impl<'a> ProfileLoader<'a> {
             let (name, variant) = builtin::split_name(text);
             return builtin::load(name, variant.as_deref()).map_err(|error| error.to_string());
         };
-        let content = fs::read_to_string(self.folder.join(&file))
+        let content = files::try_text(&self.folder.join(&file), LONGEST_TEXT)
             .map_err(|error| format!("cannot read the profile {file}: {error}"))?;
         let family = Family::parse(&content).map_err(LoadError::from);
         let profile = family.and_then(|family| family.profile(variant));
