@@ -153,8 +153,13 @@ pub enum Error {
     Held { device: String, detail: String },
     #[error("{device} {} within {waited:.1?}", no_answer(operation))]
     Silent { device: String, operation: Operation, waited: Duration },
-    #[error("{device} has no battery service (0x180F)")]
-    NoBattery { device: String },
+    /// `service` tells whether it at least has the battery service.
+    #[error("{device} has no battery {}", if *service { "level (0x2A19) in its battery service (0x180F)" } else { "service (0x180F)" })]
+    NoBattery {
+        device: String,
+        #[serde(default)]
+        service: bool,
+    },
 
     // -- what the bulb sent is wrong ---------------------------------------------------------------------------
     #[serde(skip)]

@@ -46,6 +46,9 @@ pub async fn read_battery(link: &dyn Link, device: &str, deadline: Deadline) -> 
             Err(Error::MalformedBattery { device: device.to_owned(), hex: hex::encode([percent]) })
         }
         Some(percent) => Ok(Battery { percent, source: BatterySource::Bluez }),
-        None => Err(Error::NoBattery { device: device.to_owned() }),
+        None => {
+            let service = link.table().services.iter().any(|service| service.uuid == LEVEL.service);
+            Err(Error::NoBattery { device: device.to_owned(), service })
+        }
     }
 }

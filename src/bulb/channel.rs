@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::paced_writer::PacedWriter;
 use super::roles::Roles;
 use crate::error::{Error, Operation, Result};
+use crate::radio::gatt::uuid_text;
 use crate::radio::{CharacteristicId, Deadline, Direction, FrameDecoder, Link, Notifications};
 
 /// How long to wait for the bulb to confirm a command. Bulbs answer within tens of milliseconds; on a busy link with a long
@@ -61,6 +62,12 @@ impl BulbChannel {
     /// Finds the characteristics of the profile. Writes nothing.
     pub(crate) fn new(link: Arc<dyn Link>, profile: Arc<Profile>, device: String) -> Result<Self> {
         let roles = Arc::new(Roles::find(&profile, link.table(), &device)?);
+        for (service, count) in link.table().duplicate_services() {
+            if roles.uses(service) {
+                let uuid = uuid_text(service);
+                tracing::info!("{device} has {count} services {uuid}: the first is used, `info` shows all");
+            }
+        }
         let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
         let (subscriptions, sequence, transcript) = (Vec::new(), 0, None);
         let parts = StatusParts::default();

@@ -33,6 +33,10 @@ impl Roles {
         self.0.iter().find(|(name, ..)| name == role).map(|(_, id, _)| *id)
     }
 
+    pub(super) fn uses(&self, service: Uuid) -> bool {
+        self.0.iter().any(|(_, id, _)| id.service == service)
+    }
+
     /// Several roles may share a characteristic.
     pub fn of(&self, id: CharacteristicId) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(_, found, _)| *found == id).map(|(name, ..)| name.as_str())

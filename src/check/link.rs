@@ -150,6 +150,7 @@ pub(super) async fn battery_in_range(board: &mut Board) -> RunResult {
             board.note = Some(format!("{} %", battery.percent));
             Ok(())
         }
+        Err(Error::NoBattery { service: true, .. }) => Err(skipped("it has no battery level")),
         Err(Error::NoBattery { .. }) => Err(skipped("it has no battery service")),
         result => result.or_failed("one byte, 0 to 100").map(drop),
     }

@@ -117,8 +117,8 @@ Example:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Radio to use: hci1, an adapter's address, sim, sim:families, sim:RIG.toml or replay:FILE
-    /// [default: the first powered adapter]
+    /// Radio to use: hci1, an adapter's address, sim, sim:families, sim:RIG.toml, replay:FILE, or
+    /// default: the first powered adapter, also if the configuration names another
     #[arg(long, global = true, env = "BULBCTL_ADAPTER", hide_env_values = true, value_name = "ADAPTER")]
     pub(crate) adapter: Option<AdapterChoice>,
     /// Family of the bulb, if bulbctl should not detect it: NAME, NAME:VARIANT or FILE.toml

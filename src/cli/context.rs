@@ -59,6 +59,8 @@ impl<'a> Context<'a> {
             (None, Some(text)) => text.parse().ok(),
             (None, None) => None,
         };
+        let default = AdapterChoice::Named("default".to_owned());
+        let adapter = adapter.filter(|adapter| *adapter != default);
         Ok(Self {
             printer,
             families: Arc::new(families),

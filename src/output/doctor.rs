@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::text::{BOLD, Layout};
+use crate::radio::gatt::uuid_text;
 use crate::radio::{AdapterFacts, Diagnosis, Version};
 use crate::sanitise::sanitise;
 
@@ -210,6 +211,11 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
     }
     for link in &diagnosis.links {
         let name = link.name.as_deref().unwrap_or_else(|| link.device.as_str());
+        for uuid in &link.duplicates {
+            let message = format!("{name} has several services {}: bulbctl uses the first", uuid_text(*uuid));
+            let fix = format!("see them with `bulbctl info {}`; the firmware should have one", link.device);
+            add(Level::Note, "link.duplicate_service", message, Some(fix));
+        }
         let message =
             format!("this machine is connected to {name}: other devices cannot see it or connect to it");
         add(Level::Note, "link.held", message, Some(format!("run `bulbctl disconnect {}`", link.device)));

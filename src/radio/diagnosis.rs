@@ -1,7 +1,11 @@
 //! Diagnoses Bluetooth on this computer, even if no radio can be opened.
 
+use std::time::Duration;
+
+use uuid::Uuid;
+
 use super::choice::AdapterChoice;
-use super::{AdapterInfo, AdapterState, DeviceId, btle};
+use super::{AdapterInfo, AdapterState, Deadline, DeviceId, Radio, btle};
 use crate::error::Error;
 
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,8 @@ pub struct AdapterFacts {
 pub struct HeldLink {
     pub device: DeviceId,
     pub name: Option<String>,
+    /// UUIDs that several of its services have.
+    pub duplicates: Vec<Uuid>,
 }
 
 /// Examines Bluetooth without changing anything: it does not power on, scan or connect.
@@ -77,8 +83,13 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
                 diagnosis.error = Some(Error::AdapterOff { adapter: adapter.to_owned() });
             }
             let known = radio.known_devices().await.unwrap_or_default();
-            let held = known.into_iter().filter(|device| device.connected);
-            diagnosis.links = held.map(|device| HeldLink { device: device.id, name: device.name }).collect();
+            for device in known.into_iter().filter(|device| device.connected) {
+                let duplicates = match choice {
+                    Some(AdapterChoice::Sim(_)) => duplicates(radio.as_ref(), &device.id).await,
+                    _ => Vec::new(),
+                };
+                diagnosis.links.push(HeldLink { device: device.id, name: device.name, duplicates });
+            }
             radio.close().await;
         }
         Err(error) => {
@@ -89,4 +100,12 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
         }
     }
     diagnosis
+}
+
+/// The UUIDs that several services of a virtual bulb have, whose link is up.
+async fn duplicates(radio: &dyn Radio, device: &DeviceId) -> Vec<Uuid> {
+    match radio.connect(device, Deadline::after(Duration::from_secs(1))).await {
+        Ok(link) => link.table().duplicate_services().map(|(uuid, _)| uuid).collect(),
+        Err(_) => Vec::new(),
+    }
 }

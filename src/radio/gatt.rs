@@ -1,6 +1,6 @@
 //! GATT tables: services, characteristics, properties. Their serialized forms are those of recordings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 pub use bulb_protocol::gatt::{Properties, WriteKind, parse_uuid, short_of, uuid_text, uuid16};
@@ -128,6 +128,15 @@ pub struct GattTable {
 }
 
 impl GattTable {
+    /// The UUIDs that several services have, and how many.
+    pub fn duplicate_services(&self) -> impl Iterator<Item = (Uuid, usize)> {
+        let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
+        for service in &self.services {
+            *counts.entry(service.uuid).or_default() += 1;
+        }
+        counts.into_iter().filter(|(_, count)| *count > 1)
+    }
+
     pub fn service(&self, uuid: Uuid) -> Option<&Service> {
         self.services.iter().find(|service| service.uuid == uuid)
     }

@@ -62,3 +62,45 @@ fn of_two_batteries_the_first_is_told_with_a_warning() {
     let each = machine.rig(&rig, &["gatt", "read", "Light-Two", "180f/2a19#2", "--json"]);
     assert_eq!(of_type(&each, "value")[0]["hex"], "07", "{each:?}");
 }
+
+const TWICE: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n";
+const LIGHT_SERVICE: &str = "[[bulb.service]]\nuuid = \"fff0\"\n\
+    [[bulb.service.characteristic]]\nuuid = \"fff1\"\nproperties = [\"write\"]\n\
+    [[bulb.service.characteristic]]\nuuid = \"fff2\"\nproperties = [\"read\", \"notify\"]\n";
+
+#[test]
+fn of_two_services_that_are_used_the_first_is_told_by_more_than_info() {
+    let machine = Machine::new();
+    let rig = format!("{TWICE}{LIGHT_SERVICE}{LIGHT_SERVICE}");
+    let output = machine.rig(&rig, &["-v", "on", "Light-1"]);
+    succeeded(&output);
+    assert!(stderr(&output).contains("Light-1 has 2 services fff0"), "{}", stderr(&output));
+    assert_eq!(stderr(&machine.rig(&rig, &["off", "Light-1"])), "");
+    succeeded(&machine.rig(&rig, &["connect", "Light-1"]));
+    let output = machine.rig(&rig, &["doctor"]);
+    assert!(stdout(&output).contains("Light-1 has several services fff0"), "{}", stdout(&output));
+    let links = &of_type(&machine.rig(&rig, &["doctor", "--json"]), "doctor")[0]["links"];
+    assert_eq!(links.as_array().unwrap().len(), 1, "doctor leaves the link up: {links}");
+}
+
+#[test]
+fn a_battery_service_without_a_level_is_told_as_one() {
+    let machine = Machine::new();
+    let rig = format!(
+        "{TWICE}{LIGHT_SERVICE}[[bulb.service]]\nuuid = \"180f\"\n\
+         [[bulb.service.characteristic]]\nuuid = \"2a1b\"\nproperties = [\"read\"]\n"
+    );
+    let error = failed(&machine.rig(&rig, &["battery", "Light-1", "--json"]), 8, "bulb.no_battery");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("no battery level (0x2A19) in its battery service"), "{message}");
+}
+
+/// Whatever becomes of it on this computer, it is not the virtual radio.
+#[test]
+fn the_default_adapter_is_a_real_one_against_the_configuration() {
+    let machine = Machine::new();
+    machine.config("adapter = \"sim\"\n");
+    let system = |arguments: &[&str]| of_type(&machine.run(arguments), "doctor")[0]["system"].clone();
+    assert_eq!(system(&["doctor", "--json"]), "virtual radio");
+    assert_ne!(system(&["--adapter", "default", "doctor", "--json"]), "virtual radio");
+}

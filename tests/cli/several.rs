@@ -138,6 +138,8 @@ fn one_of_several_namesakes_that_fails_is_named_by_its_identifier() {
     assert_eq!(id, "C4:11:00:00:08:02");
     // Which can be used.
     assert_eq!(code(&machine.rig(&rig, &["status", id.as_str().unwrap()])), 8);
+}
+
 /// Another command holds the world file for a while, and changes another bulb meanwhile.
 #[test]
 fn commands_at_the_same_time_lose_no_change_of_one_another() {

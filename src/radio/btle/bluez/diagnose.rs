@@ -1,16 +1,18 @@
 //! Examines BlueZ and what it depends on, without using an adapter.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use dbus::arg::prop_cast;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::super::adapter_choice::choose;
 use super::super::{OPEN_TIME, open_error, silent};
 use super::bus::Bus;
-use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, device_of, device_update};
+use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, SERVICE, device_of, device_update};
 use super::signals::SignalReceiver;
 use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
 
@@ -67,11 +69,24 @@ fn links(objects: &Objects, adapters: &[&AdapterInfo]) -> Vec<HeldLink> {
             let update = device_update(interfaces.get(DEVICE)?);
             let device =
                 adapters.iter().find_map(|one| device_of(&format!("/org/bluez/{}", one.name), path))?;
-            update.connected?.then_some(HeldLink { device, name: update.name })
+            let held = || HeldLink { device, name: update.name, duplicates: duplicates(objects, path) };
+            update.connected?.then(held)
         })
         .collect();
     links.sort_by(|a, b| a.device.cmp(&b.device));
     links
+}
+
+/// The UUIDs that several services of a device have.
+fn duplicates(objects: &Objects, device: &str) -> Vec<Uuid> {
+    let mut counts: BTreeMap<Uuid, usize> = BTreeMap::new();
+    let below = objects
+        .iter()
+        .filter(|(path, _)| path.strip_prefix(device).is_some_and(|rest| rest.starts_with('/')));
+    for uuid in below.filter_map(|(_, all)| prop_cast::<String>(all.get(SERVICE)?, "UUID")?.parse().ok()) {
+        *counts.entry(uuid).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(uuid, _)| uuid).collect()
 }
 
 /// Extracts the version of BlueZ from the identity of an adapter: `usb:v1D6Bp0246d0542` is 5.66, as
