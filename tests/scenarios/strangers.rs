@@ -7,9 +7,9 @@ use crate::{BOTH, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("controllers of the same brand with other frames", "strangers", BOTH, |play| {
-        refuses(play, "SP601E", "01", "profile.unsupported", "takes other frames (AA)");
-        refuses(play, "SP630E", "02", "profile.unsupported", "takes other frames (53)");
-        refuses(play, "SP105E", "03", "profile.unsupported", "takes other frames (38)");
+        refuses(play, "SP648E", "01", "profile.unsupported", "(53)");
+        refuses(play, "SP630E", "02", "profile.unsupported", "(53)");
+        refuses(play, "SP108E_2003", "03", "profile.unsupported", "Wi-Fi");
     }),
     scenario("video lights of the same brand with other frames", "strangers", BOTH, |play| {
         refuses(play, "NW-20240063&FFFFFFFF", "04", "profile.unsupported", "its address within each frame");
@@ -20,8 +20,10 @@ pub const SCENARIOS: &[Scenario] = &[
         refuses(play, "ihoment_H5080_2007", "07", "profile.not_a_bulb", "is a plug, not a bulb");
         refuses(play, "LEDnetWF020097002009", "09", "profile.not_a_bulb", "is a switch or a socket");
     }),
-    scenario("a dimmer", "strangers", BOTH, |play| {
-        refuses(play, "LEDnetWF010041002008", "08", "profile.unsupported", "dimmers of this product");
+    scenario("a dimmer is not coloured", "strangers", BOTH, |play| {
+        let dimmer = ["set", "LEDnetWF010041002008", "--color", "red"];
+        play.bulbctl(&dimmer).failed(8, "bulb.unsupported");
+        assert!(play.writes("C4:5C:00:00:20:08").is_empty());
     }),
     scenario("a table without a name, and a model that nobody knows", "strangers", BOTH, unknown),
     scenario("what is no bulb is not listed", "strangers", BOTH, listed),
@@ -61,11 +63,11 @@ fn listed(play: &Play) {
     names.sort();
     names.dedup();
     let bulbs =
-        ["LEDnetWF010041002008", "NEEWER-SNL530", "NW-20240063&FFFFFFFF", "SP105E", "SP601E", "SP630E"];
+        ["LEDnetWF010041002008", "NEEWER-SNL530", "NW-20240063&FFFFFFFF", "SP108E_2003", "SP630E", "SP648E"];
     assert_eq!(names, bulbs);
-    // An error for each of them, and one for all.
+    // The dimmer is driven; there is an error for each of the others, and one for all.
     let all = play.bulbctl(&["off", "all"]);
-    assert_eq!((all.exit, all.all("error").len()), (7, bulbs.len() + 1), "{all:#?}");
+    assert_eq!((all.exit, all.all("error").len()), (10, bulbs.len()), "{all:#?}");
     let silent = |address: u8| play.writes(&format!("C4:5C:00:00:20:{address:02X}")).is_empty();
-    assert!((1..=0x0B).all(silent));
+    assert!((1..=0x0B).filter(|address| *address != 8).all(silent));
 }
