@@ -39,7 +39,7 @@ fn a_named_file_must_exist_and_be_text() {
     fs::write(&file, b"adapter = \"\xff\"").unwrap();
     let error = Config::load(Some(&file)).unwrap_err();
     assert!(
-        error.to_string().contains("valid UTF-8") && error.to_string().contains("config.toml"),
+        error.to_string().contains("not text in UTF-8") && error.to_string().contains("config.toml"),
         "{error}"
     );
     assert_eq!(error.exit_code(), 2);

@@ -41,8 +41,8 @@ pub(crate) struct Bench {
 }
 
 const BENCH: &str = "\
-bench changes the brightness by one percent, or by the smallest step of the bulb, and restores it at the
-end. It writes faster and faster until the bulb loses writes or the link is saturated.
+bench changes the brightness by two steps of the bulb (2 % on most), and restores it at the end.
+It writes faster and faster until the bulb loses writes or the link is saturated.
 
 Examples:
   bulbctl bench Light-Desk --save before.json       before you flash new firmware

@@ -1,7 +1,7 @@
 //! The benchmark: connect time, service discovery, latency, and the write rate at which the bulb starts to lose writes.
 //!
-//! A time is that of a call to the radio, so it includes the Bluetooth service of the system. The brightness changes by one
-//! percent, or by more if the bulb does not distinguish that. At the end, also after an interrupt, the [`Restorer`] restores
+//! A time is that of a call to the radio, so it includes the Bluetooth service of the system. The brightness changes by two
+//! steps of the bulb, since bulbs round to the next one. At the end, also after an interrupt, the [`Restorer`] restores
 //! the state that was found.
 
 mod bench_bulb;

@@ -117,7 +117,7 @@ fn an_interrupt_puts_the_state_back() {
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     // In the middle of a burst, with the other brightness as the newest.
-    while writes().len() < 4 || !writes().last().is_some_and(|line| line.contains("\"0029")) {
+    while writes().len() < 4 || !writes().last().is_some_and(|line| line.contains("\"002a")) {
         assert!(start.elapsed() < Duration::from_secs(20), "{:#?}", writes());
         std::thread::yield_now();
     }
