@@ -12,8 +12,8 @@ pub const SCENARIOS: &[Scenario] = &[
         refuses(play, "SP108E_2003", "03", "profile.unsupported", "Wi-Fi");
     }),
     scenario("video lights of the same brand with other frames", "strangers", BOTH, |play| {
-        refuses(play, "NW-20240063&FFFFFFFF", "04", "profile.unsupported", "its address within each frame");
-        refuses(play, "NEEWER-SNL530", "05", "profile.unsupported", "only has white");
+        refuses(play, "NW-20240063&FFFFFFFF", "04", "profile.unsupported", "wants its address in each frame");
+        refuses(play, "NEEWER-CB100C", "05", "profile.unsupported", "sources disagree about the frames");
     }),
     scenario("a thermometer and plugs", "strangers", BOTH, |play| {
         refuses(play, "Govee_H5074_2006", "06", "profile.not_a_bulb", "is a thermometer, not a bulb");
@@ -63,11 +63,14 @@ fn listed(play: &Play) {
     names.sort();
     names.dedup();
     let bulbs =
-        ["LEDnetWF010041002008", "NEEWER-SNL530", "NW-20240063&FFFFFFFF", "SP108E_2003", "SP630E", "SP648E"];
+        ["LEDnetWF010041002008", "NEEWER-CB100C", "NW-20240063&FFFFFFFF", "SP108E_2003", "SP630E", "SP648E"];
     assert_eq!(names, bulbs);
     // The dimmer is driven; there is an error for each of the others, and one for all.
     let all = play.bulbctl(&["off", "all"]);
     assert_eq!((all.exit, all.all("error").len()), (10, bulbs.len()), "{all:#?}");
+    let mut refused: Vec<_> = all.all("error").iter().filter_map(|error| error["target"].as_str()).collect();
+    refused.sort_unstable();
+    assert_eq!(refused, bulbs[1..]);
     let silent = |address: u8| play.writes(&format!("C4:5C:00:00:20:{address:02X}")).is_empty();
     assert!((1..=0x0B).filter(|address| *address != 8).all(silent));
 }
