@@ -210,6 +210,7 @@ impl BulbChannel {
         for subscription in &mut self.subscriptions {
             subscription.stream = subscription.stream.resubscribe();
         }
+        self.parts = StatusParts::default();
     }
 
     pub(crate) fn drain(&mut self) -> Vec<Notification> {
@@ -217,19 +218,24 @@ impl BulbChannel {
         for Subscription { id, stream } in &mut self.subscriptions {
             loop {
                 match stream.try_recv() {
-                    Ok(bytes) => {
-                        all.push(Notification { id: *id, bytes, at: Instant::now(), missed: 0 });
-                    }
-                    Err(TryRecvError::Lagged(_)) => {}
+                    Ok(bytes) => all.push((*id, Some(bytes))),
+                    Err(TryRecvError::Lagged(_)) => all.push((*id, None)),
                     Err(_) => break,
                 }
             }
         }
-        all.iter().for_each(|notification| self.transcribe(notification));
-        all
+        let mut whole = Vec::new();
+        for (id, frame) in all {
+            match frame {
+                Some(bytes) => whole.extend(self.receive(id, bytes, 0)),
+                None => self.parts = StatusParts::default(),
+            }
+        }
+        whole
     }
 
-    /// Waits for the next notification; forever without a subscription. Cancel-safe.
+    /// Waits for the next notification; forever without a subscription. A status that comes in several is returned once, whole.
+    /// Cancel-safe.
     pub(crate) async fn next(&mut self) -> Result<Notification> {
         if self.subscriptions.is_empty() {
             return std::future::pending().await;
@@ -243,13 +249,15 @@ impl BulbChannel {
             let ((id, frame), ..) = select_all(streams).await;
             match frame {
                 Ok(bytes) => {
-                    let notification = Notification { id, bytes, at: Instant::now(), missed };
-                    self.transcribe(&notification);
-                    return Ok(notification);
+                    if let Some(notification) = self.receive(id, bytes, missed) {
+                        return Ok(notification);
+                    }
                 }
                 Err(RecvError::Lagged(dropped)) => {
                     tracing::warn!("{}: {dropped} notifications missed", self.device);
                     missed = missed.saturating_add(u32::try_from(dropped).unwrap_or(u32::MAX));
+                    // The parts of two statuses make none.
+                    self.parts = StatusParts::default();
                 }
                 Err(RecvError::Closed) => {
                     return Err(Error::LinkLost {
@@ -261,6 +269,15 @@ impl BulbChannel {
         }
     }
 
+    /// Records a notification. Returns `None` for a part of a status, and the whole status with its last part.
+    fn receive(&mut self, id: CharacteristicId, bytes: Vec<u8>, missed: u32) -> Option<Notification> {
+        if let Some(transcript) = &self.transcript {
+            transcript.add(format!("notify {id} {}", hex::encode(&bytes)));
+        }
+        let bytes = self.profile.join(&mut self.parts, &bytes)?;
+        Some(Notification { id, bytes, at: Instant::now(), missed })
+    }
+
     /// Waits for the next notification; `None` if there was none by the deadline. Cancel-safe.
     pub(crate) async fn next_before(&mut self, deadline: Deadline) -> Result<Option<Notification>> {
         timeout(deadline.remaining(), self.next()).await.ok().transpose()
@@ -269,11 +286,7 @@ impl BulbChannel {
     /// As [`next`](Self::next), for notifications that may be a status: the echo of a command, say, is skipped.
     pub(crate) async fn next_status(&mut self) -> Result<Notification> {
         loop {
-            let mut notification = self.next().await?;
-            match self.profile.join(&mut self.parts, &notification.bytes) {
-                Some(whole) => notification.bytes = whole,
-                None => continue,
-            }
+            let notification = self.next().await?;
             match self.decode(&notification) {
                 Err(error) if error.is_unknown() => {
                     tracing::debug!("{}: not a status: {error}", self.device)
@@ -298,12 +311,6 @@ impl BulbChannel {
 
     pub(crate) fn malformed(&self, error: DecodeError) -> Error {
         Error::MalformedStatus { device: self.device.clone(), error: Box::new(error) }
-    }
-
-    fn transcribe(&self, notification: &Notification) {
-        if let Some(transcript) = &self.transcript {
-            transcript.add(format!("notify {} {}", notification.id, hex::encode(&notification.bytes)));
-        }
     }
 }
 

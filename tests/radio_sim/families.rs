@@ -3,9 +3,11 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use bulb_protocol::profile::{self, EncodeError, Feature, Features, Light, Mode, Profile, Write, builtin};
+use bulb_protocol::profile::{
+    self, EncodeError, Feature, Features, Light, Mode, Profile, StatusParts, Write, builtin,
+};
 use bulb_protocol::{Percent, Rgb};
-use bulbctl::radio::{LinkState, Notifications};
+use bulbctl::radio::{Address, LinkState, Notifications};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, proptest};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -21,6 +23,10 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
         profiles.extend(family.variants().map(|(name, ..)| family.profile(Some(name)).unwrap()));
     }
     profiles.retain(|profile| profile.unsupported.is_none());
+    let address: Address = LIGHT.parse().unwrap();
+    for profile in profiles.iter_mut().filter(|profile| profile.carries_address()) {
+        profile.set_address(address.bytes());
+    }
     profiles
 });
 
@@ -35,6 +41,7 @@ struct Bulb<'a> {
     radio: Arc<dyn Radio>,
     link: Arc<dyn Link>,
     streams: Vec<(String, Notifications)>,
+    parts: StatusParts,
     known: Light,
     sequence: u8,
 }
@@ -53,7 +60,8 @@ impl<'a> Bulb<'a> {
             streams.push((role.name.clone(), stream));
         }
         let known = profile.starting_state(&Light::default());
-        let mut bulb = Self { profile, rig, radio, link, streams, known, sequence: 0 };
+        let parts = StatusParts::default();
+        let mut bulb = Self { profile, rig, radio, link, streams, parts, known, sequence: 0 };
         for write in &profile.link_rules.first {
             bulb.write(write).await;
         }
@@ -79,7 +87,10 @@ impl<'a> Bulb<'a> {
         for (role, stream) in &mut self.streams {
             loop {
                 match stream.try_recv() {
-                    Ok(bytes) => lights.push(self.profile.decode(role, &bytes).unwrap()),
+                    Ok(bytes) => {
+                        let whole = self.profile.join(&mut self.parts, &bytes);
+                        lights.extend(whole.map(|whole| self.profile.decode(role, &whole).unwrap()));
+                    }
                     Err(TryRecvError::Empty) => break,
                     Err(other) => panic!("{other}"),
                 }
@@ -287,8 +298,16 @@ async fn a_bulb_that_wants_to_be_greeted_passes_over_what_comes_before() {
     let rig = TestRig::with_bulb("profile = \"elk:melk\"");
     let radio = rig.heard().await;
     let link = radio.connect(&light(), soon()).await.unwrap();
-    let mut bulb =
-        Bulb { profile: &melk, rig, radio, link, streams: Vec::new(), known: Light::default(), sequence: 0 };
+    let mut bulb = Bulb {
+        profile: &melk,
+        rig,
+        radio,
+        link,
+        streams: Vec::new(),
+        parts: StatusParts::default(),
+        known: Light::default(),
+        sequence: 0,
+    };
     let on = |link: Arc<dyn Link>| async move {
         link.write(ELK, &MELK_ON, WriteKind::Command, soon()).await.unwrap();
     };
