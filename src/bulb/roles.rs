@@ -79,7 +79,7 @@ impl Roles {
     }
 }
 
-/// Lists the (service, characteristic, properties) of a table, as [`Profile::fit`] takes them.
+/// Lists the (service, characteristic, properties) of a table, as [`Profile::match_table`] takes them.
 pub(super) fn flat(table: &GattTable) -> Vec<(Uuid, Uuid, Properties)> {
     let characteristics = table
         .services
