@@ -221,7 +221,7 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     assert!(shown.contains("a query"), "{shown}");
 
     // A bulb that is recognised but not supported.
-    connect(&mut desk, "GVH600").await;
+    connect(&mut desk, "GVH60A6").await;
     let shown = screen(&desk);
     assert!(shown.contains("profile.unsupported") && shown.contains("encrypted"), "{shown}");
     assert!(!shown.contains("Brightness"), "{shown}");
