@@ -18,7 +18,7 @@ pub use operation::Operation;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an operation failed.
+/// The reason why an operation failed.
 ///
 /// Fields named `device` have the name that the user knows the device by, fields named `detail` have the text of
 /// the system or of a parser, `have` lists what there is instead, and `rssi` is the last signal strength, dBm.

@@ -1,4 +1,4 @@
-//! Which advertisement is of which family: the lists in fixtures/adverts, and every profile by its own examples and models.
+//! Recognition by advertisement: the lists in fixtures/adverts, and every profile by its own examples and models.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ fn driven(device: &SeenDevice, table: &GattTable, families: &Families) -> Option
     profile.unsupported.is_none().then(|| profile.full_name())
 }
 
-/// What becomes of a device: as in the third column.
+/// Returns the result for a device, as in the third column.
 fn verdict(device: &SeenDevice, tables: &BTreeMap<String, GattTable>, families: &Families) -> String {
     match refuse_unsupported(device, families) {
         Err(Error::NotABulb { .. }) => {
@@ -144,7 +144,7 @@ fn every_line_of_the_lists() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a family advertises: the examples of its profile and variants, and every model that it lists.
+/// Collects the advertisements of a family: the examples of its profile and variants, and every model that it lists.
 fn advertisements(family: &Family) -> Vec<(AdvertData, Option<String>, Support)> {
     let variants = family.variants().map(|(name, ..)| Some(name.to_owned()));
     let mut all = Vec::new();
@@ -169,7 +169,7 @@ fn no_family_takes_the_devices_of_another() {
     let tables = tables(&families);
     // Variants that only a user can name: nothing tells them from the family.
     let named_only = ["elk:handle-0d", "zengge:qhm-wake", "zengge:no-white", "neewer:cct-5"];
-    // The name of lamps of both: the table decides.
+    // A name of bulbs of both: the table decides.
     let shared = |a: &str, b: &str| [a, b].iter().all(|name| ["zengge", "led-lamp"].contains(name));
     let mut wrong = Vec::new();
     for family in families.all() {

@@ -15,13 +15,13 @@ use bulbctl::check::{self, Board, CHECKS, CheckPlan, FinishedCheck, Outcome, Sum
 use bulbctl::radio::sim::{SimOptions, open};
 use bulbctl::radio::{Radio, SeenDevice};
 
-/// What a rig says that `check` is to find.
+/// The result of `check` that a rig expects.
 #[derive(Debug, PartialEq, Eq, serde::Deserialize)]
 struct Expect {
     fails: BTreeSet<String>,
     #[serde(default)]
     blocked: BTreeSet<String>,
-    /// Whether it is as it was found afterwards, as far as it tells.
+    /// True if the board reports its first state afterwards.
     #[serde(default = "yes")]
     restored: bool,
 }
@@ -34,7 +34,7 @@ const fn yes() -> bool {
 struct Told {
     #[serde(flatten)]
     expect: Expect,
-    /// Which checks tests/scenarios/check.rs runs on the real stack too.
+    /// The checks that tests/scenarios/check.rs runs on the real stack too.
     real_stack: Option<String>,
 }
 

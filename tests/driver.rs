@@ -34,7 +34,7 @@ impl Held {
         Self::hold_one(&format!("{BULB}{faults}"), base).await
     }
 
-    /// Holds the lamp of a family, which is to be recognised.
+    /// Holds a bulb of a family, which is to be recognised.
     async fn recognise(profile: &str) -> Self {
         let rig = format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"C4:11:00:00:00:01\"\n");
         Self::hold_one(&rig, Families::default()).await
@@ -233,24 +233,24 @@ async fn ends_when_it_is_told_to_or_has_no_hope() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lamp_that_never_reports_is_driven_all_the_same() {
-    let mut lamp = Held::recognise("elk").await;
-    lamp.until(|happening| matches!(happening, DriverEvent::Recognised(driven) if driven.0.name == "elk"))
+    let mut held = Held::recognise("elk").await;
+    held.until(|happening| matches!(happening, DriverEvent::Recognised(driven) if driven.0.name == "elk"))
         .await;
-    lamp.until(|happening| *happening == DriverEvent::State(BulbState::unknown(), 0)).await;
+    held.until(|happening| *happening == DriverEvent::State(BulbState::unknown(), 0)).await;
     let start = Instant::now();
-    lamp.driver.change(brightness(30), 1);
-    lamp.until(|happening| *happening == DriverEvent::Written).await;
+    held.driver.change(brightness(30), 1);
+    held.until(|happening| *happening == DriverEvent::Written).await;
     // There is nothing to wait for.
     assert!(start.elapsed() < Duration::from_millis(500));
-    let DriverEvent::State(state, 1) = lamp.next().await else { panic!("no state") };
+    let DriverEvent::State(state, 1) = held.next().await else { panic!("no state") };
     assert_eq!((state.provenance, state.light.brightness), (Provenance::Assumed, Some(Percent::clamped(30))));
     // What was written in this session can be switched over, what was not cannot.
-    lamp.driver.change(Change::power(Power::Toggle), 2);
-    lamp.until(|happening| code(happening) == "bulb.write_only").await;
-    lamp.driver.change(Change::power(Power::On), 3);
-    lamp.until(|happening| *happening == DriverEvent::Written).await;
-    lamp.driver.change(Change::power(Power::Toggle), 4);
-    lamp.until(
+    held.driver.change(Change::power(Power::Toggle), 2);
+    held.until(|happening| code(happening) == "bulb.write_only").await;
+    held.driver.change(Change::power(Power::On), 3);
+    held.until(|happening| *happening == DriverEvent::Written).await;
+    held.driver.change(Change::power(Power::Toggle), 4);
+    held.until(
         |happening| matches!(happening, DriverEvent::State(state, 4) if state.light.power == Some(false)),
     )
     .await;
@@ -258,29 +258,29 @@ async fn a_lamp_that_never_reports_is_driven_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_link_that_wants_it_is_kept_alive() {
-    // The virtual lamp ends a link on which nothing was written for ten seconds.
-    let mut lamp = Held::recognise("govee:h6127").await;
-    lamp.until(|happening| *happening == DriverEvent::Link(LinkPhase::Up)).await;
+    // The virtual bulb ends a link on which nothing was written for ten seconds.
+    let mut held = Held::recognise("govee:h6127").await;
+    held.until(|happening| *happening == DriverEvent::Link(LinkPhase::Up)).await;
     let end = Instant::now() + Duration::from_secs(60);
-    while let Ok(Some((_, happening))) = tokio::time::timeout_at(end, lamp.happenings.recv()).await {
+    while let Ok(Some((_, happening))) = tokio::time::timeout_at(end, held.happenings.recv()).await {
         assert!(!matches!(happening, DriverEvent::Link(_)), "{happening:?}");
     }
-    let kept = lamp.writes().iter().filter(|hex| hex.starts_with("aa01")).count();
+    let kept = held.writes().iter().filter(|hex| hex.starts_with("aa01")).count();
     assert!(kept >= 25, "{kept} writes");
-    lamp.driver.change(brightness(40), 1);
-    lamp.until(|happening| matches!(happening, DriverEvent::Confirmed(_))).await;
+    held.driver.change(brightness(40), 1);
+    held.until(|happening| matches!(happening, DriverEvent::Confirmed(_))).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn writes_keep_the_distance_that_the_lamp_wants() {
-    let mut lamp = Held::recognise("avea").await;
-    lamp.until(|happening| matches!(happening, DriverEvent::State(..))).await;
+    let mut held = Held::recognise("avea").await;
+    held.until(|happening| matches!(happening, DriverEvent::State(..))).await;
     for (token, percent) in (1..=20).zip((5_u8..).step_by(4)) {
-        lamp.driver.change(brightness(percent), token);
+        held.driver.change(brightness(percent), token);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    lamp.until(|happening| matches!(happening, DriverEvent::State(state, 20) if state.provenance == Provenance::Reported)).await;
-    let log = std::fs::read_to_string(lamp.dir.path().join("log")).unwrap();
+    held.until(|happening| matches!(happening, DriverEvent::State(state, 20) if state.provenance == Provenance::Reported)).await;
+    let log = std::fs::read_to_string(held.dir.path().join("log")).unwrap();
     let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     let times: Vec<u64> = records
         .filter(|record| record["event"] == "write")

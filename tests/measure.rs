@@ -120,12 +120,12 @@ fn begins_at(rate: &Rate, truth: f64) {
 #[tokio::test(start_paused = true)]
 async fn loss_begins_where_the_lamp_loses() {
     for gap in [20, 7, 45] {
-        let lamp = Duration::from_millis(gap);
-        let bench = Bench::losing(&base(""), lamp).await;
+        let interval = Duration::from_millis(gap);
+        let bench = Bench::losing(&base(""), interval).await;
         let measured = bench.measure(plan(&[Part::Rate])).await.unwrap();
         assert_eq!(measured.rates.len(), 2);
         for rate in &measured.rates {
-            begins_at(rate, 1.0 / lamp.as_secs_f64());
+            begins_at(rate, 1.0 / interval.as_secs_f64());
             assert_eq!(rate.evidence, Some(LossEvidence::Notification));
         }
         assert_eq!((measured.restored, bench.brightness().await), (Some(true), Some(Percent::clamped(80))));
@@ -249,7 +249,7 @@ struct Losing {
 #[derive(Debug)]
 struct Held(Arc<dyn Radio>);
 
-/// What a link of these does otherwise.
+/// The way in which a link of these differs.
 #[derive(Debug)]
 struct Other {
     link: Arc<dyn Link>,

@@ -8,7 +8,7 @@ use bulb_protocol::profile::{Advert, Family, FamilyMatch, Light, Support};
 
 const LAMPS: &str = r#"
 profile = 1
-name = "lamps"
+name = "bulbs"
 title = "Lamps"
 models = ["H1000"]
 [[match]]

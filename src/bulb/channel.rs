@@ -21,10 +21,10 @@ use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::uuid_text;
 use crate::radio::{CharacteristicId, Deadline, Direction, FrameDecoder, Link, Notifications};
 
-/// How long to wait for the bulb to confirm a command. Bulbs answer within tens of milliseconds; on a busy link with a long
+/// Time limit for the bulb to confirm a command. Bulbs answer within tens of milliseconds; on a busy link with a long
 /// connection interval it can take several hundred.
 pub(crate) const ACK_TIME: Duration = Duration::from_secs(1);
-/// How many frames a [`Transcript`] keeps.
+/// Number of frames that a [`Transcript`] keeps.
 const TRANSCRIPT_FRAMES: usize = 24;
 
 /// The channel to one bulb over one link.
@@ -54,7 +54,7 @@ pub(crate) struct Notification {
     pub(crate) id: CharacteristicId,
     pub(crate) bytes: Vec<u8>,
     pub(crate) at: Instant,
-    /// How many notifications before this one were dropped because we read too slowly.
+    /// Number of notifications before this one that were dropped because we read too slowly.
     pub(crate) missed: u32,
 }
 

@@ -14,7 +14,7 @@ use crate::radio::{
 /// BlueZ ends a link two seconds after a disconnect (`DISCONNECT_TIMER` in its `src/device.c`), and reports it as connected
 /// until then. A little more, for the signal to arrive.
 pub(super) const ENDING_TIME: Duration = Duration::from_millis(2300);
-/// How often to start the scan again, in case another program stopped it.
+/// Interval at which to start the scan again, in case another program stopped it.
 const SCAN_TIME: Duration = Duration::from_secs(1);
 
 /// Connects. If the system has forgotten the bulb since it was found, scans for it first.

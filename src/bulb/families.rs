@@ -22,11 +22,11 @@ const HINT: u32 = 20;
 /// The families, and which bulbs are driven by one that was named. Files are read when they are needed, once.
 #[derive(Debug, Default)]
 pub struct Families {
-    /// Where the user's own files are.
+    /// The folder with the user's own files.
     folder: Option<PathBuf>,
-    /// What drives every bulb, whatever speaks for it.
+    /// The profile that drives every bulb, if the user chose one.
     chosen: Option<Arc<Profile>>,
-    /// What drives single bulbs: an address, an identifier or a name, and a profile as it is named.
+    /// Profiles of single bulbs: an address, an identifier or a name, and the name of the profile.
     kept: Vec<(String, String)>,
     all: OnceLock<Vec<Family>>,
     made: Mutex<BTreeMap<String, Arc<Profile>>>,
@@ -161,13 +161,13 @@ impl Families {
         Ok(Some(profile))
     }
 
-    /// What speaks for each family in what a bulb advertises.
+    /// Scores every family by the advertisement of a bulb.
     #[must_use]
     pub fn score_advertisement(&self, report: &SeenDevice) -> Vec<FamilyMatch> {
         with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
     }
 
-    /// The family, and its variant, that an advertisement speaks for, or that was named for this bulb.
+    /// Returns the family and variant that the advertisement identifies, or that is configured for this bulb.
     #[must_use]
     pub fn advertised(&self, report: &SeenDevice) -> Option<String> {
         // What is wrong with a named one is said when it is to drive the bulb.
@@ -177,7 +177,7 @@ impl Families {
         best_bulb(&self.score_advertisement(report)).map(full_name)
     }
 
-    /// Whether a device is listed as a bulb: a profile recognises it, or its advertised name contains Light or Bulb in any
+    /// Returns true if a device is listed as a bulb: a profile recognises it, or its advertised name contains Light or Bulb in any
     /// case; but no profile knows it as something else.
     #[must_use]
     pub fn looks_like_a_bulb(&self, report: &SeenDevice) -> bool {
@@ -197,7 +197,7 @@ impl Families {
         named || best_bulb(&all).is_some() || shared()
     }
 
-    /// The profile that an advertisement speaks for, or that was named for this bulb.
+    /// Returns the profile that the advertisement identifies, or that is configured for this bulb.
     #[must_use]
     pub fn advertised_profile(&self, report: &SeenDevice) -> Option<Arc<Profile>> {
         // What is wrong with a named one is said when it is to drive the bulb.
@@ -256,7 +256,7 @@ fn best_bulb(all: &[FamilyMatch]) -> Option<&FamilyMatch> {
     (enough && first.score >= rival.unwrap_or(0) + MIN_LEAD && is_a_bulb(first)).then_some(first)
 }
 
-/// Whether the device is a bulb of this family, driven or not.
+/// Returns true if the device is a bulb of this family, driven or not.
 const fn is_a_bulb(found: &FamilyMatch) -> bool {
     matches!(found.support, Support::Driven | Support::Unsupported(_))
 }
@@ -305,7 +305,7 @@ fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) ->
     })
 }
 
-/// Whether this is the device's address, identifier, name or alias. Case matters in the last three.
+/// Returns true if this is the device's address, identifier, name or alias. Case matters in the last three.
 #[must_use]
 pub fn is_named(report: &SeenDevice, text: &str) -> bool {
     text.parse::<Address>().is_ok_and(|address| report.address == Some(address))

@@ -1,4 +1,4 @@
-//! Which family a bulb is of: what it advertises, its GATT table, and where these do not settle it, a harmless read.
+//! Recognition of a bulb's family by its advertisement, its GATT table and, if these do not decide, a harmless read.
 //! Nothing is ever written.
 
 use std::cmp::Reverse;
@@ -16,23 +16,23 @@ use super::roles::{Roles, flat};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Properties, SeenDevice};
 
-/// How long a read may take that is only evidence.
+/// Time limit for a read that is only evidence.
 const PROBE_TIME: Duration = Duration::from_secs(3);
-/// How many of the nearest families are named when none is sure.
+/// Number of closest families that are named if none is certain.
 const NAMED: usize = 4;
 
 /// A family that the device may belong to.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The evidence for it. The score is that of all the evidence; none counts where something speaks against it.
+    /// The evidence for it. The score is that of all the evidence; it is not used if there is evidence against it.
     pub recognised: FamilyMatch,
-    /// How much of the score is from the advertisement.
+    /// Part of the score that comes from the advertisement.
     pub advert: u32,
     /// The evidence against it.
     pub against: Vec<String>,
     /// The name, data or a read say that it is of this family. The table alone does not.
     pub identified: bool,
-    /// How it would be driven.
+    /// The profile that would drive it.
     pub profile: Arc<Profile>,
 }
 
@@ -52,7 +52,7 @@ impl Candidate {
 /// The result of weighing the evidence.
 #[derive(Clone, Debug)]
 pub struct Recognition {
-    /// The families for which anything speaks, the nearest first.
+    /// The families with any evidence, the closest first.
     pub candidates: Vec<Candidate>,
     /// The one that it is taken for, by its place among the candidates.
     pub decided: Option<usize>,
@@ -66,7 +66,7 @@ impl Recognition {
     }
 }
 
-/// How the bulb at the other end of the link is driven: as was named for it, or as it is recognised.
+/// Returns the profile for the bulb at the other end of the link: the configured one, or the recognised one.
 ///
 /// # Errors
 /// [`Error::Unrecognised`] where the evidence does not decide, or what a bulb that is called as one of a family lacks of it
@@ -168,8 +168,8 @@ pub async fn collect_evidence(
     Ok(Recognition { candidates: all, decided })
 }
 
-/// The family that an advertisement and a table speak for where there is no link to ask, as in a capture; none where they do
-/// not decide. A table that is empty was not seen, and speaks neither for nor against any.
+/// Recognises the family by an advertisement and a table without a link, as in a capture; `None` if they do not decide. An
+/// empty table was not seen, and is no evidence.
 #[must_use]
 pub fn recognise_offline(
     table: &GattTable,
@@ -185,7 +185,7 @@ pub fn recognise_offline(
     all.into_iter().find(|one| one.recognised.family == winner).map(|one| one.profile)
 }
 
-/// What speaks for and against every family without a read.
+/// Collects the evidence for and against every family without a read.
 fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Candidate> {
     let table = flat(table);
     let mut all = Vec::new();
@@ -278,9 +278,9 @@ async fn probe(candidate: &mut Candidate, link: &dyn Link, deadline: Deadline) -
         Some(Probe::Role { role, .. }) => match profile.decode(role, &value) {
             Ok(_) => {
                 candidate.identified = true;
-                candidate.add(format!("what {id} reads is a state of {}", profile.name), score);
+                candidate.add(format!("{id} holds a state of {}", profile.name), score);
             }
-            Err(error) => candidate.against.push(format!("what {id} reads is none of its states: {error}")),
+            Err(error) => candidate.against.push(format!("{id} holds none of its states: {error}")),
         },
         Some(Probe::Text { text, .. }) => {
             let read = String::from_utf8_lossy(&value);
@@ -302,7 +302,7 @@ fn place(place: &CharacteristicPath, table: &GattTable) -> Option<Characteristic
     Some(CharacteristicId::new(service.uuid, place.characteristic))
 }
 
-/// Why it is of no family: where one has the best claim by what is advertised, what the bulb lacks of it.
+/// Builds the error for an undecided device. If one family leads by the advertisement, the error names what the device lacks.
 fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
     let mut named: Vec<&Candidate> = found.candidates.iter().filter(|one| one.advert > 0).collect();
     named.sort_by_key(|one| Reverse(one.advert));

@@ -281,7 +281,7 @@ impl Session {
     }
 }
 
-/// How far a status agrees with the commanded state.
+/// The extent to which a status agrees with the commanded state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Agreement {
     /// It differs, or contains no commanded part.

@@ -3,7 +3,7 @@
 use bulb_protocol::profile::{Features, Light};
 use serde::Serialize;
 
-/// Where a state comes from.
+/// The source of a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! How a session learns the state of its bulb: by reading, by querying, and from notifications.
+//! The state of a session's bulb: read, queried, or notified.
 
 use std::time::Duration;
 

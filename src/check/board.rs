@@ -43,7 +43,7 @@ pub struct Board {
     restorer: Restorer,
     /// The state after the last command, if the board obeyed.
     pub(super) known: Light,
-    /// What the board has notified since its start state was written.
+    /// The state that the board has notified since its start state was written.
     notified: Option<Light>,
     transcript: Transcript,
     pub(super) note: Option<String>,

@@ -53,11 +53,11 @@ pub struct Check {
     pub run: for<'a> fn(&'a mut Board) -> BoxFuture<'a, RunResult>,
     /// The time limit, without the pause of a long check.
     pub time: Duration,
-    /// Where to look in the firmware when it fails.
+    /// Place to look in the firmware when it fails.
     pub look: &'static str,
 }
 
-/// Why a check did not pass.
+/// The reason why a check did not pass.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NotPassed {
     Failed {
@@ -125,7 +125,7 @@ pub struct Summary {
     pub blocked: usize,
     pub skipped: usize,
     pub took: Duration,
-    /// Whether the state that the bulb was found in is restored; `None` if it is not known.
+    /// True if the bulb is back in the state that it was found in; `None` if that is not known.
     pub restored: Option<bool>,
 }
 

@@ -165,7 +165,7 @@ pub(crate) struct Global {
     pub(crate) quiet: bool,
 }
 
-/// When to colour the output.
+/// Choice of coloured output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     /// On a terminal, unless NO_COLOR is set
@@ -238,7 +238,7 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
-    /// Whether there is no point in going on once nobody reads the output: nothing else comes of the verb.
+    /// Returns true if the verb only prints, so that it ends when nobody reads its output.
     pub(crate) fn ends_with_reader(&self) -> bool {
         match self {
             Self::Scan(_) | Self::Status(_) | Self::Watch(_) | Self::Battery(_) => true,

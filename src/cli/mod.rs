@@ -62,7 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Parses these arguments without running anything.
 ///
 /// # Errors
-/// What the program would print instead: what is wrong, or the help that was asked for.
+/// The text to print instead of running: an error of the command line, or the requested help.
 pub fn validate_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     Cli::parse(&arguments).map(drop).map_err(|error| error.render().to_string())

@@ -1,4 +1,4 @@
-//! What ends the program from outside: a signal, or a reader of its output that goes.
+//! Events that end the program from outside: a signal, or a reader that closes its end of the pipe.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::CLOSE_TIME;
 use crate::error::{Error, Result};
 use crate::output::stream;
 
-/// How long the program may take after a signal until it is ended wherever it is.
+/// Time after a signal at which the process exits, whatever it is doing.
 const LAST_RESORT: Duration = CLOSE_TIME.saturating_add(Duration::from_secs(2));
 
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! What the user can do about an error.
+//! Hints: one thing to do about an error.
 
 use super::Error;
 

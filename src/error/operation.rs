@@ -1,4 +1,4 @@
-//! What was being done when an error happened.
+//! The operation during which an error happened.
 
 use std::fmt;
 

@@ -10,17 +10,17 @@ use super::target::{Selector, Target};
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline, DeviceId, Radio, SeenDevice, begin_scan, end_scan};
 
-/// How long is scanned for a target that may mean any number of bulbs, or several: three times the longest
+/// Scan time for a target that may mean any number of bulbs, or several: three times the longest
 /// advertising interval that bulbs are seen with (1 s).
 const WINDOW: Duration = Duration::from_secs(3);
-/// How much longer is scanned for a second bulb of a name that was found: three times the usual interval of 100 ms.
+/// Extra scan time for a second bulb with a name that was found: three times the usual interval of 100 ms.
 const NAMESAKE_WINDOW: Duration = Duration::from_millis(300);
 
 #[derive(Debug)]
 pub struct Found {
     /// The bulbs, in the order in which the target names them, each once.
     pub bulbs: Vec<SeenDevice>,
-    /// What went wrong for single items of the target: not found, or ambiguous.
+    /// Errors of single items of the target: not found, or ambiguous.
     pub failures: Vec<(String, Error)>,
 }
 
@@ -60,7 +60,7 @@ pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Res
     Ok(devices.resolve(target, start.elapsed()))
 }
 
-/// What the system knows of bulbs is of no use while the adapter is off.
+/// Fails if the adapter is off: the devices that the system knows cannot be reached then.
 fn require_powered(radio: &dyn Radio) -> Result<()> {
     let adapter = radio.adapter().name;
     match *radio.adapter_state().borrow() {
@@ -70,7 +70,7 @@ fn require_powered(radio: &dyn Radio) -> Result<()> {
     }
 }
 
-/// Takes reports in until the target is complete or the time is over.
+/// Collects devices until the target is complete or the time is over.
 async fn collect(
     radio: &dyn Radio,
     mut reports: broadcast::Receiver<SeenDevice>,

@@ -8,7 +8,7 @@ use super::find::Found;
 use crate::error::{Error, Result};
 use crate::radio::SeenDevice;
 
-/// What becomes of those of several bulbs that could not be connected to, while others could.
+/// The handling of bulbs that could not be connected to, while others could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnConnectFailure {
     Failed,
@@ -75,7 +75,7 @@ where
     Error::partial(&kinds, of).map_or(Ok(()), Err)
 }
 
-/// Whether there was a link to the bulb by the time of this error.
+/// Returns true if there was a link to the bulb when this error happened.
 const fn connected(error: &Error) -> bool {
     !matches!(
         error,

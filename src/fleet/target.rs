@@ -39,12 +39,12 @@ impl Selector {
         Self::Exact(text.to_owned())
     }
 
-    /// Whether more than one device may be meant.
+    /// Returns true if it may mean more than one device.
     pub const fn many(&self) -> bool {
         matches!(self, Self::Glob(..) | Self::All(_))
     }
 
-    /// Whether the device is meant. Names are compared with their padding trimmed.
+    /// Returns true if it means this device. Names are compared with their padding trimmed.
     pub fn matches(&self, report: &SeenDevice) -> bool {
         match self {
             Self::Address(address) => {
@@ -65,7 +65,7 @@ impl Selector {
     }
 }
 
-/// What a target means: the things to look for, in the order they were named, each once.
+/// A parsed target: the bulbs to look for, in the order they were named, each once.
 #[derive(Clone, Debug)]
 pub struct Target {
     text: String,

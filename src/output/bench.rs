@@ -156,7 +156,7 @@ impl StepRecord {
 pub struct RateRecord {
     /// `request` (with a response) or `command` (without).
     pub kind: String,
-    /// How lost writes are detected: `notification` (counted), `readback` (of the last write of a burst), or null if the family
+    /// Method by which lost writes are detected: `notification` (counted), `readback` (of the last write of a burst), or null if the family
     /// never reports.
     pub witness: Option<String>,
     /// Highest rate without loss, in writes per second.

@@ -52,7 +52,7 @@ pub struct CheckRecord {
     pub reason: Option<String>,
     /// Additional detail, such as a measured time.
     pub note: Option<String>,
-    /// Where to look in the firmware; null unless the check failed.
+    /// Place to look in the firmware; null unless the check failed.
     pub look: Option<String>,
     /// Last frames in both directions, oldest first; empty if the check passed.
     pub frames: Vec<String>,
@@ -82,7 +82,7 @@ pub struct CheckSummary {
 pub struct CheckListing {
     pub check: String,
     pub about: String,
-    /// When it runs: `safe` (always), `flashing` or `long` (with the option of that name).
+    /// Class of runs that include it: `safe` (always), `flashing` or `long` (with the option of that name).
     pub class: &'static str,
     pub look: String,
 }

@@ -143,7 +143,7 @@ pub struct ConnectedDetails {
     pub mtu: Option<u16>,
     pub information: Vec<DeviceInformation>,
     pub battery: Option<Battery>,
-    /// Which family it is of, and why.
+    /// Its family, and the evidence for it.
     pub recognition: Recognition,
 }
 

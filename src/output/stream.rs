@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// Writes that may wait in a stream. Each belongs to a thread that waits for its end.
 const QUEUE: usize = 64;
-/// How long a write may still take once the program is to end.
+/// Time limit for a write once the program is ending.
 const GRACE: Duration = Duration::from_millis(200);
 /// Interval in which a write that takes long looks whether the program is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

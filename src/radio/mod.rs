@@ -193,7 +193,7 @@ pub struct SeenDevice {
     pub manufacturer: BTreeMap<u16, Vec<u8>>,
     pub service_data: BTreeMap<Uuid, Vec<u8>>,
     pub connected: bool,
-    /// When this radio received its advertisements; `None` if the system only remembers it.
+    /// Times at which this radio received its advertisements; `None` if the system only remembers it.
     pub seen: Option<SeenTimes>,
 }
 
@@ -319,7 +319,7 @@ pub trait Radio: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
-/// What stays the same while a link is up.
+/// Facts that stay the same while a link is up.
 #[derive(Clone, Debug)]
 pub struct LinkInfo {
     pub device: DeviceId,
@@ -328,7 +328,7 @@ pub struct LinkInfo {
     /// The system had this link before this program used it.
     pub was_up: bool,
     pub table: GattTable,
-    /// How long the discovery of the services took after the link was up, if the platform reports
+    /// Duration of the service discovery after the link was up, if the platform reports
     /// it. `None` for a link that was up before. A system that remembers the services needs no
     /// time.
     pub discovery: Option<Duration>,
@@ -349,7 +349,7 @@ impl LinkInfo {
 #[warn(missing_docs)]
 #[async_trait]
 pub trait Link: fmt::Debug + Send + Sync {
-    /// What stays the same while the link is up.
+    /// Returns the facts that stay the same while the link is up.
     fn info(&self) -> &LinkInfo;
 
     /// The device at the other end.
@@ -447,7 +447,7 @@ pub fn plausible_dbm(dbm: i16) -> Option<i16> {
     (-127..=20).contains(&dbm).then_some(dbm)
 }
 
-/// How long stopping a scan may take.
+/// Time limit for stopping a scan.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Starts a scan within a deadline.

@@ -9,7 +9,7 @@ use super::DeviceId;
 /// The most attempts. Most aborts pass, and the next attempt succeeds. bleak-retry-connector uses
 /// the same number.
 pub const ATTEMPTS: u32 = 4;
-/// Why connecting fails for a device that the system does not know.
+/// Reason why connecting fails for a device that the system does not know.
 pub(super) const UNKNOWN: &str = "the system does not know it; a scan has to find it first";
 /// The longest pause before the second attempt. It doubles for each further attempt.
 const BACK_OFF: Duration = Duration::from_millis(150);

@@ -18,7 +18,7 @@ use crate::bulb::Families;
 use crate::error::{Error, Result};
 
 const QUEUE: usize = 64;
-/// How long the radio task may take to end.
+/// Time limit for the end of the radio task.
 const CLOSE_TIME: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]

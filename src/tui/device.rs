@@ -18,7 +18,7 @@ pub(crate) const HISTORY: usize = 10;
 const SMOOTHING: f32 = 0.2;
 /// Borders between the signal steps in dBm, as in `scan`.
 const STEP_BORDERS: [f32; 4] = [-88.0, -78.0, -67.0, -55.0];
-/// How far a signal must cross a border before its step changes, in dB. Keeps rows from jumping.
+/// Distance in dB by which a signal must cross a border before its step changes. Keeps rows from jumping.
 const HYSTERESIS: f32 = 3.0;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(crate) struct Device {
     pub(crate) profile_configured: bool,
     /// Families that the advertisements match, best first.
     pub(crate) candidates: Vec<FamilyMatch>,
-    /// Why the device cannot be driven: error code, and text with hint.
+    /// Reason why the device cannot be driven: error code, and text with hint.
     pub(crate) refusal: Option<(&'static str, String)>,
     /// Running average of the signal strength, dBm.
     average: Option<f32>,
@@ -69,9 +69,9 @@ pub(crate) struct Device {
     /// 0 to 4 bars.
     pub(crate) signal_step: u8,
     pub(crate) history: VecDeque<i16>,
-    /// When it was last seen; `None` if the system only remembers it.
+    /// Time when it was last seen; `None` if the system only remembers it.
     pub(crate) last_heard: Option<Duration>,
-    /// How long the running scan has not seen it.
+    /// Time for which the running scan has not seen it.
     pub(crate) silent_for: Duration,
     pub(crate) link: LinkState,
     pub(crate) state: BulbState,

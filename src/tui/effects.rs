@@ -13,7 +13,7 @@ pub(crate) struct EffectList<'a> {
     numbered: Vec<NumberRange>,
 }
 
-/// Effects with the numbers `first` to `last`, which so many bulbs have.
+/// Effects with the numbers `first` to `last`, and the number of bulbs that have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NumberRange {
     first: u64,

@@ -31,7 +31,7 @@ const MAX_DEVICES: usize = 10_000;
 const MAX_MESSAGES: usize = 200;
 /// Limit for the text of a message, in columns.
 const MAX_MESSAGE_WIDTH: usize = 2_000;
-/// How long an info message stays in the message line.
+/// Time that an info message stays in the message line.
 const INFO_TIME: Duration = Duration::from_secs(6);
 /// Limit for recently used colours.
 pub(crate) const MAX_RECENT_COLORS: usize = 10;
@@ -127,7 +127,7 @@ pub struct Model {
     start: Option<Instant>,
     pub(crate) families: Arc<Families>,
     pub(crate) adapter: Option<String>,
-    /// Why Bluetooth is unusable at the moment.
+    /// Reason why Bluetooth is unusable at the moment.
     pub(crate) banner: Option<Error>,
     pub(crate) scan_wanted: bool,
     pub(crate) scan: ScanPhase,

@@ -229,7 +229,7 @@ async fn suspend(
     Ok(())
 }
 
-/// How long a stop signal to this process may take. The clock runs on while it is stopped.
+/// Time limit for a stop signal to this process. The clock runs on while it is stopped.
 const STOP_TIME: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy)]

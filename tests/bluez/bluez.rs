@@ -16,7 +16,7 @@ pub(crate) const ADAPTER: &str = "/org/bluez/hci0";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const OBJECTS: &str = "org.freedesktop.DBus.ObjectManager";
 const IN_RANGE: Duration = Duration::from_millis(100);
-/// How long BlueZ takes to end a link.
+/// Time that BlueZ takes to end a link.
 const ENDING: Duration = Duration::from_secs(2);
 
 /// A value of a property, of any type, right or wrong.
@@ -52,10 +52,10 @@ impl Value {
 pub(crate) type Properties = BTreeMap<String, Value>;
 type Interfaces = BTreeMap<String, Properties>;
 
-/// What a method answers.
+/// The answer of a method.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// What BlueZ would.
+    /// As BlueZ answers.
     Usual,
     Error(&'static str, &'static str),
     /// Nothing, ever.
@@ -74,7 +74,7 @@ struct World {
     linked: BTreeSet<String>,
     /// The connections of the adapter, and what one more is refused with.
     slots: Option<(usize, &'static str)>,
-    /// What each method answers next; the last one again and again.
+    /// The next answers of each method; the last one repeats.
     script: HashMap<String, VecDeque<Reply>>,
     calls: Vec<String>,
 }
@@ -224,7 +224,7 @@ impl Bluez {
         self.world().slots = Some((slots, refusal));
     }
 
-    /// How often a method was called.
+    /// Returns the number of calls of a method.
     pub(crate) fn count(&self, method: &str) -> usize {
         self.world().calls.iter().filter(|call| *call == method).count()
     }

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// The bus itself: its name and its interface.
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
 
-/// What answers the calls that are not for the bus.
+/// The service that answers the calls that are not for the bus.
 pub(crate) trait Service: Send + Sync + 'static {
     /// The unique name that owns `org.bluez`.
     fn owner(&self) -> Option<String>;

@@ -1,4 +1,4 @@
-//! Who is believed, and what happens when BlueZ is another.
+//! Trust: signals of strangers, and a new owner of `org.bluez`.
 
 use std::process::Stdio;
 use std::thread;
@@ -8,7 +8,7 @@ use super::*;
 
 const STRANGER: &str = ":1.66";
 
-/// What any user of the computer can send to anybody.
+/// Signals that any user of the computer can send to anybody.
 fn lies(bluez: &Bluez) {
     let invented = device(&bulb(66), &[("Name", Value::text("Light-66")), ("RSSI", Value::I16(-20))]);
     bluez.announce_as(STRANGER, &bulb(66), invented);

@@ -85,10 +85,10 @@ fn firmware_before_and_after_is_compared() {
 #[test]
 fn what_is_not_measured_is_told_with_the_reason() {
     let machine = Machine::new();
-    let lamp =
+    let rig =
         "rig = 1\n[[bulb]]\nprofile = \"elk\"\nname = \"ELK-BLEDOM\"\naddress = \"C4:11:00:00:0C:02\"\n";
     let bench = ["bench", "ELK-BLEDOM", "--only", "latency,rate", "--json"];
-    let output = machine.rig(lamp, &bench);
+    let output = machine.rig(rig, &bench);
     let record = &of_type(&output, "bench")[0];
     let parts: Vec<_> =
         record["skipped"].as_array().unwrap().iter().map(|one| one["part"].as_str().unwrap()).collect();

@@ -24,7 +24,7 @@ fn records(output: &Output) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What the lamp got and sent: operation, characteristic, kind, bytes.
+/// The frames of the bulb in both directions: operation, characteristic, kind, bytes.
 type Passed = (String, String, Value, Value);
 
 fn air(name: &str, bulb: &str) -> Vec<Passed> {
@@ -101,7 +101,7 @@ fn frames_are_decoded_by_the_profile_that_the_capture_speaks_for() {
     assert_eq!(frame("013cff8800", "read"), (json!("base"), json!("report"), json!("#ff8800")));
     let blue = all.iter().find(|one| one["address"] == ELK && one["frame"]["color"] == "#0000ff").unwrap();
     assert_eq!((&blue["frame"]["profile"], &blue["kind"]), (&json!("elk"), &json!("command")));
-    // The one that the lamp refused.
+    // The one that the bulb refused.
     let bad = all.iter().find(|one| one["hex"] == "0165ff0000").unwrap();
     assert!(bad["frame"].is_null() && bad["malformed"].as_str().unwrap().contains("101"), "{bad}");
     let refused = all.iter().find(|one| one["operation"] == "write" && one["reason"] == 0x80).unwrap();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// How long anything may take: far longer than it does, as machines that test are busy.
+/// Time limit for each step: far more than it needs, since test machines are busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Phase {
         )
     }
 
-    /// What is said on stderr with -vv, or in the air log, once it is there.
+    /// Returns the texts on stderr (with -vv) or in the air log that show the phase.
     fn sign(self) -> &'static [&'static str] {
         match self {
             Scanning => &["scan starts"],
@@ -205,7 +205,7 @@ fn each_signal_in_each_phase_of_each_verb_ends_it_cleanly() {
     each(&cases, |(arguments, phase, signal)| interrupted(arguments, *phase, signal));
 }
 
-/// What `connect` keeps stays up, whatever becomes of the commands that use it.
+/// A link that `connect` keeps stays up, also after commands on it fail.
 #[test]
 fn a_kept_link_outlives_each_signal() {
     let cases = ["INT", "TERM", "HUP"].map(|signal| (signal, ["status", "toggle", "watch", "gatt notify"]));
@@ -267,7 +267,7 @@ fn a_full_disk_is_told_and_leaves_no_link() {
     });
 }
 
-/// What a verb writes besides is told as well, and what was there stays.
+/// A file that cannot be written is an error, and an existing file is replaced as a whole.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_cannot_be_written_is_told_and_is_never_half() {

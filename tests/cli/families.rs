@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Runs it on the built-in rig that has a lamp of every family.
+/// Runs it on the built-in rig with a bulb of every family.
 fn families(machine: &Machine, arguments: &[&str]) -> Output {
     machine.bulbctl(arguments).env("BULBCTL_ADAPTER", "sim:families").output().unwrap()
 }
@@ -139,8 +139,8 @@ fn advertised_states_show_before_any_link() {
     let output = families(&machine, &["--json", "scan", "--duration", "1500ms"]);
     let devices = of_type(&output, "device");
     let device = |address: &str| devices.iter().find(|device| device["address"] == address).unwrap();
-    let lamp = device("C4:11:00:00:01:0B");
-    assert_eq!((&lamp["profile"], lamp["state"]["power"].is_boolean()), (&"lednetwf".into(), true), "{lamp}");
+    let bulb = device("C4:11:00:00:01:0B");
+    assert_eq!((&bulb["profile"], bulb["state"]["power"].is_boolean()), (&"lednetwf".into(), true), "{bulb}");
     assert_eq!(device("C4:11:00:00:01:04")["state"], Value::Null);
     // Two families have this name: it is a bulb, and nobody knows of which.
     assert_eq!(device("C4:11:00:00:01:03")["profile"], Value::Null);
@@ -218,7 +218,7 @@ fn a_profile_of_the_user_s_takes_the_place_of_a_built_in_one_of_the_same_name() 
     let list = stdout(&machine.run(&["profiles", "list"]));
     let lines: Vec<&str> = list.lines().filter(|line| line.starts_with("elk\t")).collect();
     assert!(lines.len() == 1 && lines[0].contains("a firmware of ours"), "{list}");
-    // And is what a lamp is recognised by.
+    // And a bulb is recognised by it.
     let rig = "rig = 1\n[[bulb]]\nprofile = \"elk\"\naddress = \"C4:11:00:00:02:03\"\n";
     let found = machine.rig(rig, &["-vv", "on", "C4:11:00:00:02:03"]);
     assert!(stderr(&found).contains("5501"), "{found:?}");
@@ -265,7 +265,7 @@ fn a_fade_goes_there_in_steps() {
     assert_eq!(stdout(&output), "Light-Desk\ton\t20 %\t#ffb46b\n");
 }
 
-/// A lamp that sends something is not silent, whatever it sends.
+/// A bulb that sends something is not silent, whatever it sends.
 #[test]
 fn a_wrong_answer_is_malformed_and_not_silence() {
     let profile = include_str!("../../protocol/profiles/zengge.toml");

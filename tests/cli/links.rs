@@ -19,7 +19,7 @@ fn a_link_that_was_there_and_goes_is_made_anew() {
     }
 }
 
-/// A link of our own that goes is not made anew: what was asked for may have been done.
+/// A lost link of our own is not made again: the command may have been carried out.
 #[test]
 fn a_link_of_our_own_that_goes_is_lost() {
     let machine = Machine::new();

@@ -116,7 +116,7 @@ fn a_reader_that_goes_ends_what_only_prints_at_once() {
     }
 }
 
-/// What has an effect besides its output has it, also where nobody reads: `bulbctl on Light-1 | true`.
+/// A verb that does more than print does it even if nobody reads: `bulbctl on Light-1 | true`.
 #[test]
 fn without_a_reader_a_bulb_is_switched_all_the_same() {
     let machine = Machine::new();
@@ -179,7 +179,7 @@ fn help_that_cannot_be_written_is_a_failure() {
     }
 }
 
-/// What is appended to may be anything, and of any size.
+/// The air log may be any file, of any size.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_air_log_is_not_read_whole() {

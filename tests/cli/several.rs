@@ -52,7 +52,7 @@ fn one_that_fails_does_not_stop_the_others() {
     assert_eq!(code(&machine.sim(&["on", "Nowhere,Nothing"])), 3);
 }
 
-/// What is found needs time as well: the search leaves it half.
+/// The search leaves half of the time for the bulbs that it finds.
 #[test]
 fn the_search_does_not_use_up_the_time() {
     let machine = Machine::new();

@@ -1,4 +1,4 @@
-//! What is said of a command line that cannot be meant, and where it is said.
+//! Usage errors: their text, and the stream that they go to.
 
 use super::*;
 

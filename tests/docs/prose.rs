@@ -99,7 +99,7 @@ fn prose(page: &str) -> Vec<(usize, &str)> {
     prose
 }
 
-/// What the page links to, other than sites.
+/// Lists the links of a page, except those to sites.
 fn links(page: &str) -> Vec<&str> {
     let mut links = Vec::new();
     for (_, line) in prose(page) {

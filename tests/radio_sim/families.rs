@@ -81,7 +81,7 @@ impl<'a> Bulb<'a> {
         self.sequence = self.sequence.wrapping_add(1);
     }
 
-    /// What it has notified since this was last asked.
+    /// Returns the states notified since the last call.
     fn notified(&mut self) -> Vec<Light> {
         let mut lights = Vec::new();
         for (role, stream) in &mut self.streams {

@@ -40,7 +40,7 @@ impl LogEntry {
         std::iter::once(self.event.as_str()).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether it is the same on both radios.
+    /// True if it is the same on both radios.
     fn counts(&self) -> bool {
         let lights = matches!(self.characteristic.as_deref(), None | Some("fff1" | "fff2"));
         lights && self.event != "unsubscribe"

@@ -17,14 +17,14 @@ pub const SCENARIOS: &[Scenario] = &[scenario("two thousand commands to five bul
 const BULBS: usize = 5;
 const COMMANDS: usize = 2_000;
 const LIMIT: Duration = Duration::from_secs(15 * 60);
-/// How long to wait until the bulbs with a link have received a change.
+/// Time limit until the bulbs with a link have received a change.
 const ROUND: Duration = Duration::from_secs(3);
 /// The number of commands between two measurements.
 const EVERY: usize = 200;
 
 struct Air<'a> {
     play: &'a Play<'a>,
-    /// How much of the log has been read.
+    /// Number of bytes of the log that have been read.
     read: usize,
     bulbs: BTreeMap<String, Seen>,
 }

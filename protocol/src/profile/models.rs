@@ -11,7 +11,7 @@ use super::error::{Mistake, Validated};
 use super::file::{File, Located};
 use crate::text::glob;
 
-/// What a family can do with a device that it recognises.
+/// The support of a family for a device that it recognises.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Support {
     /// Drive it, with the variant of the match.
@@ -26,7 +26,7 @@ pub enum Support {
 }
 
 impl Support {
-    /// Why a device cannot be driven, as a sentence without a capital and a full stop; `None` if it can.
+    /// Returns the reason why a device cannot be driven, without a capital and a full stop; `None` if it can.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
         match self {
@@ -46,7 +46,7 @@ pub struct KnownModel {
     pub model: String,
     /// The variant that drives it.
     pub variant: Option<String>,
-    /// Whether it can be driven.
+    /// The support for it.
     pub support: Support,
 }
 
@@ -131,7 +131,7 @@ impl Models {
         self.exact.get(model).or_else(pattern)
     }
 
-    /// Whether a model is in the table, in any revision.
+    /// Returns true if a model is in the table, in any revision.
     pub(super) fn lists(&self, model: &str) -> bool {
         let model = model.to_ascii_uppercase();
         let revision = || {
@@ -169,7 +169,7 @@ pub(crate) struct NamePattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ModelPart {
     before: String,
-    /// What the model begins with besides what the name has.
+    /// Text in front of the part that is read from the name: `H` in `{H+model:4}`.
     prefix: String,
     /// Its number of characters in the name; `None` if it ends where `after` begins.
     length: Option<usize>,

@@ -27,7 +27,7 @@ pub struct ProfileCheck {
     pub expect: Expectation,
     /// True if it makes the light flash.
     pub flashing: bool,
-    /// Where to look in the firmware after a failure; may be empty.
+    /// Place to look in the firmware after a failure; may be empty.
     pub look: String,
     pattern: Option<Body>,
 }

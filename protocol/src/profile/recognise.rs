@@ -56,7 +56,7 @@ pub struct FamilyMatch {
     pub variant: Option<String>,
     /// The model, if the family lists it.
     pub model: Option<String>,
-    /// Whether a device like this can be driven.
+    /// The support for a device like this.
     pub support: Support,
     /// The name, data, or a service that is enough alone says that it is of this family.
     pub identified: bool,
@@ -97,10 +97,10 @@ pub fn identify(all: &[FamilyMatch]) -> Identification<'_> {
     }
 }
 
-/// What a rule finds in an advertisement.
+/// The match of a rule in an advertisement.
 struct Found {
     kind: Kind,
-    /// How much of it the rule fixes.
+    /// Number of characters or bits that the rule fixes.
     exact: usize,
     /// The model that it reads.
     model: Option<String>,

@@ -104,7 +104,7 @@ enum DataByte {
     Revision,
 }
 
-/// What a pattern reads from data.
+/// The parts that a pattern reads from data.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataMatch {
     /// The bytes of the model, as hex digits.

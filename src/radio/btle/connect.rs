@@ -16,12 +16,12 @@ use crate::radio::gatt::uuid16;
 use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{Deadline, DeviceId, GattTable, LinkInfo, OnDrop};
 
-/// How long to wait for an old link to end. BlueZ takes two seconds after the request, and reports
+/// Time limit for an old link to end. BlueZ takes two seconds after the request, and reports
 /// the link as connected until then.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
-/// How long the answer to a connect may come after the news that the link dropped.
+/// Time by which the answer to a connect may follow the news that the link dropped.
 const ANSWER_GRACE: Duration = Duration::from_millis(250);
-/// How long, and how often, to look again for a missing GATT table. After an abort, BlueZ reports
+/// Time for which, and interval at which, to look again for a missing GATT table. After an abort, BlueZ reports
 /// "resolved" about 800 ms before the services are there.
 const TABLE_TIME: Duration = Duration::from_secs(2);
 const TABLE_EVERY: Duration = Duration::from_millis(200);
@@ -40,7 +40,7 @@ enum Failure {
     Final(Error),
 }
 
-/// Why a few attempts ended.
+/// The reason why a few attempts ended.
 enum Ended {
     Final(Error),
     /// The reason of the last attempt.

@@ -15,7 +15,7 @@ use super::system::System;
 use crate::error::Operation;
 use crate::radio::DeviceId;
 
-/// How long sending one disconnect may take. It is one round trip over the local bus.
+/// Time limit for sending one disconnect. It is one round trip over the local bus.
 pub(super) const SEND_TIME: Duration = Duration::from_secs(1);
 
 enum Job {

@@ -20,7 +20,7 @@ use crate::radio::{
     spread,
 };
 
-/// How long an error that may come from a lost link waits for that news. BlueZ answers pending
+/// Time for which an error that may come from a lost link waits for that news. BlueZ answers pending
 /// requests some ten milliseconds before it reports the loss.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
 /// The first and the longest pause before a request is repeated because another program uses the

@@ -42,7 +42,7 @@ use scan::Scan;
 use shared::SharedState;
 use system::System;
 
-/// How long opening may take. It needs a few round trips over a local socket.
+/// Time limit for opening. It needs a few round trips over a local socket.
 const OPEN_TIME: Duration = Duration::from_secs(5);
 const CLOSE_TIME: Duration = Duration::from_millis(1500);
 

@@ -11,7 +11,7 @@ use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes, plausible_dbm};
 /// addresses every quarter of an hour.
 pub(super) const CAPACITY: usize = 4096;
 
-/// What the system reports about a device at one time. `None` means no change.
+/// A report of the system about a device. `None` means no change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct DeviceUpdate {
     pub(super) address: Option<Address>,

@@ -12,9 +12,9 @@ use super::platform_error::{Context, ErrorClass, PlatformError};
 use crate::error::{Error, Operation, Result};
 use crate::radio::{AdapterState, Deadline, OnDrop};
 
-/// How long starting or stopping a scan may take. BlueZ answers after the controller.
+/// Time limit for starting or stopping a scan. BlueZ answers after the controller.
 const SCAN_TIME: Duration = Duration::from_secs(5);
-/// How long to retry while the adapter is busy. Another program is busy for a moment only. But
+/// Time for which to retry while the adapter is busy. Another program is busy for a moment only. But
 /// after bluetoothd was killed, the kernel continues its scan for ten seconds (`DISCOV_LE_TIMEOUT`)
 /// and refuses a new one.
 const BUSY_TIME: Duration = Duration::from_secs(12);

@@ -154,12 +154,12 @@ impl SharedState {
         state.news = Instant::now();
     }
 
-    /// Counts the silence of the scan anew.
+    /// Restarts the count of the scan's silence.
     pub(super) fn scan_restarts(&self) {
         lock(&self.state).news = Instant::now();
     }
 
-    /// How long the scan has received nothing; `None` if no scan is running.
+    /// Returns the time for which the scan has received nothing; `None` if no scan is running.
     pub(super) fn silence(&self) -> Option<Duration> {
         let state = lock(&self.state);
         state.registry.scanning().then(|| state.news.elapsed())

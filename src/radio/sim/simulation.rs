@@ -19,9 +19,9 @@ use crate::radio::{
     SEEN_DEVICE_QUEUE, SeenDevice, SeenTimes, lock,
 };
 
-/// How often to check whether another command has changed the world file, while any link is up.
+/// Interval at which to look for changes of the world file by another command, while any link is up.
 const POLL_EVERY: Duration = Duration::from_millis(100);
-/// How long after a change the world file is written, together with any changes that follow in that time.
+/// Delay from a change to the write of the world file. Changes in that time are written together.
 const SAVE_AFTER: Duration = Duration::from_millis(20);
 
 /// A running world, shared by the radio and its links.
@@ -217,7 +217,7 @@ impl Simulation {
         self.with_entry(id, |entry| entry.owned = false);
     }
 
-    /// Whether this command ends the link when it is done with it.
+    /// Returns true if this command ends the link when it is done with it.
     pub(super) fn owns(&self, id: LinkId) -> bool {
         self.with_entry(id, |entry| entry.owned).unwrap_or(false)
     }

@@ -91,7 +91,7 @@ pub(super) struct Saved {
     about: String,
     /// The age of the world when the file was written.
     age_ms: u64,
-    /// When the file was written, in milliseconds since 1970.
+    /// Time of the write, in milliseconds since 1970.
     written_ms: u64,
     pub(super) devices: SavedDevices,
 }

@@ -92,7 +92,7 @@ pub trait Stage: Send + Sync {
     /// Saves a file beside the logs of the run, if there are any.
     fn keep(&self, _bytes: &[u8], _name: &str) {}
 
-    /// Whether the Bluetooth service has died on its own.
+    /// Returns true if the Bluetooth service has died on its own.
     fn has_died(&self) -> bool;
 
     /// The longest time that a successful operation may take.

@@ -24,7 +24,7 @@ const SOCKET: &str = "/run/air.sock";
 /// drivers/bluetooth/hci_vhci.c).
 const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci0/force_suspend";
 const BUS_TIME: Duration = Duration::from_secs(20);
-/// How long to wait for links to end. bluetoothd ends a link two seconds after the request.
+/// Time limit for the end of links. bluetoothd ends a link two seconds after the request.
 const SETTLE_TIME: Duration = Duration::from_secs(12);
 
 /// Objects by path, each with the properties of its interfaces.
@@ -64,7 +64,7 @@ impl Real {
         self.air.lock().unwrap_or_else(std::sync::PoisonError::into_inner).ask(request)
     }
 
-    /// What is left: links of bluetoothd and of the bulbs, a scan, an attempt to connect.
+    /// Lists the remains of a scenario: links of bluetoothd and of the bulbs, a scan, an attempt to connect.
     fn left_over(&self, may_be_linked: &[String]) -> Vec<String> {
         let mut left = Vec::new();
         let objects = objects();

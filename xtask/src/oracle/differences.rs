@@ -22,9 +22,9 @@ struct Difference {
     library: String,
     profile: String,
     cases: String,
-    /// How many of them differ. Others may agree by chance.
+    /// Number of them that differ. Others may agree by chance.
     count: usize,
-    /// How much bytes may differ, if the reason is rounding.
+    /// Greatest difference of a byte, if the reason is rounding.
     within: Option<u8>,
     why: String,
     #[serde(skip)]
@@ -37,7 +37,7 @@ impl Differences {
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 
-    /// Whether the difference is listed. Counts it for the first entry that fits.
+    /// Returns true if the difference is listed. Counts it for the first entry that fits.
     pub(super) fn take(&mut self, library: &str, profile: &str, case: &str, apart: Option<u8>) -> bool {
         let fits = |entry: &&mut Difference| {
             entry.library == library

@@ -23,7 +23,7 @@ const LOGS: &[(&str, &str)] = &[
     ("kernel.log", "kernel"),
 ];
 
-/// How many lines of each log are shown after a failure.
+/// Number of lines of each log that are shown after a failure.
 const SHOWN: usize = 40;
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) struct Machine<'a> {
     pub(super) out: &'a Path,
     /// Use KVM instead of an emulated processor.
     pub(super) kvm: bool,
-    /// When the machine is stopped in any case.
+    /// Time at which the machine is stopped in any case.
     pub(super) deadline: Instant,
 }
 

@@ -55,7 +55,7 @@ fn is_installed(package: &str) -> bool {
         .is_ok_and(|(status, _)| status == "installed")
 }
 
-/// The folder with the Python packages, filled anew when the requirements have changed.
+/// The folder with the Python packages, filled again when the requirements have changed.
 pub(super) fn python() -> Result<PathBuf> {
     let requirements = guest().join("requirements.txt");
     let wanted = fs::read(&requirements).context("requirements.txt")?;

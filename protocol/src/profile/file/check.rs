@@ -37,7 +37,7 @@ pub(crate) struct CheckDef {
     /// The check makes the light flash, so it only runs with `--flashing`
     #[serde(default)]
     pub(crate) flashing: bool,
-    /// Where to look in the firmware after a failure
+    /// Place to look in the firmware after a failure
     #[serde(default)]
     pub(crate) look: String,
 }

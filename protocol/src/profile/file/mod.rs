@@ -142,7 +142,7 @@ pub(crate) struct UnsupportedDef {
 pub(crate) struct NotABulbDef {
     /// The models
     pub(crate) models: Vec<Located<String>>,
-    /// What they are: "a thermometer"
+    /// The kind of device, with its article: "a thermometer"
     pub(crate) is: String,
 }
 
@@ -304,7 +304,7 @@ pub(crate) struct StatusDef {
     /// The role to write the query to (control)
     #[serde(default = "control")]
     pub(crate) ask_to: String,
-    /// When the bulb also sends it: `read`, `command` (after each command), `change` (after each change), `maybe` (some
+    /// Occasions on which the bulb also sends it: `read`, `command` (after each command), `change` (after each change), `maybe` (some
     /// bulbs send it; virtual bulbs do not)
     #[serde(default)]
     pub(crate) on: Vec<TriggerDef>,

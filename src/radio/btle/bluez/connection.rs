@@ -16,7 +16,7 @@ use crate::error::Operation;
 /// second.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long one attempt may take.
+/// Time limit for one attempt.
 const TIME: Duration = Duration::from_secs(5);
 
 /// The current connection. A lost one stays, and fails every request, until the next one is made.
@@ -33,7 +33,7 @@ impl BusConnection {
     }
 }
 
-/// Replaces lost connections, and looks at the objects of a BlueZ that was started anew. Never
+/// Replaces lost connections, and looks at the objects of a BlueZ that was restarted. Never
 /// returns.
 pub(super) async fn keep(
     line: Arc<BusConnection>,

@@ -27,7 +27,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         let bus = Bus::open(Arc::new(SignalReceiver::default())).await?;
         Ok(bus.objects().await?)
     };
-    // Before the diagnosis as a whole is late: what the system tells without the bus is told anyway.
+    // Ends before the diagnosis as a whole is late, so that facts which need no bus are still shown.
     match timeout(OPEN_TIME * 4 / 5, objects).await {
         Ok(Ok(objects)) => fill(&mut diagnosis, &objects, wanted),
         Ok(Err(error)) => diagnosis.error = Some(open_error(&error)),

@@ -20,7 +20,7 @@ pub(super) const DESCRIPTOR: &str = "org.bluez.GattDescriptor1";
 /// All objects of BlueZ: interfaces and properties by path.
 pub(super) type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
-/// What BlueZ reports about an adapter at one time. `None` means no change.
+/// A report of BlueZ about an adapter. `None` means no change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct AdapterProperties {
     pub(super) address: Option<Address>,

@@ -9,7 +9,7 @@ const UNSUBSCRIBE: Operation = Operation::Unsubscribe(String::new());
 const CONTEXT: Context<'_> =
     Context { adapter: "hci0", device: "Light-1", rssi: Some(-60), waited: Duration::from_secs(2) };
 
-/// What BlueZ returns (its source from 5.53 to 5.87, and reports from the field): the name without its prefix, the
+/// Errors of BlueZ (its source from 5.53 to 5.87, and reports from the field): the name without its prefix, the
 /// message, what was asked, and what we make of it.
 #[rustfmt::skip]
 const BLUEZ_SAYS: &[(&str, &str, Operation, ErrorClass)] = &[

@@ -17,7 +17,7 @@ use crate::radio::{AdapterState, DeviceId};
 /// The shortest time between two reads of the properties of a device: on some platforms each is a
 /// round trip.
 const READ_EVERY: Duration = Duration::from_millis(200);
-/// How often to ask for missing names. A name may come with a later advertisement, for which some
+/// Interval at which to ask for missing names. A name may come with a later advertisement, for which some
 /// platforms have no event.
 const NAME_EVERY: Duration = Duration::from_millis(500);
 

@@ -32,15 +32,15 @@ pub(super) enum Fate {
 pub(super) struct Fake {
     pub(super) shared: Mutex2<Option<Arc<SharedState>>>,
     pub(super) fates: Mutex2<VecDeque<Fate>>,
-    /// What starting a scan answers.
+    /// Answer to the start of a scan.
     pub(super) scans: Mutex2<VecDeque<PlatformError>>,
-    /// What pairing answers; nothing at all if there is none.
+    /// Answer to pairing; `None` for no answer at all.
     pub(super) pairings: Mutex2<VecDeque<Result<(), PlatformError>>>,
     pub(super) bonded: Option<bool>,
     pub(super) calls: Mutex2<Vec<String>>,
     pub(super) gatt: Arc<FakeGatt>,
     pub(super) hangs: bool,
-    /// Whether the service is gone.
+    /// True if the service is gone.
     pub(super) down: Mutex2<bool>,
 }
 
@@ -48,9 +48,9 @@ pub(super) type Mutex2<T> = std::sync::Mutex<T>;
 
 #[derive(Debug, Default)]
 pub(super) struct FakeGatt {
-    /// How often there is no table yet.
+    /// Number of times that there is no table yet.
     pub(super) late: Mutex2<u32>,
-    /// What writing answers; nothing at all if there is none.
+    /// Answer to a write; `None` for no answer at all.
     pub(super) writes: Mutex2<VecDeque<Result<(), PlatformError>>>,
     pub(super) writing: Mutex2<(u32, u32)>,
     pub(super) listener: Mutex2<Option<Weak<dyn Listener>>>,

@@ -128,9 +128,9 @@ pub(super) struct Fault {
     pub(super) action: FaultAction,
     /// The characteristic at which it acts. `None` for any.
     pub(super) characteristic: Option<Uuid>,
-    /// How many times it acts in the life of the world. `None` for always.
+    /// Number of times that it acts in the life of the world. `None` for always.
     pub(super) count: Option<u32>,
-    /// How many times it does not act before that.
+    /// Number of times that it does not act before that.
     pub(super) after: u32,
 }
 

@@ -14,7 +14,7 @@ use crate::radio::sim::rig::{BATTERY_LEVEL, BulbSpec, DeviceSpec, FaultAction, F
 use crate::radio::sim::store::{SavedDevice, SavedLight};
 use crate::radio::{Address, CharacteristicId, Properties};
 
-/// How long BlueZ knows a device after it was last heard (its `TemporaryTimeout`).
+/// Time for which BlueZ knows a device after its last advertisement (its `TemporaryTimeout`).
 pub(crate) const KNOWN_FOR: Duration = Duration::from_secs(30);
 
 /// A bulb or a bystander.
@@ -61,9 +61,9 @@ impl OpenLink {
 pub(crate) struct KnownDevice {
     /// The last name that was heard.
     pub(crate) name: Option<String>,
-    /// When it was last heard or linked, by any command.
+    /// Time of its last advertisement or link, for any command.
     pub(crate) heard: Option<Duration>,
-    /// When this command heard it first and last.
+    /// Times when this command received its first and its last advertisement.
     pub(crate) heard_here: Option<(Duration, Duration)>,
     pub(crate) rssi: Option<i16>,
     /// The services have been resolved.
@@ -102,13 +102,13 @@ impl SimDevice {
         self.spec.bulb.as_mut().map(|bulb| &mut bulb.virtual_bulb)
     }
 
-    /// Whether a characteristic is closed to centrals without a bond.
+    /// Returns true if a characteristic is closed to centrals without a bond.
     pub(crate) fn requires_bond(&self, id: CharacteristicId) -> bool {
         let has_role = |bulb: &BulbSpec| path_of(id).is_some_and(|path| bulb.virtual_bulb.has_role(path));
         self.bulb().is_some_and(|bulb| bulb.needs_bonding && has_role(bulb))
     }
 
-    /// Whether the present link lacks the bond that a characteristic requires.
+    /// Returns true if the present link lacks the bond that a characteristic requires.
     pub(super) fn lacks_bond(&self, id: CharacteristicId) -> bool {
         !self.bonded && self.requires_bond(id)
     }
@@ -162,12 +162,12 @@ impl SimDevice {
         self.link.as_ref().map(|open| LinkId { address: self.address(), number: open.number })
     }
 
-    /// Whether it advertises now: a bulb with a link does not.
+    /// Returns true if it advertises now: a bulb with a link does not.
     pub(super) fn advertises(&self) -> bool {
         !self.vanished && self.link.is_none()
     }
 
-    /// Whether the system knows it at this age of the world.
+    /// Returns true if the system knows it at this age of the world.
     pub(super) fn is_known(&self, now: Duration) -> bool {
         self.link.is_some() || self.known.heard.is_some_and(|heard| now.saturating_sub(heard) <= KNOWN_FOR)
     }

@@ -1,4 +1,4 @@
-//! What bulbs do on their own time: process writes, send notifications, and end idle links.
+//! The actions that bulbs take later: process writes, send notifications, and end idle links.
 
 use std::time::Duration;
 

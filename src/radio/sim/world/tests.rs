@@ -142,7 +142,7 @@ fn faults_of_connect() {
     assert_eq!(attempt("do = \"delay\"\nfor = \"500ms\""), ConnectOutcome::Connects { delay, drops: false });
 }
 
-/// What becomes of an operation with each fault that fits: its response, and whether the link is up afterwards.
+/// Runs an operation with each fault that fits, and returns its response and whether the link is up afterwards.
 fn check(
     point: &str,
     right: &Response,
