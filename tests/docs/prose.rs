@@ -85,6 +85,18 @@ fn the_readme_is_short() {
     assert!(words <= README_WORDS, "README.md has {words} words, more than {README_WORDS}");
 }
 
+#[test]
+fn the_pages_count_the_families_right() {
+    let count = bulb_protocol::profile::builtin::names().count();
+    for (page, words) in [
+        ("README.md", format!("**It speaks {count} bulb families**")),
+        ("docs/families.md", format!("{count} families are built in")),
+        ("CHANGELOG.md", format!("- {count} families of bulbs")),
+    ] {
+        assert!(read(Path::new(page)).contains(&words), "{page} does not say {words:?}");
+    }
+}
+
 /// The lines outside of code blocks, with their numbers.
 fn prose(page: &str) -> Vec<(usize, &str)> {
     let mut code = false;
