@@ -1,4 +1,4 @@
-//! The vectors of `fixtures/frames` in both directions, except those of the base codec.
+//! The vectors of `vectors` in both directions, except those of the base codec.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -95,7 +95,7 @@ impl Family {
 
 #[test]
 fn every_vector_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/frames");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let mut files = Vec::new();
     let mut failures = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

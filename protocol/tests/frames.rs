@@ -1,4 +1,4 @@
-//! The vectors of `fixtures/frames/base.toml` in both directions. `families.rs` runs those of the other profiles.
+//! The vectors of `vectors/base.toml` in both directions. `families.rs` runs those of the other profiles.
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -38,7 +38,7 @@ struct Malformed {
 
 #[test]
 fn every_vector_holds() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/frames/base.toml");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/base.toml");
     let vectors: Vectors = toml::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     assert_eq!(vectors.profile, "base");
     base_vectors(&vectors);

@@ -3,7 +3,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../fuzz/play.rs"]
+#[path = "shared/play.rs"]
 mod play;
 
 use std::fs;
@@ -151,7 +151,7 @@ proptest! {
 
 #[test]
 fn the_corpora_of_the_fuzzer_hold() {
-    let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
+    let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name);
     let files = |name: &str| -> Vec<Vec<u8>> {
         let entries = fs::read_dir(folder(name)).unwrap();
         entries.map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()

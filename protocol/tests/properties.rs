@@ -2,7 +2,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "../fuzz/invariants.rs"]
+#[path = "shared/invariants.rs"]
 mod invariants;
 
 use std::fs;
@@ -57,7 +57,7 @@ fn exactly_the_valid_frames_are_accepted() {
 
 #[test]
 fn the_corpus_of_the_fuzzer_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/decode");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/decode");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty(), "no corpus found");
     for file in files {

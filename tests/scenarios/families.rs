@@ -1,4 +1,4 @@
-//! A bulb of each family: it receives exactly the bytes of its profile and of the vectors in fixtures/frames, and reports
+//! A bulb of each family: it receives exactly the bytes of its profile and of the vectors in protocol/vectors, and reports
 //! the commanded state.
 
 use std::collections::BTreeMap;
@@ -264,7 +264,7 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
 
 /// Compares the writes with the vectors for exactly this command. Returns the number of those vectors.
 fn against_vectors(profile: &Profile, address: &str, change: &Light, saw: &[String]) -> usize {
-    let file = format!("fixtures/frames/{}.toml", profile.name);
+    let file = format!("protocol/vectors/{}.toml", profile.name);
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let vectors: toml::Table = text.parse().unwrap();
     let family = builtin::family(&profile.name).unwrap();

@@ -39,7 +39,7 @@ fn targets() -> Vec<Target> {
     let codec = CODEC.iter().map(|name| Target {
         name,
         home: "protocol/fuzz",
-        seeds: vec![format!("protocol/fuzz/corpus/{name}")],
+        seeds: vec![format!("protocol/tests/corpus/{name}")],
     });
     let program = seeds::SEEDS.iter().map(|(name, folders)| Target {
         name,

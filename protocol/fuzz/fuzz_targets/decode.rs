@@ -1,7 +1,7 @@
-//! Decodes any bytes with the base codec. `invariants.rs` has the properties.
+//! Decodes any bytes with the base codec. `tests/shared/invariants.rs` has the properties.
 #![no_main]
 
-#[path = "../invariants.rs"]
+#[path = "../../tests/shared/invariants.rs"]
 mod invariants;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::decode(bytes));

@@ -1,7 +1,7 @@
 //! Decodes any bytes with the codec of Philips Hue. `play.rs` has the properties.
 #![no_main]
 
-#[path = "../play.rs"]
+#[path = "../../tests/shared/play.rs"]
 #[allow(dead_code)]
 mod play;
 

@@ -1,7 +1,7 @@
 //! Decodes any bytes with the codec of Zengge's transport. `play.rs` has the properties.
 #![no_main]
 
-#[path = "../play.rs"]
+#[path = "../../tests/shared/play.rs"]
 #[allow(dead_code)]
 mod play;
 

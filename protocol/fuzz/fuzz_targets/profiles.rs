@@ -1,7 +1,7 @@
 //! Decodes any bytes with one of the profiles, which the first byte chooses. `play.rs` has the properties.
 #![no_main]
 
-#[path = "../play.rs"]
+#[path = "../../tests/shared/play.rs"]
 #[allow(dead_code)]
 mod play;
 
