@@ -55,8 +55,15 @@ pub enum Error {
     NotCaptured { path: String, wanted: String, have: String },
 
     // -- no bulb, or too many ----------------------------------------------------------------------------------
+    /// `nearest` are the names of other devices and aliases that are spelled alike, the closest first.
     #[error("no bulb matches {target:?} ({})", looked(*seen, *waited))]
-    TargetNotFound { target: String, seen: usize, waited: Duration },
+    TargetNotFound {
+        target: String,
+        seen: usize,
+        waited: Duration,
+        #[serde(default)]
+        nearest: Vec<String>,
+    },
     #[error("{} bulbs are called {target:?}: {}", candidates.len(), candidates.join(", "))]
     TargetAmbiguous { target: String, candidates: Vec<String> },
     /// `name` is without the `@`.

@@ -50,7 +50,7 @@ Examples:
   bulbctl watch all --json | jq .            print every state change of all bulbs
 
 TARGET is an address, a platform id, an alias, an advertised name, a pattern ('Light-*'), @group,
-all, or a comma-separated list of these.
+all, or a comma-separated list of these. Most verbs take several.
 
 Exit codes:
    0 done                   5 permission denied               10 some of several bulbs failed
@@ -211,7 +211,7 @@ pub(crate) enum Verb {
     /// Connect and keep the link, so that later commands start faster
     Connect(Bulbs),
     /// Drop the link that connect kept
-    Disconnect(Bulbs),
+    Disconnect(Targets),
     /// Show the advertisement, GATT table and device information
     Info(Info),
     /// Read, write and watch single characteristics
@@ -250,10 +250,40 @@ impl Verb {
     }
 }
 
-#[derive(Debug, Args)]
+/// The bulbs that a verb works on.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Bulbs {
-    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
-    pub(crate) target: String,
+    #[command(flatten)]
+    targets: Targets,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+impl Bulbs {
+    pub(crate) fn text(&self) -> String {
+        self.targets.text()
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Targets {
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+}
+
+impl Targets {
+    /// All targets as one, which is how records name them.
+    pub(crate) fn text(&self) -> String {
+        self.targets.join(",")
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Wait {
+    /// Wait until the bulbs are in reach, for this time or without end; write it after TARGET
+    #[arg(long = "wait", value_name = "TIME", num_args = 0..=1, default_missing_value = "365d", value_parser = wait)]
+    pub(crate) time: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -289,8 +319,8 @@ pub(crate) struct Scan {
 
 #[derive(Debug, Args)]
 pub(crate) struct Set {
-    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
-    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) bulbs: Bulbs,
     #[command(flatten)]
     pub(crate) light: Light,
     /// Fade over this time, starting from the reported state
@@ -346,8 +376,8 @@ impl Light {
 
 #[derive(Debug, Args)]
 pub(crate) struct Watch {
-    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
-    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) bulbs: Bulbs,
     /// Stop after this many states
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
@@ -358,8 +388,8 @@ pub(crate) struct Watch {
 
 #[derive(Debug, Args)]
 pub(crate) struct Info {
-    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
-    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) bulbs: Bulbs,
     /// How long to listen for advertisements
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub(crate) listen: Duration,
@@ -367,9 +397,11 @@ pub(crate) struct Info {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
-    #[arg(required_unless_present = "list")]
-    pub(crate) target: Option<String>,
+    /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all
+    #[arg(required_unless_present = "list", value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Only these checks: names or patterns ('brightness-*'), several with commas
     #[arg(long, value_name = "GLOB", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
@@ -488,6 +520,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(_) => Err("a time needs a number and a unit, such as 500ms, 5s or 2m".to_owned()),
     }
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|error| format!("{error}; write --wait after TARGET, or --wait=TIME"))
 }
 
 pub(super) fn percent(text: &str) -> Result<Percent, String> {

@@ -7,15 +7,16 @@ use crate::error::Result;
 use crate::output::{BatteryRecord, Record};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let target = args.text();
     context
         .each(
-            &args.target,
+            args,
             "reading",
             async |radio, device, deadline| {
                 let battery = with_link(radio.as_ref(), &device, deadline, async |link| {
                     read_battery(link.as_ref(), &device.label(), deadline).await
                 });
-                Ok(BatteryRecord::of(&args.target, &device, battery.await?))
+                Ok(BatteryRecord::of(&target, &device, battery.await?))
             },
             |record| context.printer.record(&Record::Battery(record)),
         )

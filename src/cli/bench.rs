@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bulb_protocol::Percent;
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::args::percent;
+use super::args::{Wait, percent};
 use super::check::write;
 use super::context::Context;
 use crate::bulb::Restorer;
@@ -20,6 +20,8 @@ pub(crate) struct Bench {
     /// Bulb to measure: an address, a name or an alias
     #[arg(required_unless_present = "compare")]
     pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Number of measured rounds
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rounds: u32,
@@ -74,7 +76,7 @@ pub(crate) async fn run(args: &Bench, context: &Context<'_>) -> Result<()> {
     };
     let text = args.target.as_deref().unwrap_or_default();
     let target = context.target(text)?;
-    let mut found = context.find(&target, context.deadline()).await?;
+    let mut found = context.find(&target, args.wait).await?;
     if let Some((_, error)) = found.failures.pop() {
         return Err(error);
     }

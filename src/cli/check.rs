@@ -45,11 +45,9 @@ fn no_check(text: &str) -> Error {
 
 pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     let plan = plan(args)?;
-    let Some(text) = &args.target else {
-        return Err(Error::Usage("check needs a TARGET, or --list".to_owned()));
-    };
-    let target = context.target(text)?;
-    let found = context.find(&target, context.deadline()).await?;
+    let text = args.targets.join(",");
+    let target = context.target(&text)?;
+    let found = context.find(&target, args.wait).await?;
     let of = found.bulbs.len() + found.failures.len();
     let radio = Arc::clone(context.radio().await?);
     let mut kinds = Vec::new();
@@ -83,14 +81,14 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         });
         let name = profile.full_name();
         let summary = check::run(&mut board, &plan, |done| {
-            let record = CheckRecord::of(text, &device, &name, done.clone());
+            let record = CheckRecord::of(&text, &device, &name, done.clone());
             records.push(record.clone());
             context.printer.record(&Record::Check(Box::new(record)))
         });
         let summary = summary.await?;
         bulbs += 1;
         failed += summary.failed + summary.blocked;
-        context.printer.record(&Record::CheckSummary(CheckSummary::of(text, &device, &name, summary)))?;
+        context.printer.record(&Record::CheckSummary(CheckSummary::of(&text, &device, &name, summary)))?;
     }
     let nowhere =
         args.only.iter().find(|text| bulbs > 0 && !records.iter().any(|record| glob(text, &record.check)));

@@ -16,7 +16,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::args::Global;
+use super::args::{Bulbs, Global, Wait};
 use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -142,10 +142,12 @@ impl<'a> Context<'a> {
         Target::parse(text, &self.config, &self.families)
     }
 
-    pub(crate) async fn find(&self, target: &Target, deadline: Deadline) -> Result<Found> {
+    pub(crate) async fn find(&self, target: &Target, wait: Wait) -> Result<Found> {
+        let deadline = self.deadline();
         let radio = self.radio().await?;
-        let _progress = self.progress(format!("looking for {}", target.text()));
-        let found = fleet::find(radio.as_ref(), target, deadline).await?;
+        let doing = if wait.time.is_some() { "waiting for" } else { "looking for" };
+        let _progress = self.progress(format!("{doing} {}", target.text()));
+        let found = fleet::find(radio.as_ref(), target, deadline, wait.time).await?;
         let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
         self.printer.align(labels.iter().map(String::as_str));
         Ok(found)
@@ -155,7 +157,7 @@ impl<'a> Context<'a> {
     /// for everything. With several, each has its own, which starts with its turn.
     pub(crate) async fn each<T, F>(
         &self,
-        target: &str,
+        bulbs: &Bulbs,
         doing: &str,
         operation: impl Fn(Arc<dyn Radio>, SeenDevice, Deadline) -> F,
         done: impl Fn(T) -> Result<()>,
@@ -163,9 +165,9 @@ impl<'a> Context<'a> {
     where
         F: Future<Output = Result<T>>,
     {
-        let target = self.target(target)?;
-        let deadline = self.deadline();
-        let found = self.find(&target, deadline).await?;
+        let target = self.target(&bulbs.text())?;
+        let found = self.find(&target, bulbs.wait).await?;
+        let deadline = found.deadline;
         let single = found.bulbs.len() == 1;
         let radio = self.radio().await?;
         let limit = self.links(radio.as_ref());

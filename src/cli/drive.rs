@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::output::{Record, StateRecord};
 
 pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> Result<()> {
-    run(&args.target, Change::power(power), None, context).await
+    run(args, Change::power(power), None, context).await
 }
 
 pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
@@ -23,15 +23,16 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
                 .to_owned(),
         ));
     }
-    run(&args.target, change, args.fade, context).await
+    run(&args.bulbs, change, args.fade, context).await
 }
 
-async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
+async fn run(bulbs: &Bulbs, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
+    let target = bulbs.text();
     let dims = change.set.brightness.is_some();
     let noted = Cell::new(false);
     context
         .each(
-            target,
+            bulbs,
             "setting",
             async |radio, device, deadline| {
                 refuse_unsupported(&device, &context.families)?;
@@ -51,7 +52,7 @@ async fn run(target: &str, change: Change, fade: Option<Duration>, context: &Con
                     Ok((outcome, session.profile().clone()))
                 });
                 let (outcome, profile) = outcome.await?;
-                Ok(StateRecord::after(target, &device, &profile, outcome))
+                Ok(StateRecord::after(&target, &device, &profile, outcome))
             },
             |record| {
                 if dims && record.scaled && !noted.replace(true) {

@@ -9,8 +9,8 @@ use crate::output::{ConnectedDetails, InfoRecord, Record};
 use crate::radio::{Deadline, Link, SeenDevice};
 
 pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
-    let target = context.target(&args.target)?;
-    let mut found = context.find(&target, context.deadline()).await?;
+    let target = context.target(&args.bulbs.text())?;
+    let mut found = context.find(&target, args.bulbs.wait).await?;
     let radio = context.radio().await?;
     // Before connecting: a connected bulb does not advertise, and scanning slows down links.
     let heard = if found.bulbs.iter().any(|device| !device.connected) {
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
                 Ok((inside, radio.details(&device.id).await?))
             });
             let (inside, details) = inside.await?;
-            Ok(InfoRecord::of(&args.target, &device, details, advertising, &inside))
+            Ok(InfoRecord::of(target.text(), &device, details, advertising, &inside))
         },
         |name, result| match result {
             Ok(record) => context.printer.record(&Record::Info(Box::new(record))),

@@ -1,20 +1,22 @@
 //! `connect` and `disconnect`.
 
-use super::args::Bulbs;
+use super::args::{Bulbs, Targets};
 use super::context::Context;
 use crate::bulb::connect_and_keep;
 use crate::error::Result;
 use crate::fleet;
 use crate::output::{LinkKind, LinkRecord, Record};
+use crate::radio::SeenDevice;
 
 pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let target = args.text();
     context
         .each(
-            &args.target,
+            args,
             "connecting to",
             async |radio, device, deadline| {
                 connect_and_keep(radio.as_ref(), &device, deadline).await?;
-                Ok(LinkRecord::of(&args.target, &device, LinkKind::Connected))
+                Ok(LinkRecord::of(&target, &device, LinkKind::Connected))
             },
             |record| context.printer.record(&Record::Link(record)),
         )
@@ -22,11 +24,12 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
 }
 
 /// Does not scan: a bulb that the system does not know has no link to drop.
-pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
-    let target = context.target(&args.target)?;
+pub(crate) async fn disconnect(args: &Targets, context: &Context<'_>) -> Result<()> {
+    let target = context.target(&args.text())?;
     let radio = context.radio().await?;
     let many = target.single().is_none();
-    let mut found = fleet::find_known(radio.as_ref(), &target, |device| device.connected || !many).await?;
+    let among = |device: &SeenDevice| device.connected || !many;
+    let mut found = fleet::find_known(radio.as_ref(), &target, context.deadline(), among).await?;
     if many {
         // With a pattern or `all`, it is fine if none is connected.
         found.failures.clear();
@@ -39,7 +42,7 @@ pub(crate) async fn disconnect(args: &Bulbs, context: &Context<'_>) -> Result<()
             if device.connected {
                 radio.connect(&device.id, context.deadline()).await?.disconnect().await?;
             }
-            Ok(LinkRecord::of(&args.target, &device, LinkKind::Disconnected))
+            Ok(LinkRecord::of(target.text(), &device, LinkKind::Disconnected))
         },
         |name, result| match result {
             Ok(record) => context.printer.record(&Record::Link(record)),

@@ -33,15 +33,16 @@ pub(crate) fn show(args: &Show, global: &Global, printer: &Printer) -> Result<()
 
 /// `detect`. Ignores `--profile` and the profiles of the configuration.
 pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let target = args.text();
     context
         .each(
-            &args.target,
+            args,
             "recognising",
             async |radio, device, deadline| {
                 let found = with_link(radio.as_ref(), &device, deadline, async |link| {
                     collect_evidence(link.as_ref(), &device, &context.families, deadline, true).await
                 });
-                Ok(DetectRecord::of(&args.target, &device, &found.await?))
+                Ok(DetectRecord::of(&target, &device, &found.await?))
             },
             |record| context.printer.record(&Record::Detect(record)),
         )

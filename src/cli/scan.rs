@@ -34,8 +34,14 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let mut view = ScanView::new(args, filter, context.printer);
     let mut adapter = radio.adapter_state();
     let mut devices = radio.seen_devices();
-    if args.known {
-        for device in radio.known_devices().await? {
+    let known = match radio.known_devices().await {
+        // Recordings of older versions contain this call only with `--known`.
+        Err(Error::NotRecorded { .. }) if !args.known => Vec::new(),
+        known => known?,
+    };
+    // A bulb that the system holds a link to does not advertise.
+    for device in known {
+        if args.known || device.connected {
             view.take(device)?;
         }
     }

@@ -7,9 +7,10 @@ use crate::error::Result;
 use crate::output::{Record, StateRecord};
 
 pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
+    let target = args.text();
     context
         .each(
-            &args.target,
+            args,
             "reading",
             async |radio, device, deadline| {
                 refuse_unsupported(&device, &context.families)?;
@@ -19,7 +20,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
                     Ok((session.or_advertised(state, &device), session.profile().clone()))
                 });
                 let (state, profile) = state.await?;
-                Ok(StateRecord::of(&args.target, &device, &profile, state))
+                Ok(StateRecord::of(&target, &device, &profile, state))
             },
             |record| context.printer.record(&Record::State(record)),
         )

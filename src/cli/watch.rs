@@ -21,8 +21,8 @@ use crate::radio::SeenDevice;
 const EVENT_BUFFER: usize = 64;
 
 pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
-    let target = context.target(&args.target)?;
-    let mut found = context.find(&target, context.deadline()).await?;
+    let target = context.target(&args.bulbs.text())?;
+    let mut found = context.find(&target, args.bulbs.wait).await?;
     // Each watched bulb keeps its link, so bulbs over the limit cannot take turns.
     if let Some(limit) = context.max_links {
         let many = found.bulbs.split_off(limit.min(found.bulbs.len()));
@@ -31,7 +31,8 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
             (device.clone(), Error::ConnectLimit { device, limit: Some(limit) })
         }));
     }
-    let watcher = Watcher { args, context, left: Cell::new(args.count), enough: CancellationToken::new() };
+    let left = Cell::new(args.count);
+    let watcher = Watcher { target: target.text(), context, left, enough: CancellationToken::new() };
     let of = found.bulbs.len() + found.failures.len();
     let failed = RefCell::new(Vec::new());
     let watching = fleet::run_each(
@@ -67,7 +68,7 @@ pub(crate) async fn run(args: &Watch, context: &Context<'_>) -> Result<()> {
 }
 
 struct Watcher<'a> {
-    args: &'a Watch,
+    target: &'a str,
     context: &'a Context<'a>,
     left: Cell<Option<u64>>,
     enough: CancellationToken,
@@ -124,7 +125,7 @@ impl Watcher<'_> {
         if let Some(driven) = &watched.driven
             && watched.printed.as_ref() != Some(&state)
         {
-            let record = StateRecord::of(&self.args.target, device, &driven.0, state.clone());
+            let record = StateRecord::of(self.target, device, &driven.0, state.clone());
             self.context.printer.record(&Record::State(record))?;
             watched.printed = Some(state);
             self.left.set(self.left.get().map(|left| left.saturating_sub(1)));
@@ -168,7 +169,7 @@ impl Watcher<'_> {
             _ => return Ok(()),
         };
         let gap_ms = gap.map(millis);
-        let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(&self.args.target, device, kind) };
+        let record = LinkRecord { attempt, gap_ms, ..LinkRecord::of(self.target, device, kind) };
         let record = LinkRecord { cause: cause.filter(|_| kind != LinkKind::Connected), ..record };
         self.context.printer.record(&Record::Link(record))?;
         match kind {

@@ -6,6 +6,13 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoTerminal => "in scripts and pipes, use `bulbctl scan --json` or another command",
+            Self::TargetNotFound { nearest, .. } if !nearest.is_empty() => {
+                return Some(format!(
+                    "the closest names are {}; if none of them is meant, check that the bulb is powered, in reach and not \
+                     connected to a phone or another computer",
+                    nearest.join(", ")
+                ));
+            }
             Self::TargetNotFound { .. } | Self::NothingFound { .. } => {
                 "check that it is powered, in reach and not connected to a phone or another computer; \
                  `bulbctl scan --any` lists every device in reach"

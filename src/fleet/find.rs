@@ -1,17 +1,17 @@
 //! Finds the bulbs that a target means: among what the system knows, else by a scan that ends as soon as it can.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, timeout_at};
 
+use super::candidates::{Candidates, Completeness};
 use super::target::{Selector, Target};
 use crate::error::{Error, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Radio, SeenDevice, begin_scan, end_scan};
+use crate::radio::{AdapterState, Deadline, Radio, SeenDevice, begin_scan, end_scan};
 
-/// Scan time for a target that may mean any number of bulbs, or several: three times the longest
-/// advertising interval that bulbs are seen with (1 s).
+/// Scan time for a target that may mean any number of bulbs, or several, and for a name that only differs in case: three
+/// times the longest advertising interval that bulbs are seen with (1 s).
 const WINDOW: Duration = Duration::from_secs(3);
 /// Extra scan time for a second bulb with a name that was found: three times the usual interval of 100 ms.
 const NAMESAKE_WINDOW: Duration = Duration::from_millis(300);
@@ -22,42 +22,58 @@ pub struct Found {
     pub bulbs: Vec<SeenDevice>,
     /// Errors of single items of the target: not found, or ambiguous.
     pub failures: Vec<(String, Error)>,
+    /// The rest of the time for a single bulb.
+    pub deadline: Deadline,
 }
 
 /// Finds the bulbs of a target among what the system knows, without a scan.
 pub async fn find_known(
     radio: &dyn Radio,
     target: &Target,
+    deadline: Deadline,
     among: impl Fn(&SeenDevice) -> bool,
 ) -> Result<Found> {
     require_powered(radio)?;
-    let mut devices = Devices::default();
+    let mut devices = Candidates::new(target);
     devices.add(radio.known_devices().await?.into_iter().filter(among));
-    Ok(devices.resolve(target, Duration::ZERO))
+    Ok(devices.resolve(Duration::ZERO, deadline))
 }
 
 /// Finds the bulbs of a target. Those that the system knows are not scanned for; the scan is over before this returns,
 /// so that a connect can follow. A bulb that is not found is a failure in the result, not an error.
-pub async fn find(radio: &dyn Radio, target: &Target, deadline: Deadline) -> Result<Found> {
+///
+/// With `wait`, waits this long until every part of the target is in reach. The deadline starts after that.
+pub async fn find(
+    radio: &dyn Radio,
+    target: &Target,
+    deadline: Deadline,
+    wait: Option<Duration>,
+) -> Result<Found> {
     require_powered(radio)?;
     let start = Instant::now();
-    let mut devices = Devices::default();
-    devices.add(radio.known_devices().await?.into_iter());
+    let mut devices = Candidates::new(target);
+    let known = radio.known_devices().await?.into_iter();
+    // The system also remembers bulbs that have been out of reach for months.
+    devices.add(known.filter(|device| wait.is_none() || device.connected));
     let open_end = target.selectors().iter().any(Selector::many);
-    if open_end || !devices.has_all(target) {
+    let mut rest = deadline;
+    if open_end || devices.completeness() < Completeness::Exact {
         tracing::info!("scanning for {}", target.text());
-        let reports = radio.seen_devices();
+        let mut search =
+            Search { radio, reports: radio.seen_devices(), devices: &mut devices, open_end, start };
         begin_scan(radio, deadline).await?;
-        // What was found needs time as well.
-        let window = match target.single() {
-            Some(_) => deadline,
-            None => deadline.within(WINDOW.min(deadline.remaining() / 2)),
+        let result = async {
+            if let Some(wait) = wait {
+                search.wait(Deadline::after(wait)).await?;
+                rest = deadline.restarted();
+            }
+            search.collect(target, rest).await
         };
-        let result = collect(radio, reports, &mut devices, target, open_end, window).await;
+        let result = result.await;
         end_scan(radio).await;
         result?;
     }
-    Ok(devices.resolve(target, start.elapsed()))
+    Ok(devices.resolve(start.elapsed(), rest))
 }
 
 /// Fails if the adapter is off: the devices that the system knows cannot be reached then.
@@ -70,80 +86,83 @@ fn require_powered(radio: &dyn Radio) -> Result<()> {
     }
 }
 
-/// Collects devices until the target is complete or the time is over.
-async fn collect(
-    radio: &dyn Radio,
-    mut reports: broadcast::Receiver<SeenDevice>,
-    devices: &mut Devices,
-    target: &Target,
+/// A running scan and what it has found.
+struct Search<'a, 'b> {
+    radio: &'a dyn Radio,
+    reports: broadcast::Receiver<SeenDevice>,
+    devices: &'b mut Candidates<'a>,
+    /// The target may mean any number of bulbs.
     open_end: bool,
-    window: Deadline,
-) -> Result<()> {
-    let mut adapter = radio.adapter_state();
-    let mut end = Instant::now() + window.remaining();
-    loop {
-        let report = tokio::select! {
-            report = timeout_at(end, reports.recv()) => report,
-            state = adapter.wait_for(|state| *state != AdapterState::On) => {
-                drop(state);
-                return Err(Error::AdapterLost { adapter: radio.adapter().name });
-            }
-        };
-        match report {
-            Err(_) => return Ok(()),
-            Ok(Err(RecvError::Closed)) => return Err(Error::AdapterLost { adapter: radio.adapter().name }),
-            // What was missed is repeated by the next report of each device.
-            Ok(Err(RecvError::Lagged(_))) => {}
-            Ok(Ok(report)) => {
-                let complete = devices.has_all(target);
-                devices.add(std::iter::once(report));
-                if !open_end && devices.has_all(target) && !complete {
-                    if !target.selectors().iter().any(|wanted| matches!(wanted, Selector::Exact(_))) {
-                        return Ok(());
-                    }
-                    end = end.min(Instant::now() + NAMESAKE_WINDOW);
-                }
-            }
-        }
-    }
+    start: Instant,
 }
 
-#[derive(Default)]
-struct Devices(BTreeMap<DeviceId, SeenDevice>);
-
-impl Devices {
-    fn add(&mut self, reports: impl Iterator<Item = SeenDevice>) {
-        self.0.extend(reports.map(|report| (report.id.clone(), report)));
-    }
-
-    fn has_all(&self, target: &Target) -> bool {
-        target.selectors().iter().all(|wanted| self.0.values().any(|report| wanted.matches(report)))
-    }
-
-    fn resolve(mut self, target: &Target, waited: Duration) -> Found {
-        let seen = self.0.len();
-        let mut found = Found { bulbs: Vec::new(), failures: Vec::new() };
-        let mut taken: Vec<DeviceId> = Vec::new();
-        for wanted in target.selectors() {
-            let ids: Vec<DeviceId> = self
-                .0
-                .values()
-                .filter(|report| wanted.matches(report))
-                .map(|report| report.id.clone())
-                .collect();
-            let text = wanted.text();
-            match ids.len() {
-                0 => {
-                    found.failures.push((text.clone(), Error::TargetNotFound { target: text, seen, waited }))
+impl Search<'_, '_> {
+    /// Waits until there is a device for every part of the target, or the time is over.
+    async fn wait(&mut self, until: Deadline) -> Result<()> {
+        let end = Instant::now() + until.remaining();
+        while self.devices.completeness() == Completeness::Missing {
+            match self.next(end).await? {
+                // The radio may also send devices that it saw before this scan.
+                Some(device)
+                    if device.connected || device.seen.is_some_and(|seen| seen.last >= self.start) =>
+                {
+                    self.devices.add(std::iter::once(device));
                 }
-                2.. if !wanted.many() => {
-                    let candidates = ids.iter().map(ToString::to_string).collect();
-                    found.failures.push((text.clone(), Error::TargetAmbiguous { target: text, candidates }));
-                }
-                _ => taken.extend(ids.into_iter().filter(|id| !taken.contains(id)).collect::<Vec<_>>()),
+                Some(_) => {}
+                None => return Ok(()),
             }
         }
-        found.bulbs = taken.iter().filter_map(|id| self.0.remove(id)).collect();
-        found
+        Ok(())
+    }
+
+    /// Collects devices until the target is complete or the share of the time for the search is used up.
+    async fn collect(&mut self, target: &Target, deadline: Deadline) -> Result<()> {
+        // What was found needs time as well.
+        let share = |longest: Duration| longest.min(deadline.remaining() / 2);
+        let mut end = Instant::now()
+            + match target.single() {
+                Some(_) => deadline.remaining(),
+                None => share(WINDOW),
+            };
+        let names = target.selectors().iter().any(|wanted| matches!(wanted, Selector::Exact(_)));
+        let mut before = Completeness::Missing;
+        loop {
+            let now = self.devices.completeness();
+            if !self.open_end && now > before {
+                end = end.min(match now {
+                    Completeness::Exact if !names => return Ok(()),
+                    Completeness::Exact => Instant::now() + share(NAMESAKE_WINDOW),
+                    // The bulb with the exact name may come late.
+                    _ => Instant::now() + share(WINDOW),
+                });
+            }
+            before = now;
+            match self.next(end).await? {
+                Some(device) => self.devices.add(std::iter::once(device)),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The next device; `None` at the end of the time.
+    async fn next(&mut self, end: Instant) -> Result<Option<SeenDevice>> {
+        let mut adapter = self.radio.adapter_state();
+        let lost = || Error::AdapterLost { adapter: self.radio.adapter().name };
+        loop {
+            let report = tokio::select! {
+                report = timeout_at(end, self.reports.recv()) => report,
+                state = adapter.wait_for(|state| *state != AdapterState::On) => {
+                    drop(state);
+                    return Err(lost());
+                }
+            };
+            match report {
+                Err(_) => return Ok(None),
+                Ok(Err(RecvError::Closed)) => return Err(lost()),
+                // What was missed is repeated by the next report of each device.
+                Ok(Err(RecvError::Lagged(_))) => {}
+                Ok(Ok(device)) => return Ok(Some(device)),
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Several bulbs: what a target means, how its bulbs are found, and how many are driven at once.
 
+mod candidates;
 mod find;
 mod run;
 mod target;

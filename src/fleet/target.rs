@@ -1,6 +1,6 @@
 //! Targets: an address, an identifier, an alias, a name, a glob, `@group`, `all`, or a comma list of these.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bulb_protocol::text::glob;
@@ -56,6 +56,13 @@ impl Selector {
         }
     }
 
+    /// As [`matches`](Self::matches), with names and identifiers in upper or lower case.
+    pub fn matches_any_case(&self, report: &SeenDevice) -> bool {
+        let Self::Exact(text) = self else { return self.matches(report) };
+        let text = text.to_lowercase();
+        report.names().chain([report.id.as_str()]).any(|name| name.to_lowercase() == text)
+    }
+
     pub fn text(&self) -> String {
         match self {
             Self::Address(address) => address.to_string(),
@@ -70,6 +77,7 @@ impl Selector {
 pub struct Target {
     text: String,
     wanted: Vec<Selector>,
+    aliases: Vec<String>,
 }
 
 impl Target {
@@ -87,7 +95,8 @@ impl Target {
             )));
         }
         let wanted = items.iter().map(|item| Selector::parse(item, families)).collect();
-        Ok(Self { text: text.to_owned(), wanted })
+        let aliases = config.aliases.keys().cloned().collect();
+        Ok(Self { text: text.to_owned(), wanted, aliases })
     }
 
     pub fn text(&self) -> &str {
@@ -96,6 +105,11 @@ impl Target {
 
     pub fn selectors(&self) -> &[Selector] {
         &self.wanted
+    }
+
+    /// The names in the configuration that the target could have used.
+    pub(super) fn aliases(&self) -> &[String] {
+        &self.aliases
     }
 
     /// The only thing that is meant, if it is one device.
@@ -118,11 +132,11 @@ fn expand(text: &str, config: &Config) -> Result<Vec<String>> {
         let item = next.trim();
         let Some(name) = item.strip_prefix('@') else {
             if !item.is_empty() {
-                items.push(config.aliases.get(item).map_or(item, String::as_str).to_owned());
+                items.push(any_case(&config.aliases, item).map_or(item, |(_, alias)| alias).to_owned());
             }
             continue;
         };
-        let members = config.groups.get(name).ok_or_else(|| Error::GroupUnknown {
+        let (name, members) = any_case(&config.groups, name).ok_or_else(|| Error::GroupUnknown {
             name: name.to_owned(),
             have: match config.groups.keys().map(String::as_str).collect::<Vec<_>>().join(", ") {
                 none if none.is_empty() => "none".to_owned(),
@@ -134,6 +148,19 @@ fn expand(text: &str, config: &Config) -> Result<Vec<String>> {
         }
     }
     Ok(items)
+}
+
+/// The entry of this name, else the only one of this name in another case.
+fn any_case<'a, T>(all: &'a BTreeMap<String, T>, name: &str) -> Option<(&'a str, &'a T)> {
+    if let Some((name, value)) = all.get_key_value(name) {
+        return Some((name, value));
+    }
+    let name = name.to_lowercase();
+    let mut alike = all.iter().filter(|(other, _)| other.to_lowercase() == name);
+    match (alike.next(), alike.next()) {
+        (Some((name, value)), None) => Some((name, value)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -164,6 +191,7 @@ mod tests {
         assert_eq!(texts("desk"), ["C4:11:00:00:00:01"]);
         assert_eq!(texts("@office,desk , Lamp"), ["C4:11:00:00:00:01", "Light-Shelf", "Bulb-*", "Lamp"]);
         assert_eq!(texts("c4-11-00-00-00-01"), ["C4:11:00:00:00:01"]);
+        assert_eq!(texts("Desk,@HALL"), ["C4:11:00:00:00:01", "Bulb-*", "Light-Shelf"], "in any case");
     }
 
     /// Two ways into each of forty groups are a million million ways into the last.

@@ -156,7 +156,8 @@ pub(crate) fn device_line(device: &DeviceRecord, layout: Layout) -> String {
     let name = device.bulb.name.as_deref().or(device.alias.as_deref()).map(sanitise);
     if !layout.terminal {
         let rssi = device.rssi.map_or_else(|| "-".to_owned(), |rssi| rssi.to_string());
-        return format!("{id}\t{rssi}\t{profile}\t{}", name.as_deref().unwrap_or("-"));
+        let held = if device.connected { "\tconnected" } else { "" };
+        return format!("{id}\t{rssi}\t{profile}\t{}{held}", name.as_deref().unwrap_or("-"));
     }
     let rssi = device.rssi.map_or_else(|| "       —".to_owned(), |rssi| format!("{rssi:>4} dBm"));
     let name = match name {
@@ -189,7 +190,7 @@ fn error_lines(error: &ErrorRecord) -> String {
         _ => format!("{RED}error{RED:#}: {message} {DIM}[{}]{DIM:#}", error.code),
     };
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("\n{CYAN} hint{CYAN:#}: {hint}"));
+        text.push_str(&format!("\n{CYAN} hint{CYAN:#}: {}", sanitise(hint)));
     }
     text
 }

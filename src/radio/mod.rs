@@ -121,6 +121,11 @@ impl Deadline {
         Self { start: part.start, end: part.end.min(self.end) }
     }
 
+    /// As long a time as this deadline had, from now.
+    pub fn restarted(self) -> Self {
+        Self::after(self.end.saturating_duration_since(self.start))
+    }
+
     pub fn waited(self) -> Duration {
         self.start.elapsed()
     }

@@ -10,6 +10,7 @@ mod check;
 mod ends;
 mod errors;
 mod families;
+mod finding;
 mod frame;
 mod json;
 mod links;

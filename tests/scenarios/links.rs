@@ -16,6 +16,12 @@ fn kept(play: &Play) {
     let done = play.bulbctl(&["connect", "Light-Held"]).ok();
     assert_eq!(done.one("link")["state"], "connected");
     play.expect_log(HELD, &["connect"]);
+    let done = play.bulbctl(&["scan", "--duration", play.time("1s", "5s")]).ok();
+    let scanned = done.all("device");
+    assert!(
+        scanned.iter().any(|device| device["address"] == HELD && device["connected"] == true),
+        "{done:#?}"
+    );
     play.bulbctl(&["on", "Light-Held"]).ok().state(&json!({"power": true, "confirmed": true}));
     play.bulbctl(&["status", "Light-Held"]).ok().state(&json!({"power": true, "brightness": 35}));
     let on = [

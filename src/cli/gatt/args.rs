@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 
-use super::super::args::duration;
+use super::super::args::{Wait, duration};
 use super::script::choice;
 use crate::bulb::{CharacteristicRef, WriteChoice};
 
@@ -29,7 +29,8 @@ CHAR is one of:
   fff0/fff1    SERVICE/UUID, if several services have this UUID
   fff1#2       the second characteristic with this UUID
   @0x0011      a handle
-`bulbctl info TARGET` shows the GATT table.";
+TARGET is one argument here; name several bulbs with commas. `bulbctl info TARGET` shows the GATT
+table.";
 
 const SCRIPT: &str = "\
 A script has one operation per line. Lines that start with # are comments.
@@ -75,6 +76,8 @@ pub(crate) struct ValueOutput {
 pub(crate) struct GattRead {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
@@ -89,6 +92,8 @@ pub(crate) struct GattRead {
 pub(crate) struct GattWrite {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
@@ -116,6 +121,8 @@ fn choices() -> impl TypedValueParser<Value = WriteChoice> {
 pub(crate) struct GattNotify {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Characteristic: fff1, fff0/fff1, fff1#2 or @0x0011
     #[arg(value_name = "CHAR")]
     pub(crate) place: CharacteristicRef,
@@ -136,6 +143,8 @@ pub(crate) struct GattNotify {
 pub(crate) struct GattRun {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all; several with commas
     pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
     /// Script file; - reads stdin
     #[arg(value_name = "SCRIPT", value_hint = ValueHint::FilePath)]
     pub(crate) script: String,

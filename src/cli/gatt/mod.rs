@@ -11,6 +11,7 @@ use std::time::Duration;
 use bulb_protocol::profile::Profile;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::args::Wait;
 use super::context::Context;
 use super::frame;
 use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, recognise, with_link};
@@ -26,24 +27,25 @@ use script::{Operation, Step};
 pub(crate) async fn run(args: &Gatt, context: &Context<'_>) -> Result<()> {
     let one = |operation| vec![Step { line: None, operation }];
     let plain = ValueOutput { text: false, decode: false };
-    let (target, steps, output, raw) = match &args.action {
+    let (target, wait, steps, output, raw) = match &args.action {
         GattAction::Read(read) => {
-            (&read.target, one(Operation::Read(read.place.clone())), &read.output, read.raw)
+            (&read.target, read.wait, one(Operation::Read(read.place.clone())), &read.output, read.raw)
         }
         GattAction::Write(write) => {
             let operation = Operation::Write(write.place.clone(), payload::of(write)?, write.op);
-            (&write.target, one(operation), &plain, false)
+            (&write.target, write.wait, one(operation), &plain, false)
         }
         GattAction::Notify(notify) => {
             let (count, during) = (notify.count, notify.duration);
             let operation = Operation::Notify { place: notify.place.clone(), count, during };
-            (&notify.target, one(operation), &notify.output, notify.raw)
+            (&notify.target, notify.wait, one(operation), &notify.output, notify.raw)
         }
-        GattAction::Run(run) => (&run.target, script::parse(&text_of(run)?)?, &run.output, false),
+        GattAction::Run(run) => (&run.target, run.wait, script::parse(&text_of(run)?)?, &run.output, false),
     };
     let keep_going = matches!(&args.action, GattAction::Run(run) if run.keep_going);
     let job = GattJob {
         target,
+        wait,
         steps,
         raw,
         keep_going,
@@ -69,6 +71,7 @@ fn text_of(run: &GattRun) -> Result<String> {
 /// The operations to run on each bulb, and how to print their results.
 struct GattJob<'a> {
     target: &'a str,
+    wait: Wait,
     steps: Vec<Step>,
     form: ValueForm,
     raw: bool,
@@ -79,8 +82,8 @@ struct GattJob<'a> {
 impl GattJob<'_> {
     async fn run(&self) -> Result<()> {
         let target = self.context.target(self.target)?;
-        let deadline = self.context.deadline();
-        let found = self.context.find(&target, deadline).await?;
+        let found = self.context.find(&target, self.wait).await?;
+        let deadline = found.deadline;
         let named = found.bulbs.len() + found.failures.len() > 1;
         if named && self.raw {
             return Err(Error::Usage(
