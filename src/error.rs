@@ -50,9 +50,21 @@ pub enum Error {
     #[error("recording {path} has no answer to `{asked}` after line {line}")]
     NotRecorded { path: String, asked: String, line: usize },
     #[error("capture {path}: {detail}")]
-    CaptureInvalid { path: String, detail: String },
+    CaptureInvalid {
+        path: String,
+        detail: String,
+        #[serde(default)]
+        hint: Option<String>,
+    },
     #[error("capture {path} contains nothing of {wanted} (it contains: {have})")]
-    NotCaptured { path: String, wanted: String, have: String },
+    NotCaptured {
+        path: String,
+        wanted: String,
+        have: String,
+        /// It has links of classic Bluetooth.
+        #[serde(default)]
+        classic: bool,
+    },
 
     // -- no bulb, or too many ----------------------------------------------------------------------------------
     /// `nearest` are the names of other devices and aliases that are spelled alike, the closest first.

@@ -16,6 +16,7 @@ pub mod fleet;
 pub mod measure;
 pub mod numbers;
 pub mod output;
+mod palette;
 pub mod radio;
 pub mod sanitise;
 pub mod tui;

@@ -8,6 +8,10 @@ use super::{Capture, DEVICE_NAME, Device, Event, EventKind, advert};
 use crate::radio::{Address, plausible_dbm};
 
 const ATT: u16 = 4;
+/// The fixed channels that only links of Bluetooth LE have: ATT, signalling and the security manager (Vol 3, Part A, 2.1).
+const LE_CHANNELS: std::ops::RangeInclusive<u16> = 4..=6;
+/// The signalling channel of classic Bluetooth.
+const CLASSIC_SIGNALLING: u16 = 1;
 
 /// An adapter and the handle of a link.
 type LinkKey = (u16, u16);
@@ -50,14 +54,15 @@ enum Packet<'a> {
 
 #[derive(Debug)]
 struct Link {
-    device: usize,
+    /// `None` for a link that was up before the capture began, until it shows that it is one of Bluetooth LE.
+    device: Option<usize>,
     /// The incomplete L2CAP frames: received, and sent.
     partial: [Vec<u8>; 2],
     att: Att,
 }
 
 impl Link {
-    fn new(device: usize) -> Self {
+    fn new(device: Option<usize>) -> Self {
         Self { device, partial: Default::default(), att: Att::default() }
     }
 }
@@ -110,10 +115,16 @@ impl Reader {
         let code = bytes.u8()?;
         bytes.u8()?;
         match code {
+            // Connection complete, of classic Bluetooth.
+            0x03 => {
+                let (status, handle) = (bytes.u8()?, bytes.u16()?);
+                self.capture.classic |= status == 0;
+                self.links.remove(&(adapter, handle & 0xfff));
+            }
             0x05 => {
                 let (status, handle, reason) = (bytes.u8()?, bytes.u16()?, bytes.u8()?);
                 let link = (status == 0).then(|| self.links.remove(&(adapter, handle & 0xfff)))??;
-                self.event_of(link.device, context, EventKind::Disconnected(reason));
+                self.event_of(link.device?, context, EventKind::Disconnected(reason));
             }
             0x3e => match bytes.u8()? {
                 // Connection complete, and its enhanced versions, which start with the same fields.
@@ -132,7 +143,7 @@ impl Reader {
         let address = bytes.address()?;
         if status == 0 {
             let device = self.device(address);
-            self.links.insert((adapter, handle & 0xfff), Link::new(device));
+            self.links.insert((adapter, handle & 0xfff), Link::new(Some(device)));
             self.event_of(device, context, EventKind::Connected);
         }
         Some(())
@@ -192,15 +203,7 @@ impl Reader {
         let key = (adapter, header & 0xfff);
         let (is_start, fragment) = ((header >> 12) & 0b11 != 0b01, bytes.0);
         let whole = !cut && fragment.len() == usize::from(length);
-        let link = match self.links.entry(key) {
-            std::collections::hash_map::Entry::Occupied(link) => link.into_mut(),
-            // The link was up before the capture began, so its device is unknown.
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                self.capture.devices.push(Device::new(None, &format!("link {}", key.1)));
-                entry.insert(Link::new(self.capture.devices.len() - 1))
-            }
-        };
-        let device = self.capture.devices.get_mut(link.device)?;
+        let link = self.links.entry(key).or_insert_with(|| Link::new(None));
         let partial = link.partial.get_mut(usize::from(context.sent))?;
         if is_start {
             partial.clear();
@@ -214,10 +217,17 @@ impl Reader {
         let (length, channel) = (usize::from(bytes.u16()?), bytes.u16()?);
         match bytes.0.len() {
             have if have < length => return Some(()),
-            have if have == length && channel == ATT => {
-                link.att.take(bytes.0, context, link.device, &mut device.tables, &mut self.capture.events);
+            have if have == length && LE_CHANNELS.contains(&channel) => {
+                let device = *link.device.get_or_insert_with(|| {
+                    self.capture.devices.push(Device::new(None, &format!("link {}", key.1)));
+                    self.capture.devices.len() - 1
+                });
+                let tables = &mut self.capture.devices.get_mut(device)?.tables;
+                if channel == ATT {
+                    link.att.take(bytes.0, context, device, tables, &mut self.capture.events);
+                }
             }
-            _ => {}
+            _ => self.capture.classic |= channel == CLASSIC_SIGNALLING && link.device.is_none(),
         }
         partial.clear();
         Some(())

@@ -17,6 +17,7 @@ use crate::radio::{Address, CharacteristicId, DeviceId, GattTable, SeenDevice, W
 mod advert;
 mod att;
 mod hci;
+mod other;
 mod snoop;
 mod table;
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub struct Capture {
     pub events: Vec<Event>,
     /// The number of truncated packets. Android truncates those that it filters.
     pub cut: usize,
+    /// It has links of classic Bluetooth (BR/EDR), which are skipped.
+    pub classic: bool,
     /// The damage that ended the reading.
     pub fault: Option<CaptureError>,
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::other;
+
 pub(super) const MAGIC: &[u8; 8] = b"btsnoop\0";
 const HEADER: usize = 16;
 const RECORD_HEADER: usize = 24;
@@ -18,6 +20,8 @@ pub struct CaptureError {
     /// The offset of the record in the file, bytes.
     pub offset: usize,
     pub detail: String,
+    /// One thing to do about it, in which `FILE` stands for the file.
+    pub hint: Option<&'static str>,
 }
 
 fn place(record: usize, offset: usize) -> String {
@@ -53,9 +57,11 @@ impl Record<'_> {
 }
 
 pub(super) fn header(bytes: &[u8]) -> Result<(LinkType, Records<'_>), CaptureError> {
-    let invalid = |detail: String| CaptureError { record: 0, offset: 0, detail };
-    let not_one = || invalid("it is not a btsnoop log, which begins with `btsnoop` and a zero".to_owned());
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(not_one)?;
+    let invalid = |detail: String| CaptureError { record: 0, offset: 0, detail, hint: None };
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        let (detail, hint) = other::name(bytes);
+        return Err(CaptureError { hint, ..invalid(detail) });
+    };
     let (Some(version), Some(kind)) = (be32(rest, 0), be32(rest, 4)) else {
         return Err(invalid(format!("it ends within its first {HEADER} bytes")));
     };
@@ -98,7 +104,7 @@ impl<'a> Iterator for Records<'a> {
         let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
         self.number += 1;
         let (record, offset) = (self.number, self.at);
-        let result = one(rest).map_err(|detail| CaptureError { record, offset, detail });
+        let result = one(rest).map_err(|detail| CaptureError { record, offset, detail, hint: None });
         self.at = match &result {
             Ok(record) => self.at + RECORD_HEADER + record.data.len(),
             Err(_) => self.bytes.len(),

@@ -263,3 +263,76 @@ fn hostile_captures_are_read_up_to_the_damage() {
         "{faults} faults, {refused} refused, {read_on} read"
     );
 }
+
+/// The start of a capture with one interface of this link type.
+fn pcapng(link_type: u16, big: bool) -> Vec<u8> {
+    let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let half = |value: u16| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    let section =
+        [word(0x0a0d_0d0a), word(28), word(0x1a2b_3c4d), word(1), [0xff; 4], [0xff; 4], word(28)].concat();
+    [section, word(1).to_vec(), word(20).to_vec(), half(link_type).to_vec(), vec![0; 6], word(20).to_vec()]
+        .concat()
+}
+
+fn pcap(link_type: u32, magic: u32, big: bool) -> Vec<u8> {
+    let word = |value: u32| if big { value.to_be_bytes() } else { value.to_le_bytes() };
+    [word(magic), word(0x0002_0004), [0; 4], [0; 4], word(65535), word(link_type)].concat()
+}
+
+#[test]
+fn captures_in_other_formats_are_named_with_what_to_do() {
+    for big in [true, false] {
+        for (kind, what, hint) in [
+            (201, "of a Bluetooth controller", "editcap -F btsnoop"),
+            (254, "of a Bluetooth controller", "editcap -F btsnoop"),
+            (187, "without directions", "btmon -w"),
+            (272, "of a sniffer", "btmon -w"),
+            (256, "of a sniffer", "btmon -w"),
+            (251, "of a sniffer", "btmon -w"),
+            (1, "link type 1, which is not Bluetooth", "btmon -w"),
+        ] {
+            let pcaps = [0xa1b2_c3d4, 0xa1b2_3c4d].map(|magic| ("pcap ", pcap(u32::from(kind), magic, big)));
+            for (format, file) in pcaps.into_iter().chain([("pcapng ", pcapng(kind, big))]) {
+                let error = read(&file).unwrap_err();
+                let text = error.to_string();
+                assert!(text.contains(format) && text.contains(what), "{kind}: {text}");
+                assert!(error.hint.unwrap().contains(hint), "{kind}: {error:?}");
+                for end in 4..file.len() {
+                    // Without the link type, no advice.
+                    assert!(read(&file[..end]).unwrap_err().to_string().contains(format), "{end}");
+                }
+            }
+        }
+    }
+    assert!(read(b"PK\x03\x04").unwrap_err().to_string().contains("zip archive"));
+    let other = read(b"hello").unwrap_err();
+    assert_eq!((other.to_string().contains("not a btsnoop log"), other.hint), (true, None));
+}
+
+/// Connection complete of classic Bluetooth, signalling, RFCOMM, disconnection.
+const CLASSIC: [(bool, &str); 4] = [
+    (true, "04 03 0b 00 0200 010000115cc4 01 00"),
+    (false, "02 0220 0c00 0800 0100 02010400 03004000"),
+    (true, "02 0220 0800 0400 4100 0bff0150"),
+    (true, "04 05 04 00 0200 16"),
+];
+
+#[test]
+fn links_of_classic_bluetooth_are_no_devices() {
+    for skipped in 0..2 {
+        let capture = read(&uart(&CLASSIC[skipped..])).unwrap();
+        assert!(capture.devices.is_empty() && capture.events.is_empty(), "{skipped}: {capture:?}");
+        assert!(capture.classic, "{skipped}");
+    }
+    // Beside one of Bluetooth LE, which may have had the same handle.
+    let mut both = vec![(true, CONNECTED), (true, "04 05 04 00 4000 16")];
+    both.extend(CLASSIC);
+    let capture = read(&uart(&both)).unwrap();
+    assert_eq!(kinds(&capture), [EventKind::Connected, EventKind::Disconnected(0x16)]);
+    // One that was up before the capture began is one of Bluetooth LE once it has a frame of ATT.
+    let before = [(true, "02 4020 0700 0300 0400 1b1200"), (true, "04 05 04 00 4000 16")];
+    let capture = read(&uart(&before)).unwrap();
+    assert_eq!(kinds(&capture), [EventKind::Notification(Vec::new()), EventKind::Disconnected(0x16)]);
+    assert!(!capture.classic);
+    assert_eq!(read(&uart(&[(true, "04 05 04 00 4000 16")])).unwrap().events, []);
+}

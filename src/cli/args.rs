@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use uuid::Uuid;
 
 use super::bench::Bench;
+use super::environment::{boolean, count};
 use super::gatt::Gatt;
 use crate::bulb::Change;
 use crate::color;
@@ -131,7 +132,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "BULBCTL_MAX_LINKS", hide_env_values = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_links: Option<u16>,
     /// Print JSON lines on stdout, errors included
-    #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true)]
+    #[arg(long, global = true, env = "BULBCTL_JSON", hide_env_values = true, value_parser = boolean)]
     pub(crate) json: bool,
     /// Colour the output
     #[arg(
@@ -140,6 +141,7 @@ pub(crate) struct Global {
         env = "BULBCTL_COLOR_OUTPUT",
         hide_env_values = true,
         value_enum,
+        ignore_case = true,
         hide_possible_values = true,
         value_name = "auto|always|never"
     )]
@@ -151,7 +153,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "BULBCTL_RECORD", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) record: Option<PathBuf>,
     /// Log to stderr: -v steps, -vv every frame, -vvv the libraries too
-    #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, env = "BULBCTL_VERBOSE", hide_env_values = true, action = ArgAction::Count, value_parser = count)]
     pub(crate) verbose: u8,
     /// Print only errors on stderr
     #[arg(
@@ -160,6 +162,7 @@ pub(crate) struct Global {
         global = true,
         env = "BULBCTL_QUIET",
         hide_env_values = true,
+        value_parser = boolean,
         conflicts_with = "verbose"
     )]
     pub(crate) quiet: bool,

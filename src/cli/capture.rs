@@ -29,6 +29,7 @@ pub(super) fn run(file: &Path, device: Option<&str>, global: &Global, printer: &
     let invalid = |fault: capture::CaptureError| Error::CaptureInvalid {
         path: path.clone(),
         detail: fault.to_string(),
+        hint: fault.hint.map(|hint| hint.replace("FILE", &path)),
     };
     let capture = capture::read(&load(file)?).map_err(invalid)?;
     if capture.cut > 0 {
@@ -82,6 +83,7 @@ fn load(file: &Path) -> Result<Vec<u8>> {
         return Err(Error::CaptureInvalid {
             path,
             detail: format!("the file is longer than {LONGEST} bytes"),
+            hint: None,
         });
     }
     Ok(bytes)
@@ -94,9 +96,14 @@ fn not_captured(path: String, device: Option<&str>, capture: &Capture) -> Error 
         device.seen.name.as_ref().map_or_else(|| id.clone(), |name| format!("{name} ({id})"))
     });
     let have: Vec<String> = names.collect();
-    let have = if have.is_empty() { "no Bluetooth LE connection".to_owned() } else { have.join(", ") };
+    let have = match (have.as_slice(), capture.classic) {
+        ([], false) => "no Bluetooth LE connection".to_owned(),
+        ([], true) => "no Bluetooth LE connection, only classic Bluetooth".to_owned(),
+        (some, _) => some.join(", "),
+    };
+    let classic = capture.classic && linked.is_empty();
     let wanted = device.map_or_else(|| "any device".to_owned(), |device| format!("{device:?}"));
-    Error::NotCaptured { path, wanted, have }
+    Error::NotCaptured { path, wanted, have, classic }
 }
 
 struct FrameReader {

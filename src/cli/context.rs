@@ -21,8 +21,8 @@ use crate::bulb::Families;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fleet::{self, Found, Target};
-use crate::output::Printer;
 use crate::output::stream::STDERR;
+use crate::output::{Printer, colored};
 use crate::radio::record::Recorder;
 use crate::radio::{self, AdapterChoice, ConnectRetry, Deadline, DeviceId, Radio, SeenDevice, trace::Traced};
 use crate::sanitise::escaped;
@@ -313,7 +313,7 @@ pub(crate) fn start_log(global: &Global, tui: bool) {
             // The desk owns the screen and shows the log itself.
             if tui { Box::new(LogWriter) } else { Box::new(SafeLog) }
         })
-        .with_ansi(!tui && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+        .with_ansi(!tui && colored::is_colored(&std::io::stderr()))
         .with_target(global.verbose >= 3)
         .with_timer(tracing_subscriber::fmt::time::uptime());
     // Fails only if there already is a subscriber.

@@ -7,14 +7,12 @@ use bulb_protocol::profile::{DecodeError, DecodedCommand, Feature, Light, Profil
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
 use super::args::{Decode, Encode, Frame, FrameAction, Global};
-use super::{capture, profiles};
+use super::{bytes, capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::output::{FrameKind, FrameRecord, Printer, Record};
 
-/// Longest attribute value in bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
-const LONGEST_FRAME: usize = 512;
 /// The longest line of stdin in bytes. Written as `0x01, 0x64`, the longest frame takes 3,072.
 const LONGEST_LINE: u64 = 4096;
 
@@ -79,8 +77,10 @@ fn decode(args: &Decode, profile: Option<&Profile>, printer: &Printer) -> Result
     let joined;
     let frames = match args.frames.as_slice() {
         // `decode 01 64 ff 00 00` is one frame.
-        several @ [_, _, ..] if several.iter().all(|frame| digits(frame).len() == 2) => {
-            joined = [several.concat()];
+        several @ [_, _, ..]
+            if several.iter().all(|frame| bytes::hex(frame).is_ok_and(|one| one.len() == 1)) =>
+        {
+            joined = [several.join(" ")];
             &joined
         }
         frames => frames,
@@ -153,19 +153,8 @@ impl FrameResults {
     }
 }
 
-/// Hex digits of a frame as people write it: `01 64`, `01:64`, `0x01, 0x64`, `0164`.
-fn digits(text: &str) -> String {
-    text.split([' ', ':', ',', '-', '\t']).map(|part| part.trim_start_matches("0x")).collect()
-}
-
 fn frame(text: &str, args: &Decode, profile: Option<&Profile>) -> Result<FrameRecord> {
-    let text = text.trim();
-    let digits = digits(text);
-    if digits.len() > 2 * LONGEST_FRAME {
-        return Err(Error::Usage(format!("the frame is longer than {LONGEST_FRAME} bytes")));
-    }
-    let bytes = hex::decode(digits)
-        .map_err(|error| Error::Usage(format!("{text:?} is not a frame in hex: {error}")))?;
+    let bytes = bytes::hex(text).map_err(Error::Usage)?;
     match profile {
         Some(_) if args.lenient => Err(Error::Usage("--lenient works with the base profile only".to_owned())),
         None if args.lenient => base::decode_lenient(&bytes)

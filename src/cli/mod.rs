@@ -3,11 +3,13 @@
 mod args;
 mod battery;
 mod bench;
+mod bytes;
 mod capture;
 mod check;
 mod context;
 mod doctor;
 mod drive;
+mod environment;
 mod frame;
 mod gatt;
 mod generate;
@@ -32,7 +34,7 @@ use std::time::Duration;
 
 use crate::bulb::Power;
 use crate::error::{Error, Result};
-use crate::output::{Printer, Settings, stream};
+use crate::output::{Printer, Settings, colored, stream};
 use args::{Global, Profiles, ProfilesAction, Verb};
 use context::Context;
 use parse::Cli;
@@ -71,8 +73,7 @@ pub fn validate_arguments(arguments: impl IntoIterator<Item = OsString>) -> Resu
 /// Prints what is wrong with the arguments, or the help that was asked for.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let json = error.use_stderr()
-        && (arguments.iter().any(|argument| argument == "--json")
-            || std::env::var("BULBCTL_JSON").is_ok_and(|value| value == "true"));
+        && (arguments.iter().any(|argument| argument == "--json") || environment::is_true("BULBCTL_JSON"));
     let color = parse::color_of_usage_error(arguments).unwrap_or_default().into();
     let printer = Printer::new(Settings { json, color, ..Settings::default() });
     if json {
@@ -81,6 +82,13 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &printer);
     }
+    // clap has other conventions.
+    let choice = if error.use_stderr() {
+        colored::choice(&std::io::stderr())
+    } else {
+        colored::choice(&std::io::stdout())
+    };
+    choice.write_global();
     let printed = error.print().and_then(|()| std::io::stdout().flush());
     if !error.use_stderr()
         && let Err(error) = printed

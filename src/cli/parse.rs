@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use super::args::{Arguments, Global, Verb, VerbOrRecording, When};
+use super::environment;
 use crate::radio::AdapterChoice;
 
 /// The id and the variable of `--color auto|always|never`, the old name of `--color-output`.
@@ -22,7 +23,7 @@ pub(crate) struct Cli {
 
 impl Cli {
     pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut matches = command().try_get_matches_from(arguments)?;
+        let mut matches = environment::matches(command(), arguments)?;
         let color_output = color_output(&matches);
         let adapter_typed = matches.value_source("adapter") == Some(ValueSource::CommandLine);
         let record_typed = matches.value_source("record") == Some(ValueSource::CommandLine);
@@ -54,7 +55,11 @@ impl Cli {
 /// The whole command line as clap sees it: the argument types, and a hidden `--color auto|always|never` for every verb that has no
 /// `--color` for bulbs.
 pub(crate) fn command() -> Command {
-    let old_color = Arg::new(OLD_COLOR).long("color").value_parser(EnumValueParser::<When>::new()).hide(true);
+    let old_color = Arg::new(OLD_COLOR)
+        .long("color")
+        .value_parser(EnumValueParser::<When>::new())
+        .ignore_case(true)
+        .hide(true);
     let command = each_command(Arguments::command(), &|verb| {
         let taken = verb.get_arguments().any(|argument| argument.get_long() == Some("color"));
         if taken { verb } else { verb.arg(old_color.clone()) }
@@ -92,9 +97,9 @@ pub(crate) fn color_of_usage_error(arguments: &[OsString]) -> Option<When> {
     let words = arguments.iter().filter_map(|argument| argument.to_str()).flat_map(|word| word.split('='));
     let words: Vec<&str> = words.collect();
     let typed = words.windows(2).rev().find_map(|pair| match pair {
-        ["--color-output" | "--color", when] => When::from_str(when, false).ok(),
+        ["--color-output" | "--color", when] => When::from_str(when, true).ok(),
         _ => None,
     });
-    let set = |name: &str| std::env::var(name).ok().and_then(|when| When::from_str(&when, false).ok());
+    let set = |name: &str| std::env::var(name).ok().and_then(|when| When::from_str(&when, true).ok());
     typed.or_else(|| set("BULBCTL_COLOR_OUTPUT")).or_else(|| set(OLD_COLOR_ENV))
 }

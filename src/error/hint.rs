@@ -21,6 +21,10 @@ impl Error {
             Self::GroupUnknown { .. } => "define groups in the [groups] table of the configuration file",
             Self::ProfileInvalid { .. } => "see docs/PROFILES.md for the format of profile files",
             Self::RecordingInvalid { .. } => "see docs/RECORDINGS.md for the format of recordings",
+            Self::CaptureInvalid { hint, .. } => return hint.clone(),
+            Self::NotCaptured { classic: true, .. } => {
+                "bulbctl reads Bluetooth LE only; a bulb that its app drives over classic Bluetooth is not one for bulbctl"
+            }
             Self::NotRecorded { .. } => "replay the command and the arguments that were recorded",
             Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
             Self::AdapterNone => "plug one in, or try virtual bulbs with `--adapter sim`",

@@ -294,7 +294,7 @@ impl BenchRecord {
     }
 
     pub(super) fn text(&self, layout: Layout) -> String {
-        let (bold, dim) = if layout.terminal { (BOLD, DIM) } else { Default::default() };
+        let (bold, dim) = (layout.style(BOLD), layout.style(DIM));
         let mut out = String::new();
         let about = [
             self.profile.clone(),
@@ -464,7 +464,7 @@ impl ComparisonRecord {
     }
 
     pub(super) fn text(&self, layout: Layout) -> String {
-        let bold = if layout.terminal { BOLD } else { Default::default() };
+        let bold = layout.style(BOLD);
         let mut out = String::new();
         let [new, old] = [&self.new_name, &self.old_name].map(|name| sanitise(name));
         let [new_at, old_at] = [&self.new_at, &self.old_at].map(|at| sanitise(at));

@@ -122,11 +122,12 @@ impl CheckRecord {
         };
         let detail = self.reason.as_ref().or(self.note.as_ref()).map(|text| sanitise(text).into_owned());
         let detail = detail.unwrap_or_default();
+        let (style, dim) = (layout.style(style), layout.style(DIM));
         if !layout.terminal {
             let failed = self.seen.as_ref().map(|seen| sanitise(seen).into_owned());
-            return format!("{word}\t{}\t{}", self.check, failed.unwrap_or(detail));
+            return format!("{style}{word}{style:#}\t{}\t{}", self.check, failed.unwrap_or(detail));
         }
-        let mut text = format!("{style}{word:<7}{style:#}  {:<26}  {DIM}{detail}{DIM:#}", self.check);
+        let mut text = format!("{style}{word:<7}{style:#}  {:<26}  {dim}{detail}{dim:#}", self.check);
         if let (Some(expected), Some(seen)) = (&self.expected, &self.seen) {
             text.push_str(&format!("\n         expected  {}", sanitise(expected)));
             text.push_str(&format!("\n         seen      {}", sanitise(seen)));
@@ -136,7 +137,7 @@ impl CheckRecord {
         }
         // JSON and the JUnit file have more.
         for frame in self.frames.iter().rev().take(4).rev() {
-            text.push_str(&format!("\n         {DIM}{}{DIM:#}", sanitise(frame)));
+            text.push_str(&format!("\n         {dim}{}{dim:#}", sanitise(frame)));
         }
         text
     }

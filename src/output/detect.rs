@@ -63,16 +63,13 @@ impl DetectRecord {
             (None, false) => "not sure".to_owned(),
             (None, true) => "no family matches".to_owned(),
         };
-        let mut lines = vec![if layout.terminal {
-            format!("{name}  {BOLD}{verdict}{BOLD:#}")
-        } else {
-            format!("{name}\t{verdict}")
-        }];
+        let (bold, dim) = (layout.style(BOLD), layout.style(DIM));
+        let gap = if layout.terminal { "  " } else { "\t" };
+        let mut lines = vec![format!("{name}{gap}{bold}{verdict}{bold:#}")];
         for one in &self.candidates {
             lines.push(format!("  {:<20} {:>4}", one.profile, one.score));
             for reason in one.reasons() {
-                let line = format!("    {reason}");
-                lines.push(if layout.terminal { format!("{DIM}{line}{DIM:#}") } else { line });
+                lines.push(format!("{dim}    {reason}{dim:#}"));
             }
         }
         lines.join("\n")

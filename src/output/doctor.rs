@@ -114,8 +114,8 @@ impl DoctorRecord {
                 Level::Note => "note",
             };
             let name = format!("{level:<10}");
-            let name = if layout.terminal { format!("{BOLD}{name}{BOLD:#}") } else { name };
-            lines.push(format!("{name} {} [{}]", sanitise(&finding.message), finding.code));
+            let bold = layout.style(BOLD);
+            lines.push(format!("{bold}{name}{bold:#} {} [{}]", sanitise(&finding.message), finding.code));
             lines.extend(finding.fix.as_ref().map(|fix| row("", &format!("fix: {fix}"))));
         }
         lines.push(

@@ -400,12 +400,12 @@ fn named(number: &str, name: Option<&str>) -> String {
 
 struct TextPage {
     text: String,
-    terminal: bool,
+    layout: Layout,
 }
 
 impl TextPage {
     fn new(layout: Layout) -> Self {
-        Self { text: String::new(), terminal: layout.terminal }
+        Self { text: String::new(), layout }
     }
 
     fn line(&mut self, line: &str) {
@@ -416,8 +416,8 @@ impl TextPage {
     }
 
     fn title(&mut self, title: &str) {
-        let line = if self.terminal { format!("{BOLD}{title}{BOLD:#}") } else { title.to_owned() };
-        self.line(&line);
+        let bold = self.layout.style(BOLD);
+        self.line(&format!("{bold}{title}{bold:#}"));
     }
 
     fn section(&mut self, title: &str) {
@@ -437,8 +437,8 @@ impl TextPage {
     /// An indented line of the GATT table, with its handle if known.
     fn item(&mut self, depth: usize, handle: Option<u16>, line: &str) {
         let handle = handle.map_or_else(String::new, |handle| format!("0x{handle:04x}  "));
-        let handle =
-            if self.terminal && !handle.is_empty() { format!("{DIM}{handle}{DIM:#}") } else { handle };
+        let dim = self.layout.style(DIM);
+        let handle = if handle.is_empty() { handle } else { format!("{dim}{handle}{dim:#}") };
         self.line(&format!("{:width$}{handle}{line}", "", width = depth * 2));
     }
 }

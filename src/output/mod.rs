@@ -3,6 +3,7 @@
 mod bench;
 mod captured;
 mod check;
+pub(crate) mod colored;
 mod detect;
 mod doctor;
 mod frame;

@@ -3,8 +3,10 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anstream::AutoStream;
 use console::measure_text_width;
 
+use super::colored;
 use super::records::{ErrorRecord, Line, Record};
 use super::stream::{self, STDERR, STDOUT};
 use super::text::{Layout, line};
@@ -13,7 +15,7 @@ use crate::sanitise::{json_safe, sanitise};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
-    /// On a terminal with colours, unless `NO_COLOR` is set.
+    /// As the environment says, by default on a terminal.
     #[default]
     Auto,
     Always,
@@ -45,7 +47,9 @@ impl Printer {
         }
         let truecolor =
             std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
-        let layout = Layout { terminal: io::stdout().is_terminal(), truecolor, name_width: 0 };
+        let stdout = io::stdout();
+        let (terminal, color) = (stdout.is_terminal(), colored::is_colored(&stdout));
+        let layout = Layout { terminal, color, truecolor, name_width: 0 };
         Self { settings, layout, name_width: AtomicUsize::new(0) }
     }
 
@@ -94,9 +98,10 @@ impl Printer {
 
     /// Prints a line to stdout and flushes, because a reader may wait for it.
     pub fn line(&self, text: &str) -> Result<()> {
-        let text = text.to_owned();
+        let (text, choice) = (text.to_owned(), colored::choice(&io::stdout()));
         self.write(move || {
-            let mut out = anstream::stdout().lock();
+            let stdout = io::stdout().lock();
+            let mut out = AutoStream::new(stdout, choice);
             writeln!(out, "{text}").and_then(|()| out.flush())
         })
     }
@@ -123,7 +128,11 @@ impl Printer {
 
 fn to_stderr(text: String) {
     // If stderr cannot be written, nobody can be told.
-    let _ = STDERR.write(move || writeln!(anstream::stderr().lock(), "{text}"));
+    let _ = STDERR.write(move || {
+        let stderr = io::stderr();
+        let choice = colored::choice(&stderr);
+        writeln!(AutoStream::new(stderr.lock(), choice), "{text}")
+    });
 }
 
 /// Renders a record as JSON, without a line end.

@@ -117,10 +117,11 @@ impl ProfileRecord {
             self.abilities.iter().filter(|ability| ability.set).map(AbilityRecord::word).collect();
         let abilities = abilities.join(",");
         let title = sanitise(&self.title);
+        let (bold, dim) = (layout.style(BOLD), layout.style(DIM));
         if layout.terminal {
-            format!("{BOLD}{:<10}{BOLD:#} {title}\n{:11}{DIM}{abilities}{DIM:#}", self.name, "")
+            format!("{bold}{:<10}{bold:#} {title}\n{:11}{dim}{abilities}{dim:#}", self.name, "")
         } else {
-            format!("{}\t{abilities}\t{title}", self.name)
+            format!("{bold}{}{bold:#}\t{dim}{abilities}{dim:#}\t{title}", self.name)
         }
     }
 
@@ -129,18 +130,14 @@ impl ProfileRecord {
             Some(variant) => format!("{}:{variant}", self.name),
             None => self.name.clone(),
         };
-        let (bold, plain) = if layout.terminal {
-            (BOLD.render().to_string(), BOLD.render_reset().to_string())
-        } else {
-            Default::default()
-        };
-        let mut lines = vec![format!("{bold}{name}{plain}  {}", sanitise(&self.title))];
+        let bold = layout.style(BOLD);
+        let mut lines = vec![format!("{bold}{name}{bold:#}  {}", sanitise(&self.title))];
         lines.extend(self.about.as_ref().map(|about| format!("  {}", sanitise(about))));
         lines.extend(self.unsupported.as_ref().map(|why| format!("  not supported: {}", sanitise(why))));
         let mut part = |title: &str, items: Vec<String>| {
             if !items.is_empty() {
                 lines.push(String::new());
-                lines.push(format!("{bold}{title}{plain}"));
+                lines.push(format!("{bold}{title}{bold:#}"));
                 lines.extend(items.into_iter().map(|item| format!("  {item}")));
             }
         };

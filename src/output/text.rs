@@ -1,13 +1,16 @@
 //! Records as text, usually one line each. Fields are separated by two spaces on a terminal and by a tab in a pipe.
 
-use anstyle::{AnsiColor, Color, Effects, RgbColor, Style};
+use anstyle::{Ansi256Color, AnsiColor, Color, Effects, RgbColor, Style};
 
+use bulb_protocol::Rgb;
 use console::{Alignment, pad_str};
 
 use super::records::{
     Bulb, DeviceRecord, ErrorRecord, LightValues, LinkKind, LinkRecord, Record, StateRecord,
 };
 use crate::bulb::{BatterySource, Provenance};
+use crate::color;
+use crate::palette::{kelvin_color, nearest};
 use crate::sanitise::sanitise;
 
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
@@ -17,12 +20,21 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
-    /// Aligned, with styles and swatches, instead of tab-separated.
+    /// Aligned instead of tab-separated.
     pub(crate) terminal: bool,
+    /// With styles and swatches.
+    pub(crate) color: bool,
     /// The terminal has 24-bit colours.
     pub(crate) truecolor: bool,
     /// Width to which names are padded on a terminal.
     pub(crate) name_width: usize,
+}
+
+impl Layout {
+    /// The style, or none if the output has no colours.
+    pub(crate) fn style(self, style: Style) -> Style {
+        if self.color { style } else { Style::new() }
+    }
 }
 
 /// Text of a record; `None` for records that only programs need.
@@ -101,11 +113,13 @@ pub(super) fn light_fields(light: &LightValues, mode: Option<&str>, layout: Layo
     let mut fields: Vec<String> = light.power.map(on_off).into_iter().collect();
     fields.extend(light.brightness.map(|percent| format!("{percent} %")));
     if shines("color") {
-        fields.extend(light.color.as_ref().map(|color| swatch(color, layout)));
+        let color = |text: &String| swatch(color::parse(text).ok(), text.clone(), layout);
+        fields.extend(light.color.as_ref().map(color));
     }
     if shines("white") {
         fields.extend(light.white.map(|percent| format!("white {percent} %")));
-        fields.extend(light.kelvin.map(|kelvin| format!("{kelvin} K")));
+        let white = |kelvin| swatch(Some(kelvin_color(kelvin)), format!("{kelvin} K"), layout);
+        fields.extend(light.kelvin.map(white));
     }
     if shines("effect") {
         fields.extend(light.effect.as_ref().map(|effect| format!("effect {}", sanitise(effect))));
@@ -136,36 +150,40 @@ fn link_fields(link: &LinkRecord, layout: Layout) -> Vec<String> {
     [name(&link.bulb, layout), state].into_iter().chain(cause).collect()
 }
 
-/// The colour as text, with a coloured dot before it if the terminal can show one.
-fn swatch(color: &str, layout: Layout) -> String {
-    let rgb = color.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    match rgb {
-        Some(rgb) if layout.terminal && layout.truecolor => {
-            let [_, red, green, blue] = rgb.to_be_bytes();
-            let style = Style::new().fg_color(Some(Color::Rgb(RgbColor(red, green, blue))));
-            format!("{style}●{style:#} {color}")
-        }
-        _ => color.to_owned(),
-    }
+/// The text of a colour, with a dot of that colour before it if the output has colours.
+fn swatch(rgb: Option<Rgb>, text: String, layout: Layout) -> String {
+    let Some(rgb) = rgb.filter(|_| layout.color) else { return text };
+    let color = match layout.truecolor {
+        true => Color::Rgb(RgbColor(rgb.red, rgb.green, rgb.blue)),
+        false => Color::Ansi256(Ansi256Color(nearest(rgb, 16..256))),
+    };
+    let style = Style::new().fg_color(Some(color));
+    format!("{style}●{style:#} {text}")
 }
 
-/// `C4:11:00:00:00:01  -48 dBm  base  Light-Desk`, in columns on a terminal.
+/// `C4:11:00:00:00:01  -48 dBm  base  Light-Desk`, in columns on a terminal, where an advertised state follows.
 pub(crate) fn device_line(device: &DeviceRecord, layout: Layout) -> String {
+    let (bold, dim, cyan) = (layout.style(BOLD), layout.style(DIM), layout.style(CYAN));
     let id = device.bulb.address.as_deref().unwrap_or(&device.bulb.id);
     let profile = device.profile.as_deref().unwrap_or("-");
     let name = device.bulb.name.as_deref().or(device.alias.as_deref()).map(sanitise);
+    let named = name.map(|name| format!("{bold}{name}{bold:#}"));
     if !layout.terminal {
         let rssi = device.rssi.map_or_else(|| "-".to_owned(), |rssi| rssi.to_string());
-        let held = if device.connected { "\tconnected" } else { "" };
-        return format!("{id}\t{rssi}\t{profile}\t{}{held}", name.as_deref().unwrap_or("-"));
+        let held = if device.connected { format!("	{cyan}connected{cyan:#}") } else { String::new() };
+        return format!("{dim}{id}{dim:#}	{rssi}	{profile}	{}{held}", named.as_deref().unwrap_or("-"));
     }
     let rssi = device.rssi.map_or_else(|| "       —".to_owned(), |rssi| format!("{rssi:>4} dBm"));
-    let name = match name {
-        Some(name) => format!("{BOLD}{name}{BOLD:#}"),
-        None => format!("{DIM}(no name){DIM:#}"),
-    };
-    let held = if device.connected { format!("  {CYAN}connected{CYAN:#}") } else { String::new() };
-    format!("{DIM}{id}{DIM:#}  {rssi} {}  {profile:<5} {name}{held}", bars(device.rssi))
+    let name = named.unwrap_or_else(|| format!("{dim}(no name){dim:#}"));
+    let held = if device.connected { format!("  {cyan}connected{cyan:#}") } else { String::new() };
+    let mut line = format!("{dim}{id}{dim:#}  {rssi} {}  {profile:<5} {name}{held}", bars(device.rssi));
+    if let Some(state) = &device.state {
+        for field in light_fields(&state.values, state.mode, layout) {
+            line.push_str("  ");
+            line.push_str(&field);
+        }
+    }
+    line
 }
 
 /// RSSI in four steps: -55, -67, -78 and -88 dBm, from next to the bulb to almost out of range.

@@ -166,3 +166,32 @@ fn of_a_damaged_capture_what_is_before_the_damage_comes_first() {
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("not a btsnoop log"), "{}", stderr(&output));
 }
+
+#[test]
+fn what_is_no_capture_of_bluetooth_le_says_what_it_is_and_what_to_do() {
+    let machine = Machine::new();
+    // The header of a section and the description of an interface of link type 201.
+    let section = "0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000";
+    let interface = "0100000014000000c90000000000040014000000";
+    let file = machine.path().join("app.pcapng");
+    std::fs::write(&file, hex::decode(format!("{section}{interface}")).unwrap()).unwrap();
+    let run = |file: &Path| machine.run(&["--json", "frame", "decode", "--capture", file.to_str().unwrap()]);
+    let error = failed(&run(&file), 2, "capture.invalid");
+    assert!(error["message"].as_str().unwrap().contains("pcapng capture"), "{error}");
+    assert!(
+        error["hint"].as_str().unwrap().contains(&format!("editcap -F btsnoop {}", file.display())),
+        "{error}"
+    );
+    // A link of classic Bluetooth that comes and goes (case C4).
+    let mut log = b"btsnoop\0\0\0\0\x01\0\0\x03\xea".to_vec();
+    for packet in ["04030b000200010000115cc40100", "04050400020016"] {
+        let bytes = hex::decode(packet).unwrap();
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        log.extend([&length[..], &length, &[0, 0, 0, 3], &[0; 12], &bytes].concat());
+    }
+    let file = machine.path().join("classic.btsnoop");
+    std::fs::write(&file, log).unwrap();
+    let error = failed(&run(&file), 3, "capture.nothing");
+    assert!(error["message"].as_str().unwrap().contains("only classic Bluetooth"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("Bluetooth LE only"), "{error}");
+}

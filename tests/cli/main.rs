@@ -8,6 +8,7 @@ mod bench_verb;
 mod captures;
 mod check;
 mod ends;
+mod environment;
 mod errors;
 mod families;
 mod finding;
@@ -18,6 +19,10 @@ mod output;
 mod recordings;
 mod several;
 mod usage;
+
+#[cfg(unix)]
+#[path = "../pty/mod.rs"]
+mod pty;
 
 use std::io::Write;
 use std::path::Path;
@@ -57,6 +62,9 @@ impl Machine {
             .env("BULBCTL_SIM_DIR", self.path().join("sim"))
             .env("TERM", "xterm")
             .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .env_remove("FORCE_COLOR")
+            .env_remove("COLORTERM")
             .stdin(Stdio::null());
         command
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::args::duration;
-use super::payload;
+use super::super::bytes;
 use crate::bulb::{CharacteristicRef, WriteChoice};
 use crate::error::{Error, Result};
 use crate::radio::WriteKind;
@@ -50,7 +50,8 @@ fn operation(line: &str) -> Result<Operation, String> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["read", place] => Ok(Operation::Read(place.parse()?)),
-        ["write", place, value, rest @ ..] => {
+        // nRF Connect prints values like this.
+        ["write", place, "(0x)", value, rest @ ..] | ["write", place, value, rest @ ..] => {
             let choice = match rest {
                 [] => WriteChoice::Auto,
                 [word] => choice(word)?,
@@ -99,8 +100,8 @@ pub(super) fn choice(word: &str) -> Result<WriteChoice, String> {
 
 fn value_of(word: &str) -> Result<Vec<u8>, String> {
     match word.strip_prefix('"') {
-        Some(text) => payload::check(text.as_bytes().to_vec()),
-        None => payload::hex(word),
+        Some(text) => bytes::limited(text.as_bytes().to_vec()),
+        None => bytes::hex(word),
     }
 }
 
@@ -133,11 +134,11 @@ mod tests {
     #[test]
     fn a_script_is_an_operation_a_line() {
         let script = "# comment\n\nread fff2\n write fff1 01:64:ff:00:00 command\nwrite 2a00 \"a name\"\n\
-                      notify fff2 count=3 for=2s\nnotify fff2\nwait 200ms\n";
+                      write fff1 (0x) 01-64 request\n                      notify fff2 count=3 for=2s\nnotify fff2\nwait 200ms\n";
         let place = |text: &str| text.parse::<CharacteristicRef>().unwrap();
         let steps = parse(script).unwrap();
         let lines: Vec<_> = steps.iter().filter_map(|step| step.line).collect();
-        assert_eq!(lines, [3, 4, 5, 6, 7, 8]);
+        assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9]);
         let operations: Vec<_> = steps.into_iter().map(|step| step.operation).collect();
         let command = WriteChoice::Only(WriteKind::Command);
         assert_eq!(
@@ -146,6 +147,7 @@ mod tests {
                 Operation::Read(place("fff2")),
                 Operation::Write(place("fff1"), vec![1, 0x64, 0xff, 0, 0], command),
                 Operation::Write(place("2a00"), b"a name".to_vec(), WriteChoice::Auto),
+                Operation::Write(place("fff1"), vec![1, 0x64], WriteChoice::Only(WriteKind::Request)),
                 Operation::Notify {
                     place: place("fff2"),
                     count: Some(3),
