@@ -33,27 +33,6 @@ async fn is_forgotten(radio: &dyn Radio, device: &DeviceId) -> bool {
     radio.known_devices().await.is_ok_and(|known| known.iter().all(|known| known.id != *device))
 }
 
-/// Connects and runs the operation. A link that was up before us may be one that an earlier command has disconnected: if it
-/// drops, the operation runs once more on a new link. So the operation must be repeatable.
-pub async fn with_link<T>(
-    radio: &dyn Radio,
-    device: &SeenDevice,
-    deadline: Deadline,
-    mut operation: impl AsyncFnMut(Arc<dyn Link>) -> Result<T>,
-) -> Result<T> {
-    let link = connect(radio, device, deadline).await?;
-    match operation(Arc::clone(&link)).await {
-        Err(Error::LinkLost { .. }) if link.was_up() => {
-            tracing::info!("{}: the existing link dropped, connecting again", device.label());
-            // BlueZ refuses requests on a link that is about to end, but still reports it as connected.
-            ended(link.as_ref()).await;
-            drop(link);
-            operation(connect(radio, device, deadline).await?).await
-        }
-        result => result,
-    }
-}
-
 /// Waits until a link that may be about to end is down; false if it stays up.
 pub(crate) async fn ended(link: &dyn Link) -> bool {
     let mut state = link.state();
@@ -153,8 +132,8 @@ mod tests {
         let refused = radio.connect(&device.id, Deadline::after(TIME)).await.unwrap_err();
         assert_eq!((refused.code(), start.elapsed()), ("connect.failed", Duration::ZERO), "{refused}");
         let table =
-            with_link(radio.as_ref(), &device, Deadline::after(TIME), async |link| Ok(link.table().clone()));
-        assert!(!table.await.unwrap().services.is_empty());
+            connect(radio.as_ref(), &device, Deadline::after(TIME)).await.map(|link| link.table().clone());
+        assert!(!table.unwrap().services.is_empty());
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         // The link is gone, so the bulb advertises again.
         assert!(!scans(radio.as_ref()).await);

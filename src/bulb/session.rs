@@ -110,6 +110,10 @@ impl Session {
         reports_state(self.profile())
     }
 
+    pub(super) const fn is_prepared(&self) -> bool {
+        self.prepared
+    }
+
     /// Writes the family's keep-alive frame at its interval until the session ends.
     pub fn keep_alive(&mut self) {
         if let (None, Some(keep)) = (&self.keep_alive, &self.profile().link_rules.keep_alive) {

@@ -24,6 +24,19 @@ impl Session {
         Ok(self.state())
     }
 
+    /// Records the notifications that came since the last operation. A family that does not notify changes is read again
+    /// before a command that depends on its state, unless that was done a moment ago.
+    pub(super) fn catch_up(&mut self) {
+        for notification in self.channel.drain() {
+            if let Err(error) = self.record_notification(&notification) {
+                tracing::info!("{error}");
+            }
+        }
+        if !self.profile().readback().change && self.next_poll <= Instant::now() {
+            self.state_was_read = false;
+        }
+    }
+
     /// Returns `state`, or the advertised state if nothing is known.
     pub fn or_advertised(&self, state: BulbState, device: &SeenDevice) -> BulbState {
         match state.light() {

@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::{read_battery, with_link};
+use crate::bulb::read_battery;
 use crate::error::Result;
 use crate::output::{BatteryRecord, Record};
 
@@ -13,7 +13,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             args,
             "reading",
             async |radio, device, deadline| {
-                let battery = with_link(radio.as_ref(), &device, deadline, async |link| {
+                let battery = context.links.with_link(radio.as_ref(), &device, deadline, async |link| {
                     read_battery(link.as_ref(), &device.label(), deadline).await
                 });
                 Ok(BatteryRecord::of(&target, &device, battery.await?))

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::args::{Bulbs, Global, Wait};
-use crate::bulb::Families;
+use crate::bulb::{Families, HeldLinks, Session};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fleet::{self, Found, Target};
@@ -41,6 +41,7 @@ pub(crate) struct Context<'a> {
     /// Largest number of simultaneous links, if set.
     pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
+    pub(crate) links: HeldLinks,
     adapter: Option<AdapterChoice>,
     trace: bool,
     recorder: Option<Arc<Recorder>>,
@@ -67,6 +68,7 @@ impl<'a> Context<'a> {
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             max_links: global.max_links.map(usize::from).or(config.max_links),
             config,
+            links: HeldLinks::default(),
             adapter,
             trace: global.verbose >= 2,
             recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
@@ -170,7 +172,7 @@ impl<'a> Context<'a> {
         let deadline = found.deadline;
         let single = found.bulbs.len() == 1;
         let radio = self.radio().await?;
-        let limit = self.links(radio.as_ref());
+        let limit = self.link_limit(radio.as_ref());
         let progress = self.progress(format!("{doing} {}", target.text()));
         let operation =
             |device| operation(Arc::clone(radio), device, if single { deadline } else { self.deadline() });
@@ -184,7 +186,18 @@ impl<'a> Context<'a> {
         .await
     }
 
-    pub(crate) fn links(&self, radio: &dyn Radio) -> usize {
+    /// Runs an operation in a session with a bulb. It must be repeatable: a link that was there before may drop.
+    pub(crate) async fn with_session<T>(
+        &self,
+        radio: &dyn Radio,
+        device: &SeenDevice,
+        deadline: Deadline,
+        operation: impl AsyncFnMut(&mut Session) -> Result<T>,
+    ) -> Result<T> {
+        self.links.with_session(radio, device, &self.families, deadline, operation).await
+    }
+
+    pub(crate) fn link_limit(&self, radio: &dyn Radio) -> usize {
         self.max_links.unwrap_or_else(|| radio.link_limit())
     }
 

@@ -7,7 +7,7 @@ use bulb_protocol::profile::Light;
 
 use super::args::{Bulbs, Set};
 use super::context::Context;
-use crate::bulb::{Change, Power, Session, refuse_unsupported, with_link};
+use crate::bulb::{Change, Power, refuse_unsupported};
 use crate::error::{Error, Result};
 use crate::output::{Record, StateRecord};
 
@@ -39,8 +39,7 @@ async fn run(bulbs: &Bulbs, change: Change, fade: Option<Duration>, context: &Co
                 let deadline = fade.map_or(deadline, |fade| deadline.later(fade));
                 // Computed once, because a repeated toggle would undo itself.
                 let mut wanted: Option<Light> = None;
-                let outcome = with_link(radio.as_ref(), &device, deadline, async |link| {
-                    let mut session = Session::open(link, &device, &context.families, deadline).await?;
+                let outcome = context.with_session(radio.as_ref(), &device, deadline, async |session| {
                     let light = match &wanted {
                         Some(light) => light.clone(),
                         None => wanted.insert(session.wanted(&change, deadline).await?).clone(),

@@ -2,7 +2,7 @@
 
 use super::args::Info;
 use super::context::Context;
-use crate::bulb::{self, Advertising, Families, collect_evidence, read_battery, with_link};
+use crate::bulb::{self, Advertising, Families, collect_evidence, read_battery};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::output::{ConnectedDetails, InfoRecord, Record};
@@ -21,14 +21,14 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     };
     fleet::run_each(
         found,
-        context.links(radio.as_ref()),
+        context.link_limit(radio.as_ref()),
         fleet::OnConnectFailure::Failed,
         async |device| {
             let deadline = context.deadline();
             let nothing = Advertising::silent(args.listen);
             let advertising =
                 if device.connected { None } else { Some(heard.get(&device.id).unwrap_or(&nothing)) };
-            let inside = with_link(radio.as_ref(), &device, deadline, async |link| {
+            let inside = context.links.with_link(radio.as_ref(), &device, deadline, async |link| {
                 let inside = look(link.as_ref(), &device, &context.families, deadline).await?;
                 // Last: a bulb may request other connection parameters after it connects.
                 Ok((inside, radio.details(&device.id).await?))

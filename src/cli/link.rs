@@ -36,7 +36,7 @@ pub(crate) async fn disconnect(args: &Targets, context: &Context<'_>) -> Result<
     }
     fleet::run_each(
         found,
-        context.links(radio.as_ref()),
+        context.link_limit(radio.as_ref()),
         fleet::OnConnectFailure::Failed,
         async |device| {
             if device.connected {

@@ -2,7 +2,7 @@
 
 use super::args::{Bulbs, Global, Show};
 use super::context::Context;
-use crate::bulb::{Families, collect_evidence, with_link};
+use crate::bulb::{Families, collect_evidence};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
@@ -39,7 +39,7 @@ pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             args,
             "recognising",
             async |radio, device, deadline| {
-                let found = with_link(radio.as_ref(), &device, deadline, async |link| {
+                let found = context.links.with_link(radio.as_ref(), &device, deadline, async |link| {
                     collect_evidence(link.as_ref(), &device, &context.families, deadline, true).await
                 });
                 Ok(DetectRecord::of(&target, &device, &found.await?))

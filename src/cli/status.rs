@@ -2,7 +2,7 @@
 
 use super::args::Bulbs;
 use super::context::Context;
-use crate::bulb::{Session, refuse_unsupported, with_link};
+use crate::bulb::refuse_unsupported;
 use crate::error::Result;
 use crate::output::{Record, StateRecord};
 
@@ -14,8 +14,7 @@ pub(crate) async fn run(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             "reading",
             async |radio, device, deadline| {
                 refuse_unsupported(&device, &context.families)?;
-                let state = with_link(radio.as_ref(), &device, deadline, async |link| {
-                    let mut session = Session::open(link, &device, &context.families, deadline).await?;
+                let state = context.with_session(radio.as_ref(), &device, deadline, async |session| {
                     let state = session.read_state(deadline).await?;
                     Ok((session.or_advertised(state, &device), session.profile().clone()))
                 });

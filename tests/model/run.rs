@@ -9,7 +9,7 @@ use bulb_protocol::Percent;
 use bulb_protocol::profile::Light;
 use bulbctl::bulb::{
     BulbState, Change, CommandOutcome, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families,
-    LinkPhase, Power, Provenance, Session, with_link,
+    HeldLinks, LinkPhase, Power, Provenance, Session,
 };
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId, Radio, SeenDevice};
@@ -235,11 +235,9 @@ impl World {
         let command = async move {
             let deadline = Deadline::after(TIMEOUT);
             let wanted = Light { brightness: Some(Percent::clamped(percent)), ..Light::default() };
-            with_link(radio.as_ref(), &report, deadline, async |link| {
-                let mut session = Session::open(link, &report, &families, deadline).await?;
-                session.command(&wanted, deadline).await
-            })
-            .await
+            let links = HeldLinks::default();
+            let write = async |session: &mut Session| session.command(&wanted, deadline).await;
+            links.with_session(radio.as_ref(), &report, &families, deadline, write).await
         };
         let mut command = Box::pin(timeout(limit, command));
         // With two writers at once either value may be the last.
@@ -363,10 +361,9 @@ impl World {
     async fn read(&self, bulb: usize) -> Result<BulbState> {
         let deadline = Deadline::after(TIMEOUT);
         let report = &self.reports[bulb];
-        with_link(self.radio.as_ref(), report, deadline, async |link| {
-            Session::open(link, report, &self.families, deadline).await?.read_state(deadline).await
-        })
-        .await
+        let read = async |session: &mut Session| session.read_state(deadline).await;
+        let links = HeldLinks::default();
+        links.with_session(self.radio.as_ref(), report, &self.families, deadline, read).await
     }
 }
 

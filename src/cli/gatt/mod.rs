@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::args::Wait;
 use super::context::Context;
 use super::frame;
-use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, recognise, with_link};
+use crate::bulb::{BASE, CharacteristicRef, GattOutcome, RawGatt, Roles, recognise};
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
 use crate::fleet;
@@ -93,21 +93,23 @@ impl GattJob<'_> {
         let radio = self.context.radio().await?;
         fleet::run_each(
             found,
-            self.context.links(radio.as_ref()),
+            self.context.link_limit(radio.as_ref()),
             fleet::OnConnectFailure::Failed,
             async |device| {
                 let deadline = if named { self.context.deadline() } else { deadline };
                 // Operations that succeeded are not repeated if a link that the system held drops and is replaced.
                 let mut done = 0;
-                with_link(radio.as_ref(), &device, deadline, async |link| {
-                    let decoder = match self.form {
-                        ValueForm::Frame => Some(self.decoder(link.as_ref(), &device, deadline).await?),
-                        _ => None,
-                    };
-                    let bench = BulbJob { device: &device, job: self, named, decoder };
-                    bench.run(RawGatt::new(link, device.label()), deadline, &mut done).await
-                })
-                .await
+                self.context
+                    .links
+                    .with_link(radio.as_ref(), &device, deadline, async |link| {
+                        let decoder = match self.form {
+                            ValueForm::Frame => Some(self.decoder(link.as_ref(), &device, deadline).await?),
+                            _ => None,
+                        };
+                        let bench = BulbJob { device: &device, job: self, named, decoder };
+                        bench.run(RawGatt::new(link, device.label()), deadline, &mut done).await
+                    })
+                    .await
             },
             |name, result| match result {
                 Ok(()) => Ok(()),
