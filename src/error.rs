@@ -211,6 +211,9 @@ pub enum Error {
     /// `failed` also counts the checks that could not run because something else does not work.
     #[error("{} of {bulbs} bulb{} did not pass", if *failed == 1 { "1 check".to_owned() } else { format!("{failed} checks") }, if *bulbs == 1 { "" } else { "s" })]
     CheckFailed { failed: usize, bulbs: usize },
+    /// `differences` is a list: `power is off, not on`.
+    #[error("{device}: {differences}")]
+    NotExpected { device: String, differences: String },
     #[error("interrupted")]
     Interrupted,
     #[serde(rename = "other", with = "message")]

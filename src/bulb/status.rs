@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::Light;
-use tokio::time::{Instant, sleep_until};
+use bulb_protocol::profile::{Feature, Features, Light};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::channel::{ACK_TIME, Notification};
 use super::families::light_of;
 use super::session::Session;
 use super::state::BulbState;
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::radio::{Deadline, SeenDevice};
 
 /// Families that send no status by themselves are queried at this interval.
@@ -35,6 +35,63 @@ impl Session {
         if !self.profile().readback().change && self.next_poll <= Instant::now() {
             self.state_was_read = false;
         }
+    }
+
+    /// Waits until the bulb reports these values.
+    ///
+    /// # Errors
+    /// [`Error::NotExpected`] if it does not within this time.
+    pub async fn expect(
+        &mut self,
+        wanted: &Light,
+        within: Duration,
+        deadline: Deadline,
+    ) -> Result<BulbState> {
+        if !self.reports_state() {
+            return Err(self.never_reports(Operation::Compare));
+        }
+        self.query_state(deadline).await?;
+        let end = Deadline::after(within);
+        while !self.differing(wanted).is_empty() && !end.remaining().is_zero() {
+            self.prepare(deadline).await?;
+            if let Ok(state) = timeout(end.remaining(), self.next_state()).await {
+                state?;
+            }
+        }
+        if !self.profile().readback().change && !self.differing(wanted).is_empty() {
+            // Such bulbs are only asked now and then.
+            self.query_state(deadline).await?;
+        }
+        let differing = self.differing(wanted);
+        if differing.is_empty() {
+            return Ok(self.state());
+        }
+        let text = |light: &Light, feature| light.text(feature).unwrap_or_else(|| "unknown".to_owned());
+        let differences = differing.iter().map(|feature| {
+            let present =
+                if self.known.mode.is_some() && feature.mode().is_some() && feature.mode() != self.known.mode
+                {
+                    "not shown".to_owned()
+                } else {
+                    text(&self.known, feature)
+                };
+            format!("{feature} is {present}, not {}", text(wanted, feature))
+        });
+        let differences = differences.collect::<Vec<_>>().join("; ");
+        Err(Error::NotExpected { device: self.channel.device().to_owned(), differences })
+    }
+
+    /// The values that the bulb does not report as wanted.
+    fn differing(&self, wanted: &Light) -> Features {
+        let features = wanted.features();
+        let shown = |feature: &Feature| {
+            feature.mode().is_none() || self.known.mode.is_none_or(|mode| feature.mode() == Some(mode))
+        };
+        let shown: Features = features.iter().filter(shown).collect();
+        // A brightness that is not wanted is the reported one.
+        let light = Light { brightness: wanted.brightness.or(self.known.brightness), ..wanted.clone() };
+        let mismatches = self.profile().mismatches(features, &light, &self.known);
+        mismatches.or(features.less(self.reported)).or(features.less(shown))
     }
 
     /// Returns `state`, or the advertised state if nothing is known.

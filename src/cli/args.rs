@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::bench::Bench;
 use super::environment::{boolean, count};
 use super::gatt::Gatt;
+use super::run::Run;
 use crate::bulb::Change;
 use crate::color;
 use crate::config::LONGEST;
@@ -219,6 +220,8 @@ pub(crate) enum Verb {
     Info(Info),
     /// Read, write and watch single characteristics
     Gatt(Gatt),
+    /// Run verbs from a file or a pipe, line by line over held links
+    Run(Run),
     /// Measure connect time, latency and write rate, or compare two measurements
     Bench(Bench),
     /// Test whether a bulb conforms to its family

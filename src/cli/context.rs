@@ -1,6 +1,7 @@
 //! The context of a verb: configuration, radio, printer and time limit.
 
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,8 @@ use crate::tui::LogWriter;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of a verb's own clean-up. Together with the radio's clean-up it has two seconds.
 const EXIT_TIME: Duration = Duration::from_millis(1500);
+/// The most targets whose bulbs are remembered.
+const REMEMBERED_TARGETS: usize = 1000;
 /// Operations shorter than this show no progress.
 const PROGRESS_DELAY: Duration = Duration::from_millis(400);
 
@@ -42,6 +45,9 @@ pub(crate) struct Context<'a> {
     pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
     pub(crate) links: HeldLinks,
+    /// The bulbs of the targets of earlier lines, while links are held.
+    remembered: RefCell<BTreeMap<String, Vec<SeenDevice>>>,
+    line_timeout: Cell<Option<Duration>>,
     adapter: Option<AdapterChoice>,
     trace: bool,
     recorder: Option<Arc<Recorder>>,
@@ -69,6 +75,8 @@ impl<'a> Context<'a> {
             max_links: global.max_links.map(usize::from).or(config.max_links),
             config,
             links: HeldLinks::default(),
+            remembered: RefCell::default(),
+            line_timeout: Cell::default(),
             adapter,
             trace: global.verbose >= 2,
             recorder: global.record.as_deref().map(Recorder::create).transpose()?.map(Arc::new),
@@ -136,7 +144,7 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
-        Deadline::after(self.timeout)
+        Deadline::after(self.line_timeout.get().unwrap_or(self.timeout))
     }
 
     /// Parses a target with the aliases and groups of the configuration.
@@ -146,13 +154,50 @@ impl<'a> Context<'a> {
 
     pub(crate) async fn find(&self, target: &Target, wait: Wait) -> Result<Found> {
         let deadline = self.deadline();
+        if let Some(found) = self.remembered(target, deadline, wait) {
+            return Ok(found);
+        }
         let radio = self.radio().await?;
         let doing = if wait.time.is_some() { "waiting for" } else { "looking for" };
         let _progress = self.progress(format!("{doing} {}", target.text()));
         let found = fleet::find(radio.as_ref(), target, deadline, wait.time).await?;
+        self.remember(target, &found);
         let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
         self.printer.align(labels.iter().map(String::as_str));
         Ok(found)
+    }
+
+    /// Returns the bulbs that this target meant in an earlier line of `run`.
+    fn remembered(&self, target: &Target, deadline: Deadline, wait: Wait) -> Option<Found> {
+        let mut bulbs = self.remembered.borrow().get(target.text())?.clone();
+        for device in &mut bulbs {
+            device.connected = self.links.has(&device.id);
+        }
+        if wait.time.is_some() && !bulbs.iter().all(|device| device.connected) {
+            return None;
+        }
+        Some(Found { bulbs, failures: Vec::new(), deadline })
+    }
+
+    fn remember(&self, target: &Target, found: &Found) {
+        if !self.links.holds() || found.bulbs.is_empty() || !found.failures.is_empty() {
+            return;
+        }
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() >= REMEMBERED_TARGETS {
+            remembered.clear();
+        }
+        remembered.insert(target.text().to_owned(), found.bulbs.clone());
+    }
+
+    /// Finds every target anew.
+    pub(crate) fn forget_targets(&self) {
+        self.remembered.borrow_mut().clear();
+    }
+
+    /// Sets the time limit of the next operations, in place of that of the command line.
+    pub(crate) fn set_line_timeout(&self, timeout: Option<Duration>) {
+        self.line_timeout.set(timeout);
     }
 
     /// Finds the bulbs of a target, runs the operation on each, and prints each result as it arrives. A single bulb has one deadline

@@ -15,7 +15,11 @@ pub(crate) async fn connect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
             args,
             "connecting to",
             async |radio, device, deadline| {
-                connect_and_keep(radio.as_ref(), &device, deadline).await?;
+                if context.links.holds() {
+                    context.links.with_link(radio.as_ref(), &device, deadline, async |_| Ok(())).await?;
+                } else {
+                    connect_and_keep(radio.as_ref(), &device, deadline).await?;
+                }
                 Ok(LinkRecord::of(&target, &device, LinkKind::Connected))
             },
             |record| context.printer.record(&Record::Link(record)),

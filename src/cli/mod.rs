@@ -20,6 +20,7 @@ mod link;
 mod parse;
 mod profiles;
 mod redact;
+mod run;
 mod scan;
 mod signals;
 mod status;
@@ -77,10 +78,7 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let color = parse::color_of_usage_error(arguments).unwrap_or_default().into();
     let printer = Printer::new(Settings { json, color, ..Settings::default() });
     if json {
-        let text = error.render().to_string();
-        // The rest tells people how to get help.
-        let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
-        return finish(&Error::Usage(text.split_whitespace().collect::<Vec<_>>().join(" ")), &printer);
+        return finish(&Error::Usage(parse::error_text(error)), &printer);
     }
     // clap has other conventions.
     let choice = if error.use_stderr() {
@@ -119,38 +117,11 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
         Verb::Scan(args) => {
             on_radio(global, printer, ends_with_reader, async |context| scan::run(&args, context).await)
         }
-        Verb::On(args) => on_radio(global, printer, ends_with_reader, async |context| {
-            drive::power(&args, Power::On, context).await
-        }),
-        Verb::Off(args) => on_radio(global, printer, ends_with_reader, async |context| {
-            drive::power(&args, Power::Off, context).await
-        }),
-        Verb::Toggle(args) => on_radio(global, printer, ends_with_reader, async |context| {
-            drive::power(&args, Power::Toggle, context).await
-        }),
-        Verb::Set(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| drive::set(&args, context).await)
-        }
-        Verb::Status(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| status::run(&args, context).await)
-        }
         Verb::Watch(args) => {
             on_radio(global, printer, ends_with_reader, async |context| watch::run(&args, context).await)
         }
-        Verb::Battery(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| battery::run(&args, context).await)
-        }
-        Verb::Connect(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| link::connect(&args, context).await)
-        }
-        Verb::Disconnect(args) => on_radio(global, printer, ends_with_reader, async |context| {
-            link::disconnect(&args, context).await
-        }),
-        Verb::Info(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| info::run(&args, context).await)
-        }
-        Verb::Gatt(args) => {
-            on_radio(global, printer, ends_with_reader, async |context| gatt::run(&args, context).await)
+        Verb::Run(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| run::run(&args, context).await)
         }
         Verb::Bench(args) if args.target.is_none() => bench::compare(&args, printer),
         Verb::Bench(args) => {
@@ -175,6 +146,24 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
         Verb::Redact(args) => redact::run(&args, printer),
         Verb::Completions(args) => generate::completions(&args, global, printer),
         Verb::Man(args) => generate::man(&args, printer),
+        verb => on_radio(global, printer, ends_with_reader, async |context| bulb_verb(&verb, context).await),
+    }
+}
+
+/// Runs a verb that also works in a line of `run`.
+async fn bulb_verb(verb: &Verb, context: &Context<'_>) -> Result<()> {
+    match verb {
+        Verb::On(args) => drive::power(args, Power::On, context).await,
+        Verb::Off(args) => drive::power(args, Power::Off, context).await,
+        Verb::Toggle(args) => drive::power(args, Power::Toggle, context).await,
+        Verb::Set(args) => drive::set(args, context).await,
+        Verb::Status(args) => status::run(args, context).await,
+        Verb::Battery(args) => battery::run(args, context).await,
+        Verb::Connect(args) => link::connect(args, context).await,
+        Verb::Disconnect(args) => link::disconnect(args, context).await,
+        Verb::Info(args) => info::run(args, context).await,
+        Verb::Gatt(args) => gatt::run(args, context).await,
+        _ => Err(Error::Internal("this verb needs no bulb".to_owned())),
     }
 }
 

@@ -52,6 +52,13 @@ impl Cli {
     }
 }
 
+/// Returns the text of a usage error in one line, without the usage and the tips below it.
+pub(crate) fn error_text(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The whole command line as clap sees it: the argument types, and a hidden `--color auto|always|never` for every verb that has no
 /// `--color` for bulbs.
 pub(crate) fn command() -> Command {

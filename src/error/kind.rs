@@ -142,6 +142,7 @@ impl Error {
             Self::Partial { kind, .. } => ("partial", *kind),
             Self::LinkLost { .. } => ("link.lost", Kind::LinkLost),
             Self::CheckFailed { .. } => ("check.failed", Kind::CheckFailed),
+            Self::NotExpected { .. } => ("expect.failed", Kind::CheckFailed),
             Self::Interrupted => ("interrupted", Kind::Interrupted),
         }
     }

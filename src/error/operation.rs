@@ -29,6 +29,8 @@ pub enum Operation {
     Toggle,
     Fade,
     Watch,
+    /// Comparing the state with an expected one.
+    Compare,
     /// Holding the link, with no request under way.
     Idle,
     /// An operation in a recording of another version.
@@ -73,6 +75,7 @@ impl Operation {
             Self::Toggle => "toggling".to_owned(),
             Self::Fade => "fading".to_owned(),
             Self::Watch => "watching".to_owned(),
+            Self::Compare => "comparing the state".to_owned(),
             Self::Idle => "holding the link".to_owned(),
             Self::Other(text) => text.clone(),
         }
@@ -116,6 +119,7 @@ impl fmt::Display for Operation {
             Self::Toggle => "toggle",
             Self::Fade => "fade",
             Self::Watch => "watch",
+            Self::Compare => "read the state of",
             Self::Idle => "hold the link",
             Self::Other(text) => text,
         };

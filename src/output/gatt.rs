@@ -40,7 +40,7 @@ pub struct ValueRecord {
     pub kind: Option<&'static str>,
     /// Decoded frame, with --decode.
     pub frame: Option<FrameRecord>,
-    pub line: Option<usize>,
+    pub line: Option<u64>,
     #[serde(skip)]
     pub form: ValueForm,
     /// True if the text has the bulb's name.

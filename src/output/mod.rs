@@ -37,8 +37,8 @@ pub use parameters::ParametersRecord;
 pub use printer::{ColorChoice, Printer, Settings, json_line};
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use records::{
-    AdapterRecord, BatteryRecord, Bulb, DeviceRecord, ErrorRecord, LightRecord, LightValues, LinkKind,
-    LinkRecord, Record, ScanRecord, StateRecord, millis,
+    AdapterRecord, BatteryRecord, Bulb, DeviceRecord, DoneRecord, ErrorRecord, LightRecord, LightValues,
+    LinkKind, LinkRecord, Record, ScanRecord, StateRecord, millis,
 };
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Prints data to stdout and the rest to stderr, or everything to stdout as JSON lines.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use anstream::AutoStream;
 use console::measure_text_width;
@@ -35,6 +35,8 @@ pub struct Printer {
     settings: Settings,
     layout: Layout,
     name_width: AtomicUsize,
+    /// The line of `run` whose records are printed; zero outside of it.
+    line_number: AtomicU64,
 }
 
 impl Printer {
@@ -49,8 +51,8 @@ impl Printer {
             std::env::var("COLORTERM").is_ok_and(|value| value == "truecolor" || value == "24bit");
         let stdout = io::stdout();
         let (terminal, color) = (stdout.is_terminal(), colored::is_colored(&stdout));
-        let layout = Layout { terminal, color, truecolor, name_width: 0 };
-        Self { settings, layout, name_width: AtomicUsize::new(0) }
+        let layout = Layout { terminal, color, truecolor, name_width: 0, line_number: None };
+        Self { settings, layout, name_width: AtomicUsize::new(0), line_number: AtomicU64::new(0) }
     }
 
     pub const fn json(&self) -> bool {
@@ -68,7 +70,17 @@ impl Printer {
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        Layout { name_width: self.name_width.load(Ordering::Relaxed), ..self.layout }
+        let name_width = self.name_width.load(Ordering::Relaxed);
+        Layout { name_width, line_number: self.line_number(), ..self.layout }
+    }
+
+    /// Sets the line of `run` that the next records name.
+    pub fn set_line(&self, number: Option<u64>) {
+        self.line_number.store(number.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub fn line_number(&self) -> Option<u64> {
+        Some(self.line_number.load(Ordering::Relaxed)).filter(|number| *number > 0)
     }
 
     /// Aligns lines that start with these names, on a terminal.
@@ -79,7 +91,7 @@ impl Printer {
 
     pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
-            return self.line(&json_line(body)?);
+            return self.line(&to_json(body, self.line_number())?);
         }
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
@@ -137,6 +149,11 @@ fn to_stderr(text: String) {
 
 /// Renders a record as JSON, without a line end.
 pub fn json_line(body: &Record) -> Result<String> {
-    let json = serde_json::to_string(&Line::of(body)).map_err(|error| Error::Internal(error.to_string()))?;
+    to_json(body, None)
+}
+
+fn to_json(body: &Record, line: Option<u64>) -> Result<String> {
+    let json =
+        serde_json::to_string(&Line::of(body, line)).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(json_safe(json))
 }

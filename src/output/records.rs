@@ -54,6 +54,8 @@ pub enum Record {
     Check(Box<CheckRecord>),
     CheckSummary(CheckSummary),
     CheckListing(CheckListing),
+    /// The end of a line of `run`.
+    Done(DoneRecord),
     Error(ErrorRecord),
 }
 
@@ -333,6 +335,13 @@ impl ErrorRecord {
     }
 }
 
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DoneRecord {
+    /// Exit code of the line; 0 if it succeeded.
+    pub exit: u8,
+}
+
 /// RFC 3339 time of a moment of this run.
 fn wall(moment: Instant) -> String {
     let ago = moment.elapsed();
@@ -354,6 +363,9 @@ pub fn millis(duration: Duration) -> u64 {
 pub(crate) struct Line<'a> {
     #[serde(flatten)]
     body: &'a Record,
+    /// Line of `run` that the record is from; only in `run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
     /// Time of the record (RFC 3339, UTC).
     #[serde(serialize_with = "now")]
     #[cfg_attr(test, schemars(with = "String"))]
@@ -361,8 +373,10 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(crate) const fn of(body: &'a Record) -> Self {
-        Self { body, at: () }
+    pub(crate) fn of(body: &'a Record, line: Option<u64>) -> Self {
+        // A value has a line anyway: that of its script.
+        let line = line.filter(|_| !matches!(body, Record::Value(_)));
+        Self { body, line, at: () }
     }
 }
 

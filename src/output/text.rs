@@ -28,6 +28,8 @@ pub(crate) struct Layout {
     pub(crate) truecolor: bool,
     /// Width to which names are padded on a terminal.
     pub(crate) name_width: usize,
+    /// The line of `run` that the record is from.
+    pub(crate) line_number: Option<u64>,
 }
 
 impl Layout {
@@ -45,7 +47,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Adapter(adapter) => {
             vec![format!("adapter {}", sanitise(&adapter.adapter)), adapter.state.to_owned()]
         }
-        Record::Scan(_) => return None,
+        Record::Scan(_) | Record::Done(_) => return None,
         Record::State(state) => state_fields(state, layout),
         Record::Battery(battery) => {
             let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
@@ -67,7 +69,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Check(check) => return Some(check.text(layout)),
         Record::CheckSummary(summary) => return Some(summary.text(layout)),
         Record::CheckListing(listing) => return Some(listing.text(layout)),
-        Record::Error(error) => return Some(error_lines(error)),
+        Record::Error(error) => return Some(error_lines(error, layout)),
     };
     Some(fields.join(if layout.terminal { "  " } else { "\t" }))
 }
@@ -198,14 +200,15 @@ fn bars(rssi: Option<i16>) -> &'static str {
     }
 }
 
-fn error_lines(error: &ErrorRecord) -> String {
+fn error_lines(error: &ErrorRecord, layout: Layout) -> String {
+    let line = layout.line_number.map_or_else(String::new, |number| format!("line {number}: "));
     let message = sanitise(&error.message);
     let mut text = match &error.target {
         // The message may already name the bulb.
         Some(target) if !error.message.contains(target.as_str()) => {
-            format!("{RED}error{RED:#}: {}: {message} {DIM}[{}]{DIM:#}", sanitise(target), error.code)
+            format!("{RED}error{RED:#}: {line}{}: {message} {DIM}[{}]{DIM:#}", sanitise(target), error.code)
         }
-        _ => format!("{RED}error{RED:#}: {message} {DIM}[{}]{DIM:#}", error.code),
+        _ => format!("{RED}error{RED:#}: {line}{message} {DIM}[{}]{DIM:#}", error.code),
     };
     if let Some(hint) = &error.hint {
         text.push_str(&format!("\n{CYAN} hint{CYAN:#}: {}", sanitise(hint)));

@@ -17,6 +17,7 @@ mod json;
 mod links;
 mod output;
 mod recordings;
+mod run;
 mod several;
 mod usage;
 

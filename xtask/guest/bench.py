@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 ROUNDS = 7
+# Commands over a held link in each round, after one that is not measured: it makes the link.
+HELD = 10
 NAME = "Light-Plain"
 ADDRESS = "C4:5C:00:00:0F:01"
 DEVICE = "/org/bluez/hci0/dev_" + ADDRESS.replace(":", "_")
@@ -74,6 +76,35 @@ def timed(air: Air, words: list[str]) -> float:
     return seconds
 
 
+def held(air: Air, words: list[str], line: str, answer: str) -> list[float]:
+    """The seconds that each command takes in a program that holds its link, from the line to its answer."""
+    times = []
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        for number in range(HELD + 1):
+            before = air.writes()
+            start = time.monotonic()
+            print(line, file=program.stdin, flush=True)
+            for said in program.stdout:
+                if answer in said:
+                    break
+            seconds = time.monotonic() - start
+            if air.writes() != before + 1:
+                sys.exit(f"{words}: the bulb saw {air.writes() - before} frames")
+            if number > 0:
+                times.append(seconds)
+        program.stdin.close()
+    return times
+
+
+def table(title: str, times: dict[str, list[float]], unit: str, scale: float) -> None:
+    """Prints a table of times."""
+    print(f"\n| {title} | median | fastest | slowest |")
+    print("|---|---|---|---|")
+    for what, seconds in times.items():
+        figures = [value * scale for value in (statistics.median(seconds), min(seconds), max(seconds))]
+        print(f"| {what} | " + " | ".join(f"{figure:.2f} {unit}" for figure in figures) + " |")
+
+
 def main() -> None:
     """Runs the comparison."""
     bulbctl = [sys.argv[1], "--adapter", "hci0", "--timeout", "60s"]
@@ -88,8 +119,23 @@ def main() -> None:
             "gatttool", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
         ],
     }  # fmt: skip
-    held = f"`bulbctl on {NAME}`, link held by `bulbctl connect`"
-    times: dict[str, list[float]] = {what: [] for what in [*alone, held]}
+    kept = f"`bulbctl on {NAME}`, link held by `bulbctl connect`"
+    times: dict[str, list[float]] = {what: [] for what in [*alone, kept]}
+    # Each with its command line, the line that asks for the frame, and a word of the answer.
+    holders = {
+        "`bulbctl run -`: checks the bulb once, and waits for each confirmation": (
+            [*bulbctl, "--json", "run", "-"], f"on {NAME}", '"type":"done"',
+        ),
+        "Python script with bleak that holds its client": (
+            [sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME, "--hold"], "", "written",
+        ),
+        # Without a terminal it prints its output only at the end.
+        "`gatttool -I` with a known handle": (
+            ["stdbuf", "-oL", "sh", "-c", f"(echo connect; sleep 3; cat) | gatttool -b {ADDRESS} -I"],
+            f"char-write-req {HANDLE} {FRAME}", "written successfully",
+        ),
+    }  # fmt: skip
+    held_times: dict[str, list[float]] = {what: [] for what in holders}
     air = Air()
     air.ask(do="load", rig=str(RIG))
     quiet(*bulbctl, "status", NAME)
@@ -105,14 +151,14 @@ def main() -> None:
             times[what].append(timed(air, words))
         air.wait_linked(False)
         quiet(*bulbctl, "connect", NAME)
-        times[held].append(timed(air, on))
+        times[kept].append(timed(air, on))
         quiet(*bulbctl, "disconnect", NAME)
+        for what, (words, line, answer) in holders.items():
+            air.wait_linked(False)
+            held_times[what].extend(held(air, words, line, answer))
         print(f"round {number + 1} of {ROUNDS} done", flush=True)
-    print("\n| one frame to a bulb that the system knows | median | fastest | slowest |")
-    print("|---|---|---|---|")
-    for what, seconds in times.items():
-        middle = statistics.median(seconds)
-        print(f"| {what} | {middle:.2f} s | {min(seconds):.2f} s | {max(seconds):.2f} s |")
+    table("one frame to a bulb that the system knows", times, "s", 1)
+    table("one frame over a link that the program holds", held_times, "ms", 1000)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,21 @@ impl Gatt {
     pub(crate) const fn ends_with_reader(&self) -> bool {
         matches!(self.action, GattAction::Read(_) | GattAction::Notify(_))
     }
+
+    /// Refuses what cannot work in a line of `run`.
+    pub(crate) fn validate_in_run(&self) -> Result<(), String> {
+        let problem = match &self.action {
+            GattAction::Write(write) if write.value.as_deref() == Some("-") => {
+                "a line cannot read standard input: give the bytes as HEX, --text or --file"
+            }
+            GattAction::Notify(notify) if notify.count.is_none() && notify.duration.is_none() => {
+                "gatt notify in a line needs --count or --duration, because it would never end"
+            }
+            GattAction::Run(_) => "gatt run does not work in `run`: write its operations as gatt lines",
+            _ => return Ok(()),
+        };
+        Err(problem.to_owned())
+    }
 }
 
 const CHAR_FORMS: &str = "\

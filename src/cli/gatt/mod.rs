@@ -238,7 +238,7 @@ impl BulbJob<'_> {
         if self.job.raw {
             return printer.raw(&record.bytes);
         }
-        record.line = step.line;
+        record.line = step.line.or(printer.line_number());
         record.form = self.job.form;
         record.named = self.named;
         let mut wrong = None;

@@ -25,7 +25,7 @@ pub(super) enum Operation {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) line: Option<usize>,
+    pub(super) line: Option<u64>,
     pub(super) operation: Operation,
 }
 
@@ -35,8 +35,7 @@ pub(super) struct Step {
 /// [`Error::Usage`] with the line number.
 pub(super) fn parse(text: &str) -> Result<Vec<Step>> {
     let mut steps = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let (number, line) = (index + 1, line.trim());
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         if !line.is_empty() && !line.starts_with('#') {
             let operation = operation(line).map_err(|what| Error::Usage(format!("line {number}: {what}")))?;
             steps.push(Step { line: Some(number), operation });
