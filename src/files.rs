@@ -1,8 +1,10 @@
 //! Reads files whole, up to a limit.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
 
 use crate::error::{Error, Result};
 
@@ -11,6 +13,12 @@ use crate::error::{Error, Result};
 pub(crate) const LONGEST_TEXT: u64 = 1 << 20;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The folder of what bulbctl keeps between commands.
+pub(crate) fn state_folder() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("bulbctl"))
+}
 
 /// Reads a text without its byte order mark.
 ///
@@ -45,6 +53,22 @@ pub(crate) fn bytes_of(from: impl Read, longest: u64) -> io::Result<Vec<u8>> {
     } else {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {longest} bytes")))
     }
+}
+
+/// Writes the whole file or nothing, so that readers never see a part of it. Pipes and devices are written to and never replaced.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return fs::write(path, content);
+    }
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = PathBuf::from(temporary);
+    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The error matters more than a failure to remove the temporary file.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Error {

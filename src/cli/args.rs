@@ -52,15 +52,7 @@ Examples:
   bulbctl watch all --json | jq .            print every state change of all bulbs
 
 TARGET is an address, a platform id, an alias, an advertised name, a pattern ('Light-*'), @group,
-all, or a comma-separated list of these. Most verbs take several.
-
-Exit codes:
-   0 done                   5 permission denied               10 some of several bulbs failed
-   1 unexpected failure     6 connect failed or timed out     11 the link dropped
-   2 usage error            7 not a bulb bulbctl can drive    12 check found failures
-   3 no bulb matched        8 the bulb refused               130 interrupted
-   4 Bluetooth unusable     9 malformed data from the bulb
-Exit code 3 also means that several bulbs have the name you gave.";
+all, or a comma-separated list of these. Most verbs take several.";
 
 const SCAN_EXAMPLES: &str = "\
 Without a filter, scan lists devices that bulbctl can drive and devices with Light or Bulb in their
@@ -239,7 +231,7 @@ pub(crate) enum Verb {
     Redact(Redact),
     /// Print a completion script for your shell
     Completions(Completions),
-    /// Print the manual page of bulbctl or of a verb
+    /// Print a page of the manual, or write all pages to a folder
     Man(Man),
 }
 
@@ -515,8 +507,12 @@ pub(crate) struct Completions {
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Verb [default: the page of bulbctl itself]
-    pub(crate) verb: Option<String>,
+    /// Verb, such as gatt read [default: the page of bulbctl itself]
+    #[arg(value_name = "VERB")]
+    pub(crate) verb: Vec<String>,
+    /// Write all pages to this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "verb", value_hint = ValueHint::DirPath)]
+    pub(crate) all: Option<PathBuf>,
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -1,8 +1,7 @@
 //! `check`.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use bulb_protocol::profile::Profile;
@@ -14,6 +13,7 @@ use super::profiles;
 use crate::bulb::{BASE, recognise, refuse_unsupported};
 use crate::check::{self, Board, CHECKS, CheckPlan};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
 use crate::radio::{Deadline, Radio, SeenDevice};
 
@@ -135,22 +135,10 @@ async fn profile_to_check(
     }
 }
 
-/// Writes the whole file or nothing, so that readers never see a part of it. Pipes and devices are written to and never replaced.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
     let unwritable = |error: io::Error| Error::FileUnwritable {
         path: path.display().to_string(),
         detail: error.to_string(),
     };
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return fs::write(path, content).map_err(unwritable);
-    }
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        // The error below matters more than a failure to remove the temporary file.
-        let _ = fs::remove_file(&temporary);
-        unwritable(error)
-    })
+    files::replace(path, content).map_err(unwritable)
 }

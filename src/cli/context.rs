@@ -21,6 +21,7 @@ use super::args::{Bulbs, Global, Wait};
 use crate::bulb::{Families, HeldLinks, Session};
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::fleet::seen::{self, SeenBulb};
 use crate::fleet::{self, Found, Target};
 use crate::output::stream::STDERR;
 use crate::output::{Printer, colored};
@@ -164,6 +165,7 @@ impl<'a> Context<'a> {
         self.remember(target, &found);
         let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();
         self.printer.align(labels.iter().map(String::as_str));
+        self.keep_seen(&found.bulbs);
         Ok(found)
     }
 
@@ -198,6 +200,17 @@ impl<'a> Context<'a> {
     /// Sets the time limit of the next operations, in place of that of the command line.
     pub(crate) fn set_line_timeout(&self, timeout: Option<Duration>) {
         self.line_timeout.set(timeout);
+    }
+
+    /// Keeps the bulbs among these devices for the completion of targets, unless they are virtual or in a recording.
+    pub(crate) fn keep_seen<'d>(&self, devices: impl IntoIterator<Item = &'d SeenDevice>) {
+        let real = !matches!(self.adapter, Some(AdapterChoice::Sim(_) | AdapterChoice::Replay(_)));
+        let Some(file) = seen::file().filter(|_| real) else { return };
+        let bulbs = devices.into_iter().filter(|device| self.families.looks_like_a_bulb(device));
+        seen::add(
+            &file,
+            bulbs.map(|device| SeenBulb::of(device, self.families.advertised(device))).collect(),
+        );
     }
 
     /// Finds the bulbs of a target, runs the operation on each, and prints each result as it arrives. A single bulb has one deadline

@@ -7,10 +7,13 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::parse::each_command;
+
 /// Parses the arguments and the variables. What is typed wins over a variable that it cannot be combined with.
 pub(super) fn matches(command: Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    let command =
-        command.mut_args(|argument| if says_nothing(&argument) { without(argument) } else { argument });
+    let command = each_command(command, &|verb| {
+        verb.mut_args(|argument| if says_nothing(&argument) { without(argument) } else { argument })
+    });
     let mut error = match command.clone().try_get_matches_from(arguments) {
         Ok(matches) => return Ok(matches),
         Err(error) => error,
@@ -21,7 +24,11 @@ pub(super) fn matches(command: Command, arguments: &[OsString]) -> Result<ArgMat
         if named.is_empty() {
             continue;
         }
-        match command.clone().mut_arg(argument.get_id(), without).try_get_matches_from(arguments) {
+        let is_it = |other: &Arg| other.get_id() == argument.get_id();
+        let rest = each_command(command.clone(), &|verb| {
+            verb.mut_args(|other| if is_it(&other) { without(other) } else { other })
+        });
+        match rest.try_get_matches_from(arguments) {
             Ok(matches) if error.kind() == ErrorKind::ArgumentConflict => return Ok(matches),
             // It is the typed value that is wrong.
             Err(other) if named.iter().all(|kind| names(&other, *kind, argument)) => {}

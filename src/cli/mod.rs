@@ -6,17 +6,19 @@ mod bench;
 mod bytes;
 mod capture;
 mod check;
+mod complete;
 mod context;
 mod doctor;
 mod drive;
 mod environment;
 mod frame;
 mod gatt;
-mod generate;
+mod help;
 #[cfg(test)]
 mod hostile;
 mod info;
 mod link;
+mod man;
 mod parse;
 mod profiles;
 mod redact;
@@ -46,6 +48,9 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Runs the program and returns its exit code. Errors have been printed.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if complete::answer(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     let Cli { global, verb } = match Cli::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments),
@@ -144,8 +149,11 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
             }),
         },
         Verb::Redact(args) => redact::run(&args, printer),
-        Verb::Completions(args) => generate::completions(&args, global, printer),
-        Verb::Man(args) => generate::man(&args, printer),
+        Verb::Completions(args) => {
+            let script = complete::script(args.shell).map_err(|error| Error::Usage(error.to_string()))?;
+            printer.line(script.trim_end())
+        }
+        Verb::Man(args) => man::run(&args, printer),
         verb => on_radio(global, printer, ends_with_reader, async |context| bulb_verb(&verb, context).await),
     }
 }

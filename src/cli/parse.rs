@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use super::args::{Arguments, Global, Verb, VerbOrRecording, When};
-use super::environment;
+use super::{environment, help};
 use crate::radio::AdapterChoice;
 
 /// The id and the variable of `--color auto|always|never`, the old name of `--color-output`.
@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 impl Cli {
     pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut matches = environment::matches(command(), arguments)?;
+        let mut matches = environment::matches(for_people(), arguments)?;
         let color_output = color_output(&matches);
         let adapter_typed = matches.value_source("adapter") == Some(ValueSource::CommandLine);
         let record_typed = matches.value_source("record") == Some(ValueSource::CommandLine);
@@ -72,6 +72,16 @@ pub(crate) fn command() -> Command {
         if taken { verb } else { verb.arg(old_color.clone()) }
     });
     command.mut_arg(OLD_COLOR, |argument| argument.env(OLD_COLOR_ENV))
+}
+
+/// The same with the help texts arranged for people.
+pub(crate) fn for_people() -> Command {
+    help::arranged(command())
+}
+
+/// The command below this one that these names lead to.
+pub(crate) fn subcommand<'a>(command: &'a Command, path: &[&str]) -> Option<&'a Command> {
+    path.iter().try_fold(command, |command, name| command.find_subcommand(name))
 }
 
 pub(crate) fn each_command(command: Command, change: &dyn Fn(Command) -> Command) -> Command {

@@ -78,6 +78,7 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let elapsed = start.elapsed();
     view.draw(elapsed, true);
     end_scan(radio).await;
+    context.keep_seen(view.found.values());
     view.end(elapsed)
 }
 

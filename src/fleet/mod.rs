@@ -3,6 +3,7 @@
 mod candidates;
 mod find;
 mod run;
+pub(crate) mod seen;
 mod target;
 
 pub use find::{Found, find, find_known};

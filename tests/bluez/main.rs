@@ -46,3 +46,25 @@ fn a_well_behaved_bluez_is_used_as_ever() {
     assert_eq!(of_type(&on, "state")[0]["power"], true, "{}", text(&on));
     assert_eq!(machine.bluez.count("WriteValue"), 1);
 }
+
+#[test]
+fn bulbs_that_were_seen_complete_targets_without_bluetooth() {
+    let machine = Machine::new(2);
+    machine
+        .bluez
+        .advertise_as("/org/bluez/hci0/dev_C4_11_00_00_00_77", &[("Name", Value::text("Headphones"))]);
+    let complete = || {
+        let mut command = machine.bulbctl(&["--", "bulbctl", "on", ""]);
+        text(&command.env("BULBCTL_COMPLETE", "fish").output().unwrap())
+    };
+    assert_eq!(complete(), "all\tevery bulb in reach\n");
+    let on = machine.run(&["on", "Light-2"]);
+    assert_eq!(code(&on), 0, "{}", text(&on));
+    assert!(complete().contains("Light-2\t") && !complete().contains("Light-1\t"), "{}", complete());
+    let scan = machine.run(&["scan", "--any", "--duration", "1s"]);
+    assert!(text(&scan).contains("Headphones"), "{}", text(&scan));
+    let calls = machine.bluez.count("GetManagedObjects");
+    let offered = complete();
+    assert!(offered.contains("Light-1\t") && !offered.contains("Headphones"), "{offered}");
+    assert_eq!(machine.bluez.count("GetManagedObjects"), calls);
+}

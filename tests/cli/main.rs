@@ -19,10 +19,13 @@ mod output;
 mod recordings;
 mod run;
 mod several;
+#[cfg(unix)]
+mod shells;
 mod usage;
 
 #[cfg(unix)]
 #[path = "../pty/mod.rs"]
+#[allow(dead_code, reason = "the tests here use a part of it")]
 mod pty;
 
 use std::io::Write;

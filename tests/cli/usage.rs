@@ -108,40 +108,93 @@ fn color_output_colours_the_output_and_color_the_bulb() {
     assert!(!stdout(&machine.run(&["scan", "--help"])).contains("--color "));
 }
 
+/// The exit codes in the source.
+fn exit_codes() -> Vec<String> {
+    let source = include_str!("../../src/error/kind.rs");
+    let codes = source.lines().filter_map(|line| line.trim().strip_prefix("Self::")?.split_once(" => "));
+    let codes: Vec<String> = codes
+        .map(|(_, code)| code.trim_end_matches(',').to_owned())
+        .filter(|code| code.parse::<u8>().is_ok())
+        .collect();
+    assert!(codes.len() >= 14, "{codes:?}");
+    codes
+}
+
+/// All verbs, `gatt read` included, from the pages of the manual.
+fn pages(machine: &Machine) -> Vec<(String, String)> {
+    let folder = machine.path().join("man/man1");
+    succeeded(&machine.run(&["man", "--all", folder.to_str().unwrap()]));
+    let mut pages: Vec<(String, String)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            (name.strip_suffix(".1").unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())
+        })
+        .collect();
+    pages.sort();
+    assert!(pages.len() > 25, "{}", pages.len());
+    pages
+}
+
 #[test]
-fn help_and_manual_list_every_exit_code() {
+fn every_page_of_the_manual_is_whole() {
     let machine = Machine::new();
-    for arguments in [&["--help"][..], &["man"]] {
-        let text = stdout(&machine.run(arguments));
-        for exit in ["11 the link dropped", "12 check found failures", "130 interrupted"] {
-            assert!(text.contains(exit), "{exit}: {text}");
+    let pages = pages(&machine);
+    for name in ["bulbctl", "bulbctl-set", "bulbctl-gatt", "bulbctl-gatt-read", "bulbctl-profiles-show"] {
+        assert!(pages.iter().any(|(page, _)| page == name), "{name}");
+    }
+    for (name, page) in &pages {
+        for section in
+            ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES"]
+        {
+            let quoted = format!(".SH \"{section}\"");
+            let found = page.contains(&format!(".SH {section}\n")) || page.contains(&quoted);
+            assert!(found, "{name} has no {section}: {page}");
         }
+        for code in exit_codes() {
+            assert!(page.contains(&format!("\\fB{code}\\fR\n")), "{name}: {code}");
+        }
+        assert!(page.contains("BULBCTL_TIMEOUT") && page.contains("FORCE_COLOR"), "{name}");
+        // One page is printed as it is written.
+        let path: Vec<&str> = name.split('-').skip(1).collect();
+        let printed = machine.run(&[&["man"], &path[..]].concat());
+        assert_eq!(stdout(&printed).trim_end(), page.trim_end(), "{name}");
+        assert_eq!(page.contains("max\\-links"), path.is_empty(), "{name}");
+    }
+    let wrong = machine.run(&["man", "gatt", "nosuch"]);
+    assert_eq!(code(&wrong), 2);
+    assert!(stderr(&wrong).contains("notify"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn help_is_short_or_long_and_lists_global_options_once() {
+    let machine = Machine::new();
+    for (name, _) in pages(&machine) {
+        let path: Vec<&str> = name.split('-').skip(1).collect();
+        let help = |flag| stdout(&machine.run(&[&path[..], &[flag]].concat()));
+        let (short, long) = (help("-h"), help("--help"));
+        assert!(short.len() < long.len(), "{path:?}");
+        assert!(long.contains("Example") && !short.contains("Example"), "{path:?}: {short}");
+        for option in ["--max-links", "BULBCTL_", "Global options:"] {
+            assert_eq!(short.contains(option), path.is_empty(), "{path:?}: {option}: {short}");
+            assert_eq!(long.contains(option), path.is_empty(), "{path:?}: {option}: {long}");
+        }
+        assert_eq!(short.contains("see `bulbctl --help`"), !path.is_empty(), "{path:?}: {short}");
+    }
+    let help = stdout(&machine.run(&["--help"]));
+    for code in exit_codes() {
+        assert!(
+            help.lines().any(|line| line.trim_start().starts_with(&format!("{code} "))),
+            "{code}: {help}"
+        );
     }
 }
 
 #[test]
-fn completions_and_manual_pages_come_from_the_arguments() {
+fn what_is_proposed_is_no_limit() {
     let machine = Machine::new();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let output = machine.run(&["completions", shell]);
-        assert_eq!(code(&output), 0);
-        assert!(stdout(&output).contains("brightness"), "{shell}");
-    }
-    assert!(stdout(&machine.run(&["man"])).contains(".TH bulbctl 1"));
-    assert!(stdout(&machine.run(&["man", "set"])).contains("brightness"));
-}
-
-#[test]
-fn effects_are_completed_by_their_names_those_of_the_user_s_own_families_too() {
-    let machine = Machine::new();
-    machine.profile("hand", include_str!("files/hand.toml"));
-    for shell in ["bash", "zsh", "fish"] {
-        let script = stdout(&machine.run(&["completions", shell]));
-        for effect in ["crossfade-red-green", "lighthouse"] {
-            assert!(script.contains(effect), "{shell}: {effect}");
-        }
-    }
-    // What is proposed is no limit: effects have numbers too.
+    // Effects have numbers too.
     let frame = machine.run(&["frame", "encode", "--profile", "sp110e", "--effect", "7"]);
     assert_eq!(stdout(&frame).lines().last(), Some("0700002c"), "{frame:?}");
 }

@@ -77,7 +77,13 @@ fn clippy() -> Result<()> {
 
 /// Uses a fixed seed for the property tests, so that the result is the same everywhere. `cargo xtask fuzz` uses new seeds.
 fn tests() -> Result<()> {
-    run_command(cargo().args(["test", "--workspace", "--locked"]).env("PROPTEST_RNG_SEED", "1"))
+    let mut tests = cargo();
+    tests.args(["test", "--workspace", "--locked"]).env("PROPTEST_RNG_SEED", "1");
+    // Without a shell, the tests of its completion are skipped.
+    if ["bash", "zsh", "fish"].into_iter().all(|shell| setup::debian(shell, shell).is_ok()) {
+        tests.env("BULBCTL_SHELLS", "1");
+    }
+    run_command(&mut tests)
 }
 
 fn docs() -> Result<()> {

@@ -58,12 +58,32 @@ impl SimOptions {
 
 /// Opens the virtual radio with a rig file, the default rig, or the built-in rig called `families`.
 pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
-    let (text, path) = match rig {
+    let (text, path) = rig_text(rig)?;
+    open_text(&text, &path, options)
+}
+
+/// The text of a rig and its path.
+fn rig_text(rig: Option<&Path>) -> Result<(String, String)> {
+    Ok(match rig {
         None => (DESK.to_owned(), "desk.toml".to_owned()),
         Some(path) if path.as_os_str() == FAMILIES_NAME => (FAMILIES.to_owned(), "families.toml".to_owned()),
         Some(path) => (files::text(path, LONGEST_TEXT)?, path.display().to_string()),
-    };
-    open_text(&text, &path, options)
+    })
+}
+
+/// The virtual bulbs of a rig as they advertise at the start, without opening a radio.
+pub fn bulbs(rig: Option<&Path>) -> Result<Vec<SeenDevice>> {
+    let (text, path) = rig_text(rig)?;
+    let devices = rig::parse(&text, &path)?.devices.into_iter().filter(|device| device.bulb.is_some());
+    let seen = devices.map(|device| SeenDevice {
+        id: DeviceId::new(&device.address.to_string()),
+        address: Some(device.address),
+        name: device.advert.name,
+        services: device.advert.services,
+        manufacturer: device.advert.manufacturer.unwrap_or_default(),
+        ..SeenDevice::default()
+    });
+    Ok(seen.collect())
 }
 
 /// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files

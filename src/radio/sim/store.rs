@@ -12,7 +12,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bulb_protocol::profile::{Light, Mode};
 use bulb_protocol::{Percent, Rgb};
-use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -118,7 +117,7 @@ pub(super) struct StoreLock(#[expect(dead_code, reason = "closing the file relea
 impl Store {
     /// Creates the store of a rig's world in `dir`, by default the user's state directory.
     pub(super) fn new(dir: Option<PathBuf>, rig: &str, about: String) -> Self {
-        let dir = dir.or_else(state_dir);
+        let dir = dir.or_else(|| Some(files::state_folder()?.join("sim")));
         let path = dir.map(|dir| dir.join(format!("{:016x}.json", hash(rig))));
         Self { path, about, warned: AtomicBool::new(false) }
     }
@@ -179,7 +178,7 @@ impl Store {
         open().map_err(|error| self.warn("write", path, &error)).ok()
     }
 
-    /// Writes the file to a temporary name and renames it.
+    /// Writes the file.
     pub(super) fn save(&self, age: Duration, devices: &SavedDevices, _lock: &StoreLock) {
         let Some(path) = self.path.as_deref() else { return };
         let saved = Saved {
@@ -189,14 +188,8 @@ impl Store {
             written_ms: wall_ms(),
             devices: devices.clone(),
         };
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let written = serde_json::to_vec(&saved)
-            .map_err(io::Error::from)
-            .and_then(|text| fs::write(&temporary, text))
-            .and_then(|()| fs::rename(&temporary, path));
-        if let Err(error) = written {
-            // Best effort: it may not exist.
-            let _ = fs::remove_file(&temporary);
+        let text = serde_json::to_vec(&saved).map_err(io::Error::from);
+        if let Err(error) = text.and_then(|text| files::replace(path, &text)) {
             self.warn("write", path, &error);
         }
     }
@@ -209,12 +202,6 @@ impl Store {
             );
         }
     }
-}
-
-fn state_dir() -> Option<PathBuf> {
-    let base = etcetera::choose_base_strategy().ok()?;
-    let state = base.state_dir().unwrap_or_else(|| base.data_dir());
-    Some(state.join("bulbctl").join("sim"))
 }
 
 fn wall_ms() -> u64 {
