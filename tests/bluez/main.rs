@@ -50,9 +50,10 @@ fn a_well_behaved_bluez_is_used_as_ever() {
 #[test]
 fn bulbs_that_were_seen_complete_targets_without_bluetooth() {
     let machine = Machine::new(2);
-    machine
-        .bluez
-        .advertise_as("/org/bluez/hci0/dev_C4_11_00_00_00_77", &[("Name", Value::text("Headphones"))]);
+    machine.bluez.advertise_as(
+        "/org/bluez/hci0/dev_C4_11_00_00_00_77",
+        &[("Name", Value::text("Headphones")), ("RSSI", Value::I16(-60))],
+    );
     let complete = || {
         let mut command = machine.bulbctl(&["--", "bulbctl", "on", ""]);
         text(&command.env("BULBCTL_COMPLETE", "fish").output().unwrap())
