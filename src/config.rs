@@ -16,13 +16,15 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bulb_protocol::file;
+use bulb_protocol::file::{self, Located, ParseError};
 use etcetera::BaseStrategy;
-use serde::Deserialize;
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
@@ -30,27 +32,60 @@ use crate::files::{self, LONGEST_TEXT};
 /// Longest accepted time, a year. More is a mistake and would overflow the clock.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
-/// The contents of the configuration file. Every setting is optional.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The configuration. Every setting is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Adapter, unless the command line names one.
     pub adapter: Option<String>,
     /// Time limit of an operation, unless the command line sets one.
-    #[serde(default, with = "humantime_serde")]
     pub timeout: Option<Duration>,
     /// Largest number of simultaneous links, unless the command line sets one.
     pub max_links: Option<usize>,
     /// Your names for single bulbs: each stands for an address, a platform identifier or an advertised name.
-    #[serde(default)]
     pub aliases: BTreeMap<String, String>,
     /// Your names for several targets. A member is any target.
-    #[serde(default)]
     pub groups: BTreeMap<String, Vec<String>>,
     /// Profiles of bulbs that should not be detected, by alias, address, identifier or name. Profile files are relative to the
     /// configuration file.
-    #[serde(default)]
     pub profiles: BTreeMap<String, String>,
+}
+
+/// The file, with the position of each value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    adapter: Option<String>,
+    timeout: Option<Located<Time>>,
+    max_links: Option<Located<usize>>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Located<String>>,
+    #[serde(default)]
+    groups: BTreeMap<String, Located<Vec<Located<String>>>>,
+    #[serde(default)]
+    profiles: BTreeMap<String, String>,
+}
+
+/// A time with its unit.
+#[derive(Clone, Copy)]
+struct Time(Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TimeVisitor;
+        impl Visitor<'_> for TimeVisitor {
+            type Value = Time;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number and a unit in quotes, such as \"10s\", \"500ms\" or \"2m\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
+                let parsed = humantime::parse_duration(text);
+                parsed.map(Time).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(TimeVisitor)
+    }
 }
 
 impl Config {
@@ -100,36 +135,58 @@ impl Config {
     /// Parses a configuration file; `path` is for error messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
-        let config: Self = file::parse(text).map_err(|error| invalid(error.to_string()))?;
-        config.check().map_err(invalid)?;
-        Ok(config)
+        let file: ConfigFile = file::parse(text).map_err(|error| invalid(error.to_string()))?;
+        file.check().map_err(|(at, message)| {
+            invalid(ParseError { line: file::line(text, at), message }.to_string())
+        })?;
+        let values = |members: Located<Vec<Located<String>>>| {
+            members.value.into_iter().map(|member| member.value).collect()
+        };
+        Ok(Self {
+            adapter: file.adapter,
+            timeout: file.timeout.map(|timeout| timeout.value.0),
+            max_links: file.max_links.map(|links| links.value),
+            aliases: file.aliases.into_iter().map(|(name, target)| (name, target.value)).collect(),
+            groups: file.groups.into_iter().map(|(name, members)| (name, values(members))).collect(),
+            profiles: file.profiles,
+        })
     }
+}
 
-    fn check(&self) -> Result<(), String> {
-        for name in self.aliases.keys().chain(self.groups.keys()) {
+impl ConfigFile {
+    /// Returns the first mistake and its offset.
+    fn check(&self) -> Result<(), (usize, String)> {
+        let aliases = self.aliases.iter().map(|(name, target)| (name, target.at));
+        for (name, at) in aliases.chain(self.groups.iter().map(|(name, members)| (name, members.at))) {
             if name.is_empty() || name == "all" || name.contains([',', '@', '*', '?']) {
-                return Err(format!(
-                    "{name:?} cannot be the name of an alias or group: names must not be empty or \"all\", or contain any of , @ * ?"
+                return Err((
+                    at,
+                    format!(
+                        "{name:?} cannot be the name of an alias or group: names must not be empty or \"all\", or contain any of , @ * ?"
+                    ),
                 ));
             }
         }
         for (group, members) in &self.groups {
-            for member in members {
-                if let Some(other) =
-                    member.strip_prefix('@').filter(|other| !self.groups.contains_key(*other))
-                {
-                    return Err(format!(
-                        "group {group:?} contains {member:?}, but there is no group {other:?}"
-                    ));
+            for Located { at, value: member } in &members.value {
+                let other = member.strip_prefix('@').filter(|other| !self.groups.contains_key(*other));
+                if let Some(other) = other {
+                    let missing =
+                        format!("group {group:?} contains {member:?}, but there is no group {other:?}");
+                    return Err((*at, missing));
                 }
             }
         }
-        if self.max_links == Some(0) {
-            return Err("max_links must be at least 1".to_owned());
+        if let Some(Located { at, value: 0 }) = self.max_links {
+            return Err((at, "max_links must be at least 1".to_owned()));
         }
         match self.timeout {
-            Some(timeout) if timeout.is_zero() => Err("timeout must be longer than zero".to_owned()),
-            Some(timeout) if timeout > LONGEST => Err("timeout must not exceed a year".to_owned()),
+            Some(Located { at, value: Time(Duration::ZERO) }) => {
+                Err((at, "timeout must be longer than zero".to_owned()))
+            }
+            Some(Located { at, value: Time(timeout) }) if timeout > LONGEST => {
+                Err((at, "timeout must not exceed a year".to_owned()))
+            }
             _ => Ok(()),
         }
     }

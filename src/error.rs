@@ -172,6 +172,21 @@ pub enum Error {
     Held { device: String, detail: String },
     #[error("{device} {} within {waited:.1?}", no_answer(operation))]
     Silent { device: String, operation: Operation, waited: Duration },
+    /// The subscription works, but nothing came.
+    #[error("{device} sent no notification from {characteristic} within {waited:.1?}")]
+    NoNotification { device: String, characteristic: String, waited: Duration },
+    /// A write command cannot be longer than the MTU less 3 bytes. Lengths are in bytes.
+    #[error(
+        "a write command to {characteristic} of {device} is at most {} bytes long (MTU {mtu} - 3), but this one has {length}",
+        mtu.saturating_sub(3)
+    )]
+    WriteTooLong { device: String, characteristic: String, length: usize, mtu: u16 },
+    /// With `--confirm`. `why` continues "the command was written, but": `it reports off`.
+    #[error("{device} did not confirm: the command was written, but {why}")]
+    NotConfirmed { device: String, why: String },
+    /// A step needs the value that it starts from.
+    #[error("{device} does not report its {feature} now, so that it cannot be changed by a step")]
+    StateUnknown { device: String, feature: String },
     /// `service` tells whether it at least has the battery service.
     #[error("{device} has no battery {}", if *service { "level (0x2A19) in its battery service (0x180F)" } else { "service (0x180F)" })]
     NoBattery {
@@ -294,9 +309,6 @@ fn during(operation: &Operation) -> String {
 fn no_answer(operation: &Operation) -> String {
     match operation {
         Operation::WaitForStatus => "sent no status".to_owned(),
-        Operation::WaitForNotification(characteristic) => {
-            format!("sent no notification from {characteristic}")
-        }
         operation => format!("did not answer {}", operation.request()),
     }
 }

@@ -29,10 +29,6 @@ pub struct Advertising {
 }
 
 impl Advertising {
-    pub fn silent(listened: Duration) -> Self {
-        Self { listened, ..Self::default() }
-    }
-
     fn add(&mut self, at: Instant) {
         match self.last.map(|last| at.saturating_duration_since(last)) {
             Some(gap) if gap < SAME_EVENT => return,
@@ -56,18 +52,47 @@ impl Advertising {
     }
 }
 
+/// Time to listen to advertisements.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenTime {
+    least: Duration,
+    most: Duration,
+}
+
+impl ListenTime {
+    pub const fn fixed(time: Duration) -> Self {
+        Self { least: time, most: time }
+    }
+}
+
+impl Default for ListenTime {
+    /// A second; up to six, until there are [`ENOUGH`] of each device. Then a device that advertises every two seconds has an
+    /// interval.
+    fn default() -> Self {
+        Self { least: Duration::from_secs(1), most: Duration::from_secs(6) }
+    }
+}
+
+/// Number of advertisements that give an interval, with one more in case the first was a late one.
+const ENOUGH: usize = 3;
+
 /// Scans for this time, counts the advertisements of these devices, and updates `devices`. A connected device does not advertise.
 pub async fn listen_to_advertisements(
     radio: &dyn Radio,
     devices: &mut [SeenDevice],
-    during: Duration,
+    during: ListenTime,
 ) -> Result<BTreeMap<DeviceId, Advertising>> {
     let mut received: BTreeMap<DeviceId, Advertising> = BTreeMap::new();
     let mut seen_devices = radio.seen_devices();
-    begin_scan(radio, Deadline::after(during)).await?;
+    begin_scan(radio, Deadline::after(during.most)).await?;
     let start = Instant::now();
     loop {
-        let seen = match timeout_at(start + during, seen_devices.recv()).await {
+        let waits = |device: &SeenDevice| {
+            !device.connected && received.get(&device.id).is_none_or(|some| some.received < ENOUGH)
+        };
+        let enough = !devices.iter().any(waits);
+        let end = start + if enough { during.least } else { during.most };
+        let seen = match timeout_at(end, seen_devices.recv()).await {
             Ok(Ok(seen)) => seen,
             Ok(Err(RecvError::Lagged(_))) => continue,
             Ok(Err(RecvError::Closed)) | Err(_) => break,
@@ -79,9 +104,13 @@ pub async fn listen_to_advertisements(
         }
         *device = seen;
     }
+    let listened = start.elapsed();
     end_scan(radio).await;
+    for device in devices.iter().filter(|device| !device.connected) {
+        received.entry(device.id.clone()).or_default();
+    }
     for advertising in received.values_mut() {
-        advertising.listened = start.elapsed();
+        advertising.listened = listened;
         advertising.gaps.sort_unstable();
     }
     Ok(received)
@@ -112,6 +141,7 @@ pub async fn read_device_information(link: &dyn Link, deadline: Deadline) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::radio::sim::{SimOptions, open_text};
 
     #[tokio::test(start_paused = true)]
     async fn a_scan_response_does_not_count_as_an_advertisement() {
@@ -126,5 +156,27 @@ mod tests {
         assert_eq!((ms(advertising.least()), ms(advertising.median())), (95, 100));
         assert_eq!(ms(advertising.most()), 205);
         assert_eq!(Advertising::default().median(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_advertiser_is_listened_to_for_longer() {
+        for (interval, gaps, listened) in
+            [("100ms", 8..=10, 1000..=1010), ("2s", 2..=2, 4000..=6010), ("10s", 0..=0, 6000..=6010)]
+        {
+            let rig = format!(
+                "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\ninterval = \"{interval}\"\n"
+            );
+            let dir = tempfile::TempDir::new().unwrap();
+            let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+            let radio = open_text(&rig, "rig.toml", options).unwrap();
+            let id = DeviceId::new("C4:11:00:00:00:01".to_owned());
+            let mut devices = [SeenDevice { id: id.clone(), ..SeenDevice::default() }];
+            let heard = listen_to_advertisements(radio.as_ref(), &mut devices, ListenTime::default()).await;
+            let one = heard.unwrap().remove(&id).unwrap();
+            assert!(
+                gaps.contains(&one.gaps.len()) && listened.contains(&one.listened.as_millis()),
+                "{interval}: {one:?}"
+            );
+        }
     }
 }

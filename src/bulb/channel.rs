@@ -68,7 +68,7 @@ impl BulbChannel {
                 tracing::info!("{device} has {count} services {uuid}: the first is used, `info` shows all");
             }
         }
-        let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, profile.link_rules.gap);
+        let writer = PacedWriter::new(Arc::clone(&link), Arc::clone(&roles), &device, &profile);
         let (subscriptions, sequence, transcript) = (Vec::new(), 0, None);
         let parts = StatusParts::default();
         Ok(Self { link, profile, roles, device, writer, subscriptions, sequence, transcript, parts })

@@ -25,7 +25,7 @@ pub struct Families {
     /// The folder with the user's own files.
     folder: Option<PathBuf>,
     /// The profile that drives every bulb, if the user chose one.
-    chosen: Option<Arc<Profile>>,
+    chosen: Option<(String, Arc<Profile>)>,
     /// Profiles of single bulbs: an address, an identifier or a name, and the name of the profile.
     kept: Vec<(String, String)>,
     all: OnceLock<Vec<Family>>,
@@ -44,7 +44,7 @@ impl Families {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn with_profile(mut self, text: &str) -> Result<Self> {
-        self.chosen = Some(Arc::new(self.load(text)?.1));
+        self.chosen = Some((text.to_owned(), Arc::new(self.load(text)?.1)));
         Ok(self)
     }
 
@@ -146,19 +146,40 @@ impl Families {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn configured_profile(&self, report: &SeenDevice) -> Result<Option<Arc<Profile>>> {
-        if let Some(chosen) = &self.chosen {
+        if let Some((_, chosen)) = &self.chosen {
             return Ok(Some(Arc::clone(chosen)));
         }
-        let Some((_, text)) = self.kept.iter().find(|(bulb, _)| is_named(report, bulb)) else {
-            return Ok(None);
-        };
+        let Some(text) = self.configured_name(report) else { return Ok(None) };
         let known = self.made.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned();
         if let Some(profile) = known {
             return Ok(Some(profile));
         }
         let profile = Arc::new(self.load(text)?.1);
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone(), Arc::clone(&profile));
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(text.to_owned(), Arc::clone(&profile));
         Ok(Some(profile))
+    }
+
+    /// The name or the file of the profile that was named for this bulb.
+    fn configured_name(&self, report: &SeenDevice) -> Option<&str> {
+        let kept =
+            || self.kept.iter().find(|(bulb, _)| is_named(report, bulb)).map(|(_, text)| text.as_str());
+        self.chosen.as_ref().map(|(text, _)| text.as_str()).or_else(kept)
+    }
+
+    /// Scores the family that was named for this bulb, or else the one of this name, by the advertisement. The file of a named
+    /// family need not be among [`all`](Self::all).
+    pub fn score_own(&self, report: &SeenDevice, family: &str) -> u32 {
+        let own = self.configured_name(report).and_then(|text| self.load(text).ok());
+        match own {
+            Some((own, _)) => with_advert(report, |advert| own.recognise(advert).score),
+            None => {
+                let all = self.score_advertisement(report);
+                all.iter().find(|one| one.family == family).map_or(0, |one| one.score)
+            }
+        }
     }
 
     /// Scores every family by the advertisement of a bulb.

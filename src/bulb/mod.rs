@@ -20,7 +20,9 @@ mod session;
 mod state;
 mod status;
 
-pub use advertising::{Advertising, DeviceInformation, listen_to_advertisements, read_device_information};
+pub use advertising::{
+    Advertising, DeviceInformation, ListenTime, listen_to_advertisements, read_device_information,
+};
 pub use battery::{Battery, BatterySource, read_battery};
 pub use change::{Change, Power};
 pub(crate) use channel::{ACK_TIME, BulbChannel, Notification, Transcript};

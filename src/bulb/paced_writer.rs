@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bulb_protocol::profile::Write;
+use bulb_protocol::profile::{Profile, Write};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,12 +14,21 @@ use crate::radio::{CharacteristicId, Deadline, Link, WriteKind};
 
 const KEEP_ALIVE_TIME: Duration = Duration::from_secs(2);
 
+/// The MTU of the link, if a write command of this length does not fit into it. Stacks drop or cut what is longer than the
+/// MTU less 3 bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.4.5.3).
+pub(super) fn command_too_long(link: &dyn Link, kind: WriteKind, length: usize) -> Option<u16> {
+    let mtu = link.mtu().filter(|_| kind == WriteKind::Command)?;
+    (length > usize::from(mtu.saturating_sub(3))).then_some(mtu)
+}
+
 /// Writes frames with at least the profile's gap between them. Clones share the pace.
 #[derive(Clone, Debug)]
 pub(crate) struct PacedWriter {
     link: Arc<dyn Link>,
     roles: Arc<Roles>,
     device: Arc<str>,
+    /// The name of the profile in messages.
+    profile: Arc<str>,
     gap: Duration,
     kind: Option<WriteKind>,
     transcript: Option<Transcript>,
@@ -28,9 +37,10 @@ pub(crate) struct PacedWriter {
 }
 
 impl PacedWriter {
-    pub(super) fn new(link: Arc<dyn Link>, roles: Arc<Roles>, device: &str, gap: Duration) -> Self {
+    pub(super) fn new(link: Arc<dyn Link>, roles: Arc<Roles>, device: &str, profile: &Profile) -> Self {
         let (device, next) = (device.into(), Arc::default());
-        Self { link, roles, device, gap, kind: None, transcript: None, next }
+        let (gap, profile) = (profile.link_rules.gap, profile.full_name().into());
+        Self { link, roles, device, profile, gap, kind: None, transcript: None, next }
     }
 
     pub(super) fn with_transcript(self, transcript: Transcript) -> Self {
@@ -64,6 +74,11 @@ impl PacedWriter {
     /// As [`write`](Self::write), but returns as soon as the bulb has answered.
     pub(crate) async fn write_without_delay(&self, write: &Write, deadline: Deadline) -> Result<()> {
         let (id, kind) = self.destination(write)?;
+        if let Some(mtu) = command_too_long(self.link.as_ref(), kind, write.bytes.len()) {
+            let need = u16::try_from(write.bytes.len() + 3).unwrap_or(u16::MAX);
+            let (device, profile) = (self.device.to_string(), self.profile.to_string());
+            return Err(Error::MtuTooSmall { device, profile, mtu, need });
+        }
         let writing = async {
             if !self.gap.is_zero() {
                 sleep_until(self.take_turn()).await;

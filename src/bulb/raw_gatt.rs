@@ -8,19 +8,55 @@ use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+use super::paced_writer::command_too_long;
 use crate::error::{Error, Operation, Result};
 use crate::radio::gatt::{Characteristic, parse_uuid, uuid_text};
 use crate::radio::{CharacteristicId, Deadline, GattTable, Link, Notifications, WriteKind};
 
-/// A characteristic on the command line: `fff1`, a full UUID, `fff0/fff1`, `fff1#2` for the second with that UUID, or a handle,
+/// A UUID on the command line, or the first digits of one of 128 bits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UuidRef {
+    Whole(Uuid),
+    /// Lower-case hex digits, 5 to 31 of them.
+    Prefix(String),
+}
+
+impl UuidRef {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(uuid) = parse_uuid(text) {
+            return Some(Self::Whole(uuid));
+        }
+        let digits = text.strip_prefix("0x").unwrap_or(text).replace('-', "").to_lowercase();
+        let hex = digits.chars().all(|c| c.is_ascii_hexdigit());
+        (hex && (5..32).contains(&digits.len())).then_some(Self::Prefix(digits))
+    }
+
+    fn matches(&self, uuid: Uuid) -> bool {
+        match self {
+            Self::Whole(own) => *own == uuid,
+            Self::Prefix(digits) => uuid.simple().to_string().starts_with(digits),
+        }
+    }
+}
+
+impl fmt::Display for UuidRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(uuid) => f.write_str(&uuid_text(*uuid)),
+            Self::Prefix(digits) => f.write_str(digits),
+        }
+    }
+}
+
+/// A characteristic on the command line: `fff1`, a full UUID or the first digits of one, `fff0/fff1`, `fff1#2` for the second with that UUID, or a handle,
 /// `@0x0011`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CharacteristicRef {
     /// The handle of the declaration or of the value.
     Handle(u16),
     Uuid {
-        service: Option<Uuid>,
-        characteristic: Uuid,
+        service: Option<UuidRef>,
+        characteristic: UuidRef,
         /// The number among several that match, from 1.
         number: Option<u8>,
     },
@@ -32,8 +68,8 @@ impl FromStr for CharacteristicRef {
     fn from_str(text: &str) -> Result<Self, String> {
         let invalid = || {
             format!(
-                "{text:?} is not a characteristic; give a UUID of 4 or 32 hex digits (fff1), SERVICE/UUID, UUID#2 for the \
-                 second with that UUID, or a handle (@0x0011)"
+                "{text:?} is not a characteristic; give a UUID of 4 or 32 hex digits (fff1) or the first 5 digits or more of a \
+                 long one, SERVICE/UUID, UUID#2 for the second with that UUID, or a handle (@0x0011)"
             )
         };
         if let Some(handle) = text.strip_prefix('@') {
@@ -43,7 +79,7 @@ impl FromStr for CharacteristicRef {
             return handle.map(Self::Handle).ok_or_else(invalid);
         }
         let (service, rest) = match text.split_once('/') {
-            Some((service, rest)) => (Some(parse_uuid(service).ok_or_else(invalid)?), rest),
+            Some((service, rest)) => (Some(UuidRef::parse(service).ok_or_else(invalid)?), rest),
             None => (None, text),
         };
         let (uuid, number) = match rest.split_once('#') {
@@ -53,7 +89,7 @@ impl FromStr for CharacteristicRef {
             }
             None => (rest, None),
         };
-        Ok(Self::Uuid { service, characteristic: parse_uuid(uuid).ok_or_else(invalid)?, number })
+        Ok(Self::Uuid { service, characteristic: UuidRef::parse(uuid).ok_or_else(invalid)?, number })
     }
 }
 
@@ -63,9 +99,9 @@ impl fmt::Display for CharacteristicRef {
             Self::Handle(handle) => write!(f, "@0x{handle:04x}"),
             Self::Uuid { service, characteristic, number } => {
                 if let Some(service) = service {
-                    write!(f, "{}/", uuid_text(*service))?;
+                    write!(f, "{service}/")?;
                 }
-                f.write_str(&uuid_text(*characteristic))?;
+                write!(f, "{characteristic}")?;
                 number.map_or(Ok(()), |number| write!(f, "#{number}"))
             }
         }
@@ -81,7 +117,8 @@ impl CharacteristicRef {
         let matches = |id: &CharacteristicId, found: &Characteristic| match self {
             Self::Handle(handle) => [found.handle, found.value_handle()].contains(&Some(*handle)),
             Self::Uuid { service, characteristic, .. } => {
-                service.is_none_or(|service| service == id.service) && *characteristic == id.characteristic
+                service.as_ref().is_none_or(|service| service.matches(id.service))
+                    && characteristic.matches(id.characteristic)
             }
         };
         let matching: Vec<_> = table.all().filter(|(id, _, found)| matches(id, found)).collect();
@@ -109,14 +146,16 @@ impl CharacteristicRef {
     }
 }
 
-/// Lists how to name each of these: by service if that is unique, else by number, and by handle.
+/// Lists how to name each of these: by its UUID or its service if that is unique, else by number, and by handle.
 fn candidates(all: &[(CharacteristicId, &Characteristic)]) -> String {
     let names = all.iter().enumerate().map(|(index, (id, found))| {
-        let in_service = all.iter().filter(|(other, _)| other.service == id.service).count();
-        let name = if in_service == 1 {
-            format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic))
-        } else {
-            format!("{}#{}", uuid_text(id.characteristic), index + 1)
+        let same = |other: &&(CharacteristicId, &Characteristic)| other.0.characteristic == id.characteristic;
+        let in_service = all.iter().filter(same).filter(|(other, _)| other.service == id.service).count();
+        let before = all.iter().take(index).filter(same).count();
+        let name = match (all.iter().filter(same).count(), in_service) {
+            (1, _) if all.len() > 1 => uuid_text(id.characteristic),
+            (_, 1) => format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic)),
+            _ => format!("{}#{}", uuid_text(id.characteristic), before + 1),
         };
         let handle = found.handle.map_or_else(String::new, |handle| format!(" or @0x{handle:04x}"));
         format!("{name}{handle} ({})", found.properties)
@@ -209,6 +248,10 @@ impl RawGatt {
             kind = only.unwrap_or(auto);
             properties.allows(kind)
         })?;
+        if let Some(mtu) = command_too_long(self.link.as_ref(), kind, value.len()) {
+            let (device, characteristic) = (self.device.clone(), characteristic.to_string());
+            return Err(Error::WriteTooLong { device, characteristic, length: value.len(), mtu });
+        }
         self.link.write(id, value, kind, deadline).await?;
         Ok(GattOutcome { id, handle, operation: GattOperation::Write(value.to_owned(), kind) })
     }
@@ -321,6 +364,47 @@ mod tests {
                 format!("gatt.no_characteristic: Light has no characteristic {text_back} {outline}")
             );
         }
+    }
+
+    #[test]
+    fn a_long_uuid_can_be_shortened_where_it_is_unique() {
+        let one = |uuid: &str| Characteristic::new(uuid.parse().unwrap(), Properties::default());
+        let service = "69400001-b5a3-f393-e0a9-e50e24dcca99".parse().unwrap();
+        let own = vec![
+            one("69400002-b5a3-f393-e0a9-e50e24dcca99"),
+            one("69400003-b5a3-f393-e0a9-e50e24dcca99"),
+            one("69400003-b5a3-f393-e0a9-e50e24dcca99"),
+        ];
+        let table = GattTable { services: vec![Service::new(service, own)] }.numbered();
+        let found = |text: &str| match text.parse::<CharacteristicRef>().unwrap().find(&table, "Light") {
+            Ok((_, found)) => format!("@{:04x}", found.handle.unwrap_or_default()),
+            Err(error) => error.to_string(),
+        };
+        for (text, want) in [
+            ("69400002", "@0002"),
+            ("0x69400002-B5A3", "@0002"),
+            ("69400001/69400002", "@0002"),
+            ("69400003#2", "@0006"),
+        ] {
+            assert_eq!(found(text), want, "{text}");
+        }
+        let all = found("69400");
+        for candidate in [
+            "69400002-b5a3-f393-e0a9-e50e24dcca99 or @0x0002",
+            "69400003-b5a3-f393-e0a9-e50e24dcca99#1 or @0x0004",
+            "69400003-b5a3-f393-e0a9-e50e24dcca99#2 or @0x0006",
+        ] {
+            assert!(
+                all.starts_with("Light has several characteristics 69400: ") && all.contains(candidate),
+                "{all}"
+            );
+        }
+        assert!(
+            found("69400009").starts_with("Light has no characteristic 69400009 "),
+            "{}",
+            found("69400009")
+        );
+        assert!("69400002-zz".parse::<CharacteristicRef>().is_err());
     }
 
     #[test]

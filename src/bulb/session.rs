@@ -138,20 +138,34 @@ impl Session {
         Ok(())
     }
 
-    /// Returns the values to write for a change. A toggle needs the power that the bulb reports, or that was written in this
-    /// session.
+    /// Returns the values to write for a change. A toggle and a step need the values that the bulb reports, or that were
+    /// written in this session.
     pub async fn wanted(&mut self, change: &Change, deadline: Deadline) -> Result<Light> {
         let known = self.known.power;
-        self.validate(&change.wanted(known.or(Some(false))))?;
-        if change.toggle {
-            if self.reports_state() && !self.state_was_read {
-                self.prepare(deadline).await?;
-                self.read_state(deadline).await?;
-            }
-            if self.known.power.is_none() {
-                return Err(self.never_reports(Operation::Toggle));
-            }
+        let some = |light: Light, feature: &Feature| {
+            let least = self.profile().range(*feature).map_or(0, |(least, _)| least);
+            light.with_number(*feature, u16::try_from(least).unwrap_or_default())
+        };
+        self.validate(&change.steps.keys().fold(change.wanted(known.or(Some(false))), some))?;
+        if !change.toggle && change.steps.is_empty() {
+            return Ok(change.wanted(known));
         }
+        // A bulb that does not notify may have been changed by others since.
+        let outdated = !change.steps.is_empty() && !self.profile().readback().change;
+        if self.reports_state() && (!self.state_was_read || outdated) {
+            self.prepare(deadline).await?;
+            self.read_state(deadline).await?;
+        }
+        if change.toggle && self.known.power.is_none() {
+            return Err(self.never_reports(Operation::Toggle));
+        }
+        let change = change.with_values(self.profile(), &self.known).map_err(|feature| {
+            if !self.reports_state() {
+                return self.never_reports(Operation::Adjust);
+            }
+            let device = self.channel.device().to_owned();
+            Error::StateUnknown { device, feature: feature.to_string() }
+        })?;
         Ok(change.wanted(self.known.power))
     }
 

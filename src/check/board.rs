@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{NotPassed, OrNotPassed, blocked, failed, skipped};
 use crate::bulb::{
-    ACK_TIME, Advertising, BulbChannel, Families, Notification, RestorePlan, Restorer, Roles, Transcript,
-    connect, listen_to_advertisements,
+    ACK_TIME, Advertising, BulbChannel, Families, ListenTime, Notification, RestorePlan, Restorer, Roles,
+    Transcript, connect, listen_to_advertisements,
 };
 use crate::error::{Error, Result};
 use crate::radio::{Deadline, Link, LinkState, Radio, SeenDevice};
@@ -119,10 +119,11 @@ impl Board {
         let mut advertisement = None;
         for time in LISTEN_TIMES {
             let mut devices = [self.device.clone()];
-            let listening = listen_to_advertisements(self.radio.as_ref(), &mut devices, time);
+            let listening =
+                listen_to_advertisements(self.radio.as_ref(), &mut devices, ListenTime::fixed(time));
             let mut received = listening.await.or_blocked("the scan failed")?;
             let [device] = devices;
-            if let Some(advertising) = received.remove(&device.id) {
+            if let Some(advertising) = received.remove(&device.id).filter(|some| some.received > 0) {
                 let has_name = device.name.is_some();
                 advertisement = Some((device, advertising));
                 if has_name {

@@ -44,8 +44,7 @@ pub(super) async fn name_and_services(board: &mut Board) -> RunResult {
         return Err(failed("it advertises its name", "no name"));
     }
     // A profile chosen by the user matches any advertisement, so look at the scores.
-    let scores = board.families.score_advertisement(&seen);
-    let score = scores.iter().find(|one| one.family == board.profile().name).map_or(0, |one| one.score);
+    let score = board.families.score_own(&seen, &board.profile().name);
     let lower = name.to_lowercase();
     let known = score > 0 || lower.contains("light") || lower.contains("bulb");
     if !known {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::Percent;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use uuid::Uuid;
@@ -11,9 +11,8 @@ use uuid::Uuid;
 use super::bench::Bench;
 use super::environment::{boolean, count};
 use super::gatt::Gatt;
+use super::light::Light;
 use super::run::Run;
-use crate::bulb::Change;
-use crate::color;
 use crate::config::LONGEST;
 use crate::output::ColorChoice;
 use crate::radio::AdapterChoice;
@@ -69,6 +68,7 @@ Settings you don't mention stay as they are. `bulbctl profiles show NAME` lists 
 Examples:
   bulbctl set Light-Desk --brightness 30 --color orange
   bulbctl set @office --on --kelvin 2700
+  bulbctl set Light-Desk --brightness -10    10 % darker than it reports
   bulbctl set Light-Desk --brightness 100 --fade 5s";
 
 const WATCH_EXAMPLES: &str = "\
@@ -189,11 +189,11 @@ pub(crate) enum Verb {
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Scan),
     /// Switch bulbs on
-    On(Bulbs),
+    On(Switch),
     /// Switch bulbs off
-    Off(Bulbs),
+    Off(Switch),
     /// Switch bulbs on if they are off, and off if they are on
-    Toggle(Bulbs),
+    Toggle(Switch),
     /// Change power, brightness, colour, white or effect
     #[command(after_help = SET_EXAMPLES)]
     Set(Set),
@@ -284,6 +284,21 @@ pub(crate) struct Wait {
     pub(crate) time: Option<Duration>,
 }
 
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Confirm {
+    /// Fail with exit code 13 if the bulb does not report what was commanded
+    #[arg(long = "confirm")]
+    pub(crate) required: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Switch {
+    #[command(flatten)]
+    pub(crate) bulbs: Bulbs,
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
     /// How long to scan [default: 5s; with --watch: until interrupted]
@@ -324,52 +339,8 @@ pub(crate) struct Set {
     /// Fade over this time, starting from the reported state
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["effect", "speed"])]
     pub(crate) fade: Option<Duration>,
-}
-
-/// The settings of a light.
-#[derive(Debug, Args)]
-#[group(id = "light", multiple = true)]
-pub(crate) struct Light {
-    /// Switch on
-    #[arg(long)]
-    on: bool,
-    /// Switch off
-    #[arg(long, conflicts_with = "on")]
-    off: bool,
-    /// Brightness in percent
-    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
-    brightness: Option<Percent>,
-    /// Colour: orange, ff8800, '#ff8800', 'hsl(30,100%,50%)' or 255,136,0
-    #[arg(long, alias = "colour", value_name = "COLOR", value_parser = bulb_color, num_args = 0..=1, default_missing_value = "")]
-    color: Option<Rgb>,
-    /// White channel in percent
-    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true, conflicts_with = "color")]
-    white: Option<Percent>,
-    /// Colour temperature of white in kelvin
-    #[arg(long, value_name = "K", conflicts_with_all = ["color", "white"])]
-    kelvin: Option<u16>,
-    /// Effect, by name or number; `bulbctl profiles show NAME` lists them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["white", "kelvin"])]
-    effect: Option<String>,
-    /// Speed of the effect in percent
-    #[arg(long, value_name = "0-100", value_parser = percent, allow_negative_numbers = true)]
-    speed: Option<Percent>,
-}
-
-impl Light {
-    pub(crate) fn change(&self) -> Change {
-        bulb_protocol::profile::Light {
-            power: (self.on || self.off).then_some(self.on),
-            brightness: self.brightness,
-            color: self.color,
-            white: self.white,
-            kelvin: self.kelvin,
-            effect: self.effect.clone(),
-            speed: self.speed,
-            mode: None,
-        }
-        .into()
-    }
+    #[command(flatten)]
+    pub(crate) confirm: Confirm,
 }
 
 #[derive(Debug, Args)]
@@ -388,9 +359,9 @@ pub(crate) struct Watch {
 pub(crate) struct Info {
     #[command(flatten)]
     pub(crate) bulbs: Bulbs,
-    /// How long to listen for advertisements
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
-    pub(crate) listen: Duration,
+    /// How long to listen for advertisements [default: 1s, for a slow advertiser up to 6s]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) listen: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -535,14 +506,6 @@ pub(super) fn percent(text: &str) -> Result<Percent, String> {
         .ok()
         .and_then(|number| Percent::new(number).ok())
         .ok_or_else(|| "must be a whole number from 0 to 100".to_owned())
-}
-
-/// Parses the colour of a bulb. Points users of the old `--color auto|always|never` to `--color-output`.
-fn bulb_color(text: &str) -> Result<Rgb, String> {
-    match When::from_str(text, true) {
-        Ok(_) => Err(format!("this is the bulb's colour; for the output's, use --color-output {text}")),
-        Err(_) => color::parse(text),
-    }
 }
 
 fn uuid(text: &str) -> Result<Uuid, String> {

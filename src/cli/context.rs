@@ -225,6 +225,21 @@ impl<'a> Context<'a> {
     where
         F: Future<Output = Result<T>>,
     {
+        self.each_checked(bulbs, doing, operation, done, |_| None).await
+    }
+
+    /// As [`each`](Self::each). A result for which `fault` returns an error is printed and then fails with that error.
+    pub(crate) async fn each_checked<T, F>(
+        &self,
+        bulbs: &Bulbs,
+        doing: &str,
+        operation: impl Fn(Arc<dyn Radio>, SeenDevice, Deadline) -> F,
+        done: impl Fn(T) -> Result<()>,
+        fault: impl Fn(&T) -> Option<Error>,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let target = self.target(&bulbs.text())?;
         let found = self.find(&target, bulbs.wait).await?;
         let deadline = found.deadline;
@@ -235,13 +250,14 @@ impl<'a> Context<'a> {
         let operation =
             |device| operation(Arc::clone(radio), device, if single { deadline } else { self.deadline() });
         progress.follow(radio.as_ref(), &found.bulbs);
-        fleet::run_each(found, limit, fleet::OnConnectFailure::RetryAlone, operation, |name, result| {
+        let done = |name: &str, result: Result<T>| {
             progress.suspend(|| match result {
                 Ok(value) => done(value),
                 Err(error) => self.printer.error(&error, Some(name)),
             })
-        })
-        .await
+        };
+        fleet::run_each_checked(found, limit, fleet::OnConnectFailure::RetryAlone, operation, done, fault)
+            .await
     }
 
     /// Runs an operation in a session with a bulb. It must be repeatable: a link that was there before may drop.

@@ -3,16 +3,16 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use bulb_protocol::profile::Light;
+use bulb_protocol::profile::{Feature, Light};
 
-use super::args::{Bulbs, Set};
+use super::args::{Bulbs, Confirm, Set, Switch};
 use super::context::Context;
 use crate::bulb::{Change, Power, refuse_unsupported};
 use crate::error::{Error, Result};
 use crate::output::{Record, StateRecord};
 
-pub(crate) async fn power(args: &Bulbs, power: Power, context: &Context<'_>) -> Result<()> {
-    run(args, Change::power(power), None, context).await
+pub(crate) async fn power(args: &Switch, power: Power, context: &Context<'_>) -> Result<()> {
+    run(&args.bulbs, Change::power(power), None, args.confirm, context).await
 }
 
 pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
@@ -23,15 +23,21 @@ pub(crate) async fn set(args: &Set, context: &Context<'_>) -> Result<()> {
                 .to_owned(),
         ));
     }
-    run(&args.bulbs, change, args.fade, context).await
+    run(&args.bulbs, change, args.fade, args.confirm, context).await
 }
 
-async fn run(bulbs: &Bulbs, change: Change, fade: Option<Duration>, context: &Context<'_>) -> Result<()> {
+async fn run(
+    bulbs: &Bulbs,
+    change: Change,
+    fade: Option<Duration>,
+    confirm: Confirm,
+    context: &Context<'_>,
+) -> Result<()> {
     let target = bulbs.text();
-    let dims = change.set.brightness.is_some();
+    let dims = change.features().contains(Feature::Brightness);
     let noted = Cell::new(false);
     context
-        .each(
+        .each_checked(
             bulbs,
             "setting",
             async |radio, device, deadline| {
@@ -62,6 +68,7 @@ async fn run(bulbs: &Bulbs, change: Change, fade: Option<Duration>, context: &Co
                 }
                 context.printer.record(&Record::State(record))
             },
+            |record| if confirm.required { record.unconfirmed() } else { None },
         )
         .await
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()
 }
 
 fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
-    let asked = args.light.change().set;
+    let asked = args.light.settings()?;
     if let Some(item) = [Feature::White, Feature::Kelvin, Feature::Effect, Feature::Speed]
         .into_iter()
         .find(|item| asked.features().contains(*item))
@@ -57,7 +57,7 @@ fn base_encode(args: &Encode, printer: &Printer) -> Result<()> {
 
 /// Prints the frames of the given settings, or those that switch on if there are none.
 fn encode(args: &Encode, profile: &Profile, printer: &Printer) -> Result<()> {
-    let mut asked = args.light.change().set;
+    let mut asked = args.light.settings()?;
     if asked.features().is_empty() {
         asked.power = Some(true);
     }

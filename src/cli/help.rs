@@ -8,7 +8,7 @@ const GLOBAL: &str =
     "Global options such as --adapter, --json and --timeout work here too: see `bulbctl --help`.";
 
 /// What each exit code means.
-pub(super) const EXIT_CODES: [(u8, &str); 14] = [
+pub(super) const EXIT_CODES: [(u8, &str); 15] = [
     (0, "done"),
     (1, "unexpected failure"),
     (2, "usage error"),
@@ -22,6 +22,7 @@ pub(super) const EXIT_CODES: [(u8, &str); 14] = [
     (10, "some of several bulbs failed"),
     (11, "the link dropped"),
     (12, "check found failures"),
+    (13, "not confirmed by the bulb (--confirm)"),
     (130, "interrupted"),
 ];
 

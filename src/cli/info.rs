@@ -2,7 +2,7 @@
 
 use super::args::Info;
 use super::context::Context;
-use crate::bulb::{self, Advertising, Families, collect_evidence, read_battery};
+use crate::bulb::{self, Families, ListenTime, collect_evidence, read_battery};
 use crate::error::{Error, Result};
 use crate::fleet;
 use crate::output::{ConnectedDetails, InfoRecord, Record};
@@ -15,7 +15,8 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
     // Before connecting: a connected bulb does not advertise, and scanning slows down links.
     let heard = if found.bulbs.iter().any(|device| !device.connected) {
         let _progress = context.progress(format!("listening to {}", target.text()));
-        bulb::listen_to_advertisements(radio.as_ref(), &mut found.bulbs, args.listen).await?
+        let time = args.listen.map_or_else(ListenTime::default, ListenTime::fixed);
+        bulb::listen_to_advertisements(radio.as_ref(), &mut found.bulbs, time).await?
     } else {
         Default::default()
     };
@@ -25,9 +26,7 @@ pub(crate) async fn run(args: &Info, context: &Context<'_>) -> Result<()> {
         fleet::OnConnectFailure::Failed,
         async |device| {
             let deadline = context.deadline();
-            let nothing = Advertising::silent(args.listen);
-            let advertising =
-                if device.connected { None } else { Some(heard.get(&device.id).unwrap_or(&nothing)) };
+            let advertising = heard.get(&device.id).filter(|_| !device.connected);
             let inside = context.links.with_link(radio.as_ref(), &device, deadline, async |link| {
                 let inside = look(link.as_ref(), &device, &context.families, deadline).await?;
                 // Last: a bulb may request other connection parameters after it connects.

@@ -17,6 +17,7 @@ mod help;
 #[cfg(test)]
 mod hostile;
 mod info;
+mod light;
 mod link;
 mod man;
 mod parse;

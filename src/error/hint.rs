@@ -93,6 +93,16 @@ impl Error {
             }
             Self::WriteOnly { .. } => "give the full state instead: `bulbctl on`, `off` or `set`",
             Self::NeedsPairing { .. } => "pair it with `bluetoothctl pair ADDRESS`",
+            Self::NoNotification { .. } => {
+                "the subscription works: a bulb notifies when something changes; change it, or allow more time with --timeout"
+            }
+            Self::WriteTooLong { .. } => {
+                "use a write request if the characteristic allows it, or an adapter with a larger MTU"
+            }
+            Self::NotConfirmed { .. } => {
+                "`bulbctl status` reads the state again; without --confirm, a command that was written succeeds"
+            }
+            Self::StateUnknown { .. } => "give the value itself instead of a step",
             Self::Held { .. } => "end the other program",
             Self::Silent { .. } => "restart the bulb, or allow more time with --timeout",
             Self::LinkLost { .. } => "move closer and try again",

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Partial,
     LinkLost,
     CheckFailed,
+    /// The command was written, and the bulb did not report its effect.
+    NotConfirmed,
     Interrupted,
 }
 
@@ -44,6 +46,7 @@ impl ErrorKind {
             Self::Partial => 10,
             Self::LinkLost => 11,
             Self::CheckFailed => 12,
+            Self::NotConfirmed => 13,
             Self::Interrupted => 130,
         }
     }
@@ -91,6 +94,7 @@ impl Error {
             Self::CaptureInvalid { .. } => ("capture.invalid", Kind::Usage),
             Self::GroupUnknown { .. } => ("target.no_group", Kind::Usage),
             Self::CharacteristicAmbiguous { .. } => ("gatt.ambiguous", Kind::Usage),
+            Self::WriteTooLong { .. } => ("gatt.too_long", Kind::Usage),
 
             Self::TargetNotFound { .. } => ("target.not_found", Kind::NotFound),
             Self::TargetAmbiguous { .. } => ("target.ambiguous", Kind::NotFound),
@@ -131,6 +135,8 @@ impl Error {
             Self::WriteOnly { .. } => ("bulb.write_only", Kind::Refused),
             Self::Held { .. } => ("bulb.held", Kind::Refused),
             Self::Silent { .. } => ("bulb.timeout", Kind::Refused),
+            Self::StateUnknown { .. } => ("bulb.state_unknown", Kind::Refused),
+            Self::NoNotification { .. } => ("gatt.no_notification", Kind::Refused),
             Self::NoBattery { .. } => ("bulb.no_battery", Kind::Refused),
 
             Self::ForeignFrame(error) if error.is_unknown() => ("frame.unknown", Kind::Malformed),
@@ -143,6 +149,7 @@ impl Error {
             Self::LinkLost { .. } => ("link.lost", Kind::LinkLost),
             Self::CheckFailed { .. } => ("check.failed", Kind::CheckFailed),
             Self::NotExpected { .. } => ("expect.failed", Kind::CheckFailed),
+            Self::NotConfirmed { .. } => ("bulb.not_confirmed", Kind::NotConfirmed),
             Self::Interrupted => ("interrupted", Kind::Interrupted),
         }
     }

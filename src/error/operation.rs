@@ -27,6 +27,8 @@ pub enum Operation {
     WaitForStatus,
     WaitForNotification(String),
     Toggle,
+    /// A change of a value by a step.
+    Adjust,
     Fade,
     Watch,
     /// Comparing the state with an expected one.
@@ -73,6 +75,7 @@ impl Operation {
                 format!("waiting for a notification from {characteristic}")
             }
             Self::Toggle => "toggling".to_owned(),
+            Self::Adjust => "adjusting".to_owned(),
             Self::Fade => "fading".to_owned(),
             Self::Watch => "watching".to_owned(),
             Self::Compare => "comparing the state".to_owned(),
@@ -117,6 +120,7 @@ impl fmt::Display for Operation {
                 return write!(f, "wait for a notification from {characteristic}");
             }
             Self::Toggle => "toggle",
+            Self::Adjust => "adjust",
             Self::Fade => "fade",
             Self::Watch => "watch",
             Self::Compare => "read the state of",

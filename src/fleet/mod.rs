@@ -7,5 +7,5 @@ pub(crate) mod seen;
 mod target;
 
 pub use find::{Found, find, find_known};
-pub use run::{OnConnectFailure, run_each};
+pub use run::{OnConnectFailure, run_each, run_each_checked};
 pub use target::{Selector, Target};

@@ -23,7 +23,22 @@ pub async fn run_each<T, F>(
     limit: usize,
     missed: OnConnectFailure,
     operation: impl Fn(SeenDevice) -> F,
+    done: impl FnMut(&str, Result<T>) -> Result<()>,
+) -> Result<()>
+where
+    F: Future<Output = Result<T>>,
+{
+    run_each_checked(found, limit, missed, operation, done, |_| None).await
+}
+
+/// As [`run_each`]. A result for which `fault` returns an error is given to `done` first, and then fails with that error.
+pub async fn run_each_checked<T, F>(
+    found: Found,
+    limit: usize,
+    missed: OnConnectFailure,
+    operation: impl Fn(SeenDevice) -> F,
     mut done: impl FnMut(&str, Result<T>) -> Result<()>,
+    fault: impl Fn(&T) -> Option<Error>,
 ) -> Result<()>
 where
     F: Future<Output = Result<T>>,
@@ -31,13 +46,23 @@ where
     let again = missed == OnConnectFailure::RetryAlone;
     let of = found.bulbs.len() + found.failures.len();
     let mut kinds = Vec::new();
-    let mut tell = |name: &str, result: Result<T>| match result {
-        Err(error) if of == 1 => Err(error),
-        Err(error) => {
-            kinds.push(error.kind());
-            done(name, Err(error))
+    let mut tell = |name: &str, result: Result<T>| {
+        let error = match result {
+            Ok(value) => {
+                let fault = fault(&value);
+                done(name, Ok(value))?;
+                fault
+            }
+            Err(error) => Some(error),
+        };
+        match error {
+            None => Ok(()),
+            Some(error) if of == 1 => Err(error),
+            Some(error) => {
+                kinds.push(error.kind());
+                done(name, Err(error))
+            }
         }
-        Ok(value) => done(name, Ok(value)),
     };
     for (name, error) in found.failures {
         tell(&name, Err(error))?;

@@ -66,23 +66,34 @@ async fn one_kind(bulb: &mut BenchBulb, kind: WriteKind) -> Result<Rate> {
     let mut rate =
         Rate { kind, evidence, highest: None, loss_from: None, saturated: false, steps: Vec::new() };
     let mut good: Option<f64> = None;
+    let mut results = Vec::new();
     for wanted in RATES {
         let last = twice(bulb, kind, wanted, &mut rate).await?;
+        results.push(last);
         if last.loses() == Some(true) {
-            rate.loss_from = Some(last.reached);
             if !last.link_lost {
-                narrow(bulb, kind, good, wanted, &mut rate).await?;
+                narrow(bulb, kind, good, wanted, &mut rate, &mut results).await?;
             }
             break;
         }
-        rate.highest = Some(last.reached);
         good = Some(wanted);
         if !last.keeps_up() {
             rate.saturated = true;
             break;
         }
     }
+    (rate.highest, rate.loss_from) = limits(&results);
     Ok(rate)
+}
+
+/// The highest rate below every loss, and the lowest rate with a loss. The rate that a burst reached counts, and a burst may
+/// be slower than one before it that was wanted slower.
+fn limits(results: &[RateStep]) -> (Option<f64>, Option<f64>) {
+    let (bad, good): (Vec<&RateStep>, Vec<&RateStep>) =
+        results.iter().partition(|step| step.loses() == Some(true));
+    let loss_from = bad.iter().map(|step| step.reached).min_by(f64::total_cmp);
+    let below = good.iter().map(|step| step.reached).filter(|rate| loss_from.is_none_or(|loss| *rate < loss));
+    (below.max_by(f64::total_cmp), loss_from)
 }
 
 /// Searches between the last good rate and the first bad one.
@@ -92,18 +103,18 @@ async fn narrow(
     good: Option<f64>,
     bad: f64,
     rate: &mut Rate,
+    results: &mut Vec<RateStep>,
 ) -> Result<()> {
     let Some(mut good) = good else { return Ok(()) };
     let mut bad = bad;
     for _ in 0..HALVINGS {
         let wanted = f64::midpoint(good, bad);
         let last = twice(bulb, kind, wanted, rate).await?;
+        results.push(last);
         if last.loses() == Some(true) {
             bad = wanted;
-            rate.loss_from = Some(last.reached);
         } else {
             good = wanted;
-            rate.highest = Some(last.reached);
         }
         if last.link_lost {
             break;
@@ -264,5 +275,28 @@ async fn count(bulb: &mut BenchBulb, burst: Burst, end: Percent) -> Result<(Writ
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_rate_is_below_every_loss() {
+        let step = |wanted, reached, confirmed| RateStep {
+            wanted,
+            reached,
+            sent: 10,
+            refused: 0,
+            confirmed: Some(confirmed),
+            last_arrived: None,
+            link_lost: false,
+        };
+        // The burst for 75/s was slower than the one for 50/s.
+        let results = [step(30.0, 30.0, 10), step(50.0, 47.0, 10), step(75.0, 40.0, 7), step(62.0, 60.0, 10)];
+        assert_eq!(limits(&results), (Some(30.0), Some(40.0)));
+        assert_eq!(limits(&results[..2]), (Some(47.0), None));
+        assert_eq!(limits(&results[2..3]), (None, Some(40.0)));
     }
 }

@@ -1,7 +1,6 @@
-//! Measurements of a bulb and their comparison.
+//! Measurements of a bulb.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::parameters::ParametersRecord;
 use super::records::Bulb;
 use super::text::{BOLD, DIM, Layout};
-use crate::error::{Error, Result};
-use crate::files;
 use crate::measure::{BenchPlan, BenchResult, CLOCK_ERROR, LossEvidence, Part, Rate, RateStep, Series};
 use crate::radio::{AdapterInfo, SeenDevice};
 use crate::sanitise::sanitise;
@@ -66,7 +63,7 @@ impl TimesRecord {
         }
     }
 
-    fn median(&self) -> Option<Estimate> {
+    pub(super) fn median(&self) -> Option<Estimate> {
         Some(Estimate {
             value: self.p50_ms?,
             low: self.p50_low_ms? - self.error_ms,
@@ -85,12 +82,51 @@ impl TimesRecord {
             0 => format!("{} rounds", self.count),
             failed => format!("{} rounds, {failed} failed", self.count),
         };
+        let unit = Unit::of(p50);
+        let error = unit.error(self.error_ms);
+        let [p50, p90, p99, max, least] = [p50, p90, p99, max, min].map(|ms| unit.number(ms));
+        let name_unit = unit.name();
         let _ = writeln!(
             out,
-            "  {name:<22}p50 {p50:.1} ms  p90 {p90:.1}  p99 {p99:.1}  max {max:.1}  ±{:.0}  ({rounds})",
-            self.error_ms
+            "  {name:<22}p50 {p50} {name_unit}  p90 {p90}  p99 {p99}  max {max}  {error}  ({rounds})"
         );
-        let _ = writeln!(out, "  {:<22}{} {min:.1} to {max:.1} ms", "", plot(&self.samples_ms, min, max));
+        let plot = plot(&self.samples_ms, min, self.max_ms.unwrap_or(min));
+        let _ = writeln!(out, "  {:<22}{plot} {least} to {max} {name_unit}", "");
+    }
+}
+
+/// The unit in which times are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Milliseconds,
+    Microseconds,
+}
+
+impl Unit {
+    /// The unit for a time of so many milliseconds.
+    pub(super) fn of(ms: f64) -> Self {
+        if ms < 1.0 { Self::Microseconds } else { Self::Milliseconds }
+    }
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "ms",
+            Self::Microseconds => "µs",
+        }
+    }
+
+    pub(super) fn number(self, ms: f64) -> String {
+        match self {
+            Self::Milliseconds => format!("{ms:.1}"),
+            Self::Microseconds => format!("{:.0}", ms * 1e3),
+        }
+    }
+
+    fn error(self, ms: f64) -> String {
+        match self {
+            Self::Milliseconds => format!("±{ms:.0}"),
+            Self::Microseconds => format!("±{ms:.0} ms"),
+        }
     }
 }
 
@@ -185,7 +221,7 @@ impl RateRecord {
         }
     }
 
-    fn highest(&self) -> Option<Estimate> {
+    pub(super) fn highest(&self) -> Option<Estimate> {
         let value = self.highest_per_s.or(self.loss_from_per_s.map(|_| 0.0))?;
         let high = self.loss_from_per_s.unwrap_or(value * (1.0 + RATE_ERROR));
         Some(Estimate { value, low: value * (1.0 - RATE_ERROR), high: high * (1.0 + RATE_ERROR) })
@@ -194,6 +230,9 @@ impl RateRecord {
     fn text(&self, out: &mut String) {
         let name = format!("rate, write {}", self.kind);
         let highest = match (self.highest_per_s, self.witness.as_deref()) {
+            (Some(rate), Some(_)) if self.losses().any(|(_, _, again)| !again) => {
+                format!("no loss twice in a row up to {rate:.0}/s")
+            }
             (Some(rate), Some(_)) => format!("nothing lost up to {rate:.0}/s"),
             (Some(rate), None) => format!("the link carries {rate:.0}/s; the bulb does not confirm writes"),
             (None, _) => "writes lost at every tested rate".to_owned(),
@@ -204,10 +243,19 @@ impl RateRecord {
             (None, false) => ", the highest tested rate".to_owned(),
         };
         let _ = writeln!(out, "  {name:<22}{highest}{limit}");
-        for step in self.steps.iter().filter(|step| step.losses().is_some()) {
-            let lost = step.losses().unwrap_or_default();
-            let _ = writeln!(out, "  {:<22}at {:.0}/s: {lost}", "", step.per_s);
+        for (step, lost, again) in self.losses() {
+            let once = if again { "" } else { "; nothing when repeated" };
+            let _ = writeln!(out, "  {:<22}at {:.0}/s: {lost}{once}", "", step.per_s);
         }
+    }
+
+    /// The steps with a loss, the loss, and whether the rate also loses in its other burst.
+    fn losses(&self) -> impl Iterator<Item = (&StepRecord, String, bool)> {
+        self.steps.iter().filter_map(|step| {
+            // A burst is repeated after a loss, unless the link dropped.
+            let mut bursts = self.steps.iter().filter(|other| other.wanted_per_s == step.wanted_per_s);
+            Some((step, step.losses()?, bursts.all(|burst| burst.losses().is_some())))
+        })
     }
 }
 
@@ -332,164 +380,10 @@ impl BenchRecord {
 
 /// A value with its error range.
 #[derive(Clone, Copy, Debug)]
-struct Estimate {
-    value: f64,
-    low: f64,
-    high: f64,
-}
-
-/// The comparable part of a saved measurement.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SavedBench {
-    r#type: String,
-    at: String,
-    name: Option<String>,
-    id: String,
-    /// Missing in files of older versions.
-    parameters: Option<ParametersRecord>,
-    connect: Option<TimesRecord>,
-    discovery: Option<TimesRecord>,
-    notification: Option<TimesRecord>,
-    answer: Option<TimesRecord>,
-    rates: Vec<RateRecord>,
-}
-
-/// The longest accepted file, bytes. A measurement of every part takes about a thousandth of it.
-const LONGEST_BENCH: u64 = 16 << 20;
-
-impl SavedBench {
-    /// Reads a file written by `bench --json` or `bench --save`.
-    pub fn read(path: &Path) -> Result<Self> {
-        let unreadable = |detail: String| Error::FileUnreadable { path: path.display().to_string(), detail };
-        let text = files::text(path, LONGEST_BENCH)?;
-        Self::parse(&text).map_err(unreadable)
-    }
-
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let saved: Self = serde_json::from_str(text.lines().next().unwrap_or_default())
-            .map_err(|error| format!("this is not a measurement saved by bench: {error}"))?;
-        if saved.r#type == "bench" {
-            Ok(saved)
-        } else {
-            Err("this is not a measurement saved by bench".to_owned())
-        }
-    }
-
-    /// Name, unit and estimate of each measured value.
-    fn figures(&self) -> Vec<(String, &'static str, Estimate)> {
-        let times = [
-            ("connect", &self.connect),
-            ("discovery", &self.discovery),
-            ("notification", &self.notification),
-            ("answer", &self.answer),
-        ];
-        let times = times
-            .into_iter()
-            .filter_map(|(name, times)| Some((name.to_owned(), "ms", times.as_ref()?.median()?)));
-        let rates = self
-            .rates
-            .iter()
-            .filter_map(|rate| Some((format!("rate_{}", rate.kind), "1/s", rate.highest()?)));
-        times.chain(rates).collect()
-    }
-}
-
-/// One value of two measurements.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct DifferenceRecord {
-    /// Compared value: `connect`, `discovery`, `notification`, `answer` (medians), `rate_request` or `rate_command` (without loss).
-    pub figure: String,
-    /// Unit: `ms` or `1/s`.
-    pub unit: &'static str,
-    /// Old value; null if it was not measured.
-    pub old: Option<f64>,
-    /// New value; null if it was not measured.
-    pub new: Option<f64>,
-    pub change_percent: Option<f64>,
-    /// True if the difference exceeds the error of both measurements.
-    pub beyond_noise: Option<bool>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct ComparisonRecord {
-    /// Name or identifier of the old measurement's bulb.
-    pub old_name: String,
-    /// Time of the old measurement (RFC 3339).
-    pub old_at: String,
-    /// Name or identifier of the new measurement's bulb.
-    pub new_name: String,
-    /// Time of the new measurement (RFC 3339).
-    pub new_at: String,
-    /// Connection parameters of the old measurement; null if unknown.
-    pub old_parameters: Option<ParametersRecord>,
-    /// Connection parameters of the new measurement; null if unknown.
-    pub new_parameters: Option<ParametersRecord>,
-    /// Values of either measurement.
-    pub differences: Vec<DifferenceRecord>,
-}
-
-impl ComparisonRecord {
-    pub fn of(old: &SavedBench, new: &SavedBench) -> Self {
-        let (before, after) = (old.figures(), new.figures());
-        let find = |all: &[(String, &'static str, Estimate)], name: &str| {
-            all.iter().find(|(own, ..)| own == name).map(|(.., known)| *known)
-        };
-        let more = after.iter().filter(|(name, ..)| find(&before, name).is_none());
-        let differences = before.iter().chain(more).map(|(name, unit, _)| {
-            let (old, new) = (find(&before, name), find(&after, name));
-            let both = old.zip(new);
-            DifferenceRecord {
-                figure: name.clone(),
-                unit,
-                old: old.map(|known| known.value),
-                new: new.map(|known| known.value),
-                change_percent: both
-                    .filter(|(old, _)| old.value > 0.0)
-                    .map(|(old, new)| tenth((new.value - old.value) / old.value * 100.0)),
-                beyond_noise: both.map(|(old, new)| new.low > old.high || new.high < old.low),
-            }
-        });
-        let label = |saved: &SavedBench| saved.name.clone().unwrap_or_else(|| saved.id.clone());
-        Self {
-            old_name: label(old),
-            old_at: old.at.clone(),
-            new_name: label(new),
-            new_at: new.at.clone(),
-            old_parameters: old.parameters.clone(),
-            new_parameters: new.parameters.clone(),
-            differences: differences.collect(),
-        }
-    }
-
-    pub(super) fn text(&self, layout: Layout) -> String {
-        let bold = layout.style(BOLD);
-        let mut out = String::new();
-        let [new, old] = [&self.new_name, &self.old_name].map(|name| sanitise(name));
-        let [new_at, old_at] = [&self.new_at, &self.old_at].map(|at| sanitise(at));
-        let _ = match new == old {
-            true => writeln!(out, "{bold}{new}{bold:#}: {new_at} compared with {old_at}"),
-            false => writeln!(out, "{bold}{new}{bold:#} ({new_at}) compared with {old} ({old_at})"),
-        };
-        if let Some((old, new)) = self.old_parameters.as_ref().zip(self.new_parameters.as_ref())
-            && old != new
-        {
-            let _ = writeln!(out, "  {:<14}{old}\n  {:<14}-> {new}", "connection", "");
-        }
-        for one in &self.differences {
-            // Only programs need values that one measurement lacks.
-            let Some((old, new)) = one.old.zip(one.new) else { continue };
-            let change = one.change_percent.map_or_else(String::new, |change| format!("  {change:+.1} %"));
-            let noise = match one.beyond_noise {
-                Some(true) => "  differs",
-                Some(false) => "  within the noise",
-                None => "",
-            };
-            let _ = writeln!(out, "  {:<14}{old:.1} -> {new:.1} {}{change}{noise}", one.figure, one.unit);
-        }
-        out.trim_end().to_owned()
-    }
+pub(super) struct Estimate {
+    pub(super) value: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
 }
 
 /// Milliseconds, rounded to microseconds.
@@ -497,6 +391,6 @@ fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn tenth(value: f64) -> f64 {
+pub(super) fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

@@ -4,6 +4,7 @@ mod bench;
 mod captured;
 mod check;
 pub(crate) mod colored;
+mod comparison;
 mod detect;
 mod doctor;
 mod frame;
@@ -18,12 +19,10 @@ pub(crate) mod stream;
 mod text;
 
 pub use crate::sanitise::{json_safe, sanitise};
-pub use bench::{
-    BenchRecord, ComparisonRecord, DifferenceRecord, RateRecord, SavedBench, SkippedRecord, StepRecord,
-    TimesRecord,
-};
+pub use bench::{BenchRecord, RateRecord, SkippedRecord, StepRecord, TimesRecord};
 pub use captured::CapturedRecord;
 pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
+pub use comparison::{ComparisonRecord, DifferenceRecord, SavedBench};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use frame::{FrameKind, FrameRecord};

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use super::bench::{BenchRecord, ComparisonRecord};
+use super::bench::BenchRecord;
 use super::captured::CapturedRecord;
 use super::check::{CheckListing, CheckRecord, CheckSummary};
+use super::comparison::ComparisonRecord;
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
 use super::frame::FrameRecord;
@@ -249,6 +250,20 @@ impl StateRecord {
             commanded: true,
             ..Self::of(target, device, profile, outcome.state)
         }
+    }
+}
+
+impl StateRecord {
+    /// The error of `--confirm`, unless the bulb reports what was commanded.
+    pub fn unconfirmed(&self) -> Option<Error> {
+        let why = match (self.confirmed, self.provenance) {
+            (Some(true), _) => return None,
+            (Some(false), Provenance::Reported) => "it reports another state",
+            (Some(false), _) => "it did not answer",
+            (None, _) if self.write_only => "this family never reports its state",
+            (None, _) => "this family does not report what was set",
+        };
+        Some(Error::NotConfirmed { device: self.bulb.label().to_owned(), why: why.to_owned() })
     }
 }
 

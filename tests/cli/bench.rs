@@ -172,7 +172,12 @@ fn what_cannot_be_is_told_with_what_can() {
             "by a request",
         ),
         (&["notify", "Light-Board", "fff1"], "gatt.wrong_properties", 7, "cannot notify"),
-        (&["notify", "Light-Board", "fff2", "--count", "1", "--timeout", "500ms"], "bulb.timeout", 8, "fff2"),
+        (
+            &["notify", "Light-Board", "fff2", "--count", "1", "--timeout", "500ms"],
+            "gatt.no_notification",
+            8,
+            "sent no notification from fff2 within",
+        ),
         (&["read", "Light-Board", "fffg"], "usage", 2, "is not a characteristic"),
         (&["write", "Light-Board", "fff1", "01x4"], "usage", 2, "byte 2 is \"x4\""),
         (&["write", "Light-Board", "fff1"], "usage", 2, "--text"),

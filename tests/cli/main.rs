@@ -7,6 +7,7 @@ mod bench;
 mod bench_verb;
 mod captures;
 mod check;
+mod commands;
 mod ends;
 mod environment;
 mod errors;

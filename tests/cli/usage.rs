@@ -7,7 +7,9 @@ fn bad_values_name_the_value_and_what_is_accepted() {
     let machine = Machine::new();
     for (arguments, words) in [
         (&["set", "x", "--brightness", "101"][..], &["'101'", "0 to 100"][..]),
-        (&["set", "x", "--brightness", "-1"], &["'-1'", "0 to 100"]),
+        (&["set", "x", "--brightness", "-101"], &["'-101'", "-1 to -100"]),
+        (&["set", "x", "--kelvin", "warm"], &["'warm'", "+500"]),
+        (&["frame", "encode", "--brightness", "+10"], &["brightness", "give the value itself"]),
         (&["set", "x", "--brightness", "half"], &["'half'", "0 to 100"]),
         (&["set", "x", "--color", "orang"], &["orang", "255,136,0", "hsl"]),
         (&["set", "x", "--color", "256,0,0"], &["256,0,0", "0 to 255"]),

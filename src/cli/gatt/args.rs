@@ -41,6 +41,7 @@ impl Gatt {
 const CHAR_FORMS: &str = "\
 CHAR is one of:
   fff1         a UUID of 4 or 32 hex digits
+  69400002     the first 5 digits or more of a long one, if no other begins like that
   fff0/fff1    SERVICE/UUID, if several services have this UUID
   fff1#2       the second characteristic with this UUID
   @0x0011      a handle

@@ -217,11 +217,8 @@ impl BulbJob<'_> {
                 },
                 (None, Some(_)) => {
                     let device = self.device.label();
-                    let silent = |waited| Error::Silent {
-                        device,
-                        operation: crate::error::Operation::WaitForNotification(place.to_string()),
-                        waited,
-                    };
+                    let silent =
+                        |waited| Error::NoNotification { device, characteristic: place.to_string(), waited };
                     self.job.context.deadline().run(raw.next(place), silent).await?
                 }
                 (None, None) => raw.next(place).await?,

@@ -106,7 +106,7 @@ async fn execute(statement: Statement, context: &Context<'_>) -> Result<()> {
 }
 
 async fn expect(args: &Expect, context: &Context<'_>) -> Result<()> {
-    let wanted = args.light.change().set;
+    let wanted = args.light.settings()?;
     if wanted.features().is_empty() {
         return Err(Error::Usage(
             "expect needs at least one value, such as --on or --brightness 30".to_owned(),

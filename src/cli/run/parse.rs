@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::super::args::{Arguments, Bulbs, Light, Verb, VerbOrRecording, duration};
+use super::super::args::{Arguments, Bulbs, Verb, VerbOrRecording, duration};
+use super::super::light::Light;
 use super::super::parse;
 
 /// The verbs that work over held links, for messages.
