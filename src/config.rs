@@ -135,7 +135,8 @@ impl Config {
     /// Parses a configuration file; `path` is for error messages.
     pub fn parse(text: &str, path: &str) -> Result<Self> {
         let invalid = |detail: String| Error::ConfigInvalid { path: path.to_owned(), detail };
-        let file: ConfigFile = file::parse(text).map_err(|error| invalid(error.to_string()))?;
+        let file: ConfigFile =
+            file::parse(text, file::MOST_VALUES).map_err(|error| invalid(error.to_string()))?;
         file.check().map_err(|(at, message)| {
             invalid(ParseError { line: file::line(text, at), message }.to_string())
         })?;

@@ -102,6 +102,8 @@ pub enum Error {
     NoBus { detail: String },
     #[error("the Bluetooth service does not answer: {detail}")]
     ServiceSilent { detail: String },
+    #[error("the Bluetooth service gave an answer of the wrong type: {detail}")]
+    ServiceMalformed { detail: String },
     #[error("the adapter cannot start a scan now: {detail}")]
     ScanBusy { detail: String },
     #[error("you have no permission to use Bluetooth: {detail}")]

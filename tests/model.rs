@@ -1,5 +1,7 @@
 //! Random bulbs, faults, events and commands, checked against a model: tens of thousands of steps on the
-//! paused clock and the sim radio, through the same drivers and sessions as the verbs and the TUI.
+//! paused clock and the sim radio, through the same drivers and sessions as the verbs and the TUI. Bulbs drop
+//! links, refuse, lose, stay silent, and send pieces and numbers that cannot be. The adapter has few
+//! connections, other programs use the characteristics, and scans neither start nor stop.
 //!
 //! - A reported state is one that the bulb had.
 //! - Nothing is reported about a bulb whose link is down.
@@ -16,6 +18,8 @@
 mod case;
 #[path = "model/run.rs"]
 mod run;
+#[path = "model/strain.rs"]
+mod strain;
 #[path = "model/wrong.rs"]
 mod wrong;
 
@@ -57,6 +61,9 @@ fn nothing_is_lost() {
         assert!(steps.get() >= 20_000, "{} steps", steps.get());
         assert!(tally.reported > 2_000 && tally.lost > 400 && tally.back > 500, "{tally:?}");
         assert!(tally.confirmed > 1_000 && tally.failed > 100 && tally.held_to > 150, "{tally:?}");
+        for code in run::EXPECTED {
+            assert!(tally.errors.contains_key(code), "{code} never happened: {tally:?}");
+        }
     }
 }
 

@@ -1,21 +1,70 @@
 //! TOML files that people write: parsing them into types, with the line of every mistake.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+/// The most values of a text, tables and lists included. What people write has a thousand.
+pub const MOST_VALUES: usize = 20_000;
+/// The longest text or key, bytes.
+pub const LONGEST_TEXT: usize = 4096;
 
 /// Parses a TOML text.
 ///
 /// # Errors
-/// [`ParseError`] if the text is not TOML or does not have the shape of `T`.
-pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, ParseError> {
-    toml::from_str(text).map_err(|error| {
+/// [`ParseError`] if the text is not TOML, does not have the shape of `T`, has more than `most` values or one that is longer
+/// than [`LONGEST_TEXT`].
+pub fn parse<T: DeserializeOwned>(text: &str, most: usize) -> Result<T, ParseError> {
+    let wrong = |error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         ParseError { line: line(text, offset), message: error.message().to_string() }
-    })
+    };
+    let table = DeTable::parse(text).map_err(wrong)?;
+    let mut values = Values { most, left: most };
+    values.table(table.get_ref()).map_err(|(at, message)| ParseError { line: line(text, at), message })?;
+    T::deserialize(Deserializer::from(table)).map_err(wrong)
+}
+
+/// Counts the values of a text. The parser bounds how deep they are.
+struct Values {
+    most: usize,
+    left: usize,
+}
+
+/// An offset, and what is too much there.
+type TooMuch = (usize, String);
+
+impl Values {
+    fn table(&mut self, table: &DeTable<'_>) -> Result<(), TooMuch> {
+        table.iter().try_for_each(|(key, value)| {
+            text_fits(key.span().start, key.get_ref())?;
+            self.value(value)
+        })
+    }
+
+    fn value(&mut self, value: &Spanned<DeValue<'_>>) -> Result<(), TooMuch> {
+        let at = value.span().start;
+        let too_many = || (at, format!("there are more than {} values", self.most));
+        self.left = self.left.checked_sub(1).ok_or_else(too_many)?;
+        match value.get_ref() {
+            DeValue::Table(table) => self.table(table),
+            DeValue::Array(list) => list.iter().try_for_each(|value| self.value(value)),
+            DeValue::String(text) => text_fits(at, text),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn text_fits(at: usize, text: &str) -> Result<(), TooMuch> {
+    if text.len() <= LONGEST_TEXT {
+        return Ok(());
+    }
+    Err((at, format!("a text is longer than {LONGEST_TEXT} bytes")))
 }
 
 /// The line of a text that contains the byte at `offset`. Lines count from 1, offsets from 0.
@@ -86,12 +135,36 @@ mod tests {
     #[test]
     fn values_have_their_positions() {
         let text = "name = 'A'\nlevel = 0x7f\n[[part]]\nid = 7\n[[part]]\nid = 8\n[names]\nx = -1\n";
-        let bulb: Bulb = parse(text).unwrap();
+        let bulb: Bulb = parse(text, 100).unwrap();
         assert_eq!((bulb.name.at, bulb.name.value.as_str()), (7, "A"));
         assert_eq!(bulb.level.map(|level| (line(text, level.at), level.value)), Some((2, 127)));
         let parts: Vec<_> = bulb.part.iter().map(|part| (line(text, part.at), part.value.id)).collect();
         assert_eq!(parts, [(3, 7), (5, 8)]);
         assert_eq!(bulb.names.get("x").map(|x| (line(text, x.at), x.value)), Some((8, -1)));
+    }
+
+    #[test]
+    fn a_text_has_so_many_values_and_no_more() {
+        #[derive(Debug, Deserialize)]
+        struct Ids {
+            #[serde(default)]
+            id: Vec<u16>,
+            #[serde(default)]
+            names: BTreeMap<String, String>,
+        }
+        let ids = |count: usize| format!("id = [\n{}]", "7,\n".repeat(count));
+        // The list is a value too.
+        assert_eq!(parse::<Ids>(&ids(99), 100).unwrap().id.len(), 99);
+        let error = parse::<Ids>(&ids(100), 100).unwrap_err();
+        assert_eq!((error.line, error.message.as_str()), (101, "there are more than 100 values"));
+        let named = |key: usize, text: usize| {
+            parse::<Ids>(&format!("[names]\n{} = '{}'", "k".repeat(key), "t".repeat(text)), 100)
+        };
+        assert_eq!(named(LONGEST_TEXT, LONGEST_TEXT).unwrap().names.len(), 1);
+        for (key, text) in [(LONGEST_TEXT + 1, 1), (1, LONGEST_TEXT + 1)] {
+            let error = named(key, text).unwrap_err();
+            assert_eq!((error.line, error.message.as_str()), (2, "a text is longer than 4096 bytes"));
+        }
     }
 
     #[test]
@@ -104,7 +177,7 @@ mod tests {
             ("name = 'A'\n\nsize = 1", 3, "unknown field `size`, expected one of"),
             ("name = 'A'\nname = 'B'", 2, "duplicate key"),
         ] {
-            let error = parse::<Bulb>(text).unwrap_err();
+            let error = parse::<Bulb>(text, 100).unwrap_err();
             assert_eq!(error.line, line, "{text:?}: {error}");
             assert!(error.message.starts_with(message), "{text:?}: {error}");
         }

@@ -11,7 +11,7 @@ use bulb_protocol::profile::{
 
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
-use crate::radio::{Address, SeenDevice};
+use crate::radio::{Address, SeenDevice, Wanted};
 
 /// The family of the base protocol: what its service advertises is taken for a bulb, as its description says.
 pub const BASE: &str = "base";
@@ -216,6 +216,13 @@ impl Families {
         // A name that two families share is one of either.
         let shared = || all.iter().any(|one| one.score >= MIN_SCORE && is_a_bulb(one));
         named || best_bulb(&all).is_some() || shared()
+    }
+
+    /// The bulbs among devices, for a radio that cannot remember all.
+    #[must_use]
+    pub fn wanted(self: &Arc<Self>) -> Wanted {
+        let families = Arc::clone(self);
+        Arc::new(move |device| families.looks_like_a_bulb(device))
     }
 
     /// Returns the profile that the advertisement identifies, or that is configured for this bulb.

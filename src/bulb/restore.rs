@@ -117,7 +117,7 @@ impl Restorer {
             // Many bulbs carry out commands all the same.
             tracing::info!("{}: {error}", self.device.label());
         }
-        session.known = known;
+        session.known = known.clone();
         sleep(SETTLE.max(profile.link_rules.gap)).await;
         session.write(&wanted, deadline).await?;
         let assumed = session.known.clone();
@@ -126,7 +126,9 @@ impl Restorer {
             // Some bulbs report the old state for a moment.
             sleep(SETTLE).await;
             let differs = match session.query_state(deadline.within(ACK_TIME)).await {
-                Ok(reported) => profile.mismatches(wanted.features(), &assumed, &reported),
+                Ok(reported) => profile
+                    .mismatches(wanted.features(), &assumed, &reported)
+                    .or(profile.unchanged(wanted.features(), &known, &assumed, &reported)),
                 Err(error) => {
                     tracing::info!("{}: cannot confirm the restored state: {error}", self.device.label());
                     return Ok(true);

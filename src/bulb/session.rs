@@ -34,6 +34,8 @@ pub struct Session {
     pub(super) channel: BulbChannel,
     /// The state as reported or written.
     pub(super) known: Light,
+    /// The value of each part that the bulb reported last.
+    pub(super) last_reported: Light,
     /// The parts of `known` that the bulb reported.
     pub(super) reported: Features,
     pub(super) state_was_read: bool,
@@ -75,6 +77,7 @@ impl Session {
         Ok(Self {
             channel,
             known: Light::default(),
+            last_reported: Light::default(),
             reported: Features::NONE,
             state_was_read: false,
             next_poll: Instant::now(),
@@ -187,8 +190,9 @@ impl Session {
         {
             self.read_state(deadline).await?;
         }
+        let before = self.last_reported.clone();
         self.write(wanted, deadline).await?;
-        let outcome = self.confirm(wanted.features(), deadline).await?;
+        let outcome = self.confirm(wanted.features(), &before, deadline).await?;
         self.read_the_rest(outcome, deadline).await
     }
 
@@ -244,8 +248,13 @@ impl Session {
         }
     }
 
-    /// Waits until the bulb reports the written state, or queries it.
-    async fn confirm(&mut self, commanded: Features, deadline: Deadline) -> Result<CommandOutcome> {
+    /// Waits until the bulb reports the written state, or queries it. `before` is what it reported before the command.
+    async fn confirm(
+        &mut self,
+        commanded: Features,
+        before: &Light,
+        deadline: Deadline,
+    ) -> Result<CommandOutcome> {
         let profile = Arc::clone(self.profile());
         let readback = profile.readback();
         let commanded = commanded.and(profile.reported());
@@ -253,7 +262,7 @@ impl Session {
             return Ok(CommandOutcome { state: self.state(), confirmed: None });
         }
         let assumed = self.known.clone();
-        let agreement = |reported: &Light| agreement(&profile, commanded, &assumed, reported);
+        let agreement = |reported: &Light| agreement(&profile, commanded, before, &assumed, reported);
         let mut reported = Light::default();
         let ack = deadline.within(ACK_TIME);
         let notifies = readback.command || readback.change;
@@ -309,14 +318,22 @@ enum Agreement {
     Whole,
 }
 
-fn agreement(profile: &Profile, commanded: Features, assumed: &Light, reported: &Light) -> Agreement {
+fn agreement(
+    profile: &Profile,
+    commanded: Features,
+    before: &Light,
+    assumed: &Light,
+    reported: &Light,
+) -> Agreement {
     let present = commanded.and(reported.features());
     let sets_mode = commanded.iter().any(|item| item.mode().is_some());
     // A brightness that was neither known nor commanded is the reported one.
     let assumed = &Light { brightness: assumed.brightness.or(reported.brightness), ..assumed.clone() };
     let other_mode =
         sets_mode && matches!((assumed.mode, reported.mode), (Some(wanted), Some(other)) if wanted != other);
-    if present.is_empty() || other_mode || !profile.mismatches(commanded, assumed, reported).is_empty() {
+    let differing = profile.mismatches(commanded, assumed, reported);
+    let unchanged = profile.unchanged(commanded, before, assumed, reported);
+    if present.is_empty() || other_mode || !differing.or(unchanged).is_empty() {
         return Agreement::None;
     }
     if present == commanded { Agreement::Whole } else { Agreement::Part }

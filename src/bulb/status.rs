@@ -179,6 +179,7 @@ impl Session {
 
     fn record(&mut self, reported: &Light) {
         self.known.merge(reported);
+        self.last_reported.merge(reported);
         self.reported = self.reported.or(reported.features());
     }
 }

@@ -100,6 +100,7 @@ impl<'a> Context<'a> {
                 };
                 let opening = open(self.adapter.as_ref(), self.recorder.as_deref());
                 let radio = self.deadline().run(opening, late).await?;
+                radio.prefer(self.families.wanted());
                 tracing::info!("using adapter {}", radio.adapter());
                 Ok(if self.trace { Arc::new(Traced::new(radio)) } else { radio })
             })
@@ -111,10 +112,16 @@ impl<'a> Context<'a> {
         &self,
     ) -> impl Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync + 'static {
         let (cell, adapter, recorder) = (self.radio.clone(), self.adapter.clone(), self.recorder.clone());
+        let families = self.families.clone();
         move || {
             let (cell, adapter, recorder) = (cell.clone(), adapter.clone(), recorder.clone());
+            let families = families.clone();
             async move {
-                let open = || open(adapter.as_ref(), recorder.as_deref());
+                let open = || async {
+                    let radio = open(adapter.as_ref(), recorder.as_deref()).await?;
+                    radio.prefer(families.wanted());
+                    Ok(radio)
+                };
                 cell.get_or_try_init(open).await.cloned()
             }
             .boxed()
@@ -161,6 +168,8 @@ impl<'a> Context<'a> {
         let radio = self.radio().await?;
         let doing = if wait.time.is_some() { "waiting for" } else { "looking for" };
         let _progress = self.progress(format!("{doing} {}", target.text()));
+        let wanted = (target.clone(), self.families.wanted());
+        radio.prefer(Arc::new(move |device| wanted.0.means(device) || wanted.1(device)));
         let found = fleet::find(radio.as_ref(), target, deadline, wait.time).await?;
         self.remember(target, &found);
         let labels: Vec<String> = found.bulbs.iter().map(SeenDevice::label).collect();

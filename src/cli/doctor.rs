@@ -9,7 +9,7 @@ use crate::radio;
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let diagnosis = {
         let _progress = context.progress("checking Bluetooth".to_owned());
-        radio::diagnose(context.adapter()).await
+        radio::diagnose(context.adapter(), context.deadline()).await
     };
     context.printer.record(&Record::Doctor(DoctorRecord::of(&diagnosis)))?;
     diagnosis.error.map_or(Ok(()), Err)

@@ -30,7 +30,10 @@ const SEEN_MOST: usize = 10_000;
 
 pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let filter = Filter::new(args, context.families.clone());
+    let filter = Arc::new(filter);
     let radio = context.radio().await?.as_ref();
+    let wanted = filter.clone();
+    radio.prefer(Arc::new(move |device| wanted.is_wanted(device)));
     let mut view = ScanView::new(args, filter, context.printer);
     let mut adapter = radio.adapter_state();
     let mut devices = radio.seen_devices();
@@ -146,6 +149,12 @@ impl Filter {
         }
     }
 
+    /// Returns true if it matches, and is a bulb unless the user names what to look for.
+    fn is_wanted(&self, device: &SeenDevice) -> bool {
+        let named = !self.names.is_empty() || !self.services.is_empty() || self.address.is_some();
+        self.matches(device) && (named || self.families.looks_like_a_bulb(device))
+    }
+
     fn matches(&self, device: &SeenDevice) -> bool {
         let name = || device.trimmed_name().unwrap_or_default();
         let address =
@@ -159,20 +168,45 @@ impl Filter {
     }
 }
 
+/// The devices that match.
+#[derive(Default)]
+struct FoundDevices(BTreeMap<DeviceId, FoundDevice>);
+
+struct FoundDevice {
+    device: SeenDevice,
+    wanted: bool,
+}
+
+impl FoundDevices {
+    /// Keeps a device. If there are too many, drops the one that was silent for the longest time. Those that
+    /// are connected, wanted, or known without having been heard go after the others.
+    fn keep(&mut self, device: SeenDevice, wanted: bool, most: usize) {
+        self.0.insert(device.id.clone(), FoundDevice { device, wanted });
+        if self.0.len() > most {
+            let rank = |FoundDevice { device, wanted }: &FoundDevice| {
+                let heard = device.seen.map(|heard| heard.last);
+                (device.connected, *wanted, heard.is_none(), heard)
+            };
+            let first = self.0.values().min_by_key(|found| rank(found)).map(|found| found.device.id.clone());
+            first.and_then(|id| self.0.remove(&id));
+        }
+    }
+}
+
 struct ScanView<'a> {
     args: &'a Scan,
-    filter: Filter,
+    filter: Arc<Filter>,
     printer: &'a Printer,
     live: Option<Live>,
     seen: BTreeSet<DeviceId>,
-    found: BTreeMap<DeviceId, SeenDevice>,
+    found: FoundDevices,
     nameless: BTreeMap<DeviceId, SeenDevice>,
     adapter: Option<AdapterRecord>,
     changed: bool,
 }
 
 impl<'a> ScanView<'a> {
-    fn new(args: &'a Scan, filter: Filter, printer: &'a Printer) -> Self {
+    fn new(args: &'a Scan, filter: Arc<Filter>, printer: &'a Printer) -> Self {
         let live = Live::new(printer);
         Self {
             args,
@@ -180,7 +214,7 @@ impl<'a> ScanView<'a> {
             printer,
             live,
             seen: BTreeSet::new(),
-            found: BTreeMap::new(),
+            found: FoundDevices::default(),
             nameless: BTreeMap::new(),
             adapter: None,
             changed: true,
@@ -188,7 +222,7 @@ impl<'a> ScanView<'a> {
     }
 
     fn done(&self) -> bool {
-        self.args.first && !self.found.is_empty()
+        self.args.first && !self.found.0.is_empty()
     }
 
     fn take(&mut self, device: SeenDevice) -> Result<()> {
@@ -199,13 +233,13 @@ impl<'a> ScanView<'a> {
             return Ok(());
         }
         self.changed = true;
-        let printed = self.found.get_mut(&device.id);
+        let printed = self.found.0.get_mut(&device.id).map(|found| &mut found.device);
         let nameless =
             device.name.is_none() && device.seen.is_some_and(|heard| heard.first.elapsed() < NAME_TIME);
         match printed {
             _ if self.live.is_some() => self.keep(device),
             Some(printed) if !self.args.watch || !differs(printed, &device) => printed.seen = device.seen,
-            None if nameless => {
+            None if nameless && self.nameless.len() < SEEN_MOST => {
                 self.nameless.insert(device.id.clone(), device);
             }
             _ => self.print(device)?,
@@ -220,15 +254,9 @@ impl<'a> ScanView<'a> {
         Ok(())
     }
 
-    /// Drops the device that has been silent for the longest time if there are too many.
     fn keep(&mut self, device: SeenDevice) {
-        self.found.insert(device.id.clone(), device);
-        if self.found.len() > SEEN_MOST {
-            let heard = |device: &SeenDevice| device.seen.map(|heard| heard.last);
-            let oldest =
-                self.found.values().min_by_key(|device| heard(device)).map(|device| device.id.clone());
-            oldest.and_then(|id| self.found.remove(&id));
-        }
+        let wanted = self.filter.is_wanted(&device);
+        self.found.keep(device, wanted, SEEN_MOST);
     }
 
     /// Prints the devices that have waited long enough for a name, or all.
@@ -254,10 +282,10 @@ impl<'a> ScanView<'a> {
             let gone =
                 |device: &SeenDevice| device.seen.is_some_and(|heard| heard.last.elapsed() > LOST_AFTER);
             let (lost, found) =
-                std::mem::take(&mut self.found).into_iter().partition(|(_, device)| gone(device));
-            self.found = found;
-            let lost: BTreeMap<DeviceId, SeenDevice> = lost;
-            for device in lost.values() {
+                std::mem::take(&mut self.found.0).into_iter().partition(|(_, found)| gone(&found.device));
+            self.found.0 = found;
+            let lost: BTreeMap<DeviceId, FoundDevice> = lost;
+            for FoundDevice { device, .. } in lost.values() {
                 self.changed = true;
                 if self.live.is_none() {
                     self.printer.record(&Record::Lost(Bulb::of(device)))?;
@@ -274,7 +302,7 @@ impl<'a> ScanView<'a> {
     fn draw(&mut self, elapsed: Duration, last: bool) {
         self.changed = false;
         let Some(live) = &mut self.live else { return };
-        let mut reports: Vec<&SeenDevice> = self.found.values().collect();
+        let mut reports: Vec<&SeenDevice> = self.found.0.values().map(|found| &found.device).collect();
         reports.sort_by_key(|device| (std::cmp::Reverse(device.rssi.map(|rssi| rssi / 8)), &device.id));
         let devices: Vec<DeviceRecord> =
             reports.into_iter().map(|device| DeviceRecord::of(device, &self.filter.families)).collect();
@@ -295,7 +323,7 @@ impl<'a> ScanView<'a> {
 
     fn end(&mut self, elapsed: Duration) -> Result<()> {
         self.print_nameless(!self.args.first)?;
-        let (found, seen) = (self.found.len(), self.seen.len());
+        let (found, seen) = (self.found.0.len(), self.seen.len());
         self.printer.record(&Record::Scan(ScanRecord { found, seen, duration_ms: millis(elapsed) }))?;
         if found == 0 {
             return Err(Error::NothingFound { seen, waited: elapsed });
@@ -319,4 +347,29 @@ fn differs(printed: &SeenDevice, device: &SeenDevice) -> bool {
         || printed.services != device.services
         || printed.manufacturer != device.manufacturer
         || printed.connected != device.connected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::radio::SeenTimes;
+
+    #[test]
+    fn what_is_connected_wanted_or_known_makes_room_last() {
+        let start = Instant::now();
+        let heard = |id: &str, at: u64| {
+            let at = start + Duration::from_secs(at);
+            let seen = Some(SeenTimes { first: at, last: at });
+            SeenDevice { id: DeviceId::new(id), seen, ..SeenDevice::default() }
+        };
+        let mut found = FoundDevices::default();
+        found.keep(SeenDevice { connected: true, ..heard("linked", 0) }, false, 4);
+        found.keep(heard("bulb", 0), true, 4);
+        found.keep(SeenDevice { seen: None, ..heard("known", 0) }, false, 4);
+        for n in 1..10 {
+            found.keep(heard(&format!("phone-{n}"), n), false, 4);
+        }
+        let left: Vec<_> = found.0.keys().map(DeviceId::as_str).collect();
+        assert_eq!(left, ["bulb", "known", "linked", "phone-9"]);
+    }
 }

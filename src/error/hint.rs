@@ -48,6 +48,9 @@ impl Error {
                 "in a container, mount /run/dbus/system_bus_socket; WSL has no Bluetooth; `--adapter sim` works anywhere"
             }
             Self::ServiceSilent { .. } => "restart it with `systemctl restart bluetooth`",
+            Self::ServiceMalformed { .. } => {
+                "restart it with `systemctl restart bluetooth`; `bulbctl doctor` shows its version"
+            }
             Self::ScanBusy { .. } => {
                 "try again in a moment: another program may be starting or stopping a scan"
             }

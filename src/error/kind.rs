@@ -109,6 +109,7 @@ impl Error {
             Self::ServiceDown => ("service.down", Kind::BluetoothUnusable),
             Self::NoBus { .. } => ("service.no_bus", Kind::BluetoothUnusable),
             Self::ServiceSilent { .. } => ("service.silent", Kind::BluetoothUnusable),
+            Self::ServiceMalformed { .. } => ("service.malformed", Kind::BluetoothUnusable),
             Self::ScanBusy { .. } => ("scan.busy", Kind::BluetoothUnusable),
 
             Self::Denied { .. } => ("service.denied", Kind::PermissionDenied),

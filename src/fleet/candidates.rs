@@ -8,8 +8,9 @@ use super::target::{Selector, Target};
 use crate::error::Error;
 use crate::radio::{Deadline, DeviceId, SeenDevice};
 
-/// Limit of the devices that no part of the target means. Phones change their addresses, and a search may wait for days.
-const OTHERS_MOST: usize = 10_000;
+/// Limit of the devices that are kept, of those more that any part of the target means, and of those more that are named.
+/// Phones change their addresses, and a search may wait for days.
+const MOST: usize = 10_000;
 /// Number of the closest names in an error.
 const NEAREST: usize = 3;
 /// Least similarity of a close name, from 0 to 1.
@@ -37,8 +38,14 @@ impl<'a> Candidates<'a> {
 
     pub(super) fn add(&mut self, devices: impl Iterator<Item = SeenDevice>) {
         for device in devices {
-            let wanted = || self.target.selectors().iter().any(|wanted| wanted.matches_any_case(&device));
-            if self.devices.len() < OTHERS_MOST || self.devices.contains_key(&device.id) || wanted() {
+            let named = |wanted: &Selector| !wanted.many() && wanted.matches_any_case(&device);
+            let room = match self.devices.len() / MOST {
+                0 => true,
+                1 => self.target.means(&device),
+                2 => self.target.selectors().iter().any(named),
+                _ => false,
+            };
+            if room || self.devices.contains_key(&device.id) {
                 self.devices.insert(device.id.clone(), device);
             }
         }
@@ -164,6 +171,28 @@ mod tests {
             errors[0].to_string(),
             "2 bulbs are called \"LIGHT-A\": Light-A (C4:11:00:00:00:01), light-a (C4:11:00:00:00:02)"
         );
+    }
+
+    #[test]
+    fn a_crowd_leaves_room_for_what_is_meant_and_for_what_is_named() {
+        let target = Target::parse("Light-*,Bulb-1", &Config::default(), &Arc::default()).unwrap();
+        let mut candidates = Candidates::new(&target);
+        let crowd = |start: usize, name: &'static str| {
+            (start..start + MOST + 100).map(move |n| SeenDevice {
+                id: DeviceId::new(format!("{n:08}")),
+                name: Some(name.to_owned()),
+                ..SeenDevice::default()
+            })
+        };
+        candidates.add(crowd(0, "Phone"));
+        assert_eq!(candidates.devices.len(), MOST);
+        candidates.add(crowd(20_000, "Light-1"));
+        assert_eq!(candidates.devices.len(), 2 * MOST);
+        assert_eq!(candidates.completeness(), Completeness::Missing);
+        candidates.add(crowd(40_000, "Bulb-1").take(1));
+        assert_eq!(candidates.completeness(), Completeness::Exact);
+        let found = candidates.resolve(Duration::ZERO, Deadline::after(Duration::ZERO));
+        assert_eq!((found.bulbs.len(), found.failures.len()), (MOST + 1, 0));
     }
 
     #[test]

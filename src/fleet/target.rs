@@ -112,6 +112,11 @@ impl Target {
         &self.aliases
     }
 
+    /// Returns true if it means this device, perhaps among others.
+    pub fn means(&self, device: &SeenDevice) -> bool {
+        self.wanted.iter().any(|wanted| wanted.matches_any_case(device))
+    }
+
     /// The only thing that is meant, if it is one device.
     pub fn single(&self) -> Option<&Selector> {
         match self.wanted.as_slice() {

@@ -34,11 +34,12 @@ pub struct FindingRecord {
 pub struct AdapterStateRecord {
     pub name: String,
     pub address: Option<String>,
-    pub powered: bool,
+    /// Null if unknown, because the Bluetooth service does not answer.
+    pub powered: Option<bool>,
     /// Kind of rfkill block: `software` or `hardware`; null if not blocked.
     pub blocked: Option<&'static str>,
-    /// True if a program is scanning with it.
-    pub discovering: bool,
+    /// True if a program is scanning with it; null if unknown.
+    pub discovering: Option<bool>,
     /// True if bulbctl uses it.
     pub chosen: bool,
 }
@@ -139,9 +140,13 @@ impl AdapterStateRecord {
 
     fn line(&self) -> String {
         let address = self.address.as_ref().map_or_else(String::new, |address| format!(" {address}"));
-        let power = if self.powered { "on" } else { "off" };
+        let power = match self.powered {
+            Some(true) => "on",
+            Some(false) => "off",
+            None => "power unknown",
+        };
         let blocked = self.blocked.map_or_else(String::new, |what| format!(", blocked by {what}"));
-        let scans = if self.discovering { ", scanning" } else { "" };
+        let scans = if self.discovering == Some(true) { ", scanning" } else { "" };
         let chosen = if self.chosen { ", used" } else { "" };
         format!("{}{address} {power}{blocked}{scans}{chosen}", self.name)
     }
@@ -155,9 +160,8 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
     if let Some(fault) = &diagnosis.error {
         add(Level::Fault, fault.code(), fault.to_string(), fault.hint());
     }
-    for one in
-        diagnosis.adapters.iter().filter(|one| !one.chosen && !one.powered && diagnosis.error.is_none())
-    {
+    let off = |one: &&AdapterFacts| !one.chosen && one.powered == Some(false) && diagnosis.error.is_none();
+    for one in diagnosis.adapters.iter().filter(off) {
         let name = &one.info.name;
         let (message, fix) = match one.blocked {
             Some(true) => {
@@ -173,7 +177,7 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
         };
         add(Level::Note, "adapter.other_off", message, Some(fix));
     }
-    for one in diagnosis.adapters.iter().filter(|one| one.discovering) {
+    for one in diagnosis.adapters.iter().filter(|one| one.discovering == Some(true)) {
         let fix = "stop that scan if connecting fails or is slow: run `bluetoothctl scan off` or close the Bluetooth settings";
         let message =
             format!("another program is scanning with adapter {}, which slows down links", one.info.name);
@@ -232,13 +236,14 @@ mod tests {
     fn each_trap_is_found_with_its_fix() {
         let adapter = |name: &str| AdapterFacts {
             info: AdapterInfo { name: name.to_owned(), address: None },
-            powered: true,
+            powered: Some(true),
             blocked: None,
-            discovering: false,
+            discovering: Some(false),
             chosen: true,
             whole: true,
         };
-        let other = AdapterFacts { powered: false, chosen: false, blocked: Some(false), ..adapter("hci1") };
+        let other =
+            AdapterFacts { powered: Some(false), chosen: false, blocked: Some(false), ..adapter("hci1") };
         let mut diagnosis = Diagnosis {
             version: Some(Version { major: 5, minor: 62 }),
             adapters: vec![adapter("hci0")],
@@ -248,7 +253,8 @@ mod tests {
         diagnosis.version = Some(Version { major: 5, minor: 55 });
         diagnosis.kernel = Some("6.1.0-40-amd64".to_owned());
         diagnosis.inside = Some("WSL");
-        diagnosis.adapters = vec![AdapterFacts { discovering: true, whole: false, ..adapter("hci0") }, other];
+        diagnosis.adapters =
+            vec![AdapterFacts { discovering: Some(true), whole: false, ..adapter("hci0") }, other];
         let found = findings(&diagnosis);
         let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
         let want = [

@@ -37,12 +37,14 @@ impl std::fmt::Display for Version {
 #[derive(Clone, Debug)]
 pub struct AdapterFacts {
     pub info: AdapterInfo,
-    pub powered: bool,
+    /// `None` if nobody says.
+    pub powered: Option<bool>,
     /// Rfkill blocks it. `true` if a hardware switch does, which software cannot undo.
     pub blocked: Option<bool>,
-    pub discovering: bool,
+    /// `None` if nobody says.
+    pub discovering: Option<bool>,
     pub chosen: bool,
-    /// BlueZ reports every property that btleplug needs. btleplug hides the adapter otherwise.
+    /// False if BlueZ does not report every property that btleplug needs. btleplug hides the adapter then.
     pub whole: bool,
 }
 
@@ -54,11 +56,12 @@ pub struct HeldLink {
     pub duplicates: Vec<Uuid>,
 }
 
-/// Examines Bluetooth without changing anything: it does not power on, scan or connect.
-pub async fn diagnose(choice: Option<&AdapterChoice>) -> Diagnosis {
+/// Examines Bluetooth without changing anything: it does not power on, scan or connect. At the deadline, what is
+/// known by then counts.
+pub async fn diagnose(choice: Option<&AdapterChoice>, deadline: Deadline) -> Diagnosis {
     match choice {
-        None => btle::diagnose(None).await,
-        Some(AdapterChoice::Named(name)) => btle::diagnose(Some(name)).await,
+        None => btle::diagnose(None, deadline).await,
+        Some(AdapterChoice::Named(name)) => btle::diagnose(Some(name), deadline).await,
         Some(AdapterChoice::Sim(_)) => of_virtual("virtual radio", "sim", choice).await,
         Some(AdapterChoice::Replay(_)) => of_virtual("recording", "replay", choice).await,
     }
@@ -69,9 +72,9 @@ async fn of_virtual(system: &str, adapter: &str, choice: Option<&AdapterChoice>)
     let mut diagnosis = Diagnosis { system: system.to_owned(), ..Diagnosis::default() };
     let facts = |powered, blocked| AdapterFacts {
         info: AdapterInfo { name: adapter.to_owned(), address: None },
-        powered,
+        powered: Some(powered),
         blocked,
-        discovering: false,
+        discovering: Some(false),
         chosen: true,
         whole: true,
     };

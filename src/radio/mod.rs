@@ -257,6 +257,9 @@ pub enum Direction {
 pub type FrameDecoder =
     Arc<dyn Fn(CharacteristicId, Direction, &[u8]) -> Option<Result<String, String>> + Send + Sync>;
 
+/// Returns true for the devices that a program looks for. It must not call the radio.
+pub type Wanted = Arc<dyn Fn(&SeenDevice) -> bool + Send + Sync>;
+
 pub const NOTIFICATION_QUEUE: usize = 64;
 pub const SEEN_DEVICE_QUEUE: usize = 1024;
 
@@ -279,6 +282,12 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// Receives every device from now on, each time with all that is known of it. Devices come only
     /// during a scan, or when their link changes.
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;
+
+    /// Sets which devices the program looks for. A radio that cannot remember all devices forgets these
+    /// last. It does not change what is received.
+    fn prefer(&self, wanted: Wanted) {
+        drop(wanted);
+    }
 
     /// Receives each retry of a connect shortly before it starts.
     fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {

@@ -12,8 +12,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, Direction,
-    FrameDecoder, Link, LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, WriteKind,
-    forward, lock,
+    FrameDecoder, Link, LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SeenDevice, Wanted,
+    WriteKind, forward, lock,
 };
 use crate::error::Result;
 
@@ -144,6 +144,10 @@ impl Radio for Traced {
         link_limit -> usize,
         adapter_state -> watch::Receiver<AdapterState>,
         seen_devices -> broadcast::Receiver<SeenDevice>
+    }
+
+    fn prefer(&self, wanted: Wanted) {
+        self.radio.prefer(wanted);
     }
 
     async fn start_scan(&self) -> Result<()> {

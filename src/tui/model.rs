@@ -385,10 +385,18 @@ impl Model {
             .devices
             .values()
             .filter(|device| !device.wants_link() && Some(device.id()) != selected.as_ref());
-        let mut idle: Vec<_> = idle.map(|device| (device.last_heard, device.id().clone())).collect();
+        // What is marked, connected, a bulb, or known without having been heard goes last.
+        let mut idle: Vec<_> = idle
+            .map(|device| {
+                let linked = device.seen.connected;
+                let unheard = device.last_heard.is_none();
+                let rank = (self.marked.contains(device.id()) || linked, device.bulb, unheard);
+                (rank, device.last_heard, device.id().clone())
+            })
+            .collect();
         // Removes all at once: in a crowd each batch can add hundreds.
         idle.sort_unstable();
-        for (_, oldest) in idle.into_iter().take(excess) {
+        for (_, _, oldest) in idle.into_iter().take(excess) {
             self.devices.remove(&oldest);
             self.marked.remove(&oldest);
         }

@@ -58,6 +58,8 @@ pub(crate) enum Reply {
     /// As BlueZ answers.
     Usual,
     Error(&'static str, &'static str),
+    /// A text, whatever the type of the answer should be.
+    Text(&'static str),
     /// Nothing, ever.
     Silence,
 }
@@ -434,6 +436,7 @@ impl Service for Bluez {
                 "The name org.bluez was not provided",
             ),
             (_, Reply::Silence) => return None,
+            (_, Reply::Text(text)) => call.return_with_args((text,)),
             (_, Reply::Error(name, text)) => error(call, name, text),
             (_, Reply::Usual) => self.usual(call),
         };

@@ -53,6 +53,21 @@ fn signals_of_a_stranger_change_nothing() {
     assert_eq!(kinds, ["state"], "one state, no lost link: {}", text(&watch));
 }
 
+/// btleplug does not tell who sent a signal, so what it says is asked of BlueZ.
+#[test]
+fn a_scan_through_btleplug_asks_bluez_whether_signals_are_true() {
+    let machine = Machine::new(1);
+    let arguments = ["--adapter", "btleplug", "scan", "--json", "--duration", "2s", "--any"];
+    let scan = machine.bulbctl(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    machine.bluez.wait_for("StartDiscovery", 1);
+    thread::sleep(Duration::from_millis(500));
+    lies(&machine.bluez);
+    let scan = scan.wait_with_output().unwrap();
+    assert_eq!(code(&scan), 0, "{}", text(&scan));
+    let names: Vec<_> = of_type(&scan, "device").iter().map(|device| device["name"].clone()).collect();
+    assert_eq!(names, ["Light-1"], "{}", text(&scan));
+}
+
 /// Starts `scan --watch`, hears a device, plays what happens, and gives what the scan says of the adapter, and of devices
 /// after it said so last.
 fn watched(machine: &Machine, happens: impl FnOnce()) -> (Vec<String>, usize) {

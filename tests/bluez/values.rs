@@ -34,7 +34,7 @@ fn a_battery_level_that_cannot_be_is_malformed() {
     for (value, expected) in [
         (Value::Byte(87), (0, None)),
         (Value::Byte(255), (9, Some("battery.malformed"))),
-        (Value::text("full"), (8, Some("bulb.no_battery"))),
+        (Value::text("full"), (4, Some("service.malformed"))),
     ] {
         machine.bluez.put(&bulb(1), "org.bluez.Battery1", &[("Percentage", value)]);
         let battery = machine.run(&["battery", "Light-1", "--json"]);
@@ -62,16 +62,80 @@ fn a_service_that_does_not_answer_is_told_so() {
 }
 
 #[test]
-fn doctor_says_what_it_can_of_a_service_that_does_not_answer() {
+fn an_answer_of_the_wrong_type_is_told_so() {
+    for (method, arguments) in [
+        ("ReadValue", &["status", "Light-1"][..]),
+        ("GetManagedObjects", &["status", "Light-1"]),
+        ("GetManagedObjects", &["scan", "--duration", "1s"]),
+        ("Get org.bluez.Device1", &["status", "Light-1"]),
+        ("Get org.bluez.Battery1", &["battery", "Light-1"]),
+        ("GetAll", &["info", "Light-1"]),
+    ] {
+        let machine = Machine::new(1);
+        machine.bluez.know(1);
+        machine.bluez.script(method, [Reply::Text("of another type")]);
+        let output = machine.run(&[arguments, &["--json", "--timeout", "3s"]].concat());
+        assert_eq!(
+            (code(&output), &of_type(&output, "error")[0]["code"]),
+            (4, &"service.malformed".into()),
+            "{method}, {arguments:?}: {}",
+            text(&output)
+        );
+    }
+}
+
+#[test]
+fn an_adapter_that_does_not_say_whether_it_is_on_is_used() {
     let machine = Machine::new(1);
+    for powered in [Value::text("maybe"), Value::Byte(1)] {
+        machine.bluez.put(ADAPTER, "org.bluez.Adapter1", &[("Powered", powered)]);
+        let on = machine.run(&["on", "Light-1", "--json"]);
+        assert_eq!(code(&on), 0, "{}", text(&on));
+        let doctor = machine.run(&["doctor", "--json"]);
+        let adapter = &of_type(&doctor, "doctor")[0]["adapters"][0];
+        assert_eq!((code(&doctor), &adapter["chosen"]), (0, &true.into()), "{}", text(&doctor));
+        assert!(adapter["powered"].is_null() && adapter["discovering"].is_null(), "{}", text(&doctor));
+    }
+}
+
+/// The adapters that the kernel of this computer has.
+fn adapters_of_the_kernel() -> Vec<String> {
+    let entries = std::fs::read_dir("/sys/class/bluetooth").into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.contains(':')).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn doctor_says_what_the_system_tells_without_the_bus() {
+    let machine = Machine::new(1);
+    let dir = tempfile::TempDir::new().unwrap();
+    // Lets anybody connect, and answers nothing.
+    let _silent = std::os::unix::net::UnixListener::bind(dir.path().join("bus")).unwrap();
+    let at = |name: &str| format!("unix:path={}", dir.path().join(name).display());
+    let doctor = |address: Option<String>| {
+        let mut doctor = machine.bulbctl(&["doctor", "--json", "--timeout", "1s"]);
+        doctor.envs(address.map(|address| ("DBUS_SYSTEM_BUS_ADDRESS", address))).output().unwrap()
+    };
     machine.bluez.script("GetManagedObjects", [Reply::Silence]);
-    let doctor = machine.run(&["doctor", "--json"]);
-    let record = &of_type(&doctor, "doctor")[0];
-    assert_eq!(
-        (code(&doctor), &record["findings"][0]["code"]),
-        (4, &"service.silent".into()),
-        "{}",
-        text(&doctor)
-    );
-    assert!(record["kernel"].is_string() && record["system"] == "BlueZ on D-Bus", "{}", text(&doctor));
+    for (address, code_of_it) in
+        [(None, "service.silent"), (Some(at("bus")), "service.silent"), (Some(at("none")), "service.no_bus")]
+    {
+        let start = std::time::Instant::now();
+        let doctor = doctor(address);
+        let record = &of_type(&doctor, "doctor")[0];
+        assert_eq!(
+            (code(&doctor), &record["findings"][0]["code"]),
+            (4, &code_of_it.into()),
+            "{}",
+            text(&doctor)
+        );
+        assert!(record["kernel"].is_string() && record["system"] == "BlueZ on D-Bus", "{}", text(&doctor));
+        let adapters = record["adapters"].as_array().unwrap();
+        let names: Vec<_> = adapters.iter().map(|one| one["name"].as_str().unwrap()).collect();
+        assert_eq!(names, adapters_of_the_kernel());
+        assert!(adapters.iter().all(|one| one["discovering"].is_null() && one["powered"] != true));
+        assert!(start.elapsed().as_secs_f64() < 2.5, "{code_of_it}");
+    }
 }

@@ -292,3 +292,17 @@ fn a_wrong_answer_is_malformed_and_not_silence() {
         }
     }
 }
+
+/// A bulb that loses a command and stays one step beside the commanded level has not confirmed it.
+#[test]
+fn a_level_from_before_the_command_confirms_nothing() {
+    let machine = Machine::new();
+    let rig = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\nbrightness = 50\n\
+               [[bulb.fault]]\non = \"write\"\ndo = \"lose\"\n";
+    for (level, confirmed) in [("49", false), ("50", true), ("51", false)] {
+        let output = machine.rig(rig, &["set", "Light-1", "--brightness", level, "--json"]);
+        succeeded(&output);
+        let state = last(&output);
+        assert_eq!((&state["brightness"], &state["confirmed"]), (&50.into(), &confirmed.into()), "{level}");
+    }
+}

@@ -218,6 +218,61 @@ fn what_is_read_whole_has_a_limit() {
     }
 }
 
+/// Profiles within the limit of a file whose rows, texts or lengths would take time and memory that grow faster than the file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_profile_has_so_many_rows_and_no_more() {
+    let machine = Machine::new();
+    let hand = include_str!("files/hand.toml");
+    let many = |count: usize, row: &dyn Fn(usize) -> String| (0..count).map(row).collect::<String>();
+    let long = "x".repeat(500_000);
+    let bytes = "FF ".repeat(1000);
+    let rows = "there are more than 10000 values";
+    for (what, text, message) in [
+        ("effects", format!("{hand}[can.effect.names]\n{}", many(60_000, &|n| format!("e{n}={n}\n"))), rows),
+        ("models", format!("models=[{}]\n{hand}", many(100_000, &|n| format!("'A{n}',"))), rows),
+        (
+            "matches",
+            format!("{hand}{}", many(20_000, &|_| "[[match]]\nname='a'\nscore=1\n".to_owned())),
+            rows,
+        ),
+        ("frames", format!("{hand}on = [{}]\n", many(100_000, &|_| "'55',".to_owned())), rows),
+        ("statuses", format!("{hand}{}", many(20_000, &|_| "[[report]]\nframe='55'\n".to_owned())), rows),
+        (
+            "variants",
+            format!("{hand}{}", many(301, &|n| format!("[variant.v{n}]\n"))),
+            "there are more than 300 variants",
+        ),
+        (
+            "a reason",
+            format!("{hand}[[unsupported]]\nmodels=['A']\nreason='{long}'\n"),
+            "longer than 4096 bytes",
+        ),
+        ("named bytes", format!("{hand}[bytes]\nb='{bytes}'\n"), "has 1000 bytes, and a frame at most 512"),
+        (
+            "a frame of named bytes",
+            format!("{hand}on='{}'\n[bytes]\nb='FF FF'\n", "{b}".repeat(300)),
+            "the frame is longer than 512 bytes with {b}",
+        ),
+        ("a length", format!("frame_length=1000000000\n{hand}"), "a frame has at most 512 bytes"),
+    ] {
+        let text = if what == "effects" {
+            text.replacen("[can.effect.names]\nlighthouse = 1\n", "", 1)
+        } else {
+            text
+        };
+        let file = machine.write("rows.toml", &text);
+        // Memory that a program may take, KiB.
+        let limited = ["-c", "ulimit -v 400000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bulbctl")];
+        let arguments = ["--profile", &file, "frame", "decode", "00", "--json"];
+        let start = Instant::now();
+        let output = Command::new("sh").args(limited).args(arguments).env_clear().output().unwrap();
+        let error = failed(&output, 2, "profile.invalid");
+        assert!(error["message"].as_str().unwrap().contains(message), "{what}: {error}");
+        assert!(start.elapsed() < PATIENCE / 3, "{what}: {:?}", start.elapsed());
+    }
+}
+
 #[test]
 fn a_group_names_so_many_things_and_no_more() {
     let machine = Machine::new();

@@ -6,12 +6,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::strain::Strain;
+
 pub(crate) const BULBS: usize = 3;
 /// Initial brightness, percent.
 pub(crate) const START: u8 = 50;
 
 #[derive(Clone)]
 pub(crate) struct Case {
+    pub(crate) strain: Strain,
     pub(crate) faults: Vec<Fault>,
     pub(crate) events: Vec<Event>,
     pub(crate) steps: Vec<Step>,
@@ -70,7 +73,7 @@ impl Case {
         let mut rig = "rig = 1\nabout = \"a case of the model\"\n".to_owned();
         for bulb in 0..BULBS {
             rig += &format!(
-                "\n[[bulb]]\nname = \"Light-{bulb}\"\naddress = \"{}\"\nbrightness = {START}\n",
+                "\n[[bulb]]\nname = \"Light-{bulb}\"\naddress = \"{}\"\nbrightness = {START}\nbattery = 80\n",
                 address(bulb)
             );
             for Fault { on, does, more, count, .. } in self.faults.iter().filter(|fault| fault.bulb == bulb) {
@@ -96,7 +99,7 @@ impl Case {
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "--- rig\n{}\n--- steps", self.rig())?;
+        write!(f, "--- rig\n{}\n--- {:?}\n--- steps", self.rig(), self.strain)?;
         self.steps.iter().try_for_each(|step| write!(f, "\n{step:?}"))
     }
 }
@@ -118,13 +121,12 @@ const KINDS: [(&str, &[&str]); 6] = [
 
 fn fault() -> impl Strategy<Value = Fault> {
     let kinds: Vec<_> = KINDS.iter().flat_map(|(on, all)| all.iter().map(move |does| (*on, *does))).collect();
-    (0..BULBS, select(kinds), 1..5_u8, 10..4000_u32, select(&ERRORS[..])).prop_map(
-        |(bulb, (on, does), count, time, att)| {
+    (0..BULBS, select(kinds), 1..5_u8, 10..4000_u32, select(&ERRORS[..]), select(&WRONG[..])).prop_map(
+        |(bulb, (on, does), count, time, att, bytes)| {
             let more = match does {
                 "delay" => format!("for = \"{time}ms\"\n"),
                 "error" => format!("att = {att}\n"),
-                // One byte short, so it does not decode.
-                "reply" => "bytes = \"01640102\"\n".to_owned(),
+                "reply" => format!("bytes = \"{bytes}\"\n"),
                 _ => String::new(),
             };
             Fault { bulb, on, does, more, count }
@@ -132,8 +134,11 @@ fn fault() -> impl Strategy<Value = Fault> {
     )
 }
 
+/// Values that are no status and no battery level: nothing, pieces, a wrong tail, numbers that cannot be.
+const WRONG: [&str; 7] = ["", "01", "01640102", "016401020304", "01ff010203", "0264010203", "ffffffffff"];
+
 /// ATT errors for faults. None asks for a bond, which would stop a driver.
-const ERRORS: [u8; 4] = [0x03, 0x0e, 0x11, 0x80];
+const ERRORS: [u8; 6] = [0x01, 0x03, 0x0e, 0x11, 0x80, 0xff];
 
 fn event() -> impl Strategy<Value = Event> {
     let what = prop_oneof![
@@ -162,11 +167,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Most cases are without strain of one kind or another: large numbers never strike.
+fn strain() -> impl Strategy<Value = Strain> {
+    let rarely = || prop_oneof![2 => Just(usize::MAX), 1 => 2..30_usize];
+    (prop_oneof![2 => Just(BULBS), 1 => 1..BULBS], rarely(), rarely())
+        .prop_map(|(slots, held, scan)| Strain { slots, held, scan })
+}
+
 /// Cases of about 150 steps.
 pub(crate) fn cases() -> impl Strategy<Value = Case> {
-    (vec(fault(), 0..10), vec(event(), 0..8), vec(step(), 1..300)).prop_map(|(faults, events, steps)| Case {
-        faults,
-        events,
-        steps,
-    })
+    (strain(), vec(fault(), 0..10), vec(event(), 0..8), vec(step(), 1..300))
+        .prop_map(|(strain, faults, events, steps)| Case { strain, faults, events, steps })
 }

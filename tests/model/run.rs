@@ -1,6 +1,6 @@
 //! Runs one case and checks it against the model.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::case::{BULBS, Case, START, Step, What, address};
+use crate::strain::Strained;
 use crate::wrong::{Lie, Wrong};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +39,8 @@ pub(crate) struct Tally {
     pub(crate) failed: usize,
     /// Last values that were checked.
     pub(crate) held_to: usize,
+    /// Errors by their code.
+    pub(crate) errors: BTreeMap<&'static str, usize>,
 }
 
 impl Tally {
@@ -48,6 +51,9 @@ impl Tally {
         self.confirmed += other.confirmed;
         self.failed += other.failed;
         self.held_to += other.held_to;
+        for (code, count) in &other.errors {
+            *self.errors.entry(code).or_default() += count;
+        }
     }
 }
 
@@ -111,10 +117,13 @@ async fn act(case: &Case, lie: Option<Lie>, dir: &Path) -> Result<Tally, TestCas
         Some(lie) => Arc::new(Wrong { radio, lie }),
         None => radio,
     };
-    let mut world = World::open(radio).await;
+    let strained = Arc::new(Strained::new(radio, case.strain));
+    let mut world = World::open(strained.clone()).await;
+    strained.set(true);
     for step in &case.steps {
         world.step(step).await?;
     }
+    strained.set(false);
     world.settle(case).await?;
     let World { radio, bulbs, tally, .. } = world;
     let claims = bulbs.map(|bulb| {
@@ -257,8 +266,8 @@ impl World {
                 }
             }
             Some(Err(error)) => {
-                self.tally.failed += 1;
-                hold!(expected(&error), "a command ended in {error:?}");
+                self.failed(&error);
+                hold!(is_expected(&error), "a command ended in {error:?}");
             }
             None => hold!(limit < TIMEOUT, "a command goes on after its deadline"),
         }
@@ -299,13 +308,18 @@ impl World {
             DriverEvent::Confirmed(_) => self.tally.confirmed += 1,
             DriverEvent::Unconfirmed => self.bulbs[bulb].last = None,
             DriverEvent::Trouble(error) => {
-                hold!(expected(&error), "a driver is in trouble with {error:?}");
+                hold!(is_expected(&error), "a driver is in trouble with {error:?}");
                 self.bulbs[bulb].last = None;
-                self.tally.failed += 1;
+                self.failed(&error);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.tally.failed += 1;
+        *self.tally.errors.entry(error.code()).or_default() += 1;
     }
 
     fn claim(&mut self, bulb: usize, state: &BulbState) {
@@ -342,7 +356,7 @@ impl World {
                         truth = Some(state);
                         break;
                     }
-                    Err(error) => hold!(expected(&error), "a read ended in {error:?}"),
+                    Err(error) => hold!(is_expected(&error), "a read ended in {error:?}"),
                 }
             }
             let Some(truth) = truth else {
@@ -375,19 +389,25 @@ fn set_since(case: &Case, bulb: usize, since: Duration) -> bool {
     })
 }
 
-fn expected(error: &Error) -> bool {
-    matches!(
-        error.code(),
-        "adapter.off"
-            | "adapter.lost"
-            | "connect.failed"
-            | "connect.timeout"
-            | "discover.timeout"
-            | "link.lost"
-            | "bulb.refused"
-            | "bulb.timeout"
-            | "frame.malformed"
-    )
+/// The errors that the faults of cases cause.
+pub(crate) const EXPECTED: [&str; 11] = [
+    "adapter.off",
+    "adapter.lost",
+    "connect.failed",
+    "connect.timeout",
+    "connect.limit",
+    "discover.timeout",
+    "link.lost",
+    "bulb.refused",
+    "bulb.held",
+    "bulb.timeout",
+    "frame.malformed",
+];
+/// Those that only some runs meet: a scan starts only for a bulb that the system has forgotten.
+const RARE: [&str; 2] = ["scan.busy", "battery.malformed"];
+
+fn is_expected(error: &Error) -> bool {
+    EXPECTED.contains(&error.code()) || RARE.contains(&error.code())
 }
 
 /// Returns the command frame of the base family.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{BulbState, Change, DriverEvent, LinkPhase, Power};
+use bulbctl::radio::SeenDevice;
 use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
@@ -157,7 +158,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     desk.press(KeyCode::Enter);
     assert!(desk.screen().contains("2 bulbs of @office"), "{}", desk.screen());
     // One of them is on, so both are switched off.
-    desk.keys(" ");
+    desk.keys("m");
     let off = Change::power(Power::Off);
     assert_eq!(desk.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
     desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
@@ -294,4 +295,26 @@ fn a_note_goes_by_itself_and_a_failure_stays() {
     assert!(!desk.screen().contains("service.down"));
     desk.keys("e");
     assert!(desk.screen().contains("systemctl start bluetooth"));
+}
+
+#[test]
+fn a_crowd_of_strangers_leaves_what_is_marked_or_a_bulb() {
+    let mut desk = TestDesk::office(80, 24);
+    // Everything is listed, and what is no bulb is marked.
+    desk.keys("a");
+    while desk.model.selected() != Some(&id(4)) {
+        desk.press(KeyCode::Down);
+    }
+    desk.keys("m");
+    // One that the system knows, and nobody heard.
+    let known = SeenDevice { seen: None, rssi: None, ..desk.report(9, "Kettle", -50) };
+    desk.radio(RadioEvent::DevicesSeen(vec![known]));
+    desk.now += Duration::from_secs(1);
+    let crowd = (100..10_300).map(|number| desk.report(number, "Phone", -40)).collect();
+    desk.radio(RadioEvent::DevicesSeen(crowd));
+    let listed = desk.model.listed();
+    assert_eq!(listed.len(), 10_000);
+    for kept in [1, 2, 3, 4, 9] {
+        assert!(listed.contains(&id(kept)), "{kept}");
+    }
 }

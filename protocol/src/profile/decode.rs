@@ -11,7 +11,7 @@ use super::frame::{DecodeError, DecodeErrorKind, Mismatch, MismatchKind};
 use super::light::{Feature, Features, Light, Mode};
 use super::recognise::Advert;
 use super::scale::Scale;
-use super::{Command, DecodedCommand, Profile, color};
+use super::{Command, DecodedCommand, Profile, Trigger, color};
 use crate::{Percent, Rgb};
 
 /// The largest difference per channel between equal colours: the rounding between 8 bits, percent and degrees.
@@ -173,6 +173,59 @@ impl Profile {
     #[must_use]
     pub fn inexact(&self, asked: Features, assumed: &Light, reported: &Light) -> Features {
         self.compare(asked, assumed, reported, 0)
+    }
+
+    /// Returns those of the `asked` features whose reported value is the one from `before` a command, and not the assumed one:
+    /// the bulb may have ignored the command. [`mismatches`](Self::mismatches) does not tell if the two are a step apart. Values
+    /// that the bulb reports in the same way are the same.
+    #[must_use]
+    pub fn unchanged(&self, asked: Features, before: &Light, assumed: &Light, reported: &Light) -> Features {
+        let all = asked.and(before.features()).and(assumed.features()).and(reported.features());
+        let is_old = |feature: Feature| {
+            let shown = |light: &Light| self.shown(feature, light);
+            shown(reported).is_some() && shown(before) == shown(reported) && shown(assumed) != shown(reported)
+        };
+        let old: Features = all.iter().filter(|feature| is_old(*feature)).collect();
+        if old.is_empty() {
+            return old;
+        }
+        // Rounded as the bulb rounds it, the assumed state may be the reported one.
+        let expected = self.status_of(&self.full_state(true).merged(assumed));
+        let is_expected = |feature: Feature| {
+            let has = |light: &&Light| light.features().contains(feature);
+            let mut expected = expected.iter().filter(has).map(|light| self.shown(feature, light)).peekable();
+            expected.peek().is_none() || expected.any(|shown| shown == self.shown(feature, reported))
+        };
+        old.iter().filter(|feature| !is_expected(*feature)).collect()
+    }
+
+    /// The status frames of a bulb in this state, decoded.
+    fn status_of(&self, state: &Light) -> Vec<Light> {
+        let queries = (0..self.queries.len()).map(Trigger::Query);
+        let reads = self.roles.iter().map(|role| Trigger::Read(&role.name));
+        let triggers = queries.chain(reads).chain([Trigger::Command, Trigger::Change]);
+        let frames = triggers.flat_map(|trigger| self.status_frames(trigger, state, 0));
+        frames.filter_map(|frame| self.decode(&frame.role, &frame.bytes).ok()).collect()
+    }
+
+    /// The numbers that show a feature which is [compared](Self::compare) with a tolerance.
+    fn shown(&self, feature: Feature, light: &Light) -> Option<[u32; 4]> {
+        let dims_color = self.abilities.scaled || self.chromatic;
+        match feature {
+            Feature::Power | Feature::Kelvin | Feature::Effect => None,
+            Feature::Color if !dims_color => None,
+            Feature::Color | Feature::Brightness if dims_color && light.color.is_some() => {
+                let Rgb { red, green, blue } = light.color?;
+                Some([red, green, blue, brightness(light).get()].map(u32::from))
+            }
+            Feature::White if self.abilities.scaled => {
+                Some([color::dim(light.white?.get(), brightness(light)).into(), 0, 0, 0])
+            }
+            _ => {
+                let number = light.number(feature)?;
+                Some([self.abilities.scale_of(feature)?.to_raw(number.into()), 0, 0, 0])
+            }
+        }
     }
 
     /// `steps` is the number of steps of the bulb's scale by which a level may be off.

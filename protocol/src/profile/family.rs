@@ -85,13 +85,16 @@ pub struct Ability {
     pub grade: Grade,
 }
 
+/// The most values of a profile file: each variant is compiled from all of them. The largest built-in one has three thousand.
+const MOST_VALUES: usize = 10_000;
+
 impl Family {
     /// Parses the text of a profile file.
     ///
     /// # Errors
     /// [`ParseError`] with the line. [`validate_variants`](Self::validate_variants) finds mistakes in frames and variants.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let file: File = crate::file::parse(text)?;
+        let file: File = crate::file::parse(text, MOST_VALUES)?;
         let models = compile::validate(&file).and_then(|()| Models::new(&file));
         let models = models.map_err(|mistake| mistake.in_text(text))?;
         Ok(Self { file, models, text: text.into() })

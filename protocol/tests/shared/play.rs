@@ -1,6 +1,8 @@
 // Properties of every profile, for any bytes and any change. The property tests and the fuzz targets share them.
+use bulb_protocol::Rgb;
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, EncodeError, Feature, Light, Mode, Profile, Trigger, builtin,
+    Advert, DecodedCommand, EncodeError, EncodedChange, Feature, Features, Light, Mode, Profile, Trigger,
+    builtin,
 };
 
 /// Every built-in profile, with every variant.
@@ -100,15 +102,7 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
         }
         Err(error) => panic!("{name}: {change:?} is refused: {error}"),
     };
-    for write in &encoded.writes {
-        match profile.decode_command(&write.role, &write.bytes) {
-            Ok(DecodedCommand::Change(decoded)) => bulb.merge(&decoded),
-            Ok(DecodedCommand::Relative(step)) => bulb = profile.step(&bulb, step),
-            // What puts the bulb into the mode of the next frame.
-            Ok(DecodedCommand::LinkRule) => {}
-            other => panic!("{name}: {change:?}: {:?} is decoded as {other:?}", write.bytes),
-        }
-    }
+    bulb = carried_out(profile, &bulb, &encoded);
     // Where black is off, nothing tells black and white at 0 % from off.
     let black = encoded.writes.iter().filter(|write| write.bytes.starts_with(&[0; 4])).count();
     if profile.name == "playbulb" && black > usize::from(change.power == Some(false)) {
@@ -120,5 +114,56 @@ pub(crate) fn change(profile: &Profile, change: &Light) {
     for reported in statuses(profile, &bulb) {
         let differ = profile.mismatches(changed, &encoded.assumed, &reported);
         assert!(differ.is_empty(), "{name}: {change:?} is reported as {reported:?}: {differ} differ");
+    }
+    for feature in changed.iter() {
+        let only = bulb.only(Features::NONE.with(feature));
+        if let Some(number) = bulb.number(feature) {
+            least_change(profile, &bulb, &only.clone().with_number(feature, number.saturating_sub(1)));
+            least_change(profile, &bulb, &only.with_number(feature, number.saturating_add(1)));
+        } else if let Some(color) = only.color {
+            let color = Some(Rgb { green: color.green ^ 2, ..color });
+            least_change(profile, &bulb, &Light { color, ..only });
+        }
+    }
+}
+
+/// The state of a bulb after the frames of a change.
+fn carried_out(profile: &Profile, bulb: &Light, encoded: &EncodedChange) -> Light {
+    let mut bulb = bulb.clone();
+    for write in &encoded.writes {
+        match profile.decode_command(&write.role, &write.bytes) {
+            Ok(DecodedCommand::Change(decoded)) => bulb.merge(&decoded),
+            Ok(DecodedCommand::Relative(step)) => bulb = profile.step(&bulb, step),
+            // What puts the bulb into the mode of the next frame.
+            Ok(DecodedCommand::LinkRule) => {}
+            other => panic!("{}: {:?} is decoded as {other:?}", profile.full_name(), write.bytes),
+        }
+    }
+    bulb
+}
+
+/// A status after a small change agrees with it if the bulb carried it out. If the bulb ignored it, the status does not
+/// agree, unless both are the same to the bulb.
+fn least_change(profile: &Profile, bulb: &Light, change: &Light) {
+    let changed = change.features();
+    if profile.validate(change).is_err() {
+        return;
+    }
+    let Ok(encoded) = profile.encode(change, bulb, 7) else { return };
+    let after = carried_out(profile, bulb, &encoded);
+    let name = profile.full_name();
+    for (before, after) in statuses(profile, bulb).iter().zip(statuses(profile, &after)) {
+        let disagree = |reported: &Light| {
+            let assumed = &encoded.assumed;
+            profile
+                .mismatches(changed, assumed, reported)
+                .or(profile.unchanged(changed, before, assumed, reported))
+        };
+        assert!(disagree(&after).is_empty(), "{name}: {bulb:?}, then {change:?}, reported as {after:?}");
+        let knows = !before.features().and(changed).is_empty();
+        assert!(
+            before == &after || !knows || !disagree(before).is_empty(),
+            "{name}: {change:?} is ignored by {bulb:?}, which reports {before:?} and not {after:?}"
+        );
     }
 }

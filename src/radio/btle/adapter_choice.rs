@@ -14,14 +14,15 @@ pub(super) struct PowerBlock {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) info: AdapterInfo,
-    pub(super) powered: bool,
+    /// `None` if the system does not say. Using the adapter tells.
+    pub(super) powered: Option<bool>,
     pub(super) block: Option<PowerBlock>,
 }
 
 impl Candidate {
-    /// The error of using this adapter; `None` if it is powered.
+    /// The error of using this adapter; `None` unless it is off.
     pub(super) fn unusable(&self) -> Option<Error> {
-        if self.powered {
+        if self.powered != Some(false) {
             return None;
         }
         let adapter = self.info.name.clone();
@@ -33,7 +34,7 @@ impl Candidate {
 }
 
 /// Returns the adapter with the wanted name or address, powered or not; by default the first
-/// powered one by name. Sorts the candidates by name.
+/// powered one by name, else the first that may be. Sorts the candidates by name.
 pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Result<Candidate> {
     candidates.sort_by(|a, b| by_name(&a.info.name, &b.info.name));
     let Some(first) = candidates.first() else { return Err(Error::AdapterNone) };
@@ -47,8 +48,8 @@ pub(super) fn choose(candidates: &mut [Candidate], wanted: Option<&str>) -> Resu
                 have: candidates.iter().map(|c| c.info.name.as_str()).collect::<Vec<_>>().join(", "),
             })
         }
-        None => match candidates.iter().find(|c| c.powered) {
-            Some(powered) => Ok(powered.clone()),
+        None => match [Some(true), None].iter().find_map(|is| candidates.iter().find(|c| c.powered == *is)) {
+            Some(usable) => Ok(usable.clone()),
             None => Err(first.unusable().unwrap_or(Error::AdapterNone)),
         },
     }
@@ -69,7 +70,11 @@ mod tests {
 
     fn adapter(name: &str, last: u8, powered: bool) -> Candidate {
         let address = Some(Address::new([0, 0, 0, 0, 0, last]));
-        Candidate { info: AdapterInfo { name: name.to_owned(), address }, powered, block: None }
+        Candidate {
+            info: AdapterInfo { name: name.to_owned(), address },
+            powered: Some(powered),
+            block: None,
+        }
     }
 
     fn name_of(chosen: Result<Candidate>) -> String {
@@ -81,6 +86,15 @@ mod tests {
         let mut all = [adapter("hci10", 10, true), adapter("hci2", 2, true), adapter("hci0", 0, false)];
         assert_eq!(name_of(choose(&mut all, None)), "hci2");
         assert_eq!(all.map(|one| one.info.name), ["hci0", "hci2", "hci10"]);
+    }
+
+    #[test]
+    fn an_adapter_that_may_be_powered_comes_after_those_that_are() {
+        let unknown = Candidate { powered: None, ..adapter("hci0", 0, false) };
+        let mut all = [unknown, adapter("hci1", 1, false), adapter("hci2", 2, true)];
+        assert_eq!(name_of(choose(&mut all, None)), "hci2");
+        assert_eq!(name_of(choose(&mut all[..2], None)), "hci0");
+        assert_eq!(all[0].unusable(), None);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
-    SeenDevice,
+    SeenDevice, Wanted,
 };
 use crate::error::{Error, Operation, Result};
 
@@ -67,17 +67,12 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
 }
 
 /// Examines the Bluetooth of the system without using it. `wanted` is the adapter that [`open`]
-/// would open.
-pub async fn diagnose(wanted: Option<&str>) -> Diagnosis {
-    let looking = async {
-        match through_btleplug(wanted) {
-            Some(wanted) => plug::diagnose(wanted).await,
-            None => native_diagnose(wanted).await,
-        }
-    };
-    match timeout(OPEN_TIME, looking).await {
-        Ok(diagnosis) => diagnosis,
-        Err(_) => Diagnosis { error: Some(silent()), ..Diagnosis::default() },
+/// would open. At the deadline, or after the time to open one, what is known by then counts.
+pub async fn diagnose(wanted: Option<&str>, deadline: Deadline) -> Diagnosis {
+    let deadline = deadline.within(OPEN_TIME);
+    match through_btleplug(wanted) {
+        Some(wanted) => plug::diagnose(wanted, deadline).await,
+        None => native_diagnose(wanted, deadline).await,
     }
 }
 
@@ -96,12 +91,12 @@ fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
 async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {
     match timeout(OPEN_TIME, opening).await {
         Ok(opened) => opened,
-        Err(_) => Err(silent()),
+        Err(_) => Err(silent(OPEN_TIME)),
     }
 }
 
-fn silent() -> Error {
-    Error::ServiceSilent { detail: format!("no answer within {OPEN_TIME:?} when it was opened") }
+fn silent(waited: Duration) -> Error {
+    Error::ServiceSilent { detail: format!("no answer within {waited:.1?} when it was opened") }
 }
 
 fn open_error(error: &PlatformError) -> Error {
@@ -140,6 +135,10 @@ impl Radio for BtleRadio {
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.radio.shared.seen_devices()
+    }
+
+    fn prefer(&self, wanted: Wanted) {
+        self.radio.shared.prefer(wanted);
     }
 
     fn connect_retries(&self) -> broadcast::Receiver<ConnectRetry> {

@@ -12,6 +12,8 @@ const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
 const BLUEZ: &str = "org.bluez.Error.";
 /// The prefix of the names that this module gives to errors of btleplug.
 const BTLEPLUG: &str = "btleplug.";
+/// The name of the error that this program makes of an answer whose type is not that of the interface.
+pub(super) const WRONG_TYPE: &str = "bulbctl.WrongType";
 
 pub(super) const LOST_EARLY: &str = "the link dropped before it was usable";
 
@@ -45,6 +47,7 @@ pub(super) enum ErrorClass {
     Unsupported,
     Held,
     NotSent,
+    WrongType,
     Unknown,
 }
 
@@ -73,6 +76,8 @@ impl PlatformError {
             of_bluez(kind, &self.message, operation)
         } else if let Some(kind) = self.name.strip_prefix(BTLEPLUG) {
             of_btleplug(kind, operation)
+        } else if self.name == WRONG_TYPE {
+            ErrorClass::WrongType
         } else {
             of_the_client(&self.message)
         }
@@ -86,6 +91,7 @@ impl PlatformError {
             ErrorClass::NoBus => Error::NoBus { detail },
             ErrorClass::ServiceDown => Error::ServiceDown,
             ErrorClass::Denied => Error::Denied { detail },
+            ErrorClass::WrongType => Error::ServiceMalformed { detail: self.message.clone() },
             ErrorClass::NoAdapter => Error::AdapterNone,
             ErrorClass::Off => Error::AdapterOff { adapter },
             ErrorClass::Blocked => Error::AdapterBlocked { adapter, hard: false },

@@ -1,11 +1,12 @@
 //! The devices that were seen, assembled from single updates.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes, plausible_dbm};
+use crate::radio::{Address, DeviceId, SeenDevice, SeenTimes, Wanted, plausible_dbm};
 
 /// The most devices to remember. A crowded place has some hundreds, but phones change their
 /// addresses every quarter of an hour.
@@ -43,13 +44,23 @@ struct Entry {
     /// With the alias as the system reports it, and without the state of the link.
     device: SeenDevice,
     system_link: SystemLink,
+    /// The system knew it before a scan received it.
+    known: bool,
+    /// It is one that the program looks for.
+    wanted: bool,
 }
 
-#[derive(Debug)]
 pub(super) struct Registry {
     devices: HashMap<DeviceId, Entry>,
     capacity: usize,
     scanning: bool,
+    wanted: Option<Wanted>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("devices", &self.devices).finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +74,15 @@ pub(super) struct Merged {
 
 impl Registry {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { devices: HashMap::new(), capacity, scanning: false }
+        Self { devices: HashMap::new(), capacity, scanning: false, wanted: None }
+    }
+
+    /// Sets which devices make room last.
+    pub(super) fn prefer(&mut self, wanted: Wanted) {
+        for entry in self.devices.values_mut() {
+            entry.wanted = wanted(&entry.seen_device());
+        }
+        self.wanted = Some(wanted);
     }
 
     /// Starts or ends a scan. Starting one forgets the signal strengths of the previous scan.
@@ -82,10 +101,8 @@ impl Registry {
 
     pub(super) fn merge(&mut self, id: &DeviceId, update: DeviceUpdate, now: Instant) -> Merged {
         // Found by the scan, although nothing was measured.
-        let found = update.appeared && update.connected != Some(true) && !self.devices.contains_key(id);
-        if !self.devices.contains_key(id) {
-            self.make_room();
-        }
+        let is_new = !self.devices.contains_key(id);
+        let found = update.appeared && update.connected != Some(true) && is_new;
         let scanning = self.scanning;
         let entry = self.devices.entry(id.clone()).or_insert_with(|| Entry {
             device: SeenDevice { id: id.clone(), ..SeenDevice::default() },
@@ -101,8 +118,15 @@ impl Registry {
             let first = entry.device.seen.map_or(now, |seen| seen.first);
             entry.device.seen = Some(SeenTimes { first, last: now });
         }
+        entry.known |= is_new && !heard;
+        let news = update.tells_who_it_is();
         entry.take(update);
-        Merged { device: entry.seen_device(), before, now: entry.system_link, heard }
+        let device = entry.seen_device();
+        // Recognising takes time, and most updates are signal strengths.
+        if let Some(wanted) = self.wanted.as_ref().filter(|_| news || is_new) {
+            entry.wanted = wanted(&device);
+        }
+        Merged { device, before, now: entry.system_link, heard }
     }
 
     #[cfg(target_os = "linux")]
@@ -147,22 +171,30 @@ impl Registry {
         unnamed.map(|(id, _)| id.clone()).collect()
     }
 
-    /// Removes the device that was not seen for the longest time. Those that the system has a link
-    /// to stay. Those with a name or a service, and those that it knows without having heard them,
-    /// go after the others.
-    fn make_room(&mut self) {
-        if self.devices.len() < self.capacity {
+    /// Makes room for a device: removes the one that was not seen for the longest time. Those that the
+    /// system has a link to and those in use stay. Those with a name or a service go after the others, then
+    /// those that the system knew before, then those that the program looks for.
+    pub(super) fn make_room_for(&mut self, id: &DeviceId, in_use: impl Fn(&DeviceId) -> bool) {
+        if self.devices.len() < self.capacity || self.devices.contains_key(id) {
             return;
         }
-        let oldest =
-            self.devices.iter().filter(|(_, entry)| !entry.system_link.connected).min_by_key(|(_, entry)| {
-                let SeenDevice { name, services, seen, .. } = &entry.device;
-                let rank = if seen.is_none() { 2 } else { u8::from(name.is_some() || !services.is_empty()) };
-                (rank, seen.map(|seen| seen.last))
-            });
-        if let Some(id) = oldest.map(|(id, _)| id.clone()) {
+        let idle = self.devices.iter().filter(|(id, entry)| !entry.system_link.connected && !in_use(id));
+        let first = idle.min_by_key(|(_, entry)| entry.rank()).map(|(id, _)| id.clone());
+        if let Some(id) = first {
             self.devices.remove(&id);
         }
+    }
+}
+
+impl DeviceUpdate {
+    /// Returns true if it may tell more than how loud the device is and whether it is connected.
+    fn tells_who_it_is(&self) -> bool {
+        self.address.is_some()
+            || self.name.is_some()
+            || self.alias.is_some()
+            || self.services.is_some()
+            || self.manufacturer.is_some()
+            || self.service_data.is_some()
     }
 }
 
@@ -202,6 +234,12 @@ impl Entry {
         }
     }
 
+    /// The order in which devices make room, first the least.
+    fn rank(&self) -> (bool, bool, bool, Option<Instant>) {
+        let SeenDevice { name, services, seen, .. } = &self.device;
+        (self.wanted, self.known, name.is_some() || !services.is_empty(), seen.map(|seen| seen.last))
+    }
+
     fn seen_device(&self) -> SeenDevice {
         let mut device = self.device.clone();
         let alias = device.alias.take().and_then(|alias| true_name(device.address, alias));
@@ -218,6 +256,7 @@ fn true_name(address: Option<Address>, name: String) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
@@ -330,38 +369,79 @@ mod tests {
         assert!(!registry.merge(&id("c"), appeared(), Instant::now()).heard);
     }
 
+    /// Makes room for an update, and merges it.
+    fn take(registry: &mut Registry, name: &str, update: DeviceUpdate, at: Instant) {
+        registry.make_room_for(&id(name), |id| id.as_str() == "in use");
+        registry.merge(&id(name), update, at);
+    }
+
+    fn left(registry: &Registry) -> Vec<String> {
+        registry.seen_devices().into_iter().map(|device| device.id.to_string()).collect()
+    }
+
+    fn named(name: &str) -> DeviceUpdate {
+        DeviceUpdate { name: Some(name.to_owned()), ..DeviceUpdate::default() }
+    }
+
     #[test]
-    fn the_longest_unheard_makes_room_but_no_connected_one() {
-        let mut registry = registry();
+    fn the_longest_unheard_makes_room_but_none_that_is_connected_or_in_use() {
         let start = Instant::now();
-        for (n, name) in ["linked", "older", "newer"].into_iter().enumerate() {
-            registry.merge(&id(name), rssi(-50), start + Duration::from_secs(n as u64));
-        }
         let linked = DeviceUpdate { connected: Some(true), ..DeviceUpdate::default() };
-        registry.merge(&id("linked"), linked, start);
-        registry.merge(&id("newest"), rssi(-50), start + Duration::from_secs(9));
-        let left: Vec<_> = registry.seen_devices().into_iter().map(|r| r.id).collect();
-        assert_eq!(left, [id("linked"), id("newer"), id("newest")]);
+        for (first, more) in [("linked", linked), ("in use", DeviceUpdate::default())] {
+            let mut registry = registry();
+            for (n, name) in [first, "older", "newer"].into_iter().enumerate() {
+                take(&mut registry, name, rssi(-50), start + Duration::from_secs(n as u64));
+            }
+            take(&mut registry, first, more, start);
+            take(&mut registry, "newest", rssi(-50), start + Duration::from_secs(9));
+            assert_eq!(left(&registry), [first, "newer", "newest"]);
+        }
     }
 
     #[test]
     fn what_is_known_or_named_makes_room_last() {
         let mut registry = registry();
         let start = Instant::now();
-        let named = |name: &str| DeviceUpdate { name: Some(name.to_owned()), ..rssi(-50) };
-        let known = DeviceUpdate { name: Some("Light-9".to_owned()), ..DeviceUpdate::default() };
-        registry.merge(&id("known"), known, start);
-        registry.merge(&id("bulb"), named("Light-1"), start);
+        let heard = |name: &str| DeviceUpdate { rssi: Some(-50), ..named(name) };
+        registry.set_scanning(false);
+        take(&mut registry, "known", DeviceUpdate::default(), start);
+        registry.set_scanning(true);
+        // What is known stays known when it is heard.
+        take(&mut registry, "known", rssi(-50), start);
+        take(&mut registry, "bulb", heard("Light-1"), start);
         for n in 0..10 {
-            registry.merge(&id(&format!("phone-{n}")), rssi(-50), start + Duration::from_secs(n));
+            take(&mut registry, &format!("phone-{n}"), rssi(-50), start + Duration::from_secs(n));
         }
-        let left = |registry: &Registry| -> Vec<String> {
-            registry.seen_devices().into_iter().map(|device| device.id.to_string()).collect()
-        };
         assert_eq!(left(&registry), ["bulb", "known", "phone-9"]);
-        registry.merge(&id("other"), named("Light-2"), start + Duration::from_secs(20));
-        registry.merge(&id("third"), named("Light-3"), start + Duration::from_secs(21));
+        take(&mut registry, "other", heard("Light-2"), start + Duration::from_secs(20));
+        take(&mut registry, "third", heard("Light-3"), start + Duration::from_secs(21));
         assert_eq!(left(&registry), ["known", "other", "third"]);
+    }
+
+    #[test]
+    fn what_the_program_looks_for_makes_room_after_all_others() {
+        let mut registry = registry();
+        let start = Instant::now();
+        registry.set_scanning(false);
+        take(&mut registry, "known", named("Kettle"), start);
+        registry.set_scanning(true);
+        registry.prefer(Arc::new(|device| {
+            device.id.as_str() == "target" || device.manufacturer.contains_key(&7)
+        }));
+        take(&mut registry, "target", rssi(-50), start);
+        take(&mut registry, "recognised", rssi(-50), start);
+        let data = Some(BTreeMap::from([(7, vec![1])]));
+        take(&mut registry, "recognised", DeviceUpdate { manufacturer: data, ..rssi(-50) }, start);
+        for n in 1..10 {
+            let name = format!("Phone {n}");
+            let phone = DeviceUpdate { rssi: Some(-50), ..named(&name) };
+            take(&mut registry, &name, phone, start + Duration::from_secs(n));
+        }
+        assert_eq!(left(&registry), ["Phone 9", "recognised", "target"]);
+        // Another preference counts for what is there as well.
+        registry.prefer(Arc::new(|device| device.id.as_str() == "target"));
+        take(&mut registry, "Phone 10", rssi(-50), start + Duration::from_secs(20));
+        assert_eq!(left(&registry), ["Phone 10", "Phone 9", "target"]);
     }
 
     #[test]

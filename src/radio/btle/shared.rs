@@ -13,7 +13,7 @@ use super::link::BtleLink;
 use super::registry::{CAPACITY, DeviceUpdate, Merged, Registry, SystemLink};
 pub(super) use crate::radio::lock;
 use crate::radio::retry::ConnectRetries;
-use crate::radio::{AdapterState, DeviceId, SEEN_DEVICE_QUEUE, SeenDevice};
+use crate::radio::{AdapterState, DeviceId, SEEN_DEVICE_QUEUE, SeenDevice, Wanted};
 
 #[derive(Debug)]
 pub(super) struct SharedState {
@@ -68,6 +68,7 @@ impl SharedState {
     pub(super) fn merge(&self, id: &DeviceId, update: DeviceUpdate) {
         let mut state = lock(&self.state);
         let time = Instant::now();
+        state.make_room_for(id);
         let merged = state.registry.merge(id, update, time);
         let Merged { device, before, now, heard } = merged;
         if heard {
@@ -142,6 +143,10 @@ impl SharedState {
 
     pub(super) fn adapter_now(&self) -> AdapterState {
         *self.adapter.borrow()
+    }
+
+    pub(super) fn prefer(&self, wanted: Wanted) {
+        lock(&self.state).registry.prefer(wanted);
     }
 
     pub(super) fn scanning(&self) -> bool {
@@ -259,6 +264,14 @@ impl SharedState {
 }
 
 impl State {
+    fn make_room_for(&mut self, id: &DeviceId) {
+        let Self { registry, watchers, links, .. } = self;
+        registry.make_room_for(id, |id| {
+            watchers.get(id).is_some_and(|watcher| watcher.receiver_count() > 0)
+                || links.get(id).is_some_and(|link| link.strong_count() > 0)
+        });
+    }
+
     fn held_besides(&self, id: &DeviceId) -> usize {
         let up = self.links.iter().filter(|(_, link)| link.strong_count() > 0).map(|(other, _)| other);
         let held: HashSet<_> = up.chain(&self.closing).filter(|other| *other != id).collect();

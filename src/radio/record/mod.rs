@@ -17,8 +17,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     AdapterInfo, AdapterState, CharacteristicId, ConnectRetry, Deadline, DeviceDetails, DeviceId, Link,
-    LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, WriteKind,
-    forward, lock,
+    LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, Radio, SEEN_DEVICE_QUEUE, SeenDevice, Wanted,
+    WriteKind, forward, lock,
 };
 use crate::error::{Error, Result};
 use crate::sanitise::json_safe;
@@ -275,6 +275,10 @@ impl Radio for Recorded {
 
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice> {
         self.seen_devices.subscribe()
+    }
+
+    fn prefer(&self, wanted: Wanted) {
+        self.radio.prefer(wanted);
     }
 
     async fn start_scan(&self) -> Result<()> {

@@ -25,6 +25,7 @@ use super::{
 
 use crate::gatt::WriteKind;
 
+use validate::LONGEST_FRAME;
 pub(super) use validate::{validate, validate_name};
 
 /// The names of commands, and the feature that each must set.
@@ -195,28 +196,35 @@ impl Compiler<'_> {
     }
 
     fn template(&self, at: usize, text: &str) -> Validated<Template> {
-        let text = self.with_bytes(text);
+        let text = self.with_bytes(at, text)?;
         Template::parse(&text, &self.abilities, self.file.frame_length)
             .map_err(|message| Mistake::new(at, message))
     }
 
     /// The template of advertised data, which may have any length.
     fn advert_template(&self, frame: &Located<String>) -> Validated<Template> {
-        let text = self.with_bytes(&frame.value);
+        let text = self.with_bytes(frame.at, &frame.value)?;
         Template::parse(&text, &self.abilities, None).map_err(|message| Mistake::new(frame.at, message))
     }
 
     /// The text of a frame, with the bytes in place of their names.
-    fn with_bytes<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    fn with_bytes<'t>(&self, at: usize, text: &'t str) -> Validated<Cow<'t, str>> {
         let mut text = Cow::Borrowed(text);
+        let mut bytes_added = 0_usize;
         for (name, bytes) in &self.file.bytes {
             let field = format!("{{{name}}}");
-            if text.contains(&field) {
+            let times = text.matches(&field).count();
+            bytes_added = bytes_added.saturating_add(times.saturating_mul(bytes.value.0.len()));
+            if bytes_added > LONGEST_FRAME {
+                let message = format!("the frame is longer than {LONGEST_FRAME} bytes with {field}");
+                return Err(Mistake::new(at, message));
+            }
+            if times > 0 {
                 let hex: Vec<_> = bytes.value.0.iter().map(|byte| format!(" {byte:02X} ")).collect();
                 text = Cow::Owned(text.replace(&field, &hex.concat()));
             }
         }
-        text
+        Ok(text)
     }
 
     pub(super) fn body(&self, at: usize, frame: Option<&str>, codec: Option<&str>) -> Validated<Body> {

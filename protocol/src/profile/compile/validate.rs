@@ -8,6 +8,10 @@ use crate::profile::file::{File, Located, MatchDef};
 use crate::profile::text::Hex;
 
 const FORMAT: u32 = 1;
+/// The most variants of a family. Each is compiled from all values of the file.
+const MOST_VARIANTS: usize = 300;
+/// The longest value of an attribute, bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
+pub(super) const LONGEST_FRAME: usize = 512;
 
 pub(in crate::profile) fn validate(file: &File) -> Validated {
     if file.profile.value != FORMAT {
@@ -15,6 +19,13 @@ pub(in crate::profile) fn validate(file: &File) -> Validated {
         return Err(Mistake::new(file.profile.at, message));
     }
     validate_name(file.name.at, &file.name.value)?;
+    if file.variant.len() > MOST_VARIANTS {
+        return Err(Mistake::new(file.name.at, format!("there are more than {MOST_VARIANTS} variants")));
+    }
+    if let Some(length) = file.frame_length.filter(|length| *length > LONGEST_FRAME) {
+        let message = format!("frame_length is {length}, but a frame has at most {LONGEST_FRAME} bytes");
+        return Err(Mistake::new(file.name.at, message));
+    }
     for (name, bytes) in &file.bytes {
         bytes_name(name, bytes)?;
     }
@@ -39,6 +50,11 @@ fn bytes_name(name: &str, bytes: &Located<Hex>) -> Validated {
     }
     if bytes.value.0.is_empty() {
         return Err(Mistake::new(bytes.at, format!("bytes.{name} needs at least one byte")));
+    }
+    if bytes.value.0.len() > LONGEST_FRAME {
+        let message =
+            format!("bytes.{name} has {} bytes, and a frame at most {LONGEST_FRAME}", bytes.value.0.len());
+        return Err(Mistake::new(bytes.at, message));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::super::platform_error::PlatformError;
+use super::super::platform_error::{PlatformError, WRONG_TYPE};
 use super::properties::Objects;
 use super::signals::SignalReceiver;
 
@@ -184,7 +184,7 @@ impl Bus {
         let sent = question.map(|mut question| {
             question.append_all(arguments);
             let taken = move |mut answer: Message, _: &SyncConnection| {
-                let answer = answer.as_result().and_then(|answer| answer.read_all());
+                let answer = answer.as_result().and_then(|answer| answer.read_all().map_err(wrong_type));
                 // The future may have been dropped.
                 let _ = answered.send(answer.map(then));
             };
@@ -213,6 +213,11 @@ impl Bus {
     pub(super) fn connection(&self) -> &SyncConnection {
         &self.connection
     }
+}
+
+/// The error of an answer that could not be read. The crate gives it the name of any failure.
+fn wrong_type(error: dbus::Error) -> dbus::Error {
+    dbus::Error::new_custom(WRONG_TYPE, error.message().unwrap_or_default())
 }
 
 fn disconnected() -> dbus::Error {

@@ -6,32 +6,37 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dbus::arg::prop_cast;
-use tokio::time::timeout;
+use futures::TryFutureExt;
 use uuid::Uuid;
 
 use super::super::adapter_choice::choose;
-use super::super::{OPEN_TIME, open_error, silent};
+use super::super::platform_error::PlatformError;
+use super::super::{open_error, silent};
 use super::bus::Bus;
+use super::installed::{ADAPTERS, adapters_of_the_kernel, installed_version};
 use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, SERVICE, device_of, device_update};
+use super::rfkill::SWITCHES;
 use super::signals::SignalReceiver;
-use crate::radio::{AdapterFacts, AdapterInfo, Diagnosis, HeldLink, Version};
+use crate::radio::{AdapterFacts, AdapterInfo, Deadline, Diagnosis, HeldLink, Version};
 
-pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
+pub(in super::super) async fn diagnose(wanted: Option<&str>, deadline: Deadline) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         system: "BlueZ on D-Bus".to_owned(),
         kernel: read("/proc/sys/kernel/osrelease"),
         inside: inside(),
+        version: installed_version(Path::new("/")),
         ..Diagnosis::default()
     };
     let objects = async {
         let bus = Bus::open(Arc::new(SignalReceiver::default())).await?;
-        Ok(bus.objects().await?)
+        bus.objects().await.map_err(PlatformError::from)
     };
-    // Ends before the diagnosis as a whole is late, so that facts which need no bus are still shown.
-    match timeout(OPEN_TIME * 4 / 5, objects).await {
-        Ok(Ok(objects)) => fill(&mut diagnosis, &objects, wanted),
-        Ok(Err(error)) => diagnosis.error = Some(open_error(&error)),
-        Err(_) => diagnosis.error = Some(silent()),
+    match deadline.run(objects.map_err(|error| open_error(&error)), silent).await {
+        Ok(objects) => fill(&mut diagnosis, &objects, wanted),
+        Err(error) => {
+            diagnosis.error = Some(error);
+            diagnosis.adapters = adapters_of_the_kernel(Path::new(ADAPTERS), Path::new(SWITCHES));
+        }
     }
     diagnosis
 }
@@ -44,12 +49,13 @@ fn fill(diagnosis: &mut Diagnosis, objects: &Objects, wanted: Option<&str>) {
         let properties = objects.iter().find(|(own, _)| **own == *path).and_then(|(_, all)| all.get(ADAPTER));
         let discovering = properties.and_then(|properties| AdapterProperties::of(properties).discovering);
         let modalias = properties.and_then(|properties| prop_cast::<String>(properties, "Modalias"));
-        diagnosis.version = diagnosis.version.or_else(|| version_of(modalias?));
+        // The running BlueZ may be older than the installed one.
+        diagnosis.version = modalias.and_then(|text| version_of(text)).or(diagnosis.version);
         let is_chosen = chosen.as_ref().is_ok_and(|chosen| chosen.info == candidate.info);
         diagnosis.adapters.push(AdapterFacts {
             powered: candidate.powered,
             blocked: candidate.block.map(|block| block.hard),
-            discovering: discovering.unwrap_or_default(),
+            discovering,
             chosen: is_chosen,
             whole: modalias.is_some(),
             info: candidate.info,
@@ -168,7 +174,8 @@ mod tests {
             .iter()
             .map(|one| (one.info.name.as_str(), one.powered, one.discovering, one.chosen, one.whole))
             .collect();
-        assert_eq!(update, [("hci0", false, false, false, false), ("hci1", true, true, true, true)]);
+        let (on, off) = (Some(true), Some(false));
+        assert_eq!(update, [("hci0", off, off, false, false), ("hci1", on, on, true, true)]);
         assert_eq!(diagnosis.error, None);
         let held: Vec<_> = diagnosis.links.iter().map(|link| link.device.as_str()).collect();
         assert_eq!(held, ["C4:11:00:00:00:01"]);

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::adapter_choice::{Candidate, PowerBlock, choose};
-use super::platform_error::PlatformError;
+use super::platform_error::{PlatformError, WRONG_TYPE};
 use super::shared::SharedState;
 use super::system::{Gatt, System};
 use super::{Opened, open_error};
@@ -28,6 +28,7 @@ mod connection;
 mod diagnose;
 mod gatt;
 mod gatt_objects;
+mod installed;
 mod parameters;
 mod properties;
 mod rfkill;
@@ -63,8 +64,11 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     let chosen = choose(&mut candidates(&objects), wanted)?;
     let name = chosen.info.name.clone();
     let path = format!("/org/bluez/{name}");
-    let shared =
-        Arc::new(SharedState::new(if chosen.powered { AdapterState::On } else { AdapterState::Off }));
+    let shared = Arc::new(SharedState::new(if chosen.powered == Some(false) {
+        AdapterState::Off
+    } else {
+        AdapterState::On
+    }));
     signals.begin(path.clone(), shared.clone(), owner, Some(&objects));
     let line = Arc::new(BusConnection::new(bus));
     let keeper = connection::keep(line.clone(), signals.clone(), path.clone(), shared.clone());
@@ -79,10 +83,9 @@ fn candidates(objects: &Objects) -> Vec<Candidate> {
         let properties = interfaces.get(ADAPTER)?;
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
         let update = AdapterProperties::of(properties);
-        let powered = update.powered.unwrap_or_default();
-        let block = if powered { None } else { why_off(&name, update.blocked) };
+        let block = if update.powered == Some(false) { why_off(&name, update.blocked) } else { None };
         let address = update.address;
-        Some(Candidate { info: AdapterInfo { name, address }, powered, block })
+        Some(Candidate { info: AdapterInfo { name, address }, powered: update.powered, block })
     });
     adapters.collect()
 }
@@ -177,7 +180,10 @@ impl System for Bluez {
         let answer: Result<(Variant<Box<dyn RefArg>>,), _> =
             self.line.bus().call(&path, PROPERTIES, "Get", question).await;
         match answer {
-            Ok((percent,)) => Ok(cast::<u8>(&percent.0).copied()),
+            Ok((percent,)) => match cast::<u8>(&percent.0) {
+                Some(percent) => Ok(Some(*percent)),
+                None => Err(PlatformError::new(WRONG_TYPE, "the level of a battery is no byte")),
+            },
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error.into()),
         }

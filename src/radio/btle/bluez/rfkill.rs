@@ -17,8 +17,11 @@ pub(super) fn block_of(switches: &Path, adapter: &str) -> Option<PowerBlock> {
             continue;
         }
         let block = blocked(&switch);
-        if value(&switch, "name").as_deref() == Some(adapter) {
-            return block;
+        match value(&switch, "name") {
+            Some(name) if name == adapter => return block,
+            // The switch of another adapter.
+            Some(name) if name.starts_with("hci") => continue,
+            _ => {}
         }
         // Prefer a hardware switch, because software cannot undo it.
         machine = match (machine, block) {
@@ -69,6 +72,7 @@ mod tests {
         assert_eq!(block_of(root.path(), "hci0"), Some(PowerBlock { hard: false }));
         assert_eq!(block_of(root.path(), "hci1"), Some(PowerBlock { hard: true }));
         assert_eq!(block_of(root.path(), "hci2"), None);
+        assert_eq!(block_of(root.path(), "hci3"), None, "it has no switch");
     }
 
     #[test]

@@ -201,6 +201,9 @@ fn each_error_has_its_code() {
         ("org.freedesktop.DBus.Error.NoReply", "no", Connect, "connect.timeout"),
         ("org.freedesktop.DBus.Error.NoReply", "no", WRITE, "bulb.timeout"),
         ("org.freedesktop.DBus.Error.NoReply", "no", QueryService, "service.silent"),
+        (WRONG_TYPE, "no", QueryService, "service.malformed"),
+        (WRONG_TYPE, "no", READ, "service.malformed"),
+        (WRONG_TYPE, "no", Pair, "service.malformed"),
         ("", "Service discovery timed out", Connect, "discover.timeout"),
         ("", "Invalid characteristic flag \"x\"", WRITE, "internal"),
     ] {

@@ -21,6 +21,11 @@ const READ_EVERY: Duration = Duration::from_millis(200);
 /// platforms have no event.
 const NAME_EVERY: Duration = Duration::from_millis(500);
 
+/// On Linux, any user can send signals in the name of BlueZ, and the streams of btleplug do not tell who
+/// sent them. There a signal only says what to ask BlueZ for. Notifications cannot be asked for again, so
+/// those are believed.
+const ASKS: bool = cfg!(target_os = "linux");
+
 struct KnownPeripheral {
     peripheral: Peripheral,
     id: DeviceId,
@@ -56,7 +61,10 @@ impl EventReader {
 
     async fn take(&mut self, event: CentralEvent) {
         match event {
-            CentralEvent::StateUpdate(state) => self.shared.set_adapter(adapter_state(&state)),
+            CentralEvent::StateUpdate(state) => {
+                let state = if ASKS { self.central.adapter_state().await.unwrap_or(state) } else { state };
+                self.shared.set_adapter(adapter_state(&state));
+            }
             CentralEvent::DeviceConnected(id) => self.link(&id, true).await,
             CentralEvent::DeviceDisconnected(id) => self.link(&id, false).await,
             CentralEvent::DeviceDiscovered(id)
@@ -81,6 +89,7 @@ impl EventReader {
 
     async fn link(&mut self, id: &PeripheralId, up: bool) {
         if let Some(known) = self.known(id).await {
+            let up = if ASKS { known.peripheral.is_connected().await.unwrap_or(up) } else { up };
             // The services are known only after the connect of btleplug has returned.
             let update = DeviceUpdate { connected: Some(up), ..DeviceUpdate::default() };
             let id = known.id.clone();
@@ -91,6 +100,7 @@ impl EventReader {
     /// Merges an event, and reads the other properties unless that was done just now.
     async fn news(&mut self, id: PeripheralId, update: DeviceUpdate) {
         let Some(known) = self.known(&id).await else { return };
+        let update = if ASKS { DeviceUpdate::default() } else { update };
         let device = known.id.clone();
         let fresh = known.read.is_some_and(|read| read.elapsed() < READ_EVERY);
         if fresh {
@@ -98,7 +108,7 @@ impl EventReader {
             return;
         }
         known.read = Some(Instant::now());
-        let rest = read(&known.peripheral).await;
+        let rest = if ASKS { read_all(&known.peripheral).await } else { read(&known.peripheral).await };
         self.shared.merge(&device, rest);
         if update != DeviceUpdate::default() {
             self.shared.merge(&device, update);
@@ -128,7 +138,13 @@ impl EventReader {
     }
 }
 
+/// Reads what is known of a device, without its manufacturer and service data: reading does not show that they
+/// were received just now.
 pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
+    DeviceUpdate { manufacturer: None, service_data: None, ..read_all(peripheral).await }
+}
+
+async fn read_all(peripheral: &Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     let Ok(Some(properties)) = peripheral.properties().await else {
         return DeviceUpdate { address, ..DeviceUpdate::default() };
@@ -140,7 +156,8 @@ pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
         rssi: properties.rssi,
         tx_power: properties.tx_power_level,
         services: Some(properties.services),
-        // Reading manufacturer and service data does not show that they were received just now.
+        manufacturer: Some(properties.manufacturer_data.into_iter().collect()),
+        service_data: Some(properties.service_data.into_iter().collect()),
         ..DeviceUpdate::default()
     }
 }

@@ -108,7 +108,11 @@ async fn candidate(name: &str, adapter: &Adapter) -> Candidate {
     let address = address.map(|address| Address::new(address.into_inner()));
     // macOS reports "unknown" until it has decided, or if the program has no permission. Using the
     // adapter will tell.
-    let powered = !matches!(adapter.adapter_state().await, Ok(CentralState::PoweredOff));
+    let powered = match adapter.adapter_state().await {
+        Ok(CentralState::PoweredOn) => Some(true),
+        Ok(CentralState::PoweredOff) => Some(false),
+        Ok(CentralState::Unknown) | Err(_) => None,
+    };
     Candidate { info: AdapterInfo { name: name.to_owned(), address }, powered, block: None }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use btleplug::api::{Central, Peripheral as _, ScanFilter};
+use futures::TryFutureExt;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::adapter_choice::{PowerBlock, choose};
@@ -11,12 +12,12 @@ use super::super::platform_error::{ErrorClass, PlatformError};
 use super::super::registry::DeviceUpdate;
 use super::super::shared::SharedState;
 use super::super::system::{Gatt, System};
-use super::super::{Opened, open_error};
+use super::super::{Opened, open_error, silent};
 use super::events::{EventReader, adapter_state, read};
 use super::gatt::UndroppedStream;
 use super::{Plug, adapters, candidate, id_of, manager};
 use crate::error::{Error, Operation, Result};
-use crate::radio::{AdapterFacts, DeviceId, Diagnosis};
+use crate::radio::{AdapterFacts, Deadline, DeviceId, Diagnosis};
 
 #[derive(Debug)]
 struct PlugSystem {
@@ -47,7 +48,7 @@ pub(in super::super) async fn open(wanted: Option<&str>) -> Result<Opened> {
     Ok(Opened { info: chosen.info, shared, system: Arc::new(system) })
 }
 
-pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
+pub(in super::super) async fn diagnose(wanted: Option<&str>, deadline: Deadline) -> Diagnosis {
     let mut diagnosis = Diagnosis { system: "btleplug".to_owned(), ..Diagnosis::default() };
     let mut candidates = Vec::new();
     let looked = async {
@@ -56,8 +57,8 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         }
         Ok::<_, PlatformError>(())
     };
-    if let Err(error) = looked.await {
-        diagnosis.error = Some(open_error(&error));
+    if let Err(error) = deadline.run(looked.map_err(|error| open_error(&error)), silent).await {
+        diagnosis.error = Some(error);
         return diagnosis;
     }
     let chosen = choose(&mut candidates, wanted);
@@ -66,7 +67,7 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>) -> Diagnosis {
         info: one.info,
         powered: one.powered,
         blocked: one.block.map(|block| block.hard),
-        discovering: false,
+        discovering: None,
         whole: true,
     });
     diagnosis.adapters = update.collect();

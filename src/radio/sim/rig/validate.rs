@@ -30,7 +30,7 @@ pub(super) struct RigError(pub(super) usize, pub(super) String);
 /// Parses the text of a rig file. `path` is its name in messages; its folder holds the profile files that the rig names.
 pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
     let invalid = |detail: String| Error::RigInvalid { path: path.to_owned(), detail };
-    let file: File = file::parse(text).map_err(|error| invalid(error.to_string()))?;
+    let file: File = file::parse(text, file::MOST_VALUES).map_err(|error| invalid(error.to_string()))?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     file.validate(ProfileLoader::new(folder))
         .map_err(|RigError(at, message)| invalid(format!("line {}: {message}", file::line(text, at))))
