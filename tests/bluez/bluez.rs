@@ -142,9 +142,10 @@ pub(crate) fn device(path: &str, more: &[(&str, Value)]) -> Properties {
     let mut properties: Properties = BTreeMap::from([
         ("Address".to_owned(), Value::Text(address)),
         ("AddressType".to_owned(), Value::text("public")),
-        ("Connected".to_owned(), Value::Bool(false)),
-        ("ServicesResolved".to_owned(), Value::Bool(false)),
     ]);
+    for name in ["Connected", "ServicesResolved", "Paired", "Trusted", "Blocked", "LegacyPairing"] {
+        properties.insert(name.to_owned(), Value::Bool(false));
+    }
     properties.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     properties
 }
@@ -166,6 +167,9 @@ impl Bluez {
             "org.bluez.Adapter1",
             &[
                 ("Address", Value::text("02:B0:1B:00:00:01")),
+                ("AddressType", Value::text("public")),
+                ("Name", Value::text("machine")),
+                ("Alias", Value::text("machine")),
                 ("Powered", Value::Bool(true)),
                 ("Discovering", Value::Bool(false)),
                 ("Modalias", Value::text("usb:v1D6Bp0246d0542")),
