@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &Scan, context: &Context<'_>) -> Result<()> {
     let elapsed = start.elapsed();
     view.draw(elapsed, true);
     end_scan(radio).await;
-    context.keep_seen(view.found.values());
+    context.keep_seen(view.found.devices());
     view.end(elapsed)
 }
 
@@ -178,6 +178,10 @@ struct FoundDevice {
 }
 
 impl FoundDevices {
+    fn devices(&self) -> impl Iterator<Item = &SeenDevice> {
+        self.0.values().map(|found| &found.device)
+    }
+
     /// Keeps a device. If there are too many, drops the one that was silent for the longest time. Those that
     /// are connected, wanted, or known without having been heard go after the others.
     fn keep(&mut self, device: SeenDevice, wanted: bool, most: usize) {
@@ -302,7 +306,7 @@ impl<'a> ScanView<'a> {
     fn draw(&mut self, elapsed: Duration, last: bool) {
         self.changed = false;
         let Some(live) = &mut self.live else { return };
-        let mut reports: Vec<&SeenDevice> = self.found.0.values().map(|found| &found.device).collect();
+        let mut reports: Vec<&SeenDevice> = self.found.devices().collect();
         reports.sort_by_key(|device| (std::cmp::Reverse(device.rssi.map(|rssi| rssi / 8)), &device.id));
         let devices: Vec<DeviceRecord> =
             reports.into_iter().map(|device| DeviceRecord::of(device, &self.filter.families)).collect();
