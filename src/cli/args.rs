@@ -437,7 +437,7 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct Decode {
-    /// Frames in hex, with or without spaces, colons and 0x; - reads one per line from stdin
+    /// Frames in hex: 0164ff0000, 01:64:ff, '0x01, 0x64', '(0x) 01-64'; - reads one per line from stdin
     #[arg(required_unless_present = "capture", value_name = "HEX")]
     pub(crate) frames: Vec<String>,
     /// Decode a btsnoop log instead, as written by `btmon -w` and Android; - reads stdin

@@ -258,6 +258,20 @@ fn scripts_are_small_and_completion_is_quiet_and_quick() {
             assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{shell} {words:?}");
         }
     }
+    // Names that nobody quotes are not offered.
+    machine.config(CONFIG);
+    let here = machine.path().join("here");
+    for shell in ["powershell", "elvish"] {
+        let mut command = machine.bulbctl(&["--", "bulbctl", "on", ""]);
+        command.env("BULBCTL_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "2").env("_CLAP_IFS", "\n");
+        let offered = stdout(&command.current_dir(&here).output().unwrap());
+        assert!(
+            offered.contains("Light-Desk") && offered.contains("C4:11:00:00:00:04"),
+            "{shell}: {offered}"
+        );
+        let values: Vec<&str> = offered.lines().map(|line| line.split('\t').next().unwrap()).collect();
+        assert!(values.iter().all(|value| !value.contains(['$', ';', ' '])), "{shell}: {offered}");
+    }
     // No adapter is opened: there is no bus, and the log would say so.
     machine.config("");
     let mut command = machine.bulbctl(&["--", "bulbctl", "on", ""]);

@@ -37,7 +37,7 @@ pub(super) fn write(arguments: &[OsString], out: &mut dyn Write) -> io::Result<(
         false => {
             let last = words.len().saturating_sub(1);
             let folder = std::env::current_dir().ok();
-            values(engine::complete(&mut super::command(&words), words, last, folder.as_deref())?)
+            values(engine::complete(&mut super::command(&words, true), words, last, folder.as_deref())?)
         }
     };
     // What stays before the part that is replaced.

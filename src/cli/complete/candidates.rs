@@ -44,11 +44,13 @@ pub(super) fn complete(argument: Arg, verb: &str, typed: &Arc<Typed>) -> Arg {
 #[derive(Debug)]
 pub(super) struct Typed {
     words: Vec<String>,
+    /// What a candidate contains is quoted before it gets into the command line.
+    quotes: bool,
 }
 
 impl Typed {
-    pub(super) fn new(words: &[OsString]) -> Self {
-        Self { words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect() }
+    pub(super) fn new(words: &[OsString], quotes: bool) -> Self {
+        Self { words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(), quotes }
     }
 
     /// The value of a global option, typed or in its variable.
@@ -98,7 +100,7 @@ impl Typed {
         found.push(candidate("all", "every bulb in reach"));
         for bulb in &bulbs {
             let same = |other: &&SeenBulb| other.name == bulb.name;
-            let name = bulb.name.as_deref().filter(|name| is_target(name));
+            let name = bulb.name.as_deref().filter(|name| self.is_target(name));
             match name.filter(|_| bulbs.iter().filter(same).count() == 1) {
                 Some(name) => found.push(candidate(name, &bulb.id)),
                 None => found.push(candidate(&bulb.id, bulb.name.as_deref().unwrap_or_default())),
@@ -120,11 +122,20 @@ impl Typed {
         found
     }
 
+    /// Returns true if a bulb can be named like this. Names are given by strangers: those with control characters are left out, and
+    /// those that a shell would run.
+    fn is_target(&self, name: &str) -> bool {
+        let special = name.starts_with(['@', '-']) || name.contains([',', '*', '?']) || name == "all";
+        let plain = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+        let safe = sanitise(name) == name && (self.quotes || name.chars().all(plain));
+        !name.is_empty() && !special && safe && name.parse::<Address>().is_err()
+    }
+
     /// The names of bulbs, as patterns that `scan` takes.
     fn names(&self) -> Candidates {
         let bulbs = self.bulbs(&self.config(), false);
         let names: BTreeSet<&str> = bulbs.iter().filter_map(|bulb| bulb.name.as_deref()).collect();
-        names.into_iter().filter(|name| is_target(name)).map(CompletionCandidate::new).collect()
+        names.into_iter().filter(|name| self.is_target(name)).map(CompletionCandidate::new).collect()
     }
 
     /// Families, the variants of the one that is typed, and files.
@@ -265,12 +276,6 @@ fn matching(current: &str, mut candidates: Candidates) -> Candidates {
     candidates
 }
 
-/// Returns true if a bulb can be named like this. Names are given by strangers: those with control characters are left out.
-fn is_target(name: &str) -> bool {
-    let special = name.starts_with(['@', '-']) || name.contains([',', '*', '?']) || name == "all";
-    !name.is_empty() && !special && sanitise(name) == name && name.parse::<Address>().is_err()
-}
-
 #[cfg(test)]
 mod tests {
     use clap::{Command, ValueHint};
@@ -286,7 +291,7 @@ mod tests {
     /// Files are completed where files are meant, and every target and family as such. A new argument has to say which it is.
     #[test]
     fn every_argument_is_completed_as_what_it_is() {
-        let typed = Arc::new(Typed::new(&[]));
+        let typed = Arc::new(Typed::new(&[], true));
         let command = each_command(parse::command(), &|verb| {
             let name = verb.get_name().to_owned();
             verb.mut_args(|argument| complete(argument, &name, &typed))

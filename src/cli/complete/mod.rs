@@ -56,12 +56,14 @@ fn write(shell: &str, words: &[OsString], out: &mut dyn Write) -> io::Result<()>
     let shells = Shells::builtins();
     let Some(completer) = shells.completer(shell) else { return Ok(()) };
     let folder = std::env::current_dir().ok();
-    completer.write_complete(&mut command(&words), words, folder.as_deref(), out)
+    // What the others do with a `$` is not known.
+    let quotes = ["zsh", "fish"].contains(&shell);
+    completer.write_complete(&mut command(&words, quotes), words, folder.as_deref(), out)
 }
 
-/// The command line with what completes its values. Options are offered to those who begin one, and where there is nothing else.
-fn command(words: &[OsString]) -> Command {
-    let typed = Arc::new(Typed::new(words));
+/// The command line with what completes its values. `quotes` is true for shells that quote candidates. Options are offered to those who begin one, and where there is nothing else.
+fn command(words: &[OsString], quotes: bool) -> Command {
+    let typed = Arc::new(Typed::new(words, quotes));
     let begun = words.last().is_some_and(|word| word.to_string_lossy().starts_with('-'));
     each_command(parse::command(), &|verb| {
         let name = verb.get_name().to_owned();

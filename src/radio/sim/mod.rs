@@ -76,7 +76,7 @@ pub fn bulbs(rig: Option<&Path>) -> Result<Vec<SeenDevice>> {
     let (text, path) = rig_text(rig)?;
     let devices = rig::parse(&text, &path)?.devices.into_iter().filter(|device| device.bulb.is_some());
     let seen = devices.map(|device| SeenDevice {
-        id: DeviceId::new(&device.address.to_string()),
+        id: DeviceId::new(device.address.to_string()),
         address: Some(device.address),
         name: device.advert.name,
         services: device.advert.services,
