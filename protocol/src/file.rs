@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Deserialize;
@@ -67,6 +68,46 @@ fn text_fits(at: usize, text: &str) -> Result<(), TooMuch> {
     Err((at, format!("a text is longer than {LONGEST_TEXT} bytes")))
 }
 
+/// The most mistakes that [`parse_all`] looks for.
+const MOST: usize = 50;
+
+/// Parses a TOML text as [`parse`] does, but goes on after a mistake, without its line.
+///
+/// # Errors
+/// Every [`ParseError`] that can be found in this way, in the order of their lines.
+pub fn parse_all<T: DeserializeOwned>(text: &str, most: usize) -> Result<T, Vec<ParseError>> {
+    let mut all: Vec<ParseError> = Vec::new();
+    let mut left = String::from(text);
+    while all.len() < MOST {
+        match parse::<T>(&left, most) {
+            Ok(file) if all.is_empty() => return Ok(file),
+            Ok(_) => break,
+            // What is missing may have been in a line that was left out, and so may the rest of a table.
+            Err(error)
+                if !all.is_empty()
+                    && (error.message.starts_with("missing field") || is_blank(&left, error.line)) =>
+            {
+                break;
+            }
+            Err(error) => {
+                left = without_line(&left, error.line);
+                all.push(error);
+            }
+        }
+    }
+    all.sort_by_key(|error| error.line);
+    Err(all)
+}
+
+fn is_blank(text: &str, line: usize) -> bool {
+    text.lines().nth(line.saturating_sub(1)).is_none_or(|line| line.trim().is_empty())
+}
+
+fn without_line(text: &str, line: usize) -> String {
+    let lines = text.lines().enumerate().map(|(index, kept)| if index + 1 == line { "" } else { kept });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// The line of a text that contains the byte at `offset`. Lines count from 1, offsets from 0.
 #[must_use]
 pub fn line(text: &str, offset: usize) -> usize {
@@ -110,8 +151,6 @@ impl<T> From<Spanned<T>> for Located<T> {
 mod tests {
     use alloc::collections::BTreeMap;
     use alloc::string::String;
-    use alloc::vec::Vec;
-
     use serde::Deserialize;
 
     use super::*;
@@ -165,6 +204,17 @@ mod tests {
             let error = named(key, text).unwrap_err();
             assert_eq!((error.line, error.message.as_str()), (2, "a text is longer than 4096 bytes"));
         }
+    }
+
+    #[test]
+    fn several_errors_are_found_at_once() {
+        let text = "name = 3\nlevel = 256\n[[part]]\nid = 'x'\n[names]\nx = -1\n";
+        let errors = parse_all::<Bulb>(text, 100).unwrap_err();
+        let lines: Vec<_> = errors.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [1, 2, 4], "{errors:?}");
+        // No mistake of its own: the name was in the line with the first one.
+        assert_eq!(parse_all::<Bulb>("name = 3\n", 100).unwrap_err().len(), 1);
+        assert!(parse_all::<Bulb>("name = 'A'\n", 100).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Profile files: the built-in ones, and every kind of mistake.
 #![cfg(feature = "profiles")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 use bulb_protocol::profile::{Family, builtin};
 
@@ -31,10 +31,37 @@ fn every_mistake_has_an_error_with_its_line() {
     let Mistakes { valid, mistake } = toml::from_str(include_str!("profile_mistakes.toml")).unwrap();
     let compile = |text: &str| Family::parse(text).and_then(|family| family.validate_variants());
     compile(&valid).unwrap();
+    assert_eq!(all(&valid), Vec::<String>::new());
     for Mistake { part, replacement, error: expected } in mistake {
         assert!(valid.contains(&part), "{part}");
         let text = valid.replacen(&part, &replacement, 1);
-        let error = compile(&text).expect_err(&text).to_string();
-        assert!(error.starts_with(&expected), "{text}\n  has the error {error}\n  instead of    {expected}");
+        let found = all(&text);
+        let has = found.iter().any(|error| error.starts_with(&expected));
+        assert!(has, "{text}\n  has the errors {found:#?}\n  without    {expected}");
+        // Whoever loads the file gets the first.
+        assert_eq!(compile(&text).expect_err(&text).to_string(), found[0], "{text}");
     }
+}
+
+/// Every mistake of a file.
+fn all(text: &str) -> Vec<String> {
+    Family::mistakes(text).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_mistake_of_a_file_is_found_at_once() {
+    let text = "profile = 1\nname = 'My Board'\ntitle = 'A board'\nmodels = ['?@x', 'A', 'A']\n\
+                [[match]]\nname = 'X*'\nscore = 0\n\
+                [role.control]\nat = ['fff0/fff1']\n[role.status]\nat = []\n\
+                [can]\npower = { on = 1, off = 1 }\nbrightness = { range = [9, 1] }\ncolor = {}\nspeed = {}\n\
+                [commands]\npower = '{power'\nblink = '55'\nwhite = '55'\n\
+                [[report]]\nframe = 'AA'\n[[check]]\nname = 'X'\nabout = 'x'\n";
+    let found = all(text);
+    let lines: Vec<_> = found.iter().map(|error| error.split(':').next().unwrap_or_default()).collect();
+    let expected = [2, 2, 4, 4, 7, 10, 13, 14, 18, 19, 20, 21, 24].map(|line| format!("line {line}"));
+    assert_eq!(lines, expected, "{found:#?}");
+    // The types of values come first: without them, nothing else can be said.
+    let text = "profile = 'x'\nname = 3\ntitle = 'A'\n[role.control]\nat = ['fff0']\n[can]\nbrightness = { raw = [1] }\n";
+    let found = all(text);
+    assert_eq!(found.len(), 4, "{found:#?}");
 }

@@ -100,6 +100,34 @@ impl Family {
         Ok(Self { file, models, text: text.into() })
     }
 
+    /// Returns the mistakes in the text of a profile file, in the order of their lines. Empty if the file is right.
+    #[must_use]
+    pub fn mistakes(text: &str) -> Vec<ParseError> {
+        let file: File = match crate::file::parse_all(text, MOST_VALUES) {
+            Ok(file) => file,
+            Err(mistakes) => return mistakes,
+        };
+        if let Err(mistake) = compile::validate_limits(&file) {
+            return mistake.all_in_text(text).collect();
+        }
+        let variants = file.variant.keys().map(|name| Some(name.as_str()));
+        let compiled = core::iter::once(None)
+            .chain(variants)
+            .map(|variant| compile::compile(&file, variant).map(|_| ()));
+        let checked = [compile::validate(&file), Models::new(&file).map(|_| ())].into_iter().chain(compiled);
+        let mut all: Vec<_> =
+            checked.filter_map(Result::err).flat_map(|mistake| mistake.all_in_text(text)).collect();
+        all.sort_by_key(|mistake| mistake.line);
+        // A variant has the mistakes of its family.
+        let mut seen = Vec::new();
+        all.retain(|mistake| {
+            let new = !seen.contains(mistake);
+            seen.push(mistake.clone());
+            new
+        });
+        all
+    }
+
     /// Compiles the family and every variant, to find their mistakes.
     ///
     /// # Errors

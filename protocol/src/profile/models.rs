@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::str::FromStr;
 
-use super::error::{Mistake, Validated};
+use super::error::{Mistake, Validated, both, note};
 use super::file::{File, Located};
 use crate::text::glob;
 
@@ -61,24 +61,24 @@ pub(crate) struct Models {
 impl Models {
     /// Collects the lists of a file.
     pub(super) fn new(file: &File) -> Validated<Self> {
-        let mut models = Self::default();
-        models.add(&file.models, None, &Support::Driven)?;
+        let (mut models, mut valid) = (Self::default(), Ok(()));
+        models.add(&file.models, None, &Support::Driven, &mut valid);
         for (name, variant) in &file.variant {
             let support = match &variant.value.unsupported {
                 Some(reason) => Support::Unsupported(reason.clone()),
                 None => Support::Driven,
             };
-            models.add(&variant.value.models, Some(name), &support)?;
+            models.add(&variant.value.models, Some(name), &support, &mut valid);
         }
         for row in &file.unsupported {
-            models.add(&row.value.models, None, &Support::Unsupported(row.value.reason.clone()))?;
+            models.add(&row.value.models, None, &Support::Unsupported(row.value.reason.clone()), &mut valid);
         }
         for row in &file.not_a_bulb {
-            models.add(&row.value.models, None, &Support::NotABulb(row.value.is.clone()))?;
+            models.add(&row.value.models, None, &Support::NotABulb(row.value.is.clone()), &mut valid);
         }
         let reads = file.matches.iter().any(|rule| rule.value.reads_model());
         let first = models.iter().next().map(|known| known.model.clone());
-        match first {
+        let readable = match first {
             Some(model) if !reads => Err(Mistake::new(
                 file.name.at,
                 format!(
@@ -86,13 +86,20 @@ impl Models {
                     model
                 ),
             )),
-            _ => Ok(models),
-        }
+            _ => Ok(()),
+        };
+        both(valid, readable).map(|_| models)
     }
 
-    fn add(&mut self, list: &[Located<String>], variant: Option<&str>, support: &Support) -> Validated {
+    fn add(
+        &mut self,
+        list: &[Located<String>],
+        variant: Option<&str>,
+        support: &Support,
+        valid: &mut Validated,
+    ) {
         for model in list {
-            validate(model)?;
+            note(valid, validate(model));
             let name = model.value.to_ascii_uppercase();
             let known = KnownModel {
                 model: name.clone(),
@@ -108,10 +115,10 @@ impl Models {
                 }
             };
             if twice {
-                return Err(Mistake::new(model.at, format!("model {:?} is listed twice", model.value)));
+                let twice = format!("model {:?} is listed twice", model.value);
+                note(valid, Err::<(), _>(Mistake::new(model.at, twice)));
             }
         }
-        Ok(())
     }
 
     /// All models of the table.

@@ -9,7 +9,7 @@ use super::abilities::Reading;
 use super::codec::Body;
 use super::compile::{Compiler, validate_name};
 use super::decode::ClosestMismatch;
-use super::error::{Mistake, Validated};
+use super::error::{Mistake, Validated, all, both};
 use super::file::{CheckDef, FirstWriteDef, Located};
 use super::frame::DecodeError;
 use super::{Profile, Write};
@@ -72,16 +72,16 @@ impl Compiler<'_> {
         &self,
         write: impl Fn(&FirstWriteDef) -> Validated<Write>,
     ) -> Validated<Vec<ProfileCheck>> {
-        let mut checks: Vec<ProfileCheck> = Vec::new();
-        for table in &self.file.check {
-            let check = self.check(table, &write)?;
-            if checks.iter().any(|other| other.name == check.name) {
-                let message = format!("there are two checks {:?}", check.name);
-                return Err(Mistake::new(table.value.name.at, message));
-            }
-            checks.push(check);
-        }
-        Ok(checks)
+        let check = |(index, table): (usize, &Located<CheckDef>)| {
+            let name = &table.value.name;
+            let mut before = self.file.check.iter().take(index);
+            let unique = match before.find(|other| other.value.name.value == name.value) {
+                Some(_) => Err(Mistake::new(name.at, format!("there are two checks {:?}", name.value))),
+                None => Ok(()),
+            };
+            both(self.check(table, &write), unique).map(|(check, ())| check)
+        };
+        all(self.file.check.iter().enumerate().map(check))
     }
 
     fn check(

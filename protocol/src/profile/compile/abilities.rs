@@ -6,12 +6,14 @@ use alloc::vec::Vec;
 
 use crate::Rgb;
 use crate::profile::abilities::{Abilities, Field, Grade};
-use crate::profile::error::{Mistake, Validated};
-use crate::profile::file::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef, Located};
+use crate::profile::error::{Mistake, Validated, note};
+use crate::profile::file::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef, Located, Pair};
 use crate::profile::light::{Feature, Features};
 use crate::profile::scale::Scale;
 
-pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> Validated<Abilities> {
+/// The abilities, with the defaults in place of those that are wrong.
+pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> (Abilities, Validated) {
+    let mut valid = Ok(());
     let mut abilities = Abilities {
         declared: Features::NONE,
         grades: Vec::new(),
@@ -35,48 +37,55 @@ pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> Validated<Abilities>
         declare(Feature::Power, power.value.grade);
         abilities.power = (power.value.on.unwrap_or(1), power.value.off.unwrap_or(0));
         if abilities.power.0 == abilities.power.1 {
-            return Err(Mistake::new(power.at, "on and off need different numbers"));
+            note(&mut valid, Err::<(), _>(Mistake::new(power.at, "on and off need different numbers")));
         }
     }
     if let Some(brightness) = &file.brightness {
         declare(Feature::Brightness, brightness.value.grade);
         let BrightnessDef { range, raw, down, scaled, .. } = brightness.value;
-        abilities.brightness = percent(brightness.at, range, raw, down)?;
+        abilities.brightness =
+            note(&mut valid, percent(brightness.at, range, raw, down)).unwrap_or(Scale::PERCENT);
         abilities.scaled = scaled;
     }
     if let Some(color) = &file.color {
         declare(Feature::Color, color.value.grade);
-        abilities.color = scale(color.at, (0, 255), color.value.raw, false)?;
+        abilities.color =
+            note(&mut valid, scale(color.at, (0, 255), color.value.raw.map(Pair::numbers), false))
+                .unwrap_or(Scale::CHANNEL);
     }
     if let Some(white) = &file.white {
         declare(Feature::White, white.value.grade);
-        abilities.white = level(white)?;
+        abilities.white = note(&mut valid, level(white)).unwrap_or(Scale::PERCENT);
     }
     if let Some(kelvin) = &file.kelvin {
         declare(Feature::Kelvin, kelvin.value.grade);
-        (abilities.kelvin, abilities.tint) = temperature(kelvin)?;
+        if let Some((scale, tint)) = note(&mut valid, temperature(kelvin)) {
+            (abilities.kelvin, abilities.tint) = (scale, tint);
+        }
     }
     if let Some(effect) = &file.effect {
         declare(Feature::Effect, effect.value.grade);
-        (abilities.effects, abilities.numbered) = effects(effect)?;
+        if let Some((names, numbered)) = note(&mut valid, effects(effect)) {
+            (abilities.effects, abilities.numbered) = (names, numbered);
+        }
     }
     if let Some(speed) = &file.speed {
         declare(Feature::Speed, speed.value.grade);
-        abilities.speed = level(speed)?;
+        abilities.speed = note(&mut valid, level(speed)).unwrap_or(Scale::PERCENT);
     }
-    Ok(abilities)
+    (abilities, valid)
 }
 
 fn level(level: &Located<LevelDef>) -> Validated<Scale> {
     percent(level.at, level.value.range, level.value.raw, level.value.down)
 }
 
-fn percent(at: usize, range: Option<(u32, u32)>, raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
-    let range = range.unwrap_or((0, 100));
+fn percent(at: usize, range: Option<Pair>, raw: Option<Pair>, down: bool) -> Validated<Scale> {
+    let range = range.map_or((0, 100), Pair::numbers);
     if range.1 > 100 {
         return Err(Mistake::new(at, format!("range ends at {}, but a percentage at 100", range.1)));
     }
-    scale(at, range, raw, down)
+    scale(at, range, raw.map(Pair::numbers), down)
 }
 
 fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> Validated<Scale> {
@@ -93,7 +102,7 @@ fn scale(at: usize, range: (u32, u32), raw: Option<(u32, u32)>, down: bool) -> V
 
 fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>)> {
     let (at, kelvin) = (kelvin.at, &kelvin.value);
-    let (warm, cold) = kelvin.range;
+    let range @ (warm, cold) = kelvin.range.numbers();
     if warm < 1000 || cold > 20_000 {
         return Err(Mistake::new(
             at,
@@ -103,7 +112,7 @@ fn temperature(kelvin: &Located<KelvinDef>) -> Validated<(Scale, Vec<(u32, Rgb)>
     if kelvin.mired && kelvin.raw.is_some() {
         return Err(Mistake::new(at, "use either `mired` or `raw`"));
     }
-    let mut scale = scale(at, kelvin.range, kelvin.raw, false)?;
+    let mut scale = scale(at, range, kelvin.raw.map(Pair::numbers), false)?;
     scale.inverse = kelvin.mired;
     let mut tint = Vec::new();
     for (temperature, color) in &kelvin.tint {
@@ -140,7 +149,8 @@ fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Number
             "there are no effects: add `names` with their numbers, or `numbered` with the first and the last number",
         ));
     }
-    if let Some((first, last)) = effect.numbered
+    let numbered = effect.numbered.map(Pair::numbers);
+    if let Some((first, last)) = numbered
         && first >= last
     {
         return Err(Mistake::new(
@@ -161,7 +171,15 @@ fn effects(effect: &Located<EffectDef>) -> Validated<(Vec<(String, u32)>, Number
     }
     let mut names: Vec<_> = effect.names.iter().map(|(name, number)| (name.clone(), *number)).collect();
     names.sort_by_key(|(_, number)| *number);
-    Ok((names, effect.numbered))
+    for ((one, number), (other, same)) in names.iter().zip(names.iter().skip(1)) {
+        if number == same {
+            return Err(Mistake::new(
+                at,
+                format!("the effects {one:?} and {other:?} have the same number, {number}: keep one name"),
+            ));
+        }
+    }
+    Ok((names, numbered))
 }
 
 pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Validated {

@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use super::abilities::{Abilities, MissingValue, ValuesToEncode};
 use super::codec::{Body, Wrapper};
-use super::error::{Mistake, Validated};
+use super::error::{Mistake, Validated, all, both};
 use super::file::{
     AdvertDef, File, FrameTable, ImpliedStateDef, LinkRulesDef, Located, ModeDef, RoleDef, StatusDef,
     TriggerDef, VariantDef,
@@ -26,7 +26,7 @@ use super::{
 use crate::gatt::WriteKind;
 
 use validate::LONGEST_FRAME;
-pub(super) use validate::{validate, validate_name};
+pub(super) use validate::{validate, validate_limits, validate_name};
 
 /// The names of commands, and the feature that each must set.
 const COMMANDS: [(&str, Option<Feature>); 15] = [
@@ -56,8 +56,9 @@ pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> 
             &merged
         }
     };
-    let compiler = Compiler { file, abilities: abilities::compile(&file.can, file.grade)? };
-    compiler.profile(variant)
+    let (abilities, valid) = abilities::compile(&file.can, file.grade);
+    // The abilities that are wrong have their defaults, so that the mistakes in frames are found, too.
+    both(valid, Compiler { file, abilities }.profile(variant)).map(|((), profile)| profile)
 }
 
 /// The file with the parts that a variant replaces, after those that it extends.
@@ -113,7 +114,7 @@ pub(super) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn profile(self, variant: Option<&str>) -> Validated<Profile> {
+    fn profile(&self, variant: Option<&str>) -> Validated<Profile> {
         let file = self.file;
         let wrapper = match &file.codec {
             None => None,
@@ -121,18 +122,17 @@ impl Compiler<'_> {
                 Mistake::new(name.at, format!("there is no codec {:?}; the codecs are: lednetwf", name.value))
             })?),
         };
-        let roles = self.roles()?;
-        let mut commands = Vec::new();
-        for (name, frames) in &file.commands {
-            for (at, frame) in frames.value.iter(frames.at) {
-                commands.push(self.command(name, at, frame)?);
-            }
-        }
+        let commands = file.commands.iter().flat_map(|(name, frames)| {
+            frames.value.iter(frames.at).map(move |(at, frame)| self.command(name, at, frame))
+        });
         let mut queries = Vec::new();
         let statuses = file.report.iter().map(|status| self.status(status, &mut queries));
-        let statuses = statuses.collect::<Validated<Vec<_>>>()?;
-        let adverts = self.adverts()?;
-        self.validate_usage(&commands, &statuses, &adverts)?;
+        let frames = both(all(commands), both(all(statuses), self.adverts()));
+        let checks = self.checks(|frame| self.fixed(&frame.frame, &frame.to, frame.delay.0, wrapper));
+        let writes = both(self.link_rules(&file.session, wrapper), both(checks, self.probe()));
+        let ((roles, frames), (link_rules, (checks, probe))) = both(both(self.roles(), frames), writes)?;
+        let (commands, (statuses, adverts)) = frames;
+        self.validate_usage(&commands)?;
         let definition = variant.and_then(|name| file.variant.get(name)).map(|variant| &variant.value);
         let title = definition.and_then(|variant| variant.title.clone());
         Ok(Profile {
@@ -142,12 +142,12 @@ impl Compiler<'_> {
             sources: file.sources.clone(),
             grade: file.grade,
             unsupported: definition.and_then(|variant| variant.unsupported.clone()),
-            link_rules: self.link_rules(&file.session, wrapper)?,
-            checks: self.checks(|frame| self.fixed(&frame.frame, &frame.to, frame.delay.0, wrapper))?,
+            link_rules,
+            checks,
             gatt_score: file.gatt.score,
             forbid: file.gatt.forbid.clone(),
             table_suffices: file.gatt.suffices,
-            probe: self.probe()?,
+            probe,
             example: file.example.clone().into(),
             parts: file.parts.iter().map(|part| part.0.clone()).collect(),
             echo_role: file.role.iter().find(|(_, role)| role.value.echo).map(|(name, _)| name.clone()),
@@ -158,7 +158,7 @@ impl Compiler<'_> {
             statuses,
             adverts,
             wrapper,
-            abilities: self.abilities,
+            abilities: self.abilities.clone(),
         })
     }
 
@@ -184,7 +184,7 @@ impl Compiler<'_> {
                 optional: role.value.optional,
             })
         };
-        self.file.role.iter().map(role).collect()
+        all(self.file.role.iter().map(role))
     }
 
     pub(super) fn role(&self, at: usize, name: &str) -> Validated<String> {
@@ -368,27 +368,26 @@ impl Compiler<'_> {
                 implied: self.implied(at, advert.means)?,
             })
         };
-        self.file.advert.iter().map(advert).collect()
+        all(self.file.advert.iter().map(advert))
     }
 
-    /// Checks that each declared feature can be set or is reported.
-    fn validate_usage(
-        &self,
-        commands: &[Command],
-        statuses: &[StatusRule],
-        adverts: &[AdvertState],
-    ) -> Validated {
-        let commanded = commands.iter().map(|command| command.features);
-        let reported = statuses.iter().map(StatusRule::features);
-        let advertised = adverts.iter().map(|advert| advert.template.features());
-        let used = commanded.chain(reported).chain(advertised).fold(Features::NONE, Features::or);
-        match self.abilities.declared.less(used).iter().next() {
-            None => Ok(()),
-            Some(feature) => Err(Mistake::new(
+    /// Checks that a command sets each declared feature.
+    fn validate_usage(&self, commands: &[Command]) -> Validated {
+        let commanded = commands.iter().map(|command| command.features).fold(Features::NONE, Features::or);
+        let unused = self.abilities.declared.less(commanded).iter().map(|feature| {
+            let example = if feature == Feature::Power {
+                "power = \"55 01 {power}\"".to_owned()
+            } else {
+                format!("{feature} = \"55 02 {{…}}\"")
+            };
+            Err(Mistake::new(
                 abilities::position(&self.file.can, feature),
-                format!("[can] has {feature}, but no command sets it and no [[report]] reports it"),
-            )),
-        }
+                format!(
+                    "[can] has {feature}, but no command sets it: add one to [commands], such as {example}"
+                ),
+            ))
+        });
+        all::<()>(unused).map(|_| ())
     }
 
     fn fixed(

@@ -1,10 +1,11 @@
 //! Checks of a profile file that do not depend on the variant.
 
 use alloc::format;
+use alloc::string::String;
 
 use crate::profile::abilities::Field;
-use crate::profile::error::{Mistake, Validated};
-use crate::profile::file::{File, Located, MatchDef};
+use crate::profile::error::{Mistake, Validated, all, both};
+use crate::profile::file::{File, Located, MatchDef, VariantDef};
 use crate::profile::text::Hex;
 
 const FORMAT: u32 = 1;
@@ -13,30 +14,40 @@ const MOST_VARIANTS: usize = 300;
 /// The longest value of an attribute, bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
 pub(super) const LONGEST_FRAME: usize = 512;
 
-pub(in crate::profile) fn validate(file: &File) -> Validated {
+/// Checks the format and the limits of a file, before anything else is done with it.
+pub(in crate::profile) fn validate_limits(file: &File) -> Validated {
     if file.profile.value != FORMAT {
         let message = format!("this is format {}; this version reads format {FORMAT}", file.profile.value);
         return Err(Mistake::new(file.profile.at, message));
     }
-    validate_name(file.name.at, &file.name.value)?;
     if file.variant.len() > MOST_VARIANTS {
         return Err(Mistake::new(file.name.at, format!("there are more than {MOST_VARIANTS} variants")));
     }
-    if let Some(length) = file.frame_length.filter(|length| *length > LONGEST_FRAME) {
-        let message = format!("frame_length is {length}, but a frame has at most {LONGEST_FRAME} bytes");
-        return Err(Mistake::new(file.name.at, message));
-    }
-    for (name, bytes) in &file.bytes {
-        bytes_name(name, bytes)?;
-    }
-    for (variant, table) in &file.variant {
-        validate_name(table.at, variant)?;
-        super::lineage(file, variant)?;
-        for (name, bytes) in &table.value.bytes {
-            bytes_name(name, bytes)?;
+    match file.frame_length {
+        Some(length) if length > LONGEST_FRAME => {
+            let message = format!("frame_length is {length}, but a frame has at most {LONGEST_FRAME} bytes");
+            Err(Mistake::new(file.name.at, message))
         }
+        _ => Ok(()),
     }
-    file.matches.iter().try_for_each(|rule| match_rule(file, rule))
+}
+
+pub(in crate::profile) fn validate(file: &File) -> Validated {
+    validate_limits(file)?;
+    let variant = |(name, table): (&String, &Located<VariantDef>)| {
+        let bytes = all(table.value.bytes.iter().map(|(name, bytes)| bytes_name(name, bytes)));
+        let lineage = super::lineage(file, name).map(|_| ());
+        both(both(validate_name(table.at, name), lineage), bytes).map(|_| ())
+    };
+    let names = both(
+        validate_name(file.name.at, &file.name.value),
+        all(file.bytes.iter().map(|(name, bytes)| bytes_name(name, bytes))),
+    );
+    let rules = both(
+        all(file.variant.iter().map(variant)),
+        all(file.matches.iter().map(|rule| match_rule(file, rule))),
+    );
+    both(names, rules).map(|_| ())
 }
 
 /// Checks the name and the value of bytes for frames.

@@ -6,7 +6,7 @@ use alloc::string::String;
 use serde::Deserialize;
 
 use super::super::abilities::Grade;
-use super::Located;
+use super::{Located, Pair};
 
 /// The features of the bulb. It does not have the others.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,9 +48,9 @@ pub(crate) struct PowerDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BrightnessDef {
     /// The least and the greatest value, percent (0, 100)
-    pub(crate) range: Option<(u32, u32)>,
+    pub(crate) range: Option<Pair>,
     /// The numbers in frames for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
+    pub(crate) raw: Option<Pair>,
     /// Round numbers down, not to the nearest
     #[serde(default)]
     pub(crate) down: bool,
@@ -67,9 +67,9 @@ pub(crate) struct BrightnessDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LevelDef {
     /// The least and the greatest value, percent (0, 100)
-    pub(crate) range: Option<(u32, u32)>,
+    pub(crate) range: Option<Pair>,
     /// The numbers in frames for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
+    pub(crate) raw: Option<Pair>,
     /// Round numbers down, not to the nearest
     #[serde(default)]
     pub(crate) down: bool,
@@ -83,7 +83,7 @@ pub(crate) struct LevelDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ColorDef {
     /// The numbers of a dark and of a full channel (0, 255)
-    pub(crate) raw: Option<(u32, u32)>,
+    pub(crate) raw: Option<Pair>,
     /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }
@@ -94,9 +94,9 @@ pub(crate) struct ColorDef {
 #[serde(deny_unknown_fields)]
 pub(crate) struct KelvinDef {
     /// The warmest and the coldest temperature, kelvin
-    pub(crate) range: (u32, u32),
+    pub(crate) range: Pair,
     /// The numbers in frames for these (the same)
-    pub(crate) raw: Option<(u32, u32)>,
+    pub(crate) raw: Option<Pair>,
     /// Numbers are in mireds: 1,000,000 divided by the kelvin
     #[serde(default)]
     pub(crate) mired: bool,
@@ -117,7 +117,7 @@ pub(crate) struct EffectDef {
     #[serde(default)]
     pub(crate) names: BTreeMap<String, u32>,
     /// The first and the last of the effects without a name
-    pub(crate) numbered: Option<(u32, u32)>,
+    pub(crate) numbered: Option<Pair>,
     /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }

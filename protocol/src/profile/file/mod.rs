@@ -3,6 +3,7 @@
 mod abilities;
 mod check;
 mod frames;
+mod pair;
 #[cfg(feature = "schema")]
 mod schema;
 
@@ -23,6 +24,7 @@ pub(crate) use crate::file::Located;
 pub(crate) use abilities::{AbilitiesDef, BrightnessDef, EffectDef, KelvinDef, LevelDef};
 pub(crate) use check::CheckDef;
 pub(crate) use frames::{FrameTable, Frames, ImpliedStateDef, ModeDef};
+pub(crate) use pair::Pair;
 
 /// A family of bulbs.
 #[derive(Clone, Debug, Deserialize)]
