@@ -44,6 +44,8 @@ pub enum Error {
     RigInvalid { path: String, detail: String },
     #[error("profile {path}: {detail}")]
     ProfileInvalid { path: String, detail: String },
+    #[error("snapshot {path}: {detail}")]
+    SnapshotInvalid { path: String, detail: String },
     #[error("recording {path}: {detail}")]
     RecordingInvalid { path: String, detail: String },
     /// The recording does not contain a request. `line` is that of the last request that was replayed.

@@ -1,10 +1,10 @@
 //! The known state of a bulb, and where it comes from.
 
 use bulb_protocol::profile::{Features, Light};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The source of a state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Provenance {

@@ -13,6 +13,7 @@ use super::environment::{boolean, count};
 use super::gatt::Gatt;
 use super::light::Light;
 use super::run::Run;
+use super::snapshot::Restore;
 use crate::config::LONGEST;
 use crate::output::ColorChoice;
 use crate::radio::AdapterChoice;
@@ -77,6 +78,14 @@ Lost links reconnect. Without --count or --duration, watch runs until Ctrl-C.
 Examples:
   bulbctl watch Light-Desk
   bulbctl watch all --json --duration 1m";
+
+const SNAPSHOT_EXAMPLES: &str = "\
+A file of snapshots has one JSON object per line, which you can edit. Bulbs that never report their
+state are in it as unknown, and restore leaves them as they are.
+
+Examples:
+  bulbctl snapshot all > evening.jsonl
+  bulbctl restore evening.jsonl";
 
 const CHECK_EXAMPLES: &str = "\
 A check that finds failures exits with 12. The bulb gets its original state back at the end.
@@ -212,6 +221,12 @@ pub(crate) enum Verb {
     Info(Info),
     /// Read, write and watch single characteristics
     Gatt(Gatt),
+    /// Print the states of bulbs as JSON lines, for restore
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
+    Snapshot(Bulbs),
+    /// Set bulbs to the states that snapshot printed
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
+    Restore(Restore),
     /// Run verbs from a file or a pipe, line by line over held links
     Run(Run),
     /// Measure connect time, latency and write rate, or compare two measurements
@@ -240,6 +255,7 @@ impl Verb {
     pub(crate) fn ends_with_reader(&self) -> bool {
         match self {
             Self::Scan(_) | Self::Status(_) | Self::Watch(_) | Self::Battery(_) => true,
+            Self::Snapshot(_) => true,
             Self::Info(_) | Self::Doctor | Self::Profiles(_) => true,
             Self::Check(check) => check.junit.is_none(),
             Self::Gatt(gatt) => gatt.ends_with_reader(),
@@ -427,6 +443,25 @@ pub(crate) enum ProfilesAction {
     Show(Show),
     /// Detect the family of a bulb and show the evidence; writes nothing to the bulb
     Detect(Bulbs),
+    /// Print a draft of a profile for a device, with what is not known marked
+    New(NewProfile),
+    /// Find the mistakes in profile files
+    Check(ProfileFiles),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewProfile {
+    /// Device: an address, a name or an alias
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProfileFiles {
+    /// Profile files
+    #[arg(required = true, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -249,8 +249,23 @@ impl<'a> Context<'a> {
     where
         F: Future<Output = Result<T>>,
     {
-        let target = self.target(&bulbs.text())?;
-        let found = self.find(&target, bulbs.wait).await?;
+        self.each_of(self.target(&bulbs.text())?, bulbs.wait, doing, operation, done, fault).await
+    }
+
+    /// As [`each_checked`](Self::each_checked), for a target that is parsed already.
+    pub(crate) async fn each_of<T, F>(
+        &self,
+        target: Target,
+        wait: Wait,
+        doing: &str,
+        operation: impl Fn(Arc<dyn Radio>, SeenDevice, Deadline) -> F,
+        done: impl Fn(T) -> Result<()>,
+        fault: impl Fn(&T) -> Option<Error>,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let found = self.find(&target, wait).await?;
         let deadline = found.deadline;
         let single = found.bulbs.len() == 1;
         let radio = self.radio().await?;

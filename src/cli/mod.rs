@@ -26,6 +26,7 @@ mod redact;
 mod run;
 mod scan;
 mod signals;
+mod snapshot;
 mod status;
 mod tui;
 mod watch;
@@ -126,6 +127,12 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
         Verb::Watch(args) => {
             on_radio(global, printer, ends_with_reader, async |context| watch::run(&args, context).await)
         }
+        Verb::Snapshot(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| snapshot::save(&args, context).await)
+        }
+        Verb::Restore(args) => on_radio(global, printer, ends_with_reader, async |context| {
+            snapshot::restore(&args, context).await
+        }),
         Verb::Run(args) => {
             on_radio(global, printer, ends_with_reader, async |context| run::run(&args, context).await)
         }
@@ -148,6 +155,10 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
             ProfilesAction::Detect(args) => on_radio(global, printer, ends_with_reader, async |context| {
                 profiles::detect(&args, context).await
             }),
+            ProfilesAction::New(args) => on_radio(global, printer, ends_with_reader, async |context| {
+                profiles::draft(&args, context).await
+            }),
+            ProfilesAction::Check(args) => profiles::check(&args, printer),
         },
         Verb::Redact(args) => redact::run(&args, printer),
         Verb::Completions(args) => {

@@ -1,11 +1,16 @@
 //! `profiles`: lists, shows and detects bulb families.
 
-use super::args::{Bulbs, Global, Show};
+use bulb_protocol::profile::Family;
+
+use super::args::{Bulbs, Global, NewProfile, ProfileFiles, Show};
 use super::context::Context;
-use crate::bulb::{Families, collect_evidence};
+use crate::bulb::{Families, collect_evidence, read_device_info};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::output::{DetectRecord, Printer, ProfileRecord, Record};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, LONGEST_TEXT};
+use crate::output::{
+    Bulb, DetectRecord, Printer, ProfileCheckRecord, ProfileDraftRecord, ProfileRecord, Record, profile_draft,
+};
 
 pub(super) fn all(global: &Global) -> Families {
     Families::new(Config::profiles_folder(global.config.as_deref()))
@@ -45,6 +50,57 @@ pub(crate) async fn detect(args: &Bulbs, context: &Context<'_>) -> Result<()> {
                 Ok(DetectRecord::of(&target, &device, &found.await?))
             },
             |record| context.printer.record(&Record::Detect(record)),
+        )
+        .await
+}
+
+/// `check`. Goes on with the next file after one that is wrong.
+pub(crate) fn check(args: &ProfileFiles, printer: &Printer) -> Result<()> {
+    let mut kinds = Vec::new();
+    for file in &args.files {
+        let name = file.display().to_string();
+        match files::text(file, LONGEST_TEXT) {
+            Ok(text) => {
+                let record = ProfileCheckRecord::of(&name, Family::mistakes(&text));
+                if !record.mistakes.is_empty() {
+                    kinds.push(ErrorKind::Usage);
+                }
+                printer.record(&Record::ProfileCheck(record))?;
+            }
+            Err(error) if args.files.len() == 1 => return Err(error),
+            Err(error) => {
+                kinds.push(error.kind());
+                printer.error(&error, Some(&name))?;
+            }
+        }
+    }
+    Error::partial(&kinds, args.files.len()).map_or(Ok(()), Err)
+}
+
+/// `new`. Reads the device information and writes nothing.
+pub(crate) async fn draft(args: &NewProfile, context: &Context<'_>) -> Result<()> {
+    let target = context.target(&args.target)?;
+    if target.single().is_none() {
+        return Err(Error::Usage(
+            "a profile is drafted for one device at a time: give its name or address".to_owned(),
+        ));
+    }
+    context
+        .each_of(
+            target,
+            args.wait,
+            "reading",
+            async |radio, device, deadline| {
+                let read = context.links.with_link(radio.as_ref(), &device, deadline, async |link| {
+                    let info = read_device_info(link.as_ref(), deadline).await?;
+                    let known_as = context.families.advertised(&device);
+                    Ok(profile_draft(&device, link.table(), &info, known_as.as_deref()))
+                });
+                let text = read.await?;
+                Ok(ProfileDraftRecord { target: args.target.clone(), bulb: Bulb::of(&device), text })
+            },
+            |record| context.printer.record(&Record::ProfileDraft(record)),
+            |_| None,
         )
         .await
 }

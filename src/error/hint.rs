@@ -20,6 +20,9 @@ impl Error {
             Self::TargetAmbiguous { .. } => "use the address of one, or 'NAME*' for all of them",
             Self::GroupUnknown { .. } => "define groups in the [groups] table of the configuration file",
             Self::ProfileInvalid { .. } => "see docs/PROFILES.md for the format of profile files",
+            Self::SnapshotInvalid { .. } => {
+                "docs/scripting.md describes the lines; `bulbctl snapshot` writes them"
+            }
             Self::RecordingInvalid { .. } => "see docs/RECORDINGS.md for the format of recordings",
             Self::CaptureInvalid { hint, .. } => return hint.clone(),
             Self::NotCaptured { classic: true, .. } => {

@@ -90,6 +90,7 @@ impl Error {
             Self::ProfileInvalid { .. } => ("profile.invalid", Kind::Usage),
             Self::RigInvalid { .. } => ("rig.invalid", Kind::Usage),
             Self::RecordingInvalid { .. } => ("recording.invalid", Kind::Usage),
+            Self::SnapshotInvalid { .. } => ("snapshot.invalid", Kind::Usage),
             Self::NotRecorded { .. } => ("recording.no_answer", Kind::Usage),
             Self::CaptureInvalid { .. } => ("capture.invalid", Kind::Usage),
             Self::GroupUnknown { .. } => ("target.no_group", Kind::Usage),

@@ -7,6 +7,7 @@ pub(crate) mod colored;
 mod comparison;
 mod detect;
 mod doctor;
+mod draft;
 mod frame;
 mod gatt;
 mod info;
@@ -14,7 +15,9 @@ mod live;
 mod parameters;
 mod printer;
 mod profile;
+mod profile_file;
 mod records;
+mod snapshot;
 pub(crate) mod stream;
 mod text;
 
@@ -25,6 +28,7 @@ pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use comparison::{ComparisonRecord, DifferenceRecord, SavedBench};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
+pub use draft::profile_draft;
 pub use frame::{FrameKind, FrameRecord};
 pub use gatt::{ValueForm, ValueRecord};
 pub use info::{
@@ -35,10 +39,12 @@ pub use live::Live;
 pub use parameters::ParametersRecord;
 pub use printer::{ColorChoice, Printer, Settings, json_line};
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
+pub use profile_file::{MistakeRecord, ProfileCheckRecord, ProfileDraftRecord};
 pub use records::{
     AdapterRecord, BatteryRecord, Bulb, DeviceRecord, DoneRecord, ErrorRecord, LightRecord, LightValues,
     LinkKind, LinkRecord, Record, ScanRecord, StateRecord, millis,
 };
+pub use snapshot::{SavedState, SnapshotRecord};
 
 #[cfg(test)]
 mod tests {

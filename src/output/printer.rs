@@ -91,7 +91,7 @@ impl Printer {
 
     pub fn record(&self, body: &Record) -> Result<()> {
         if self.settings.json {
-            return self.line(&to_json(body, self.line_number())?);
+            return self.json_record(body);
         }
         match (body, line(body, self.layout())) {
             (_, None) => Ok(()),
@@ -101,6 +101,11 @@ impl Printer {
             }
             (_, Some(text)) => self.line(&text),
         }
+    }
+
+    /// Prints a record as a JSON line, also if the others are text.
+    pub fn json_record(&self, body: &Record) -> Result<()> {
+        self.line(&to_json(body, self.line_number())?)
     }
 
     /// Prints an error of the whole command, or of one bulb of several.

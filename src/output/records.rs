@@ -17,6 +17,8 @@ use super::frame::FrameRecord;
 use super::gatt::ValueRecord;
 use super::info::InfoRecord;
 use super::profile::ProfileRecord;
+use super::profile_file::{ProfileCheckRecord, ProfileDraftRecord};
+use super::snapshot::SnapshotRecord;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::{Light, Profile, Readback};
 
@@ -52,6 +54,12 @@ pub enum Record {
     Profile(ProfileRecord),
     /// Detected family of a bulb, with the evidence.
     Detect(DetectRecord),
+    /// Mistakes of a profile file.
+    ProfileCheck(ProfileCheckRecord),
+    /// Draft of a profile file.
+    ProfileDraft(ProfileDraftRecord),
+    /// Saved state of a bulb.
+    Snapshot(SnapshotRecord),
     Check(Box<CheckRecord>),
     CheckSummary(CheckSummary),
     CheckListing(CheckListing),

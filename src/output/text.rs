@@ -47,7 +47,8 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Adapter(adapter) => {
             vec![format!("adapter {}", sanitise(&adapter.adapter)), adapter.state.to_owned()]
         }
-        Record::Scan(_) | Record::Done(_) => return None,
+        // Snapshots are always printed as JSON.
+        Record::Scan(_) | Record::Done(_) | Record::Snapshot(_) => return None,
         Record::State(state) => state_fields(state, layout),
         Record::Battery(battery) => {
             let mut fields = vec![name(&battery.bulb, layout), format!("{} %", battery.percent)];
@@ -65,6 +66,8 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Doctor(doctor) => return Some(doctor.text(layout)),
         Record::Value(value) => value.fields(layout),
         Record::Profile(profile) => return Some(profile.text(layout)),
+        Record::ProfileCheck(check) => return Some(check.text()),
+        Record::ProfileDraft(draft) => return Some(draft.text.trim_end().to_owned()),
         Record::Detect(detect) => return Some(detect.text(layout)),
         Record::Check(check) => return Some(check.text(layout)),
         Record::CheckSummary(summary) => return Some(summary.text(layout)),

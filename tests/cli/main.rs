@@ -17,11 +17,13 @@ mod frame;
 mod json;
 mod links;
 mod output;
+mod profile_files;
 mod recordings;
 mod run;
 mod several;
 #[cfg(unix)]
 mod shells;
+mod snapshot;
 mod usage;
 
 #[cfg(unix)]

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bulb_protocol::profile::{Light, Mode};
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::profile::Light;
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -19,7 +18,7 @@ use super::world::millis;
 use crate::files;
 
 /// The format of world files. Files of another format are ignored.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// The longest file, bytes: several times what the largest rig needs.
 const LONGEST: u64 = 64 << 20;
 /// The interval and the number of attempts to take the lock. A command holds it for about a millisecond. One that is
@@ -36,9 +35,9 @@ pub(super) type SavedDevices = BTreeMap<String, SavedDevice>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct SavedDevice {
-    pub(super) light: Option<SavedLight>,
+    pub(super) light: Option<Light>,
     /// The state in its last advertisement.
-    pub(super) advertised_light: Option<SavedLight>,
+    pub(super) advertised_light: Option<Light>,
     pub(super) bonded: bool,
     /// The time of the last write over its link, or of the connect.
     pub(super) last_activity_ms: Option<u64>,
@@ -54,34 +53,6 @@ pub(super) struct SavedDevice {
     pub(super) heard_ms: Option<u64>,
     /// The system knows its services.
     pub(super) resolved: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SavedLight {
-    power: Option<bool>,
-    brightness: Option<Percent>,
-    color: Option<[u8; 3]>,
-    white: Option<Percent>,
-    kelvin: Option<u16>,
-    effect: Option<String>,
-    speed: Option<Percent>,
-    mode: Option<Mode>,
-}
-
-impl From<Light> for SavedLight {
-    fn from(light: Light) -> Self {
-        let Light { power, brightness, color, white, kelvin, effect, speed, mode } = light;
-        let color = color.map(|Rgb { red, green, blue }| [red, green, blue]);
-        Self { power, brightness, color, white, kelvin, effect, speed, mode }
-    }
-}
-
-impl From<SavedLight> for Light {
-    fn from(saved: SavedLight) -> Self {
-        let SavedLight { power, brightness, color, white, kelvin, effect, speed, mode } = saved;
-        let color = color.map(|[red, green, blue]| Rgb::new(red, green, blue));
-        Self { power, brightness, color, white, kelvin, effect, speed, mode }
-    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

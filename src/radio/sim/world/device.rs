@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::effect::LinkId;
 use crate::radio::gatt::uuid_text;
 use crate::radio::sim::rig::{BATTERY_LEVEL, BulbSpec, DeviceSpec, FaultAction, FaultTrigger};
-use crate::radio::sim::store::{SavedDevice, SavedLight};
+use crate::radio::sim::store::SavedDevice;
 use crate::radio::{Address, CharacteristicId, Properties};
 
 /// Time for which BlueZ knows a device after its last advertisement (its `TemporaryTimeout`).
@@ -282,8 +282,8 @@ impl SimDevice {
     pub(crate) fn save(&self) -> SavedDevice {
         let written = self.written.iter().map(|(id, value)| (saved_key(*id), hex::encode(value)));
         SavedDevice {
-            light: self.bulb().map(|bulb| bulb.virtual_bulb.light().clone().into()),
-            advertised_light: self.known.advertised_light.clone().map(SavedLight::from),
+            light: self.bulb().map(|bulb| bulb.virtual_bulb.light().clone()),
+            advertised_light: self.known.advertised_light.clone(),
             bonded: self.bonded,
             last_activity_ms: self.link.as_ref().map(|open| millis(open.last_activity)),
             written: written.collect(),
@@ -303,7 +303,7 @@ impl SimDevice {
         if heard > self.known.heard {
             self.known.heard = heard;
             self.known.name.clone_from(&saved.known_name);
-            self.known.advertised_light = saved.advertised_light.clone().map(Light::from);
+            self.known.advertised_light = saved.advertised_light.clone();
         }
         if let (Some(open), Some(theirs)) = (&mut self.link, saved.last_activity_ms) {
             open.last_activity = open.last_activity.max(Duration::from_millis(theirs));
@@ -322,7 +322,7 @@ impl SimDevice {
             self.written = bulb.values.keys().filter_map(|id| Some((*id, written(id)?))).collect();
         }
         self.known.resolved |= saved.resolved;
-        match (saved.light.clone().map(Light::from), self.virtual_bulb()) {
+        match (saved.light.clone(), self.virtual_bulb()) {
             (Some(light), Some(bulb)) if light != *bulb.light() => {
                 bulb.set(light);
                 true
