@@ -21,7 +21,7 @@ pub(super) const EXIT_CODES: [(u8, &str); 15] = [
     (9, "malformed data from the bulb"),
     (10, "some of several bulbs failed"),
     (11, "the link dropped"),
-    (12, "check found failures"),
+    (12, "check found failures, or expect another state"),
     (13, "not confirmed by the bulb (--confirm)"),
     (130, "interrupted"),
 ];
@@ -59,6 +59,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("profiles list", &["bulbctl profiles list"]),
     ("profiles show", &["bulbctl profiles show elk", "bulbctl profiles show elk:melk --json"]),
     ("profiles detect", &["bulbctl profiles detect Light-Desk"]),
+    ("profiles new", &["bulbctl profiles new Light-Desk > my-board.toml"]),
+    ("profiles check", &["bulbctl profiles check my-board.toml"]),
     ("redact", &["bulbctl redact session.jsonl > public.jsonl"]),
     (
         "completions",

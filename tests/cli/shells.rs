@@ -213,7 +213,7 @@ fn fish_completes_what_is_typed() {
                 "D5:11:00:00:00:07",
             ],
         ),
-        ("bulbctl profiles ", &["detect", "list", "show", "help"]),
+        ("bulbctl profiles ", &["check", "detect", "list", "new", "show", "help"]),
         ("bulbctl --profile=zen", &["--profile=zengge"]),
         ("bulbctl --adapter sim:r", &["sim:rig.toml"]),
         ("bulbctl profiles show han", &["hand"]),
