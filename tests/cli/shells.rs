@@ -218,6 +218,8 @@ fn fish_completes_what_is_typed() {
         ("bulbctl --adapter sim:r", &["sim:rig.toml"]),
         ("bulbctl profiles show han", &["hand"]),
         ("bulbctl set desk --profile hand --effect ", &["lighthouse"]),
+        ("bulbctl set desk --effect ", &[]),
+        ("bulbctl --adapter sim:families set ELK-BLEDOM --effect fade-b", &["fade-blue"]),
         ("bulbctl check desk --only a,command-of", &["a,command-off"]),
         ("bulbctl check desk --junit no", &["notes.txt"]),
         ("bulbctl man gatt rea", &["read"]),

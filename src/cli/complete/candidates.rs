@@ -77,14 +77,12 @@ impl Typed {
     }
 
     /// The bulbs of the rig, or those that were seen lately.
-    fn bulbs(&self, config: &Config, with_profiles: bool) -> Vec<SeenBulb> {
+    fn bulbs(&self, config: &Config) -> Vec<SeenBulb> {
         let adapter = self.option("adapter").or_else(|| config.adapter.clone());
         match adapter.and_then(|adapter| adapter.parse().ok()) {
             Some(AdapterChoice::Sim(rig)) => {
-                let families = with_profiles.then(|| self.families());
                 let bulbs = sim::bulbs(rig.as_deref()).unwrap_or_default();
-                let profile = |bulb| families.as_ref().and_then(|families| families.advertised(bulb));
-                bulbs.iter().map(|bulb| SeenBulb::of(bulb, profile(bulb))).collect()
+                bulbs.into_iter().map(|(bulb, profile)| SeenBulb::of(&bulb, Some(profile))).collect()
             }
             Some(AdapterChoice::Replay(_)) => Vec::new(),
             _ => seen::file().map_or_else(Vec::new, |file| seen::load(&file)),
@@ -93,7 +91,7 @@ impl Typed {
 
     fn targets(&self, current: &str) -> Candidates {
         let config = self.config();
-        let bulbs = self.bulbs(&config, false);
+        let bulbs = self.bulbs(&config);
         let aliases = config.aliases.iter().map(|(alias, of)| candidate(alias, of));
         let groups = config.groups.iter().map(|(group, of)| candidate(&format!("@{group}"), &of.join(", ")));
         let mut found: Candidates = aliases.chain(groups).collect();
@@ -133,7 +131,7 @@ impl Typed {
 
     /// The names of bulbs, as patterns that `scan` takes.
     fn names(&self) -> Candidates {
-        let bulbs = self.bulbs(&self.config(), false);
+        let bulbs = self.bulbs(&self.config());
         let names: BTreeSet<&str> = bulbs.iter().filter_map(|bulb| bulb.name.as_deref()).collect();
         names.into_iter().filter(|name| self.is_target(name)).map(CompletionCandidate::new).collect()
     }
@@ -162,7 +160,7 @@ impl Typed {
         }
         let config = self.config();
         let (before, _) = self.words.split_at(self.words.len().saturating_sub(1));
-        let bulbs = self.bulbs(&config, true);
+        let bulbs = self.bulbs(&config);
         let profile_of = |word: &String| {
             let named = config.profiles.get(word);
             let target = config.aliases.get(word).unwrap_or(word);

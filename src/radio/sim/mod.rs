@@ -71,19 +71,15 @@ fn rig_text(rig: Option<&Path>) -> Result<(String, String)> {
     })
 }
 
-/// The virtual bulbs of a rig as they advertise at the start, without opening a radio.
-pub fn bulbs(rig: Option<&Path>) -> Result<Vec<SeenDevice>> {
+/// The virtual bulbs of a rig, each with the name of its profile, without opening a radio.
+pub fn bulbs(rig: Option<&Path>) -> Result<Vec<(SeenDevice, String)>> {
     let (text, path) = rig_text(rig)?;
-    let devices = rig::parse(&text, &path)?.devices.into_iter().filter(|device| device.bulb.is_some());
-    let seen = devices.map(|device| SeenDevice {
-        id: DeviceId::new(device.address.to_string()),
-        address: Some(device.address),
-        name: device.advert.name,
-        services: device.advert.services,
-        manufacturer: device.advert.manufacturer.unwrap_or_default(),
-        ..SeenDevice::default()
+    let bulbs = rig::parse(&text, &path)?.devices.into_iter().filter_map(|device| {
+        let profile = device.bulb?.virtual_bulb.profile().full_name();
+        let (id, address) = (DeviceId::new(device.address.to_string()), Some(device.address));
+        Some((SeenDevice { id, address, name: device.advert.name, ..SeenDevice::default() }, profile))
     });
-    Ok(seen.collect())
+    Ok(bulbs.collect())
 }
 
 /// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files
