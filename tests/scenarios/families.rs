@@ -171,7 +171,8 @@ fn commands(play: &Play, name: &str, all: &str) {
             change.features().less(shown.features()).iter().find(|item| !tells || is_told(&profile, *item));
         assert!(missing.is_none(), "{name} {arguments}: no {missing:?} in {state}");
         let wanted: Vec<String> = sent.writes.iter().map(|write| wanted(&profile, write)).collect();
-        let saw: Vec<String> = commanded(&profile, play, address);
+        // A write without an answer may arrive after the program has ended.
+        let saw = play.until(|| commanded(&profile, play, address), |saw| saw.len() >= seen + wanted.len());
         let mut new = saw.get(seen..).unwrap().to_vec();
         if new.len() > wanted.len() {
             // If a bulb reports too late on a busy machine, it gets the command again.

@@ -176,13 +176,18 @@ impl<'a> Play<'a> {
 
     /// Waits until the events at a bulb satisfy `is_right`. `wanted` describes them in the failure message.
     pub fn expect_log_where(&self, address: &str, wanted: &str, is_right: impl Fn(&[String]) -> bool) {
+        let saw = self.until(|| self.log_of(address), &is_right);
+        assert!(is_right(&saw), "events at {address}: {saw:#?}, expected {wanted}");
+    }
+
+    /// Reads the log until `is_right` holds or time is over, and returns the last reading.
+    pub fn until<T>(&self, read: impl Fn() -> Vec<T>, is_right: impl Fn(&[T]) -> bool) -> Vec<T> {
         let end = Instant::now() + self.stage.patience() / 4;
         loop {
-            let saw = self.log_of(address);
-            if is_right(&saw) {
-                return;
+            let saw = read();
+            if is_right(&saw) || Instant::now() > end {
+                return saw;
             }
-            assert!(Instant::now() < end, "events at {address}: {saw:#?}, expected {wanted}");
             sleep(Duration::from_millis(50));
         }
     }
