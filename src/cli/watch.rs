@@ -100,6 +100,10 @@ impl Watcher<'_> {
         let mut watched =
             Watched { since: Instant::now(), driven: None, printed: None, last_error: None, gap: None };
         while let Some((_, event)) = events.recv().await {
+            if self.enough.is_cancelled() {
+                // The watch is over, but this future may be polled once more: events that wait must not be printed.
+                std::future::pending::<()>().await;
+            }
             match event {
                 DriverEvent::Recognised(driven) if !driven.reports_state() => {
                     return Err(Error::WriteOnly {
