@@ -37,7 +37,7 @@ fn the_schema_of_profile_files() {
 fn the_schema_takes_every_built_in_file() {
     let schema = serde_json::to_value(schema()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
-    for (name, text) in builtin::FILES {
+    for builtin::BuiltIn { name, text, .. } in builtin::FILES {
         let value: serde_json::Value = toml::from_str(text).unwrap();
         let errors: Vec<_> =
             validator.iter_errors(&value).map(|error| format!("{} {error}", error.instance_path())).collect();

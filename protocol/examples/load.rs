@@ -5,7 +5,8 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use bulb_protocol::profile::{Family, builtin};
+use bulb_protocol::gatt::uuid16;
+use bulb_protocol::profile::{Advert, Family, LoadError, builtin};
 
 /// The number of repetitions. It prints their median and the first, which is what a program sees.
 const TIMES: usize = 301;
@@ -17,7 +18,9 @@ fn main() -> ExitCode {
         let start = Instant::now();
         let done = match work.as_str() {
             "one" => builtin::load("zengge", None).is_ok(),
+            "recognise" => recognise().is_ok_and(|found| found > 0),
             "read" => black_box(builtin::families()).is_ok(),
+            "toml" => builtin::FILES.iter().all(|file| black_box(Family::parse(file.text)).is_ok()),
             "compile" => builtin::families().is_ok_and(|families| families.iter().all(compiled)),
             "variants" => builtin::families()
                 .is_ok_and(|families| families.iter().all(|f| f.validate_variants().is_ok())),
@@ -33,6 +36,21 @@ fn main() -> ExitCode {
     let median = times.get(TIMES / 2).copied().unwrap_or_default();
     println!("{median} {first}");
     ExitCode::SUCCESS
+}
+
+/// Recognises a bulb by its advertisement: reads all outlines, and the families in question.
+fn recognise() -> Result<usize, LoadError> {
+    let services = [uuid16(0xFFF0)];
+    let advert =
+        Advert { name: Some("Light-Desk"), services: &services, manufacturer: &[], service_data: &[] };
+    let mut found = 0;
+    for outline in builtin::outlines()? {
+        if outline.may_advertise(&advert) {
+            black_box(builtin::family(outline.name())?.recognise(&advert));
+            found += 1;
+        }
+    }
+    Ok(found)
 }
 
 fn compiled(family: &Family) -> bool {

@@ -5,10 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeTable, DeValue};
 
 /// The most values of a text, tables and lists included. What people write has a thousand.
 pub const MOST_VALUES: usize = 20_000;
@@ -28,7 +28,7 @@ pub fn parse<T: DeserializeOwned>(text: &str, most: usize) -> Result<T, ParseErr
     let table = DeTable::parse(text).map_err(wrong)?;
     let mut values = Values { most, left: most };
     values.table(table.get_ref()).map_err(|(at, message)| ParseError { line: line(text, at), message })?;
-    T::deserialize(Deserializer::from(table)).map_err(wrong)
+    T::deserialize(toml::Deserializer::from(table)).map_err(wrong)
 }
 
 /// Counts the values of a text. The parser bounds how deep they are.
@@ -108,6 +108,11 @@ fn without_line(text: &str, line: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Reads the CBOR form of a file.
+pub(crate) fn parse_cbor<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+    cbor4ii::serde::from_slice(bytes).map_err(|error| ParseError { line: 1, message: error.to_string() })
+}
+
 /// The line of a text that contains the byte at `offset`. Lines count from 1, offsets from 0.
 #[must_use]
 pub fn line(text: &str, offset: usize) -> usize {
@@ -132,8 +137,7 @@ impl fmt::Display for ParseError {
 impl core::error::Error for ParseError {}
 
 /// A value and its position in the text.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(from = "Spanned<T>")]
+#[derive(Clone, Copy, Debug)]
 pub struct Located<T> {
     /// The offset of the first byte of the value, from 0.
     pub at: usize,
@@ -141,9 +145,14 @@ pub struct Located<T> {
     pub value: T,
 }
 
-impl<T> From<Spanned<T>> for Located<T> {
-    fn from(spanned: Spanned<T>) -> Self {
-        Self { at: spanned.span().start, value: spanned.into_inner() }
+/// A binary form of a file has no positions: `at` is 0 there.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return Ok(Self { at: 0, value: T::deserialize(deserializer)? });
+        }
+        let spanned = Spanned::deserialize(deserializer)?;
+        Ok(Self { at: spanned.span().start, value: spanned.into_inner() })
     }
 }
 

@@ -6,11 +6,21 @@ use bulb_protocol::profile::{Family, builtin};
 
 #[test]
 fn every_built_in_file_and_variant_compiles() {
-    for (name, text) in builtin::FILES {
+    for builtin::BuiltIn { name, text, .. } in builtin::FILES {
         let family = Family::parse(text).unwrap_or_else(|error| panic!("{name}.toml: {error}"));
         assert_eq!(family.name(), *name);
         family.validate_variants().unwrap_or_else(|error| panic!("{name}.toml: {error}"));
+        // The form that programs read contains the same, except for the positions in the text.
+        let other = without_positions(&builtin::family(name).unwrap());
+        assert_eq!(other, without_positions(&family), "{name}");
     }
+}
+
+fn without_positions(family: &Family) -> String {
+    let text = format!("{family:?}");
+    let mut parts = text.split("Located { at: ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 #[derive(serde::Deserialize)]

@@ -70,6 +70,28 @@ fn every_virtual_bulb_is_recognised() {
     }
 }
 
+/// An advertisement and its scan response have 31 bytes each. An element takes two bytes more than its content.
+#[test]
+fn every_virtual_bulb_fits_into_an_advertisement() {
+    let uuid_bytes =
+        |uuid: &Uuid| if uuid.to_string().ends_with("-0000-1000-8000-00805f9b34fb") { 2 } else { 16 };
+    for family in &builtin::families().unwrap() {
+        let variants = family.variants().map(|(name, ..)| Some(name.to_owned()));
+        for variant in [None].into_iter().chain(variants) {
+            let profile = family.profile(variant.as_deref()).unwrap();
+            let data = profile.advertise(&profile.full_state(true));
+            let services = data.services.iter().map(|uuid| 2 + uuid_bytes(uuid));
+            let manufacturer = data.manufacturer.iter().map(|(_, bytes)| 4 + bytes.len());
+            let service_data =
+                data.service_data.iter().map(|(uuid, bytes)| 2 + uuid_bytes(uuid) + bytes.len());
+            let advertisement: usize = services.chain(manufacturer).sum();
+            let response = data.name.map_or(0, |name| 2 + name.len()) + service_data.sum::<usize>();
+            let name = profile.full_name();
+            assert!(advertisement <= 31 && response <= 31, "{name}: {advertisement} and {response} bytes");
+        }
+    }
+}
+
 /// The name, service and table of a base bulb are weak evidence: only the read confirms it.
 #[test]
 fn a_base_bulb_needs_its_probe() {

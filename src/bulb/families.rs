@@ -1,25 +1,27 @@
-//! The bulb families that there are: built in, in the user's folder, or named for a bulb.
+//! The known bulb families: built in, from the user's folder, or configured for a bulb.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bulb_protocol::gatt::Uuid;
+use bulb_protocol::profile::builtin::Outline;
 use bulb_protocol::profile::{
     Advert, Family, FamilyMatch, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, Support, builtin,
 };
 
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
-use crate::radio::{Address, SeenDevice, Wanted};
+use crate::radio::{Address, GattTable, SeenDevice, Wanted};
 
-/// The family of the base protocol: what its service advertises is taken for a bulb, as its description says.
+/// The family of the base protocol. A device that advertises its service is taken for a bulb.
 pub const BASE: &str = "base";
-/// From this score on an advertisement that does not settle the family still says that it is a bulb: half of the evidence of a
-/// name of the family's own. Less is what whole vendors and single words have.
+/// The least score of an advertisement that says "this is a bulb", although it does not identify the family. It is half the
+/// score of a family's own name; names of vendors and single words have less.
 const HINT: u32 = 20;
 
-/// The families, and which bulbs are driven by one that was named. Files are read when they are needed, once.
+/// The families, and the configured profiles of single bulbs. Files and built-in families are read once, when needed.
 #[derive(Debug, Default)]
 pub struct Families {
     /// The folder with the user's own files.
@@ -28,18 +30,54 @@ pub struct Families {
     chosen: Option<(String, Arc<Profile>)>,
     /// Profiles of single bulbs: an address, an identifier or a name, and the name of the profile.
     kept: Vec<(String, String)>,
-    all: OnceLock<Vec<Family>>,
+    all: OnceLock<Vec<KnownFamily>>,
     made: Mutex<BTreeMap<String, Arc<Profile>>>,
 }
 
+/// A family that is read when a device may be of it.
+#[derive(Debug)]
+struct KnownFamily {
+    /// `None` for a file of the user, which is read at once.
+    outline: Option<Outline>,
+    family: OnceLock<Family>,
+}
+
+impl KnownFamily {
+    fn name(&self) -> Option<&str> {
+        self.outline.as_ref().map(Outline::name).or_else(|| self.family.get().map(Family::name))
+    }
+
+    /// Returns `None` for a built-in file with a mistake, which a test rules out.
+    fn family(&self) -> Option<&Family> {
+        if self.family.get().is_none() {
+            let family = builtin::family(self.outline.as_ref()?.name()).ok()?;
+            return Some(self.family.get_or_init(|| family));
+        }
+        self.family.get()
+    }
+
+    fn may_advertise(&self, advert: &Advert<'_>) -> bool {
+        self.outline.as_ref().is_none_or(|outline| outline.may_advertise(advert))
+    }
+
+    fn may_have(&self, table: &GattTable) -> bool {
+        let has = |service: Option<Uuid>, characteristic| {
+            table.all().any(|(id, ..)| {
+                id.characteristic == characteristic && service.is_none_or(|service| service == id.service)
+            })
+        };
+        self.outline.as_ref().is_none_or(|outline| outline.may_have(has))
+    }
+}
+
 impl Families {
-    /// The built-in families and those of the folder, in which each file is called as its family.
+    /// Returns the built-in families and those of the folder, where each file has the name of its family.
     #[must_use]
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder, ..Self::default() }
     }
 
-    /// With one that drives every bulb: `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`.
+    /// Adds a profile that drives every bulb: `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -48,14 +86,14 @@ impl Families {
         Ok(self)
     }
 
-    /// With profiles for single bulbs, each named by its address, identifier or name.
+    /// Adds profiles for single bulbs, each named by its address, identifier or name.
     #[must_use]
     pub fn with_bulb_profiles(mut self, kept: impl IntoIterator<Item = (String, String)>) -> Self {
         self.kept.extend(kept);
         self
     }
 
-    /// The family and the profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`. Only its own file is read.
+    /// Loads the family and the profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`, and no other file.
     ///
     /// # Errors
     /// [`Error::ProfileUnknown`], [`Error::FileUnreadable`], [`Error::ProfileInvalid`] with the line.
@@ -90,8 +128,13 @@ impl Families {
         names
     }
 
-    /// All families. A file of the user's that is wrong is complained about and left out.
-    pub fn all(&self) -> &[Family] {
+    /// Loads all families.
+    pub fn all(&self) -> impl Iterator<Item = &Family> {
+        self.known().iter().filter_map(KnownFamily::family)
+    }
+
+    /// The families, with a warning for each of the user's files that has a mistake. Those files are left out.
+    fn known(&self) -> &[KnownFamily] {
         self.all.get_or_init(|| {
             let own = self.files().into_iter().filter_map(|file| {
                 let name = file.file_stem()?.to_str()?.to_owned();
@@ -99,14 +142,18 @@ impl Families {
             });
             let own: Vec<Family> = own.collect();
             let replaced = |name: &str| own.iter().any(|family| family.name() == name);
-            let builtin = builtin::names().filter(|name| !replaced(name));
-            // That every built-in file is right, a test says.
-            let builtin: Vec<Family> = builtin.filter_map(|name| builtin::family(name).ok()).collect();
-            builtin.into_iter().chain(own).collect()
+            // A test reads all outlines.
+            let outlines = builtin::outlines().unwrap_or_default().into_iter();
+            let mut known: Vec<KnownFamily> = outlines
+                .filter(|outline| !replaced(outline.name()))
+                .map(|outline| KnownFamily { outline: Some(outline), family: OnceLock::new() })
+                .collect();
+            known.extend(own.into_iter().map(|family| KnownFamily { outline: None, family: family.into() }));
+            known
         })
     }
 
-    /// The profile of a family, compiled once.
+    /// Returns the profile of a family, compiled once.
     ///
     /// # Errors
     /// [`Error::ProfileUnknown`], [`Error::ProfileInvalid`].
@@ -116,7 +163,8 @@ impl Families {
         if let Some(profile) = known {
             return Ok(profile);
         }
-        let profile = match self.all().iter().find(|one| one.name() == family) {
+        let known = self.known().iter().find(|one| one.name() == Some(family));
+        let profile = match known.and_then(KnownFamily::family) {
             Some(one) => one.profile(variant).map_err(|error| self.unknown(&text, &text, error))?,
             None => self.load(&text)?.1,
         };
@@ -125,7 +173,7 @@ impl Families {
         Ok(profile)
     }
 
-    /// The profile for a device that was recognised, compiled once.
+    /// Returns the profile for a device that was recognised, compiled once.
     ///
     /// # Errors
     /// As for [`profile`](Self::profile).
@@ -140,8 +188,7 @@ impl Families {
         Ok(Arc::new(refused))
     }
 
-    /// The profile that was named for this bulb, on the command line or in the configuration; none where it is to be
-    /// recognised.
+    /// Returns the profile for this bulb from the command line or the configuration; `None` if the bulb has to be recognised.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
@@ -162,15 +209,15 @@ impl Families {
         Ok(Some(profile))
     }
 
-    /// The name or the file of the profile that was named for this bulb.
+    /// Returns the name or the file of the profile that is configured for this bulb.
     fn configured_name(&self, report: &SeenDevice) -> Option<&str> {
         let kept =
             || self.kept.iter().find(|(bulb, _)| is_named(report, bulb)).map(|(_, text)| text.as_str());
         self.chosen.as_ref().map(|(text, _)| text.as_str()).or_else(kept)
     }
 
-    /// Scores the family that was named for this bulb, or else the one of this name, by the advertisement. The file of a named
-    /// family need not be among [`all`](Self::all).
+    /// Scores the configured family of this bulb, or else the family of this name, by the advertisement. A configured file need
+    /// not be among [`all`](Self::all).
     pub fn score_own(&self, report: &SeenDevice, family: &str) -> u32 {
         let own = self.configured_name(report).and_then(|text| self.load(text).ok());
         match own {
@@ -182,16 +229,32 @@ impl Families {
         }
     }
 
-    /// Scores every family by the advertisement of a bulb.
+    /// Scores the families that have evidence in the advertisement of a device.
     #[must_use]
     pub fn score_advertisement(&self, report: &SeenDevice) -> Vec<FamilyMatch> {
-        with_advert(report, |advert| self.all().iter().map(|family| family.recognise(advert)).collect())
+        self.score_in_question(report, |_| false)
+    }
+
+    /// Scores the families that have evidence in the advertisement, or characteristics in the GATT table, of a device.
+    pub(super) fn score_device(&self, report: &SeenDevice, table: &GattTable) -> Vec<FamilyMatch> {
+        self.score_in_question(report, |family| family.may_have(table))
+    }
+
+    fn score_in_question(
+        &self,
+        report: &SeenDevice,
+        in_question: impl Fn(&KnownFamily) -> bool,
+    ) -> Vec<FamilyMatch> {
+        with_advert(report, |advert| {
+            let families = self.known().iter().filter(|one| one.may_advertise(advert) || in_question(one));
+            families.filter_map(KnownFamily::family).map(|family| family.recognise(advert)).collect()
+        })
     }
 
     /// Returns the family and variant that the advertisement identifies, or that is configured for this bulb.
     #[must_use]
     pub fn advertised(&self, report: &SeenDevice) -> Option<String> {
-        // What is wrong with a named one is said when it is to drive the bulb.
+        // A mistake in a configured profile is an error when it drives the bulb, not here.
         if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named.full_name());
         }
@@ -228,14 +291,13 @@ impl Families {
     /// Returns the profile that the advertisement identifies, or that is configured for this bulb.
     #[must_use]
     pub fn advertised_profile(&self, report: &SeenDevice) -> Option<Arc<Profile>> {
-        // What is wrong with a named one is said when it is to drive the bulb.
         if let Ok(Some(named)) = self.configured_profile(report) {
             return Some(named);
         }
         self.profile_of(best_bulb(&self.score_advertisement(report))?).ok()
     }
 
-    /// The state that an advertisement tells, if its family does so.
+    /// Decodes the state in an advertisement; `None` if the family advertises none.
     #[must_use]
     pub fn advertised_light(&self, report: &SeenDevice) -> Option<Light> {
         if report.manufacturer.is_empty() && report.service_data.is_empty() {
@@ -289,13 +351,13 @@ const fn is_a_bulb(found: &FamilyMatch) -> bool {
     matches!(found.support, Support::Driven | Support::Unsupported(_))
 }
 
-/// Reads a file, which is to be that of the family of this name.
+/// Reads a file, which must describe the family of this name.
 fn read(file: &Path, name: Option<&str>) -> Result<Family> {
     let path = || file.display().to_string();
     let invalid = |detail: String| Error::ProfileInvalid { path: path(), detail };
     let content = files::text(file, LONGEST_TEXT)?;
     let family = Family::parse(&content).map_err(|error| invalid(error.to_string()))?;
-    // What is wrong in a variant is to be seen by who writes the file, not by who owns that model.
+    // The author of a file should see its mistakes, not only the owner of the model with the mistake.
     family.validate_variants().map_err(|error| invalid(error.to_string()))?;
     match name {
         Some(name) if family.name() != name => {
@@ -305,7 +367,7 @@ fn read(file: &Path, name: Option<&str>) -> Result<Family> {
     }
 }
 
-/// The state that an advertisement tells in the words of this profile.
+/// Decodes the state in an advertisement by this profile.
 #[must_use]
 pub fn light_of(profile: &Profile, report: &SeenDevice) -> Option<Light> {
     with_advert(report, |advert| profile.decode_advert(advert))
@@ -320,7 +382,7 @@ pub fn full_name(recognised: &FamilyMatch) -> String {
     }
 }
 
-/// A report as the codec has it.
+/// Calls `use_it` with the advertisement in the codec's form.
 fn with_advert<T>(report: &SeenDevice, use_it: impl FnOnce(&Advert<'_>) -> T) -> T {
     let manufacturer: Vec<_> = report.manufacturer.iter().map(|(id, data)| (*id, data.as_slice())).collect();
     let service_data: Vec<_> =

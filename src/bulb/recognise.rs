@@ -24,13 +24,13 @@ const NAMED: usize = 4;
 /// A family that the device may belong to.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The evidence for it. The score is that of all the evidence; it is not used if there is evidence against it.
+    /// The evidence for it, with the score of all of it. It does not count if there is evidence against it.
     pub recognised: FamilyMatch,
     /// Part of the score that comes from the advertisement.
     pub advert: u32,
     /// The evidence against it.
     pub against: Vec<String>,
-    /// The name, data or a read say that it is of this family. The table alone does not.
+    /// True if the name, data or a read identify the family. The table alone does not.
     pub identified: bool,
     /// The profile that would drive it.
     pub profile: Arc<Profile>,
@@ -54,12 +54,12 @@ impl Candidate {
 pub struct Recognition {
     /// The families with any evidence, the closest first.
     pub candidates: Vec<Candidate>,
-    /// The one that it is taken for, by its place among the candidates.
+    /// The index of the candidate that the evidence is for.
     pub decided: Option<usize>,
 }
 
 impl Recognition {
-    /// The family that it is taken for.
+    /// The candidate that the evidence is for.
     #[must_use]
     pub fn winner(&self) -> Option<&Candidate> {
         self.candidates.get(self.decided?)
@@ -69,8 +69,8 @@ impl Recognition {
 /// Returns the profile for the bulb at the other end of the link: the configured one, or the recognised one.
 ///
 /// # Errors
-/// [`Error::Unrecognised`] where the evidence does not decide, or what a bulb that is called as one of a family lacks of it
-/// ([`Error::NoService`] and its kind); [`Error::ProfileUnsupported`]; [`Error::LinkLost`].
+/// [`Error::Unrecognised`] if the evidence does not decide; [`Error::NoService`] and its kind if a bulb with the name of a family
+/// lacks its characteristics; [`Error::ProfileUnsupported`]; [`Error::LinkLost`].
 pub async fn recognise(
     link: &dyn Link,
     report: &SeenDevice,
@@ -128,7 +128,7 @@ fn unsupported(profile: &Profile, device: String) -> Option<Error> {
     Some(Error::ProfileUnsupported { device, profile: profile.full_name(), reason })
 }
 
-/// The cheap way: the advertisement settles it, and the table does not say otherwise.
+/// Returns the profile if the advertisement identifies it and the table fits.
 fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Result<Option<Arc<Profile>>> {
     let all = families.score_advertisement(report);
     let Some(one) = identified(&all) else { return Ok(None) };
@@ -138,11 +138,11 @@ fn by_advert(table: &GattTable, report: &SeenDevice, families: &Families) -> Res
     Ok(fits.then_some(profile))
 }
 
-/// Weighs all the evidence. The reads that settle it are made where the rest does not, or, if it is to be `thorough`,
-/// wherever there are any.
+/// Weighs all the evidence. Reads the characteristics that confirm a family if the rest does not identify one, or always if
+/// `thorough`.
 ///
 /// # Errors
-/// [`Error::LinkLost`]. What cannot be read is no evidence.
+/// [`Error::LinkLost`]. A value that cannot be read is no evidence.
 pub async fn collect_evidence(
     link: &dyn Link,
     report: &SeenDevice,
@@ -169,7 +169,7 @@ pub async fn collect_evidence(
 }
 
 /// Recognises the family by an advertisement and a table without a link, as in a capture; `None` if they do not decide. An
-/// empty table was not seen, and is no evidence.
+/// empty table means that the capture has none: it is no evidence.
 #[must_use]
 pub fn recognise_offline(
     table: &GattTable,
@@ -185,11 +185,12 @@ pub fn recognise_offline(
     all.into_iter().find(|one| one.recognised.family == winner).map(|one| one.profile)
 }
 
-/// Collects the evidence for and against every family without a read.
+/// Collects the evidence for and against each family in question, without a read.
 fn claims(table: &GattTable, report: &SeenDevice, families: &Families) -> Vec<Candidate> {
+    let in_question = families.score_device(report, table);
     let table = flat(table);
     let mut all = Vec::new();
-    for recognised in families.score_advertisement(report) {
+    for recognised in in_question {
         let Ok(profile) = families.profile_of(&recognised) else { continue };
         let fit = profile.match_table(&table);
         let mut against = fit.problems;

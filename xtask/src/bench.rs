@@ -5,12 +5,13 @@ mod program;
 
 use std::env;
 use std::fs;
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
-use crate::setup::{command, output, root, xtask};
+use crate::setup::{command, debian, output, root, xtask};
 
 /// The document that `--write` updates. Each table goes between the two markers of its part.
 const DOCUMENT: &str = "docs/BENCHMARKS.md";
@@ -93,6 +94,32 @@ fn machine() -> Result<String> {
     let (rustc, _) = output(command("rustc").arg("--version"))?;
     let rustc = rustc.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     Ok(format!("{cores} cores of {model}{guest}, {} {}, {rustc}", env::consts::OS, env::consts::ARCH))
+}
+
+/// Counts the instructions of a program with valgrind. The count does not depend on the machine's load.
+fn instructions(program: &Command) -> Result<u64> {
+    let options = ["--tool=callgrind", "--callgrind-out-file=/dev/null"];
+    number(&valgrind(&options, program)?, "Collected :", "")
+}
+
+/// Counts the allocations of a program with valgrind.
+fn allocations(program: &Command) -> Result<u64> {
+    number(&valgrind(&["--tool=memcheck", "--leak-check=no"], program)?, "total heap usage:", "allocs")
+}
+
+/// Returns valgrind's report on a program.
+fn valgrind(options: &[&str], program: &Command) -> Result<String> {
+    debian("valgrind", "valgrind")?;
+    let mut valgrind = command("valgrind");
+    let (_, report) = output(valgrind.args(options).arg(program.get_program()).args(program.get_args()))?;
+    Ok(report)
+}
+
+fn number(report: &str, before: &str, after: &str) -> Result<u64> {
+    let text =
+        report.lines().find_map(|line| line.split_once(before)).context("valgrind printed no count")?.1;
+    let text = if after.is_empty() { text } else { text.split(after).next().unwrap_or_default() };
+    text.trim().replace(',', "").parse().context("valgrind's count")
 }
 
 fn write(name: &str, text: &str) -> Result<()> {

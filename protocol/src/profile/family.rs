@@ -1,5 +1,6 @@
 //! Profile files.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,7 +10,7 @@ use super::compile;
 use super::file::File;
 use super::light::Feature;
 use super::models::{Models, Support};
-use super::recognise::FamilyMatch;
+use super::recognise::{AdvertData, FamilyMatch};
 use super::{Example, Profile, Readback};
 use crate::file::ParseError;
 
@@ -18,7 +19,7 @@ use crate::file::ParseError;
 pub struct Family {
     pub(crate) file: File,
     pub(crate) models: Models,
-    text: String,
+    text: Cow<'static, str>,
 }
 
 /// An error of loading a profile.
@@ -95,9 +96,18 @@ impl Family {
     /// [`ParseError`] with the line. [`validate_variants`](Self::validate_variants) finds mistakes in frames and variants.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = crate::file::parse(text, MOST_VALUES)?;
-        let models = compile::validate(&file).and_then(|()| Models::new(&file));
-        let models = models.map_err(|mistake| mistake.in_text(text))?;
-        Ok(Self { file, models, text: text.into() })
+        compile::validate(&file).map_err(|mistake| mistake.in_text(text))?;
+        Self::new(file, Cow::Owned(text.into()))
+    }
+
+    /// Reads a profile file that was translated to CBOR and is known to be right.
+    pub(crate) fn from_cbor(cbor: &[u8], text: &'static str) -> Result<Self, ParseError> {
+        Self::new(crate::file::parse_cbor(cbor)?, Cow::Borrowed(text))
+    }
+
+    fn new(file: File, text: Cow<'static, str>) -> Result<Self, ParseError> {
+        let models = Models::new(&file).map_err(|mistake| mistake.in_text(&text))?;
+        Ok(Self { file, models, text })
     }
 
     /// Returns the mistakes in the text of a profile file, in the order of their lines. Empty if the file is right.
@@ -222,12 +232,17 @@ impl Family {
         Ok(profile)
     }
 
-    /// The example of a model: the family's, with the name and the data of the first rules that read the model.
+    /// The example of a model: the family's, with the name and the data of the first rules that read the model. Only one
+    /// of these rules gives the data: bulbs that send manufacturer data and service data choose by firmware.
     fn example_of(&self, model: &str, mut example: Example) -> Example {
-        for advert in self.model_adverts(model).into_iter().rev() {
-            example.name = advert.name.or(example.name);
-            example.manufacturer = advert.manufacturer.into_iter().next().or(example.manufacturer);
-            example.service_data = advert.service_data.into_iter().next().or(example.service_data);
+        let adverts = self.model_adverts(model);
+        if let Some(name) = adverts.iter().find_map(|advert| advert.name.clone()) {
+            example.name = Some(name);
+        }
+        let data = |advert: &AdvertData| !advert.manufacturer.is_empty() || !advert.service_data.is_empty();
+        if let Some(advert) = adverts.into_iter().find(data) {
+            example.manufacturer = advert.manufacturer.into_iter().next();
+            example.service_data = advert.service_data.into_iter().next();
         }
         example
     }

@@ -276,6 +276,19 @@ impl Family {
     }
 }
 
+impl MatchDef {
+    /// Returns true if the advertisement has what the rule looks for, of any model.
+    pub(crate) fn fits(&self, advert: &Advert<'_>) -> bool {
+        if let Some(pattern) = &self.name {
+            return advert.name.is_some_and(|name| pattern.matches(trim_padding(name), |_| false).is_some());
+        }
+        match self.service {
+            Some(service) => advert.services.contains(&service.0),
+            None => data_of(self, advert).is_some(),
+        }
+    }
+}
+
 /// The data that a rule looks for: the company, if it is manufacturer data, and what its pattern reads.
 fn data_of(rule: &MatchDef, advert: &Advert<'_>) -> Option<(Option<u16>, DataMatch)> {
     let read = |data: &[u8]| match &rule.data {

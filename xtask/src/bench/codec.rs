@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use crate::setup::{cargo, command, debian, output, run, target};
+use crate::setup::{cargo, command, output, run, target};
 
 /// The calls in `protocol/examples/instructions.rs`, and their descriptions.
 const CALLS: &[(&str, &str)] = &[
@@ -34,6 +34,9 @@ const PROFILES: &[&str] = &[
 /// cost of the additional repetitions.
 const TIMES: u64 = 1000;
 
+/// The repetitions in `protocol/examples/load.rs`.
+const LOADS: u64 = 301;
+
 #[derive(Clone, Copy, Debug)]
 enum Count {
     Instructions,
@@ -42,7 +45,6 @@ enum Count {
 
 /// Counts instructions and allocations with valgrind, whose counts do not depend on the machine's load.
 pub(super) fn instructions() -> Result<String> {
-    debian("valgrind", "valgrind")?;
     build("instructions")?;
     let of_loop = repetitions(&["nothing"], Count::Instructions)?;
     let mut table = String::from("| call | instructions |\n|---|---:|\n");
@@ -67,19 +69,22 @@ pub(super) fn instructions() -> Result<String> {
 /// Measures the time to read the built-in profiles, in the release profile.
 pub(super) fn profiles() -> Result<String> {
     build("load")?;
-    let mut table = String::from("| the built-in profiles | median |\n|---|---:|\n");
+    let mut table = String::from("| the built-in profiles | median | instructions |\n|---|---:|---:|\n");
     for (work, what) in [
         ("one", "one file, read and compiled: a command with `--profile`"),
-        ("read", "all files, read: recognising a bulb"),
+        ("recognise", "all outlines and the families in question, read: recognising a bulb"),
+        ("read", "all files, read: `profiles list`"),
+        ("toml", "all files, read from TOML, as a file of your own is"),
         ("compile", "all files, read, and each family compiled"),
         ("variants", "all files, read, and every family and variant compiled: no command does that"),
     ] {
         let (text, _) = output(command(target().join("release/examples/load")).arg(work))?;
         let median = text.split_whitespace().next().context("no time")?;
         let nanoseconds: u32 = median.parse().context("the time")?;
-        table += &format!("| {what} | {:.2} ms |\n", f64::from(nanoseconds) / 1e6);
+        let all = super::instructions(command(target().join("release/examples/load")).arg(work))?;
+        table += &format!("| {what} | {:.2} ms | {} |\n", f64::from(nanoseconds) / 1e6, all / LOADS);
     }
-    Ok(table + "\n301 times each.\n")
+    Ok(table + &format!("\n{LOADS} times each.\n"))
 }
 
 fn build(example: &str) -> Result<()> {
@@ -102,20 +107,10 @@ fn repetitions(words: &[&str], what: Count) -> Result<u64> {
 }
 
 fn count(words: &[&str], times: u64, what: Count) -> Result<u64> {
-    let mut valgrind = command("valgrind");
+    let mut call = command(target().join("release/examples/instructions"));
+    call.args(words).arg(times.to_string());
     match what {
-        Count::Instructions => valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]),
-        Count::Allocations => valgrind.args(["--tool=memcheck", "--leak-check=no"]),
-    };
-    valgrind.arg(target().join("release/examples/instructions")).args(words).arg(times.to_string());
-    let (_, report) = output(&mut valgrind)?;
-    let number = match what {
-        Count::Instructions => report.lines().find_map(|line| line.split_once("Collected :")).map(|(_, n)| n),
-        Count::Allocations => {
-            let usage = report.lines().find_map(|line| line.split_once("total heap usage:"));
-            usage.and_then(|(_, usage)| usage.split_once("allocs")).map(|(number, _)| number)
-        }
-    };
-    let number = number.context("valgrind printed no count")?;
-    number.trim().replace(',', "").parse().context("valgrind's count")
+        Count::Instructions => super::instructions(&call),
+        Count::Allocations => super::allocations(&call),
+    }
 }

@@ -30,7 +30,17 @@ pub(super) fn start() -> Result<String> {
         let times = sorted(STARTS, || first_byte(&mut program()))?;
         writeln!(table, "| {what} | {} | {} |", shown(at(&times, 50)), shown(at(&times, 95)))?;
     }
-    Ok(table + &format!("\n{STARTS} starts each.\n"))
+    write!(table, "\n{STARTS} starts each.\n\n| whole command | instructions |\n|---|---:|\n")?;
+    for words in [
+        &["--help"][..],
+        &["frame", "encode", "--on"],
+        &["--adapter", "sim", "status", "Light-Desk"],
+        &["--adapter", "sim:families", "status", "Govee_H617A_1A2B"],
+    ] {
+        let count = super::instructions(&with(&bulbctl, words))?;
+        writeln!(table, "| `bulbctl {}` | {:.1} million |", words.join(" "), count as f64 / 1e6)?;
+    }
+    Ok(table)
 }
 
 /// Measures the release binary, which is stripped.

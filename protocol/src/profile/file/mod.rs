@@ -170,6 +170,10 @@ impl<'de> Deserialize<'de> for Companies {
                 Ok(Companies(id, id))
             }
 
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Companies, E> {
+                self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+            }
+
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Companies, A::Error> {
                 let first = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
                 let last = seq.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &self))?;
