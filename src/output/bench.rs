@@ -394,3 +394,55 @@ fn ms(time: Duration) -> f64 {
 pub(super) fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_times_are_in_microseconds() {
+        let text = |micros: &[u64]| {
+            let times = micros.iter().map(|time| Duration::from_micros(*time)).collect();
+            let mut out = String::new();
+            TimesRecord::of(&Series { times, failed: 0 }).text("write to answer", &mut out);
+            out
+        };
+        let short = text(&[209, 121, 410]);
+        assert!(short.contains("p50 209 µs  p90 410  p99 410  max 410  ±1 ms  (3 rounds)"), "{short}");
+        assert!(short.contains(" 121 to 410 µs"), "{short}");
+        let long = text(&[20_900, 800, 41_000]);
+        assert!(long.contains("p50 20.9 ms  p90 41.0  p99 41.0  max 41.0  ±1  (3 rounds)"), "{long}");
+    }
+
+    #[test]
+    fn a_loss_that_is_not_repeated_contradicts_nothing() {
+        let step = |wanted_per_s: f64, confirmed| StepRecord {
+            wanted_per_s,
+            per_s: wanted_per_s,
+            sent: 10,
+            refused: 0,
+            confirmed: Some(confirmed),
+            last_arrived: None,
+            link_lost: false,
+        };
+        let text = |steps: Vec<StepRecord>, loss_from_per_s| {
+            let rate = RateRecord {
+                kind: "request".to_owned(),
+                witness: Some("notification".to_owned()),
+                highest_per_s: Some(47.0),
+                loss_from_per_s,
+                saturated: false,
+                steps,
+            };
+            let mut out = String::new();
+            rate.text(&mut out);
+            out
+        };
+        let once = text(vec![step(40.0, 7), step(40.0, 10), step(47.0, 10)], None);
+        assert!(once.contains("no loss twice in a row up to 47/s"), "{once}");
+        assert!(once.contains("at 40/s: 3 of 10 not reported; nothing when repeated"), "{once}");
+        let twice = text(vec![step(47.0, 10), step(60.0, 7), step(60.0, 8)], Some(60.0));
+        assert!(twice.contains("nothing lost up to 47/s, loss from 60/s"), "{twice}");
+        assert!(twice.contains("at 60/s: 3 of 10") && !twice.contains("repeated"), "{twice}");
+    }
+}

@@ -127,3 +127,15 @@ fn an_interrupt_puts_the_state_back() {
     let output = machine.rig(&rig(""), &["status", "Light-Board", "--json"]);
     assert_eq!(of_type(&output, "state")[0]["brightness"], 40, "{output:?}");
 }
+
+#[test]
+fn a_rate_is_not_said_to_lose_nothing_where_something_was_lost() {
+    let machine = Machine::new();
+    let fault = "[[bulb.fault]]\non = \"notify\"\ndo = \"lose\"\ncount = 1\nafter = 2\n";
+    let output = machine.rig(&rig(fault), &["bench", "Light-Board", "--only", "rate"]);
+    succeeded(&output);
+    let text = stdout(&output);
+    let first = text.lines().find(|line| line.contains("write request")).unwrap();
+    assert!(first.contains("no loss twice in a row up to") && !first.contains("nothing lost"), "{text}");
+    assert!(text.contains("1 of 10 not reported; nothing when repeated"), "{text}");
+}
