@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: measurements, as Markdown tables.
 
 mod codec;
-mod program;
+pub(crate) mod program;
 
 use std::env;
 use std::fs;

@@ -60,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         targets.retain(|target| target.name == wanted);
         ensure!(!targets.is_empty(), "unknown target {wanted}");
     }
-    let fuzz = tool("cargo-fuzz", CARGO_FUZZ)?;
+    let fuzz = tool("cargo-fuzz", CARGO_FUZZ, &[])?;
     let folder = target().join("fuzz");
     for Target { name, home, seeds } in targets {
         let found = folder.join("corpus").join(name);

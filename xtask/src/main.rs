@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod crates;
+mod dist;
 mod firmware;
 mod fuzz;
 mod numbers;
@@ -30,6 +32,8 @@ enum Command {
     Test(test::Options),
     /// Measure, and print Markdown tables
     Bench(bench::Options),
+    /// Make the files for a release: packages, checksums, the list of components
+    Dist(dist::Options),
     /// Fuzz the codec and everything the program reads
     Fuzz(fuzz::Options),
     /// Run the scenarios on a real Bluetooth stack in a virtual machine
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Realstack(options) => realstack::run(&options),
         Command::Oracle(options) => oracle::run(&options),

@@ -88,7 +88,7 @@ fn job(options: &Options) -> Result<Job> {
     }
     if options.bench || options.captures {
         let (script, bulbctl) = match options.bench {
-            true => ("bench.py", programs::release()?),
+            true => ("bench.py", setup::release()?),
             false => ("capture.py", programs::debug()?),
         };
         return Ok(Job::Script(format!(

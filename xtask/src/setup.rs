@@ -87,8 +87,14 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }
 
+/// Builds the program for release. Returns its path.
+pub(crate) fn release() -> Result<PathBuf> {
+    run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
+    Ok(target().join("release").join("bulbctl"))
+}
+
 /// Installs a cargo tool of this version below the target folder, unless it is there already. Returns its path.
-pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
+pub(crate) fn tool(name: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
     let folder = target().join("tools");
     let installed = folder.join("bin").join(name);
     for candidate in [Some(installed.clone()), on_path(name)].into_iter().flatten() {
@@ -97,7 +103,11 @@ pub(crate) fn tool(name: &str, version: &str) -> Result<PathBuf> {
         }
     }
     let mut install = cargo();
-    install.args(["install", "--quiet", "--locked", "--version", version, "--root"]).arg(&folder).arg(name);
+    install
+        .args(["install", "--quiet", "--locked", "--version", version, "--root"])
+        .arg(&folder)
+        .arg(name)
+        .args(options);
     // It runs for a second: not worth optimising.
     install.args(["--debug", "--target-dir"]).arg(folder.join("build"));
     install.env("CARGO_PROFILE_DEV_DEBUG", "0");

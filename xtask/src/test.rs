@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::firmware;
 use crate::setup::{self, cargo, command, run as run_command, xtask};
+use crate::{crates, firmware};
 
 const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
 
@@ -18,6 +18,9 @@ pub(crate) struct Options {
     /// Skip the run on a real Bluetooth stack in a virtual machine, by far the longest step
     #[arg(long)]
     no_realstack: bool,
+    /// Skip the packages for release
+    #[arg(long)]
+    no_dist: bool,
 }
 
 type Step = (&'static str, fn() -> Result<()>);
@@ -25,18 +28,21 @@ type Step = (&'static str, fn() -> Result<()>);
 const STEPS: &[Step] = &[
     ("format", format),
     ("deny", deny),
+    ("rust version", crates::rust_versions),
     ("clippy", clippy),
     ("tests", tests),
     ("docs", docs),
     ("firmware", firmware::prove),
+    ("crates", crates::package),
 ];
 
 /// Runs the steps, up to the first that fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
     let mut failure = None;
+    let dist: &[Step] = if options.no_dist { &[] } else { &[("dist", dist)] };
     let real_stack: &[Step] = if options.no_realstack { &[] } else { &[("real stack", real_stack)] };
-    for &(name, step) in STEPS.iter().chain(real_stack) {
+    for &(name, step) in STEPS.iter().chain(dist).chain(real_stack) {
         println!("== {name}");
         let start = Instant::now();
         let result = step();
@@ -96,12 +102,17 @@ fn docs() -> Result<()> {
 /// Checks licences, banned and duplicate crates, and sources. Skips the advisories: their database is a separate
 /// repository, which machines that run tests often cannot reach.
 fn deny() -> Result<()> {
-    let deny = setup::tool("cargo-deny", CARGO_DENY)?;
+    let deny = setup::tool("cargo-deny", CARGO_DENY, &[])?;
     run_command(
         command(deny)
             .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
             .args(["licenses", "bans", "sources"]),
     )
+}
+
+/// Makes and tries the packages. Without optimisation, which would take most of ten minutes; releases have it.
+fn dist() -> Result<()> {
+    run_command(xtask().args(["dist", "--test", "--dev"]))
 }
 
 /// Runs in its own process, so that its deadline holds whatever hangs.

@@ -4,19 +4,21 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::setup::{cargo, command, output, run, target};
+use crate::setup::{cargo, command, output, release, run};
 
 /// Starts for one number.
 const STARTS: usize = 300;
 /// Commands to a fleet for one number.
 const FLEET_RUNS: usize = 7;
 const FLEET: usize = 100;
+/// Bytes of the release binary. See CONTRIBUTING.md.
+const LARGEST: u64 = 12_000_000;
 
 /// Measures the time from the start of a process to its first byte on stdout, without a shell. `echo` is the baseline.
 pub(super) fn start() -> Result<String> {
@@ -45,11 +47,18 @@ pub(super) fn start() -> Result<String> {
 
 /// Measures the release binary, which is stripped.
 pub(super) fn size() -> Result<String> {
-    let bytes = fs::metadata(release()?).context("the release binary")?.len();
+    let bytes = bytes(&release()?)?;
     Ok(format!(
         "| release binary, stripped | size |\n|---|---:|\n| `bulbctl` | {bytes} bytes ({:.2} MB) |\n",
         bytes as f64 / 1e6
     ))
+}
+
+/// The size of the release binary, if it is within the limit.
+pub(crate) fn bytes(bulbctl: &Path) -> Result<u64> {
+    let bytes = fs::metadata(bulbctl).context("the release binary")?.len();
+    ensure!(bytes <= LARGEST, "the release binary has {bytes} bytes, of at most {LARGEST}");
+    Ok(bytes)
 }
 
 /// Measures one command to all bulbs of a rig, from start to exit.
@@ -128,11 +137,6 @@ fn hour() -> Result<String> {
          |---|---:|---:|---:|---:|\n\
          | 300 devices at 10 a second each, of which 200 take another address every 3 minutes {row}\n"
     ))
-}
-
-fn release() -> Result<PathBuf> {
-    run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
-    Ok(target().join("release").join("bulbctl"))
 }
 
 fn with(program: &Path, words: &[&str]) -> Command {

@@ -17,11 +17,6 @@ pub(super) fn scenarios() -> Result<PathBuf> {
     executable(&messages, "scenarios").context("cargo did not build the scenarios")
 }
 
-pub(super) fn release() -> Result<PathBuf> {
-    run(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "bulbctl"]))?;
-    Ok(target().join("release").join("bulbctl"))
-}
-
 /// Builds `bulbctl` in the dev profile.
 pub(super) fn debug() -> Result<PathBuf> {
     run(cargo().args(["build", "--quiet", "--locked", "--package", "bulbctl"]))?;
