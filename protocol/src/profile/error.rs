@@ -58,12 +58,11 @@ pub(crate) fn both<A, B>(one: Validated<A>, other: Validated<B>) -> Validated<(A
 
 /// All results, or the mistakes of all.
 pub(crate) fn all<T>(results: impl IntoIterator<Item = Validated<T>>) -> Validated<Vec<T>> {
-    results.into_iter().fold(Ok(Vec::new()), |all, one| {
-        both(all, one).map(|(mut all, one)| {
-            all.push(one);
-            all
-        })
-    })
+    let (mut values, mut valid) = (Vec::new(), Ok(()));
+    for result in results {
+        values.extend(note(&mut valid, result));
+    }
+    valid.map(|()| values)
 }
 
 /// Adds the mistake of a result to those before.
