@@ -317,7 +317,7 @@ pub(crate) struct Switch {
 
 #[derive(Debug, Args)]
 pub(crate) struct Scan {
-    /// How long to scan [default: 5s; with --watch: until interrupted]
+    /// Time to scan [default: 5s; with --watch: until interrupted]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Only devices whose name matches this pattern; repeat for several
@@ -375,7 +375,7 @@ pub(crate) struct Watch {
 pub(crate) struct Info {
     #[command(flatten)]
     pub(crate) bulbs: Bulbs,
-    /// How long to listen for advertisements [default: 1s, for a slow advertiser up to 6s]
+    /// Time to listen for advertisements [default: 1s, for a slow advertiser up to 6s]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) listen: Option<Duration>,
 }

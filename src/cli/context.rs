@@ -201,7 +201,7 @@ impl<'a> Context<'a> {
         remembered.insert(target.text().to_owned(), found.bulbs.clone());
     }
 
-    /// Finds every target anew.
+    /// Finds every target again.
     pub(crate) fn forget_targets(&self) {
         self.remembered.borrow_mut().clear();
     }

@@ -7,7 +7,7 @@ use clap::{Arg, Command};
 const GLOBAL: &str =
     "Global options such as --adapter, --json and --timeout work here too: see `bulbctl --help`.";
 
-/// What each exit code means.
+/// The meaning of each exit code.
 pub(super) const EXIT_CODES: [(u8, &str); 15] = [
     (0, "done"),
     (1, "unexpected failure"),

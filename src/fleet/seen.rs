@@ -16,7 +16,7 @@ const LATELY: Duration = Duration::from_secs(30 * 86_400);
 const FRESH: Duration = Duration::from_secs(86_400);
 /// The most bulbs in the file. The oldest are dropped.
 const MOST: usize = 200;
-/// The longest file, bytes: several times what so many bulbs need.
+/// The longest file, bytes: several times the size of a full one.
 const LONGEST: u64 = 256 << 10;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,7 +103,7 @@ pub(super) enum Unit {
 }
 
 impl Unit {
-    /// The unit for a time of so many milliseconds.
+    /// The unit for a time in milliseconds.
     pub(super) fn of(ms: f64) -> Self {
         if ms < 1.0 { Self::Microseconds } else { Self::Milliseconds }
     }

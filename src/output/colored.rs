@@ -1,4 +1,4 @@
-//! Which streams are coloured: as the user chose, or by NO_COLOR (no-color.org), FORCE_COLOR (force-color.org), CLICOLOR and
+//! Decides which streams are coloured: as the user chose, or by NO_COLOR (no-color.org), FORCE_COLOR (force-color.org), CLICOLOR and
 //! CLICOLOR_FORCE (bixense.com/clicolors).
 
 use std::io::IsTerminal;

@@ -81,7 +81,7 @@ impl SavedState {
     /// Reads every line but empty lines and comments.
     ///
     /// # Errors
-    /// What is wrong, with the number of each line.
+    /// The mistakes, with the number of each line.
     pub fn read(text: &str) -> Result<Vec<Self>, String> {
         let lines = (1..).zip(text.lines().map(str::trim));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));

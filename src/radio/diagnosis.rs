@@ -57,7 +57,7 @@ pub struct HeldLink {
 }
 
 /// Examines Bluetooth without changing anything: it does not power on, scan or connect. At the deadline, what is
-/// known by then counts.
+/// known at that time counts.
 pub async fn diagnose(choice: Option<&AdapterChoice>, deadline: Deadline) -> Diagnosis {
     match choice {
         None => btle::diagnose(None, deadline).await,

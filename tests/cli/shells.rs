@@ -69,7 +69,7 @@ fn command(machine: &Machine, program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// What a shell in a terminal makes of lines with a tab, and what none of them may show.
+/// The result of lines with a tab in a shell's terminal, and a text that none of them may show.
 const TYPED: &[(&str, &str)] = &[
     ("bulbctl on des", "bulbctl on desk"),
     ("bulbctl on @off", "bulbctl on @office"),

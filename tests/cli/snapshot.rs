@@ -23,7 +23,7 @@ fn several_bulbs_get_their_states_back() {
     let machine = Machine::new();
     let saved = machine.rig(RIG, &["snapshot", "all"]);
     succeeded(&saved);
-    // JSON, also without --json; and what cannot be restored is told.
+    // JSON, also without --json; and the command says what cannot be restored.
     assert_eq!(states(&saved).len(), 3);
     assert!(
         stderr(&saved).contains("ELK-BLEDOM: the state is not known, so it cannot be restored"),

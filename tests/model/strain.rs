@@ -15,9 +15,9 @@ use tokio::sync::{broadcast, watch};
 pub(crate) struct Strain {
     /// The connections of the adapter.
     pub(crate) slots: usize,
-    /// At one of so many requests, another program uses the characteristic.
+    /// Another program uses the characteristic at one of this number of requests.
     pub(crate) held: usize,
-    /// One of so many starts and stops of a scan fails.
+    /// One of this number of starts and stops of a scan fails.
     pub(crate) scan: usize,
 }
 
@@ -38,7 +38,7 @@ struct StrainState {
 }
 
 impl StrainState {
-    /// Returns true at one of so many calls.
+    /// Returns true at one of this number of calls.
     fn strikes(&self, count: &AtomicUsize, every: usize) -> bool {
         self.active.load(Ordering::Relaxed) && count.fetch_add(1, Ordering::Relaxed) % every == every - 1
     }

@@ -44,7 +44,7 @@ pub(super) fn complete(argument: Arg, verb: &str, typed: &Arc<Typed>) -> Arg {
 #[derive(Debug)]
 pub(super) struct Typed {
     words: Vec<String>,
-    /// What a candidate contains is quoted before it gets into the command line.
+    /// Candidates are quoted before they get into the command line.
     quotes: bool,
 }
 

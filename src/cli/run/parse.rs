@@ -12,7 +12,7 @@ use super::super::parse;
 /// The verbs that work over held links, for messages.
 const VERBS: &str = "on, off, toggle, set, status, battery, info, gatt, connect, disconnect, expect and wait";
 
-/// What a line asks for.
+/// The command of a line.
 #[derive(Debug)]
 pub(super) struct Statement {
     pub(super) action: Action,
@@ -30,7 +30,7 @@ pub(super) enum Action {
 /// Waits for a time
 #[derive(Debug, Args)]
 struct Pause {
-    /// How long
+    /// Time to wait
     #[arg(value_name = "TIME", value_parser = duration)]
     time: Duration,
 }
@@ -42,7 +42,7 @@ pub(super) struct Expect {
     pub(super) bulbs: Bulbs,
     #[command(flatten)]
     pub(super) light: Light,
-    /// How long the bulb has to report them
+    /// Time for the bulb to report them
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1s")]
     pub(super) within: Duration,
 }

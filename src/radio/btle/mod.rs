@@ -67,7 +67,7 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
 }
 
 /// Examines the Bluetooth of the system without using it. `wanted` is the adapter that [`open`]
-/// would open. At the deadline, or after the time to open one, what is known by then counts.
+/// would open. At the deadline, or after the time to open one, what is known at that time counts.
 pub async fn diagnose(wanted: Option<&str>, deadline: Deadline) -> Diagnosis {
     let deadline = deadline.within(OPEN_TIME);
     match through_btleplug(wanted) {
