@@ -222,8 +222,10 @@ async fn a_flood_neither_grows_nor_starves_the_keys() {
             full.push(live());
         }
     }
-    assert!(full.len() >= 3, "{full:?}");
-    assert!(full.iter().all(|live| *live < full[0] + full[0] / 20), "it grows: {full:?}");
+    // The radio's own list of devices is full a second after the desk's.
+    let [_, settled, later @ ..] = full.as_slice() else { panic!("{full:?}") };
+    assert!(later.len() >= 3, "{full:?}");
+    assert!(later.iter().all(|live| *live < settled + settled / 50), "it grows: {full:?}");
 
     // The radio task also handles a key at once.
     let (pressed, mut pieces) = (Instant::now(), 0);
