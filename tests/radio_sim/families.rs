@@ -138,9 +138,9 @@ impl<'a> Bulb<'a> {
         let held = &world["devices"][LIGHT]["light"];
         let byte = |value: &serde_json::Value| Some(u8::try_from(value.as_u64()?).unwrap());
         let percent = |key: &str| byte(&held[key]).map(|value| Percent::new(value).unwrap());
-        let color = held["color"].as_array().map(|rgb| {
-            let [red, green, blue] = [0, 1, 2].map(|at| byte(&rgb[at]).unwrap());
-            Rgb::new(red, green, blue)
+        let color = held["color"].as_str().map(|text| {
+            let part = |at: usize| u8::from_str_radix(text.get(at..at + 2).unwrap(), 16).unwrap();
+            Rgb::new(part(1), part(3), part(5))
         });
         let modes = [Mode::Color, Mode::White, Mode::Effect];
         Light {

@@ -158,7 +158,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     desk.press(KeyCode::Enter);
     assert!(desk.screen().contains("2 bulbs of @office"), "{}", desk.screen());
     // One of them is on, so both are switched off.
-    desk.keys("m");
+    desk.keys(" ");
     let off = Change::power(Power::Off);
     assert_eq!(desk.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
     desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
