@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Writes that may wait in a stream. Each belongs to a thread that waits for its end.
 const QUEUE: usize = 64;
 /// Time limit for a write once the program is ending.
-const GRACE: Duration = Duration::from_millis(200);
+const GRACE: Duration = Duration::from_millis(500);
 /// Interval in which a write that takes long looks whether the program is to end.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -41,7 +41,7 @@ pub(crate) fn use_threads() -> io::Result<()> {
     STDERR.use_thread()
 }
 
-/// From now on, no write takes longer than 200 ms.
+/// From now on, no write takes longer than 500 ms.
 pub(crate) fn end() {
     ENDING.store(true, Ordering::SeqCst);
 }
