@@ -1,4 +1,4 @@
-//! The crates as others get them: the oldest compiler for them, and what crates.io would have.
+//! The crates as others get them: the oldest compiler for them, and what their packages hold.
 
 use std::env;
 use std::fs;
