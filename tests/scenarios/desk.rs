@@ -77,7 +77,7 @@ fn session(play: &Play) {
 /// A bulb that never reports its state, and one that is queried: their controls, their frames, and the shown provenance.
 fn families(play: &Play) {
     let desk = play.tui((100, 30));
-    desk.until_shown(&["ELK-BLEDOM", "Triones", "scanning"]);
+    desk.until_shown(&["ELK-BLEDOM", "scanning"]);
     desk.keys("/elk-bledom\r\r");
     desk.until_shown(&["● connected", "state unknown", "never reports", "Kelvin"]);
     desk.keys("t");
