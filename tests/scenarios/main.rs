@@ -117,8 +117,8 @@ const MOST_REPEATED: usize = 3;
 static REPEATED: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs a scenario. If bluetoothd died, runs it again, because that is not our bug: kernel 6.1 sometimes frees an L2CAP
-/// channel twice when a link drops. On the real stack, a few scenarios may also fail once, because the emulated processor
-/// sometimes stands still for seconds. Each of these is printed with its failure, so that nobody overlooks it.
+/// channel twice when a link drops. On the real stack, a few scenarios may also fail once, for reasons that are not known
+/// yet. Each of these is printed with its failure, so that nobody overlooks it.
 fn perform(stage: &dyn Stage, scenario: &Scenario) {
     let once = || {
         let play = Play::begin(stage, scenario.rig);
