@@ -79,6 +79,8 @@ struct World {
     /// The next answers of each method; the last one repeats.
     script: HashMap<String, VecDeque<Reply>>,
     calls: Vec<String>,
+    /// Properties that change without a signal.
+    untold: BTreeSet<String>,
 }
 
 /// The service, and what it is spoken to through.
@@ -278,10 +280,17 @@ impl Bluez {
         self.owned_by(Some(owner));
     }
 
+    /// From now on, this property changes without a signal.
+    pub(crate) fn does_not_signal(&self, name: &str) {
+        self.world().untold.insert(name.to_owned());
+    }
+
     /// Changes a property, and tells.
     pub(crate) fn change(&self, path: &str, interface: &str, name: &str, value: Value) {
         let Some(owner) = self.world().owner.clone() else { return };
-        self.change_as(&owner, path, interface, name, &value);
+        if !self.world().untold.contains(name) {
+            self.change_as(&owner, path, interface, name, &value);
+        }
         let mut world = self.world();
         let interfaces = world.objects.entry(path.to_owned()).or_default();
         interfaces.entry(interface.to_owned()).or_default().insert(name.to_owned(), value);

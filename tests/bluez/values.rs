@@ -139,3 +139,14 @@ fn doctor_says_what_the_system_tells_without_the_bus() {
         assert!(start.elapsed().as_secs_f64() < 2.5, "{code_of_it}");
     }
 }
+
+/// BlueZ does not report `Connected` if it learns of the link from the socket first (`att_connect_cb` in its
+/// `src/device.c`): seen on the real stack under load.
+#[test]
+fn a_link_that_bluez_does_not_report_is_used_and_ended() {
+    let machine = Machine::new(1);
+    machine.bluez.does_not_signal("Connected");
+    let on = machine.run(&["on", "Light-1", "--json", "--timeout", "5s"]);
+    assert_eq!(code(&on), 0, "{}", text(&on));
+    assert_eq!(machine.bluez.count("Disconnect"), 1, "{}", text(&on));
+}

@@ -40,7 +40,6 @@ mod watching;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -111,37 +110,22 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
-/// The most scenarios of a run on the real stack that may fail at first.
-const MOST_REPEATED: usize = 3;
-
-static REPEATED: AtomicUsize = AtomicUsize::new(0);
-
 /// Runs a scenario. If bluetoothd died, runs it again, because that is not our bug: kernel 6.1 sometimes frees an L2CAP
-/// channel twice when a link drops. On the real stack, a few scenarios may also fail once, for reasons that are not known
-/// yet. Each of these is printed with its failure, so that nobody overlooks it.
+/// channel twice when a link drops.
 fn perform(stage: &dyn Stage, scenario: &Scenario) {
     let once = || {
         let play = Play::begin(stage, scenario.rig);
         (scenario.play)(&play);
         play.end();
     };
-    for attempt in 0..2 {
+    for _ in 0..2 {
         match catch_unwind(AssertUnwindSafe(once)) {
             Ok(()) => return,
             Err(_) if stage.has_died() => {
                 println!("bluetoothd has died, {:?} is played again", scenario.name)
             }
-            Err(_) if attempt == 0 && may_repeat(stage) => {
-                println!("{:?} has failed, and is played again", scenario.name);
-                // The failure above is the one to look at; this only ends its links.
-                let _ = stage.end(&std::env::temp_dir(), &[]);
-            }
             Err(failure) => resume_unwind(failure),
         }
     }
     once();
-}
-
-fn may_repeat(stage: &dyn Stage) -> bool {
-    stage.kind() == Kind::Real && REPEATED.fetch_add(1, Ordering::Relaxed) < MOST_REPEATED
 }

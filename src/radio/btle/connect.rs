@@ -207,7 +207,7 @@ impl Attempt<'_> {
     async fn once(&self) -> Result<Arc<BtleLink>, Failure> {
         self.check_adapter().await?;
         let mut system_link = self.radio.shared.watch_link(self.device);
-        let start = *system_link.borrow_and_update();
+        let mut start = *system_link.borrow_and_update();
         // A connect can be given up at any point.
         let disconnect = || {
             self.radio.shared.set_closing(self.device);
@@ -219,7 +219,7 @@ impl Attempt<'_> {
             // If it is connected but not resolved, another program is connecting; this joins that
             // attempt.
             if !start.resolved {
-                self.ask(&mut system_link, start, &mut cancel).await?;
+                self.ask(&mut system_link, &mut start, &mut cancel).await?;
             }
             self.resolve(&mut system_link, start).await
         };
@@ -244,21 +244,28 @@ impl Attempt<'_> {
     async fn ask(
         &self,
         system_link: &mut watch::Receiver<SystemLink>,
-        start: SystemLink,
+        start: &mut SystemLink,
         cancel: &mut OnDrop<impl FnMut()>,
     ) -> Result<(), Failure> {
         let answer = self.radio.system.connect(self.device);
         tokio::pin!(answer);
-        let lost = dropped_since(system_link, start);
         let late = |waited| Failure::Final(self.timed_out(waited));
         let race = async {
-            tokio::select! {
-                biased;
-                answer = &mut answer => Ok(answer),
-                () = lost => match timeout(ANSWER_GRACE, &mut answer).await {
-                    Ok(Err(error)) => Ok(Err(error)),
-                    _ => Err(dropped()),
-                },
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut answer => return Ok(answer),
+                    () = dropped_since(system_link, *start) => {}
+                }
+                if !start.connected {
+                    return match timeout(ANSWER_GRACE, &mut answer).await {
+                        Ok(Err(error)) => Ok(Err(error)),
+                        _ => Err(dropped()),
+                    };
+                }
+                // The link from before has dropped. The request makes a new one, which is ours to end.
+                *start = SystemLink { connected: false, resolved: false, ..*system_link.borrow() };
+                cancel.armed = true;
             }
         };
         let Err(error) = self.deadline.run(race, late).await? else { return Ok(()) };

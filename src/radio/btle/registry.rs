@@ -224,13 +224,19 @@ impl Entry {
         if let Some(data) = update.service_data {
             device.service_data = data;
         }
-        match update.connected {
-            Some(true) => self.system_link.connected = true,
-            Some(false) if self.system_link.connected => self.system_link.go_down(),
-            _ => {}
+        let link = &mut self.system_link;
+        // When a link ends, BlueZ first reports that the services are no longer resolved. It may answer a request
+        // before it reports that the link is down.
+        let unresolved = link.resolved && update.resolved == Some(false);
+        if link.connected && (update.connected == Some(false) || unresolved) {
+            link.go_down();
+        }
+        // BlueZ may report that services are resolved without a report that the link is up.
+        if update.connected.or(update.resolved) == Some(true) {
+            link.connected = true;
         }
         if let Some(resolved) = update.resolved {
-            self.system_link.resolved = resolved && self.system_link.connected;
+            link.resolved = resolved && link.connected;
         }
     }
 
@@ -457,5 +463,23 @@ mod tests {
             registry.system_link(&id("a")),
             SystemLink { connected: false, resolved: false, drops: 2 }
         );
+    }
+
+    #[test]
+    fn a_link_is_down_as_soon_as_its_services_are_and_up_as_soon_as_they_are() {
+        let mut registry = registry();
+        let mut take = |connected, resolved| {
+            let update = DeviceUpdate { connected, resolved, ..DeviceUpdate::default() };
+            let SystemLink { connected, resolved, drops } =
+                registry.merge(&id("a"), update, Instant::now()).now;
+            (connected, resolved, drops)
+        };
+        assert_eq!(take(None, Some(false)), (false, false, 0));
+        assert_eq!(take(None, Some(true)), (true, true, 0));
+        assert_eq!(take(None, Some(false)), (false, false, 1));
+        assert_eq!(take(Some(false), None), (false, false, 1), "one drop is counted once");
+        assert_eq!(take(Some(true), Some(false)), (true, false, 1));
+        assert_eq!(take(None, Some(true)), (true, true, 1));
+        assert_eq!(take(Some(false), Some(true)), (false, false, 2), "services of a link that is down");
     }
 }

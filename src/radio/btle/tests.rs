@@ -112,6 +112,18 @@ async fn a_link_lost_while_connecting_is_noticed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_made_while_the_last_one_ends_is_ended_too() {
+    let (radio, fake) = radio([Fate::Anew(Duration::from_secs(1))]);
+    // Another program is connected, or about to be.
+    fake.link(true, false);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(!link.was_up());
+    drop(link);
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect", "disconnect"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connect_without_an_answer_ends_at_the_deadline_and_is_cancelled() {
     let (radio, fake) = radio([Fate::Never]);
     let start = Instant::now();

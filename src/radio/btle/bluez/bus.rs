@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::platform_error::{PlatformError, WRONG_TYPE};
-use super::properties::Objects;
+use super::properties::{DEVICE, Objects};
 use super::signals::SignalReceiver;
 
 pub(super) const BLUEZ: &str = "org.bluez";
@@ -110,6 +110,19 @@ impl Bus {
             }
         };
         self.ask_then(BLUEZ, "/", OBJECT_MANAGER, "GetManagedObjects", (), merge).await
+    }
+
+    /// Connects. BlueZ does not report that the link is up if it learns this from the socket before it does from the
+    /// management interface (`att_connect_cb` in its `src/device.c`). So its answer counts as that report. It is merged in
+    /// the order of the signals, because the link may drop right after it.
+    pub(super) async fn connect(&self, path: &str, signals: &Arc<SignalReceiver>) -> Result<(), dbus::Error> {
+        let (receiver, line, device) = (signals.clone(), self.lost.clone(), path.to_owned());
+        let merge = move |()| {
+            if !line.is_cancelled() {
+                receiver.connected(&device);
+            }
+        };
+        self.ask_then(BLUEZ, path, DEVICE, "Connect", (), merge).await
     }
 
     pub(super) async fn lost(&self) {

@@ -143,7 +143,7 @@ impl System for Bluez {
     }
 
     async fn connect(&self, device: &DeviceId) -> Result<(), PlatformError> {
-        Ok(self.line.bus().call(&self.path_of(device)?, DEVICE, "Connect", ()).await?)
+        Ok(self.line.bus().connect(&self.path_of(device)?, &self.signals).await?)
     }
 
     async fn disconnect(&self, device: &DeviceId) -> Result<(), PlatformError> {

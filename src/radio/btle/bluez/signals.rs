@@ -95,6 +95,16 @@ impl SignalReceiver {
         }
     }
 
+    /// The device at this path is connected.
+    pub(super) fn connected(&self, path: &str) {
+        let to = lock(&self.state).to.clone();
+        if let Some(to) = to
+            && let Some(device) = device_of(&to.adapter, path)
+        {
+            to.shared.merge(&device, DeviceUpdate { connected: Some(true), ..DeviceUpdate::default() });
+        }
+    }
+
     pub(super) fn signal(&self, message: Message) {
         let mut state = lock(&self.state);
         match state.to.clone() {

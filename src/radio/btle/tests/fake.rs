@@ -26,6 +26,8 @@ pub(super) enum Fate {
     Drops(Duration),
     /// Up, and its services are never resolved.
     Unresolved,
+    /// The link from before goes down, and a new one is up after this time.
+    Anew(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +126,11 @@ impl System for Fake {
                 std::future::pending::<()>().await;
             }
             Fate::Unresolved => self.link(true, false),
+            Fate::Anew(after) => {
+                self.link(false, false);
+                sleep(after).await;
+                self.link(true, true);
+            }
         }
         Ok(())
     }
