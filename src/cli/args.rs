@@ -1,5 +1,6 @@
 //! The argument types. Their doc comments are the help texts.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,10 +37,10 @@ pub(crate) enum VerbOrRecording {
     #[command(flatten)]
     Verb(Verb),
     /// Run a verb and record all radio traffic to FILE, like --record FILE
-    #[command(after_help = RECORD_EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+    #[command(after_help = RECORD_EXAMPLES)]
     Record(Recording),
     /// Run a verb on a recording instead of a radio, like --adapter replay:FILE
-    #[command(after_help = REPLAY_EXAMPLES, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Recording),
 }
 
@@ -494,8 +495,10 @@ pub(crate) struct Recording {
     /// Recording
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    #[command(subcommand)]
-    pub(crate) verb: Verb,
+    /// Verb, with its arguments
+    // These are parsed on their own: all verbs below `record` and `replay` again would triple the time to start.
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+    pub(crate) verb: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

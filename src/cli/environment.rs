@@ -9,25 +9,20 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::parse::each_command;
 
-/// Parses the arguments and the variables. What is typed wins over a variable that it cannot be combined with.
-pub(super) fn matches(command: Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
-    let command = each_command(command, &|verb| {
-        verb.mut_args(|argument| if says_nothing(&argument) { without(argument) } else { argument })
-    });
-    let mut error = match command.clone().try_get_matches_from(arguments) {
+/// Parses the arguments and the variables. What is typed wins over a variable that it cannot be combined with. `make` makes the
+/// command line, as parsing uses it up.
+pub(super) fn matches(make: fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let mut error = match asking(make(), |_| false).try_get_matches_from(arguments) {
         Ok(matches) => return Ok(matches),
         Err(error) => error,
     };
-    for argument in command.get_arguments().filter(|argument| value(argument).is_some()) {
+    for argument in make().get_arguments().filter(|argument| value(argument).is_some()) {
         let named: Vec<ContextKind> =
             ARGUMENTS.into_iter().filter(|kind| names(&error, *kind, argument)).collect();
         if named.is_empty() {
             continue;
         }
-        let is_it = |other: &Arg| other.get_id() == argument.get_id();
-        let rest = each_command(command.clone(), &|verb| {
-            verb.mut_args(|other| if is_it(&other) { without(other) } else { other })
-        });
+        let rest = asking(make(), |other| other.get_id() == argument.get_id());
         match rest.try_get_matches_from(arguments) {
             Ok(matches) if error.kind() == ErrorKind::ArgumentConflict => return Ok(matches),
             // It is the typed value that is wrong.
@@ -41,6 +36,18 @@ pub(super) fn matches(command: Command, arguments: &[OsString]) -> Result<ArgMat
         }
     }
     Err(error)
+}
+
+/// The command line without the variables that say nothing, and without those of these arguments. All variables are of global
+/// options.
+fn asking(command: Command, not: impl Fn(&Arg) -> bool) -> Command {
+    let drops = |argument: &Arg| says_nothing(argument) || not(argument);
+    if !command.get_arguments().any(drops) {
+        return command;
+    }
+    each_command(command, &|verb| {
+        verb.mut_args(|argument| if drops(&argument) { argument.env(Resettable::Reset) } else { argument })
+    })
 }
 
 /// The parts of an error that name an argument.
@@ -57,10 +64,6 @@ fn names(error: &clap::Error, kind: ContextKind, argument: &Arg) -> bool {
         Some(ContextValue::Strings(names)) => names.iter().any(is_it),
         _ => false,
     }
-}
-
-fn without(argument: Arg) -> Arg {
-    argument.env(Resettable::Reset)
 }
 
 /// The value of the argument's variable, if that is set.

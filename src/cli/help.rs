@@ -103,13 +103,8 @@ fn arranged_verb(verb: Command, above: &str, hidden: &[Arg]) -> Command {
     }
     let gap = if text.is_empty() { "" } else { "\n\n" };
     let verb = verb.args(hidden).after_help(GLOBAL).after_long_help(format!("{text}{gap}{GLOBAL}"));
-    let below = if takes_verbs(&verb) { String::new() } else { format!("{path} ") };
+    let below = format!("{path} ");
     verb.mut_subcommands(|verb| arranged_verb(verb, &below, hidden))
-}
-
-/// Returns true for a verb that runs another one. Those need no help and no pages of their own.
-pub(super) fn takes_verbs(verb: &Command) -> bool {
-    matches!(verb.get_name(), "record" | "replay")
 }
 
 /// The text that a verb has after its options.

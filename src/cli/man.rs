@@ -8,7 +8,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::args::Man;
 use super::check::write;
-use super::help::{EXIT_CODES, Part, parts, takes_verbs};
+use super::help::{EXIT_CODES, Part, parts};
 use super::parse::{self, each_command, subcommand};
 use crate::error::{Error, Result};
 use crate::output::Printer;
@@ -61,8 +61,7 @@ fn save(command: &Command, folder: &Path) -> Result<()> {
 }
 
 fn verbs(command: &Command) -> impl Iterator<Item = &Command> {
-    let pages = !takes_verbs(command);
-    command.get_subcommands().filter(move |verb| pages && !verb.is_hide_set())
+    command.get_subcommands().filter(|verb| !verb.is_hide_set())
 }
 
 /// The name of a page: `bulbctl-gatt-read`.

@@ -1,19 +1,22 @@
 //! From the words of the command line to a verb and its settings.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use super::args::{Arguments, Global, Verb, VerbOrRecording, When};
+use super::args::{Arguments, Global, Recording, Verb, VerbOrRecording, When};
 use super::{environment, help};
 use crate::radio::AdapterChoice;
 
 /// The id and the variable of `--color auto|always|never`, the old name of `--color-output`.
 const OLD_COLOR: &str = "old_color";
 const OLD_COLOR_ENV: &str = "BULBCTL_COLOR";
+/// The names of the verbs that run another one.
+pub(super) const RECORD: &str = "record";
+pub(super) const REPLAY: &str = "replay";
 
 #[derive(Debug)]
 pub(crate) struct Cli {
@@ -21,35 +24,83 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-impl Cli {
-    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut matches = environment::matches(for_people(), arguments)?;
+/// The command line, before the verb of a recording is parsed.
+struct Parsed {
+    global: Global,
+    verb: VerbOrRecording,
+    adapter_typed: bool,
+    record_typed: bool,
+}
+
+impl Parsed {
+    fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut matches = match environment::matches(command, arguments) {
+            // The help texts are arranged only to be printed, because that takes as long as all the rest.
+            Err(error) if shows_help(&error) => environment::matches(for_people, arguments)?,
+            result => result?,
+        };
         let color_output = color_output(&matches);
-        let adapter_typed = matches.value_source("adapter") == Some(ValueSource::CommandLine);
-        let record_typed = matches.value_source("record") == Some(ValueSource::CommandLine);
+        let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let (adapter_typed, record_typed) = (typed("adapter"), typed("record"));
         let Arguments { mut global, verb } = Arguments::from_arg_matches_mut(&mut matches)?;
         global.color_output = color_output;
-        let conflict =
-            |text: &str| Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.to_owned()));
-        let verb = match verb {
-            VerbOrRecording::Verb(verb) => verb,
-            VerbOrRecording::Record(_) if record_typed => {
-                return conflict("use either `record FILE` or --record FILE, not both");
-            }
+        Ok(Self { global, verb, adapter_typed, record_typed })
+    }
+}
+
+fn shows_help(error: &clap::Error) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand};
+    matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+impl Cli {
+    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let Parsed { global, verb, .. } = Parsed::parse(arguments)?;
+        match verb {
+            VerbOrRecording::Verb(verb) => Ok(Self { global, verb }),
             VerbOrRecording::Record(recording) => {
-                global.record = Some(recording.file);
-                recording.verb
-            }
-            VerbOrRecording::Replay(_) if adapter_typed => {
-                return conflict("`replay FILE` plays a recording; it cannot be combined with --adapter");
+                let mut cli = Self::of_recording(arguments, RECORD, &recording, |parsed| {
+                    parsed.record_typed.then_some("use either `record FILE` or --record FILE, not both")
+                })?;
+                cli.global.record = Some(recording.file);
+                Ok(cli)
             }
             VerbOrRecording::Replay(recording) => {
-                global.adapter = Some(AdapterChoice::Replay(recording.file));
-                recording.verb
+                let mut cli = Self::of_recording(arguments, REPLAY, &recording, |parsed| {
+                    let text = "`replay FILE` plays a recording; it cannot be combined with --adapter";
+                    parsed.adapter_typed.then_some(text)
+                })?;
+                cli.global.adapter = Some(AdapterChoice::Replay(recording.file));
+                Ok(cli)
             }
-        };
-        Ok(Self { global, verb })
+        }
     }
+
+    /// Parses the verb of a recording, with the options before it.
+    fn of_recording(
+        arguments: &[OsString],
+        name: &str,
+        recording: &Recording,
+        conflict: impl FnOnce(&Parsed) -> Option<&'static str>,
+    ) -> Result<Self, clap::Error> {
+        let parsed = Parsed::parse(&without_recording(arguments, name, recording))?;
+        let nested = "record and replay take one verb, which is neither of them";
+        match (conflict(&parsed), parsed.verb) {
+            (None, VerbOrRecording::Verb(verb)) => Ok(Self { global: parsed.global, verb }),
+            (text, _) => Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.unwrap_or(nested))),
+        }
+    }
+}
+
+/// The arguments without `record FILE` or `replay FILE`.
+fn without_recording(arguments: &[OsString], name: &str, recording: &Recording) -> Vec<OsString> {
+    let verb = arguments.len().saturating_sub(recording.verb.len());
+    let (before, verb) = arguments.split_at(verb);
+    let position = |word: &OsStr| before.iter().rposition(|argument| argument == word);
+    let dropped =
+        [position(OsStr::new(name)), position(recording.file.as_os_str()), position(OsStr::new("--"))];
+    let kept = before.iter().enumerate().filter(|(index, _)| !dropped.contains(&Some(*index)));
+    kept.map(|(_, argument)| argument).chain(verb).cloned().collect()
 }
 
 /// Returns the text of a usage error in one line, without the usage and the tips below it.

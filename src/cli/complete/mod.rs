@@ -13,7 +13,7 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use super::parse::{self, each_command};
+use super::parse::{self, RECORD, REPLAY, each_command};
 use candidates::Typed;
 
 const VARIABLE: &str = "BULBCTL_COMPLETE";
@@ -65,7 +65,7 @@ fn write(shell: &str, words: &[OsString], out: &mut dyn Write) -> io::Result<()>
 fn command(words: &[OsString], quotes: bool) -> Command {
     let typed = Arc::new(Typed::new(words, quotes));
     let begun = words.last().is_some_and(|word| word.to_string_lossy().starts_with('-'));
-    each_command(parse::command(), &|verb| {
+    each_command(whole(), &|verb| {
         let name = verb.get_name().to_owned();
         let verb = verb.disable_help_flag(!begun).disable_version_flag(!begun);
         verb.mut_args(|argument| {
@@ -73,6 +73,22 @@ fn command(words: &[OsString], quotes: bool) -> Command {
             candidates::complete(argument.hide(hidden), &name, &typed)
         })
     })
+}
+
+/// The whole command line, with the verbs below `record` and `replay`.
+fn whole() -> Command {
+    let command = parse::command();
+    let is_recording = |verb: &Command| [RECORD, REPLAY].contains(&verb.get_name());
+    let (recordings, verbs): (Vec<_>, Vec<_>) = command.get_subcommands().cloned().partition(is_recording);
+    let recordings = recordings.into_iter().map(|recording| {
+        let name = if recording.get_name() == RECORD { RECORD } else { REPLAY };
+        let file = recording.get_arguments().filter(|argument| argument.get_id() != "verb").cloned();
+        Command::new(name).args(file).subcommands(verbs.clone())
+    });
+    Command::new(NAME)
+        .args(command.get_arguments().cloned())
+        .subcommands(verbs.clone())
+        .subcommands(recordings.collect::<Vec<_>>())
 }
 
 /// The script that a shell runs at its start.
