@@ -119,10 +119,9 @@ impl Registry {
             entry.device.seen = Some(SeenTimes { first, last: now });
         }
         entry.known |= is_new && !heard;
-        let news = update.tells_who_it_is();
-        entry.take(update);
+        let news = entry.take(update);
         let device = entry.seen_device();
-        // Recognising takes time, and most updates are signal strengths.
+        // Recognising takes time, and most advertisements repeat the last one.
         if let Some(wanted) = self.wanted.as_ref().filter(|_| news || is_new) {
             entry.wanted = wanted(&device);
         }
@@ -186,56 +185,60 @@ impl Registry {
     }
 }
 
-impl DeviceUpdate {
-    /// Returns true if it may tell more than how loud the device is and whether it is connected.
-    fn tells_who_it_is(&self) -> bool {
-        self.address.is_some()
-            || self.name.is_some()
-            || self.alias.is_some()
-            || self.services.is_some()
-            || self.manufacturer.is_some()
-            || self.service_data.is_some()
-    }
-}
-
 impl SystemLink {
     fn go_down(&mut self) {
         *self = Self { connected: false, resolved: false, drops: self.drops.wrapping_add(1) };
     }
 }
 
+/// Sets a value. Returns true if it was another one before.
+fn replace<T: PartialEq>(old: &mut T, new: T) -> bool {
+    std::mem::replace(old, new) != *old
+}
+
 impl Entry {
-    fn take(&mut self, update: DeviceUpdate) {
+    /// Returns true if the update changes what the device is, not only how loud it is and whether it is connected.
+    fn take(&mut self, update: DeviceUpdate) -> bool {
         let device = &mut self.device;
-        device.address = update.address.or(device.address);
-        if let Some(name) = update.name {
-            device.name = true_name(device.address, name);
-        }
-        device.alias = update.alias.or(device.alias.take());
         let measured = |new: Option<i16>, old| new.map_or(old, plausible_dbm);
         device.rssi = measured(update.rssi, device.rssi);
         device.tx_power = measured(update.tx_power, device.tx_power);
+        let mut news = false;
+        if let Some(address) = update.address {
+            news |= replace(&mut device.address, Some(address));
+        }
+        if let Some(name) = update.name {
+            news |= replace(&mut device.name, true_name(device.address, name));
+        }
+        if let Some(alias) = update.alias {
+            news |= replace(&mut device.alias, Some(alias));
+        }
         if let Some(services) = update.services {
-            device.services = services;
+            news |= replace(&mut device.services, services);
         }
         if let Some(manufacturer) = update.manufacturer {
-            device.manufacturer = manufacturer;
+            news |= replace(&mut device.manufacturer, manufacturer);
         }
         if let Some(data) = update.service_data {
-            device.service_data = data;
+            news |= replace(&mut device.service_data, data);
         }
+        self.take_link(update.connected, update.resolved);
+        news
+    }
+
+    fn take_link(&mut self, connected: Option<bool>, resolved: Option<bool>) {
         let link = &mut self.system_link;
         // When a link ends, BlueZ first reports that the services are no longer resolved. It may answer a request
         // before it reports that the link is down.
-        let unresolved = link.resolved && update.resolved == Some(false);
-        if link.connected && (update.connected == Some(false) || unresolved) {
+        let unresolved = link.resolved && resolved == Some(false);
+        if link.connected && (connected == Some(false) || unresolved) {
             link.go_down();
         }
         // BlueZ may report that services are resolved without a report that the link is up.
-        if update.connected.or(update.resolved) == Some(true) {
+        if connected.or(resolved) == Some(true) {
             link.connected = true;
         }
-        if let Some(resolved) = update.resolved {
+        if let Some(resolved) = resolved {
             link.resolved = resolved && link.connected;
         }
     }
@@ -448,6 +451,20 @@ mod tests {
         registry.prefer(Arc::new(|device| device.id.as_str() == "target"));
         take(&mut registry, "Phone 10", rssi(-50), start + Duration::from_secs(20));
         assert_eq!(left(&registry), ["Phone 10", "Phone 9", "target"]);
+    }
+
+    #[test]
+    fn an_advertisement_that_repeats_the_last_one_is_not_recognised_again() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (mut registry, asked) = (registry(), Arc::new(AtomicUsize::new(0)));
+        let count = asked.clone();
+        registry.prefer(Arc::new(move |_| count.fetch_add(1, Ordering::Relaxed) > 99));
+        for n in 0..100 {
+            let manufacturer = Some(BTreeMap::from([(7, vec![u8::from(n >= 50)])]));
+            let update = DeviceUpdate { manufacturer, ..rssi(-50 - n) };
+            take(&mut registry, "a", update, Instant::now());
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
     }
 
     #[test]
