@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, Features, Light, Profile, StatusFrame, Trigger, builtin,
+    Advert, DecodedCommand, Features, Key, Light, Profile, StatusFrame, Trigger, builtin,
 };
 use serde::Deserialize;
 
@@ -17,6 +18,8 @@ use serde::Deserialize;
 struct Vectors {
     profile: String,
     check: Option<String>,
+    /// The key of a family whose frames are encrypted: ours, for tests. The vectors have the frames before that.
+    key: Option<String>,
     #[serde(default)]
     command: Vec<Vector>,
     #[serde(default)]
@@ -66,6 +69,7 @@ fn hex(bytes: &[u8]) -> String {
 struct Family {
     family: bulb_protocol::profile::Family,
     profiles: BTreeMap<Option<String>, Profile>,
+    key: Option<Key>,
 }
 
 impl Family {
@@ -73,7 +77,14 @@ impl Family {
         if vector.name.is_some() {
             return self.of_advertised(vector);
         }
-        let load = || self.family.profile(vector.variant.as_deref()).unwrap();
+        let load = || {
+            let mut profile = self.family.profile(vector.variant.as_deref()).unwrap();
+            if let Some(key) = self.key {
+                assert!(profile.needs_key() && profile.unsupported.is_some());
+                profile.set_key(key);
+            }
+            profile
+        };
         self.profiles.entry(vector.variant.clone()).or_insert_with(load).clone()
     }
 
@@ -117,7 +128,9 @@ fn every_vector_holds() {
 }
 
 fn run(vectors: &Vectors, failures: &mut Vec<String>) {
-    let mut family = Family { family: builtin::family(&vectors.profile).unwrap(), profiles: BTreeMap::new() };
+    let family = builtin::family(&vectors.profile).unwrap();
+    let key = vectors.key.as_ref().map(|key| key.parse().unwrap());
+    let mut family = Family { family, profiles: BTreeMap::new(), key };
     type Check = fn(&Profile, &Vector) -> Result<(), String>;
     let kinds: [(&str, &[Vector], Check); 6] = [
         ("command", &vectors.command, command),
@@ -130,6 +143,7 @@ fn run(vectors: &Vectors, failures: &mut Vec<String>) {
     for (kind, vectors_of_kind, check) in kinds {
         for vector in vectors_of_kind {
             let profile = family.profile(vector);
+            let vector = &encrypted(vector, vectors.key.as_deref());
             let says = vector.hex.as_ref().or(vector.payload.as_ref()).or(vector.data.as_ref()).unwrap();
             let mut result = check(&profile, vector);
             if kind != "advert" {
@@ -145,6 +159,22 @@ fn run(vectors: &Vectors, failures: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// The vector with its frames encrypted, without the engine.
+fn encrypted(vector: &Vector, key: Option<&str>) -> Vector {
+    let (Some(key), Some(plain)) = (key, &vector.hex) else { return vector.clone() };
+    let digits: Vec<u8> = key.bytes().filter(|digit| *digit != b' ').collect();
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let key: [u8; 16] = digits.chunks(2).map(pair).collect::<Vec<u8>>().try_into().unwrap();
+    let frame = |plain: &str| {
+        let block: [u8; 16] = bytes(plain).try_into().expect("a block has 16 bytes");
+        let mut block = block.into();
+        aes::Aes128::new(&key.into()).encrypt_block(&mut block);
+        hex(&block)
+    };
+    let hex = plain.split(" / ").map(frame).collect::<Vec<_>>().join(" / ");
+    Vector { hex: Some(hex), ..vector.clone() }
 }
 
 /// The checksum of the family, computed without the engine.

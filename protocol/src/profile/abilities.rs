@@ -133,6 +133,8 @@ pub(crate) struct Abilities {
     /// Frames have no brightness: colour and white are dimmed instead.
     pub(crate) scaled: bool,
     pub(crate) color: Scale,
+    /// Saturation, percent.
+    pub(crate) saturation: Scale,
     pub(crate) white: Scale,
     pub(crate) kelvin: Scale,
     /// Preview colours by kelvin, in ascending order.
@@ -168,6 +170,16 @@ impl<'a> ValuesToEncode<'a> {
         }
     }
 
+    /// A level in percent.
+    pub(crate) fn percent(&self, field: Field) -> Option<Percent> {
+        match field {
+            Field::Brightness => self.light.brightness,
+            Field::White => self.white,
+            Field::Speed => self.light.speed,
+            _ => None,
+        }
+    }
+
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.light.mode.or_else(|| self.light.implied_mode())
     }
@@ -191,7 +203,7 @@ impl Abilities {
             Field::TintRed | Field::TintGreen | Field::TintBlue => 255,
             Field::Tint => 0xFF_FFFF,
             Field::Hue => 359,
-            Field::Saturation => 100,
+            Field::Saturation => self.saturation.raw_range().1,
             Field::X | Field::Y => 0xFFFF,
             Field::Effect => {
                 let named = self.effects.iter().map(|(_, number)| *number);
@@ -237,7 +249,9 @@ impl Abilities {
             Field::Green => channel(|color| color.green),
             Field::Blue => channel(|color| color.blue),
             Field::Hue => Some(color::to_hue_saturation(values.color?).0.into()),
-            Field::Saturation => Some(color::to_hue_saturation(values.color?).1.into()),
+            Field::Saturation => {
+                Some(self.saturation.to_raw(color::to_hue_saturation(values.color?).1.into()))
+            }
             Field::X => Some(color::to_xy(values.color?).0.into()),
             Field::Y => Some(color::to_xy(values.color?).1.into()),
             Field::White => percent(self.white, values.white),
@@ -353,7 +367,7 @@ impl DecodedValues {
             Field::Green => (&mut self.green, abilities.color.value_of(raw)),
             Field::Blue => (&mut self.blue, abilities.color.value_of(raw)),
             Field::Hue => (&mut self.hue, Some(raw).filter(|raw| *raw <= 360)),
-            Field::Saturation => (&mut self.saturation, Some(raw).filter(|raw| *raw <= 100)),
+            Field::Saturation => (&mut self.saturation, abilities.saturation.value_of(raw)),
             Field::X => (&mut self.x, Some(raw)),
             Field::Y => (&mut self.y, Some(raw)),
             Field::White => (&mut self.white, abilities.white.value_of(level(abilities.white, raw))),

@@ -352,7 +352,7 @@ fn valid_numbers(field: Field, abilities: &Abilities) -> String {
             format!("{} or {}", on.min(off), on.max(off))
         }
         Field::Hue => "0 to 360".to_string(),
-        Field::Saturation => "0 to 100".to_string(),
+        Field::Saturation => range(abilities.saturation.raw_range()),
         Field::Effect => "the number of an effect".to_string(),
         Field::Red | Field::Green | Field::Blue => range(abilities.color.raw_range()),
         _ => abilities.scale_of(field.feature()).map_or_else(String::new, |scale| range(scale.raw_range())),

@@ -197,6 +197,10 @@ fn join_fields(
     for field in fields {
         let number = match field.content {
             Content::Constant(number) => number,
+            Content::Share { field, full } => values
+                .percent(field)
+                .map(|percent| u32::from(percent.get()) * full / 100)
+                .ok_or(MissingValue::Of(field.feature()))?,
             Content::Any => 0,
             Content::Value { field, default } => match (abilities.number(field, values), default) {
                 (Some(number), _) | (None, Some(number)) => number,

@@ -35,6 +35,7 @@ mod error;
 mod family;
 mod file;
 mod frame;
+mod key;
 mod light;
 mod models;
 mod parts;
@@ -52,6 +53,7 @@ pub use abilities::Grade;
 pub use encode::{EncodeError, EncodedChange};
 pub use family::{Ability, Family, LoadError};
 pub use frame::{DecodeError, DecodeErrorKind};
+pub use key::{InvalidKey, Key};
 pub use light::{Feature, Features, Light, Mode};
 pub use models::{KnownModel, Support};
 pub use parts::StatusParts;
@@ -345,11 +347,14 @@ impl Profile {
         all.and(self.abilities.declared)
     }
 
-    /// The features that status frames report.
+    /// The features that status frames report, except those that a bulb only may send.
     #[must_use]
     pub fn reported(&self) -> Features {
         let echoed = if self.echo_role.is_some() { self.settable() } else { Features::NONE };
-        self.statuses.iter().fold(echoed, |all, status| all.or(status.features()))
+        let sent = |status: &&StatusRule| {
+            status.query.is_some() || status.on_read || status.on_command || status.on_change
+        };
+        self.statuses.iter().filter(sent).fold(echoed, |all, status| all.or(status.features()))
     }
 
     /// The features that advertisements report.

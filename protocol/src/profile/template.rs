@@ -31,6 +31,8 @@ pub(crate) struct BitField {
 pub(crate) enum Content {
     /// A value, and the number to send if the value is not known.
     Value { field: Field, default: Option<u32> },
+    /// A level, on a scale from 0 to `full`, rounded down. A frame that is read has it only beside the level.
+    Share { field: Field, full: u32 },
     /// Fixed bits.
     Constant(u32),
     /// Zeros; any bits in a frame that is read.
@@ -213,6 +215,14 @@ fn braces(inner: &str, abilities: &Abilities) -> Result<Token, String> {
     if inner.contains('|') || inner.starts_with(|first: char| first == '_' || first.is_ascii_digit()) {
         return bits(inner, abilities);
     }
+    if let (name, Some(full)) = split(inner, '/') {
+        let content = share(name, full, abilities)?;
+        return Ok(Token::Fields {
+            fields: alloc::vec![BitField { content, bits: 8 }],
+            bytes: 1,
+            little_endian: false,
+        });
+    }
     let (name, default) = split(inner, '=');
     let (name, order) = split(name, ':');
     let (bytes, little_endian) = match order {
@@ -234,6 +244,19 @@ fn braces(inner: &str, abilities: &Abilities) -> Result<Token, String> {
     };
     let content = field(name, default, bits, abilities)?;
     Ok(Token::Fields { fields: alloc::vec![BitField { content, bits }], bytes, little_endian })
+}
+
+fn share(name: &str, full: &str, abilities: &Abilities) -> Result<Content, String> {
+    let Content::Value { field, .. } = field(name, None, 16, abilities)? else {
+        return Err(format!("{{{name}}} is not a level"));
+    };
+    let full = full.parse().ok().filter(|full| (1..=255).contains(full));
+    match (field, full) {
+        (Field::Brightness | Field::White | Field::Speed, Some(full)) => Ok(Content::Share { field, full }),
+        _ => {
+            Err(format!("{{{name}/…}} needs a level, and its number for 100 %, 1 to 255: {{brightness/32}}"))
+        }
+    }
 }
 
 fn checksum(inner: &str) -> Result<Option<Token>, String> {

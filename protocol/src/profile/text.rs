@@ -214,6 +214,23 @@ impl FromStr for Hex {
     }
 }
 
+/// Bytes of a frame: `7E`, `7E?` or `??`, as in a template.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FrameBytes(pub(crate) Vec<String>);
+
+impl FromStr for FrameBytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words = text.split_whitespace().map(|word| {
+            let fits = word == "??" || byte(word.strip_suffix('?').unwrap_or(word)).is_some();
+            let wrong = || format!("`{word}` is not a byte: write two hex digits (7E), 7E? or ??");
+            fits.then(|| word.into()).ok_or_else(wrong)
+        });
+        words.collect::<Result<_, _>>().map(Self)
+    }
+}
+
 macro_rules! from_text {
     ($($type:ty),*) => {$(
         impl<'de> Deserialize<'de> for $type {
@@ -236,7 +253,7 @@ macro_rules! from_text {
     )*};
 }
 
-from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, NamePattern, Hex);
+from_text!(UuidText, CharacteristicPath, OneOf, Time, Pattern, NamePattern, Hex, FrameBytes);
 
 #[cfg(test)]
 mod tests {

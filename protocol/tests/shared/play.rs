@@ -1,8 +1,8 @@
 // Properties of every profile, for any bytes and any change. The property tests and the fuzz targets share them.
 use bulb_protocol::Rgb;
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, EncodeError, EncodedChange, Feature, Features, Light, Mode, Profile, Trigger,
-    builtin,
+    Advert, DecodedCommand, EncodeError, EncodedChange, Feature, Features, Key, Light, Mode, Profile,
+    Trigger, builtin,
 };
 
 /// Every built-in profile, with every variant.
@@ -15,6 +15,7 @@ pub(crate) fn profiles() -> Vec<Profile> {
     }
     for profile in &mut profiles {
         profile.set_address([0xC4, 0x11, 0, 0, 0, 1]);
+        profile.set_key(Key::new([0x42; Key::LEN]));
     }
     profiles
 }

@@ -1,5 +1,6 @@
 //! Named codecs, for frames that templates cannot describe.
 
+mod aes;
 mod hue;
 mod lednetwf;
 
@@ -7,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::abilities::{Abilities, DecodedValues, Field, MissingValue, Reading, ValuesToEncode};
 use super::frame::{Mismatch, MismatchKind};
+use super::key::Key;
 use super::light::{Feature, Features, Mode};
 use super::template::{Template, Token};
 
@@ -120,28 +122,43 @@ impl Body {
 pub(crate) enum Wrapper {
     /// Zengge LEDnetWF: a header of eight bytes; replies may be hex text within JSON.
     LedNetWf,
+    /// AES-128 in ECB mode. Without the key, the family is not driven.
+    Aes128(Option<Key>),
 }
 
 impl Wrapper {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        (name == "lednetwf").then_some(Self::LedNetWf)
+        match name {
+            "lednetwf" => Some(Self::LedNetWf),
+            "aes-128-ecb" => Some(Self::Aes128(None)),
+            _ => None,
+        }
     }
 
     pub(crate) fn wrap_command(self, payload: &[u8], wants_answer: bool, sequence: u8) -> Vec<u8> {
         match self {
             Self::LedNetWf => lednetwf::wrap_command(payload, wants_answer, sequence),
+            Self::Aes128(key) => encrypted(payload, key),
         }
     }
 
     pub(crate) fn wrap_status(self, payload: &[u8], sequence: u8) -> Vec<u8> {
         match self {
             Self::LedNetWf => lednetwf::wrap_status(payload, sequence),
+            Self::Aes128(key) => encrypted(payload, key),
         }
     }
 
     pub(crate) fn unwrap(self, frame: &[u8]) -> Result<Vec<u8>, &'static str> {
         match self {
             Self::LedNetWf => lednetwf::unwrap(frame),
+            Self::Aes128(Some(key)) => aes::decrypt(frame, key),
+            Self::Aes128(None) => Err("the frame is encrypted, and the key is not known"),
         }
     }
+}
+
+/// Without the key there is nothing to send: a frame that is not encrypted never leaves.
+fn encrypted(payload: &[u8], key: Option<Key>) -> Vec<u8> {
+    key.map_or_else(Vec::new, |key| aes::encrypt(payload, key))
 }

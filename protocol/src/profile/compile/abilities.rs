@@ -21,6 +21,7 @@ pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> (Abilities, Validate
         brightness: Scale::PERCENT,
         scaled: false,
         color: Scale::CHANNEL,
+        saturation: Scale::PERCENT,
         white: Scale::PERCENT,
         kelvin: Scale::PERCENT,
         tint: Vec::new(),
@@ -52,6 +53,9 @@ pub(super) fn compile(file: &AbilitiesDef, grade: Grade) -> (Abilities, Validate
         abilities.color =
             note(&mut valid, scale(color.at, (0, 255), color.value.raw.map(Pair::numbers), false))
                 .unwrap_or(Scale::CHANNEL);
+        let full = color.value.saturation.map(|full| (0, full));
+        abilities.saturation =
+            note(&mut valid, scale(color.at, (0, 100), full, false)).unwrap_or(Scale::PERCENT);
     }
     if let Some(white) = &file.white {
         declare(Feature::White, white.value.grade);
@@ -204,7 +208,8 @@ pub(super) fn remove(can: &mut AbilitiesDef, feature: &Located<String>) -> Valid
 
 /// Returns true if the text of a frame has a field of a feature.
 pub(super) fn carries(frame: &str, feature: &str) -> bool {
-    let names = frame.split(['{', '|']).skip(1).filter_map(|field| field.split(['}', ':', '=', '|']).next());
+    let names =
+        frame.split(['{', '|']).skip(1).filter_map(|field| field.split(['}', ':', '=', '|', '/']).next());
     names.filter_map(|name| Field::named(name.trim())).any(|field| field.feature().name() == feature)
 }
 

@@ -119,7 +119,10 @@ impl Compiler<'_> {
         let wrapper = match &file.codec {
             None => None,
             Some(name) => Some(Wrapper::named(&name.value).ok_or_else(|| {
-                Mistake::new(name.at, format!("there is no codec {:?}; the codecs are: lednetwf", name.value))
+                Mistake::new(
+                    name.at,
+                    format!("there is no codec {:?}; the codecs are: lednetwf, aes-128-ecb", name.value),
+                )
             })?),
         };
         let commands = file.commands.iter().flat_map(|(name, frames)| {
@@ -135,7 +138,7 @@ impl Compiler<'_> {
         self.validate_usage(&commands)?;
         let definition = variant.and_then(|name| file.variant.get(name)).map(|variant| &variant.value);
         let title = definition.and_then(|variant| variant.title.clone());
-        Ok(Profile {
+        let mut profile = Profile {
             name: file.name.value.clone(),
             variant: variant.map(ToOwned::to_owned),
             title: title.unwrap_or_else(|| file.title.clone()),
@@ -159,7 +162,9 @@ impl Compiler<'_> {
             adverts,
             wrapper,
             abilities: self.abilities.clone(),
-        })
+        };
+        profile.refuse_without_key();
+        Ok(profile)
     }
 
     fn roles(&self) -> Validated<Vec<Role>> {
@@ -220,8 +225,8 @@ impl Compiler<'_> {
                 return Err(Mistake::new(at, message));
             }
             if times > 0 {
-                let hex: Vec<_> = bytes.value.0.iter().map(|byte| format!(" {byte:02X} ")).collect();
-                text = Cow::Owned(text.replace(&field, &hex.concat()));
+                let words = format!(" {} ", bytes.value.0.join(" "));
+                text = Cow::Owned(text.replace(&field, &words));
             }
         }
         Ok(text)
@@ -410,6 +415,12 @@ impl Compiler<'_> {
         })?;
         let bytes = match wrapper {
             None => bytes,
+            Some(Wrapper::Aes128(_)) => {
+                return Err(Mistake::new(
+                    frame.at,
+                    "a family whose frames are encrypted cannot have this frame: the key is not known here",
+                ));
+            }
             Some(wrapper) => wrapper.wrap_command(&bytes, false, 0),
         };
         Ok(Write { kind: self.write_kind(&role, None), role, bytes, delay })

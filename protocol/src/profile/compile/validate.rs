@@ -6,7 +6,7 @@ use alloc::string::String;
 use crate::profile::abilities::Field;
 use crate::profile::error::{Mistake, Validated, all, both};
 use crate::profile::file::{File, Located, MatchDef, VariantDef};
-use crate::profile::text::Hex;
+use crate::profile::text::FrameBytes;
 
 const FORMAT: u32 = 1;
 /// The most variants of a family. Each is compiled from all values of the file.
@@ -51,7 +51,7 @@ pub(in crate::profile) fn validate(file: &File) -> Validated {
 }
 
 /// Checks the name and the value of bytes for frames.
-fn bytes_name(name: &str, bytes: &Located<Hex>) -> Validated {
+fn bytes_name(name: &str, bytes: &Located<FrameBytes>) -> Validated {
     validate_name(bytes.at, name)?;
     if Field::named(name).is_some() || ["sum", "xor"].contains(&name) {
         return Err(Mistake::new(

@@ -84,6 +84,8 @@ pub(crate) struct LevelDef {
 pub(crate) struct ColorDef {
     /// The numbers of a dark and of a full channel (0, 255)
     pub(crate) raw: Option<Pair>,
+    /// The number of full saturation (100)
+    pub(crate) saturation: Option<u32>,
     /// The trust in this feature: A, B or C
     pub(crate) grade: Option<Grade>,
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::abilities::Grade;
 use super::models::NamePattern;
-use super::text::{CharacteristicPath, Hex, OneOf, Pattern, Time, UuidText};
+use super::text::{CharacteristicPath, FrameBytes, Hex, OneOf, Pattern, Time, UuidText};
 use crate::gatt::WriteKind;
 
 pub(crate) use crate::file::Located;
@@ -45,7 +45,7 @@ pub(crate) struct File {
     /// The sources of the facts
     #[serde(default)]
     pub(crate) sources: Vec<String>,
-    /// A named codec that wraps every frame: lednetwf
+    /// A named codec that wraps every frame: lednetwf, aes-128-ecb
     pub(crate) codec: Option<Located<String>>,
     /// The length of a frame with `...`, bytes
     pub(crate) frame_length: Option<usize>,
@@ -61,9 +61,9 @@ pub(crate) struct File {
     /// Models that are not bulbs
     #[serde(default)]
     pub(crate) not_a_bulb: Vec<Located<NotABulbDef>>,
-    /// Bytes with a name, for frames: `mask = "FF 7F"` is put where a frame has {mask}
+    /// Bytes with a name, for frames: `mask = "FF 7F"` is put where a frame has {mask}; also 7E? and ??
     #[serde(default)]
-    pub(crate) bytes: BTreeMap<String, Located<Hex>>,
+    pub(crate) bytes: BTreeMap<String, Located<FrameBytes>>,
     /// The first bytes of the notifications that carry a status, where it comes in several: they are joined without these
     #[serde(default)]
     pub(crate) parts: Vec<Hex>,
@@ -386,7 +386,7 @@ pub(crate) struct VariantDef {
     /// The models that it drives
     pub(crate) models: Vec<Located<String>>,
     /// Bytes of frames that differ
-    pub(crate) bytes: BTreeMap<String, Located<Hex>>,
+    pub(crate) bytes: BTreeMap<String, Located<FrameBytes>>,
     /// The reason why it cannot be driven
     pub(crate) unsupported: Option<String>,
     /// The trust in the facts
