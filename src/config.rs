@@ -1,4 +1,4 @@
-//! The configuration file: defaults, aliases, groups and profiles.
+//! The configuration file: defaults, aliases, groups, profiles and keys.
 //!
 //! ```toml
 //! adapter = "hci0"
@@ -13,15 +13,20 @@
 //!
 //! [profiles]
 //! desk = "elk:melk"
+//!
+//! [keys]
+//! istrip = { file = "istrip.key" }
 //! ```
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bulb_protocol::file::{self, Located, ParseError};
+use bulb_protocol::profile::{InvalidKey, Key};
 use etcetera::BaseStrategy;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -31,6 +36,8 @@ use crate::files::{self, LONGEST_TEXT};
 
 /// Longest accepted time, a year. More is a mistake and would overflow the clock.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+/// The longest file with a key, bytes: hex digits with something between them.
+const LONGEST_KEY: u64 = 256;
 
 /// The configuration. Every setting is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +55,15 @@ pub struct Config {
     /// Profiles of bulbs that should not be detected, by alias, address, identifier or name. Profile files are relative to the
     /// configuration file.
     pub profiles: BTreeMap<String, String>,
+    /// The keys of families whose frames are encrypted, by the name of the family. Files are relative to the configuration file.
+    pub keys: BTreeMap<String, KeySetting>,
+}
+
+/// A key, or the file that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySetting {
+    Key(Key),
+    File(PathBuf),
 }
 
 /// The file, with the position of each value.
@@ -63,6 +79,22 @@ struct ConfigFile {
     groups: BTreeMap<String, Located<Vec<Located<String>>>>,
     #[serde(default)]
     profiles: BTreeMap<String, String>,
+    #[serde(default)]
+    keys: BTreeMap<String, Located<KeyEntry>>,
+}
+
+/// `"32 hex digits"`, or `{ file = "PATH" }`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a key is a text of 32 hex digits, or { file = \"PATH\" }")]
+enum KeyEntry {
+    Text(String),
+    File(KeyFile),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    file: PathBuf,
 }
 
 /// A time with its unit.
@@ -103,6 +135,11 @@ impl Config {
                 for profile in config.profiles.values_mut().filter(|profile| profile.contains(".toml")) {
                     *profile = folder.join(&profile).display().to_string();
                 }
+                for setting in config.keys.values_mut() {
+                    if let KeySetting::File(file) = setting {
+                        *file = folder.join(&file);
+                    }
+                }
                 Ok(config)
             }
             // The home directory may not be a folder.
@@ -128,6 +165,21 @@ impl Config {
             .map(|(bulb, profile)| (self.aliases.get(bulb).unwrap_or(bulb).clone(), profile.clone()))
     }
 
+    /// The keys of families whose frames are encrypted.
+    ///
+    /// # Errors
+    /// [`Error::FileUnreadable`] and [`Error::ConfigInvalid`] for a file with a key. They do not show what is in it.
+    pub fn family_keys(&self) -> Result<BTreeMap<String, Key>> {
+        let key = |(family, setting): (&String, &KeySetting)| {
+            let key = match setting {
+                KeySetting::Key(key) => *key,
+                KeySetting::File(path) => read_key(path)?,
+            };
+            Ok((family.clone(), key))
+        };
+        self.keys.iter().map(key).collect()
+    }
+
     pub fn user_path() -> Option<PathBuf> {
         Some(etcetera::choose_base_strategy().ok()?.config_dir().join("bulbctl").join("config.toml"))
     }
@@ -150,8 +202,37 @@ impl Config {
             aliases: file.aliases.into_iter().map(|(name, target)| (name, target.value)).collect(),
             groups: file.groups.into_iter().map(|(name, members)| (name, values(members))).collect(),
             profiles: file.profiles,
+            keys: file
+                .keys
+                .into_iter()
+                .filter_map(|(family, entry)| Some((family, entry.value.setting()?)))
+                .collect(),
         })
     }
+}
+
+impl KeyEntry {
+    /// Returns `None` for a text that is no key.
+    fn setting(&self) -> Option<KeySetting> {
+        match self {
+            Self::Text(text) => text.parse().ok().map(KeySetting::Key),
+            Self::File(KeyFile { file }) => Some(KeySetting::File(file.clone())),
+        }
+    }
+}
+
+/// Reads a file with a key: hex digits, or the bytes themselves.
+fn read_key(path: &Path) -> Result<Key> {
+    let content = File::open(path).and_then(|file| files::bytes_of(file, LONGEST_KEY));
+    let content = content.map_err(|error| files::unreadable(path, &error))?;
+    if let Ok(bytes) = content.as_slice().try_into() {
+        return Ok(Key::new(bytes));
+    }
+    let key = str::from_utf8(&content).ok().and_then(|text| text.parse().ok());
+    key.ok_or_else(|| Error::ConfigInvalid {
+        path: path.display().to_string(),
+        detail: format!("{InvalidKey}, or 16 bytes"),
+    })
 }
 
 impl ConfigFile {
@@ -176,6 +257,11 @@ impl ConfigFile {
                         format!("group {group:?} contains {member:?}, but there is no group {other:?}");
                     return Err((*at, missing));
                 }
+            }
+        }
+        for (family, Located { at, value: entry }) in &self.keys {
+            if entry.setting().is_none() {
+                return Err((*at, format!("keys.{family}: {InvalidKey}")));
             }
         }
         if let Some(Located { at, value: 0 }) = self.max_links {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 
+use bulb_protocol::profile::Key;
 use bulbctl::config::Config;
 
 #[test]
@@ -28,6 +29,35 @@ fn valid_files_load() {
     for file in files {
         Config::load(Some(&file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     }
+}
+
+/// The file of a key is beside the configuration, and has hex digits or the bytes. Errors and debug output don't show keys.
+#[test]
+fn keys_come_from_the_configuration_or_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let hex = "00112233445566778899aabbccddeeff";
+    let key: Key = hex.parse().unwrap();
+    fs::write(folder.path().join("hex.key"), format!("{hex}\n")).unwrap();
+    let bytes: Vec<u8> = (0..16).map(|index| index * 0x11).collect();
+    fs::write(folder.path().join("bytes.key"), bytes).unwrap();
+    let text = "[keys]\na = \"00112233445566778899AABBCCDDEEFF\"\nb = { file = \"hex.key\" }\nc = { file = \"bytes.key\" }\n";
+    fs::write(&config, text).unwrap();
+    let loaded = Config::load(Some(&config)).unwrap();
+    let keys = loaded.family_keys().unwrap();
+    assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["a", "b", "c"].map(|name| (name.to_owned(), key)));
+    assert!(!format!("{loaded:?}").to_lowercase().contains("aabb"), "{loaded:?}");
+
+    fs::write(folder.path().join("hex.key"), "00112233445566778899aabbccddee").unwrap();
+    let wrong = loaded.family_keys().unwrap_err().to_string();
+    assert!(
+        wrong.contains("hex.key: a key is 32 hex digits, or 16 bytes") && !wrong.contains("aabb"),
+        "{wrong}"
+    );
+    fs::remove_file(folder.path().join("hex.key")).unwrap();
+    let missing = loaded.family_keys().unwrap_err();
+    assert_eq!((missing.code(), missing.exit_code()), ("usage.file", 2));
+    assert!(missing.to_string().contains("hex.key"), "{missing}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use bulb_protocol::gatt::Uuid;
 use bulb_protocol::profile::builtin::Outline;
 use bulb_protocol::profile::{
-    Advert, Family, FamilyMatch, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, Support, builtin,
+    Advert, Family, FamilyMatch, Key, Light, LoadError, MIN_LEAD, MIN_SCORE, Profile, Support, builtin,
 };
 
 use crate::error::{Error, Result};
@@ -30,6 +30,8 @@ pub struct Families {
     chosen: Option<(String, Arc<Profile>)>,
     /// Profiles of single bulbs: an address, an identifier or a name, and the name of the profile.
     kept: Vec<(String, String)>,
+    /// The keys of families whose frames are encrypted, by the name of the family.
+    keys: BTreeMap<String, Key>,
     all: OnceLock<Vec<KnownFamily>>,
     made: Mutex<BTreeMap<String, Arc<Profile>>>,
 }
@@ -93,6 +95,29 @@ impl Families {
         self
     }
 
+    /// Adds the keys of families whose frames are encrypted. Do this before any profile is loaded.
+    #[must_use]
+    pub fn with_keys(mut self, keys: BTreeMap<String, Key>) -> Self {
+        self.keys.extend(keys);
+        self
+    }
+
+    /// Gives a profile its key. Without the key, the profile says what to set.
+    fn with_key(&self, mut profile: Profile) -> Profile {
+        if profile.needs_key() {
+            match self.keys.get(&profile.name) {
+                Some(key) => profile.set_key(*key),
+                None => {
+                    profile.unsupported = Some(format!(
+                        "its frames are encrypted; add the key of its app to [keys] in the configuration: {} = \"32 hex digits\"",
+                        profile.name
+                    ));
+                }
+            }
+        }
+        profile
+    }
+
     /// Loads the family and the profile of `NAME`, `NAME:VARIANT`, `FILE.toml` or `FILE.toml:VARIANT`, and no other file.
     ///
     /// # Errors
@@ -116,7 +141,7 @@ impl Families {
         };
         let profile =
             family.profile(variant.as_deref()).map_err(|error| self.unknown(text, &place, error))?;
-        Ok((family, profile))
+        Ok((family, self.with_key(profile)))
     }
 
     /// The names, the built-in ones first.
@@ -165,7 +190,9 @@ impl Families {
         }
         let known = self.known().iter().find(|one| one.name() == Some(family));
         let profile = match known.and_then(KnownFamily::family) {
-            Some(one) => one.profile(variant).map_err(|error| self.unknown(&text, &text, error))?,
+            Some(one) => {
+                self.with_key(one.profile(variant).map_err(|error| self.unknown(&text, &text, error))?)
+            }
             None => self.load(&text)?.1,
         };
         let profile = Arc::new(profile);

@@ -17,8 +17,8 @@ use super::run::Run;
 use super::snapshot::Restore;
 use crate::config::LONGEST;
 use crate::output::ColorChoice;
-use crate::radio::AdapterChoice;
 use crate::radio::gatt::parse_uuid;
+use crate::radio::{AdapterChoice, Address};
 
 /// Find, control, watch and test Bluetooth LE light bulbs from a terminal.
 #[derive(Debug, Parser)]
@@ -428,6 +428,9 @@ pub(crate) struct Encode {
     /// Sequence number of the frame, for families that number their frames
     #[arg(long, value_name = "0-255", default_value_t = 0)]
     pub(crate) sequence: u8,
+    /// Address of the bulb, for families whose frames carry it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<Address>,
 }
 
 #[derive(Debug, Args)]

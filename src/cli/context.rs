@@ -322,7 +322,7 @@ impl<'a> Context<'a> {
 /// All families, with the profiles that the user set for all bulbs or for some.
 pub(crate) fn families(global: &Global, config: &Config) -> Result<Families> {
     let families = Families::new(Config::profiles_folder(global.config.as_deref()));
-    let families = families.with_bulb_profiles(config.kept_profiles());
+    let families = families.with_bulb_profiles(config.kept_profiles()).with_keys(config.family_keys()?);
     match &global.profile {
         Some(text) => families.with_profile(text),
         None => Ok(families),

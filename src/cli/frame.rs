@@ -31,7 +31,12 @@ pub(crate) fn run(args: &Frame, global: &Global, printer: &Printer) -> Result<()
         Some(text) => Some(profiles::all(global).load(text)?.1),
     };
     match (&args.action, profile) {
-        (FrameAction::Encode(encode), Some(profile)) => self::encode(encode, &profile, printer),
+        (FrameAction::Encode(encode), Some(mut profile)) => {
+            if let Some(address) = encode.address {
+                profile.set_address(address.bytes());
+            }
+            self::encode(encode, &profile, printer)
+        }
         (FrameAction::Encode(encode), None) => base_encode(encode, printer),
         (FrameAction::Decode(decode), profile) => self::decode(decode, profile.as_ref(), printer),
     }

@@ -13,7 +13,15 @@ use crate::output::{
 };
 
 pub(super) fn all(global: &Global) -> Families {
-    Families::new(Config::profiles_folder(global.config.as_deref()))
+    let families = Families::new(Config::profiles_folder(global.config.as_deref()));
+    // Nothing else of the configuration matters here, so its mistakes don't either.
+    match Config::load(global.config.as_deref()).and_then(|config| config.family_keys()) {
+        Ok(keys) => families.with_keys(keys),
+        Err(error) => {
+            tracing::warn!("{error}; going on without keys");
+            families
+        }
+    }
 }
 
 /// `list`. Skips invalid profile files.

@@ -1,5 +1,7 @@
 //! Hints: one thing to do about an error.
 
+use bulb_protocol::profile::EncodeError;
+
 use super::Error;
 
 impl Error {
@@ -29,6 +31,9 @@ impl Error {
                 "bulbctl reads Bluetooth LE only; a bulb that its app drives over classic Bluetooth is not one for bulbctl"
             }
             Self::NotRecorded { .. } => "replay the command and the arguments that were recorded",
+            Self::NotEncodable { refusal: EncodeError::NeedsAddress, .. } => {
+                "`frame encode` takes it with --address"
+            }
             Self::NotEncodable { .. } => "`bulbctl profiles show NAME` lists what a family can do",
             Self::AdapterNone => "plug one in, or try virtual bulbs with `--adapter sim`",
             Self::AdapterUnknown { .. } => {

@@ -86,6 +86,7 @@ fn every_family_encodes_and_decodes_by_name() {
         ("govee", &[], "3301010000000000000000000000000000000033", "on"),
         ("govee:segments", &["--kelvin", "3600"], "33051501ffffff0e10ffcb8dff7f0000000000fa", "3600 K"),
         ("lednetwf", &["--off", "--sequence", "91"], "005b8000000d0e0b3b2400000000000000320000 91", "off"),
+        ("neewer:cb60-rgb", &["--on", "--address", "F7:AC:16:F1:58:96"], "788d08f7ac16f158968101 27", "on"),
     ] {
         let encoded = machine.run(&[&["frame", "encode", "--profile", profile], arguments].concat());
         let hex = hex.replace(' ', "");

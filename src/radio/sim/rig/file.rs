@@ -90,6 +90,7 @@ pub(super) struct BystanderTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct BulbTable {
     pub(super) profile: Option<Located<String>>,
+    pub(super) key: Option<Located<String>>,
     pub(super) name: Option<String>,
     pub(super) address: Located<Addr>,
     #[serde(default)]

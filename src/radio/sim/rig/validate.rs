@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bulb_protocol::file::{self, Located};
-use bulb_protocol::profile::{Profile, VirtualBulb};
+use bulb_protocol::profile::{Key, Profile, VirtualBulb};
 use uuid::Uuid;
 
 use super::file::{
@@ -124,6 +124,10 @@ impl BulbTable {
         }
         let mut profile = profiles.get(self.profile.as_ref())?;
         profile.set_address(address.bytes());
+        if let Some(key) = &self.key {
+            let parsed = key.value.parse::<Key>().map_err(|error| RigError(key.at, error.to_string()))?;
+            profile.set_key(parsed);
+        }
         let light = LightKeys::of_bulb(&self).start(&profile)?;
         let example = profile.advertise(&light);
         let services = || example.services.clone();
