@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bulb_protocol::profile::{Family, Feature, Profile, Support, builtin, schema};
+use bulb_protocol::profile::{Family, Feature, Key, Profile, Support, builtin, schema};
 
 /// Families with more variants have one row for those that look alike.
 const MANY_VARIANTS: usize = 40;
@@ -77,6 +77,16 @@ fn table_up_to_date(name: &str, table: &str) {
     up_to_date(name, &format!("{before}{begin}{table}{end}{after}"));
 }
 
+const NEEDS_KEY: &str = " ([needs a key](configuration.md#keys))";
+
+/// A profile as it is with a key, and whether it needs one.
+fn with_key(family: &Family, variant: Option<&str>) -> (Profile, bool) {
+    let mut profile = family.profile(variant).unwrap();
+    let needs_key = profile.needs_key();
+    profile.set_key(Key::new([0; Key::LEN]));
+    (profile, needs_key)
+}
+
 /// A row for each family: what all or some of its models can do.
 fn short_table() -> String {
     let items = [
@@ -93,9 +103,10 @@ fn short_table() -> String {
     for family in builtin::families().unwrap() {
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
         let names = [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str())));
-        let models: Vec<_> = names.map(|name| family.profile(name).unwrap()).collect();
+        let models: Vec<_> = names.map(|name| with_key(&family, name).0).collect();
         let models: Vec<_> = models.iter().filter(|model| model.unsupported.is_none()).collect();
-        write!(table, "| {} | `{}` |", family.title(), family.name()).unwrap();
+        let key = if with_key(&family, None).1 { NEEDS_KEY } else { "" };
+        write!(table, "| {}{key} | `{}` |", family.title(), family.name()).unwrap();
         for item in items {
             let abilities: Vec<_> = models
                 .iter()
@@ -185,7 +196,10 @@ fn table() -> String {
         let mut rows: Vec<(Profile, String)> = Vec::new();
         let variants: Vec<String> = family.variants().map(|(name, ..)| name.to_owned()).collect();
         for variant in [None].into_iter().chain(variants.iter().map(|name| Some(name.as_str()))) {
-            let profile = family.profile(variant).unwrap();
+            let (mut profile, needs_key) = with_key(&family, variant);
+            if needs_key {
+                profile.title.push_str(NEEDS_KEY);
+            }
             let mut table = String::new();
             if profile.unsupported.is_some() {
                 rows.push((profile, " not supported | | | | | | | |".to_owned()));

@@ -306,3 +306,47 @@ fn a_level_from_before_the_command_confirms_nothing() {
         assert_eq!((&state["brightness"], &state["confirmed"]), (&50.into(), &confirmed.into()), "{level}");
     }
 }
+
+/// Without the key of its app, an encrypted bulb is listed and refused, with what to set. With the key it is driven.
+#[test]
+fn an_encrypted_family_is_driven_with_the_key_of_the_user() {
+    let machine = Machine::new();
+    let key = "00112233445566778899aabbccddeeff";
+    let rig = format!(
+        "rig = 1\n[[bulb]]\nprofile = \"istrip\"\nkey = \"{key}\"\naddress = \"C4:11:00:00:00:01\"\n"
+    );
+    let scan = machine.rig(&rig, &["scan", "--duration", "1s", "--json"]);
+    let listed = of_type(&scan, "device");
+    assert_eq!((listed.len(), &listed[0]["profile"]), (1, &"istrip".into()), "{scan:?}");
+    let refused = machine.rig(&rig, &["on", "SSL-1122", "--json"]);
+    assert_eq!(code(&refused), 7);
+    let error = last(&refused);
+    assert_eq!(error["code"], "profile.unsupported");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("[keys]") && message.contains("istrip = \"32 hex digits\""), "{message}");
+
+    let config = machine.dir.path().join("keys.toml");
+    std::fs::write(&config, format!("[keys]\nistrip = \"{key}\"\n")).unwrap();
+    let config = config.to_str().unwrap();
+    let red = ["--color", "red", "--brightness", "40"];
+    let driven = machine.rig(
+        &rig,
+        &["--config", config, "set", "SSL-1122", "--color", "red", "--brightness", "40", "--json"],
+    );
+    succeeded(&driven);
+    let state = last(&driven);
+    assert_eq!((&state["power"], &state["color"]), (&true.into(), &"#ff0000".into()), "{state}");
+    let frames =
+        machine.run(&[&["--config", config, "frame", "encode", "--profile", "istrip"][..], &red].concat());
+    succeeded(&frames);
+    let frame = stdout(&frames);
+    let decode = ["frame", "decode", "--profile", "istrip", "--role", "control", frame.trim()];
+    let plain = machine.run(&[&["--config", config][..], &decode].concat());
+    assert_eq!(stdout(&plain), "on\t40 %\t#ff0000\tspeed 100 %\n");
+    for output in [&refused, &driven, &frames] {
+        assert!(!format!("{output:?}").contains(key));
+    }
+    // Nothing that is not encrypted is written, and nothing without the key.
+    let blind = machine.run(&decode);
+    assert_eq!(code(&blind), 9, "{blind:?}");
+}

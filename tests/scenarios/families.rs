@@ -1,10 +1,11 @@
 //! A bulb of each family: it receives exactly the bytes of its profile and of the vectors in protocol/vectors, and reports
 //! the commanded state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bulb_protocol::gatt::{WriteKind, uuid_text};
 use bulb_protocol::profile::{Advert, DecodedCommand, Feature, Light, Profile, Trigger, builtin};
 use serde_json::Value;
@@ -19,8 +20,16 @@ macro_rules! family {
     };
 }
 
+/// The same, with the rig of strips: a rig of all would be longer than a screen.
+macro_rules! strip {
+    ($name:literal, $profile:literal, $arguments:literal) => {
+        scenario($name, "strips", BOTH, |play| commands(play, $profile, $arguments))
+    };
+}
+
 pub const SCENARIOS: &[Scenario] = &[
     scenario("all of them are seen as they advertise", "families", BOTH, seen),
+    scenario("all strips are seen as they advertise", "strips", BOTH, seen),
     family!("ELK-BLEDOM", "elk", "--on; --color #ff0000; --brightness 100; --white 50; --effect red"),
     family!("MELK", "elk:melk", "--on; --effect 135"),
     family!("LED Lamp", "led-lamp", "--on; --color #00ff00; --brightness 50; --effect red"),
@@ -91,6 +100,41 @@ pub const SCENARIOS: &[Scenario] = &[
         "--on; --color #ff0000; --brightness 50; --effect 18"
     ),
     family!("SP107E", "sp107e", "--on; --color #ff0000; --brightness 50; --effect 8"),
+    strip!("BJ_LED", "bj-led", "--on; --color #ff0000 --brightness 50; --effect jump-rgb --speed 100"),
+    strip!(
+        "Hello Fairy",
+        "hello-fairy",
+        "--on; --color #ff0000 --brightness 40; --effect xmas --brightness 100"
+    ),
+    strip!(
+        "LED Lamp of two digits",
+        "led-lamp:ledble-01",
+        "--on; --color #00ff00; --brightness 50; --effect jump-rgb; --speed 50"
+    ),
+    strip!("LEDDMX", "led-lamp:leddmx", "--on; --color #ff0000; --brightness 50; --effect 210; --speed 50"),
+    strip!("LEDDMX-02", "led-lamp:leddmx-02", "--on; --color #ff0000; --brightness 50; --speed 50"),
+    strip!("XROCKER", "led-lamp:xrocker", "--on; --color #ff0000; --brightness 50; --effect jump-rgb"),
+    strip!(
+        "iStrip+ with its key",
+        "istrip",
+        "--color #ff0000 --brightness 100; --effect strobe-red --brightness 100"
+    ),
+    strip!("iDealLED with its key", "ideal-led", "--on; --color #ff0000"),
+    strip!(
+        "BanlanX of the SP630E series",
+        "banlanx:pwm-rgb",
+        "--on; --color #ff0000; --brightness 50; --effect 2; --speed 100"
+    ),
+    strip!("BanlanX of cold and warm white", "banlanx:pwm-cct", "--on; --kelvin 5680; --brightness 50"),
+    strip!(
+        "BanlanX of colour and cold and warm white",
+        "banlanx:pwm-rgbcct",
+        "--on; --color #ff0000; --kelvin 2700; --brightness 50"
+    ),
+    strip!("BanlanX of colour and white", "banlanx:pwm-rgbw", "--on; --color #ff8800; --white 25"),
+    strip!("BanlanX of white only", "banlanx:level", "--brightness 50"),
+    strip!("BanlanX SP617E", "banlanx:rgb-white", "--on; --white 50; --brightness 50"),
+    strip!("LEDCAR", "led-lamp:ledcar", "--on; --color #ff0000"),
 ];
 
 fn byte(hex: &str) -> u8 {
@@ -98,9 +142,8 @@ fn byte(hex: &str) -> u8 {
 }
 
 /// The address, profile and initial state of each bulb of the rig.
-fn rig() -> Vec<(String, Profile, Light)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/scenarios/families.toml");
-    let rig: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+fn rig(play: &Play) -> Vec<(String, Profile, Light)> {
+    let rig: toml::Table = fs::read_to_string(play.rig()).unwrap().parse().unwrap();
     let bulbs = rig["bulb"].as_array().unwrap().iter();
     bulbs
         .map(|bulb| {
@@ -108,16 +151,40 @@ fn rig() -> Vec<(String, Profile, Light)> {
             let mut profile = builtin::load(family, variant.as_deref()).unwrap();
             let address: Vec<u8> = bulb["address"].as_str().unwrap().split(':').map(byte).collect();
             profile.set_address(address.try_into().unwrap());
+            if let Some(key) = key_of(bulb) {
+                profile.set_key(key.parse().unwrap());
+            }
             let light = profile.starting_state(&light_in(&json_of(bulb)));
             (bulb["address"].as_str().unwrap().to_owned(), profile, light)
         })
         .collect()
 }
 
+/// The key of a bulb whose family is encrypted, in hex.
+fn key_of(bulb: &toml::Value) -> Option<&str> {
+    bulb.get("key").and_then(toml::Value::as_str)
+}
+
+/// Gives bulbctl the keys of the rig's bulbs, as a user does.
+fn write_keys(play: &Play) {
+    let text = fs::read_to_string(play.rig()).unwrap();
+    let rig: toml::Table = text.parse().unwrap();
+    let bulbs = rig["bulb"].as_array().unwrap().iter();
+    let line = |bulb: &toml::Value| {
+        let (family, _) = builtin::split_name(bulb["profile"].as_str()?);
+        Some(format!("{family} = {:?}\n", key_of(bulb)?))
+    };
+    let lines: BTreeSet<String> = bulbs.filter_map(line).collect();
+    let folder = play.folder().join("config/bulbctl");
+    fs::create_dir_all(&folder).unwrap();
+    let config = lines.iter().fold("[keys]\n".to_owned(), |all, line| all + line);
+    fs::write(folder.join("config.toml"), config).unwrap();
+}
+
 /// Names, services and manufacturer data are those of the profile's example, with the state in them.
 fn seen(play: &Play) {
     let done = play.bulbctl(&["scan", "--any", "--duration", play.time("2s", "10s")]).ok();
-    for (address, profile, light) in rig() {
+    for (address, profile, light) in rig(play) {
         let what = profile.full_name();
         let told = profile.advertise(&light);
         let devices = done.all("device");
@@ -146,8 +213,9 @@ fn seen(play: &Play) {
 fn commands(play: &Play, name: &str, all: &str) {
     // The bulb's state by the frames that it has received.
     let (address, profile, mut bulb) =
-        rig().into_iter().find(|(_, profile, _)| profile.full_name() == name).unwrap();
+        rig(play).into_iter().find(|(_, profile, _)| profile.full_name() == name).unwrap();
     let address = address.as_str();
+    write_keys(play);
     let readback = profile.readback();
     let tells = readback.read || readback.query || readback.command || readback.change;
     let mut seen = 0;
@@ -255,8 +323,11 @@ fn commanded(profile: &Profile, play: &Play, address: &str) -> Vec<String> {
             profile.roles.iter().filter(|role| role.at.iter().any(|at| uuid_text(at.characteristic) == uuid));
         let heard = roles.map(|role| profile.decode_command(&role.name, &frame)).find(Result::is_ok);
         let heard = heard.unwrap_or_else(|| panic!("{address} does not know {frame:02x?} to {uuid}"));
-        let greets = profile.link_rules.first.iter().any(|first| first.bytes == frame);
-        if matches!(heard, Ok(DecodedCommand::Change(_))) && !greets {
+        let rules = &profile.link_rules;
+        let keep_alive = rules.keep_alive.iter().map(|keep| &keep.write);
+        let keeps = rules.first.iter().chain(keep_alive).any(|write| write.bytes == frame);
+        // A link rule that is not of the link puts the bulb into the mode of the next frame.
+        if matches!(heard, Ok(DecodedCommand::Change(_) | DecodedCommand::LinkRule)) && !keeps {
             all.push(format!("write {uuid} {} {}", entry.kind.unwrap(), hex(profile, &frame)));
         }
     }
@@ -281,8 +352,11 @@ fn against_vectors(profile: &Profile, address: &str, change: &Light, saw: &[Stri
             && text("heard_only").is_none()
             && vector.get("means").is_some_and(|means| light_in(&json_of(means)) == *change);
         if same {
-            let frames: Vec<_> =
-                text("hex").unwrap().split(" / ").map(|frame| hex(profile, &bytes(frame))).collect();
+            let frames: Vec<_> = text("hex")
+                .unwrap()
+                .split(" / ")
+                .map(|frame| hex(profile, &encrypted(bytes(frame), vectors.get("key"))))
+                .collect();
             assert_eq!(saw.len(), frames.len(), "{frames:?}, not {saw:?}");
             for (saw, frame) in saw.iter().zip(frames) {
                 assert!(saw.ends_with(&format!(" {frame}")), "{saw} is not {frame}");
@@ -291,6 +365,16 @@ fn against_vectors(profile: &Profile, address: &str, change: &Light, saw: &[Stri
         }
     }
     count
+}
+
+/// The frame of a vector as it is sent. The key in the file of vectors is that of the rig.
+fn encrypted(frame: Vec<u8>, key: Option<&toml::Value>) -> Vec<u8> {
+    let Some(key) = key.and_then(toml::Value::as_str) else { return frame };
+    let key: [u8; 16] = bytes(key).try_into().unwrap();
+    let block: [u8; 16] = frame.try_into().unwrap();
+    let mut block = block.into();
+    aes::Aes128::new(&key.into()).encrypt_block(&mut block);
+    block.to_vec()
 }
 
 fn json_of(value: &toml::Value) -> Value {

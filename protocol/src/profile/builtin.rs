@@ -58,6 +58,10 @@ pub static FILES: &[BuiltIn] = files![
     "neewer",
     "banlanx",
     "hilighting",
+    "bj-led",
+    "hello-fairy",
+    "istrip",
+    "ideal-led",
 ];
 
 /// The part of a profile that says whether a device may be of its family. It is much smaller than the whole, so that a
