@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bulb_protocol::profile::{DecodeError, DecodedCommand, Light, Profile, StatusParts};
 
-use super::args::Global;
 use super::context::families;
+use super::global::Global;
 use crate::bulb::families::is_named;
 use crate::bulb::{Families, Roles, recognise_offline};
 use crate::capture::{self, AttributeRef, Capture, Device, EventKind};

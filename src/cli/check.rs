@@ -7,8 +7,9 @@ use std::sync::Arc;
 use bulb_protocol::profile::Profile;
 use bulb_protocol::text::glob;
 
-use super::args::{Check, Global};
+use super::args::Check;
 use super::context::Context;
+use super::global::Global;
 use super::profiles;
 use crate::bulb::{BASE, recognise, refuse_unsupported};
 use crate::check::{self, Board, CHECKS, CheckPlan};

@@ -17,7 +17,8 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::args::{Bulbs, Global, Wait};
+use super::args::{Bulbs, Wait};
+use super::global::Global;
 use crate::bulb::{Families, HeldLinks, Session};
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -38,6 +38,11 @@ pub(super) fn matches(make: fn() -> Command, arguments: &[OsString]) -> Result<A
     Err(error)
 }
 
+/// Parses the arguments, and no variables.
+pub(super) fn typed(make: fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    asking(make(), |_| true).try_get_matches_from(arguments)
+}
+
 /// The command line without the variables that say nothing, and without those of these arguments. All variables are of global
 /// options.
 fn asking(command: Command, not: impl Fn(&Arg) -> bool) -> Command {

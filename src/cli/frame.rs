@@ -6,7 +6,8 @@ use std::path::Path;
 use bulb_protocol::profile::{DecodeError, DecodedCommand, Feature, Light, Profile};
 use bulb_protocol::{LightState, Percent, Rgb, base};
 
-use super::args::{Decode, Encode, Frame, FrameAction, Global};
+use super::args::{Decode, Encode, Frame, FrameAction};
+use super::global::Global;
 use super::{bytes, capture, profiles};
 use crate::bulb::BASE;
 use crate::error::{Error, ErrorKind, Result};

@@ -4,7 +4,8 @@ use bulb_protocol::profile::{Feature, Light as Settings};
 use bulb_protocol::{Percent, Rgb};
 use clap::{Args, ValueEnum};
 
-use super::args::{When, percent};
+use super::args::percent;
+use super::global::When;
 use crate::bulb::Change;
 use crate::color;
 use crate::error::{Error, Result};

@@ -13,6 +13,7 @@ mod drive;
 mod environment;
 mod frame;
 mod gatt;
+mod global;
 mod help;
 #[cfg(test)]
 mod hostile;
@@ -40,8 +41,9 @@ use std::time::Duration;
 use crate::bulb::Power;
 use crate::error::{Error, Result};
 use crate::output::{Printer, Settings, colored, stream};
-use args::{Global, Profiles, ProfilesAction, Verb};
+use args::{Profiles, ProfilesAction, Verb};
 use context::Context;
+use global::Global;
 use parse::Cli;
 use signals::Signals;
 

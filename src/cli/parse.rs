@@ -1,22 +1,20 @@
 //! From the words of the command line to a verb and its settings.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use clap::builder::EnumValueParser;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use super::args::{Arguments, Global, Recording, Verb, VerbOrRecording, When};
+use super::args::{Arguments, Verb, VerbOrRecording};
+use super::global::{Global, When};
 use super::{environment, help};
 use crate::radio::AdapterChoice;
 
 /// The id and the variable of `--color auto|always|never`, the old name of `--color-output`.
 const OLD_COLOR: &str = "old_color";
 const OLD_COLOR_ENV: &str = "BULBCTL_COLOR";
-/// The names of the verbs that run another one.
-pub(super) const RECORD: &str = "record";
-pub(super) const REPLAY: &str = "replay";
 
 #[derive(Debug)]
 pub(crate) struct Cli {
@@ -24,27 +22,30 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// The command line, before the verb of a recording is parsed.
+/// What was parsed, and whether these options were typed.
 struct Parsed {
-    global: Global,
-    verb: VerbOrRecording,
+    arguments: Arguments,
     adapter_typed: bool,
     record_typed: bool,
 }
 
 impl Parsed {
-    fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let mut matches = match environment::matches(command, arguments) {
+    /// Parses words with `parse`.
+    fn new(
+        words: &[OsString],
+        parse: impl Fn(fn() -> Command, &[OsString]) -> Result<ArgMatches, clap::Error>,
+    ) -> Result<Self, clap::Error> {
+        let mut matches = match parse(command, words) {
             // The help texts are arranged only to be printed, because that takes as long as all the rest.
-            Err(error) if shows_help(&error) => environment::matches(for_people, arguments)?,
+            Err(error) if shows_help(&error) => parse(for_people, words)?,
             result => result?,
         };
         let color_output = color_output(&matches);
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         let (adapter_typed, record_typed) = (typed("adapter"), typed("record"));
-        let Arguments { mut global, verb } = Arguments::from_arg_matches_mut(&mut matches)?;
-        global.color_output = color_output;
-        Ok(Self { global, verb, adapter_typed, record_typed })
+        let mut arguments = Arguments::from_arg_matches_mut(&mut matches)?;
+        arguments.global.color_output = color_output;
+        Ok(Self { arguments, adapter_typed, record_typed })
     }
 }
 
@@ -54,53 +55,37 @@ fn shows_help(error: &clap::Error) -> bool {
 }
 
 impl Cli {
-    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let Parsed { global, verb, .. } = Parsed::parse(arguments)?;
-        match verb {
-            VerbOrRecording::Verb(verb) => Ok(Self { global, verb }),
-            VerbOrRecording::Record(recording) => {
-                let mut cli = Self::of_recording(arguments, RECORD, &recording, |parsed| {
-                    parsed.record_typed.then_some("use either `record FILE` or --record FILE, not both")
-                })?;
-                cli.global.record = Some(recording.file);
-                Ok(cli)
+    pub(crate) fn parse(words: &[OsString]) -> Result<Self, clap::Error> {
+        let Parsed { arguments: Arguments { global, verb }, adapter_typed, record_typed } =
+            Parsed::new(words, environment::matches)?;
+        let (recording, is_played) = match verb {
+            VerbOrRecording::Verb(verb) => return Ok(Self { global, verb }),
+            VerbOrRecording::Record(recording) => (recording, false),
+            VerbOrRecording::Replay(recording) => (recording, true),
+        };
+        // The verb of a recording is parsed on its own. Variables were read already.
+        let program = words.first().cloned();
+        let inner: Vec<OsString> = program.into_iter().chain(recording.verb).collect();
+        let inner = Parsed::new(&inner, environment::typed)?;
+        let conflict =
+            |text: &str| Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.to_owned()));
+        let VerbOrRecording::Verb(verb) = inner.arguments.verb else {
+            return conflict("record and replay take one verb, which is neither of them");
+        };
+        let mut global = inner.arguments.global.or(global);
+        if is_played {
+            if adapter_typed || inner.adapter_typed {
+                return conflict("`replay FILE` plays a recording; it cannot be combined with --adapter");
             }
-            VerbOrRecording::Replay(recording) => {
-                let mut cli = Self::of_recording(arguments, REPLAY, &recording, |parsed| {
-                    let text = "`replay FILE` plays a recording; it cannot be combined with --adapter";
-                    parsed.adapter_typed.then_some(text)
-                })?;
-                cli.global.adapter = Some(AdapterChoice::Replay(recording.file));
-                Ok(cli)
+            global.adapter = Some(AdapterChoice::Replay(recording.file));
+        } else {
+            if record_typed || inner.record_typed {
+                return conflict("use either `record FILE` or --record FILE, not both");
             }
+            global.record = Some(recording.file);
         }
+        Ok(Self { global, verb })
     }
-
-    /// Parses the verb of a recording, with the options before it.
-    fn of_recording(
-        arguments: &[OsString],
-        name: &str,
-        recording: &Recording,
-        conflict: impl FnOnce(&Parsed) -> Option<&'static str>,
-    ) -> Result<Self, clap::Error> {
-        let parsed = Parsed::parse(&without_recording(arguments, name, recording))?;
-        let nested = "record and replay take one verb, which is neither of them";
-        match (conflict(&parsed), parsed.verb) {
-            (None, VerbOrRecording::Verb(verb)) => Ok(Self { global: parsed.global, verb }),
-            (text, _) => Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.unwrap_or(nested))),
-        }
-    }
-}
-
-/// The arguments without `record FILE` or `replay FILE`.
-fn without_recording(arguments: &[OsString], name: &str, recording: &Recording) -> Vec<OsString> {
-    let verb = arguments.len().saturating_sub(recording.verb.len());
-    let (before, verb) = arguments.split_at(verb);
-    let position = |word: &OsStr| before.iter().rposition(|argument| argument == word);
-    let dropped =
-        [position(OsStr::new(name)), position(recording.file.as_os_str()), position(OsStr::new("--"))];
-    let kept = before.iter().enumerate().filter(|(index, _)| !dropped.contains(&Some(*index)));
-    kept.map(|(_, argument)| argument).chain(verb).cloned().collect()
 }
 
 /// Returns the text of a usage error in one line, without the usage and the tips below it.

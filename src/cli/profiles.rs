@@ -2,8 +2,9 @@
 
 use bulb_protocol::profile::Family;
 
-use super::args::{Bulbs, Global, NewProfile, ProfileFiles, Show};
+use super::args::{Bulbs, NewProfile, ProfileFiles, Show};
 use super::context::Context;
+use super::global::Global;
 use crate::bulb::{Families, collect_evidence, read_device_info};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};

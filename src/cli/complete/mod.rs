@@ -13,7 +13,7 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_complete::env::Shells;
 
-use super::parse::{self, RECORD, REPLAY, each_command};
+use super::parse::{self, each_command};
 use candidates::Typed;
 
 const VARIABLE: &str = "BULBCTL_COMPLETE";
@@ -78,10 +78,10 @@ fn command(words: &[OsString], quotes: bool) -> Command {
 /// The whole command line, with the verbs below `record` and `replay`.
 fn whole() -> Command {
     let command = parse::command();
-    let is_recording = |verb: &Command| [RECORD, REPLAY].contains(&verb.get_name());
+    let is_recording = |verb: &Command| ["record", "replay"].contains(&verb.get_name());
     let (recordings, verbs): (Vec<_>, Vec<_>) = command.get_subcommands().cloned().partition(is_recording);
     let recordings = recordings.into_iter().map(|recording| {
-        let name = if recording.get_name() == RECORD { RECORD } else { REPLAY };
+        let name = if recording.get_name() == "record" { "record" } else { "replay" };
         let file = recording.get_arguments().filter(|argument| argument.get_id() != "verb").cloned();
         Command::new(name).args(file).subcommands(verbs.clone())
     });
