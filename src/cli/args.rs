@@ -16,8 +16,8 @@ use super::light::Light;
 use super::run::Run;
 use super::snapshot::Restore;
 use crate::config::LONGEST;
+use crate::radio::Address;
 use crate::radio::gatt::parse_uuid;
-use crate::radio::{AdapterChoice, Address};
 
 /// Find, control, watch and test Bluetooth LE light bulbs from a terminal.
 #[derive(Debug, Parser)]
