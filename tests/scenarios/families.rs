@@ -100,6 +100,11 @@ pub const SCENARIOS: &[Scenario] = &[
         "--on; --color #ff0000; --brightness 50; --effect 18"
     ),
     family!("SP107E", "sp107e", "--on; --color #ff0000; --brightness 50; --effect 8"),
+    strip!(
+        "SwitchBot Strip Light",
+        "switchbot:strip",
+        "--on; --color #ff0000; --effect sunset; --effect rose"
+    ),
     strip!("BJ_LED", "bj-led", "--on; --color #ff0000 --brightness 50; --effect jump-rgb --speed 100"),
     strip!(
         "Hello Fairy",

@@ -220,7 +220,7 @@ impl Abilities {
         name.parse().ok().filter(|number| self.is_numbered(*number))
     }
 
-    fn effect_name(&self, number: u32) -> Option<String> {
+    pub(crate) fn effect_name(&self, number: u32) -> Option<String> {
         if let Some((name, _)) = self.effects.iter().find(|(_, known)| *known == number) {
             return Some(name.clone());
         }

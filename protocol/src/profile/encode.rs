@@ -153,6 +153,10 @@ impl Profile {
                 let bytes = before.write(&self.abilities, &values).map_err(missing)?;
                 encoded.writes.push(self.write_of(command, bytes, sequence, encoded.writes.len()));
             }
+            for lead in &command.lead {
+                let bytes = lead.write(&self.abilities, &values).map_err(missing)?;
+                encoded.writes.push(self.write_of(command, bytes, sequence, encoded.writes.len()));
+            }
             encoded.writes.push(self.write_of(command, bytes, sequence, encoded.writes.len()));
             command.implied.add_to(&mut encoded.assumed);
             left = left.less(sets(command, &target));
@@ -262,12 +266,13 @@ impl Profile {
         target: &Light,
     ) -> Result<&Command, EncodeError> {
         let (known, changed) = (target.features(), change.features());
+        let effect = target.effect.as_deref().and_then(|name| self.abilities.effect_number(name));
         let mut missing = None;
         let mut other_mode = None;
         let mut best: Option<((Reverse<u32>, u32), &Command)> = None;
         for command in self.commands.iter().filter(|command| command.relative.is_none() && !command.alias) {
             let sets = sets(command, target);
-            if !sets.contains(feature) {
+            if !sets.contains(feature) || command.only.is_some() && command.only != effect {
                 continue;
             }
             // A frame that puts the bulb into a mode that nobody asked for would do more than the change says.

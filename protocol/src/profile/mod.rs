@@ -254,6 +254,10 @@ pub(crate) struct Command {
     pub(crate) alias: bool,
     /// Written first if the bulb is in another mode.
     pub(crate) before: Option<Template>,
+    /// Written first, whatever the mode.
+    pub(crate) lead: Vec<Template>,
+    /// The number of the effect that it starts, where each effect has frames of its own.
+    pub(crate) only: Option<u32>,
     /// It changes the state by a step.
     pub(crate) relative: Option<Relative>,
     pub(crate) implied: ImpliedState,

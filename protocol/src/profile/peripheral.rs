@@ -9,7 +9,7 @@ use super::frame::DecodeError;
 use super::light::{Feature, Light, Mode};
 use super::recognise::AdvertData;
 use super::relative::Relative;
-use super::{AdvertState, Command, Profile, StatusRule};
+use super::{AdvertState, Profile, StatusRule};
 use crate::{Percent, Rgb};
 
 /// A write to the bulb, decoded.
@@ -94,6 +94,10 @@ impl Profile {
                     if best.as_ref().is_none_or(|(most, ..)| bits > *most) {
                         let mut light = values.light(false, &self.abilities);
                         command.implied.add_to(&mut light);
+                        if let Some(effect) = command.only {
+                            light.effect = self.abilities.effect_name(effect);
+                            light.mode = Some(Mode::Effect);
+                        }
                         best = Some((bits, light, command.relative));
                     }
                 }
@@ -116,11 +120,9 @@ impl Profile {
     }
 
     fn is_link_rule(&self, role: &str, frame: &[u8]) -> bool {
-        let before = |command: &Command| {
-            let template = command.before.as_ref().filter(|_| command.role == role);
-            template.is_some_and(|before| before.read(frame, &self.abilities, Reading::Command).is_ok())
-        };
-        if self.commands.iter().any(before) {
+        let of_role = self.commands.iter().filter(|command| command.role == role);
+        let mut first = of_role.flat_map(|command| command.before.iter().chain(&command.lead));
+        if first.any(|template| template.read(frame, &self.abilities, Reading::Command).is_ok()) {
             return true;
         }
         let keep_alive = self.link_rules.keep_alive.iter().map(|keep| &keep.write);

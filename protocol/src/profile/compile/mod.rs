@@ -270,7 +270,11 @@ impl Compiler<'_> {
             }
             implied.power = Some(name == "on");
         }
-        let fields = body.features();
+        let only = frame.only.as_deref().map(|name| self.effect(at, name)).transpose()?;
+        let mut fields = body.features();
+        if only.is_some() {
+            fields = fields.with(Feature::Effect);
+        }
         let mut features = fields;
         let relative = Relative::named(name);
         if let Some(relative) = relative {
@@ -285,16 +289,23 @@ impl Compiler<'_> {
         if let Some(feature) = required.filter(|feature| !features.contains(*feature)) {
             return Err(Mistake::new(at, format!("command {name:?} has no field for {feature}")));
         }
-        let before = frame.before.as_deref().map(|text| self.template(at, text)).transpose()?;
-        if before.as_ref().is_some_and(|before| before.fields().next().is_some()) {
-            return Err(Mistake::new(at, "the frame in `before` cannot have fields"));
-        }
+        let constant = |text: &str, key: &str| {
+            let template = self.template(at, text)?;
+            if template.fields().next().is_some() {
+                return Err(Mistake::new(at, format!("the frame in `{key}` cannot have fields")));
+            }
+            Ok(template)
+        };
+        let before = frame.before.as_deref().map(|text| constant(text, "before")).transpose()?;
+        let lead = frame.lead.iter().map(|text| constant(text, "lead")).collect::<Validated<_>>()?;
         let role = self.role(at, frame.to.as_deref().unwrap_or("control"))?;
         Ok(Command {
             before,
             alias: frame.alias,
             needs: body.needs(),
-            mode: implied.mode.or_else(|| body.mode()),
+            mode: implied.mode.or_else(|| only.map(|_| Mode::Effect)).or_else(|| body.mode()),
+            lead,
+            only,
             relative,
             kind: self.write_kind(&role, frame.write),
             body,
@@ -305,6 +316,13 @@ impl Compiler<'_> {
             delay: frame.delay.0,
             first: frame.first,
         })
+    }
+
+    /// The number of an effect that a frame names.
+    fn effect(&self, at: usize, name: &str) -> Validated<u32> {
+        self.abilities
+            .effect_number(name)
+            .ok_or_else(|| Mistake::new(at, format!("there is no effect {name:?} in [can]")))
     }
 
     /// The kind of a write: of the frame, else of its role, else with a response.

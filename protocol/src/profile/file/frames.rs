@@ -55,6 +55,10 @@ pub(crate) struct FrameTable {
     pub(crate) alias: bool,
     /// A frame to write first if the bulb is known to be in another mode than that of this frame
     pub(crate) before: Option<String>,
+    /// The effect that this frame starts, where each effect has frames of its own
+    pub(crate) only: Option<String>,
+    /// Frames to write before it
+    pub(crate) lead: Vec<String>,
     /// State that the frame sets without a field for it
     pub(crate) means: ImpliedStateDef,
 }
