@@ -317,6 +317,11 @@ impl Board {
         self.current_state(notified).await
     }
 
+    /// The status that the family has for the commanded state.
+    fn expected_status(&self) -> Vec<Light> {
+        self.profile.status_of(&self.profile.full_state(true).merged(&self.known))
+    }
+
     /// Commands a state, and requires that the board reports it and that the items in `keeping` stay as they were.
     pub(super) async fn command_and_verify(
         &mut self,
@@ -328,7 +333,15 @@ impl Board {
             self.note = Some("written and accepted; this family never reports".to_owned());
             return Ok(());
         };
-        let wrong = self.profile.inexact(wanted.features().or(keeping), &self.known, &reported);
+        let wanted = wanted.features();
+        let expected_status = self.expected_status();
+        // To some families black is off.
+        let is_off = expected_status.iter().any(|light| light.power == Some(false));
+        let keeping = if is_off { keeping.without(Feature::Power) } else { keeping };
+        let wrong = self.profile.inexact(wanted.or(keeping), &self.known, &reported);
+        // A bulb that shows something else may report nothing of what it was commanded.
+        let all = expected_status.iter().fold(Features::NONE, |all, light| all.or(light.features()));
+        let wrong = wrong.or(wanted.and(all).less(reported.features()));
         if wrong.is_empty() {
             return Ok(());
         }

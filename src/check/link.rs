@@ -18,6 +18,8 @@ use crate::radio::{Deadline, WriteKind};
 /// The limit of a connect with service discovery. BlueZ gives up after 25 s, people sooner.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const RECONNECTS: usize = 2;
+/// The score of an advertisement that identifies a family by itself (docs/PROFILES.md).
+const IDENTIFIED: u32 = 50;
 
 pub(super) const fn never_skipped(_: &Profile) -> Option<String> {
     None
@@ -40,11 +42,12 @@ pub(super) async fn name_and_services(board: &mut Board) -> RunResult {
         return Err(blocked("no advertisement was received, see advertises"));
     };
     let name = seen.trimmed_name().unwrap_or_default();
-    if name.is_empty() {
-        return Err(failed("it advertises its name", "no name"));
-    }
     // A profile chosen by the user matches any advertisement, so look at the scores.
     let score = board.families.score_own(&seen, &board.profile().name);
+    // Some families have no name, and are recognised by their data.
+    if name.is_empty() && score < IDENTIFIED {
+        return Err(failed("it advertises its name", "no name"));
+    }
     let lower = name.to_lowercase();
     let known = score > 0 || lower.contains("light") || lower.contains("bulb");
     if !known {

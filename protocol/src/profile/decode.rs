@@ -199,8 +199,9 @@ impl Profile {
         old.iter().filter(|feature| !is_expected(*feature)).collect()
     }
 
-    /// The status frames of a bulb in this state, decoded.
-    fn status_of(&self, state: &Light) -> Vec<Light> {
+    /// The status frames of a bulb in this state, decoded: what the family can report of it.
+    #[must_use]
+    pub fn status_of(&self, state: &Light) -> Vec<Light> {
         let queries = (0..self.queries.len()).map(Trigger::Query);
         let reads = self.roles.iter().map(|role| Trigger::Read(&role.name));
         let triggers = queries.chain(reads).chain([Trigger::Command, Trigger::Change]);

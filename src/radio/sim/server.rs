@@ -129,8 +129,13 @@ impl Server {
         let devices: Vec<SimDevice> = devices.into_iter().map(SimDevice::new).collect();
         let (bulbs, bystanders): (Vec<_>, Vec<_>) =
             devices.into_iter().partition(|device| device.bulb().is_some());
-        if bulbs.iter().any(|device| device.has_defect(Defect::AnswersLate)) {
-            return Err("the defect answers-late is for the sim radio only".into());
+        for (defect, name) in [
+            (Defect::AnswersLate, "answers-late"),
+            (Defect::HangsUpAfterMalformed, "hangs-up-after-malformed"),
+        ] {
+            if bulbs.iter().any(|device| device.has_defect(defect)) {
+                return Err(format!("the defect {name} is for the sim radio only").into());
+            }
         }
         self.bulbs = bulbs;
         self.events = events;

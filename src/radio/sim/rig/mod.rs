@@ -188,10 +188,18 @@ pub(super) enum Defect {
     TakesMalformed,
     /// Ends the link when it gets an unknown frame.
     HangsUpOnMalformed,
+    /// Answers an unknown frame, and ends the link 50 ms later.
+    HangsUpAfterMalformed,
     /// Responds to a write 200 ms after carrying it out.
     AnswersLate,
     /// Loses a write that comes less than 20 ms after another.
     LosesQuickWrites,
+    /// Loses every write after the tenth of a burst.
+    LosesLongBursts,
+    /// Accepts white, colour temperatures or effects, and shows what it showed before.
+    IgnoresWhite,
+    IgnoresKelvin,
+    IgnoresEffects,
     /// Sends no notifications from one minute after the connect.
     MuteAfterAMinute,
     /// Returns to its initial state when a link ends.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bulb_protocol::profile::{Light, WriteOutcome};
+use bulb_protocol::profile::{Feature, Features, Light, WriteOutcome};
 use bulb_protocol::{Percent, Rgb};
 
 use super::device::SimDevice;
@@ -10,6 +10,11 @@ use crate::radio::sim::rig::Defect;
 
 /// [`Defect::LosesQuickWrites`]: a write is lost if the one before came less than this long ago.
 const QUICK_WRITE: Duration = Duration::from_millis(20);
+/// [`Defect::LosesLongBursts`]: the writes of a burst that fit into the queue, and the pause that empties it.
+const QUEUE: usize = 10;
+const BURST_PAUSE: Duration = Duration::from_millis(100);
+/// [`Defect::HangsUpAfterMalformed`]: the time from the answer to the end of the link.
+pub(super) const HANGS_UP_AFTER: Duration = Duration::from_millis(50);
 /// [`Defect::AnswersLate`]: the delay of a write response.
 const LATE_RESPONSE: Duration = Duration::from_millis(200);
 /// [`Defect::MuteAfterAMinute`]: how long after the connect notifications stop.
@@ -24,12 +29,15 @@ impl SimDevice {
         if self.has_defect(Defect::AnswersLate) { LATE_RESPONSE } else { Duration::ZERO }
     }
 
-    /// Records a write. Returns whether the bulb loses it because it came too soon after another.
+    /// Records a write. Returns whether the bulb loses it because it came too soon after others.
     pub(crate) fn loses_write(&mut self, now: Duration) -> bool {
         let loses_quick = self.has_defect(Defect::LosesQuickWrites);
+        let loses_bursts = self.has_defect(Defect::LosesLongBursts);
         let Some(open) = &mut self.link else { return false };
-        let previous = open.last_write.replace(now);
-        loses_quick && previous.is_some_and(|previous| now.saturating_sub(previous) < QUICK_WRITE)
+        let since =
+            open.last_write.replace(now).map_or(Duration::MAX, |previous| now.saturating_sub(previous));
+        open.burst = if since < BURST_PAUSE { open.burst.saturating_add(1) } else { 0 };
+        (loses_quick && since < QUICK_WRITE) || (loses_bursts && open.burst >= QUEUE)
     }
 
     pub(crate) fn is_mute(&self, now: Duration) -> bool {
@@ -69,6 +77,12 @@ impl SimDevice {
         let [zero_is_off, black_is_off, forgets_color, stays_on] =
             [Defect::ZeroIsOff, Defect::BlackIsOff, Defect::OffForgetsColor, Defect::StaysOn]
                 .map(|defect| self.has_defect(defect));
+        let mut ignored = vec![
+            (Defect::IgnoresWhite, Feature::White),
+            (Defect::IgnoresKelvin, Feature::Kelvin),
+            (Defect::IgnoresEffects, Feature::Effect),
+        ];
+        ignored.retain(|(defect, _)| self.has_defect(*defect));
         if let Some(bulb) = self.virtual_bulb() {
             let mut light = bulb.light().clone();
             if stays_on && previous.power == Some(true) {
@@ -81,6 +95,9 @@ impl SimDevice {
             }
             if forgets_color && light.power == Some(false) {
                 light.color = Some(Rgb::WHITE);
+            }
+            if ignored.iter().any(|(_, feature)| shows_other(&light, &previous, *feature)) {
+                light = previous.clone();
             }
             bulb.set(light);
         }
@@ -111,4 +128,10 @@ impl SimDevice {
         }
         bytes
     }
+}
+
+/// Returns true if a command changed this feature, or made the bulb show it.
+fn shows_other(light: &Light, previous: &Light, feature: Feature) -> bool {
+    let one = Features::NONE.with(feature);
+    light.only(one) != previous.only(one) || (light.mode != previous.mode && light.mode == feature.mode())
 }

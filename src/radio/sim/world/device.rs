@@ -48,11 +48,14 @@ pub(crate) struct OpenLink {
     pub(super) last_activity: Duration,
     pub(super) connected_at: Duration,
     pub(super) last_write: Option<Duration>,
+    /// The number of writes before the last one that came soon after each other.
+    pub(super) burst: usize,
 }
 
 impl OpenLink {
     pub(crate) fn new(number: u64, now: Duration, last_activity: Duration) -> Self {
-        Self { number, subscribed: BTreeSet::new(), last_activity, connected_at: now, last_write: None }
+        let (subscribed, connected_at) = (BTreeSet::new(), now);
+        Self { number, subscribed, last_activity, connected_at, last_write: None, burst: 0 }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::defects::HANGS_UP_AFTER;
 use super::device::SimDevice;
 use super::effect::{DelayedResponse, DisconnectedBy, Effect, LinkId, LogEvent, Response};
 use super::{ScheduledEvent, World};
@@ -89,6 +90,11 @@ impl World {
         if hangs_up {
             self.disconnect(link, DisconnectedBy::Bulb, now);
             return DelayedResponse::now(Response::Silent);
+        }
+        if self.linked(link).is_some_and(|device| {
+            device.has_defect(Defect::HangsUpAfterMalformed) && device.accepts(id, value).is_err()
+        }) {
+            self.schedule.add(now + HANGS_UP_AFTER, ScheduledEvent::HangUp(link));
         }
         let mut accepted = false;
         let mut response =
