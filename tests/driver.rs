@@ -18,9 +18,15 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+#[path = "driver/session.rs"]
+mod session;
+
 const BULB: &str = include_str!("driver.toml");
 const START: LightState =
     LightState { power: true, brightness: Percent::clamped(80), color: Rgb::new(0xff, 0x88, 0) };
+
+/// More events than any test needs until the one that it waits for.
+const MOST_EVENTS: usize = 500;
 
 struct Held {
     driver: Driver,
@@ -74,13 +80,18 @@ impl Held {
         timeout(Duration::from_secs(120), self.happenings.recv()).await.expect("nothing happens").unwrap().1
     }
 
+    /// Ends with a message if the event does not come: a driver that reconnects for ever has no quiet moment that a
+    /// time limit would notice.
     async fn until(&mut self, wanted: impl Fn(&DriverEvent) -> bool) -> DriverEvent {
-        loop {
+        let mut others = Vec::new();
+        while others.len() < MOST_EVENTS {
             let happening = self.next().await;
             if wanted(&happening) {
                 return happening;
             }
+            others.push(happening);
         }
+        panic!("not among {MOST_EVENTS} events, the last of which are {:?}", &others[MOST_EVENTS - 8..]);
     }
 
     async fn until_reported(&mut self, state: LightState, token: u64) {
@@ -89,11 +100,16 @@ impl Held {
     }
 
     fn writes(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap();
-        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let writes = records.filter(|record| record["event"] == "write");
-        writes.map(|record| record["hex"].as_str().unwrap().to_owned()).collect()
+        writes(&self.dir.path().join("log"))
     }
+}
+
+/// The frames that were written, from an air log.
+fn writes(log: &std::path::Path) -> Vec<String> {
+    let log = std::fs::read_to_string(log).unwrap();
+    let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let writes = records.filter(|record| record["event"] == "write");
+    writes.map(|record| record["hex"].as_str().unwrap().to_owned()).collect()
 }
 
 fn brightness(percent: u8) -> Change {
@@ -174,6 +190,49 @@ async fn a_lost_link_makes_the_state_unknown_and_is_made_again() {
     bulb.until(|happening| matches!(happening, DriverEvent::State(state, 1) if state.provenance == Provenance::Reported)).await;
     bulb.driver.change(brightness(40), 2);
     bulb.until_reported(at(40), 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waits_is_dropped_with_the_link() {
+    // The first write is not answered, and five seconds after it the link ends.
+    let silent = "[[bulb.fault]]\non = \"write\"\ndo = \"silent\"\ncount = 1\n";
+    let drop = "[[event]]\nat = \"20s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"drop\"\n";
+    let mut bulb = Held::hold(&format!("{silent}{drop}")).await;
+    bulb.until_reported(START, 0).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    bulb.driver.change(brightness(30), 1);
+    bulb.until(|happening| *happening == DriverEvent::State(BulbState::assumed(at(30)), 1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bulb.driver.change(brightness(50), 2);
+    bulb.until(|happening| code(happening) == "link.lost").await;
+    // The bulb tells what is so, with the token of the change that is no more.
+    let state = bulb.until(|happening| matches!(happening, DriverEvent::State(..))).await;
+    assert_eq!(state, DriverEvent::State(BulbState::reported(START), 2));
+    let end = Instant::now() + Duration::from_secs(60);
+    while let Ok(Some((_, happening))) = tokio::time::timeout_at(end, bulb.happenings.recv()).await {
+        assert!(!matches!(happening, DriverEvent::State(..)), "{happening:?}");
+    }
+    assert_eq!(bulb.writes(), ["011eff8800"], "only the first, which was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_link_starts_the_pauses_again_and_a_short_one_does_not() {
+    for (idle, pauses) in [("15s", [1.0, 1.0]), ("5s", [8.0, 16.0])] {
+        // Three attempts fail, then each link ends after this time without a write.
+        let text = format!(
+            "{BULB}idle_drop = \"{idle}\"\n[[bulb.fault]]\non = \"discover\"\ndo = \"drop\"\ncount = 3\n"
+        );
+        let mut bulb = Held::hold_one(&text, Families::default().with_profile("base").unwrap()).await;
+        for _ in 0..3 {
+            bulb.until(lost).await;
+        }
+        for most in pauses {
+            bulb.until(|happening| *happening == DriverEvent::Link(LinkPhase::Up)).await;
+            let DriverEvent::Link(LinkPhase::Waiting(until)) = bulb.until(lost).await else { unreachable!() };
+            let pause = (until - Instant::now()).as_secs_f64();
+            assert!((most * 0.75..=most).contains(&pause), "{pause} s after a link of {idle}, not {most}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -166,3 +166,36 @@ impl Search<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::radio::sim::{SimOptions, open};
+
+    const BULBS: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n\
+                         [[bulb]]\nname = \"Light-2\"\naddress = \"C4:11:00:00:00:02\"\n";
+
+    /// A scan that still runs disturbs the connect that follows.
+    #[tokio::test(start_paused = true)]
+    async fn the_scan_is_over_when_the_bulbs_are_found_and_when_they_are_not() {
+        for (target, bulbs) in [("Light-1", 1), ("C4:11:00:00:00:02", 1), ("Light-*", 2), ("Nobody", 0)] {
+            let dir = TempDir::new().unwrap();
+            let rig = dir.path().join("rig.toml");
+            std::fs::write(&rig, BULBS).unwrap();
+            let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+            let radio = open(Some(&rig), options).await.unwrap();
+            let target = Target::parse(target, &Config::default(), &Arc::default()).unwrap();
+            let deadline = Deadline::after(Duration::from_secs(10));
+            let found = find(radio.as_ref(), &target, deadline, None).await.unwrap();
+            assert_eq!(found.bulbs.len(), bulbs, "{}", target.text());
+            let mut devices = radio.seen_devices();
+            let next = tokio::time::timeout(Duration::from_secs(5), devices.recv()).await;
+            assert!(next.is_err(), "{}: {next:?}", target.text());
+        }
+    }
+}

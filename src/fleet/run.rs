@@ -110,3 +110,89 @@ const fn connected(error: &Error) -> bool {
             | Error::DiscoverTimeout { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Operation;
+    use crate::radio::{Deadline, DeviceId};
+
+    fn bulbs(count: usize) -> Found {
+        let device = |number| SeenDevice {
+            id: DeviceId::new(format!("C4:11:00:00:00:{number:02X}")),
+            name: Some(format!("Light-{number}")),
+            ..SeenDevice::default()
+        };
+        let deadline = Deadline::after(Duration::from_secs(10));
+        Found { bulbs: (0..count).map(device).collect(), failures: Vec::new(), deadline }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_the_limit_run_at_once() {
+        for (limit, wanted) in [(0, 1), (1, 1), (3, 3), (20, 8)] {
+            let (running, most) = (Cell::new(0_usize), Cell::new(0_usize));
+            let operation = |_: SeenDevice| async {
+                running.set(running.get() + 1);
+                most.set(most.get().max(running.get()));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                running.set(running.get() - 1);
+                Ok(())
+            };
+            let mut done = 0;
+            let all = run_each(bulbs(8), limit, OnConnectFailure::RetryAlone, operation, |_, _| {
+                done += 1;
+                Ok(())
+            });
+            all.await.unwrap();
+            assert_eq!((most.get(), done), (wanted, 8), "limit {limit}");
+        }
+    }
+
+    /// Runs three bulbs of which the second fails, and returns how often each ran and how the second ended.
+    async fn with_failure(error: Error, missed: OnConnectFailure) -> (Vec<usize>, bool) {
+        let runs = RefCell::new(BTreeMap::<String, usize>::new());
+        let operation = |device: SeenDevice| {
+            let first = {
+                let mut runs = runs.borrow_mut();
+                let count = runs.entry(device.label()).or_default();
+                *count += 1;
+                *count == 1
+            };
+            let fails = first && device.label() == "Light-1";
+            let error = error.clone();
+            async move { if fails { Err(error) } else { Ok(()) } }
+        };
+        let mut ok = false;
+        let result = run_each(bulbs(3), 3, missed, operation, |name, result| {
+            ok |= name == "Light-1" && result.is_ok();
+            Ok(())
+        });
+        assert_eq!(result.await.is_ok(), ok);
+        (runs.into_inner().into_values().collect(), ok)
+    }
+
+    #[tokio::test]
+    async fn only_a_bulb_without_a_link_is_tried_again() {
+        let device = || "Light-1".to_owned();
+        let waited = Duration::from_secs(1);
+        // A link existed: the command may have been carried out, and must not be sent twice.
+        for error in [
+            Error::LinkLost { device: device(), operation: Operation::WaitForStatus },
+            Error::Silent { device: device(), operation: Operation::RequestStatus, waited },
+            Error::NeedsPairing { device: device(), operation: Operation::WaitForStatus },
+        ] {
+            assert_eq!(
+                with_failure(error.clone(), OnConnectFailure::RetryAlone).await,
+                (vec![1, 1, 1], false),
+                "{error}"
+            );
+        }
+        let without = Error::ConnectTimeout { device: device(), waited, rssi: None, last: None };
+        assert_eq!(with_failure(without.clone(), OnConnectFailure::RetryAlone).await, (vec![1, 2, 1], true));
+        assert_eq!(with_failure(without, OnConnectFailure::Failed).await, (vec![1, 1, 1], false));
+    }
+}

@@ -9,6 +9,8 @@ use bulbctl::radio::SeenDevice;
 use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
+use ratatui::style::Modifier;
+
 use super::test_desk::{ON, TestDesk, id};
 
 fn brightness(percent: u8) -> Change {
@@ -69,6 +71,77 @@ fn a_bulb_that_is_not_heard_fades_and_goes() {
     desk.wait(120_000);
     assert_eq!(desk.model.listed(), [id(1)]);
     assert_eq!(desk.model.next_tick(), None);
+}
+
+#[test]
+fn a_linked_bulb_stays_in_the_list_however_long_it_is_silent() {
+    // A bulb does not advertise while it has a link.
+    let mut desk = TestDesk::office(80, 24);
+    desk.connect(3, ON);
+    // This one has a link of another program.
+    let held = SeenDevice { connected: true, ..desk.report(2, "Light-Shelf", -61) };
+    desk.radio(RadioEvent::DevicesSeen(vec![held]));
+    // The scan hears something, so it is not the radio that is deaf.
+    let wait = |desk: &mut TestDesk, ticks: usize| {
+        for _ in 0..ticks {
+            desk.see(4, "JBL Flip 5", -66);
+            desk.tick();
+        }
+    };
+    wait(&mut desk, 40);
+    assert!(fades(&desk, "Light-Desk"), "{}", desk.screen());
+    assert!(!fades(&desk, "Bulb-Hallway") && !fades(&desk, "Light-Shelf"), "{}", desk.screen());
+    wait(&mut desk, 300);
+    let listed = desk.model.listed();
+    assert!(listed.contains(&id(3)) && listed.contains(&id(2)), "{listed:?}");
+    assert!(!fades(&desk, "Bulb-Hallway") && !fades(&desk, "Light-Shelf"), "{}", desk.screen());
+}
+
+/// Returns true if the name is dim wherever it is on the screen.
+fn fades(desk: &TestDesk, name: &str) -> bool {
+    let (buffer, first) = (desk.buffer(), name.chars().next().unwrap());
+    let screen = desk.screen();
+    let mut places = screen.lines().enumerate().flat_map(|(row, line)| {
+        line.match_indices(name).map(move |(at, _)| (line[..at].chars().count(), row)).collect::<Vec<_>>()
+    });
+    places.all(|(column, row)| {
+        let cell = &buffer[(u16::try_from(column).unwrap(), u16::try_from(row).unwrap())];
+        assert!(cell.symbol().starts_with(first), "{screen}");
+        cell.modifier.contains(Modifier::DIM)
+    })
+}
+
+/// What cannot be seen must not be changed.
+#[test]
+fn keys_do_nothing_while_the_terminal_is_too_small() {
+    let mut desk = TestDesk::office(80, 24);
+    desk.connect(1, ON);
+    desk.event(Event::Resize(20, 5));
+    let (selected, before) = (desk.model.selected().cloned(), desk.effects.len());
+    let keys = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 +-/?@:.";
+    desk.keys(keys);
+    for code in [
+        KeyCode::Enter,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Tab,
+        KeyCode::Delete,
+    ] {
+        desk.press(code);
+    }
+    desk.click(3, 3);
+    assert_eq!(desk.effects.len(), before, "{:?}", &desk.effects[before..]);
+    desk.event(Event::Resize(80, 24));
+    assert_eq!(desk.model.selected().cloned(), selected);
+    // The same keys act once there is room.
+    desk.keys("+");
+    assert!(desk.effects.len() > before);
+    // The way out works in any size.
+    desk.event(Event::Resize(20, 5));
+    desk.keys("q");
+    assert!(matches!(desk.effects.last(), Some(Effect::Quit)), "{:?}", desk.effects);
 }
 
 #[test]

@@ -49,8 +49,12 @@ async fn session(radio: &dyn Radio) -> Vec<String> {
 }
 
 async fn recorded(folder: &Path) -> (PathBuf, Vec<String>) {
+    recorded_of(folder, RIG).await
+}
+
+async fn recorded_of(folder: &Path, text: &str) -> (PathBuf, Vec<String>) {
     let rig = folder.join("rig.toml");
-    std::fs::write(&rig, RIG).unwrap();
+    std::fs::write(&rig, text).unwrap();
     let options = SimOptions { dir: Some(folder.join("sim")), log: None };
     let path = folder.join("recording.jsonl");
     let recorder = Recorder::create(&path).unwrap();
@@ -110,6 +114,60 @@ async fn nothing_of_whose_it_is_is_left() {
         line.replace("Light-Anna", "Light-1").replace("C4:11:00:00:00:01", "C0:00:00:00:00:01")
     };
     assert_eq!(replayed, saw.iter().map(renamed).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_whose_it_is_is_left_in_bytes() {
+    // A bulb that advertises its address in both orders, and its name.
+    let name = hex::encode("Light-Anna");
+    let secrets = ["c41100000001", "0100000011c4", &name];
+    let data = format!("manufacturer = {{ company = 0xffff, data = \"{}\" }}\n", secrets.concat());
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = recorded_of(folder.path(), &format!("{RIG}{data}")).await;
+    let before = std::fs::read_to_string(&path).unwrap().to_lowercase();
+    let after = redact(&Recording::load(&path).unwrap()).unwrap().join("\n").to_lowercase();
+    for (secret, by) in secrets.into_iter().zip(["c00000000001", "0100000000c0", &hex::encode("Light-1")]) {
+        assert!(before.contains(secret), "{secret} is not in {before}");
+        assert!(!after.contains(secret) && after.contains(by), "{secret} by {by} in {after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lines_that_the_disk_is_too_slow_for_are_counted() {
+    let (lines, mut queue) = mpsc::channel(3);
+    let log = RecordingLog {
+        began: Instant::now(),
+        lines: Mutex::new(Some(lines)),
+        next: AtomicU32::new(0),
+        lost: AtomicU64::new(0),
+    };
+    let write = || log.write(Event::Adapter { state: AdapterState::On });
+    // Three fit, four do not.
+    (0..7).for_each(|_| write());
+    let mut read = Vec::new();
+    while let Ok(line) = queue.try_recv() {
+        read.push(line);
+    }
+    write();
+    // The queue is full with the marker and one more, and then two are lost.
+    (0..3).for_each(|_| write());
+    while let Ok(line) = queue.try_recv() {
+        read.push(line);
+    }
+    write();
+    while let Ok(line) = queue.try_recv() {
+        read.push(line);
+    }
+    let event = |state: &str| format!(r#"{{"t":0,"type":"adapter","state":"{state}"}}"#);
+    let lost = |lines: u8| format!(r#"{{"t":0,"type":"lost","lines":{lines}}}"#);
+    let on = || event("on");
+    assert_eq!(read, [on(), on(), on(), lost(4), on(), on(), lost(2), on()]);
+    // Such a recording can be played and redacted.
+    let head = r#"{"t":0,"type":"recording","version":1,"program":"p","adapter":"a","address":null,"links":5,"state":"on"}"#;
+    let text = format!("{head}\n{}", read.join("\n"));
+    let recording = Recording::read("r", Cursor::new(text)).unwrap();
+    assert!(redact(&recording).unwrap().contains(&lost(4)));
+    replay::radio(recording).unwrap();
 }
 
 #[test]

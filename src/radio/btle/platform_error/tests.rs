@@ -244,3 +244,31 @@ fn the_name_of_a_dbus_error_survives_btleplug() {
     assert_eq!(other.classify(&WRITE), ErrorClass::Unknown);
     assert!(other.text().contains("odd"));
 }
+
+/// After these, a lost bond may be the reason, and the hint says so.
+#[test]
+fn a_link_that_ended_at_once_is_told_from_other_failures() {
+    let messages = |class: &ErrorClass, operation: &Operation| {
+        let rows = BLUEZ_SAYS.iter().filter(move |(_, _, asked, of)| asked == operation && of == class);
+        rows.map(|(_, message, ..)| *message).collect::<Vec<_>>()
+    };
+    let aborts: Vec<_> = messages(&ErrorClass::Again, &Connect)
+        .into_iter()
+        .filter(|message| PlatformError::new("org.bluez.Error.Failed", *message).is_abort())
+        .collect();
+    assert_eq!(
+        aborts,
+        [
+            "le-connection-abort-by-local",
+            "Software caused connection abort",
+            "le-connection-refused",
+            "le-connection-abort-by-remote"
+        ]
+    );
+    for message in [LOST_EARLY, "br-connection-refused", "connection-refused"] {
+        assert!(PlatformError::unnamed(message).is_abort(), "{message}");
+    }
+    for message in ["le-connection-timeout", "Not connected", ""] {
+        assert!(!PlatformError::unnamed(message).is_abort(), "{message}");
+    }
+}

@@ -1,0 +1,135 @@
+//! What counts as confirmed, and what is only assumed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bulb_protocol::Percent;
+use bulb_protocol::profile::{Feature, Features, Light};
+use bulbctl::bulb::{Change, Families, Provenance, Session};
+use bulbctl::radio::sim::{self, SimOptions};
+use bulbctl::radio::{Deadline, Radio};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+const LINE: &str = "[[bulb.fault]]\non = \"notify\"\n";
+const TIME: Duration = Duration::from_secs(10);
+
+struct Bulb {
+    session: Session,
+    _radio: Arc<dyn Radio>,
+    dir: TempDir,
+}
+
+impl Bulb {
+    /// Opens a session with a bulb of tests/driver/split.toml, which is off and at 50 %.
+    async fn split(variant: &str, faults: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join("split.toml"), include_str!("split.toml")).unwrap();
+        let profile = format!("./split.toml{variant}");
+        let file = dir.path().join("split.toml").to_string_lossy().into_owned() + variant;
+        let text = format!("[[bulb]]\nprofile = \"{profile}\"\naddress = \"C4:11:00:00:00:01\"\n{faults}");
+        Self::open(dir, &text, &file).await
+    }
+
+    async fn open(dir: TempDir, text: &str, profile: &str) -> Self {
+        let rig = dir.path().join("rig.toml");
+        std::fs::write(&rig, format!("rig = 1\n{text}")).unwrap();
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
+        let radio = sim::open(Some(&rig), options).await.unwrap();
+        let mut seen = radio.seen_devices();
+        radio.start_scan().await.unwrap();
+        let device = seen.recv().await.unwrap();
+        radio.stop_scan().await.unwrap();
+        let link = radio.connect(&device.id, Deadline::after(TIME)).await.unwrap();
+        let families = Families::default().with_profile(profile).unwrap();
+        let mut session = Session::open(link, &device, &families, Deadline::after(TIME)).await.unwrap();
+        session.prepare(Deadline::after(TIME)).await.unwrap();
+        Self { session, _radio: radio, dir }
+    }
+
+    fn written(&self) -> Vec<String> {
+        super::writes(&self.dir.path().join("log"))
+    }
+}
+
+fn light(power: Option<bool>, brightness: Option<u8>) -> Light {
+    Light { power, brightness: brightness.map(Percent::clamped), ..Light::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_writes_the_keep_alive_frame_until_it_ends() {
+    let mut bulb = Bulb::split(":asked", "idle_drop = \"5s\"\n").await;
+    bulb.session.keep_alive();
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(bulb.written(), ["aa"; 30]);
+    let Bulb { session, dir, _radio } = bulb;
+    drop(session);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(super::writes(&dir.path().join("log")).len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_from_before_a_write_does_not_confirm_it() {
+    // Somebody else sets the bulb to 30 % and back. Then our write of 30 % is lost.
+    let event = |at: u8, brightness: u8| {
+        format!(
+            "[[event]]\nat = \"{at}s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"set\"\nbrightness = {brightness}\n"
+        )
+    };
+    let lost = "[[bulb.fault]]\non = \"write\"\ndo = \"lose\"\n";
+    let text = format!("{}{lost}{}{}", super::BULB.replace("rig = 1\n", ""), event(20, 30), event(21, 80));
+    let mut bulb = Bulb::open(TempDir::new().unwrap(), &text, "base").await;
+    bulb.session.read_state(Deadline::after(TIME)).await.unwrap();
+    sleep(Duration::from_secs(30)).await;
+    let change = Change::from(light(None, Some(30)));
+    let outcome = bulb.session.apply(&change, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, Some(false));
+    assert_eq!(outcome.state.light.brightness, Some(Percent::clamped(80)), "the bulb says what it is");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_was_written_after_the_last_report_is_assumed() {
+    // The answers of the first read come, then none with the brightness.
+    let faults = format!("{LINE}do = \"reply\"\nbytes = \"8101\"\nafter = 2\n");
+    let mut bulb = Bulb::split(":asked", &faults).await;
+    let state = bulb.session.read_state(Deadline::after(TIME)).await.unwrap();
+    assert_eq!((state.provenance, state.assumed), (Provenance::Reported, Features::NONE));
+    let change = Change::from(light(Some(true), Some(30)));
+    let outcome = bulb.session.apply(&change, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.state.light.brightness, Some(Percent::clamped(30)));
+    assert_eq!(outcome.state.assumed, Features::NONE.with(Feature::Brightness));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_change_does_not_confirm_it() {
+    // Its status of the brightness never changes.
+    let stuck = format!("{LINE}do = \"reply\"\nbytes = \"8232\"\nafter = 1\n");
+    let mut bulb = Bulb::split("", &stuck).await;
+    let change = Change::from(light(Some(true), Some(30)));
+    let outcome = bulb.session.apply(&change, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, Some(false));
+    assert_eq!(outcome.state.light.brightness, Some(Percent::clamped(50)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_not_notified_is_asked_for() {
+    // Two commands, two notifications each: the brightness of both is lost.
+    let lost = |after: u8| format!("{LINE}do = \"lose\"\nafter = {after}\ncount = 1\n");
+    let mut bulb = Bulb::split("", &format!("{}{}", lost(1), lost(2))).await;
+    let change = Change::from(light(Some(true), Some(30)));
+    let outcome = bulb.session.apply(&change, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, Some(true));
+    assert_eq!(bulb.written(), ["0101", "021e", "81", "82"]);
+    assert_eq!((outcome.state.provenance, outcome.state.assumed), (Provenance::Reported, Features::NONE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_bulb_is_asked_again() {
+    // Its first answer after the command is the state from before.
+    let slow = format!("{LINE}do = \"reply\"\nbytes = \"8100\"\ncount = 1\n");
+    let mut bulb = Bulb::split(":asked", &slow).await;
+    let change = Change::from(light(Some(true), None));
+    let outcome = bulb.session.apply(&change, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, Some(true));
+    assert_eq!(bulb.written(), ["0101", "81", "82", "81", "82"]);
+}
