@@ -13,6 +13,9 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Vectors {
     profile: String,
+    /// For the profile: tests/families.rs.
+    #[serde(rename = "gatt")]
+    _gatt: toml::Value,
     valid: Vec<Valid>,
     malformed: Vec<Malformed>,
 }
