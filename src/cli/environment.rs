@@ -11,7 +11,7 @@ use super::parse::each_command;
 
 /// Parses the arguments and the variables. What is typed wins over a variable that it cannot be combined with. `make` makes the
 /// command line, as parsing uses it up.
-pub(super) fn matches(make: fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+pub(super) fn matches(make: &dyn Fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
     let mut error = match asking(make(), |_| false).try_get_matches_from(arguments) {
         Ok(matches) => return Ok(matches),
         Err(error) => error,
@@ -39,7 +39,7 @@ pub(super) fn matches(make: fn() -> Command, arguments: &[OsString]) -> Result<A
 }
 
 /// Parses the arguments, and no variables.
-pub(super) fn typed(make: fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+pub(super) fn typed(make: &dyn Fn() -> Command, arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
     asking(make(), |_| true).try_get_matches_from(arguments)
 }
 

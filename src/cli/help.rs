@@ -80,15 +80,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Arranges the help of bulbctl and its verbs.
-pub(super) fn arranged(command: Command) -> Command {
+/// Arranges the help of bulbctl and of these of its verbs.
+pub(super) fn arranged(command: Command, wanted: &dyn Fn(&str) -> bool) -> Command {
     let globals = command.get_arguments().filter(|argument| argument.is_global_set());
     // Verbs would inherit them, and list them.
     let hidden: Vec<Arg> = globals.map(|argument| argument.clone().hide(true)).collect();
     let codes = EXIT_CODES.iter().map(|(code, meaning)| format!("\n{code:>5} {meaning}"));
     let text = format!("{}\n\nExit codes:{}", own_text(&command), codes.collect::<String>());
     let command = command.after_help(Resettable::Reset).after_long_help(text);
-    command.mut_subcommands(|verb| arranged_verb(verb, "", &hidden))
+    command.mut_subcommands(|verb| match wanted(verb.get_name()) {
+        true => arranged_verb(verb, "", &hidden),
+        false => verb,
+    })
 }
 
 fn arranged_verb(verb: Command, above: &str, hidden: &[Arg]) -> Command {

@@ -33,11 +33,12 @@ impl Parsed {
     /// Parses words with `parse`.
     fn new(
         words: &[OsString],
-        parse: impl Fn(fn() -> Command, &[OsString]) -> Result<ArgMatches, clap::Error>,
+        parse: impl Fn(&dyn Fn() -> Command, &[OsString]) -> Result<ArgMatches, clap::Error>,
     ) -> Result<Self, clap::Error> {
-        let mut matches = match parse(command, words) {
+        let is_typed = |verb: &str| words.iter().any(|word| word == verb);
+        let mut matches = match parse(&command, words) {
             // The help texts are arranged only to be printed, because that takes as long as all the rest.
-            Err(error) if shows_help(&error) => parse(for_people, words)?,
+            Err(error) if shows_help(&error) => parse(&|| help::arranged(command(), &is_typed), words)?,
             result => result?,
         };
         let color_output = color_output(&matches);
@@ -112,7 +113,7 @@ pub(crate) fn command() -> Command {
 
 /// The same with the help texts arranged for people.
 pub(crate) fn for_people() -> Command {
-    help::arranged(command())
+    help::arranged(command(), &|_| true)
 }
 
 /// The command below this one that these names lead to.
