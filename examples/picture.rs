@@ -54,7 +54,7 @@ async fn session() -> Result<Buffer> {
         let radio = radio.clone();
         async move { Ok(radio) }.boxed()
     };
-    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
+    let setup = Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(10));
     let options = Options { size: SIZE, ..Options::default() };
     let mut desk = Desk::open(setup, options);
     desk.run_for(Duration::from_secs(4)).await?;

@@ -140,11 +140,11 @@ struct Size {
 
 /// Opens a desk that lists every device, not only bulbs.
 fn desk_among(reach: Reach) -> Desk {
-    let setup = Setup {
-        open: Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
-        families: Arc::default(),
-        timeout: Duration::from_secs(10),
-    };
+    let setup = Setup::new(
+        Arc::new(move || async move { Ok(Crowd::open(reach)) }.boxed()),
+        Arc::default(),
+        Duration::from_secs(10),
+    );
     let options = Options { size: (100, 40), ..Options::default() };
     let mut desk = Desk::open(setup, options);
     press(&mut desk, 'a');

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::battery::{Battery, read_battery};
 use super::change::Change;
 use super::connect::{ENDING_TIME, ended, rediscover};
-use super::connect_gate::ConnectGate;
+use super::connect_gate::{ConnectGate, LinkSlot};
 use super::families::Families;
 use super::info::{DeviceInfo, read_device_info};
 use super::recognise::refuse_unsupported;
@@ -39,6 +39,8 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinkPhase {
+    /// Waits until another bulb gives up its link: the limit of links is reached.
+    Queued,
     /// With the number of the attempt, from 1. It may still wait for its turn.
     Connecting(u32),
     Up,
@@ -137,6 +139,7 @@ impl Driver {
             pending: pending.clone(),
             out,
             link: None,
+            slot: None,
             token: 0,
             attempt: 0,
             last_connect_failed: false,
@@ -175,6 +178,8 @@ struct DriverTask {
     out: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// [`Driver::stop`] closes it even if it was up before we connected.
     link: Option<Arc<dyn Link>>,
+    /// Held for as long as there may be a link.
+    slot: Option<LinkSlot>,
     /// The token of the last change that was started.
     token: u64,
     attempt: u32,
@@ -211,6 +216,7 @@ impl DriverTask {
     async fn keep_connected(&mut self) -> Error {
         let mut may_be_ending = true;
         loop {
+            self.take_slot().await;
             self.attempt += 1;
             self.send(DriverEvent::Link(LinkPhase::Connecting(self.attempt))).await;
             let start = Instant::now();
@@ -234,15 +240,39 @@ impl DriverTask {
                 self.attempt = 0;
                 continue;
             }
-            // A bulb must not switch minutes after the change was requested.
-            if let Some((_, token)) = self.pending.take() {
-                self.token = token;
-            }
+            self.forget_pending();
             if is_permanent(&error) {
                 return error;
             }
             self.send(DriverEvent::Trouble(error)).await;
+            // During the pause, another bulb may have the link.
+            self.slot = None;
             self.wait().await;
+        }
+    }
+
+    /// Waits for the permission to hold a link.
+    async fn take_slot(&mut self) {
+        if self.slot.is_some() {
+            return;
+        }
+        let gate = &self.plan.gate;
+        if let Some(slot) = gate.try_slot() {
+            self.slot = Some(slot);
+            return;
+        }
+        self.send(DriverEvent::Link(LinkPhase::Queued)).await;
+        let start = Instant::now();
+        self.slot = Some(gate.slot().await);
+        if start.elapsed() > self.plan.timeout {
+            self.forget_pending();
+        }
+    }
+
+    /// Drops a change that waited for too long: a bulb must not switch minutes after the change was requested.
+    fn forget_pending(&mut self) {
+        if let Some((_, token)) = self.pending.take() {
+            self.token = token;
         }
     }
 

@@ -28,7 +28,7 @@ pub use change::{Change, Power};
 pub(crate) use channel::{ACK_TIME, BulbChannel, Notification, Transcript};
 pub(crate) use connect::ended;
 pub use connect::{connect, connect_and_keep, rediscover};
-pub use connect_gate::{ConnectGate, ConnectTurn};
+pub use connect_gate::{ConnectGate, ConnectTurn, LinkSlot};
 pub use driver::{DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase};
 pub use families::{BASE, Families};
 pub use held_links::HeldLinks;

@@ -17,6 +17,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         open: Arc::new(context.opener()),
         families: context.families.clone(),
         timeout: context.timeout,
+        max_links: context.max_links,
     };
     let depth = match anstream::ColorChoice::global() {
         anstream::ColorChoice::Never => Depth::None,

@@ -165,6 +165,8 @@ impl Watcher<'_> {
                 return Err(watched.last_error.take().unwrap_or(Error::Interrupted));
             }
             (LinkPhase::Waiting(_), None) => (LinkKind::Lost, None, None),
+            // There is no limit here.
+            (LinkPhase::Queued, _) => return Ok(()),
             (LinkPhase::Connecting(_), Some((_, attempts))) => {
                 *attempts += 1;
                 (LinkKind::Reconnecting, Some(*attempts), None)

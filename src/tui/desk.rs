@@ -26,12 +26,22 @@ pub struct Setup {
     pub open: Opener,
     pub families: Arc<Families>,
     pub timeout: Duration,
+    /// Largest number of links at a time, if not what the radio plans for.
+    pub max_links: Option<usize>,
+}
+
+impl Setup {
+    pub const fn new(open: Opener, families: Arc<Families>, timeout: Duration) -> Self {
+        Self { open, families, timeout, max_links: None }
+    }
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open: _, families, timeout } = self;
-        f.debug_struct("Setup").field("families", families).field("timeout", timeout).finish_non_exhaustive()
+        let Self { open: _, families, timeout, max_links } = self;
+        let mut setup = f.debug_struct("Setup");
+        setup.field("families", families).field("timeout", timeout).field("max_links", max_links);
+        setup.finish_non_exhaustive()
     }
 }
 
@@ -50,9 +60,7 @@ impl Desk {
     pub fn open(setup: Setup, options: Options) -> Self {
         let (radio_events_in, radio_events) = mpsc::channel(QUEUE);
         let (effects, effects_out) = mpsc::channel(QUEUE);
-        let Setup { open, families, timeout } = setup;
-        let worker =
-            RadioWorker { open, families, timeout, effects: effects_out, radio_events: radio_events_in };
+        let worker = RadioWorker { setup, effects: effects_out, radio_events: radio_events_in };
         Self {
             start: options.start,
             model: Model::new(options),

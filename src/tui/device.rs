@@ -25,6 +25,8 @@ const HYSTERESIS: f32 = 3.0;
 pub(crate) enum LinkState {
     #[default]
     None,
+    /// Waits until another bulb gives up its link.
+    Queued,
     /// Connecting; number of the attempt.
     Connecting(u32),
     /// Connected since then.
@@ -258,6 +260,7 @@ impl Device {
     fn link(&mut self, phase: &LinkPhase, now: Duration, clock: impl Fn(tokio::time::Instant) -> Duration) {
         let was_up = self.is_connected();
         self.link = match phase {
+            LinkPhase::Queued => LinkState::Queued,
             LinkPhase::Connecting(attempt) => {
                 self.refusal = None;
                 LinkState::Connecting(*attempt)

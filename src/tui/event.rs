@@ -34,8 +34,8 @@ pub enum ScanPhase {
 
 #[derive(Clone, Debug)]
 pub enum RadioEvent {
-    /// The radio is open: adapter name and state.
-    Opened(String, AdapterState),
+    /// The radio is open: adapter name and state, and the largest number of links.
+    Opened(String, AdapterState, usize),
     /// The radio could not be opened. It is tried again.
     OpenFailed(Error),
     Adapter(AdapterState),

@@ -127,6 +127,8 @@ pub struct Model {
     start: Option<Instant>,
     pub(crate) families: Arc<Families>,
     pub(crate) adapter: Option<String>,
+    /// Largest number of links at a time.
+    pub(crate) link_limit: usize,
     /// Reason why Bluetooth is unusable at the moment.
     pub(crate) banner: Option<Error>,
     pub(crate) scan_wanted: bool,

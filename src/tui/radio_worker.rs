@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::desk::Setup;
 use super::event::{Effect, RadioEvent};
 use super::scanner;
 use crate::bulb::{ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase};
@@ -31,9 +32,7 @@ const DRIVER_EVENT_QUEUE: usize = 64;
 pub type Opener = Arc<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Radio>>> + Send + Sync>;
 
 pub(super) struct RadioWorker {
-    pub(super) open: Opener,
-    pub(super) families: Arc<Families>,
-    pub(super) timeout: Duration,
+    pub(super) setup: Setup,
     pub(super) effects: mpsc::Receiver<Effect>,
     pub(super) radio_events: mpsc::Sender<RadioEvent>,
 }
@@ -53,7 +52,7 @@ impl RadioWorker {
     async fn open_radio(&mut self) -> Result<Arc<dyn Radio>, DeskClosed> {
         loop {
             let error = tokio::select! {
-                radio = (self.open)() => match radio {
+                radio = (self.setup.open)() => match radio {
                     Ok(radio) => return Ok(radio),
                     Err(error) => error,
                 },
@@ -70,6 +69,8 @@ impl RadioWorker {
 
 struct OpenRadio {
     radio: Arc<dyn Radio>,
+    /// The largest number of links.
+    links: usize,
     families: Arc<Families>,
     timeout: Duration,
     radio_events: mpsc::Sender<RadioEvent>,
@@ -91,14 +92,16 @@ impl OpenRadio {
         let traced = Traced::new(radio);
         let frames = traced.frames();
         let radio: Arc<dyn Radio> = Arc::new(traced);
-        let gate = Arc::new(ConnectGate::default());
+        let links = worker.setup.max_links.unwrap_or_else(|| radio.link_limit());
+        let gate = Arc::new(ConnectGate::with_limit(links));
         let (scan, wanted) = watch::channel(false);
         let (event_sender, driver_events) = mpsc::channel(DRIVER_EVENT_QUEUE);
         let scanner = scanner::run(radio.clone(), wanted, gate.clone(), worker.radio_events.clone());
         Self {
             radio,
-            families: worker.families.clone(),
-            timeout: worker.timeout,
+            links,
+            families: worker.setup.families.clone(),
+            timeout: worker.setup.timeout,
             radio_events: worker.radio_events.clone(),
             frames,
             gate,
@@ -118,7 +121,7 @@ impl OpenRadio {
         let mut reports = self.radio.seen_devices();
         let mut adapter = self.radio.adapter_state();
         let state = *adapter.borrow_and_update();
-        self.send(RadioEvent::Opened(self.radio.adapter().name, state)).await?;
+        self.send(RadioEvent::Opened(self.radio.adapter().name, state, self.links)).await?;
         match self.radio.known_devices().await {
             Ok(known) => known.into_iter().for_each(|report| self.device_seen(report)),
             Err(error) => self.send(RadioEvent::Failed(error)).await?,

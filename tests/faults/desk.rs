@@ -33,7 +33,7 @@ async fn session(rig: &Path, dir: &Path) -> String {
         async move { sim::open(Some(&rig), options).await }.boxed()
     };
     let start = Instant::now();
-    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(2) };
+    let setup = Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(2));
     let mut desk = Desk::open(setup, Options { start, ..Options::default() });
     let (mut events, mut up) = (Vec::new(), false);
     for (key, until) in [(None, 1000), (Some(KeyCode::Enter), 1500), (Some(KeyCode::Char(' ')), 60_000)] {
@@ -58,7 +58,7 @@ async fn session(rig: &Path, dir: &Path) -> String {
 fn note_event(event: &RadioEvent, events: &mut Vec<String>, up: &mut bool) {
     let text = match event {
         RadioEvent::OpenFailed(error) | RadioEvent::Failed(error) => format!("`{}`", error.code()),
-        RadioEvent::Opened(_, AdapterState::Off) | RadioEvent::Adapter(AdapterState::Off) => {
+        RadioEvent::Opened(_, AdapterState::Off, _) | RadioEvent::Adapter(AdapterState::Off) => {
             "adapter off".to_owned()
         }
         RadioEvent::Driver(_, DriverEvent::Link(phase)) => {

@@ -203,7 +203,7 @@ async fn a_hundred_bulbs_at_once() {
     let address = |n: u32| format!("C4:11:00:00:01:{n:02X}");
     let rig: String =
         (0..100).map(|n| format!("[[bulb]]\nname = \"Light-{n}\"\naddress = \"{}\"\n", address(n))).collect();
-    let rig = TestRig::new(&rig);
+    let rig = TestRig::new(&format!("[adapter]\nlinks = 100\n{rig}"));
     let radio = rig.heard().await;
     let start = Instant::now();
     let all = (0..100).map(|n| {
@@ -240,4 +240,24 @@ async fn the_tenth_round_over_sixty_bulbs_is_as_fast_as_the_first() {
     }
     assert!(rounds.iter().all(|round| *round == rounds[0]), "{rounds:?}");
     assert!(radio.known_devices().await.unwrap().iter().all(|device| !device.connected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_has_a_limit_of_links() {
+    let bulb = |number: u8| {
+        format!("[[bulb]]\nname = \"Light-{number}\"\naddress = \"C4:11:00:00:00:{number:02X}\"\n")
+    };
+    let rig = TestRig::new(&format!("[adapter]\nlinks = 1\n{}{}", bulb(1), bulb(2)));
+    let radio = rig.heard().await;
+    assert_eq!(radio.link_limit(), 1);
+    let other = DeviceId::new("C4:11:00:00:00:02");
+    let link = radio.connect(&light(), soon()).await.unwrap();
+    let error = radio.connect(&other, soon()).await.unwrap_err();
+    assert_eq!(error.code(), "connect.limit", "{error}");
+    // A link that becomes free in the meantime is enough.
+    let (second, ()) = tokio::join!(radio.connect(&other, soon()), async {
+        sleep(ms(100)).await;
+        drop(link);
+    });
+    assert!(second.is_ok(), "{second:?}");
 }

@@ -15,6 +15,10 @@ use tempfile::TempDir;
 
 /// Opens a desk on a rig. Opening the radio fails this many times first.
 async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
+    Desk::open(setup(dir, rig, failures).await, Options::default())
+}
+
+async fn setup(dir: &TempDir, rig: &str, failures: usize) -> Setup {
     let path = dir.path().join("rig.toml");
     std::fs::write(&path, rig).unwrap();
     let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(dir.path().join("log")) };
@@ -29,8 +33,7 @@ async fn desk(dir: &TempDir, rig: &str, failures: usize) -> Desk {
         let radio = radio.clone();
         async move { if fails { Err(Error::ServiceDown) } else { Ok(radio) } }.boxed()
     };
-    let setup = Setup { open: Arc::new(open), families: Arc::default(), timeout: Duration::from_secs(10) };
-    Desk::open(setup, Options::default())
+    Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(10))
 }
 
 fn screen(desk: &Desk) -> String {
@@ -89,6 +92,33 @@ async fn from_scan_to_quit() {
     desk.close().await;
     let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
     assert!(log.contains("\"disconnect\""), "{log}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulbs_wait_their_turn_for_a_link() {
+    let dir = TempDir::new().unwrap();
+    // The user's limit, and that of the adapter.
+    for (rig, max_links) in [(TWO.to_owned(), Some(1)), (format!("{TWO}\n[adapter]\nlinks = 1\n"), None)] {
+        let setup = Setup { max_links, ..setup(&dir, &rig, 0).await };
+        let mut desk = Desk::open(setup, Options::default());
+        pass(&mut desk, 2000).await;
+        press(&mut desk, &[KeyCode::Char('M'), KeyCode::Enter]).await;
+        pass(&mut desk, 60_000).await;
+        let shown = screen(&desk);
+        assert!(shown.contains("1 connected  1 waits for a link"), "{shown}");
+        assert!(!shown.contains("connect.limit"), "{shown}");
+        press(&mut desk, &[KeyCode::Char('M'), KeyCode::Down]).await;
+        let shown = screen(&desk);
+        assert!(shown.contains("◔ waits: the only link in use"), "{shown}");
+        // The other one gives up its link.
+        press(&mut desk, &[KeyCode::Up, KeyCode::Char('d')]).await;
+        pass(&mut desk, 1000).await;
+        let shown = screen(&desk);
+        assert!(shown.contains("1 connected  2 of"), "{shown}");
+        press(&mut desk, &[KeyCode::Down]).await;
+        assert!(screen(&desk).contains("● connected"), "{}", screen(&desk));
+        desk.close().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,7 @@ impl TestDesk {
         let size = (width, height);
         let mut desk =
             Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
-        desk.radio(RadioEvent::Opened("sim".to_owned(), AdapterState::On));
+        desk.radio(RadioEvent::Opened("sim".to_owned(), AdapterState::On, 5));
         desk.radio(RadioEvent::Scan(ScanPhase::On));
         desk.effects.clear();
         desk

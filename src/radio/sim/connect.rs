@@ -14,9 +14,13 @@ use crate::error::{Error, Result};
 use crate::radio::retry::{self, ATTEMPTS};
 use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkInfo, LinkState, OnDrop};
 
+const FULL: &str = "the adapter holds as many links as it can";
+
 enum AttemptError {
     /// Another attempt may succeed. The reason is for messages.
     Retry(&'static str),
+    /// The adapter holds as many links as it can. One may become free.
+    Full,
     Fatal(Error),
 }
 
@@ -51,6 +55,7 @@ pub(super) async fn connect(
             Ok(link) => return Ok(link),
             Err(AttemptError::Fatal(error)) => return Err(error),
             Err(AttemptError::Retry(retry)) => reason = retry,
+            Err(AttemptError::Full) => reason = FULL,
         }
     }
     Err(connect.failed(reason))
@@ -58,6 +63,9 @@ pub(super) async fn connect(
 
 impl Connect<'_> {
     fn failed(&self, reason: &str) -> Error {
+        if reason == FULL {
+            return Error::ConnectLimit { device: self.label.clone(), limit: None };
+        }
         Error::ConnectFailed { device: self.label.clone(), reason: reason.to_owned(), rssi: self.rssi }
     }
 
@@ -91,6 +99,7 @@ impl Connect<'_> {
                 return Err(AttemptError::Fatal(Error::AdapterOff { adapter: ADAPTER.to_owned() }));
             }
             ConnectOutcome::Unknown => return Err(AttemptError::Fatal(self.failed(retry::UNKNOWN))),
+            ConnectOutcome::Full => return Err(AttemptError::Full),
             ConnectOutcome::InProgress => return Err(AttemptError::Retry("another attempt is under way")),
             ConnectOutcome::Connected { link, resolved } => (link, true, resolved),
             outcome @ (ConnectOutcome::NotAdvertising { .. }

@@ -143,9 +143,8 @@ impl Radio for SimRadio {
         AdapterInfo { name: ADAPTER.to_owned(), address: None }
     }
 
-    /// Unlimited: a rig may have any number of bulbs.
     fn link_limit(&self) -> usize {
-        usize::MAX
+        self.simulation.with_world(|world, _| world.link_limit())
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {

@@ -209,7 +209,7 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
                 effects.push(Effect::RetryNow(id.clone()));
                 asked = true;
             }
-            LinkState::Connecting(_) | LinkState::Up(_) => {}
+            LinkState::Queued | LinkState::Connecting(_) | LinkState::Up(_) => {}
         }
     }
     if !asked && targets.len() == 1 {

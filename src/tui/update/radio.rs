@@ -13,7 +13,8 @@ use crate::radio::{DeviceId, SeenDevice};
 
 pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effect>) {
     match event {
-        RadioEvent::Opened(adapter, state) => {
+        RadioEvent::Opened(adapter, state, links) => {
+            model.link_limit = links;
             model.adapter = Some(adapter);
             model.set_adapter_state(state);
             effects.push(Effect::Scan(model.scan_wanted));

@@ -89,6 +89,9 @@ impl DetailWriter<'_> {
         let left = self.device.link;
         let (text, style) = match left {
             LinkState::Up(_) => ("● connected".to_owned(), depth.success()),
+            LinkState::Queued => {
+                (format!("◔ waits: {} in use", links(self.model.link_limit)), depth.attention())
+            }
             LinkState::Connecting(1) => ("◌ connecting".to_owned(), depth.accent()),
             LinkState::Connecting(attempt) => (format!("◌ attempt {attempt}"), depth.accent()),
             LinkState::Waiting(until) => {
@@ -335,4 +338,8 @@ fn color_text(light: &Light) -> Vec<String> {
 
 fn light_text(light: &Light) -> Vec<String> {
     power_text(light).into_iter().chain(color_text(light)).collect()
+}
+
+fn links(limit: usize) -> String {
+    if limit == 1 { "the only link".to_owned() } else { format!("all {limit} links") }
 }

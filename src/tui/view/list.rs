@@ -180,6 +180,7 @@ fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
     match device.link {
         LinkState::Up(_) => Span::styled("●", depth.success()),
         LinkState::Connecting(_) => Span::styled("◌", depth.accent()),
+        LinkState::Queued => Span::styled("◔", dim()),
         LinkState::Waiting(_) => Span::styled("↻", depth.attention()),
         LinkState::None if device.seen.connected => Span::styled("◇", dim()),
         LinkState::None => Span::raw(" "),

@@ -14,6 +14,7 @@ use ratatui::widgets::{Block, BorderType, Paragraph};
 use unicode_width::UnicodeWidthStr;
 
 use super::control::Control;
+use super::device::LinkState;
 use super::event::ScanPhase;
 use super::keys::{Binding, KeyContext, TABLE};
 use super::layout::{MIN_SIZE, too_small};
@@ -87,6 +88,11 @@ fn header(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         right.push(Span::styled(format!("{} marked  ", model.marked.len()), model.depth.attention()));
     }
     right.push(Span::raw(format!("{held} connected  ")));
+    let queued = model.devices.values().filter(|device| device.link == LinkState::Queued).count();
+    if queued > 0 {
+        let verb = if queued == 1 { "waits" } else { "wait" };
+        right.push(Span::styled(format!("{queued} {verb} for a link  "), model.depth.attention()));
+    }
     let total = model.devices.len();
     right.push(Span::styled(format!("{} of {total} ", model.order.len()), dim()));
     right.push(Span::styled(if total == 1 { "device " } else { "devices " }, dim()));

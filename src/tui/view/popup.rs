@@ -140,6 +140,7 @@ fn help(model: &Model) -> Vec<Line<'static>> {
     let signs = [
         ("●", "connected"),
         ("◌", "connecting"),
+        ("◔", "waits for a link: as many as --max-links allows are in use"),
         ("↻", "link lost, reconnecting"),
         ("◇", "connected to another program on this machine"),
         ("██ ·· ??", "on; off; connected, but the state is unknown"),

@@ -44,6 +44,7 @@ pub(super) struct ExpectTable {
 pub(super) struct AdapterTable {
     #[serde(default)]
     pub(super) state: InitialAdapter,
+    pub(super) links: Option<Located<usize>>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

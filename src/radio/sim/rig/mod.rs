@@ -18,11 +18,16 @@ mod validate;
 
 pub(super) use validate::parse;
 
+/// The number of links that the adapter can hold unless the rig says otherwise: that of a good controller.
+const LINKS: usize = 20;
+
 #[derive(Debug)]
 pub(super) struct Rig {
     /// One line for people.
     pub(super) about: String,
     pub(super) adapter: InitialAdapter,
+    /// The number of links that the adapter can hold, at least one.
+    pub(super) links: usize,
     pub(super) devices: Vec<DeviceSpec>,
     pub(super) events: Vec<Event>,
     /// The texts of the profile files that the rig names, one after the other.

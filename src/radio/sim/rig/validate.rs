@@ -67,7 +67,14 @@ impl File {
         let events =
             self.event.into_iter().map(|event| validate_event(event, find_bulb)).collect::<Result<_, _>>()?;
         let profiles = profiles.texts();
-        Ok(Rig { about: self.about, adapter: self.adapter.state, devices, events, profiles })
+        let links = match self.adapter.links {
+            Some(Located { at, value: 0 }) => {
+                return Err(RigError(at, "links must be at least 1".to_owned()));
+            }
+            Some(links) => links.value,
+            None => super::LINKS,
+        };
+        Ok(Rig { about: self.about, adapter: self.adapter.state, links, devices, events, profiles })
     }
 }
 

@@ -65,10 +65,20 @@ impl DelayedResponse {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ConnectOutcome {
     AdapterOff,
+    /// The adapter holds as many links as it can.
+    Full,
     Unknown,
     InProgress,
-    Connected { link: LinkId, resolved: bool },
-    Connects { delay: Duration, drops: bool },
-    NotAdvertising { interval: Duration },
+    Connected {
+        link: LinkId,
+        resolved: bool,
+    },
+    Connects {
+        delay: Duration,
+        drops: bool,
+    },
+    NotAdvertising {
+        interval: Duration,
+    },
     Silent,
 }

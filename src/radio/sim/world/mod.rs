@@ -34,6 +34,7 @@ const SCAN_RESPONSE_DELAY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct World {
     adapter_on: bool,
+    link_limit: usize,
     scan: Option<u64>,
     last_number: u64,
     devices: BTreeMap<Address, SimDevice>,
@@ -64,6 +65,7 @@ impl World {
         }
         Self {
             adapter_on: rig.adapter == InitialAdapter::On,
+            link_limit: rig.links,
             scan: None,
             last_number: 0,
             devices: rig.devices.into_iter().map(|spec| (spec.address, SimDevice::new(spec))).collect(),
@@ -78,6 +80,10 @@ impl World {
 
     pub(super) fn adapter_on(&self) -> bool {
         self.adapter_on
+    }
+
+    pub(super) fn link_limit(&self) -> usize {
+        self.link_limit
     }
 
     pub(super) fn device(&self, address: Address) -> Option<&SimDevice> {
@@ -179,6 +185,11 @@ impl World {
         if let Some(link) = device.link_id() {
             return ConnectOutcome::Connected { link, resolved: device.known.resolved };
         }
+        let links = self.devices.values().filter(|device| device.link.is_some() || device.connecting).count();
+        if links >= self.link_limit {
+            return ConnectOutcome::Full;
+        }
+        let Some(device) = self.devices.get_mut(&address) else { return ConnectOutcome::Unknown };
         device.connecting = true;
         self.try_connect(address)
     }
