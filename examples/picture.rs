@@ -4,14 +4,16 @@
 //! It uses Tokio's paused clock, so the picture is always the same and is ready at once.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::Rgb;
 use bulbctl::Error;
+use bulbctl::config::Config;
 use bulbctl::error::Result;
 use bulbctl::radio::sim::{self, SimOptions};
-use bulbctl::tui::{Desk, Event, Options, Setup, view};
+use bulbctl::tui::{Desk, Event, Options, Settings, Setup, view};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use futures::FutureExt;
 use ratatui::Terminal;
@@ -21,12 +23,21 @@ use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
 /// Columns and rows of the picture.
-const SIZE: (u16, u16) = (112, 34);
+const SIZE: (u16, u16) = (132, 40);
 /// Size of a cell in pixels.
 const CELL: (u16, u16) = (9, 20);
 const MARGIN: u16 = 14;
 const PAPER: Rgb = Rgb::new(0x1a, 0x1b, 0x26);
 const INK: Rgb = Rgb::new(0xc8, 0xcc, 0xdc);
+
+/// Bulbs of different families, and the keys that set their light.
+const NAMES: [(&str, &str); 5] = [
+    ("triones", "cgold"),
+    ("melk", "cdeepskyblue"),
+    ("hue color", "t2700"),
+    ("sp110e", "cmediumorchid"),
+    ("light-", "ccoral"),
+];
 
 fn main() -> std::process::ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -49,31 +60,46 @@ fn main() -> std::process::ExitCode {
 async fn session() -> Result<Buffer> {
     let dir = tempfile::tempdir().map_err(|error| Error::Internal(error.to_string()))?;
     let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
-    let radio = sim::open(None, options).await?;
+    // One bulb of each family.
+    let radio = sim::open(Some(Path::new("families")), options).await?;
     let open = move || {
         let radio = radio.clone();
         async move { Ok(radio) }.boxed()
     };
     let setup = Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(10));
-    let options = Options { size: SIZE, ..Options::default() };
+    // A theme with its own colours, so that the picture does not depend on those of a terminal.
+    let config = Config::parse("[tui]\ntheme = \"dark\"\ncolumns = [\"battery\", \"family\"]\n", "picture")?;
+    let settings = Settings::of(&config.tui).map_err(|mistake| config.mistake(mistake))?;
+    let options = Options { size: SIZE, settings, ..Options::default() };
     let mut desk = Desk::open(setup, options);
-    desk.run_for(Duration::from_secs(4)).await?;
-    type Step<'a> = (&'a [KeyCode], u64);
-    let steps: [Step<'_>; 9] = [
-        // Connect three of the four.
-        (&[KeyCode::Enter], 1500),
-        (&[KeyCode::Down, KeyCode::Enter], 1500),
-        (&[KeyCode::Char(' ')], 1500),
-        (&[KeyCode::Down, KeyCode::Down, KeyCode::Enter], 2500),
-        // Then set the colour of the first.
-        (&[KeyCode::Home, KeyCode::Char('c')], 100),
-        (&"coral".chars().map(KeyCode::Char).collect::<Vec<_>>(), 300),
-        (&[KeyCode::Enter], 1200),
-        (&[KeyCode::Char('2'), KeyCode::Down], 700),
-        (&[KeyCode::Left; 6], 1300),
-    ];
+    desk.run_for(Duration::from_secs(30)).await?;
+    let find = |name: &str| -> Vec<KeyCode> {
+        let name = name.chars().map(KeyCode::Char);
+        [KeyCode::Char('/')].into_iter().chain(name).chain([KeyCode::Enter]).collect()
+    };
+    let type_in = |text: &str| -> Vec<KeyCode> {
+        let keys = text.chars().map(KeyCode::Char);
+        keys.chain([KeyCode::Enter]).collect()
+    };
+    let mut steps: Vec<(Vec<KeyCode>, u64)> = Vec::new();
+    // Connect bulbs of several families, each with a light of its own.
+    for (name, light) in NAMES {
+        steps.push((find(name), 200));
+        steps.push((vec![KeyCode::Enter], 2500));
+        steps.push((type_in(light), 1500));
+        steps.push((vec![KeyCode::Esc, KeyCode::Esc], 200));
+    }
+    // Mark two that notify, so that the graphs have their lines, and change one.
+    let (first, _) = NAMES.last().copied().unwrap_or_default();
+    steps.push((find(first), 200));
+    steps.push((vec![KeyCode::Char('2'), KeyCode::Down], 100));
+    for round in 0..14_u64 {
+        let key = if round % 3 == 0 { KeyCode::Right } else { KeyCode::Left };
+        steps.push((vec![key; 2], 900 + round * 130 % 700));
+    }
+    steps.push((vec![KeyCode::Esc, KeyCode::Char('3'), KeyCode::Char('2')], 300));
     for (keys, pause) in steps {
-        for &key in keys {
+        for key in keys {
             let _ = desk.handle(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));
             desk.run_for(Duration::from_millis(60)).await?;
         }
@@ -173,9 +199,26 @@ fn line_of(symbol: &str) -> Option<String> {
     let stroke = |path: &str, width: f32| {
         Some(format!("d=\"{path}\" stroke=\"INK\" stroke-width=\"{width}\" fill=\"none\""))
     };
+    // Braille patterns are the lines of graphs: two columns of four dots.
+    if let Some(dots @ 1..=255) = symbol.chars().next().and_then(|c| u32::from(c).checked_sub(0x2800)) {
+        const PLACES: [(f32, f32); 8] = [
+            (2.2, 2.5),
+            (2.2, 7.5),
+            (2.2, 12.5),
+            (6.7, 2.5),
+            (6.7, 7.5),
+            (6.7, 12.5),
+            (2.2, 17.5),
+            (6.7, 17.5),
+        ];
+        let set = PLACES.iter().enumerate().filter(|(bit, _)| dots >> bit & 1 == 1);
+        let path: String = set.map(|(_, (x, y))| format!("M{} {y}h3v3h-3z", x - 1.5)).collect();
+        return Some(format!("d=\"{path}\" fill=\"INK\""));
+    }
     match symbol {
         "─" => stroke("M0 10h9", 1.3),
         "│" => stroke("M4.5 0v20", 1.3),
+        "└" => stroke("M4.5 0v10h4.5", 1.0),
         "╭" => stroke("M9 10q-4.5 0 -4.5 10", 1.3),
         "╮" => stroke("M0 10q4.5 0 4.5 10", 1.3),
         "╰" => stroke("M9 10q-4.5 0 -4.5 -10", 1.3),

@@ -16,6 +16,9 @@
 //!
 //! [keys]
 //! istrip = { file = "istrip.key" }
+//!
+//! [tui]
+//! theme = "dark"
 //! ```
 
 use std::collections::BTreeMap;
@@ -31,6 +34,11 @@ use etcetera::BaseStrategy;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+mod tui;
+
+pub use tui::TuiConfig;
+
+use self::tui::TuiTable;
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
 
@@ -40,7 +48,7 @@ pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 const LONGEST_KEY: u64 = 256;
 
 /// The configuration. Every setting is optional.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Adapter, unless the command line names one.
     pub adapter: Option<String>,
@@ -57,6 +65,10 @@ pub struct Config {
     pub profiles: BTreeMap<String, String>,
     /// The keys of families whose frames are encrypted, by the name of the family. Files are relative to the configuration file.
     pub keys: BTreeMap<String, KeySetting>,
+    /// Settings of the desk, which checks them.
+    pub tui: TuiConfig,
+    /// The name of the file in messages.
+    pub path: String,
 }
 
 /// A key, or the file that has it.
@@ -81,6 +93,8 @@ struct ConfigFile {
     profiles: BTreeMap<String, String>,
     #[serde(default)]
     keys: BTreeMap<String, Located<KeyEntry>>,
+    #[serde(default)]
+    tui: TuiTable,
 }
 
 /// `"32 hex digits"`, or `{ file = "PATH" }`.
@@ -158,6 +172,17 @@ impl Config {
         Some(file.parent()?.join("profiles"))
     }
 
+    /// Folder of the desk's scenes, next to the configuration file.
+    pub fn scenes_folder(named: Option<&Path>) -> Option<PathBuf> {
+        let file = named.map(Path::to_owned).or_else(Self::user_path)?;
+        Some(file.parent()?.join("scenes"))
+    }
+
+    /// Returns the error for a mistake in this line.
+    pub fn mistake(&self, (line, message): (usize, String)) -> Error {
+        Error::ConfigInvalid { path: self.path.clone(), detail: ParseError { line, message }.to_string() }
+    }
+
     /// Bulbs with a fixed profile. Aliases are replaced by their targets.
     pub fn kept_profiles(&self) -> impl Iterator<Item = (String, String)> {
         self.profiles
@@ -207,6 +232,8 @@ impl Config {
                 .into_iter()
                 .filter_map(|(family, entry)| Some((family, entry.value.setting()?)))
                 .collect(),
+            tui: file.tui.by_line(text),
+            path: path.to_owned(),
         })
     }
 }

@@ -5,6 +5,7 @@
 //! radio. ARCHITECTURE.md has the map.
 
 pub mod bulb;
+mod bytes;
 pub mod capture;
 pub mod check;
 pub mod cli;

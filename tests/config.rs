@@ -27,7 +27,9 @@ fn valid_files_load() {
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());
     for file in files {
-        Config::load(Some(&file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let config = Config::load(Some(&file)).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let settings = bulbctl::tui::Settings::of(&config.tui);
+        assert!(settings.is_ok(), "{}: {settings:?}", file.display());
     }
 }
 

@@ -117,6 +117,11 @@ impl BulbChannel {
         Ok(())
     }
 
+    /// The characteristics that it is subscribed to.
+    pub(crate) fn followed(&self) -> Vec<CharacteristicId> {
+        self.subscriptions.iter().map(|subscription| subscription.id).collect()
+    }
+
     pub(crate) const fn is_subscribed(&self) -> bool {
         !self.subscriptions.is_empty()
     }

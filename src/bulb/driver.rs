@@ -1,10 +1,10 @@
 //! Keeps one bulb connected, writes changes to it, and reports events.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::profile::{Feature, Profile};
-use tokio::sync::{Notify, mpsc, watch};
+use bulb_protocol::profile::{Feature, Light, Profile};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,11 +15,15 @@ use super::connect::{ENDING_TIME, ended, rediscover};
 use super::connect_gate::{ConnectGate, LinkSlot};
 use super::families::Families;
 use super::info::{DeviceInfo, read_device_info};
+use super::pending_command::{DriverCommand, PendingCommand};
 use super::recognise::refuse_unsupported;
-use super::session::Session;
+use super::restore::RestorePlan;
+use super::session::{CommandOutcome, Session};
 use super::state::BulbState;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::radio::{AdapterState, Deadline, DeviceId, Link, LinkState, Radio, SeenDevice, spread};
+use crate::radio::{
+    AdapterState, CharacteristicId, Deadline, DeviceId, GattTable, Link, LinkState, Radio, SeenDevice, spread,
+};
 
 /// The longest pauses before each reconnect; the last one repeats.
 const BACK_OFF: [Duration; 6] = [
@@ -65,6 +69,8 @@ pub enum DriverEvent {
     Written,
     /// `None` if the bulb has no battery level.
     Battery(Option<Battery>),
+    /// The GATT table of the bulb, and the characteristics that the driver is subscribed to.
+    Table(Arc<GattTable>, Vec<CharacteristicId>),
     Info(DeviceInfo),
     /// The driver goes on after this error unless [`LinkPhase::Down`] follows.
     Trouble(Error),
@@ -110,29 +116,15 @@ pub struct DriverPlan {
 /// Dropping it closes the link.
 #[derive(Debug)]
 pub struct Driver {
-    pending: Arc<PendingChange>,
+    pending: Arc<PendingCommand>,
     stop: CancellationToken,
     _task: AbortOnDropHandle<()>,
-}
-
-/// The next change. A new one is merged into one that still waits.
-#[derive(Debug, Default)]
-struct PendingChange {
-    next: Mutex<Option<(Change, u64)>>,
-    filled: Notify,
-    retry_now: Notify,
-}
-
-impl PendingChange {
-    fn take(&self) -> Option<(Change, u64)> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl Driver {
     /// Sends events to `out`, each with the identifier of the bulb. A slow reader makes the driver wait.
     pub fn start(plan: DriverPlan, out: mpsc::Sender<(DeviceId, DriverEvent)>) -> Self {
-        let pending = Arc::new(PendingChange::default());
+        let pending = Arc::new(PendingCommand::default());
         let stop = CancellationToken::new();
         let driver = DriverTask {
             plan,
@@ -151,14 +143,17 @@ impl Driver {
     /// Requests a change. It is merged with one that still waits: a slider sends no more than the bulb takes, and its last
     /// value always arrives. States that include the change carry this token or a greater one.
     pub fn change(&self, change: Change, token: u64) {
-        let mut next = self.pending.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let merged = match next.take() {
-            Some((before, _)) => before.then(change),
-            None => change,
-        };
-        *next = Some((merged, token));
-        drop(next);
-        self.pending.filled.notify_one();
+        self.command(DriverCommand::Change(change), token);
+    }
+
+    /// As [`change`](Self::change). A fade ends the one that runs, and any command ends a fade.
+    pub fn command(&self, command: DriverCommand, token: u64) {
+        self.pending.push(command, token);
+    }
+
+    /// The link, if there is one.
+    pub fn link(&self) -> Option<Arc<dyn Link>> {
+        self.pending.link()
     }
 
     /// Ends the pause and reconnects now.
@@ -174,7 +169,7 @@ impl Driver {
 
 struct DriverTask {
     plan: DriverPlan,
-    pending: Arc<PendingChange>,
+    pending: Arc<PendingCommand>,
     out: mpsc::Sender<(DeviceId, DriverEvent)>,
     /// [`Driver::stop`] closes it even if it was up before we connected.
     link: Option<Arc<dyn Link>>,
@@ -190,7 +185,9 @@ struct DriverTask {
 impl DriverTask {
     async fn run(mut self, stop: CancellationToken) {
         let outcome = stop.run_until_cancelled(self.keep_connected()).await;
-        if let Some(link) = self.link.take() {
+        let link = self.link.take();
+        self.set_link(None);
+        if let Some(link) = link {
             let deadline = Deadline::after(DISCONNECT_TIME);
             let late = |waited| Error::Silent {
                 device: self.plan.device.label(),
@@ -231,6 +228,7 @@ impl DriverTask {
                 Err(error) => error,
             };
             let link = self.link.take();
+            self.set_link(None);
             // A link that was up before us may be one that an earlier command has disconnected. That is not a failure.
             let ending = matches!(error, Error::LinkLost { .. }) && start.elapsed() <= ENDING_TIME;
             if let Some(link) =
@@ -249,6 +247,11 @@ impl DriverTask {
             self.slot = None;
             self.wait().await;
         }
+    }
+
+    fn set_link(&mut self, link: Option<Arc<dyn Link>>) {
+        self.pending.set_link(link.clone());
+        self.link = link;
     }
 
     /// Waits for the permission to hold a link.
@@ -277,7 +280,7 @@ impl DriverTask {
     }
 
     async fn open(&mut self) -> Result<Session> {
-        let DriverPlan { radio, device, families, gate, timeout, mode } = &self.plan;
+        let DriverPlan { radio, device, families, gate, timeout, mode } = &self.plan.clone();
         refuse_unsupported(device, families)?;
         let turn = gate.enter().await;
         let deadline = Deadline::after(*timeout);
@@ -286,8 +289,8 @@ impl DriverTask {
         }
         let link = radio.connect(&device.id, deadline).await?;
         self.last_connect_failed = false;
-        self.link = Some(link.clone());
         drop(turn);
+        self.set_link(Some(link.clone()));
         let mut session = Session::open(link, device, families, deadline).await?;
         session.prepare(deadline).await?;
         session.keep_alive();
@@ -299,6 +302,11 @@ impl DriverTask {
             Err(error @ Error::LinkLost { .. }) => return Err(error),
             // Later states may be well formed, and commands work.
             Err(error) => self.send(DriverEvent::Trouble(error)).await,
+        }
+        if self.plan.mode == DriverMode::Desk {
+            let table = Arc::new(session.link().table().clone());
+            let followed = session.channel().followed();
+            self.send(DriverEvent::Table(table, followed)).await;
         }
         Ok(session)
     }
@@ -330,8 +338,8 @@ impl DriverTask {
             tokio::select! {
                 biased;
                 () = self.pending.filled.notified() => {
-                    if let Some((change, token)) = self.pending.take()
-                        && let Err(error) = self.apply(&mut session, change, token).await
+                    if let Some((command, token)) = self.pending.take()
+                        && let Err(error) = self.perform(&mut session, command, token).await
                     {
                         return error;
                     }
@@ -353,9 +361,20 @@ impl DriverTask {
         self.send(DriverEvent::State(state, self.token)).await;
     }
 
-    /// Writes a change. Fails only if the link drops; sends other errors as events, and then the state of the bulb.
-    async fn apply(&mut self, session: &mut Session, change: Change, token: u64) -> Result<()> {
+    async fn perform(&mut self, session: &mut Session, command: DriverCommand, token: u64) -> Result<()> {
         self.token = token;
+        let change = match command {
+            DriverCommand::Change(change) => change,
+            DriverCommand::Fade(light, over) => return self.fade(session, &light, over).await,
+            DriverCommand::Restore(light) => {
+                RestorePlan::to(light, Arc::clone(session.profile())).wanted.into()
+            }
+        };
+        self.apply(session, change).await
+    }
+
+    /// Writes a change. Fails only if the link drops; sends other errors as events, and then the state of the bulb.
+    async fn apply(&mut self, session: &mut Session, change: Change) -> Result<()> {
         if change.is_empty() {
             return Ok(());
         }
@@ -365,7 +384,32 @@ impl DriverTask {
             self.state(BulbState::assumed(change.apply(&present))).await;
         }
         let start = Instant::now();
-        match session.apply(&change, Deadline::after(self.plan.timeout)).await {
+        let outcome = session.apply(&change, Deadline::after(self.plan.timeout)).await;
+        self.outcome(session, outcome, start).await
+    }
+
+    /// Fades until the end, or until the next command.
+    async fn fade(&mut self, session: &mut Session, light: &Light, over: Duration) -> Result<()> {
+        let deadline = Deadline::after(over.saturating_add(self.plan.timeout));
+        let outcome = tokio::select! {
+            outcome = session.fade(light, over, deadline) => outcome,
+            () = self.pending.filled.notified() => {
+                // The next command is still there.
+                self.pending.filled.notify_one();
+                return Ok(());
+            }
+        };
+        // The time of the last frame alone is not known.
+        self.outcome(session, outcome, Instant::now()).await
+    }
+
+    async fn outcome(
+        &self,
+        session: &mut Session,
+        outcome: Result<CommandOutcome>,
+        start: Instant,
+    ) -> Result<()> {
+        match outcome {
             Ok(outcome) => {
                 self.send(match outcome.confirmed {
                     Some(true) => DriverEvent::Confirmed(start.elapsed()),

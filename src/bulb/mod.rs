@@ -12,6 +12,7 @@ pub mod families;
 mod held_links;
 mod info;
 mod paced_writer;
+mod pending_command;
 mod raw_gatt;
 mod recognise;
 mod restore;
@@ -34,6 +35,7 @@ pub use families::{BASE, Families};
 pub use held_links::HeldLinks;
 pub use info::{DeviceInfo, read_device_info};
 pub(crate) use paced_writer::PacedWriter;
+pub use pending_command::DriverCommand;
 pub use raw_gatt::{CharacteristicRef, GattOperation, GattOutcome, RawGatt, WriteChoice};
 pub use recognise::{
     Candidate, Recognition, collect_evidence, recognise, recognise_offline, refuse_unsupported,

@@ -109,6 +109,15 @@ impl fmt::Display for CharacteristicRef {
 }
 
 impl CharacteristicRef {
+    /// The reference to exactly this characteristic.
+    pub const fn exact(id: CharacteristicId) -> Self {
+        Self::Uuid {
+            service: Some(UuidRef::Whole(id.service)),
+            characteristic: UuidRef::Whole(id.characteristic),
+            number: Some(id.nth.saturating_add(1)),
+        }
+    }
+
     pub fn find<'a>(
         &self,
         table: &'a GattTable,

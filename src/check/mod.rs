@@ -13,7 +13,9 @@ use tokio::time::{Instant, timeout};
 use bulb_protocol::profile::Profile;
 use bulb_protocol::text::glob;
 
+use crate::bulb::{BASE, Families, recognise, refuse_unsupported};
 use crate::error::{Error, Result};
+use crate::radio::{Deadline, Radio, SeenDevice};
 
 mod board;
 mod frames;
@@ -127,6 +129,38 @@ pub struct Summary {
     pub took: Duration,
     /// True if the bulb is back in the state that it was found in; `None` if that is not known.
     pub restored: Option<bool>,
+}
+
+/// The profile to check a bulb against: the one the user named, or the detected one. A bulb whose GATT table does not
+/// fit the family it advertises is checked against that family, so that the suite shows what is missing.
+///
+/// # Errors
+/// The bulb cannot be connected to, or it is of no family that can be checked.
+pub async fn profile_for(
+    radio: &dyn Radio,
+    device: &SeenDevice,
+    families: &Families,
+    deadline: Deadline,
+) -> Result<Arc<Profile>> {
+    if let Some(named) = families.configured_profile(device)? {
+        return Ok(named);
+    }
+    refuse_unsupported(device, families)?;
+    let link = radio.connect(&device.id, deadline).await?;
+    match recognise(link.as_ref(), device, families, deadline).await {
+        Ok(profile) => Ok(profile),
+        Err(
+            error @ (Error::Unrecognised { .. }
+            | Error::NoService { .. }
+            | Error::NoCharacteristic { .. }
+            | Error::WrongProperties { .. }),
+        ) => match families.advertised(device) {
+            Some(name) => families.load(&name).map(|(_, profile)| Arc::new(profile)),
+            None if matches!(error, Error::Unrecognised { .. }) => Err(error),
+            None => families.profile(BASE, None),
+        },
+        Err(error) => Err(error),
+    }
 }
 
 /// Runs the checks one after the other, passes each result to `finished`, and restores the state that the bulb was found in.

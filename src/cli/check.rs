@@ -4,19 +4,16 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bulb_protocol::profile::Profile;
 use bulb_protocol::text::glob;
 
 use super::args::Check;
 use super::context::Context;
 use super::global::Global;
 use super::profiles;
-use crate::bulb::{BASE, recognise, refuse_unsupported};
 use crate::check::{self, Board, CHECKS, CheckPlan};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::output::{CheckListing, CheckRecord, CheckSummary, Printer, Record, junit};
-use crate::radio::{Deadline, Radio, SeenDevice};
 
 pub(crate) fn list(args: &Check, global: &Global, printer: &Printer) -> Result<()> {
     let plan = plan(args)?;
@@ -60,16 +57,17 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
     let (mut failed, mut bulbs) = (0, 0);
     // One after another, because other traffic would distort the measured times.
     for device in found.bulbs {
-        let profile = match profile_to_check(radio.as_ref(), &device, context).await {
-            Ok(profile) => profile,
-            Err(error) if of == 1 => return Err(error),
-            // The other bulbs can still be checked.
-            Err(error) => {
-                kinds.push(error.kind());
-                context.printer.error(&error, Some(&device.label()))?;
-                continue;
-            }
-        };
+        let profile =
+            match check::profile_for(radio.as_ref(), &device, &context.families, context.deadline()).await {
+                Ok(profile) => profile,
+                Err(error) if of == 1 => return Err(error),
+                // The other bulbs can still be checked.
+                Err(error) => {
+                    kinds.push(error.kind());
+                    context.printer.error(&error, Some(&device.label()))?;
+                    continue;
+                }
+            };
         let mut board = Board::new(
             Arc::clone(&radio),
             device.clone(),
@@ -103,36 +101,6 @@ pub(crate) async fn run(args: &Check, context: &Context<'_>) -> Result<()> {
         Some(error) => Err(error),
         None if failed > 0 => Err(Error::CheckFailed { failed, bulbs }),
         None => Ok(()),
-    }
-}
-
-/// The profile to check a bulb against: the one the user named, or the detected one. A bulb whose GATT table does not fit the family
-/// it advertises is checked against that family, so that the suite shows what is missing.
-async fn profile_to_check(
-    radio: &dyn Radio,
-    device: &SeenDevice,
-    context: &Context<'_>,
-) -> Result<Arc<Profile>> {
-    let families = &context.families;
-    if let Some(named) = families.configured_profile(device)? {
-        return Ok(named);
-    }
-    refuse_unsupported(device, families)?;
-    let deadline: Deadline = context.deadline();
-    let link = radio.connect(&device.id, deadline).await?;
-    match recognise(link.as_ref(), device, families, deadline).await {
-        Ok(profile) => Ok(profile),
-        Err(
-            error @ (Error::Unrecognised { .. }
-            | Error::NoService { .. }
-            | Error::NoCharacteristic { .. }
-            | Error::WrongProperties { .. }),
-        ) => match families.advertised(device) {
-            Some(name) => families.load(&name).map(|(_, profile)| Arc::new(profile)),
-            None if matches!(error, Error::Unrecognised { .. }) => Err(error),
-            None => families.profile(BASE, None),
-        },
-        Err(error) => Err(error),
     }
 }
 

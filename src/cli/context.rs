@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) struct Context<'a> {
     /// Largest number of simultaneous links, if set.
     pub(crate) max_links: Option<usize>,
     pub(crate) config: Config,
+    /// Folder of the desk's scenes.
+    pub(crate) scenes: Option<PathBuf>,
     pub(crate) links: HeldLinks,
     /// The bulbs of the targets of earlier lines, while links are held.
     remembered: RefCell<BTreeMap<String, Vec<SeenDevice>>>,
@@ -76,6 +79,7 @@ impl<'a> Context<'a> {
             timeout: global.timeout.or(config.timeout).unwrap_or(TIMEOUT),
             max_links: global.max_links.map(usize::from).or(config.max_links),
             config,
+            scenes: Config::scenes_folder(global.config.as_deref()),
             links: HeldLinks::default(),
             remembered: RefCell::default(),
             line_timeout: Cell::default(),

@@ -8,8 +8,9 @@ use bulb_protocol::{LightState, Percent, Rgb, base};
 
 use super::args::{Decode, Encode, Frame, FrameAction};
 use super::global::Global;
-use super::{bytes, capture, profiles};
+use super::{capture, profiles};
 use crate::bulb::BASE;
+use crate::bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::output::{FrameKind, FrameRecord, Printer, Record};

@@ -3,7 +3,6 @@
 mod args;
 mod battery;
 mod bench;
-mod bytes;
 mod capture;
 mod check;
 mod complete;

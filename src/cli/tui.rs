@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use crate::error::Result;
 use crate::fleet::Target;
-use crate::tui::{Depth, Group, Setup};
+use crate::tui::{Depth, Group, RestoreAtExit, Setup};
 
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let groups = context.config.groups.keys().map(|name| {
@@ -13,15 +13,23 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         Ok(Group { name: name.clone(), target })
     });
     let groups = groups.collect::<Result<_>>()?;
+    let settings =
+        crate::tui::Settings::of(&context.config.tui).map_err(|mistake| context.config.mistake(mistake))?;
+    let at_exit = RestoreAtExit::default();
+    let restore = at_exit.clone();
+    context.at_exit(async move { restore.run().await });
     let setup = Setup {
         open: Arc::new(context.opener()),
         families: context.families.clone(),
         timeout: context.timeout,
         max_links: context.max_links,
+        config: Arc::new(context.config.clone()),
+        scenes: context.scenes.clone(),
+        at_exit,
     };
     let depth = match anstream::ColorChoice::global() {
         anstream::ColorChoice::Never => Depth::None,
         _ => Depth::detect(|name| std::env::var(name).ok()),
     };
-    crate::tui::run(setup, depth, groups).await
+    crate::tui::run(setup, depth, groups, settings).await
 }

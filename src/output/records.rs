@@ -68,7 +68,7 @@ pub enum Record {
     Error(ErrorRecord),
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bulb {
     pub id: String,

@@ -12,7 +12,7 @@ use crate::radio::SeenDevice;
 const VERSION: u32 = 1;
 
 /// Saved state of a bulb, for `restore`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SnapshotRecord {
     /// Version of this record: 1.

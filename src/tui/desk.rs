@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::event::{Effect, Event, RadioEvent};
 use super::model::{Model, Options};
 use super::radio_worker::{Opener, RadioWorker};
+use super::tasks::RestoreAtExit;
 use super::update::update;
 use crate::bulb::Families;
+use crate::config::Config;
 use crate::error::{Error, Result};
 
 const QUEUE: usize = 64;
@@ -28,19 +31,29 @@ pub struct Setup {
     pub timeout: Duration,
     /// Largest number of links at a time, if not what the radio plans for.
     pub max_links: Option<usize>,
+    /// For the targets that scenes name.
+    pub config: Arc<Config>,
+    /// The folder of the scenes.
+    pub scenes: Option<PathBuf>,
+    pub at_exit: RestoreAtExit,
 }
 
 impl Setup {
-    pub const fn new(open: Opener, families: Arc<Families>, timeout: Duration) -> Self {
-        Self { open, families, timeout, max_links: None }
+    pub fn new(open: Opener, families: Arc<Families>, timeout: Duration) -> Self {
+        let (config, at_exit) = (Arc::default(), RestoreAtExit::default());
+        Self { open, families, timeout, max_links: None, config, scenes: None, at_exit }
     }
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { open: _, families, timeout, max_links } = self;
+        let Self { families, timeout, max_links, scenes, .. } = self;
         let mut setup = f.debug_struct("Setup");
-        setup.field("families", families).field("timeout", timeout).field("max_links", max_links);
+        setup
+            .field("families", families)
+            .field("timeout", timeout)
+            .field("max_links", max_links)
+            .field("scenes", scenes);
         setup.finish_non_exhaustive()
     }
 }

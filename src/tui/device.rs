@@ -1,6 +1,6 @@
 //! The desk's data about one device.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,19 @@ use super::hsv::HueSaturation;
 use super::text::plain;
 use crate::bulb::families::light_of;
 use crate::bulb::{Battery, BulbState, DeviceInfo, DriverEvent, Families, LinkPhase, Provenance};
-use crate::radio::{DeviceId, SeenDevice, plausible_dbm};
+use crate::radio::trace::{AttOperation, TracedFrame};
+use crate::radio::{CharacteristicId, DeviceId, GattTable, SeenDevice, plausible_dbm};
 
+/// Difference in dB from which a device changes its place in the list. Keeps rows from jumping.
+const RANK_STEP: i16 = 3;
+/// Limit for the samples of the signal, one a second: five minutes.
+const MAX_SAMPLES: usize = 300;
+/// Limit for the values of characteristics.
+const MAX_VALUES: usize = 512;
+/// Limit for the answer times.
+const MAX_ANSWERS: usize = 500;
+/// An answer after this time belongs to something else.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Length of the signal history, one value per tick.
 pub(crate) const HISTORY: usize = 10;
 /// Weight of a new signal strength in the average: the last three reports make up half of it.
@@ -47,6 +58,14 @@ pub(crate) enum ChangeOutcome {
     Failed,
 }
 
+/// A fade that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fade {
+    pub(crate) start: Duration,
+    pub(crate) over: Duration,
+    pub(crate) to: Light,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Device {
     pub(crate) seen: SeenDevice,
@@ -68,6 +87,22 @@ pub(crate) struct Device {
     /// True if the average is newer than `rssi`.
     average_changed: bool,
     pub(crate) rssi: Option<i16>,
+    /// The signal strength that the list shows and sorts by. Follows `rssi` in steps.
+    pub(crate) rank: Option<i16>,
+    /// The signal strength over time.
+    pub(crate) signal_log: VecDeque<(Duration, i16)>,
+    /// When a notification followed a write, and after which time.
+    pub(crate) answers: VecDeque<(Duration, Duration)>,
+    /// The time of a write that was not answered yet.
+    unanswered: Option<Duration>,
+    pub(crate) table: Option<Arc<GattTable>>,
+    /// Characteristics that the driver itself is subscribed to.
+    pub(crate) followed: Vec<CharacteristicId>,
+    /// Characteristics that the user subscribed to.
+    pub(crate) subscribed: BTreeSet<CharacteristicId>,
+    /// The last value of each characteristic, and when it was seen.
+    pub(crate) values: BTreeMap<CharacteristicId, (Duration, Vec<u8>)>,
+    pub(crate) fade: Option<Fade>,
     /// 0 to 4 bars.
     pub(crate) signal_step: u8,
     pub(crate) history: VecDeque<i16>,
@@ -86,6 +121,8 @@ pub(crate) struct Device {
     pub(crate) info: Option<DeviceInfo>,
     pub(crate) latency: Option<Duration>,
     pub(crate) link_losses: u32,
+    /// Code of the last error, which ended the link if it is down.
+    pub(crate) last_trouble: Option<&'static str>,
 }
 
 impl Device {
@@ -93,7 +130,7 @@ impl Device {
         let mut device = Self { seen: report.clone(), ..Self::default() };
         device.recognise(&report, families);
         device.apply_seen(report);
-        device.sample();
+        device.sample(Duration::ZERO);
         device
     }
 
@@ -168,11 +205,22 @@ impl Device {
 
     /// Shows the present average.
     #[allow(clippy::cast_possible_truncation, reason = "an average of numbers that fit")]
-    pub(crate) fn sample(&mut self) {
+    pub(crate) fn sample(&mut self, now: Duration) {
         let Some(average) = self.average.filter(|_| std::mem::take(&mut self.average_changed)) else {
             return;
         };
-        self.rssi = Some(average.round() as i16);
+        let rssi = average.round() as i16;
+        self.rssi = Some(rssi);
+        if self.rank.is_none_or(|rank| rank.abs_diff(rssi) >= RANK_STEP.unsigned_abs()) {
+            self.rank = Some(rssi);
+        }
+        let second_ago = self.signal_log.back().is_none_or(|(last, _)| now >= *last + Duration::from_secs(1));
+        if second_ago && (self.bulb || self.wants_link()) {
+            self.signal_log.push_back((now, rssi));
+            if self.signal_log.len() > MAX_SAMPLES {
+                self.signal_log.pop_front();
+            }
+        }
         let above = |margin: f32| {
             let count = STEP_BORDERS.iter().filter(|&&border| average >= border + margin).count();
             u8::try_from(count).unwrap_or_default()
@@ -238,10 +286,15 @@ impl Device {
             }
             DriverEvent::Written => self.outcome = ChangeOutcome::None,
             DriverEvent::Confirmed(latency) => {
+                self.fade = None;
                 self.latency = Some(*latency);
                 self.outcome = ChangeOutcome::Confirmed;
             }
             DriverEvent::Unconfirmed => self.outcome = ChangeOutcome::Unconfirmed,
+            DriverEvent::Table(table, followed) => {
+                self.table = Some(table.clone());
+                self.followed.clone_from(followed);
+            }
             DriverEvent::Battery(battery) => self.battery = Some(*battery),
             DriverEvent::Info(info) => self.info = Some(info.clone()),
             DriverEvent::Trouble(error) => {
@@ -254,6 +307,32 @@ impl Device {
                     self.outcome = ChangeOutcome::Failed;
                 }
             }
+        }
+    }
+
+    /// Takes in a frame: the value of its characteristic, and the time from a write to a notification.
+    pub(crate) fn frame(&mut self, frame: &TracedFrame, at: Duration) {
+        match frame.operation {
+            AttOperation::Write(_) => {
+                // One that was not answered in time is forgotten.
+                let waits = self.unanswered.is_some_and(|write| at.saturating_sub(write) <= ANSWER_TIME);
+                if !waits {
+                    self.unanswered = Some(at);
+                }
+            }
+            AttOperation::Read => {}
+            AttOperation::Notification => {
+                let taken = self.unanswered.take().map(|write| at.saturating_sub(write));
+                if let Some(taken) = taken.filter(|taken| *taken <= ANSWER_TIME) {
+                    self.answers.push_back((at, taken));
+                    if self.answers.len() > MAX_ANSWERS {
+                        self.answers.pop_front();
+                    }
+                }
+            }
+        }
+        if self.values.len() < MAX_VALUES || self.values.contains_key(&frame.characteristic) {
+            self.values.insert(frame.characteristic, (at, frame.bytes.clone()));
         }
     }
 
@@ -272,11 +351,16 @@ impl Device {
         if !self.is_connected() {
             self.state = BulbState::unknown();
             self.latency = None;
+            self.subscribed.clear();
+            self.unanswered = None;
+            self.fade = None;
             if was_up && matches!(self.link, LinkState::Waiting(_)) {
                 self.link_losses += 1;
             }
         }
         if !self.wants_link() {
+            // The next driver counts from the start.
+            self.token = 0;
             // Silence counts from now.
             self.silent_for = Duration::ZERO;
             self.last_heard = self.last_heard.map(|_| now);

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use bulb_protocol::profile::Light;
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use crate::bulb::{Change, DriverEvent};
+use crate::bulb::{CharacteristicRef, DrivenProfile, DriverCommand, DriverEvent, GattOutcome};
+use crate::check::{FinishedCheck, Summary};
 use crate::error::Error;
+use crate::fleet::Target;
+use crate::output::SnapshotRecord;
 use crate::radio::trace::TracedFrame;
 use crate::radio::{AdapterState, DeviceId, SeenDevice};
 
@@ -47,8 +51,40 @@ pub enum RadioEvent {
     Driver(DeviceId, DriverEvent),
     Failed(Error),
     Log(String),
-    /// Frames were written to a file: how many, and its path.
-    FramesSaved(usize, PathBuf),
+    /// A task failed; what its panic says.
+    Panic(String),
+    /// Something was written to a file: how many lines of what, and its path.
+    Saved(SavedKind, usize, PathBuf),
+    /// An operation of the GATT pane was done, or failed.
+    Gatt(DeviceId, Result<GattOutcome, Error>),
+    Check(DeviceId, CheckEvent),
+    /// The names of the saved scenes.
+    Scenes(Vec<String>),
+    /// A scene was read: its name, and the state for each target.
+    SceneRead(String, Vec<(Target, Light)>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavedKind {
+    Frames,
+    Recording,
+    Scene,
+}
+
+#[derive(Clone, Debug)]
+pub enum CheckEvent {
+    Finished(Box<FinishedCheck>),
+    /// The run is over.
+    End(Result<Summary, Error>),
+    Stopped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GattRequest {
+    Read,
+    Write(Vec<u8>),
+    Subscribe,
+    Unsubscribe,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +94,18 @@ pub enum Effect {
     Connect(Box<SeenDevice>),
     Disconnect(DeviceId),
     RetryNow(DeviceId),
-    /// Change a bulb. States that include the change have at least this token.
-    Change(DeviceId, Change, u64),
+    /// Command a bulb. States that include the command have at least this token.
+    Command(DeviceId, DriverCommand, u64),
     /// Write these lines to a new file.
-    Save(PathBuf, Vec<String>),
+    Save(SavedKind, PathBuf, Vec<String>),
+    Gatt(DeviceId, CharacteristicRef, GattRequest),
+    /// Test a bulb against its family. Its link ends before.
+    Check(Box<SeenDevice>, Option<DrivenProfile>),
+    StopCheck,
+    ListScenes,
+    /// Write the states of a scene to a new file of this name.
+    SaveScene(String, Vec<SnapshotRecord>),
+    ReadScene(String),
     Redraw,
     Suspend,
     Quit,

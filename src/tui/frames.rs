@@ -1,28 +1,42 @@
 //! The frame log.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use crate::radio::Direction;
-use crate::radio::trace::TracedFrame;
+use uuid::Uuid;
 
-/// Limit for stored frames: a few minutes of moving a slider.
-const MAX_FRAMES: usize = 5_000;
+use crate::radio::gatt::{short_of, uuid_text};
+use crate::radio::trace::TracedFrame;
+use crate::radio::{DeviceId, Direction};
+
+/// Limit for stored rows: a few minutes of moving a slider.
+const MAX_ROWS: usize = 5_000;
+/// Limit for the long UUIDs that short names are made from.
+const MAX_UUIDS: usize = 500;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Frame {
+        frame: Box<TracedFrame>,
+        meaning: Result<String, String>,
+    },
+    /// The link came up, or ended for this reason.
+    Link {
+        up: bool,
+        reason: String,
+    },
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct FrameRow {
     /// Position since the start of the program.
-    pub(crate) number: u64,
+    number: u64,
     /// Time since the start.
     pub(crate) at: Duration,
-    pub(crate) outgoing: bool,
+    pub(crate) device: DeviceId,
     /// Name of the bulb at that time.
     pub(crate) name: String,
-    pub(crate) characteristic: String,
-    pub(crate) hex: String,
-    pub(crate) meaning: Result<String, String>,
-    /// Line for the file.
-    pub(crate) line: String,
+    pub(crate) entry: Entry,
     /// Text that filters search, in lower case. Stored because a filter checks every row on every redraw.
     searched: String,
 }
@@ -31,9 +45,34 @@ impl FrameRow {
     fn matches(&self, filter: &str) -> bool {
         filter.is_empty() || self.searched.contains(filter)
     }
+
+    pub(crate) fn frame(&self) -> Option<&TracedFrame> {
+        match &self.entry {
+            Entry::Frame { frame, .. } => Some(frame),
+            Entry::Link { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_outgoing(&self) -> bool {
+        self.frame().is_some_and(|frame| frame.operation.direction() == Direction::ToBulb)
+    }
+
+    /// The line for a file.
+    pub(crate) fn line(&self) -> String {
+        match &self.entry {
+            Entry::Frame { frame, .. } => {
+                format!("{}  {frame}", humantime::format_rfc3339_millis(frame.time))
+            }
+            Entry::Link { up, reason } => {
+                let what = if *up { "link up" } else { "link down" };
+                let text = format!("{:>24}  {}: {what} {reason}", "", self.device);
+                text.trim_end().to_owned()
+            }
+        }
+    }
 }
 
-/// Recent frames, with filter and scroll position.
+/// Recent frames and links, with filter and scroll position.
 #[derive(Debug, Default)]
 pub(crate) struct FrameLog {
     rows: VecDeque<FrameRow>,
@@ -46,42 +85,45 @@ pub(crate) struct FrameLog {
     paused_at: Option<u64>,
     /// Rows between the newest frame and the bottom of the view.
     pub(crate) scrolled_back: usize,
+    names: ShortNames,
 }
 
 impl FrameLog {
     pub(crate) fn push(&mut self, frame: &TracedFrame, at: Duration, name: &str) {
-        let time = humantime::format_rfc3339_millis(frame.time);
-        let (characteristic, hex) = (frame.characteristic.to_string(), frame.hex());
-        let line = format!("{time}  {frame}");
-        let row = FrameRow {
-            number: self.next,
-            at,
-            outgoing: frame.operation.direction() == Direction::ToBulb,
-            name: name.to_owned(),
-            searched: [name, &characteristic, &hex, &line].join("\n").to_lowercase(),
-            characteristic,
-            hex,
-            meaning: frame.meaning().unwrap_or_else(|| Ok(String::new())),
-            line,
-        };
+        self.names.add(frame.characteristic.characteristic);
+        let meaning = frame.meaning().unwrap_or_else(|| Ok(String::new()));
+        let searched = format!("{name}\n{frame}");
+        let entry = Entry::Frame { frame: Box::new(frame.clone()), meaning };
+        self.push_row(frame.device.clone(), at, name, entry, &searched);
+    }
+
+    pub(crate) fn push_link(&mut self, device: &DeviceId, at: Duration, name: &str, up: bool, reason: &str) {
+        let searched = format!("{name}\n{device}\nlink {} {reason}", if up { "up" } else { "down" });
+        let entry = Entry::Link { up, reason: reason.to_owned() };
+        self.push_row(device.clone(), at, name, entry, &searched);
+    }
+
+    fn push_row(&mut self, device: DeviceId, at: Duration, name: &str, entry: Entry, searched: &str) {
+        let searched = searched.to_lowercase();
+        let row = FrameRow { number: self.next, at, device, name: name.to_owned(), entry, searched };
         self.next += 1;
         // Keeps the view on the same rows while scrolled back.
         if self.scrolled_back > 0 && row.matches(&self.filter) {
             self.scrolled_back += 1;
         }
         self.rows.push_back(row);
-        if self.rows.len() > MAX_FRAMES {
+        if self.rows.len() > MAX_ROWS {
             self.rows.pop_front();
         }
     }
 
-    /// Returns the frames that pass the filter, oldest first.
+    /// Returns the rows that pass the filter, oldest first.
     pub(crate) fn shown(&self) -> impl DoubleEndedIterator<Item = &FrameRow> {
         let end = self.paused_at.unwrap_or(u64::MAX);
         self.rows.iter().filter(move |row| row.number < end && row.matches(&self.filter))
     }
 
-    /// Returns the frames on the screen, oldest first.
+    /// Returns the rows on the screen, oldest first.
     pub(crate) fn page(&self, height: usize) -> Vec<&FrameRow> {
         let mut page: Vec<&FrameRow> = self.shown().rev().skip(self.scrolled_back).take(height).collect();
         page.reverse();
@@ -126,5 +168,55 @@ impl FrameLog {
     pub(crate) fn scroll(&mut self, rows: isize, height: usize) {
         let most = self.count().saturating_sub(height);
         self.scrolled_back = self.scrolled_back.saturating_add_signed(rows).min(most);
+    }
+
+    /// Returns a name for a characteristic that no other one in the log has.
+    pub(crate) fn short_name(&self, uuid: Uuid) -> String {
+        self.names.short(uuid)
+    }
+}
+
+/// Shortens long UUIDs to the first groups of digits that tell them apart.
+#[derive(Debug, Default)]
+pub(crate) struct ShortNames(BTreeSet<Uuid>);
+
+impl ShortNames {
+    pub(crate) fn add(&mut self, uuid: Uuid) {
+        if self.0.len() < MAX_UUIDS && short_of(uuid).is_none() {
+            self.0.insert(uuid);
+        }
+    }
+
+    pub(crate) fn short(&self, uuid: Uuid) -> String {
+        if short_of(uuid).is_some() {
+            return uuid_text(uuid);
+        }
+        let text = uuid.hyphenated().to_string();
+        // The ends of the groups of digits.
+        let ends = [8, 13, 18, 23].into_iter().filter_map(|end| text.get(..end));
+        let unique = |start: &&str| {
+            self.0.iter().filter(|other| other.hyphenated().to_string().starts_with(start)).count() <= 1
+        };
+        ends.into_iter().find(unique).unwrap_or(&text).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_tell_long_uuids_apart() {
+        let uuid = |text: &str| text.parse::<Uuid>().unwrap();
+        let alone = uuid("69400002-b5a3-f393-e0a9-e50e24dcca99");
+        let (one, other) =
+            (uuid("932c32bd-0002-47a2-835a-a8d455b859dd"), uuid("932c32bd-0003-47a2-835a-a8d455b859dd"));
+        let mut names = ShortNames::default();
+        [alone, one, other].into_iter().for_each(|uuid| names.add(uuid));
+        assert_eq!(
+            [alone, one, other].map(|uuid| names.short(uuid)),
+            ["69400002", "932c32bd-0002", "932c32bd-0003"]
+        );
+        assert_eq!(names.short(crate::radio::gatt::uuid16(0xFFF1)), "fff1");
     }
 }

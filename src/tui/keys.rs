@@ -1,6 +1,16 @@
-//! The key table. Key handling, help and hints all use it.
+//! The key table. Key handling, help, hints and the palette all use it.
+
+use std::borrow::Cow;
+use std::fmt;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+mod table;
+
+pub use table::TABLE;
+
+use self::Action as A;
+use self::KeyContext as P;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyContext {
@@ -10,6 +20,10 @@ pub enum KeyContext {
     List,
     Detail,
     Frames,
+    Graphs,
+    Gatt,
+    Check,
+    Log,
     Popup,
     /// In the input line. Other keys edit the text.
     Prompt,
@@ -23,6 +37,10 @@ impl KeyContext {
             Self::List => "Bulbs",
             Self::Detail => "The selected bulb",
             Self::Frames => "Frames",
+            Self::Graphs => "Graphs",
+            Self::Gatt => "GATT",
+            Self::Check => "Check",
+            Self::Log => "Log",
             Self::Popup => "In a popup",
             Self::Prompt => "While typing",
         }
@@ -36,7 +54,7 @@ pub enum Action {
     Suspend,
     Redraw,
     Help,
-    Messages,
+    Palette,
     Groups,
     Dismiss,
     NextPane,
@@ -44,6 +62,13 @@ pub enum Action {
     ToList,
     ToDetail,
     ToFrames,
+    ToGraphs,
+    ToGatt,
+    ToCheck,
+    ToLog,
+    NextLower,
+    PreviousLower,
+    Zoom,
     Scan,
     ToggleShowAll,
     Sort,
@@ -54,6 +79,9 @@ pub enum Action {
     TypeColor,
     TypeKelvin,
     Effects,
+    Fade,
+    SaveScene,
+    RecallScene,
     Mark,
     MarkAll,
     Connect,
@@ -74,7 +102,12 @@ pub enum Action {
     Activate,
     Pause,
     Save,
+    SaveRecording,
     Clear,
+    GattRead,
+    GattWrite,
+    GattNotify,
+    RunCheck,
     Accept,
     Cancel,
 }
@@ -86,7 +119,7 @@ pub struct Key {
 }
 
 impl Key {
-    const fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
+    pub(super) const fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
         Self { code, modifiers }
     }
 
@@ -127,162 +160,195 @@ impl Key {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Binding {
     pub context: KeyContext,
-    pub keys: &'static [Key],
+    pub keys: Cow<'static, [Key]>,
     pub action: Action,
     pub help: &'static str,
     /// Word for the hint line; empty if the keys are not shown there.
     pub hint: &'static str,
 }
 
-const fn c(c: char) -> Key {
-    Key::new(KeyCode::Char(c), KeyModifiers::NONE)
+/// The keys of the desk: the table, with the user's changes.
+#[derive(Clone, Debug)]
+pub struct KeyMap(Vec<Binding>);
+
+impl Default for KeyMap {
+    fn default() -> Self {
+        Self(TABLE.to_vec())
+    }
 }
 
-const fn ctrl(c: char) -> Key {
-    Key::new(KeyCode::Char(c), KeyModifiers::CONTROL)
-}
-
-const fn k(code: KeyCode) -> Key {
-    Key::new(code, KeyModifiers::NONE)
-}
-
-const fn shift(code: KeyCode) -> Key {
-    Key::new(code, KeyModifiers::SHIFT)
-}
-
-const fn row(
-    context: KeyContext,
-    keys: &'static [Key],
-    action: Action,
-    hint: &'static str,
-    help: &'static str,
-) -> Binding {
-    Binding { context, keys, action, help, hint }
-}
-
-const UP: &[Key] = &[k(KeyCode::Up), c('k')];
-const DOWN: &[Key] = &[k(KeyCode::Down), c('j')];
-const PAGE_UP: &[Key] = &[k(KeyCode::PageUp), ctrl('b')];
-const PAGE_DOWN: &[Key] = &[k(KeyCode::PageDown), ctrl('f')];
-const FIRST: &[Key] = &[k(KeyCode::Home), c('g')];
-const LAST: &[Key] = &[k(KeyCode::End), c('G')];
-const ENTER: &[Key] = &[k(KeyCode::Enter)];
-
-use Action as A;
-use KeyContext as P;
-
-/// The key table. Hints appear in this order.
-#[rustfmt::skip]
-pub const TABLE: &[Binding] = &[
-    row(P::List, ENTER, A::Connect, "connect", "connect, or go to a connected bulb"),
-    row(P::List, UP, A::Up, "", "previous bulb"),
-    row(P::List, DOWN, A::Down, "", "next bulb"),
-    row(P::List, PAGE_UP, A::PageUp, "", "page up"),
-    row(P::List, PAGE_DOWN, A::PageDown, "", "page down"),
-    row(P::List, FIRST, A::First, "", "first bulb"),
-    row(P::List, LAST, A::Last, "", "last bulb"),
-    row(P::List, &[k(KeyCode::Right), c('l')], A::ToDetail, "", "go to the selected bulb"),
-    row(P::List, &[c('/')], A::Filter, "filter", "filter bulbs by name or address"),
-
-    row(P::Detail, ENTER, A::Activate, "do", "use the control: switch, type a value, apply a colour; or connect"),
-    row(P::Detail, UP, A::Up, "", "previous control"),
-    row(P::Detail, DOWN, A::Down, "", "next control"),
-    row(P::Detail, &[k(KeyCode::Left), c('h')], A::Decrease, "less", "decrease, or previous"),
-    row(P::Detail, &[k(KeyCode::Right), c('l')], A::Increase, "more", "increase, or next"),
-    row(P::Detail, &[shift(KeyCode::Left), k(KeyCode::PageDown), c('H')], A::DecreaseMuch, "", "decrease by ten steps"),
-    row(P::Detail, &[shift(KeyCode::Right), k(KeyCode::PageUp), c('L')], A::IncreaseMuch, "", "increase by ten steps"),
-    row(P::Detail, FIRST, A::Minimum, "", "minimum"),
-    row(P::Detail, LAST, A::Maximum, "", "maximum"),
-
-    row(P::Frames, &[c('p')], A::Pause, "pause", "pause or continue the log"),
-    row(P::Frames, &[c('/')], A::Filter, "filter", "filter frames by their text"),
-    row(P::Frames, &[c('w')], A::Save, "save", "save the shown frames to a new file"),
-    row(P::Frames, &[c('x')], A::Clear, "", "clear the log"),
-    row(P::Frames, UP, A::Up, "", "scroll up"),
-    row(P::Frames, DOWN, A::Down, "", "scroll down"),
-    row(P::Frames, PAGE_UP, A::PageUp, "", "page up"),
-    row(P::Frames, PAGE_DOWN, A::PageDown, "", "page down"),
-    row(P::Frames, FIRST, A::First, "", "oldest frame"),
-    row(P::Frames, LAST, A::Last, "", "newest frame, and follow"),
-
-    row(P::Panes, &[c(' ')], A::Toggle, "on/off", "switch on or off; a bulb that never reports is switched on first"),
-    row(P::Panes, &[c('+'), c('=')], A::Brighter, "", "brighter by 5 %"),
-    row(P::Panes, &[c('-')], A::Dimmer, "", "dimmer by 5 %"),
-    row(P::Panes, &[c('c')], A::TypeColor, "colour", "type a colour: orange, ff8800, hsl(30,100%,50%), 255,136,0"),
-    row(P::Panes, &[c('t')], A::TypeKelvin, "kelvin", "type a colour temperature in kelvin"),
-    row(P::Panes, &[c('v')], A::Effects, "effects", "list the effects"),
-    row(P::Panes, &[c('d')], A::Disconnect, "", "disconnect, or stop trying to connect"),
-    row(P::Panes, &[c('r')], A::RetryNow, "", "reconnect now"),
-    row(P::Panes, &[c('m')], A::Mark, "mark", "mark or unmark; changes go to all marked bulbs that support them"),
-    row(P::Panes, &[c('M')], A::MarkAll, "", "mark all listed bulbs, or none"),
-    row(P::Panes, &[c('@')], A::Groups, "", "mark the bulbs of a group"),
-    row(P::Panes, &[c('s')], A::Scan, "", "start or stop the scan"),
-    row(P::Panes, &[c('a')], A::ToggleShowAll, "", "show all devices, or only bulbs"),
-    row(P::Panes, &[c('o')], A::Sort, "", "sort by signal, name or address"),
-    row(P::Panes, &[c('e')], A::Messages, "", "show the messages"),
-    row(P::Panes, &[k(KeyCode::Tab)], A::NextPane, "pane", "next pane"),
-    row(P::Panes, &[k(KeyCode::BackTab)], A::PreviousPane, "", "previous pane"),
-    row(P::Panes, &[c('1')], A::ToList, "", "list of bulbs"),
-    row(P::Panes, &[c('2')], A::ToDetail, "", "selected bulb"),
-    row(P::Panes, &[c('3'), c('f')], A::ToFrames, "", "frame log"),
-    row(P::Panes, &[k(KeyCode::Esc)], A::Dismiss, "", "close the message, then the filter, then the marks"),
-    row(P::Panes, &[c('?')], A::Help, "help", "this help"),
-    row(P::Panes, &[c('q')], A::Quit, "quit", "quit"),
-
-    row(P::Popup, UP, A::Up, "up", "up"),
-    row(P::Popup, DOWN, A::Down, "down", "down"),
-    row(P::Popup, PAGE_UP, A::PageUp, "", "page up"),
-    row(P::Popup, PAGE_DOWN, A::PageDown, "", "page down"),
-    row(P::Popup, FIRST, A::First, "", "top"),
-    row(P::Popup, LAST, A::Last, "", "end"),
-    row(P::Popup, &[c('/')], A::Filter, "filter", "filter effects by name, or by the first digits of a number"),
-    row(P::Popup, ENTER, A::Accept, "choose", "choose the selected row"),
-    row(P::Popup, &[k(KeyCode::Esc), c('q'), c('?')], A::Cancel, "close", "close"),
-
-    row(P::Prompt, ENTER, A::Accept, "apply", "apply the input"),
-    row(P::Prompt, &[k(KeyCode::Up)], A::Up, "", "previous effect in the list"),
-    row(P::Prompt, &[k(KeyCode::Down)], A::Down, "", "next effect in the list"),
-    row(P::Prompt, &[k(KeyCode::Esc)], A::Cancel, "cancel", "cancel the input"),
-
-    row(P::Always, &[ctrl('c')], A::Interrupt, "", "quit with exit code 130"),
-    row(P::Always, &[ctrl('z')], A::Suspend, "", "suspend; the shell's fg continues"),
-    row(P::Always, &[ctrl('l')], A::Redraw, "", "redraw"),
+/// Contexts that are active at the same time.
+const TOGETHER: [&[KeyContext]; 9] = [
+    &[P::Always, P::Panes, P::List],
+    &[P::Always, P::Panes, P::Detail],
+    &[P::Always, P::Panes, P::Frames],
+    &[P::Always, P::Panes, P::Graphs],
+    &[P::Always, P::Panes, P::Gatt],
+    &[P::Always, P::Panes, P::Check],
+    &[P::Always, P::Panes, P::Log],
+    &[P::Always, P::Popup],
+    &[P::Always, P::Prompt],
 ];
 
-pub fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
-    let key = Key::of(event);
-    let mut rows = TABLE.iter().filter(|row| contexts.contains(&row.context));
-    rows.find(|row| row.keys.contains(&key)).map(|row| row.action)
+impl KeyMap {
+    pub fn rows(&self) -> &[Binding] {
+        &self.0
+    }
+
+    pub fn find(&self, event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
+        let key = Key::of(event);
+        let mut rows = self.0.iter().filter(|row| contexts.contains(&row.context));
+        rows.find(|row| row.keys.contains(&key)).map(|row| row.action)
+    }
+
+    /// Gives an action other keys, in every pane that has it.
+    ///
+    /// # Errors
+    /// There is no action of that name, or it cannot be changed.
+    pub(crate) fn bind(&mut self, action: &str, keys: &[Key]) -> Result<(), String> {
+        let fixed = |row: &Binding| row.context == P::Prompt || row.action == A::Interrupt;
+        let named: Vec<_> =
+            self.0.iter_mut().filter(|row| row.action.name() == action && !fixed(row)).collect();
+        if named.is_empty() {
+            return Err(format!("there is no action {action:?}; `:` in the desk lists them"));
+        }
+        for row in named {
+            row.keys = Cow::Owned(keys.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Returns an action whose key does something else too, and what is wrong.
+    pub(crate) fn conflict(&self) -> Option<(String, String)> {
+        for contexts in TOGETHER {
+            let mut seen: Vec<(Key, Action)> = Vec::new();
+            for row in self.0.iter().filter(|row| contexts.contains(&row.context)) {
+                for key in row.keys.iter() {
+                    if let Some((_, other)) = seen.iter().find(|(other, _)| other == key) {
+                        let (own, other) = (row.action.name(), other.name());
+                        let both = format!("{} is the key of {own:?} and of {other:?}", key.text());
+                        return Some((own, both));
+                    }
+                    seen.push((*key, row.action));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Action {
+    /// The name in the configuration: `next-pane`.
+    pub fn name(self) -> String {
+        let mut name = String::new();
+        for c in format!("{self:?}").chars() {
+            if c.is_ascii_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.push(c.to_ascii_lowercase());
+        }
+        name
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl Key {
+    /// Reads a key as the help writes it: `q`, `Space`, `Ctrl-R`, `Shift-Left`, `F2`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (mut rest, mut modifiers) = (text, KeyModifiers::NONE);
+        for (prefix, modifier) in
+            [("Ctrl-", KeyModifiers::CONTROL), ("Alt-", KeyModifiers::ALT), ("Shift-", KeyModifiers::SHIFT)]
+        {
+            if let Some(key) = rest.strip_prefix(prefix) {
+                rest = key;
+                modifiers |= modifier;
+            }
+        }
+        let code = match rest {
+            "Space" => KeyCode::Char(' '),
+            "Enter" => KeyCode::Enter,
+            "Esc" => KeyCode::Esc,
+            "Tab" if modifiers.contains(KeyModifiers::SHIFT) => KeyCode::BackTab,
+            "Tab" => KeyCode::Tab,
+            "Up" => KeyCode::Up,
+            "Down" => KeyCode::Down,
+            "Left" => KeyCode::Left,
+            "Right" => KeyCode::Right,
+            "PgUp" => KeyCode::PageUp,
+            "PgDn" => KeyCode::PageDown,
+            "Home" => KeyCode::Home,
+            "End" => KeyCode::End,
+            "Insert" => KeyCode::Insert,
+            "Delete" => KeyCode::Delete,
+            "Backspace" => KeyCode::Backspace,
+            _ => match (rest.strip_prefix('F').and_then(|number| number.parse().ok()), rest.chars().next()) {
+                (Some(number @ 1..=12), _) => KeyCode::F(number),
+                // Ctrl and a letter: terminals do not tell the cases apart.
+                (_, Some(c)) if c.len_utf8() == rest.len() && modifiers.contains(KeyModifiers::CONTROL) => {
+                    KeyCode::Char(c.to_ascii_lowercase())
+                }
+                (_, Some(c)) if c.len_utf8() == rest.len() && !c.is_control() => KeyCode::Char(c),
+                _ => return None,
+            },
+        };
+        let modifiers = if matches!(code, KeyCode::Char(_) | KeyCode::BackTab) {
+            modifiers - KeyModifiers::SHIFT
+        } else {
+            modifiers
+        };
+        Some(Self { code, modifiers })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    /// Contexts that are active at the same time.
-    const TOGETHER: [&[KeyContext]; 5] = [
-        &[KeyContext::Always, KeyContext::Panes, KeyContext::List],
-        &[KeyContext::Always, KeyContext::Panes, KeyContext::Detail],
-        &[KeyContext::Always, KeyContext::Panes, KeyContext::Frames],
-        &[KeyContext::Always, KeyContext::Popup],
-        &[KeyContext::Always, KeyContext::Prompt],
-    ];
+    fn find(event: KeyEvent, contexts: &[KeyContext]) -> Option<Action> {
+        KeyMap::default().find(event, contexts)
+    }
 
     #[test]
     fn no_key_does_two_things() {
-        for contexts in TOGETHER {
-            let mut seen = BTreeSet::new();
-            for row in TABLE.iter().filter(|row| contexts.contains(&row.context)) {
-                for key in row.keys {
-                    assert!(seen.insert(key.text()), "{} stands twice in {contexts:?}", key.text());
-                }
+        assert_eq!(KeyMap::default().conflict(), None);
+    }
+
+    #[test]
+    fn keys_are_read_as_they_are_shown() {
+        for row in TABLE {
+            for key in row.keys.iter() {
+                let text = key.text();
+                let text = [("↑", "Up"), ("↓", "Down"), ("←", "Left"), ("→", "Right")]
+                    .iter()
+                    .fold(text, |text, (sign, name)| text.replace(sign, name));
+                assert_eq!(Key::parse(&text), Some(*key), "{text}");
             }
         }
+        for text in ["", "xy", "F13", "Hyper-x", "Ctrl-"] {
+            assert_eq!(Key::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_action_can_have_other_keys() {
+        let mut keys = KeyMap::default();
+        let press = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+        keys.bind("quit", &[Key::of(press('Q'))]).unwrap();
+        assert_eq!(keys.conflict(), None);
+        assert_eq!(keys.find(press('Q'), &[P::Panes]), Some(Action::Quit));
+        assert_eq!(keys.find(press('q'), &[P::Panes]), None);
+        keys.bind("quit", &[Key::of(press('z'))]).unwrap();
+        let (_, message) = keys.conflict().unwrap();
+        assert!(message.starts_with("z is the key of "), "{message}");
+        assert!(keys.bind("fly", &[]).unwrap_err().starts_with("there is no action"));
     }
 
     #[test]

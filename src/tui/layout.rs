@@ -5,16 +5,19 @@ use ratatui::layout::Rect;
 use super::control::Control;
 use super::device::Device;
 use super::model::{Model, Pane};
-use super::view::{banner_lines, notice};
+use super::view::{banner_lines, list_width, notice};
 
 /// Smallest usable terminal: columns and rows.
 pub(crate) const MIN_SIZE: (u16, u16) = (50, 15);
 /// From this width, list and bulb are side by side.
 const TWO_PANES_WIDTH: u16 = 72;
-/// From this width, frames are beside them.
-const THREE_PANES_WIDTH: u16 = 140;
-/// From this height, frames are below list and bulb.
+/// From this width, there is a third pane beside them.
+const THREE_PANES_WIDTH: u16 = 128;
+/// From this height, another pane is below list and bulb.
 const STACKED_HEIGHT: u16 = 30;
+/// Widths of the bulb pane, and the smallest one of the third pane.
+const DETAIL: (u16, u16) = (41, 60);
+const THIRD: u16 = 40;
 
 /// The parts of the screen. Hidden parts are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +28,12 @@ pub(crate) struct Areas {
     pub(crate) tabs: Option<Rect>,
     pub(crate) list: Option<Rect>,
     pub(crate) detail: Option<Rect>,
-    pub(crate) frames: Option<Rect>,
+    /// The lower pane that is chosen.
+    pub(crate) lower: Option<Rect>,
+    /// True if the border of the lower pane has the names of all of them.
+    pub(crate) strip: bool,
+    /// Graphs beside the bulb.
+    pub(crate) graphs: Option<Rect>,
     pub(crate) message: Rect,
     pub(crate) hints: Rect,
 }
@@ -36,9 +44,9 @@ impl Areas {
         self.list.map_or(0, |area| inner(area).height)
     }
 
-    /// Rows of the frame log without its border.
-    pub(crate) fn frame_rows(&self) -> u16 {
-        self.frames.map_or(0, |area| inner(area).height)
+    /// Rows of the lower pane without its border.
+    pub(crate) fn lower_rows(&self) -> u16 {
+        self.lower.map_or(0, |area| inner(area).height)
     }
 }
 
@@ -60,7 +68,8 @@ pub(crate) fn areas(model: &Model) -> Areas {
     if too_small(model.size) {
         return Areas::default();
     }
-    let all_fit = width >= THREE_PANES_WIDTH || (width >= TWO_PANES_WIDTH && height >= STACKED_HEIGHT);
+    let all_fit = !model.zoomed
+        && (width >= THREE_PANES_WIDTH || (width >= TWO_PANES_WIDTH && height >= STACKED_HEIGHT));
     let mut rest = Rect::new(0, 0, width, height);
     let header = top(&mut rest, 1);
     let banner = model.banner.as_ref().map(|error| {
@@ -71,7 +80,7 @@ pub(crate) fn areas(model: &Model) -> Areas {
     let hints = bottom(&mut rest, 1);
     let message = bottom(&mut rest, 1);
     let mut areas = Areas { header, banner, tabs, message, hints, ..Areas::default() };
-    panes(model.pane, rest, &mut areas);
+    panes(model, rest, &mut areas);
     areas
 }
 
@@ -97,25 +106,48 @@ fn left(rest: &mut Rect, columns: u16) -> Rect {
     area
 }
 
-fn panes(pane: Pane, mut body: Rect, areas: &mut Areas) {
-    let detail = if body.width < 100 { 41 } else { 46 };
-    if body.width >= THREE_PANES_WIDTH {
-        let list = body.width.saturating_sub(detail + 46).clamp(46, 90);
-        areas.list = Some(left(&mut body, list));
+fn panes(model: &Model, mut body: Rect, areas: &mut Areas) {
+    let pane = model.pane;
+    if model.zoomed || areas.header.width < TWO_PANES_WIDTH {
+        match pane {
+            Pane::List => areas.list = Some(body),
+            Pane::Detail => areas.detail = Some(body),
+            _ => areas.lower = Some(body),
+        }
+        return;
+    }
+    if areas.tabs.is_some() {
+        // Where there is little room, a lower pane takes the place of list and bulb.
+        if pane.is_lower() {
+            areas.lower = Some(body);
+        } else {
+            let detail = if body.width < 100 { DETAIL.0 } else { 46 };
+            areas.list = Some(left(&mut body, areas.header.width.saturating_sub(detail)));
+            areas.detail = Some(body);
+        }
+        return;
+    }
+    if body.height >= STACKED_HEIGHT - 3 {
+        // Three fifths for list and bulb, which need no more than 28 rows.
+        let upper = (body.height * 3 / 5).clamp(20, 28);
+        let lower = body.height.saturating_sub(upper).max(7);
+        areas.lower = Some(bottom(&mut body, lower));
+        areas.strip = true;
+    }
+    let third = body.width >= THREE_PANES_WIDTH;
+    let room = if third { THIRD } else { 0 };
+    let detail = if body.width < 100 { DETAIL.0 } else { 46 };
+    let list = list_width(model).min(body.width.saturating_sub(detail + room)).max(36);
+    areas.list = Some(left(&mut body, list));
+    if third && areas.lower.is_none() {
+        // A low and wide screen: the lower pane is the third one.
         areas.detail = Some(left(&mut body, detail));
-        areas.frames = Some(body);
-    } else if body.width >= TWO_PANES_WIDTH && areas.tabs.is_none() {
-        let frames = body.height.saturating_sub(24).max(7);
-        areas.frames = Some(bottom(&mut body, frames));
-        areas.list = Some(left(&mut body, areas.header.width - detail));
-        areas.detail = Some(body);
-    } else if pane == Pane::Frames {
-        areas.frames = Some(body);
-    } else if body.width >= TWO_PANES_WIDTH {
-        areas.list = Some(left(&mut body, areas.header.width - detail));
-        areas.detail = Some(body);
-    } else if pane == Pane::List {
-        areas.list = Some(body);
+        areas.lower = Some(body);
+        areas.strip = true;
+    } else if third && model.lower != Pane::Graphs {
+        let detail = body.width.saturating_sub(THIRD).min(detail.max(body.width / 2)).min(DETAIL.1);
+        areas.detail = Some(left(&mut body, detail));
+        areas.graphs = Some(body);
     } else {
         areas.detail = Some(body);
     }

@@ -1,38 +1,32 @@
 //! The state of the desk.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::Rgb;
+use bulb_protocol::profile::{Light, Mode};
 use tokio::time::Instant;
 use tui_input::Input;
 
+use super::check_run::CheckRun;
 use super::control::{Control, visible_controls};
 use super::device::{Device, LinkState};
 use super::event::ScanPhase;
 use super::frames::FrameLog;
 use super::layout::{self, Areas};
-use super::style::Depth;
-use super::text::cut;
+use super::messages::{Holds, Message, MessageLog, Severity};
+use super::settings::{Settings, Sort};
+use super::style::{Depth, Theme};
 use crate::bulb::Families;
 use crate::error::Error;
 use crate::fleet::Target;
-use crate::output::sanitise;
 use crate::radio::{AdapterState, DeviceId};
 
 /// A device that the running scan has not seen for this long is dimmed; after `FORGET_AFTER` it is removed.
 pub(crate) const FADE_AFTER: Duration = Duration::from_secs(10);
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(30);
-/// Limit for known devices. Phones change addresses every few minutes and a desk stays open for days.
-const MAX_DEVICES: usize = 10_000;
-const MAX_MESSAGES: usize = 200;
-/// Limit for the text of a message, in columns.
-const MAX_MESSAGE_WIDTH: usize = 2_000;
-/// Time that an info message stays in the message line.
-const INFO_TIME: Duration = Duration::from_secs(6);
 /// Limit for recently used colours.
 pub(crate) const MAX_RECENT_COLORS: usize = 10;
 /// Interval of [`Event::Tick`](super::Event::Tick).
@@ -54,6 +48,7 @@ pub struct Options {
     /// Start of the desk. All times in the model count from here.
     pub start: Instant,
     pub families: Arc<Families>,
+    pub settings: Settings,
 }
 
 impl Default for Options {
@@ -64,6 +59,7 @@ impl Default for Options {
             groups: Vec::new(),
             start: Instant::now(),
             families: Arc::default(),
+            settings: Settings::default(),
         }
     }
 }
@@ -74,22 +70,28 @@ pub(crate) enum Pane {
     List,
     Detail,
     Frames,
+    Graphs,
+    Gatt,
+    Check,
+    Log,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Sort {
-    #[default]
-    Signal,
-    Name,
-    Address,
+impl Pane {
+    /// The panes that share one place, in the order of their keys.
+    pub(crate) const LOWER: [Self; 5] = [Self::Frames, Self::Graphs, Self::Gatt, Self::Check, Self::Log];
+
+    pub(crate) fn is_lower(self) -> bool {
+        Self::LOWER.contains(&self)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Popup {
     Help,
-    Messages,
+    Palette,
     Groups,
     Effects,
+    Scenes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,27 +103,43 @@ pub(crate) enum Prompt {
     Kelvin,
     Value(Control),
     File,
+    Recording,
+    Gatt,
+    Palette,
+    Fade,
+    Scene,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Severity {
-    Info,
-    Error,
-}
+/// A light that is typed, before it is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TypedLight(pub(crate) Light);
 
-#[derive(Clone, Debug)]
-pub(crate) struct Message {
-    pub(crate) at: Duration,
-    pub(crate) severity: Severity,
-    pub(crate) code: Option<&'static str>,
-    pub(crate) text: String,
-    pub(crate) hint: Option<String>,
+impl TypedLight {
+    /// Returns what the bulb would show: the rest of its light stays.
+    pub(crate) fn on_top_of(&self, present: Option<&Light>) -> Light {
+        let present = present.cloned().unwrap_or_default();
+        let typed = &self.0;
+        let mode = match (typed.color, typed.kelvin) {
+            (Some(_), _) => Some(Mode::Color),
+            (None, Some(_)) => Some(Mode::White),
+            _ => present.mode,
+        };
+        Light {
+            power: typed.power.or(Some(true)),
+            brightness: typed.brightness.or(present.brightness),
+            color: typed.color.or(present.color),
+            kelvin: typed.kelvin.or(present.kelvin),
+            mode,
+            ..present
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 pub struct Model {
     pub(crate) size: (u16, u16),
-    pub(crate) depth: Depth,
+    pub(crate) theme: Theme,
+    pub(crate) settings: Settings,
     pub(crate) now: Duration,
     /// `None` only in an empty model.
     start: Option<Instant>,
@@ -146,7 +164,12 @@ pub struct Model {
     pub(crate) sort: Sort,
     pub(crate) show_all: bool,
     pub(crate) filter: String,
+    /// The pane with the focus.
     pub(crate) pane: Pane,
+    /// The one of the lower panes that is shown.
+    pub(crate) lower: Pane,
+    /// True if the pane with the focus has the whole screen.
+    pub(crate) zoomed: bool,
     /// The controls of the bulb pane. Stored, as it depends on every marked bulb.
     pub(crate) controls: Vec<Control>,
     pub(crate) control: Control,
@@ -160,22 +183,32 @@ pub struct Model {
     pub(crate) prompt: Option<(Prompt, Input)>,
     pub(crate) prompt_error: Option<String>,
     pub(crate) dragged: Option<Control>,
+    pub(crate) last_click: Option<(Duration, u16, u16)>,
     pub(crate) frames: FrameLog,
-    pub(crate) messages: VecDeque<Message>,
-    /// True while the newest message is in the message line.
-    pub(crate) message_shown: bool,
+    pub(crate) messages: MessageLog,
+    /// The selected row of the GATT table.
+    pub(crate) gatt_row: usize,
+    pub(crate) check: Option<CheckRun>,
+    pub(crate) check_row: usize,
+    /// Width of the widest listed name.
+    pub(crate) widest_name: u16,
+    pub(crate) palette_filter: String,
+    pub(crate) scenes: Vec<String>,
     pub(crate) groups: Vec<Group>,
     pub(crate) tokens: u64,
     last_tick: Duration,
     changed: bool,
-    reorder: bool,
+    pub(super) reorder: bool,
 }
 
 impl Model {
     pub fn new(options: Options) -> Self {
         Self {
             size: options.size,
-            depth: options.depth,
+            theme: Theme { depth: options.depth, colors: options.settings.colors },
+            sort: options.settings.sort,
+            settings: options.settings,
+            lower: Pane::Frames,
             start: Some(options.start),
             families: options.families,
             groups: options.groups,
@@ -202,8 +235,10 @@ impl Model {
     pub fn next_tick(&self) -> Option<Duration> {
         let scanning = self.scan == ScanPhase::On && !self.devices.is_empty();
         let waiting = self.devices.values().any(|device| matches!(device.link, LinkState::Waiting(_)));
-        let note = self.message().is_some_and(|message| message.severity == Severity::Info);
-        (scanning || waiting || note).then(|| self.last_tick + TICK)
+        let note = self.message().is_some_and(|message| message.holds == Holds::Briefly);
+        let running = self.check.as_ref().is_some_and(CheckRun::is_running)
+            || self.devices.values().any(|device| device.fade.is_some());
+        (scanning || waiting || note || running).then(|| self.last_tick + TICK)
     }
 
     /// Returns a function from radio timestamps to time since the start.
@@ -248,7 +283,40 @@ impl Model {
     }
 
     pub(crate) fn message(&self) -> Option<&Message> {
-        self.messages.back().filter(|_| self.message_shown)
+        self.messages.current()
+    }
+
+    /// Returns the light that the input line describes, if it shows one.
+    pub(crate) fn typed_light(&self) -> Option<TypedLight> {
+        let (what, input) = self.prompt.as_ref()?;
+        let text = input.value().trim();
+        let light = match what {
+            Prompt::Color => Light { color: crate::color::parse(text).ok(), ..Light::default() },
+            Prompt::Fade => super::update::parse_fade(text).ok()?.0,
+            Prompt::Kelvin => {
+                let kelvin = text.trim_end_matches(['K', 'k', ' ']).parse().ok()?;
+                Light { kelvin: Some(kelvin), mode: Some(Mode::White), ..Light::default() }
+            }
+            _ => return None,
+        };
+        (!light.features().is_empty()).then_some(TypedLight(light))
+    }
+
+    /// Moves the focus. A lower pane takes the place of the one that is shown.
+    pub(crate) fn focus(&mut self, pane: Pane) {
+        if pane == Pane::Detail && self.selected.is_none() {
+            return;
+        }
+        self.pane = pane;
+        if pane.is_lower() {
+            self.lower = pane;
+        }
+    }
+
+    /// Returns true if this lower pane is on the screen.
+    pub(crate) fn shows(&self, pane: Pane) -> bool {
+        let areas = self.areas();
+        (self.lower == pane && areas.lower.is_some()) || (pane == Pane::Graphs && areas.graphs.is_some())
     }
 
     pub(crate) fn changed(&mut self) {
@@ -262,45 +330,22 @@ impl Model {
     }
 
     pub(crate) fn show_info(&mut self, text: impl Into<String>) {
-        self.push_message(Message {
-            at: self.now,
-            severity: Severity::Info,
-            code: None,
-            text: text.into(),
-            hint: None,
-        });
+        self.push_message(Message::new(self.now, Severity::Info, text, Holds::Briefly));
     }
 
     /// Shows an error. `who` names the bulb if the error does not.
-    pub(crate) fn show_error(&mut self, error: &Error, who: Option<&str>) {
-        let text = error.to_string();
-        let text = match who {
-            Some(who) if !text.contains(who) => format!("{who}: {text}"),
-            _ => text,
-        };
-        self.push_message(Message {
-            at: self.now,
-            severity: Severity::Error,
-            code: Some(error.code()),
-            text: sanitise(&text).into_owned(),
-            hint: error.hint(),
-        });
+    pub(crate) fn show_error(&mut self, error: &Error, who: Option<&str>, holds: Holds) {
+        self.push_message(Message::of(self.now, error, who, holds));
     }
 
-    pub(crate) fn push_message(&mut self, mut message: Message) {
-        message.text = cut(&message.text, MAX_MESSAGE_WIDTH).into_owned();
-        // Repeating a failed key does not repeat its message.
-        let again =
-            |last: &Message| last.code.is_some() && (last.code, &last.text) == (message.code, &message.text);
-        if self.messages.back().is_some_and(again) {
-            self.messages.pop_back();
-        }
-        self.messages.push_back(message);
-        if self.messages.len() > MAX_MESSAGES {
-            self.messages.pop_front();
-        }
-        self.message_shown = true;
+    pub(crate) fn push_message(&mut self, message: Message) {
+        self.messages.push(message);
         self.changed = true;
+    }
+
+    /// Closes messages that no longer hold.
+    pub(crate) fn close_messages(&mut self, over: impl Fn(&Holds) -> bool) {
+        self.changed |= self.messages.close(|message| over(&message.holds));
     }
 
     /// Updates what depends on other fields: list order, selection, scroll offsets. Called at the end of
@@ -319,89 +364,14 @@ impl Model {
         let offset = self.offset.clamp(index.saturating_sub(height.saturating_sub(1)), index).min(most);
         self.changed |= offset != self.offset;
         self.offset = offset;
-        let frames = usize::from(self.areas().frame_rows());
-        self.frames.scroll(0, frames);
-    }
-
-    fn sort_and_filter(&mut self) {
-        let index = self.selected_index();
-        self.forget_silent_devices();
-        let filter = self.filter.to_lowercase();
-        let mut shown: Vec<&Device> =
-            self.devices.values().filter(|device| self.is_listed(device, &filter)).collect();
-        match self.sort {
-            Sort::Signal => shown.sort_by_cached_key(|device| {
-                (Reverse(device.signal_step), device.name.to_lowercase(), device.id().clone())
-            }),
-            Sort::Name => shown.sort_by_cached_key(|device| {
-                (device.name.is_empty(), device.name.to_lowercase(), device.id().clone())
-            }),
-            Sort::Address => shown.sort_by_key(|device| (device.seen.address, device.id())),
+        let lower = usize::from(self.areas().lower_rows());
+        self.frames.scroll(0, lower);
+        self.messages.scroll(0, lower);
+        if self.messages.unread > 0 && self.shows(Pane::Log) {
+            self.messages.unread = 0;
         }
-        self.order = shown.into_iter().map(|device| device.id().clone()).collect();
-        if !self.user_selected {
-            self.selected = self.order.first().cloned();
-        } else if self.selected_index().is_none() {
-            let nearest = index.unwrap_or_default().min(self.order.len().saturating_sub(1));
-            self.selected = self.order.get(nearest).cloned();
-        }
-        if self.pane == Pane::Detail && self.selected.is_none() {
-            self.pane = Pane::List;
-        }
-    }
-
-    fn is_listed(&self, device: &Device, filter: &str) -> bool {
-        let kept = self.selected.as_ref() == Some(device.id());
-        let kind = self.show_all || device.bulb || device.wants_link() || self.marked.contains(device.id());
-        let text = || {
-            filter.is_empty()
-                || device.name.to_lowercase().contains(filter)
-                || device.address().to_lowercase().contains(filter)
-        };
-        // Hides devices that the system remembers but that were not seen yet.
-        let here = self.show_all
-            || kept
-            || device.last_heard.is_some()
-            || device.wants_link()
-            || device.seen.connected;
-        kind && here && text()
-    }
-
-    /// Removes devices that are silent, unless they are selected, marked or connected.
-    fn forget_silent_devices(&mut self) {
-        let selected = self.selected.clone();
-        let marked = std::mem::take(&mut self.marked);
-        self.devices.retain(|id, device| {
-            device.silent_for < FORGET_AFTER
-                || device.wants_link()
-                || device.seen.connected
-                || Some(id) == selected.as_ref()
-                || marked.contains(id)
-        });
-        self.marked = marked;
-        let excess = self.devices.len().saturating_sub(MAX_DEVICES);
-        if excess == 0 {
-            return;
-        }
-        let idle = self
-            .devices
-            .values()
-            .filter(|device| !device.wants_link() && Some(device.id()) != selected.as_ref());
-        // What is marked, connected, a bulb, or known without having been heard goes last.
-        let mut idle: Vec<_> = idle
-            .map(|device| {
-                let linked = device.seen.connected;
-                let unheard = device.last_heard.is_none();
-                let rank = (self.marked.contains(device.id()) || linked, device.bulb, unheard);
-                (rank, device.last_heard, device.id().clone())
-            })
-            .collect();
-        // Removes all at once: in a crowd each batch can add hundreds.
-        idle.sort_unstable();
-        for (_, _, oldest) in idle.into_iter().take(excess) {
-            self.devices.remove(&oldest);
-            self.marked.remove(&oldest);
-        }
+        self.check_row = self.check_row.min(self.check.as_ref().map_or(0, CheckRun::last_row));
+        self.gatt_row = self.gatt_row.min(super::gatt::rows(self).len().saturating_sub(1));
     }
 
     /// Returns a hash of everything on the screen that a tick can change.
@@ -419,6 +389,16 @@ impl Model {
         }
         (self.order.len(), self.devices.len(), self.spinner, self.message().is_some())
             .hash(&mut visible_state);
+        if self.shows(Pane::Graphs) {
+            let logs = self.targets().filter_map(|device| device.signal_log.back());
+            logs.for_each(|sample| sample.hash(&mut visible_state));
+        }
+        if let Some(check) = self.check.as_ref().filter(|check| check.is_running()) {
+            self.now.saturating_sub(check.started).as_secs().hash(&mut visible_state);
+        }
+        for device in self.devices.values().filter(|device| device.fade.is_some()) {
+            (device.id(), self.now.as_millis() / 250).hash(&mut visible_state);
+        }
         visible_state.finish()
     }
 
@@ -430,16 +410,6 @@ impl Model {
             0 | 1 => None,
             seconds @ 2..=99 => Some(format!("{seconds}s")),
             seconds => Some(format!("{}m", seconds / 60)),
-        }
-    }
-
-    /// Hides an info message that is old enough. Errors stay.
-    pub(crate) fn expire_info(&mut self) {
-        let old = self.message().is_some_and(|message| {
-            message.severity == Severity::Info && self.now.saturating_sub(message.at) >= INFO_TIME
-        });
-        if old {
-            self.message_shown = false;
         }
     }
 

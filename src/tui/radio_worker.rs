@@ -2,9 +2,6 @@
 //! events.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +13,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::Setup;
-use super::event::{Effect, RadioEvent};
+use super::event::{CheckEvent, Effect, RadioEvent};
 use super::scanner;
-use crate::bulb::{ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase};
+use super::tasks::{self, CheckTask, RunningCheck};
+use crate::bulb::{
+    ConnectGate, DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase, RawGatt,
+};
 use crate::error::{Error, Result};
 use crate::radio::trace::{Traced, TracedFrame};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
@@ -67,12 +67,14 @@ impl RadioWorker {
     }
 }
 
+/// The result of a task, and the subscription that it made.
+type Done = (RadioEvent, Option<(DeviceId, RawGatt)>);
+
 struct OpenRadio {
     radio: Arc<dyn Radio>,
     /// The largest number of links.
     links: usize,
-    families: Arc<Families>,
-    timeout: Duration,
+    setup: Setup,
     radio_events: mpsc::Sender<RadioEvent>,
     frames: broadcast::Receiver<TracedFrame>,
     gate: Arc<ConnectGate>,
@@ -83,7 +85,13 @@ struct OpenRadio {
     /// Device reports that wait for the next batch.
     unsent: BTreeMap<DeviceId, SeenDevice>,
     flush_at: Option<Instant>,
-    files: JoinSet<Result<(usize, PathBuf)>>,
+    /// File and GATT operations.
+    tasks: JoinSet<Done>,
+    /// Subscriptions of the user, which end with the link.
+    subscriptions: HashMap<DeviceId, Vec<RawGatt>>,
+    check: Option<RunningCheck>,
+    /// A check that waits until the desk's own link is down.
+    next_check: Option<(SeenDevice, Option<DrivenProfile>)>,
     _scanner: AbortOnDropHandle<()>,
 }
 
@@ -100,8 +108,7 @@ impl OpenRadio {
         Self {
             radio,
             links,
-            families: worker.setup.families.clone(),
-            timeout: worker.setup.timeout,
+            setup: worker.setup.clone(),
             radio_events: worker.radio_events.clone(),
             frames,
             gate,
@@ -111,7 +118,10 @@ impl OpenRadio {
             event_sender,
             unsent: BTreeMap::new(),
             flush_at: None,
-            files: JoinSet::new(),
+            tasks: JoinSet::new(),
+            subscriptions: HashMap::new(),
+            check: None,
+            next_check: None,
             _scanner: AbortOnDropHandle::new(tokio::spawn(scanner)),
         }
     }
@@ -152,7 +162,8 @@ impl OpenRadio {
                     }
                 }
                 () = until(self.flush_at) => self.flush().await?,
-                Some(saved) = self.files.join_next() => self.frames_saved(saved).await?,
+                Some(done) = self.tasks.join_next() => self.task_done(done).await?,
+                event = next_result(&mut self.check) => self.check_event(event).await?,
             }
         }
     }
@@ -191,10 +202,43 @@ impl OpenRadio {
     }
 
     async fn driver_event(&mut self, id: DeviceId, event: DriverEvent) -> Result<(), DeskClosed> {
-        if event == DriverEvent::Link(LinkPhase::Down) {
-            self.drivers.remove(&id);
+        if let DriverEvent::Link(phase) = &event {
+            if *phase != LinkPhase::Up {
+                self.subscriptions.remove(&id);
+            }
+            if *phase == LinkPhase::Down {
+                self.drivers.remove(&id);
+                if let Some((device, profile)) = self.next_check.take_if(|(device, _)| device.id == id) {
+                    self.start_check(device, profile);
+                }
+            }
         }
         self.send(RadioEvent::Driver(id, event)).await
+    }
+
+    fn start_check(&mut self, device: SeenDevice, profile: Option<DrivenProfile>) {
+        let task = CheckTask {
+            radio: self.radio.clone(),
+            device,
+            profile,
+            families: self.setup.families.clone(),
+            gate: self.gate.clone(),
+            time: self.setup.timeout,
+            at_exit: self.setup.at_exit.clone(),
+        };
+        self.check = Some(task.start());
+    }
+
+    async fn check_event(&mut self, event: Option<CheckEvent>) -> Result<(), DeskClosed> {
+        // A task that ends without a result has panicked.
+        let event = event.unwrap_or_else(|| {
+            CheckEvent::End(Err(Error::Internal("the task of the check has ended".to_owned())))
+        });
+        let Some(device) = self.check.as_ref().map(|check| check.device.clone()) else { return Ok(()) };
+        if !matches!(event, CheckEvent::Finished(_)) {
+            self.check = None;
+        }
+        self.send(RadioEvent::Check(device, event)).await
     }
 
     async fn perform(&mut self, effect: Effect) -> Result<(), DeskClosed> {
@@ -213,13 +257,40 @@ impl OpenRadio {
                     driver.retry_now();
                 }
             }
-            Effect::Change(id, change, token) => {
+            Effect::Command(id, command, token) => {
                 if let Some(driver) = self.drivers.get(&id) {
-                    driver.change(change, token);
+                    driver.command(command, token);
                 }
             }
-            Effect::Save(path, lines) => {
-                self.files.spawn_blocking(move || save(path, &lines));
+            Effect::Save(kind, path, lines) => self.blocking(move |_| tasks::save(kind, path, &lines)),
+            Effect::ListScenes => self.blocking(|setup| tasks::list_scenes(setup.scenes.as_deref())),
+            Effect::SaveScene(name, states) => {
+                self.blocking(move |setup| tasks::save_scene(setup.scenes.as_deref(), &name, states));
+            }
+            Effect::ReadScene(name) => self.blocking(move |setup| tasks::read_scene(setup, &name)),
+            Effect::Gatt(id, characteristic, request) => {
+                if let Some(link) = self.drivers.get(&id).and_then(Driver::link) {
+                    let time = self.setup.timeout;
+                    self.tasks.spawn(async move {
+                        let (outcome, raw) = tasks::gatt(link, characteristic, request, time).await;
+                        (RadioEvent::Gatt(id.clone(), outcome), raw.map(|raw| (id, raw)))
+                    });
+                }
+            }
+            Effect::Check(device, profile) => match self.drivers.get(&device.id) {
+                Some(driver) => {
+                    driver.stop();
+                    self.next_check = Some((*device, profile));
+                }
+                None => self.start_check(*device, profile),
+            },
+            Effect::StopCheck => {
+                if let Some((device, _)) = self.next_check.take() {
+                    self.send(RadioEvent::Check(device.id, CheckEvent::Stopped)).await?;
+                }
+                if let Some(check) = &self.check {
+                    check.stop.cancel();
+                }
             }
             // The terminal performs these.
             Effect::Redraw | Effect::Suspend | Effect::Quit | Effect::Interrupt | Effect::Fail(_) => {}
@@ -235,24 +306,38 @@ impl OpenRadio {
         let plan = DriverPlan {
             radio: self.radio.clone(),
             device: seen,
-            families: self.families.clone(),
+            families: self.setup.families.clone(),
             gate: self.gate.clone(),
-            timeout: self.timeout,
+            timeout: self.setup.timeout,
             mode: DriverMode::Desk,
         };
         self.drivers.insert(id, Driver::start(plan, self.event_sender.clone()));
     }
 
-    async fn frames_saved(
-        &self,
-        saved: Result<Result<(usize, PathBuf)>, tokio::task::JoinError>,
-    ) -> Result<(), DeskClosed> {
-        self.send(match saved {
-            Ok(Ok((count, path))) => RadioEvent::FramesSaved(count, path),
-            Ok(Err(error)) => RadioEvent::Failed(error),
-            Err(error) => RadioEvent::Failed(Error::Internal(error.to_string())),
-        })
-        .await
+    /// Starts an operation on files.
+    fn blocking(&mut self, operation: impl FnOnce(&Setup) -> RadioEvent + Send + 'static) {
+        let setup = self.setup.clone();
+        self.tasks.spawn_blocking(move || (operation(&setup), None));
+    }
+
+    async fn task_done(&mut self, done: Result<Done, tokio::task::JoinError>) -> Result<(), DeskClosed> {
+        let (event, subscription) = match done {
+            Ok(done) => done,
+            Err(error) => (RadioEvent::Failed(Error::Internal(error.to_string())), None),
+        };
+        // The link may have ended in the meantime.
+        if let Some((id, raw)) = subscription.filter(|(id, _)| self.drivers.contains_key(id)) {
+            self.subscriptions.entry(id).or_default().push(raw);
+        }
+        self.send(event).await
+    }
+}
+
+/// Waits for the next result of the check; forever if none runs.
+async fn next_result(check: &mut Option<RunningCheck>) -> Option<CheckEvent> {
+    match check {
+        Some(check) => check.results.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -260,19 +345,5 @@ async fn until(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Writes lines to a new file. Never overwrites a file.
-fn save(path: PathBuf, lines: &[String]) -> Result<(usize, PathBuf)> {
-    let write = || {
-        let mut file = File::create_new(&path)?;
-        lines.iter().try_for_each(|line| writeln!(file, "{line}"))
-    };
-    match write() {
-        Ok(()) => Ok((lines.len(), path)),
-        Err(error) => {
-            Err(Error::FileUnwritable { path: path.display().to_string(), detail: error.to_string() })
-        }
     }
 }

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::{Desk, Setup};
-use super::event::{Effect, Event, RadioEvent};
+use super::event::{Effect, Event};
 use super::model::{Group, Options};
 use super::screen::{self, Screen};
+use super::settings::Settings;
 use super::style::Depth;
 use crate::error::{Error, Result};
 
@@ -26,7 +27,7 @@ const PICTURE_INTERVAL: Duration = Duration::from_millis(33);
 /// # Errors
 /// [`Error::NoTerminal`] without a terminal; [`Error::Interrupted`] on Ctrl-C or if the terminal is closed;
 /// [`Error::Internal`] after a panic. The terminal has been restored in all cases.
-pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
+pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>, settings: Settings) -> Result<()> {
     let mut screen = Screen::open()?;
     let options = Options {
         size: screen.size()?,
@@ -34,6 +35,7 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>) -> Result<()> {
         groups,
         start: Instant::now(),
         families: setup.families.clone(),
+        settings,
     };
     let mut desk = Desk::open(setup, options);
     let result = AssertUnwindSafe(interact(&mut desk, &mut screen)).catch_unwind().await;
@@ -79,7 +81,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
             input = inputs.next() => LoopEvent::Input(input),
             () = sleep_until(check) => LoopEvent::Check,
             event = desk.next() => LoopEvent::Event(event?),
-            line = screen::next_line() => LoopEvent::Event(Event::Radio(RadioEvent::Log(line))),
+            line = screen::next_line() => LoopEvent::Event(Event::Radio(line)),
             signal = signals.next() => LoopEvent::Signal(signal),
             () = sleep_until(may), if due => LoopEvent::Picture,
         };

@@ -19,6 +19,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use tokio::sync::Notify;
 
+use super::event::RadioEvent;
 use super::model::Model;
 use super::view::view;
 use crate::error::{Error, Result};
@@ -27,11 +28,11 @@ const MAX_LOG_LINES: usize = 100;
 
 /// True while the desk owns the terminal.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
-static LOG_LINES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static LOG_LINES: Mutex<VecDeque<RadioEvent>> = Mutex::new(VecDeque::new());
 static LINE_ADDED: Notify = Notify::const_new();
 
-/// Queues a line for the desk. Drops the oldest if the queue is full.
-fn queue_line(line: String) {
+/// Queues a line of the log or a panic for the desk. Drops the oldest if the queue is full.
+fn queue_line(line: RadioEvent) {
     let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
     waiting.push_back(line);
     if waiting.len() > MAX_LOG_LINES {
@@ -41,7 +42,7 @@ fn queue_line(line: String) {
     LINE_ADDED.notify_one();
 }
 
-pub(super) async fn next_line() -> String {
+pub(super) async fn next_line() -> RadioEvent {
     loop {
         if let Some(line) = take_line() {
             return line;
@@ -50,7 +51,7 @@ pub(super) async fn next_line() -> String {
     }
 }
 
-fn take_line() -> Option<String> {
+fn take_line() -> Option<RadioEvent> {
     LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
@@ -65,7 +66,7 @@ impl Write for LogWriter {
             let text = String::from_utf8_lossy(bytes);
             text.lines()
                 .filter(|line| !line.trim().is_empty())
-                .for_each(|line| queue_line(line.trim().to_owned()));
+                .for_each(|line| queue_line(RadioEvent::Log(line.trim().to_owned())));
         } else {
             // Never return an error: tracing would report it on stderr and panic if stderr is the closed
             // terminal.
@@ -113,7 +114,7 @@ impl Screen {
             return Err(Error::NoTerminal);
         }
         let hook = panic::take_hook();
-        panic::set_hook(Box::new(|info| queue_line(info.to_string())));
+        panic::set_hook(Box::new(|info| queue_line(RadioEvent::Panic(info.to_string()))));
         let mut screen = Self {
             terminal: Terminal::new(CrosstermBackend::new(TerminalOutput(stdout()))).map_err(failed)?,
             hook: Some(hook),
@@ -168,7 +169,7 @@ impl Drop for Screen {
         {
             panic::set_hook(hook);
         }
-        while let Some(line) = take_line() {
+        while let Some(RadioEvent::Log(line) | RadioEvent::Panic(line)) = take_line() {
             tracing::warn!("{line}");
         }
         tracing::info!("drew {} pictures", self.pictures);
@@ -177,7 +178,10 @@ impl Drop for Screen {
 
 pub(super) fn last_panic() -> String {
     let mut waiting = LOG_LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    waiting.pop_back().unwrap_or_else(|| "a task failed".to_owned())
+    match waiting.pop_back() {
+        Some(RadioEvent::Panic(text) | RadioEvent::Log(text)) => text,
+        _ => "a task failed".to_owned(),
+    }
 }
 
 /// Returns true if the terminal was closed or its connection was lost.

@@ -51,27 +51,181 @@ impl Depth {
     pub(crate) fn light_style(self, rgb: Rgb) -> Style {
         Style::new().fg(self.color(rgb))
     }
+}
 
+/// The colours of a theme. `Reset` is the terminal's own colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colors {
+    accent: Color,
+    success: Color,
+    failure: Color,
+    attention: Color,
+    /// Background of the selected row.
+    selection: Color,
+    /// Lines of graphs.
+    series: [Color; 6],
+}
+
+/// The built-in themes. The first one fits every background.
+pub(crate) const BUILT_IN: [(&str, Colors); 4] = [
+    (
+        "terminal",
+        Colors {
+            accent: Color::Cyan,
+            success: Color::Green,
+            failure: Color::Red,
+            attention: Color::Magenta,
+            selection: Color::Reset,
+            series: [Color::Cyan, Color::Magenta, Color::Yellow, Color::Green, Color::Blue, Color::Red],
+        },
+    ),
+    (
+        "dark",
+        Colors {
+            accent: Color::Rgb(0x7d, 0xcf, 0xff),
+            success: Color::Rgb(0x9e, 0xce, 0x6a),
+            failure: Color::Rgb(0xf7, 0x76, 0x8e),
+            attention: Color::Rgb(0xbb, 0x9a, 0xf7),
+            selection: Color::Rgb(0x29, 0x2e, 0x42),
+            series: [
+                Color::Rgb(0x7d, 0xcf, 0xff),
+                Color::Rgb(0xff, 0x9e, 0x64),
+                Color::Rgb(0x9e, 0xce, 0x6a),
+                Color::Rgb(0xbb, 0x9a, 0xf7),
+                Color::Rgb(0xe0, 0xaf, 0x68),
+                Color::Rgb(0xf7, 0x76, 0x8e),
+            ],
+        },
+    ),
+    (
+        "light",
+        Colors {
+            accent: Color::Rgb(0x00, 0x5f, 0x87),
+            success: Color::Rgb(0x3a, 0x6b, 0x12),
+            failure: Color::Rgb(0xb0, 0x1f, 0x35),
+            attention: Color::Rgb(0x79, 0x3f, 0xa8),
+            selection: Color::Rgb(0xd7, 0xe3, 0xee),
+            series: [
+                Color::Rgb(0x00, 0x5f, 0x87),
+                Color::Rgb(0xb3, 0x5a, 0x00),
+                Color::Rgb(0x3a, 0x6b, 0x12),
+                Color::Rgb(0x79, 0x3f, 0xa8),
+                Color::Rgb(0x7a, 0x62, 0x00),
+                Color::Rgb(0xb0, 0x1f, 0x35),
+            ],
+        },
+    ),
+    (
+        "mono",
+        Colors {
+            accent: Color::Reset,
+            success: Color::Reset,
+            failure: Color::Reset,
+            attention: Color::Reset,
+            selection: Color::Reset,
+            series: [Color::Reset; 6],
+        },
+    ),
+];
+
+impl Default for Colors {
+    fn default() -> Self {
+        let [(_, first), ..] = BUILT_IN;
+        first
+    }
+}
+
+impl Colors {
+    pub(crate) const NAMES: [&'static str; 6] =
+        ["accent", "success", "failure", "attention", "selection", "graph"];
+
+    /// Sets a colour by its name. Returns false if there is none of that name.
+    pub(crate) fn set(&mut self, name: &str, color: Color) -> bool {
+        match name {
+            "accent" => self.accent = color,
+            "success" => self.success = color,
+            "failure" => self.failure = color,
+            "attention" => self.attention = color,
+            "selection" => self.selection = color,
+            "graph" => {
+                let [first, ..] = &mut self.series;
+                *first = color;
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Reads a colour of a theme: a name of the terminal's palette, a number of it, or `#ff8800`.
+pub(crate) fn parse_color(text: &str) -> Option<Color> {
+    let hex = text.strip_prefix('#').is_none_or(|digits| digits.len() == 6);
+    text.parse().ok().filter(|_| hex)
+}
+
+/// Colours for what this terminal can show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Theme {
+    pub(crate) depth: Depth,
+    pub(crate) colors: Colors,
+}
+
+impl Theme {
+    /// Style of text in a colour of the theme, with a modifier for terminals without colours.
     fn accented(self, color: Color, otherwise: Modifier) -> Style {
-        if self == Self::None { Style::new().add_modifier(otherwise) } else { Style::new().fg(color) }
+        if self.depth == Depth::None {
+            return Style::new().add_modifier(otherwise);
+        }
+        let style = Style::new().fg(self.shown(color));
+        if color == Color::Reset { style.add_modifier(otherwise) } else { style }
+    }
+
+    /// The nearest colour that the terminal has.
+    fn shown(self, color: Color) -> Color {
+        match (self.depth, color) {
+            (Depth::None, _) => Color::Reset,
+            (_, Color::Rgb(red, green, blue)) => self.depth.color(Rgb::new(red, green, blue)),
+            (Depth::Sixteen, Color::Indexed(16..)) => Color::Reset,
+            (_, color) => color,
+        }
+    }
+
+    pub(crate) fn light_style(self, rgb: Rgb) -> Style {
+        self.depth.light_style(rgb)
     }
 
     /// Style of what has the focus.
     pub(crate) fn accent(self) -> Style {
-        self.accented(Color::Cyan, Modifier::BOLD)
+        self.accented(self.colors.accent, Modifier::BOLD)
     }
 
     pub(crate) fn success(self) -> Style {
-        self.accented(Color::Green, Modifier::empty())
+        self.accented(self.colors.success, Modifier::empty())
     }
 
     pub(crate) fn failure(self) -> Style {
-        self.accented(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
+        self.accented(self.colors.failure, Modifier::BOLD).add_modifier(Modifier::BOLD)
     }
 
     /// Style for what needs attention but is not an error.
     pub(crate) fn attention(self) -> Style {
-        self.accented(Color::Magenta, Modifier::BOLD)
+        self.accented(self.colors.attention, Modifier::BOLD)
+    }
+
+    /// Style of the selected row. Colours of the row itself stay.
+    pub(crate) fn selection(self) -> Style {
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        match self.shown(self.colors.selection) {
+            Color::Reset => bold,
+            color => bold.bg(color),
+        }
+    }
+
+    /// Style of the line of a graph.
+    pub(crate) fn series(self, index: usize) -> Style {
+        let series = self.colors.series;
+        let color = series.get(index % series.len()).copied().unwrap_or_default();
+        Style::new().fg(self.shown(color))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
-use bulbctl::bulb::{BulbState, Change, DriverEvent, LinkPhase, Power};
+use bulbctl::bulb::{BulbState, Change, DriverCommand, DriverEvent, LinkPhase, Power};
 use bulbctl::radio::SeenDevice;
 use bulbctl::tui::{Effect, Event, RadioEvent, ScanPhase};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
@@ -12,6 +12,10 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButto
 use ratatui::style::Modifier;
 
 use super::test_desk::{ON, TestDesk, id};
+
+fn command(number: u16, change: Change, token: u64) -> Effect {
+    Effect::Command(id(number), DriverCommand::Change(change), token)
+}
 
 fn brightness(percent: u8) -> Change {
     Change::from(Light { brightness: Some(Percent::clamped(percent)), ..Light::default() })
@@ -35,7 +39,7 @@ fn the_selection_stays_with_its_bulb_while_the_list_moves() {
     desk.see(9, "Light-Aisle", -20);
     desk.tick();
     assert_eq!(desk.model.selected(), Some(&id(2)));
-    assert_eq!(desk.model.listed()[..2], [id(9), id(1)]);
+    assert_eq!(desk.model.listed()[..3], [id(9), id(2), id(1)]);
     // A filter that hides the selected bulb selects one that matches.
     desk.keys("/hall");
     assert_eq!(desk.model.listed(), [id(3)]);
@@ -150,10 +154,7 @@ fn a_slider_is_assumed_under_the_finger_and_settles_on_what_is_reported() {
     desk.connect(1, ON);
     desk.effects.clear();
     desk.keys("--");
-    assert_eq!(
-        desk.effects,
-        [Effect::Change(id(1), brightness(75), 1), Effect::Change(id(1), brightness(70), 2)]
-    );
+    assert_eq!(desk.effects, [command(1, brightness(75), 1), command(1, brightness(70), 2)]);
     assert!(desk.screen().contains("on  70 %") && desk.screen().contains("assumed"));
     // The bulb still reports the first change: the slider does not jump back.
     let at = |percent| LightState { brightness: Percent::clamped(percent), ..ON };
@@ -179,7 +180,7 @@ fn the_controls_change_what_they_say() {
     let changes = |desk: &mut TestDesk, key: KeyCode| {
         desk.press(key);
         let changes = desk.effects.drain(..).map(|effect| match effect {
-            Effect::Change(_, change, _) => change,
+            Effect::Command(_, DriverCommand::Change(change), _) => change,
             other => panic!("{other:?}"),
         });
         changes.collect::<Vec<_>>()
@@ -233,7 +234,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     // One of them is on, so both are switched off.
     desk.keys(" ");
     let off = Change::power(Power::Off);
-    assert_eq!(desk.effects, [Effect::Change(id(1), off.clone(), 1), Effect::Change(id(2), off, 2)]);
+    assert_eq!(desk.effects, [command(1, off.clone(), 1), command(2, off, 2)]);
     desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
     let refused = bulbctl::Error::Refused {
         device: "Light-Shelf".into(),
@@ -274,7 +275,7 @@ fn links_are_made_and_given_up() {
     assert_eq!(desk.effects, [Effect::RetryNow(id(1)), Effect::RetryNow(id(1))]);
     desk.effects.clear();
     desk.bulb(1, DriverEvent::Link(LinkPhase::Down));
-    desk.keys("d -");
+    desk.keys("d-");
     assert_eq!(desk.effects, []);
     assert!(desk.screen().contains("not connected: Enter connects it"));
 }
@@ -300,7 +301,7 @@ fn the_mouse_selects_drags_and_scrolls() {
         .effects
         .drain(..)
         .map(|effect| match effect {
-            Effect::Change(_, change, _) => change.set.brightness.unwrap().get(),
+            Effect::Command(_, DriverCommand::Change(change), _) => change.set.brightness.unwrap().get(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -315,12 +316,14 @@ fn the_mouse_selects_drags_and_scrolls() {
         assert_eq!(line.chars().nth(column.into()), Some('●'), "{column}: {line}");
     }
     desk.mouse(MouseEventKind::ScrollDown, start, row);
-    assert!(matches!(desk.effects.last(), Some(Effect::Change(_, change, _)) if *change == brightness(95)));
+    assert!(
+        matches!(desk.effects.last(), Some(Effect::Command(_, DriverCommand::Change(change), _)) if *change == brightness(95))
+    );
     desk.mouse(MouseEventKind::ScrollUp, 10, 4);
     assert_eq!(desk.model.selected(), Some(&id(1)));
     // The pane names.
     desk.click(20, 1);
-    assert!(desk.screen().contains("Frames to and from"), "{}", desk.screen());
+    assert!(desk.screen().contains("link up"), "{}", desk.screen());
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bulb_protocol::profile::{Feature, Features, Light, Mode, Profile};
 use bulb_protocol::{Percent, Rgb};
 use bulbctl::Error;
-use bulbctl::bulb::{BulbState, Change, DrivenProfile, DriverEvent, Families, LinkPhase, Power};
+use bulbctl::bulb::{
+    BulbState, Change, DrivenProfile, DriverCommand, DriverEvent, Families, LinkPhase, Power,
+};
 use bulbctl::radio::{SeenDevice, gatt::uuid16};
 use bulbctl::tui::{Depth, Effect, Event, RadioEvent};
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
@@ -48,7 +50,7 @@ impl TestDesk {
     /// Returns the changes since the last call.
     fn changes(&mut self) -> Vec<Change> {
         let changes = self.effects.drain(..).filter_map(|effect| match effect {
-            Effect::Change(_, change, _) => Some(change),
+            Effect::Command(_, DriverCommand::Change(change), _) => Some(change),
             _ => None,
         });
         changes.collect()
@@ -370,7 +372,7 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
         .effects
         .drain(..)
         .map(|effect| match effect {
-            Effect::Change(id, change, _) => (id, change),
+            Effect::Command(id, DriverCommand::Change(change), _) => (id, change),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -394,7 +396,7 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
     (0..5).for_each(|_| desk.press(KeyCode::Right));
     desk.keys("e");
     assert_eq!(desk.screen().matches("bulb.unsupported").count(), 1, "{}", desk.screen());
-    desk.press(KeyCode::Esc);
+    desk.keys("2");
     // The list counts the bulbs that have an effect.
     desk.keys("v");
     assert!(desk.screen().contains("1 of 3 bulbs"), "{}", desk.screen());

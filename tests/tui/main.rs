@@ -4,8 +4,10 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod actions;
 mod behaviour;
 mod families;
+mod panes;
 mod properties;
 #[cfg(target_os = "linux")]
 #[path = "../pty/mod.rs"]

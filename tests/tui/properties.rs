@@ -85,6 +85,7 @@ fn event() -> impl Strategy<Value = DriverEvent> {
         Just(DriverEvent::Link(LinkPhase::Up)),
         Just(DriverEvent::Link(LinkPhase::Down)),
         Just(DriverEvent::Link(LinkPhase::Connecting(2))),
+        Just(DriverEvent::Link(LinkPhase::Queued)),
         Just(DriverEvent::Link(LinkPhase::Waiting(tokio::time::Instant::now()))),
         (light(), 0_u64..40).prop_map(|(light, token)| DriverEvent::State(BulbState::reported(light), token)),
         (light(), 0_u64..40).prop_map(|(light, token)| DriverEvent::State(BulbState::assumed(light), token)),
@@ -161,7 +162,7 @@ proptest! {
         // Effects only name known bulbs.
         for effect in &desk.effects {
             let bulb = match effect {
-                Effect::Change(bulb, ..) | Effect::RetryNow(bulb) => bulb,
+                Effect::Command(bulb, ..) | Effect::RetryNow(bulb) => bulb,
                 Effect::Connect(report) => &report.id,
                 _ => continue,
             };
@@ -170,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/cvt]") {
+    fn the_screen_may_be_another_size_than_we_think(width in 0_u16..200, height in 0_u16..60, popup in "[?@e/cvt:F34567zSR]") {
         let mut desk = TestDesk::office(200, 60);
         desk.keys(&popup);
         let backend = ratatui::backend::TestBackend::new(width, height);
@@ -183,7 +184,7 @@ proptest! {
 fn every_key_of_the_table_is_taken() {
     for row in keys::TABLE {
         let mut desk = TestDesk::office(80, 24);
-        for key in row.keys {
+        for key in row.keys.iter() {
             assert!(!key.text().is_empty());
         }
         desk.press(KeyCode::Enter);

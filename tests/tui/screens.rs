@@ -70,9 +70,10 @@ fn layouts_on_both_sides_of_each_width() {
         (80, 29),
         (80, 30),
         (100, 40),
-        (139, 24),
-        (140, 24),
-        (220, 50),
+        (120, 40),
+        (127, 24),
+        (128, 24),
+        (200, 60),
     ] {
         assert_snapshot!(format!("layout_{width}x{height}"), busy(width, height).screen());
     }

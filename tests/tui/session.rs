@@ -257,3 +257,204 @@ async fn bulbs_of_several_families_are_driven_by_what_they_can_do() {
     assert!(!shown.contains("Brightness"), "{shown}");
     desk.close().await;
 }
+
+/// A desk of this size on the rig of two bulbs, with the first one connected.
+async fn connected(dir: &TempDir, size: (u16, u16)) -> Desk {
+    let setup = Setup { scenes: Some(dir.path().join("scenes")), ..setup(dir, TWO, 0).await };
+    let mut desk = Desk::open(setup, Options { size, ..Options::default() });
+    pass(&mut desk, 2000).await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 1000).await;
+    desk
+}
+
+fn screen_of(desk: &Desk, size: (u16, u16)) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+    terminal.draw(|frame| view(&desk.model, frame)).unwrap();
+    terminal.backend().to_string()
+}
+
+async fn type_text(desk: &mut Desk, text: &str) {
+    let keys: Vec<KeyCode> =
+        text.chars().map(|c| if c == '\n' { KeyCode::Enter } else { KeyCode::Char(c) }).collect();
+    press(desk, &keys).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn space_switches_a_bulb_that_is_not_connected() {
+    let dir = TempDir::new().unwrap();
+    let mut desk = desk(&dir, TWO, 0).await;
+    pass(&mut desk, 2000).await;
+    type_text(&mut desk, " ").await;
+    pass(&mut desk, 2000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("● connected") && shown.contains("off  80 %"), "{shown}");
+    desk.close().await;
+    assert_eq!(writes(&dir.path().join("log")).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulb_that_was_given_up_can_be_taken_again() {
+    let (dir, size) = (TempDir::new().unwrap(), (80, 24));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, "--").await;
+    pass(&mut desk, 500).await;
+    type_text(&mut desk, "d").await;
+    pass(&mut desk, 500).await;
+    assert!(screen(&desk).contains("not connected"), "{}", screen(&desk));
+    type_text(&mut desk, "\n").await;
+    pass(&mut desk, 1000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("on  70 %") && shown.contains("reported"), "{shown}");
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gatt_table_is_read_written_and_followed() {
+    let (dir, size) = (TempDir::new().unwrap(), (120, 40));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, "5").await;
+    let shown = screen_of(&desk, size);
+    assert!(
+        shown.contains("fff1") && shown.contains("control") && shown.contains("Battery Service"),
+        "{shown}"
+    );
+    // A command by hand, and its notification.
+    type_text(&mut desk, "jw0132ff8800\n").await;
+    pass(&mut desk, 500).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("wrote 5 bytes to fff1 by a request"), "{shown}");
+    assert!(shown.contains("on  50 %") && shown.contains("0132ff8800"), "{shown}");
+    // The battery level is read, and its notifications begin.
+    type_text(&mut desk, "G\nn").await;
+    pass(&mut desk, 500).await;
+    let shown = screen_of(&desk, size);
+    let battery = shown.lines().find(|line| line.contains("2a19")).unwrap();
+    assert!(battery.contains('●') && battery.contains("57"), "{battery}");
+    type_text(&mut desk, "n").await;
+    pass(&mut desk, 500).await;
+    let shown = screen_of(&desk, size);
+    assert!(!shown.lines().find(|line| line.contains("2a19")).unwrap().contains('●'), "{shown}");
+    desk.close().await;
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    for event in ["subscribe", "unsubscribe"] {
+        let mut lines = log.lines().filter(|line| line.contains(&format!("\"event\":\"{event}\"")));
+        assert!(lines.any(|line| line.contains("2a19")), "{event}: {log}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_checks_run_and_the_bulb_comes_back() {
+    let (dir, size) = (TempDir::new().unwrap(), (120, 40));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, "6\n").await;
+    pass(&mut desk, 4000).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("passed") && shown.contains("✓ "), "{shown}");
+    pass(&mut desk, 300_000).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("0 failed  done, restored"), "{shown}");
+    assert!(
+        shown.contains("● connected") && shown.contains("on  80 %") && shown.contains("#ff8800"),
+        "{shown}"
+    );
+    // Stopped in the middle, it is restored too.
+    type_text(&mut desk, "6\n").await;
+    pass(&mut desk, 6000).await;
+    type_text(&mut desk, "\n").await;
+    pass(&mut desk, 20_000).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("stopped") && shown.contains("● connected"), "{shown}");
+    assert!(shown.contains("on  80 %") && shown.contains("#ff8800"), "{shown}");
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fade_runs_and_ends_where_it_should() {
+    let (dir, size) = (TempDir::new().unwrap(), (80, 24));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, "Fblue 20% 2s\n").await;
+    pass(&mut desk, 1000).await;
+    assert!(screen(&desk).contains("fading 1 s"), "{}", screen(&desk));
+    pass(&mut desk, 2000).await;
+    let shown = screen(&desk);
+    assert!(shown.contains("on  20 %") && shown.contains("#0000ff") && shown.contains("reported"), "{shown}");
+    let sent = writes(&dir.path().join("log"));
+    assert!(sent.len() > 20 && sent.last().unwrap() == "01140000ff", "{sent:?}");
+    // Any other change ends a fade.
+    type_text(&mut desk, "F100% 60s\n").await;
+    pass(&mut desk, 2000).await;
+    type_text(&mut desk, "cred\n").await;
+    pass(&mut desk, 1000).await;
+    let before = writes(&dir.path().join("log")).len();
+    pass(&mut desk, 60_000).await;
+    assert_eq!(writes(&dir.path().join("log")).len(), before);
+    assert!(screen(&desk).contains("#ff0000"), "{}", screen(&desk));
+    desk.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scene_is_saved_and_recalled() {
+    let (dir, size) = (TempDir::new().unwrap(), (80, 24));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, "Sevening\n").await;
+    let file = dir.path().join("scenes/evening.jsonl");
+    until(&mut desk, |_| file.exists()).await;
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("\"type\":\"snapshot\"") && text.contains("\"color\":\"#ff8800\""), "{text}");
+    type_text(&mut desk, "cblue\n").await;
+    pass(&mut desk, 1000).await;
+    assert!(screen(&desk).contains("#0000ff"));
+    type_text(&mut desk, "d").await;
+    pass(&mut desk, 1000).await;
+    type_text(&mut desk, "R").await;
+    until(&mut desk, |screen| screen.contains(" Scenes ")).await;
+    type_text(&mut desk, "\n").await;
+    until(&mut desk, |screen| screen.contains("#ff8800") && screen.contains("reported")).await;
+    desk.close().await;
+}
+
+/// Lets time pass until the screen is right.
+async fn until(desk: &mut Desk, right: impl Fn(&str) -> bool) {
+    for _ in 0..2_000 {
+        if right(&screen(desk)) {
+            return;
+        }
+        pass(desk, 20).await;
+    }
+    panic!("it never came:\n{}", screen(desk));
+}
+
+#[tokio::test(start_paused = true)]
+async fn frames_are_saved_as_a_recording_that_plays() {
+    let (dir, size) = (TempDir::new().unwrap(), (120, 40));
+    let mut desk = connected(&dir, size).await;
+    type_text(&mut desk, " ").await;
+    pass(&mut desk, 1000).await;
+    let path = dir.path().join("frames.jsonl");
+    type_text(&mut desk, "3W").await;
+    let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
+    let _ = desk.handle(Event::Key(clear));
+    type_text(&mut desk, &format!("{}\n", path.display())).await;
+    until(&mut desk, |_| path.exists()).await;
+    pass(&mut desk, 500).await;
+    desk.close().await;
+    // The same session on the recording: the state, the battery, and the change.
+    let radio = bulbctl::radio::record::open(&path).unwrap();
+    let open = move || {
+        let radio = radio.clone();
+        async move { Ok(radio) }.boxed()
+    };
+    let setup = Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(10));
+    let mut desk = Desk::open(setup, Options { size, ..Options::default() });
+    pass(&mut desk, 2000).await;
+    press(&mut desk, &[KeyCode::Enter]).await;
+    pass(&mut desk, 1000).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("● connected") && shown.contains("on  80 %"), "{shown}");
+    type_text(&mut desk, " ").await;
+    pass(&mut desk, 1000).await;
+    let shown = screen_of(&desk, size);
+    assert!(shown.contains("off  80 %") && shown.contains("reported"), "{shown}");
+    desk.close().await;
+}

@@ -302,3 +302,109 @@ fn a_rig_that_cannot_be_read_ends_it() {
     assert_eq!(code, Some(2));
     assert!(screen.contains("/nowhere.toml"), "{screen}");
 }
+
+/// The column of a text in a line, counted from 1.
+fn column(line: &str, text: &str) -> usize {
+    line.split(text).next().unwrap().chars().count() + 1
+}
+
+#[test]
+fn the_lower_panes_the_palette_and_a_zoom() {
+    let dir = TempDir::new().unwrap();
+    let terminal = tui(&dir, &[]);
+    terminal.resize(120, 40);
+    terminal.until_shown(&["Light-Desk", "3 Frames", "7 Log"]);
+    // Space connects, and switches off what is on.
+    terminal.keys("/desk\r ");
+    terminal.until_shown(&["● connected", "off  80 %", "reported", "link up"]);
+    terminal.keys(" ");
+    terminal.until_shown(&["on  80 %", "✓"]);
+    terminal.keys("4");
+    terminal.until_shown(&["Write to notification", "p99"]);
+    // A read, a write by hand, and notifications.
+    terminal.keys("5jj\r");
+    terminal.until_shown(&["Battery Service", "control", "0150ffb46b"]);
+    terminal.keys("kw");
+    terminal.until_shown(&["value (hex"]);
+    terminal.keys("0132ffb46b\r");
+    terminal.until_shown(&["on  50 %", "wrote 5 bytes to fff1"]);
+    terminal.keys("jjjn");
+    terminal.until("the subscription", |screen| {
+        screen.contents().lines().any(|line| line.contains("2a19") && line.contains("● 2a19"))
+    });
+    terminal.keys(":zoom");
+    terminal.until_shown(&[" Actions ", "zoom the pane"]);
+    terminal.keys("\r");
+    terminal.until("the table alone", |screen| {
+        let text = screen.contents();
+        text.contains("Battery Service") && !text.contains("Brightness")
+    });
+    // The names of the panes can be clicked, and the hints too.
+    let row = terminal.contents().lines().position(|line| line.contains("6 Check")).unwrap() + 1;
+    let line = terminal.contents().lines().nth(row - 1).unwrap().to_owned();
+    terminal.click(column(&line, "7 Log"), row);
+    terminal.until_shown(&["wrote 5 bytes to fff1 by a request", "↑ up"]);
+    let hints = terminal.contents().lines().last().unwrap().to_owned();
+    terminal.click(column(&hints, "? help"), 40);
+    terminal.until_shown(&["Everywhere", "↓ more"]);
+    quit(terminal, "qq");
+}
+
+#[test]
+fn checks_fades_scenes_and_recordings() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join(".config/bulbctl")).unwrap();
+    let terminal = tui(&dir, &[]);
+    terminal.resize(120, 40);
+    terminal.until_shown(&["Light-Desk", "scanning"]);
+    terminal.keys("/desk\r\r");
+    terminal.until_shown(&["● connected", "on  80 %", "#ffb46b", "reported"]);
+    terminal.keys("Sevening\r");
+    terminal.until_shown(&["saved the scene to", "evening.jsonl"]);
+    terminal.keys("Fblue 20%");
+    terminal.until_shown(&["fade to: blue 20%"]);
+    terminal.keys(" 1s\r");
+    terminal.until_shown(&["on  20 %", "#0000ff", "reported", "✓"]);
+    terminal.keys("R");
+    terminal.until_shown(&[" Scenes ", "evening"]);
+    terminal.keys("\r");
+    terminal.until_shown(&["on  80 %", "#ffb46b", "reported", "recalled evening on 1 bulb"]);
+    terminal.keys("3W");
+    terminal.until_shown(&["save recording to:"]);
+    let path = dir.path().join("frames.jsonl");
+    terminal.keys(&format!("\u{15}{}\r", path.display()));
+    terminal.until_shown(&["saved the recording"]);
+    terminal.keys("6\r");
+    terminal.until_shown(&["connects-in-time", "1 passed"]);
+    terminal.keys("\r");
+    terminal.until_shown(&["stopped", "● connected", "on  80 %", "#ffb46b"]);
+    quit(terminal, "q");
+    // `restore` reads the scene, and the recording plays.
+    let run = |arguments: &[&str], adapter: &str| {
+        let output = Command::new(BULBCTL)
+            .args(arguments)
+            .env("HOME", dir.path())
+            .env("BULBCTL_SIM_DIR", dir.path().join("sim"))
+            .env("BULBCTL_ADAPTER", adapter)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let scene = dir.path().join(".config/bulbctl/scenes/evening.jsonl");
+    assert!(run(&["restore", scene.to_str().unwrap()], "sim").contains("#ffb46b"));
+    let replay = format!("replay:{}", path.display());
+    assert!(run(&["status", "Light-Desk"], &replay).contains("#ffb46b"));
+}
+
+#[test]
+fn settings_with_a_mistake_end_it_with_the_line() {
+    let dir = TempDir::new().unwrap();
+    let config = dir.path().join("config.toml");
+    std::fs::write(&config, "[tui]\ntheme = \"dark\"\n[tui.keys]\nquit = [\"z\"]\n").unwrap();
+    let terminal = tui(&dir, &[("BULBCTL_CONFIG", config.to_str().unwrap())]);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, Some(2));
+    let flat = screen.replace('\n', "");
+    assert!(flat.contains("line 4") && flat.contains("z is the key of"), "{screen}");
+}

@@ -8,7 +8,9 @@ use bulbctl::bulb::{BulbState, DrivenProfile, DriverEvent, Families, LinkPhase};
 use bulbctl::config::Config;
 use bulbctl::fleet::Target;
 use bulbctl::radio::{AdapterState, Address, DeviceId, SeenDevice, SeenTimes, gatt::uuid16};
-use bulbctl::tui::{Depth, Effect, Event, Group, Model, Options, RadioEvent, ScanPhase, update, view};
+use bulbctl::tui::{
+    Depth, Effect, Event, Group, Model, Options, RadioEvent, ScanPhase, Settings, update, view,
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -57,8 +59,13 @@ impl TestDesk {
             groups: groups.collect(),
             start,
             families: Arc::default(),
+            settings: Settings::default(),
         };
-        let size = (width, height);
+        Self::of(options)
+    }
+
+    pub(crate) fn of(options: Options) -> Self {
+        let (size, start) = (options.size, options.start);
         let mut desk =
             Self { model: Model::new(options), start, now: Duration::ZERO, effects: Vec::new(), size };
         desk.radio(RadioEvent::Opened("sim".to_owned(), AdapterState::On, 5));

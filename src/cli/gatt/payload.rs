@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::super::bytes;
 use super::args::GattWrite;
+use crate::bytes;
 use crate::error::{Error, Result};
 
 pub(super) fn of(args: &GattWrite) -> Result<Vec<u8>> {

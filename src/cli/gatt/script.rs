@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::args::duration;
-use super::super::bytes;
 use crate::bulb::{CharacteristicRef, WriteChoice};
+use crate::bytes;
 use crate::error::{Error, Result};
 use crate::radio::WriteKind;
 

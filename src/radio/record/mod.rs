@@ -25,12 +25,14 @@ use crate::sanitise::json_safe;
 use format::{Answer, Call, Connected, Event, Hex, Line, RecordedDevice, micros};
 
 mod format;
+mod from_frames;
 mod read;
 mod redact;
 mod replay;
 #[cfg(test)]
 mod tests;
 
+pub use from_frames::{TracedDevice, from_frames};
 pub use read::Recording;
 pub use redact::redact;
 pub use replay::{open, radio};

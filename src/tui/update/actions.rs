@@ -8,10 +8,11 @@ use super::super::control::{
 };
 use super::super::device::{ChangeOutcome, Device, LinkState};
 use super::super::event::Effect;
-use super::super::keys::Action;
-use super::super::model::{MAX_RECENT_COLORS, Model, Pane, Popup, Prompt, Sort};
-use super::{prompt, select, to_detail};
-use crate::bulb::{BulbState, Change, Power};
+use super::super::messages::Holds;
+use super::super::model::{MAX_RECENT_COLORS, Model, Pane, Popup};
+use super::super::settings::Sort;
+use super::{check, select, to_detail};
+use crate::bulb::{BulbState, Change, DriverCommand, Power};
 use crate::error::Error;
 use crate::radio::DeviceId;
 
@@ -37,6 +38,8 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     let (mut down, mut name) = (0, String::new());
     let mut refused = Vec::new();
+    let again = |holds: &Holds| matches!(holds, Holds::UntilChanged(id) if targets.contains(id));
+    model.close_messages(again);
     for id in &targets {
         model.tokens += 1;
         let token = model.tokens;
@@ -54,11 +57,12 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
         assume(device, &change);
         device.token = token;
         device.outcome = ChangeOutcome::Pending;
-        effects.push(Effect::Change(id.clone(), change.clone(), token));
+        device.fade = None;
+        effects.push(Effect::Command(id.clone(), DriverCommand::Change(change.clone()), token));
     }
     for (who, error) in &refused {
         // With several bulbs, the error needs the name: it only has the family.
-        model.show_error(error, Some(who));
+        model.show_error(error, Some(who), Holds::Briefly);
     }
     match targets.len() {
         0 => model.show_info("no bulb selected"),
@@ -126,7 +130,7 @@ pub(super) fn effect(model: &mut Model, name: String, effects: &mut Vec<Effect>)
 }
 
 /// Selects the next or previous effect, or the first if none is active.
-fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
+pub(super) fn step_effect(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
     let all = control::effects(model);
     let shown = shown_bulb(model, Control::Effect).and_then(|device| device.light()?.effect.clone());
     let place = shown.and_then(|shown| all.position(&shown));
@@ -177,8 +181,11 @@ pub(super) fn color(model: &mut Model, color: Rgb, effects: &mut Vec<Effect>) {
     send(model, Change::from(Light { color: Some(color), ..Light::default() }), effects);
 }
 
-/// Switches all target bulbs off if any is on, else on.
+/// Switches all target bulbs off if any is on, else on. Connects those that are not connected, as `on` does.
 pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
+    if model.targets().any(|device| !device.is_connected()) {
+        return toggle_and_connect(model, effects);
+    }
     let lights = model.targets().filter_map(Device::light);
     let power = match lights.filter_map(|light| light.power).max() {
         Some(true) => Power::Off,
@@ -191,6 +198,43 @@ pub(super) fn toggle(model: &mut Model, effects: &mut Vec<Effect>) {
     send(model, Change::power(power), effects);
 }
 
+fn toggle_and_connect(model: &mut Model, effects: &mut Vec<Effect>) {
+    let ids: Vec<DeviceId> = model.target_ids().cloned().collect();
+    // As for connected bulbs: if one is known to be on, all go off.
+    let lights = model.targets().filter_map(Device::light);
+    let any_on = lights.filter_map(|light| light.power).max();
+    for id in &ids {
+        model.tokens += 1;
+        let (token, is_checked) = (model.tokens, check::is_checked(model, id));
+        let Some(device) = model.devices.get_mut(id) else { continue };
+        if is_checked || !(device.bulb || device.driven || device.profile.is_some()) {
+            let text = format!("{} is not a bulb that can be switched", device.label());
+            model.show_info(text);
+            continue;
+        }
+        let power = match any_on {
+            Some(true) => Power::Off,
+            Some(false) => Power::On,
+            None if device.reports_state() => Power::Toggle,
+            None => Power::On,
+        };
+        match device.link {
+            LinkState::None => {
+                device.link = LinkState::Connecting(1);
+                effects.push(Effect::Connect(Box::new(device.seen.clone())));
+            }
+            LinkState::Waiting(_) => effects.push(Effect::RetryNow(id.clone())),
+            LinkState::Queued | LinkState::Connecting(_) | LinkState::Up(_) => {}
+        }
+        device.token = token;
+        device.outcome = ChangeOutcome::Pending;
+        effects.push(Effect::Command(id.clone(), DriverCommand::Change(Change::power(power)), token));
+    }
+    if ids.is_empty() {
+        model.show_info("no bulb selected");
+    }
+}
+
 pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     if targets.is_empty() {
@@ -198,6 +242,10 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
     }
     let mut asked = false;
     for id in &targets {
+        if check::is_checked(model, id) {
+            model.show_info("the checks run on this bulb: it is connected again when they end");
+            return;
+        }
         let Some(device) = model.devices.get_mut(id) else { continue };
         match device.link {
             LinkState::None => {
@@ -218,6 +266,9 @@ pub(super) fn connect(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 pub(super) fn disconnect(model: &mut Model, effects: &mut Vec<Effect>) {
+    let ids: Vec<DeviceId> = model.target_ids().cloned().collect();
+    // Whoever gives up a bulb knows that it is gone.
+    model.close_messages(|holds| matches!(holds, Holds::UntilConnected(id) if ids.contains(id)));
     let held = model.targets().filter(|device| device.wants_link());
     effects.extend(held.map(|device| Effect::Disconnect(device.id().clone())));
 }
@@ -272,85 +323,4 @@ pub(super) fn next_order(model: &mut Model) {
         Sort::Address => "sorted by address",
     });
     model.reorder();
-}
-
-pub(super) fn in_detail(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
-    let Some(device) = model.selected_device() else { return };
-    let up = model.targets().any(Device::is_connected) || device.is_connected();
-    let place = model.controls.iter().position(|control| *control == model.control).unwrap_or_default();
-    let last = model.controls.len().saturating_sub(1);
-    let controls = model.controls.clone();
-    let go = |index: usize| controls.get(index).copied().unwrap_or_default();
-    match action {
-        Action::Up => model.control = go(place.saturating_sub(1)),
-        Action::Down => model.control = go((place + 1).min(last)),
-        Action::Activate if !up => connect(model, effects),
-        Action::Activate => activate(model, effects),
-        Action::Decrease => adjust(model, -1, effects),
-        Action::Increase => adjust(model, 1, effects),
-        Action::DecreaseMuch => adjust(model, -10, effects),
-        Action::IncreaseMuch => adjust(model, 10, effects),
-        Action::Minimum => to_end(model, false, effects),
-        Action::Maximum => to_end(model, true, effects),
-        _ => {}
-    }
-}
-
-pub(super) fn activate(model: &mut Model, effects: &mut Vec<Effect>) {
-    match model.control {
-        Control::Power => toggle(model, effects),
-        Control::Presets => {
-            if let Some(&(_, preset)) = PRESETS.get(model.preset) {
-                color(model, preset, effects);
-            }
-        }
-        Control::Recent => {
-            if let Some(&recent) = model.recent.get(model.recent_index) {
-                color(model, recent, effects);
-            }
-        }
-        Control::Color => prompt::start_color(model),
-        Control::Effect => open_effects(model),
-        slider => prompt::start(model, Prompt::Value(slider)),
-    }
-}
-
-fn adjust(model: &mut Model, by: i32, effects: &mut Vec<Effect>) {
-    let step = |index: usize, len: usize| {
-        let next = i32::try_from(index).unwrap_or_default().saturating_add(by.signum());
-        usize::try_from(next).unwrap_or_default().min(len.saturating_sub(1))
-    };
-    match model.control {
-        Control::Power => {
-            let power = if by > 0 { Power::On } else { Power::Off };
-            send(model, Change::power(power), effects);
-        }
-        Control::Presets => model.preset = step(model.preset, PRESETS.len()),
-        Control::Recent => model.recent_index = step(model.recent_index, model.recent.len()),
-        Control::Color => {}
-        Control::Effect => step_effect(model, by, effects),
-        control => nudge(model, control, by, effects),
-    }
-}
-
-fn to_end(model: &mut Model, to_most: bool, effects: &mut Vec<Effect>) {
-    let control = model.control;
-    match control {
-        Control::Presets => model.preset = if to_most { PRESETS.len() - 1 } else { 0 },
-        Control::Recent => {
-            model.recent_index = if to_most { model.recent.len().saturating_sub(1) } else { 0 };
-        }
-        Control::Effect => {
-            let all = control::effects(model);
-            let end = if to_most { all.len().saturating_sub(1) } else { 0 };
-            if let Some((name, _)) = all.get(end) {
-                effect(model, name, effects);
-            }
-        }
-        Control::Power | Control::Color => {}
-        slider => {
-            let ends = shown_bulb(model, slider).map_or((0, 0), |device| range(device, slider));
-            set(model, slider, if to_most { ends.1 } else { ends.0 }, effects);
-        }
-    }
 }

@@ -1,22 +1,30 @@
 //! Applies events to the model. No clock and no I/O: events carry the time, effects are returned.
 
 mod actions;
+mod check;
+mod detail;
+mod fade;
+mod gatt;
 mod mouse;
+mod palette;
 mod prompt;
 mod radio;
+mod scenes;
 
 use std::time::Duration;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
+use ratatui::layout::Position;
 
 use super::control::Control;
 use super::event::{Effect, Event};
-use super::keys::{self, Action, KeyContext};
+use super::keys::{Action, KeyContext};
 use super::layout::{Areas, too_small};
 use super::model::{Model, Pane, Popup, Prompt};
 use super::view::popup;
 
 pub(crate) use actions::PRESETS;
+pub(crate) use fade::parse as parse_fade;
 
 /// Applies an event. `now` is the time since the start. Returns what is to be done.
 pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
@@ -49,6 +57,10 @@ pub(crate) fn key_contexts(model: &Model) -> &'static [KeyContext] {
         Pane::List => &[KeyContext::Always, KeyContext::List, KeyContext::Panes],
         Pane::Detail => &[KeyContext::Always, KeyContext::Detail, KeyContext::Panes],
         Pane::Frames => &[KeyContext::Always, KeyContext::Frames, KeyContext::Panes],
+        Pane::Graphs => &[KeyContext::Always, KeyContext::Graphs, KeyContext::Panes],
+        Pane::Gatt => &[KeyContext::Always, KeyContext::Gatt, KeyContext::Panes],
+        Pane::Check => &[KeyContext::Always, KeyContext::Check, KeyContext::Panes],
+        Pane::Log => &[KeyContext::Always, KeyContext::Log, KeyContext::Panes],
     }
 }
 
@@ -58,12 +70,16 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
         return;
     }
     model.user_selected = true;
-    let action = keys::find(key, key_contexts(model));
+    let action = model.settings.keys.find(key, key_contexts(model));
     // Ignore keys whose effect cannot be seen.
     let blind = too_small(model.size)
         && !matches!(action, Some(Action::Quit | Action::Interrupt | Action::Suspend | Action::Redraw));
     if blind {
         return;
+    }
+    // Whoever presses a key has read it. Esc closes one thing at a time.
+    if action != Some(Action::Dismiss) && model.messages.close_brief() {
+        model.changed();
     }
     match action {
         Some(action) if model.prompt.is_some() => prompt::press(model, action, effects),
@@ -85,7 +101,7 @@ fn global_action(action: Action, effects: &mut Vec<Effect>) -> bool {
     true
 }
 
-fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
+pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     if global_action(action, effects) {
         return;
     }
@@ -93,14 +109,21 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
     match action {
         Action::Quit => effects.push(Effect::Quit),
         Action::Help => open(model, Popup::Help),
-        Action::Messages => open(model, Popup::Messages),
+        Action::Palette => palette::open(model),
         Action::Groups => open(model, Popup::Groups),
         Action::Dismiss => dismiss(model),
         Action::NextPane => step_pane(model, 1),
         Action::PreviousPane => step_pane(model, 2),
-        Action::ToList => model.pane = Pane::List,
+        Action::ToList => model.focus(Pane::List),
         Action::ToDetail => to_detail(model),
-        Action::ToFrames => model.pane = Pane::Frames,
+        Action::ToFrames => model.focus(Pane::Frames),
+        Action::ToGraphs => model.focus(Pane::Graphs),
+        Action::ToGatt => model.focus(Pane::Gatt),
+        Action::ToCheck => model.focus(Pane::Check),
+        Action::ToLog => model.focus(Pane::Log),
+        Action::NextLower => step_lower(model, 1),
+        Action::PreviousLower => step_lower(model, Pane::LOWER.len() - 1),
+        Action::Zoom => model.zoomed = !model.zoomed,
         Action::Scan => {
             model.scan_wanted = !model.scan_wanted;
             effects.push(Effect::Scan(model.scan_wanted));
@@ -113,6 +136,14 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Filter if model.pane == Pane::Frames => prompt::start(model, Prompt::FrameFilter),
         Action::Filter => prompt::start(model, Prompt::Filter),
         Action::Save => prompt::start(model, Prompt::File),
+        Action::SaveRecording => prompt::start(model, Prompt::Recording),
+        Action::Fade => fade::start(model),
+        Action::SaveScene => scenes::start_save(model),
+        Action::RecallScene => effects.push(Effect::ListScenes),
+        Action::GattRead => gatt::read(model, effects),
+        Action::GattWrite => gatt::start_write(model),
+        Action::GattNotify => gatt::notify(model, effects),
+        Action::RunCheck => check::toggle(model, effects),
         Action::TypeColor => prompt::start_color(model),
         Action::TypeKelvin => prompt::start_kelvin(model),
         Action::Effects => actions::open_effects(model),
@@ -128,52 +159,56 @@ fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
         Action::Clear => model.frames.clear(),
         _ => match model.pane {
             Pane::List => in_list(model, action),
-            Pane::Detail => actions::in_detail(model, action, effects),
-            Pane::Frames => in_frames(model, action),
+            Pane::Detail => detail::in_detail(model, action, effects),
+            lower => in_lower(model, lower, action),
         },
     }
 }
 
 fn step_pane(model: &mut Model, steps: usize) {
-    const PANES: [Pane; 3] = [Pane::List, Pane::Detail, Pane::Frames];
-    let here = PANES.iter().position(|pane| *pane == model.pane).unwrap_or_default();
-    let mut next = PANES.iter().cycle().skip(here + steps);
+    let panes = [Pane::List, Pane::Detail, model.lower];
+    let here = panes.iter().position(|pane| *pane == model.pane).unwrap_or_default();
+    let next = (1..panes.len()).map(|count| panes.iter().cycle().nth(here + steps * count));
     // Skips the bulb pane if no bulb is selected.
     let usable = |pane: &&Pane| **pane != Pane::Detail || model.selected.is_some();
-    model.pane = match steps {
-        1 => next.find(usable).copied().unwrap_or_default(),
-        _ => next.step_by(2).find(usable).copied().unwrap_or_default(),
-    };
+    if let Some(next) = next.flatten().copied().find(|pane| usable(&pane)) {
+        model.focus(next);
+    }
+}
+
+fn step_lower(model: &mut Model, steps: usize) {
+    let here = Pane::LOWER.iter().position(|pane| *pane == model.lower).unwrap_or_default();
+    if let Some(next) = Pane::LOWER.iter().cycle().nth(here + steps) {
+        model.focus(*next);
+    }
 }
 
 pub(super) fn to_detail(model: &mut Model) {
-    if model.selected.is_some() {
-        model.pane = Pane::Detail;
-    }
+    model.focus(Pane::Detail);
 }
 
 fn open(model: &mut Model, popup: Popup) {
     model.popup = Some(popup);
-    // Starts at the newest message.
-    model.popup_row = if popup == Popup::Messages { usize::MAX } else { 0 };
+    model.popup_row = 0;
     clamp_popup(model);
-    model.message_shown &= popup != Popup::Messages;
 }
 
-/// Closes one thing at a time: the message, the filter, the marks.
+/// Closes one thing at a time: the message, the filter, the zoom, the marks.
 fn dismiss(model: &mut Model) {
     if model.message().is_some() {
-        model.message_shown = false;
+        model.close_messages(|_| true);
     } else if model.pane == Pane::Frames && !model.frames.filter().is_empty() {
         model.frames.set_filter("");
     } else if !model.filter.is_empty() {
         model.filter.clear();
         model.reorder();
+    } else if model.zoomed {
+        model.zoomed = false;
     } else if !model.marked.is_empty() {
         model.marked.clear();
         model.reorder();
     } else {
-        model.pane = Pane::List;
+        model.focus(Pane::List);
     }
 }
 
@@ -210,7 +245,9 @@ pub(super) fn choose_row(model: &mut Model, effects: &mut Vec<Effect>) {
     match model.popup {
         Some(Popup::Groups) => actions::mark_group(model),
         Some(Popup::Effects) => actions::take_effect(model, effects),
-        _ => {}
+        Some(Popup::Scenes) => scenes::read(model, effects),
+        Some(Popup::Palette) => return palette::choose(model, effects),
+        Some(Popup::Help) | None => {}
     }
     model.popup = None;
     model.popup_row = 0;
@@ -245,8 +282,8 @@ pub(super) fn select(model: &mut Model, index: usize) {
     }
 }
 
-fn in_frames(model: &mut Model, action: Action) {
-    let height = usize::from(model.areas().frame_rows());
+fn in_lower(model: &mut Model, pane: Pane, action: Action) {
+    let height = usize::from(model.areas().lower_rows());
     let page = isize::try_from(height.max(1)).unwrap_or(1);
     let rows = match action {
         Action::Up => 1,
@@ -257,11 +294,23 @@ fn in_frames(model: &mut Model, action: Action) {
         Action::Last => isize::MIN,
         _ => 0,
     };
-    model.frames.scroll(rows, height);
+    scroll_lower(model, pane, rows, height);
 }
 
-pub(super) fn pane_at(areas: &Areas, column: u16, row: u16) -> Option<Pane> {
-    let at = ratatui::layout::Position::new(column, row);
-    let panes = [(areas.list, Pane::List), (areas.detail, Pane::Detail), (areas.frames, Pane::Frames)];
+/// Scrolls a lower pane; positive is up.
+pub(super) fn scroll_lower(model: &mut Model, pane: Pane, rows: isize, height: usize) {
+    let down = rows.checked_neg().unwrap_or(isize::MAX);
+    match pane {
+        Pane::Frames => model.frames.scroll(rows, height),
+        Pane::Log => model.messages.scroll(rows, height),
+        // `refresh` keeps these two within their tables.
+        Pane::Gatt => model.gatt_row = model.gatt_row.saturating_add_signed(down),
+        Pane::Check => model.check_row = model.check_row.saturating_add_signed(down),
+        Pane::List | Pane::Detail | Pane::Graphs => {}
+    }
+}
+
+pub(super) fn pane_at(model: &Model, areas: &Areas, at: Position) -> Option<Pane> {
+    let panes = [(areas.list, Pane::List), (areas.detail, Pane::Detail), (areas.lower, model.lower)];
     panes.into_iter().find(|(area, _)| area.is_some_and(|area| area.contains(at))).map(|(_, pane)| pane)
 }

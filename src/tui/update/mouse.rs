@@ -1,5 +1,7 @@
 //! Mouse events: select, drag sliders, scroll.
 
+use std::time::Duration;
+
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
@@ -7,11 +9,16 @@ use super::super::control::{Control, range, round_to_step, shown_bulb};
 use super::super::event::Effect;
 use super::super::layout::{DetailRow, SWATCH_WIDTH, TRACK_START, columns, detail_rows, inner, too_small};
 use super::super::model::{Model, Pane, Popup};
-use super::super::view::{popup, tab_at};
-use super::{actions, choose_row, clamp_popup, pane_at, select};
+use super::super::view::{gatt_offset, hint_at, popup, tab_at};
+use super::{act, actions, choose_row, clamp_popup, detail, pane_at, scroll_lower, select};
+
+/// The longest time between the clicks of a double click.
+const DOUBLE_CLICK: Duration = Duration::from_millis(400);
 
 pub(super) fn take(model: &mut Model, event: MouseEvent, effects: &mut Vec<Effect>) {
-    if too_small(model.size) || model.prompt.is_some() {
+    // The palette has an input line and a list.
+    let typing = model.prompt.is_some() && model.popup.is_none();
+    if too_small(model.size) || typing {
         return;
     }
     model.user_selected |= event.kind != MouseEventKind::Moved;
@@ -36,37 +43,63 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
         match popup::row_at(model, at) {
             Some(row) => {
                 model.popup_row = row;
+                model.prompt = None;
                 choose_row(model, effects);
             }
-            None => model.popup = None,
+            None => {
+                model.popup = None;
+                model.prompt = None;
+            }
         }
         return;
     }
     let areas = model.areas();
-    if let Some(pane) = areas.tabs.filter(|tabs| tabs.contains(at)).and_then(|tabs| tab_at(tabs, at.x)) {
-        if pane != Pane::Detail || model.selected.is_some() {
-            model.pane = pane;
-        }
-        return;
+    let double = is_double(model, at);
+    if let Some(action) = hint_at(model, areas.hints, at) {
+        return act(model, action, effects);
     }
-    match pane_at(&areas, at.x, at.y) {
+    if let Some(pane) = tab_at(model, &areas, at) {
+        return model.focus(pane);
+    }
+    match pane_at(model, &areas, at) {
         Some(Pane::List) => {
-            model.pane = Pane::List;
+            model.focus(Pane::List);
             let area = areas.list.map(inner).unwrap_or_default();
-            if area.contains(at) {
-                select(model, model.offset + usize::from(at.y - area.y));
+            let row = model.offset + usize::from(at.y.saturating_sub(area.y));
+            if area.contains(at) && row < model.order.len() {
+                select(model, row);
+                if double {
+                    actions::connect(model, effects);
+                }
             }
         }
         Some(Pane::Detail) if model.selected.is_some() => {
-            model.pane = Pane::Detail;
+            model.focus(Pane::Detail);
             let area = areas.detail.map(inner).unwrap_or_default();
             if let Some(control) = control_at(model, area, at) {
                 press_control(model, control, area, at, effects);
             }
         }
-        Some(Pane::Frames) => model.pane = Pane::Frames,
+        Some(Pane::Gatt) => {
+            model.focus(Pane::Gatt);
+            let area = areas.lower.map(inner).unwrap_or_default();
+            if area.contains(at) {
+                model.gatt_row = gatt_offset(model, area.height) + usize::from(at.y - area.y);
+            }
+        }
+        Some(pane) if pane.is_lower() => model.focus(pane),
         _ => {}
     }
+}
+
+/// Returns true for the second click in one place within a short time.
+fn is_double(model: &mut Model, at: Position) -> bool {
+    let now = (model.now, at.x, at.y);
+    let double = model
+        .last_click
+        .is_some_and(|(then, x, y)| (x, y) == (at.x, at.y) && model.now.saturating_sub(then) <= DOUBLE_CLICK);
+    model.last_click = (!double).then_some(now);
+    double
 }
 
 fn control_at(model: &Model, area: Rect, at: Position) -> Option<Control> {
@@ -85,19 +118,19 @@ fn press_control(model: &mut Model, control: Control, area: Rect, at: Position, 
     let along = at.x.checked_sub(area.x + TRACK_START);
     match (control, along) {
         (_, None) => {}
-        (Control::Power | Control::Color | Control::Effect, Some(_)) => actions::activate(model, effects),
+        (Control::Power | Control::Color | Control::Effect, Some(_)) => detail::activate(model, effects),
         (Control::Presets, Some(along)) => {
             let index = usize::from(along / SWATCH_WIDTH);
             if index < actions::PRESETS.len() {
                 model.preset = index;
-                actions::activate(model, effects);
+                detail::activate(model, effects);
             }
         }
         (Control::Recent, Some(along)) => {
             let index = usize::from(along / SWATCH_WIDTH);
             if index < model.recent.len() {
                 model.recent_index = index;
-                actions::activate(model, effects);
+                detail::activate(model, effects);
             }
         }
         (slider, Some(along)) => {
@@ -124,13 +157,13 @@ fn drag(model: &mut Model, control: Control, x: u16, effects: &mut Vec<Effect>) 
 fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect>) {
     model.changed();
     if let Some(popup) = model.popup {
-        let by = if matches!(popup, Popup::Groups | Popup::Effects) { rows } else { rows * 3 };
+        let by = if popup != Popup::Help { rows } else { rows * 3 };
         model.popup_row = model.popup_row.saturating_add_signed(by);
         clamp_popup(model);
         return;
     }
     let areas = model.areas();
-    match pane_at(&areas, at.x, at.y) {
+    match pane_at(model, &areas, at) {
         Some(Pane::List) => {
             let index = model.selected_index().unwrap_or_default().saturating_add_signed(rows);
             select(model, index.min(model.order.len().saturating_sub(1)));
@@ -147,7 +180,7 @@ fn scroll(model: &mut Model, at: Position, rows: isize, effects: &mut Vec<Effect
                 }
             }
         }
-        Some(Pane::Frames) => model.frames.scroll(-rows * 3, usize::from(areas.frame_rows())),
+        Some(lower) => scroll_lower(model, lower, -rows * 3, usize::from(areas.lower_rows())),
         None => {}
     }
 }

@@ -7,10 +7,12 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
 use super::super::control::{self, Control};
-use super::super::event::Effect;
+use super::super::event::{Effect, SavedKind};
+use super::super::export;
+use super::super::frames::FrameRow;
 use super::super::keys::Action;
 use super::super::model::{Model, Prompt};
-use super::{actions, choose_row, clamp_popup, global_action};
+use super::{actions, choose_row, clamp_popup, fade, gatt, global_action, palette, scenes};
 use crate::bulb::Change;
 use crate::color;
 
@@ -18,6 +20,7 @@ use crate::color;
 const LONGEST: usize = 200;
 const FORMS: &str = "orange, ff8800, hsl(30,100%,50%) or 255,136,0";
 const FILE: &str = "bulbctl-frames.log";
+const RECORDING: &str = "bulbctl-frames.jsonl";
 
 pub(super) fn start(model: &mut Model, what: Prompt) {
     let text = match what {
@@ -25,7 +28,14 @@ pub(super) fn start(model: &mut Model, what: Prompt) {
         Prompt::FrameFilter => model.frames.filter().to_owned(),
         Prompt::File => FILE.to_owned(),
         Prompt::EffectFilter => model.effect_filter.clone(),
-        Prompt::Color | Prompt::Kelvin | Prompt::Value(_) => String::new(),
+        Prompt::Recording => RECORDING.to_owned(),
+        Prompt::Color
+        | Prompt::Kelvin
+        | Prompt::Value(_)
+        | Prompt::Gatt
+        | Prompt::Palette
+        | Prompt::Fade
+        | Prompt::Scene => String::new(),
     };
     model.prompt = Some((what, Input::new(text)));
     model.prompt_error = None;
@@ -79,7 +89,8 @@ fn cancel(model: &mut Model) {
         }
         Some(Prompt::FrameFilter) => model.frames.set_filter(""),
         Some(Prompt::EffectFilter) => model.effect_filter.clear(),
-        Some(Prompt::Color | Prompt::Kelvin | Prompt::Value(_) | Prompt::File) | None => {}
+        Some(Prompt::Palette) => model.popup = None,
+        _ => {}
     }
     model.prompt_error = None;
 }
@@ -101,11 +112,30 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
         Prompt::EffectFilter => choose_row(model, effects),
         Prompt::Kelvin => number(model, Control::Kelvin, (what, input.clone()), effects),
         Prompt::Value(control) => number(model, control, (what, input.clone()), effects),
-        Prompt::File if text.is_empty() => {}
+        Prompt::File | Prompt::Recording | Prompt::Scene if text.is_empty() => {}
         Prompt::File => {
-            let lines: Vec<String> = model.frames.shown().map(|row| row.line.clone()).collect();
-            effects.push(Effect::Save(PathBuf::from(text), lines));
+            let lines: Vec<String> = model.frames.shown().map(FrameRow::line).collect();
+            effects.push(Effect::Save(SavedKind::Frames, PathBuf::from(text), lines));
         }
+        Prompt::Recording => {
+            let lines = export::recording(model);
+            effects.push(Effect::Save(SavedKind::Recording, PathBuf::from(text), lines));
+        }
+        Prompt::Scene => scenes::save(model, text, effects),
+        Prompt::Palette => palette::choose(model, effects),
+        Prompt::Gatt => {
+            if let Err(fault) = gatt::write(model, text, effects) {
+                model.prompt_error = Some(fault);
+                model.prompt = Some((what, input));
+            }
+        }
+        Prompt::Fade => match fade::parse(text) {
+            Ok((light, over)) => fade::run(model, &light, over, effects),
+            Err(fault) => {
+                model.prompt_error = Some(fault);
+                model.prompt = Some((what, input));
+            }
+        },
     }
 }
 
@@ -169,6 +199,10 @@ fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputReques
             model.effect_filter = text.trim().to_lowercase();
             model.popup_row = 0;
         }
-        Prompt::Color | Prompt::Kelvin | Prompt::Value(_) | Prompt::File => {}
+        Prompt::Palette => {
+            model.palette_filter = text.trim().to_lowercase();
+            model.popup_row = 0;
+        }
+        _ => {}
     }
 }

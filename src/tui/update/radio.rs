@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use super::super::device::Device;
-use super::super::event::{Effect, RadioEvent, ScanPhase};
-use super::super::model::{FADE_AFTER, FORGET_AFTER, Message, Model, Severity};
+use super::super::event::{Effect, RadioEvent, SavedKind, ScanPhase};
+use super::super::messages::{Holds, Message, Severity};
+use super::super::model::{FADE_AFTER, FORGET_AFTER, Model, Pane};
+use super::{check, gatt, scenes};
 use crate::bulb::{DriverEvent, LinkPhase};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::output::sanitise;
 use crate::radio::trace::TracedFrame;
 use crate::radio::{DeviceId, SeenDevice};
+
+/// A fade ends with a command, which takes a moment.
+const FADE_END: Duration = Duration::from_secs(1);
 
 pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effect>) {
     match event {
@@ -17,6 +22,7 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
             model.link_limit = links;
             model.adapter = Some(adapter);
             model.set_adapter_state(state);
+            model.close_messages(|holds| *holds == Holds::UntilScanning);
             effects.push(Effect::Scan(model.scan_wanted));
         }
         // Trying again does not repair a rig file.
@@ -30,27 +36,41 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
         RadioEvent::Adapter(state) => model.set_adapter_state(state),
         RadioEvent::Scan(phase) => {
             model.scan = phase;
+            if phase == ScanPhase::On {
+                model.close_messages(|holds| *holds == Holds::UntilScanning);
+            }
             model.changed();
         }
         RadioEvent::DevicesSeen(reports) => devices_seen(model, reports),
         RadioEvent::Frames(frames, missed) => frames_seen(model, &frames, missed),
         RadioEvent::Driver(id, event) => bulb(model, &id, &event),
-        RadioEvent::Failed(error) => model.show_error(&error, None),
-        RadioEvent::Log(text) => {
-            let text = sanitise(&text).into_owned();
-            model.push_message(Message {
-                at: model.now,
-                severity: Severity::Error,
-                code: None,
-                text,
-                hint: None,
+        RadioEvent::Failed(error) => {
+            let local = error.code().starts_with("usage.") || error.code().starts_with("snapshot.");
+            let holds = if local { Holds::UntilClosed } else { Holds::UntilScanning };
+            model.show_error(&error, None, holds);
+        }
+        RadioEvent::Log(text) => model.push_message(Message::of_log(model.now, &text)),
+        RadioEvent::Panic(text) => {
+            let text = format!("unexpected failure: {}", sanitise(&text));
+            model.push_message(Message::new(model.now, Severity::Error, text, Holds::UntilClosed));
+        }
+        RadioEvent::Saved(kind, count, path) => {
+            let what = match (kind, count) {
+                (SavedKind::Frames, 1) => "1 line",
+                (SavedKind::Frames, _) => "the frames",
+                (SavedKind::Recording, _) => "the recording",
+                (SavedKind::Scene, _) => "the scene",
+            };
+            let path = path.display().to_string();
+            model.show_info(match kind {
+                SavedKind::Frames if count != 1 => format!("saved {count} lines to {}", sanitise(&path)),
+                _ => format!("saved {what} to {}", sanitise(&path)),
             });
         }
-        RadioEvent::FramesSaved(count, path) => {
-            let path = path.display().to_string();
-            let frames = if count == 1 { "frame" } else { "frames" };
-            model.show_info(format!("saved {count} {frames} to {}", sanitise(&path)));
-        }
+        RadioEvent::Gatt(id, outcome) => gatt::take(model, &id, outcome),
+        RadioEvent::Check(id, event) => check::take(model, &id, event, effects),
+        RadioEvent::Scenes(names) => scenes::show(model, names),
+        RadioEvent::SceneRead(name, states) => scenes::recall(model, &name, &states, effects),
     }
 }
 
@@ -85,8 +105,11 @@ fn frames_seen(model: &mut Model, frames: &[TracedFrame], missed: u64) {
         let name = model.devices.get(&frame.device).map_or_else(|| frame.device.as_str(), Device::label);
         let name = name.to_owned();
         model.frames.push(frame, at, &name);
+        if let Some(device) = model.devices.get_mut(&frame.device) {
+            device.frame(frame, at);
+        }
     }
-    if model.areas().frames.is_some() {
+    if [Pane::Frames, Pane::Graphs, Pane::Gatt].into_iter().any(|pane| model.shows(pane)) {
         model.changed();
     }
 }
@@ -94,20 +117,44 @@ fn frames_seen(model: &mut Model, frames: &[TracedFrame], missed: u64) {
 fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     let (now, clock) = (model.now, model.to_model_time());
     let Some(device) = model.devices.get_mut(id) else { return };
+    let was_up = device.is_connected();
     device.apply_event(event, now, clock);
     let name = device.label().to_owned();
     match event {
         // The banner already shows it.
         DriverEvent::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
-        DriverEvent::Trouble(error) => model.show_error(error, Some(&name)),
-        DriverEvent::Link(LinkPhase::Up | LinkPhase::Down) => model.reorder(),
+        DriverEvent::Trouble(error) => {
+            let about_link = was_up && matches!(error, Error::LinkLost { .. }) || !was_up;
+            let holds =
+                if about_link { Holds::UntilConnected(id.clone()) } else { Holds::UntilChanged(id.clone()) };
+            device.last_trouble = Some(error.code());
+            model.show_error(error, Some(&name), holds);
+        }
+        DriverEvent::Link(phase) => {
+            let reason = device.last_trouble.take().unwrap_or_default();
+            match phase {
+                LinkPhase::Up => {
+                    model.frames.push_link(id, now, &name, true, "");
+                    let again = |holds: &Holds| matches!(holds, Holds::UntilConnected(own) if own == id);
+                    model.close_messages(again);
+                }
+                _ if was_up => model.frames.push_link(id, now, &name, false, reason),
+                _ => {}
+            }
+            model.reorder();
+        }
+        DriverEvent::Confirmed(_) | DriverEvent::Written => {
+            let again = |holds: &Holds| matches!(holds, Holds::UntilChanged(own) if own == id);
+            model.close_messages(again);
+            model.changed();
+        }
         _ => model.changed(),
     }
 }
 
 /// Updates what depends on time, every half second.
 pub(super) fn tick(model: &mut Model) {
-    let before = model.visible_state();
+    let (before, now) = (model.visible_state(), model.now);
     let passed = model.time_since_tick();
     if std::mem::take(&mut model.heard_since_tick) {
         model.spinner = model.spinner.wrapping_add(1);
@@ -115,16 +162,20 @@ pub(super) fn tick(model: &mut Model) {
     let mut order = false;
     if model.scan == ScanPhase::On {
         for device in model.devices.values_mut() {
-            let (step, silent) = (device.signal_step, device.silent_for);
-            device.sample();
+            let (rank, silent) = (device.rank, device.silent_for);
+            device.sample(now);
             // A connected bulb does not advertise.
             let silenced = device.wants_link() || device.seen.connected;
             device.silent_for = if silenced { Duration::ZERO } else { silent + passed };
-            order |=
-                step != device.signal_step || (silent < FORGET_AFTER) != (device.silent_for < FORGET_AFTER);
+            order |= rank != device.rank || (silent < FORGET_AFTER) != (device.silent_for < FORGET_AFTER);
         }
     }
-    model.expire_info();
+    model.messages.expire(now);
+    for device in model.devices.values_mut() {
+        if device.fade.as_ref().is_some_and(|fade| now >= fade.start + fade.over + FADE_END) {
+            device.fade = None;
+        }
+    }
     if order {
         model.reorder();
     }

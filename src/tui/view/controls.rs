@@ -30,7 +30,7 @@ impl DetailWriter<'_> {
         };
         let widths = columns(self.width);
         let style = if here {
-            self.depth().accent().patch(bold())
+            self.theme().accent().patch(bold())
         } else if usable {
             Style::new()
         } else {
@@ -38,14 +38,14 @@ impl DetailWriter<'_> {
         };
         let mark = if here { "▸ " } else { "  " };
         let mut spans = vec![
-            Span::styled(mark, self.depth().accent()),
+            Span::styled(mark, self.theme().accent()),
             Span::styled(fit(name, usize::from(widths.name)), style),
         ];
         spans.extend(match control {
             Control::Power => self.power(device, here),
             Control::Color => self.color(device, here),
             Control::Effect => self.effect(device, here, widths),
-            Control::Presets if self.depth() == Depth::None => {
+            Control::Presets if self.theme().depth == Depth::None => {
                 let name = PRESETS.get(self.model.preset).map_or("", |(name, _)| name);
                 let place = self.model.preset + 1;
                 vec![Span::raw(format!("{name} ")), Span::styled(format!("{place}/{}", PRESETS.len()), dim())]
@@ -66,7 +66,7 @@ impl DetailWriter<'_> {
     fn power(&self, device: &Device, here: bool) -> Vec<Span<'static>> {
         let chosen = |text: &'static str, is: bool| {
             let style = match (is, here) {
-                (true, true) => self.depth().accent().patch(cursor()),
+                (true, true) => self.theme().accent().patch(cursor()),
                 (true, false) => cursor(),
                 (false, _) => dim(),
             };
@@ -99,13 +99,13 @@ impl DetailWriter<'_> {
         let room = usize::from((widths.track + widths.value) / SWATCH_WIDTH);
         let mut spans = Vec::new();
         for (index, &color) in colors.iter().enumerate().take(room) {
-            let mut color_swatch = color_swatch(self.depth(), color);
+            let mut color_swatch = color_swatch(self.theme(), color);
             if !device.is_connected() {
-                color_swatch = Span::styled("▒", self.depth().light_style(color).add_modifier(Modifier::DIM));
+                color_swatch = Span::styled("▒", self.theme().light_style(color).add_modifier(Modifier::DIM));
             }
             spans.push(color_swatch);
             spans.push(if here && index == chosen {
-                Span::styled("◂", self.depth().accent())
+                Span::styled("◂", self.theme().accent())
             } else {
                 Span::raw(" ")
             });
@@ -171,15 +171,15 @@ impl DetailWriter<'_> {
         light: &Light,
         here: bool,
     ) -> Span<'static> {
-        let depth = self.depth();
+        let theme = self.theme();
         if place == Ordering::Equal {
-            let style = if here { depth.accent().patch(bold()) } else { bold() };
+            let style = if here { theme.accent().patch(bold()) } else { bold() };
             return Span::styled("●", style);
         }
-        if depth <= Depth::Sixteen || control == Control::Speed {
+        if theme.depth <= Depth::Sixteen || control == Control::Speed {
             return if place == Ordering::Less { Span::raw("━") } else { Span::styled("─", dim()) };
         }
-        Span::styled("━", depth.light_style(track_color(device, control, at, light)))
+        Span::styled("━", theme.light_style(track_color(device, control, at, light)))
     }
 }
 

@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::device::{ChangeOutcome, Device, HISTORY, LinkState};
 use super::super::layout::{DetailRow, detail_rows, inner};
 use super::super::model::{Model, Pane};
-use super::super::style::{Depth, bold, dim, displayed_color};
+use super::super::style::{Depth, Theme, bold, dim, displayed_color};
 use super::super::text::{cut, fit, plain, wrap};
 use super::list::{history, signal_bars};
 use super::pane;
@@ -41,7 +41,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let fits = device.label().width() + long.width() <= room;
         (if fits && !device.driven { long } else { family }, dim())
     } else {
-        (format!(" controls {} marked ", model.marked.len()), model.depth.attention())
+        (format!(" controls {} marked ", model.marked.len()), model.theme.attention())
     };
     let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
     let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
@@ -60,8 +60,8 @@ pub(super) struct DetailWriter<'a> {
 }
 
 impl DetailWriter<'_> {
-    pub(super) fn depth(&self) -> Depth {
-        self.model.depth
+    pub(super) fn theme(&self) -> Theme {
+        self.model.theme
     }
 
     fn row(&self, row: DetailRow) -> Line<'static> {
@@ -72,7 +72,7 @@ impl DetailWriter<'_> {
             DetailRow::Control(control) => self.control(control),
             DetailRow::Notice(number) => {
                 let line = notice(self.device, self.width).into_iter().nth(usize::from(number));
-                Line::styled(format!("  {}", line.unwrap_or_default()), self.depth().attention())
+                Line::styled(format!("  {}", line.unwrap_or_default()), self.theme().attention())
             }
             DetailRow::Profile => self.labelled("Profile", self.profile()),
             DetailRow::Evidence => self.labelled("Why", vec![Span::styled(self.evidence(), dim())]),
@@ -85,18 +85,18 @@ impl DetailWriter<'_> {
     }
 
     fn header(&self) -> Line<'static> {
-        let depth = self.depth();
+        let theme = self.theme();
         let left = self.device.link;
         let (text, style) = match left {
-            LinkState::Up(_) => ("● connected".to_owned(), depth.success()),
+            LinkState::Up(_) => ("● connected".to_owned(), theme.success()),
             LinkState::Queued => {
-                (format!("◔ waits: {} in use", links(self.model.link_limit)), depth.attention())
+                (format!("◔ waits: {} in use", links(self.model.link_limit)), theme.attention())
             }
-            LinkState::Connecting(1) => ("◌ connecting".to_owned(), depth.accent()),
-            LinkState::Connecting(attempt) => (format!("◌ attempt {attempt}"), depth.accent()),
+            LinkState::Connecting(1) => ("◌ connecting".to_owned(), theme.accent()),
+            LinkState::Connecting(attempt) => (format!("◌ attempt {attempt}"), theme.accent()),
             LinkState::Waiting(until) => {
                 let seconds = until.saturating_sub(self.model.now).as_secs_f64().ceil();
-                (format!("↻ retry in {seconds} s"), depth.attention())
+                (format!("↻ retry in {seconds} s"), theme.attention())
             }
             LinkState::None if self.device.seen.connected => ("◇ connected elsewhere".to_owned(), dim()),
             LinkState::None => ("not connected".to_owned(), dim()),
@@ -109,8 +109,18 @@ impl DetailWriter<'_> {
     fn preview(&self, row: u16) -> Line<'static> {
         let light = self.device.light();
         let single = has_single_row_preview(self);
-        let bar = self.preview_bar(light, if single { PREVIEW_WIDTH / 2 } else { PREVIEW_WIDTH });
-        let mut spans = vec![Span::raw("  "), bar, Span::raw("  ")];
+        let width = if single { PREVIEW_WIDTH / 2 } else { PREVIEW_WIDTH };
+        let mut spans = vec![Span::raw("  ")];
+        match self.model.typed_light() {
+            // Half of it shows what is typed.
+            Some(typed) => {
+                let typed = typed.on_top_of(light);
+                spans.push(self.preview_bar(light, width / 2));
+                spans.push(self.preview_bar(Some(&typed), width - width / 2));
+            }
+            None => spans.push(self.preview_bar(light, width)),
+        }
+        spans.push(Span::raw("  "));
         match (row, light) {
             (0, Some(light)) if single => {
                 spans.push(Span::styled(light_text(light).join("  "), bold()));
@@ -123,6 +133,7 @@ impl DetailWriter<'_> {
                 spans.push(Span::styled(power_text(light).join("  "), bold()));
             }
             (1, Some(light)) => spans.push(Span::raw(color_text(light).join("  "))),
+            (2, _) if self.device.fade.is_some() => spans.extend(self.fading()),
             (2, Some(_)) => {
                 let (text, style) = self.provenance();
                 let room = usize::from(self.width).saturating_sub(PREVIEW_WIDTH + 4);
@@ -138,26 +149,41 @@ impl DetailWriter<'_> {
         Line::from(spans)
     }
 
+    /// Returns the progress of the fade that runs.
+    fn fading(&self) -> Vec<Span<'static>> {
+        const CELLS: usize = 8;
+        let Some(fade) = &self.device.fade else { return Vec::new() };
+        let passed = self.model.now.saturating_sub(fade.start).min(fade.over);
+        let share = passed.as_secs_f64() / fade.over.as_secs_f64().max(0.001);
+        let full = (0..CELLS).filter(|cell| (*cell as f64) < share * CELLS as f64).count();
+        let left = (fade.over - passed).as_secs_f64().ceil();
+        vec![
+            Span::styled(format!("fading {left} s "), self.theme().accent()),
+            Span::styled("▰".repeat(full), self.theme().accent()),
+            Span::styled("▱".repeat(CELLS - full), dim()),
+        ]
+    }
+
     fn provenance(&self) -> (String, Style) {
-        let depth = self.depth();
+        let theme = self.theme();
         let state = &self.device.state;
         let (text, style) = match (state.provenance, self.device.outcome) {
-            (Provenance::Reported, ChangeOutcome::Failed) => ("reported; the change failed", depth.failure()),
-            (Provenance::Reported, ChangeOutcome::Unconfirmed) => ("reported otherwise", depth.attention()),
+            (Provenance::Reported, ChangeOutcome::Failed) => ("reported; the change failed", theme.failure()),
+            (Provenance::Reported, ChangeOutcome::Unconfirmed) => ("reported otherwise", theme.attention()),
             // The family reports some values but not all.
             (Provenance::Reported, _) if !state.assumed.is_empty() => {
-                return (format!("reported; assumed: {}", state.assumed), depth.attention());
+                return (format!("reported; assumed: {}", state.assumed), theme.attention());
             }
-            (Provenance::Reported, _) => ("reported", depth.success()),
-            (Provenance::Assumed, ChangeOutcome::Failed) => ("assumed; the change failed", depth.failure()),
+            (Provenance::Reported, _) => ("reported", theme.success()),
+            (Provenance::Assumed, ChangeOutcome::Failed) => ("assumed; the change failed", theme.failure()),
             (Provenance::Assumed, ChangeOutcome::Unconfirmed) => {
-                ("assumed: not confirmed", depth.attention())
+                ("assumed: not confirmed", theme.attention())
             }
             (Provenance::Assumed, _) if !self.device.reports_state() => {
-                ("assumed: never reports", depth.attention())
+                ("assumed: never reports", theme.attention())
             }
-            (Provenance::Assumed, ChangeOutcome::None) => ("assumed", depth.attention()),
-            (Provenance::Assumed, _) => ("assumed …", depth.accent()),
+            (Provenance::Assumed, ChangeOutcome::None) => ("assumed", theme.attention()),
+            (Provenance::Assumed, _) => ("assumed …", theme.accent()),
             (Provenance::Advertised, _) => ("advertised", dim()),
             (Provenance::Unknown, _) => ("unknown", dim()),
         };
@@ -165,16 +191,16 @@ impl DetailWriter<'_> {
     }
 
     fn preview_bar(&self, light: Option<&Light>, width: usize) -> Span<'static> {
-        let depth = self.depth();
+        let theme = self.theme();
         let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
         let on = light.power != Some(false);
         let style =
-            if depth == Depth::None { Style::new() } else { depth.light_style(displayed_color(light)) };
+            if theme.depth == Depth::None { Style::new() } else { theme.light_style(displayed_color(light)) };
         // The colours of an effect are unknown.
         if on && light.mode == Some(Mode::Effect) {
             return Span::styled("▓▒░".repeat(width / 3), style);
         }
-        if depth == Depth::None {
+        if theme.depth == Depth::None {
             let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
             let shade = match (on, bright) {
                 (false, _) => "·",
@@ -229,7 +255,7 @@ impl DetailWriter<'_> {
             Some(Some(battery)) => {
                 let full = usize::from(battery.percent).div_ceil(10);
                 let style =
-                    if battery.percent <= 15 { self.depth().failure() } else { self.depth().success() };
+                    if battery.percent <= 15 { self.theme().failure() } else { self.theme().success() };
                 let source = if battery.source == BatterySource::Bluez { "  from BlueZ" } else { "" };
                 vec![
                     Span::styled("▰".repeat(full), style),
@@ -245,7 +271,7 @@ impl DetailWriter<'_> {
         let Some(rssi) = self.device.rssi else { return vec![Span::styled("—", dim())] };
         let weak = if rssi < -85 { " weak" } else { "" };
         vec![
-            Span::styled(signal_bars(self.device), self.depth().success()),
+            Span::styled(signal_bars(self.device), self.theme().success()),
             Span::raw(format!(" {rssi} dBm{weak}")),
             Span::styled(format!("  {}", history(self.device, HISTORY).trim_start()), dim()),
         ]

@@ -11,8 +11,9 @@ use ratatui::widgets::Paragraph;
 use super::super::device::{ChangeOutcome, Device, LinkState};
 use super::super::event::ScanPhase;
 use super::super::layout::inner;
-use super::super::model::{FADE_AFTER, Model, Pane, Sort};
-use super::super::style::{Depth, bold, cursor, dim, displayed_color};
+use super::super::model::{FADE_AFTER, Model, Pane};
+use super::super::settings::{Column, Sort};
+use super::super::style::{Depth, Theme, bold, dim, displayed_color};
 use super::super::text::{fit, fit_right, wrap};
 use super::pane;
 use crate::bulb::Provenance;
@@ -23,49 +24,42 @@ const NAME: (u16, u16) = (10, 28);
 const BEFORE: u16 = 8;
 const SIGNAL: u16 = 10;
 
-/// A column that is shown if it fits. Its width includes the space before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OptionalColumn {
-    Age,
-    Battery,
-    Address,
-    History,
-    Profile,
-}
-
-impl OptionalColumn {
-    /// In order of importance.
-    const ALL: [Self; 5] = [Self::Age, Self::Battery, Self::History, Self::Address, Self::Profile];
-
-    const fn width(self) -> u16 {
-        match self {
-            Self::Age => 4,
-            Self::Battery => 5,
-            Self::Address => 18,
-            Self::History => 1 + HISTORY_WIDTH,
-            Self::Profile => 9,
-        }
-    }
-}
-
 const HISTORY_WIDTH: u16 = 8;
 
-/// Returns the width of the name and the optional columns that fit.
-fn columns(width: u16) -> (u16, Vec<OptionalColumn>) {
-    let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
-    let mut extras = Vec::new();
-    for extra in OptionalColumn::ALL {
-        if extra.width() <= room {
-            // A readable name is more important.
-            let narrow = NAME.0 + room - extra.width() < 13 && extra != OptionalColumn::Age;
-            if narrow {
-                continue;
-            }
-            room -= extra.width();
-            extras.push(extra);
-        }
+/// Returns the width of a column with the space before it.
+const fn width_of(column: Column) -> u16 {
+    match column {
+        Column::Age => 4,
+        Column::Battery => 5,
+        Column::Address => 18,
+        Column::History => 1 + HISTORY_WIDTH,
+        Column::Family => 11,
     }
-    ((NAME.0 + room).min(NAME.1), extras)
+}
+
+/// Returns the width of the list in which nothing is cut off, with its border.
+pub(crate) fn list_width(model: &Model) -> u16 {
+    let name = model.widest_name.clamp(NAME.0 + 3, NAME.1);
+    let columns: u16 = model.settings.columns.iter().map(|column| width_of(*column)).sum();
+    2 + BEFORE + name + SIGNAL + columns + 1
+}
+
+/// Returns the width of the name and the columns that fit.
+fn columns(model: &Model, width: u16) -> (u16, Vec<Column>) {
+    let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
+    let mut shown = Vec::new();
+    for &column in &model.settings.columns {
+        let width = width_of(column);
+        // A readable name is more important.
+        let narrow = width <= room && NAME.0 + room - width < 13 && column != Column::Age;
+        if width > room || narrow {
+            continue;
+        }
+        room -= width;
+        shown.push(column);
+    }
+    let widest = model.widest_name.clamp(NAME.0, NAME.1);
+    ((NAME.0 + room).min(widest), shown)
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -89,15 +83,18 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     if model.order.is_empty() {
         return empty(model, frame, rows);
     }
-    let (name, extras) = columns(rows.width);
+    let (name, extras) = columns(model, rows.width);
     let visible = model.order.iter().skip(model.offset).zip(0..rows.height);
     for (device, row) in visible.filter_map(|(id, row)| Some((model.devices.get(id)?, row))) {
         let place = Rect { y: rows.y + row, height: 1, ..rows };
         let mut line = line(model, device, name, &extras);
         if model.selected.as_ref() == Some(device.id()) {
-            line = line.style(if focused { cursor() } else { bold() });
+            let selection = model.theme.selection();
+            line = line.style(selection);
+            // To the end of the row.
+            frame.render_widget(Line::styled(" ".repeat(usize::from(rows.width)), selection), place);
             let mark = if focused { "▌" } else { "▏" };
-            line.spans.insert(0, Span::styled(mark, model.depth.accent()));
+            line.spans.insert(0, Span::styled(mark, model.theme.accent()));
             line.spans.remove(1);
         }
         frame.render_widget(line, place);
@@ -130,24 +127,24 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), place);
 }
 
-fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[OptionalColumn]) -> Line<'a> {
-    let depth = model.depth;
+fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Column]) -> Line<'a> {
+    let theme = model.theme;
     let faded = device.silent_for >= FADE_AFTER;
     let marked = model.marked.contains(device.id());
     let mut spans = vec![
         Span::raw(" "),
-        Span::styled(if marked { "◆" } else { " " }, depth.attention()),
-        link_sign(depth, device),
+        Span::styled(if marked { "◆" } else { " " }, theme.attention()),
+        link_sign(theme, device),
         Span::raw(" "),
     ];
-    spans.extend(light_swatch(depth, device));
-    spans.push(outcome_sign(depth, device));
+    spans.extend(light_swatch(theme, device));
+    spans.push(outcome_sign(theme, device));
     spans.push(Span::raw(" "));
     let name_style = if device.name.is_empty() || faded { dim() } else { Style::new() };
     let label = if device.name.is_empty() { "(no name)" } else { &device.name };
     spans.push(Span::styled(fit(label, usize::from(name)), name_style));
-    spans.push(Span::styled(format!(" {}", signal_bars(device)), depth.success()));
-    let dbm = device.rssi.map_or_else(|| "—".to_owned(), |rssi| rssi.to_string());
+    spans.push(Span::styled(format!(" {}", signal_bars(device)), theme.success()));
+    let dbm = device.rank.map_or_else(|| "—".to_owned(), |rssi| rssi.to_string());
     spans.push(Span::raw(fit_right(&dbm, 5)));
     for extra in extras {
         spans.push(cell(model, device, *extra));
@@ -156,39 +153,37 @@ fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[OptionalColu
     if faded { line.style(dim()) } else { line }
 }
 
-fn cell(model: &Model, device: &Device, extra: OptionalColumn) -> Span<'static> {
-    let width = usize::from(extra.width());
+fn cell(model: &Model, device: &Device, extra: Column) -> Span<'static> {
+    let width = usize::from(width_of(extra));
     match extra {
-        OptionalColumn::Age => Span::styled(fit_right(&model.age(device).unwrap_or_default(), width), dim()),
-        OptionalColumn::Battery => {
+        Column::Age => Span::styled(fit_right(&model.age(device).unwrap_or_default(), width), dim()),
+        Column::Battery => {
             let level = device.battery.flatten().map(|battery| battery.percent);
             let text = level.map_or_else(String::new, |percent| format!("{percent}%"));
             let low = level.is_some_and(|percent| percent <= 15);
-            Span::styled(fit_right(&text, width), if low { model.depth.failure() } else { dim() })
+            Span::styled(fit_right(&text, width), if low { model.theme.failure() } else { dim() })
         }
-        OptionalColumn::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
-        OptionalColumn::History => {
-            Span::styled(format!(" {}", history(device, usize::from(HISTORY_WIDTH))), dim())
-        }
-        OptionalColumn::Profile => {
+        Column::Address => Span::styled(format!(" {}", fit(&device.address(), width - 1)), dim()),
+        Column::History => Span::styled(format!(" {}", history(device, usize::from(HISTORY_WIDTH))), dim()),
+        Column::Family => {
             Span::styled(format!(" {}", fit(&device.family().unwrap_or_default(), width - 1)), dim())
         }
     }
 }
 
-fn link_sign(depth: Depth, device: &Device) -> Span<'static> {
+fn link_sign(theme: Theme, device: &Device) -> Span<'static> {
     match device.link {
-        LinkState::Up(_) => Span::styled("●", depth.success()),
-        LinkState::Connecting(_) => Span::styled("◌", depth.accent()),
+        LinkState::Up(_) => Span::styled("●", theme.success()),
+        LinkState::Connecting(_) => Span::styled("◌", theme.accent()),
         LinkState::Queued => Span::styled("◔", dim()),
-        LinkState::Waiting(_) => Span::styled("↻", depth.attention()),
+        LinkState::Waiting(_) => Span::styled("↻", theme.attention()),
         LinkState::None if device.seen.connected => Span::styled("◇", dim()),
         LinkState::None => Span::raw(" "),
     }
 }
 
 /// Draws the light in two columns. Without colours, shades show the brightness.
-fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
+fn light_swatch(theme: Theme, device: &Device) -> [Span<'static>; 2] {
     let end = Span::raw("");
     let Some(light) = device.light() else {
         return [if device.is_connected() { Span::styled("??", dim()) } else { Span::raw("  ") }, end];
@@ -200,7 +195,7 @@ fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
         (false, Some(Mode::Effect)) => "▓▒",
         (false, _) => "██",
     };
-    match depth {
+    match theme.depth {
         Depth::None if on && lit != "██" => [Span::raw(lit), end],
         Depth::None => {
             let shade = match (on, light.brightness.map_or(100, bulb_protocol::Percent::get)) {
@@ -212,20 +207,19 @@ fn light_swatch(depth: Depth, device: &Device) -> [Span<'static>; 2] {
             [Span::raw(shade), end]
         }
         _ => {
-            // Under the cursor it must keep its colour.
-            let style = depth.light_style(displayed_color(light)).remove_modifier(Modifier::REVERSED);
+            let style = theme.light_style(displayed_color(light));
             if on { [Span::styled(lit, style), end] } else { [Span::styled("··", dim()), end] }
         }
     }
 }
 
-fn outcome_sign(depth: Depth, device: &Device) -> Span<'static> {
+fn outcome_sign(theme: Theme, device: &Device) -> Span<'static> {
     match device.outcome {
         ChangeOutcome::None => Span::raw(" "),
-        ChangeOutcome::Pending => Span::styled("…", depth.accent()),
-        ChangeOutcome::Confirmed => Span::styled("✓", depth.success()),
-        ChangeOutcome::Unconfirmed => Span::styled("~", depth.attention()),
-        ChangeOutcome::Failed => Span::styled("✗", depth.failure()),
+        ChangeOutcome::Pending => Span::styled("…", theme.accent()),
+        ChangeOutcome::Confirmed => Span::styled("✓", theme.success()),
+        ChangeOutcome::Unconfirmed => Span::styled("~", theme.attention()),
+        ChangeOutcome::Failed => Span::styled("✗", theme.failure()),
     }
 }
 
@@ -251,7 +245,7 @@ pub(super) fn history(device: &Device, width: usize) -> String {
     std::iter::repeat_n(' ', missing).chain(last.map(bar)).collect()
 }
 
-pub(super) fn color_swatch(depth: Depth, color: Rgb) -> Span<'static> {
-    let style = depth.light_style(color);
-    Span::styled("█", if depth == Depth::None { style.add_modifier(Modifier::DIM) } else { style })
+pub(super) fn color_swatch(theme: Theme, color: Rgb) -> Span<'static> {
+    let style = theme.light_style(color);
+    Span::styled("█", if theme.depth == Depth::None { style.add_modifier(Modifier::DIM) } else { style })
 }

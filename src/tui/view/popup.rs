@@ -1,4 +1,4 @@
-//! Draws popups: help, messages, groups, effects.
+//! Draws popups: help, palette, groups, effects, scenes.
 
 use bulb_protocol::profile::Mode;
 use ratatui::Frame;
@@ -9,23 +9,48 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::control::{Control, effects_shown, shown_bulb};
 use super::super::device::Device;
-use super::super::keys::{KeyContext, TABLE};
+use super::super::keys::{Binding, KeyContext};
 use super::super::layout::inner;
-use super::super::model::{Model, Popup, Severity};
-use super::super::style::{bold, cursor, dim};
-use super::super::text::{fit, wrap};
+use super::super::model::{Model, Popup};
+use super::super::palette::entries;
+use super::super::style::{bold, dim};
+use super::super::text::{fit, plain, wrap};
 use super::pane;
 
-/// Preferred width, with its border.
-const WIDTH: u16 = 78;
+/// Widest text in a popup.
+const WIDTH: u16 = 76;
+/// Width of lists.
+const LIST_WIDTH: u16 = 52;
 
-/// Returns the area of a popup: centred, between header and hints.
+/// Returns the area of a popup: as large as what it holds, centred between header and hints.
 fn area(model: &Model) -> Rect {
     let (width, height) = model.size;
+    let own = match model.popup {
+        Some(Popup::Help | Popup::Palette) => WIDTH + 2,
+        Some(Popup::Groups) if model.groups.is_empty() => LIST_WIDTH + 2,
+        Some(Popup::Groups) => WIDTH + 2,
+        _ => LIST_WIDTH + 2,
+    };
     // Leaves no narrow strips of the panes at the sides.
-    let own = if width < WIDTH + 12 { width } else { WIDTH };
-    let tall = height.saturating_sub(4);
-    Rect { x: (width - own) / 2, y: 2.min(height), width: own, height: tall }
+    let own = if width < own + 12 { width } else { own };
+    let most = height.saturating_sub(4);
+    let rows = u16::try_from(rows(model, own.saturating_sub(2))).unwrap_or(u16::MAX);
+    let tall = rows.saturating_add(2).min(most);
+    Rect { x: (width - own) / 2, y: (2 + (most - tall) / 3).min(height), width: own, height: tall }
+}
+
+/// Returns the number of lines of the popup in this width.
+fn rows(model: &Model, width: u16) -> usize {
+    let count = match model.popup {
+        None => 0,
+        Some(Popup::Help) => help(model, width).len(),
+        Some(Popup::Palette) => entries(model).len(),
+        Some(Popup::Groups) if model.groups.is_empty() => 2,
+        Some(Popup::Groups) => model.groups.len(),
+        Some(Popup::Effects) => effects_shown(model).len(),
+        Some(Popup::Scenes) => model.scenes.len(),
+    };
+    count.max(1)
 }
 
 /// Returns the rows inside the border.
@@ -34,12 +59,11 @@ pub(crate) fn height(model: &Model) -> u16 {
 }
 
 pub(crate) fn last_row(model: &Model) -> usize {
+    let inside = inner(area(model));
+    let rows = rows(model, inside.width);
     match model.popup {
-        None => 0,
-        Some(Popup::Groups) => model.groups.len().saturating_sub(1),
-        Some(Popup::Effects) => effects_shown(model).len().saturating_sub(1),
-        Some(Popup::Help) => help(model).len().saturating_sub(usize::from(height(model))),
-        Some(Popup::Messages) => messages(model).len().saturating_sub(usize::from(height(model))),
+        Some(Popup::Help) => rows.saturating_sub(usize::from(inside.height)),
+        _ => rows.saturating_sub(1),
     }
 }
 
@@ -47,43 +71,59 @@ pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
     let area = area(model).intersection(frame.area());
     let title = match popup {
         Popup::Help => " Keys ",
-        Popup::Messages => " Messages ",
+        Popup::Palette => " Actions ",
         Popup::Groups => " Groups ",
         Popup::Effects => " Effects ",
+        Popup::Scenes => " Scenes ",
     };
     frame.render_widget(Clear, area);
     let mut block = pane(model, Line::styled(title, bold()), true);
-    if popup == Popup::Effects {
-        let count = effects_shown(model).len();
-        let place = (model.popup_row + 1).min(count);
-        block = block.title_bottom(Line::styled(format!(" {place} of {count} "), dim()).right_aligned());
+    let inside = inner(area);
+    let (count, shown) = (rows(model, inside.width), usize::from(inside.height));
+    let place = match popup {
+        Popup::Help if count > shown => {
+            let (first, last) = (model.popup_row + 1, (model.popup_row + shown).min(count));
+            let more = if last < count { "  ↓ more" } else { "" };
+            format!(" {first}–{last} of {count}{more} ")
+        }
+        Popup::Help => String::new(),
+        _ if count > shown || popup == Popup::Effects => {
+            format!(" {} of {count} ", (model.popup_row + 1).min(count))
+        }
+        _ => String::new(),
+    };
+    if !place.is_empty() {
+        block = block.title_bottom(Line::styled(place, dim()).right_aligned());
     }
     frame.render_widget(block, area);
-    frame.render_widget(Paragraph::new(lines(model, popup)), inner(area));
+    frame.render_widget(Paragraph::new(lines(model, popup)), inside);
 }
 
 /// Returns the number of rows scrolled off the top.
 fn scroll(model: &Model, popup: Popup) -> usize {
     match popup {
-        Popup::Groups | Popup::Effects => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
-        Popup::Help | Popup::Messages => model.popup_row,
+        Popup::Help => model.popup_row,
+        _ => (model.popup_row + 1).saturating_sub(usize::from(height(model))),
     }
 }
 
 pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
-    let popup = model.popup.filter(|popup| matches!(popup, Popup::Groups | Popup::Effects))?;
-    let rows = inner(area(model));
-    let row = scroll(model, popup) + usize::from(at.y.checked_sub(rows.y)?);
-    let count = if popup == Popup::Groups { model.groups.len() } else { effects_shown(model).len() };
-    (rows.contains(at) && row < count).then_some(row)
+    let popup = model.popup.filter(|popup| *popup != Popup::Help)?;
+    let inside = inner(area(model));
+    let row = scroll(model, popup) + usize::from(at.y.checked_sub(inside.y)?);
+    (inside.contains(at) && row < rows(model, inside.width)).then_some(row)
 }
 
 /// Returns the visible lines. Long lists only create these.
 fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
     let (first, count) = (scroll(model, popup), usize::from(height(model)));
     match popup {
-        Popup::Help => help(model).into_iter().skip(first).take(count).collect(),
-        Popup::Messages => messages(model).into_iter().skip(first).take(count).collect(),
+        Popup::Help => help(model, inner(area(model)).width).into_iter().skip(first).take(count).collect(),
+        Popup::Palette => palette(model, first, count),
+        Popup::Scenes => {
+            let names = model.scenes.iter().enumerate().skip(first).take(count);
+            names.map(|(row, name)| chosen(model, row, Line::raw(format!(" {}", plain(name))))).collect()
+        }
         Popup::Groups => groups(model, first, count),
         Popup::Effects => effects(model, first, count),
     }
@@ -105,21 +145,60 @@ fn effects(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
         let few = if have < bulbs { format!("  {have} of {bulbs} bulbs") } else { String::new() };
         let label = if name.bytes().all(|c| c.is_ascii_digit()) { format!("number {name}") } else { name };
         let line = Line::from(vec![
-            Span::styled(format!(" {sign} "), model.depth.success()),
+            Span::styled(format!(" {sign} "), model.theme.success()),
             Span::raw(fit(&label, 24)),
             Span::styled(few, dim()),
         ]);
-        Some(if index == model.popup_row { line.style(cursor()) } else { line })
+        Some(chosen(model, index, line))
     };
     (first..).take(count).map_while(row).collect()
 }
 
-fn help(model: &Model) -> Vec<Line<'static>> {
-    const PLACES: [KeyContext; 7] = [
+/// Marks the line in the selected row.
+fn chosen(model: &Model, row: usize, mut line: Line<'static>) -> Line<'static> {
+    if row != model.popup_row {
+        return line;
+    }
+    let width = usize::from(inner(area(model)).width).saturating_sub(line.width());
+    line.spans.push(Span::raw(" ".repeat(width)));
+    if let Some(first) = line.spans.first_mut() {
+        // Every line begins with a space.
+        first.content = first.content.strip_prefix(' ').unwrap_or(&first.content).to_owned().into();
+    }
+    line.spans.insert(0, Span::styled("▌", model.theme.accent()));
+    line.style(model.theme.selection())
+}
+
+/// Lists the actions with their keys.
+fn palette(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
+    const NAME: usize = 18;
+    const KEYS: usize = 10;
+    let entries = entries(model);
+    if entries.is_empty() {
+        return vec![Line::styled(format!(" No action matches {:?}.", model.palette_filter), dim())];
+    }
+    let room = usize::from(inner(area(model)).width).saturating_sub(NAME + KEYS + 4);
+    let row = |(index, row): (usize, &&Binding)| {
+        let keys: Vec<String> = row.keys.iter().take(2).map(|key| key.text()).collect();
+        let line = Line::from(vec![
+            Span::raw(format!(" {} ", fit(&row.action.name(), NAME))),
+            Span::styled(format!("{} ", fit(&keys.join(" "), KEYS)), model.theme.accent()),
+            Span::styled(fit(row.help, room), dim()),
+        ]);
+        chosen(model, index, line)
+    };
+    entries.iter().enumerate().skip(first).take(count).map(row).collect()
+}
+
+fn help(model: &Model, width: u16) -> Vec<Line<'static>> {
+    const PLACES: [KeyContext; 10] = [
         KeyContext::Panes,
         KeyContext::List,
         KeyContext::Detail,
         KeyContext::Frames,
+        KeyContext::Gatt,
+        KeyContext::Check,
+        KeyContext::Log,
         KeyContext::Always,
         KeyContext::Prompt,
         KeyContext::Popup,
@@ -130,9 +209,9 @@ fn help(model: &Model) -> Vec<Line<'static>> {
             lines.push(Line::default());
         }
         lines.push(Line::styled(format!(" {}", place.title()), bold()));
-        for row in TABLE.iter().filter(|row| row.context == place) {
+        for row in model.settings.keys.rows().iter().filter(|row| row.context == place) {
             let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
-            lines.extend(entry(model, &keys.join(" "), row.help));
+            lines.extend(entry(model, &keys.join(" "), row.help, width));
         }
     }
     lines.push(Line::default());
@@ -153,40 +232,20 @@ fn help(model: &Model) -> Vec<Line<'static>> {
         ("✗", "change failed"),
         ("◆", "marked: receives changes"),
     ];
-    lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning)));
+    lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning, width)));
     lines
 }
 
 /// Returns a key or sign with its meaning, wrapped.
-fn entry(model: &Model, key: &str, meaning: &str) -> Vec<Line<'static>> {
+fn entry(model: &Model, key: &str, meaning: &str, width: u16) -> Vec<Line<'static>> {
     const KEYS: usize = 16;
-    let width = usize::from(inner(area(model)).width).saturating_sub(KEYS + 5);
+    let width = usize::from(width).saturating_sub(KEYS + 5);
     let lines = wrap(meaning, width).into_iter().enumerate();
     let line = |(index, line): (usize, String)| {
         let key = if index == 0 { fit(key, key.width().max(KEYS)) } else { " ".repeat(KEYS) };
-        Line::from(vec![Span::styled(format!("   {key} "), model.depth.accent()), Span::raw(line)])
+        Line::from(vec![Span::styled(format!("   {key} "), model.theme.accent()), Span::raw(line)])
     };
     lines.map(line).collect()
-}
-
-fn messages(model: &Model) -> Vec<Line<'static>> {
-    if model.messages.is_empty() {
-        return vec![Line::styled(" No messages yet.", dim())];
-    }
-    let width = usize::from(inner(area(model)).width).saturating_sub(11);
-    let mut lines = Vec::new();
-    for message in &model.messages {
-        let time = format!("{:>6}.{}  ", message.at.as_secs(), message.at.subsec_millis() / 100);
-        let style = if message.severity == Severity::Error { model.depth.failure() } else { dim() };
-        let code = message.code.map_or_else(String::new, |code| format!("{code}: "));
-        let hint = message.hint.iter().flat_map(|hint| wrap(hint, width)).map(|line| (line, dim()));
-        let text = wrap(&format!("{code}{}", message.text), width).into_iter().map(|line| (line, style));
-        for (index, (line, style)) in text.chain(hint).enumerate() {
-            let before = if index == 0 { time.clone() } else { " ".repeat(10) };
-            lines.push(Line::from(vec![Span::styled(before, dim()), Span::styled(line, style)]));
-        }
-    }
-    lines
 }
 
 fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
@@ -211,12 +270,12 @@ fn groups(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
         if members.is_empty() {
             members.push_str("none in range");
         }
-        let name = super::super::text::plain(&group.name);
+        let name = plain(&group.name);
         let line = Line::from(vec![
             Span::raw(format!(" @{} ", fit(&name, 20))),
             Span::styled(fit(&members, width), dim()),
         ]);
-        if index == model.popup_row { line.style(cursor()) } else { line }
+        chosen(model, index, line)
     };
     model.groups.iter().enumerate().skip(first).take(count).map(row).collect()
 }

@@ -1,14 +1,14 @@
 //! Bytes in hex, as people and other tools write them.
 
 /// Longest attribute value in bytes (Bluetooth Core 5.4, Vol 3, Part F, 3.2.9).
-pub(super) const LONGEST: usize = 512;
+pub(crate) const LONGEST: usize = 512;
 
 /// Text of an error message is cut to this many characters.
 const SHOWN: usize = 40;
 
 /// Reads `0164`, `01 64`, `01:64`, `01-64`, `0x01, 0x64`, `\x01\x64`, `(0x) 01-64` (nRF Connect), `<0164>`, `{0x01, 0x64}`. A single
 /// digit is an error, because it would shift all digits after it.
-pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let plain = bare(text.trim()).replace("\\x", " ");
     let mut bytes = Vec::new();
     for part in plain.split([' ', ':', ',', '-', '\t']) {
@@ -30,7 +30,7 @@ pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Returns the bytes if an attribute can hold them.
-pub(super) fn limited(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
+pub(crate) fn limited(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if bytes.len() > LONGEST {
         return Err(format!("the value is longer than {LONGEST} bytes"));
     }
