@@ -23,20 +23,21 @@ use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr;
 
 /// Columns and rows of the picture.
-const SIZE: (u16, u16) = (132, 40);
+const SIZE: (u16, u16) = (138, 39);
 /// Size of a cell in pixels.
 const CELL: (u16, u16) = (9, 20);
 const MARGIN: u16 = 14;
 const PAPER: Rgb = Rgb::new(0x1a, 0x1b, 0x26);
 const INK: Rgb = Rgb::new(0xc8, 0xcc, 0xdc);
 
-/// Bulbs of different families, and the keys that set their light.
-const NAMES: [(&str, &str); 5] = [
+/// Bulbs of different families, and the keys that set their light. `+` switches on.
+const NAMES: [(&str, &str); 6] = [
     ("triones", "cgold"),
     ("melk", "cdeepskyblue"),
-    ("hue color", "t2700"),
-    ("sp110e", "cmediumorchid"),
-    ("light-", "ccoral"),
+    ("sp110e", "+cmediumorchid"),
+    ("playbulb", "cspringgreen"),
+    ("elk", "ccrimson"),
+    ("hue color", "ccoral"),
 ];
 
 fn main() -> std::process::ExitCode {
@@ -68,7 +69,7 @@ async fn session() -> Result<Buffer> {
     };
     let setup = Setup::new(Arc::new(open), Arc::default(), Duration::from_secs(10));
     // A theme with its own colours, so that the picture does not depend on those of a terminal.
-    let config = Config::parse("[tui]\ntheme = \"dark\"\ncolumns = [\"battery\", \"family\"]\n", "picture")?;
+    let config = Config::parse("[tui]\ntheme = \"dark\"\ncolumns = [\"family\"]\n", "picture")?;
     let settings = Settings::of(&config.tui).map_err(|mistake| config.mistake(mistake))?;
     let options = Options { size: SIZE, settings, ..Options::default() };
     let mut desk = Desk::open(setup, options);
@@ -86,7 +87,10 @@ async fn session() -> Result<Buffer> {
     for (name, light) in NAMES {
         steps.push((find(name), 200));
         steps.push((vec![KeyCode::Enter], 2500));
-        steps.push((type_in(light), 1500));
+        if light.starts_with('+') {
+            steps.push((vec![KeyCode::Char(' ')], 1500));
+        }
+        steps.push((type_in(light.trim_start_matches('+')), 1500));
         steps.push((vec![KeyCode::Esc, KeyCode::Esc], 200));
     }
     // Mark two that notify, so that the graphs have their lines, and change one.

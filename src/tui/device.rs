@@ -130,7 +130,7 @@ impl Device {
         let mut device = Self { seen: report.clone(), ..Self::default() };
         device.recognise(&report, families);
         device.apply_seen(report);
-        device.sample(Duration::ZERO);
+        device.sample();
         device
     }
 
@@ -205,7 +205,7 @@ impl Device {
 
     /// Shows the present average.
     #[allow(clippy::cast_possible_truncation, reason = "an average of numbers that fit")]
-    pub(crate) fn sample(&mut self, now: Duration) {
+    pub(crate) fn sample(&mut self) {
         let Some(average) = self.average.filter(|_| std::mem::take(&mut self.average_changed)) else {
             return;
         };
@@ -213,13 +213,6 @@ impl Device {
         self.rssi = Some(rssi);
         if self.rank.is_none_or(|rank| rank.abs_diff(rssi) >= RANK_STEP.unsigned_abs()) {
             self.rank = Some(rssi);
-        }
-        let second_ago = self.signal_log.back().is_none_or(|(last, _)| now >= *last + Duration::from_secs(1));
-        if second_ago && (self.bulb || self.wants_link()) {
-            self.signal_log.push_back((now, rssi));
-            if self.signal_log.len() > MAX_SAMPLES {
-                self.signal_log.pop_front();
-            }
         }
         let above = |margin: f32| {
             let count = STEP_BORDERS.iter().filter(|&&border| average >= border + margin).count();
@@ -231,6 +224,18 @@ impl Device {
         self.history.push_back(self.rssi.unwrap_or_default());
         while self.history.len() > HISTORY {
             self.history.pop_front();
+        }
+    }
+
+    /// Adds the signal strength to the log, once a second while the device is heard.
+    pub(crate) fn log_signal(&mut self, now: Duration) {
+        let due = self.signal_log.back().is_none_or(|(last, _)| now >= *last + Duration::from_secs(1));
+        let heard = self.last_heard.is_some_and(|heard| now.saturating_sub(heard) <= Duration::from_secs(2));
+        if let Some(rssi) = self.rssi.filter(|_| due && heard) {
+            self.signal_log.push_back((now, rssi));
+            if self.signal_log.len() > MAX_SAMPLES {
+                self.signal_log.pop_front();
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Updates from the radio and the clock.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::super::device::Device;
@@ -15,6 +16,8 @@ use crate::radio::{DeviceId, SeenDevice};
 
 /// A fade ends with a command, which takes a moment.
 const FADE_END: Duration = Duration::from_secs(1);
+/// Limit for bulbs with a log of their signal, twice.
+const MAX_LOGGED: usize = 32;
 
 pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effect>) {
     match event {
@@ -124,7 +127,7 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
         // The banner already shows it.
         DriverEvent::Trouble(error) if model.banner.is_some() && error.code().starts_with("adapter.") => {}
         DriverEvent::Trouble(error) => {
-            let about_link = was_up && matches!(error, Error::LinkLost { .. }) || !was_up;
+            let about_link = !was_up || matches!(error, Error::LinkLost { .. });
             let holds =
                 if about_link { Holds::UntilConnected(id.clone()) } else { Holds::UntilChanged(id.clone()) };
             device.last_trouble = Some(error.code());
@@ -152,6 +155,21 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     }
 }
 
+/// Keeps the signal over time of the bulbs that graphs may show: those under control, and the first ones of the list. A
+/// crowd must not fill the memory.
+fn log_signals(model: &mut Model) {
+    let logged: BTreeSet<DeviceId> =
+        model.target_ids().take(MAX_LOGGED).chain(model.order.iter().take(MAX_LOGGED)).cloned().collect();
+    let (now, scanning) = (model.now, model.scan == ScanPhase::On);
+    for (id, device) in &mut model.devices {
+        if !logged.contains(id) {
+            device.signal_log = VecDeque::new();
+        } else if scanning {
+            device.log_signal(now);
+        }
+    }
+}
+
 /// Updates what depends on time, every half second.
 pub(super) fn tick(model: &mut Model) {
     let (before, now) = (model.visible_state(), model.now);
@@ -163,13 +181,14 @@ pub(super) fn tick(model: &mut Model) {
     if model.scan == ScanPhase::On {
         for device in model.devices.values_mut() {
             let (rank, silent) = (device.rank, device.silent_for);
-            device.sample(now);
+            device.sample();
             // A connected bulb does not advertise.
             let silenced = device.wants_link() || device.seen.connected;
             device.silent_for = if silenced { Duration::ZERO } else { silent + passed };
             order |= rank != device.rank || (silent < FORGET_AFTER) != (device.silent_for < FORGET_AFTER);
         }
     }
+    log_signals(model);
     model.messages.expire(now);
     for device in model.devices.values_mut() {
         if device.fade.as_ref().is_some_and(|fade| now >= fade.start + fade.over + FADE_END) {
