@@ -20,6 +20,13 @@ macro_rules! family {
     };
 }
 
+/// The same, with the rig of variants.
+macro_rules! variant {
+    ($name:literal, $profile:literal, $arguments:literal) => {
+        scenario($name, "variants", BOTH, |play| commands(play, $profile, $arguments))
+    };
+}
+
 /// The same, with the rig of strips: a rig of all would be longer than a screen.
 macro_rules! strip {
     ($name:literal, $profile:literal, $arguments:literal) => {
@@ -30,6 +37,7 @@ macro_rules! strip {
 pub const SCENARIOS: &[Scenario] = &[
     scenario("all of them are seen as they advertise", "families", BOTH, seen),
     scenario("all strips are seen as they advertise", "strips", BOTH, seen),
+    scenario("all variants are seen as they advertise", "variants", BOTH, seen),
     family!("ELK-BLEDOM", "elk", "--on; --color #ff0000; --brightness 100; --white 50; --effect red"),
     family!("MELK", "elk:melk", "--on; --effect 135"),
     family!("LED Lamp", "led-lamp", "--on; --color #00ff00; --brightness 50; --effect red"),
@@ -140,6 +148,39 @@ pub const SCENARIOS: &[Scenario] = &[
     strip!("BanlanX of white only", "banlanx:level", "--brightness 50"),
     strip!("BanlanX SP617E", "banlanx:rgb-white", "--on; --white 50; --brightness 50"),
     strip!("LEDCAR", "led-lamp:ledcar", "--on; --color #ff0000"),
+    variant!("variant banlanx channels-4", "banlanx:channels-4", "--on; --brightness 50; --color #ff0000"),
+    variant!("variant banlanx plain-white", "banlanx:plain-white", "--on; --white 50"),
+    variant!("variant banlanx sp542e", "banlanx:sp542e", "--on; --kelvin 2700"),
+    variant!("variant banlanx spi-rgb", "banlanx:spi-rgb", "--effect 146"),
+    variant!("variant banlanx spi-cct", "banlanx:spi-cct", "--effect 2"),
+    variant!("variant elk bledob", "elk:bledob", "--brightness 50; --on; --color #010203; --effect jump-rgb"),
+    variant!("variant elk bulb", "elk:bulb", "--on; --effect jump-rgb"),
+    variant!("variant elk btc", "elk:btc", "--on; --color #010203; --brightness 50"),
+    variant!("variant elk bulb-2", "elk:bulb-2", "--on; --color #ff0000; --brightness 50"),
+    variant!("variant elk btcw", "elk:btcw", "--kelvin 2700; --brightness 50"),
+    variant!("variant elk app", "elk:app", "--on; --color #ff0000; --white 50"),
+    variant!("variant hilighting", "hilighting", "--on; --color #ff0000; --color #00ff00; --brightness 20"),
+    variant!("variant ideal-led idl", "ideal-led:idl", "--on"),
+    variant!("variant led-lamp jackyled", "led-lamp:jackyled", "--on; --color #010203"),
+    variant!("variant led-lamp ledble-03", "led-lamp:ledble-03", "--on; --effect 23"),
+    variant!(
+        "variant lednetwf rgbw-both",
+        "lednetwf:rgbw-both",
+        "--color #ff0000; --white 100; --effect fade-7 --speed 0"
+    ),
+    variant!("variant lednetwf rgbcct", "lednetwf:rgbcct", "--color #ff0000; --kelvin 2700"),
+    variant!("variant lednetwf rgbcct-25", "lednetwf:rgbcct-25", "--color #ff0000"),
+    variant!("variant lednetwf cct", "lednetwf:cct", "--kelvin 2700"),
+    variant!(
+        "variant lednetwf cct-percent",
+        "lednetwf:cct-percent",
+        "--kelvin 2700 --brightness 100; --kelvin 6500 --brightness 100"
+    ),
+    variant!("variant lednetwf dimmer", "lednetwf:dimmer", "--brightness 50"),
+    variant!("variant lednetwf symphony-a2", "lednetwf:symphony-a2", "--brightness 50; --white 50"),
+    variant!("variant sp105e", "sp105e", "--color #123456; --effect 5"),
+    variant!("variant switchbot ceiling", "switchbot:ceiling", "--on; --kelvin 3000 --brightness 60"),
+    variant!("variant zengge dream", "zengge:dream", "--effect 5 --speed 50"),
 ];
 
 fn byte(hex: &str) -> u8 {
