@@ -51,6 +51,21 @@ async fn a_bulb_that_never_answers_a_connect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_last_signal_is_told_and_that_it_is_weak() {
+    for (rssi, weak) in [(-60, false), (-82, false), (-95, true)] {
+        let rig = TestRig::new(&format!(
+            "[[bulb]]\nname = \"Light\"\naddress = \"C4:11:00:00:00:01\"\nrssi = {rssi}\n\
+             [[bulb.fault]]\non = \"connect\"\ndo = \"silent\"\n"
+        ));
+        let text = connect(&rig).await.0.unwrap_err().to_string();
+        let told = text.split("last seen at ").nth(1).unwrap();
+        let signal: i16 = told.split(' ').next().unwrap().parse().unwrap();
+        assert!((rssi - 3..=rssi + 3).contains(&signal), "{text}");
+        assert_eq!(told.contains(" dBm, weak)"), weak, "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bulb_that_never_resolves_its_services_is_let_go() {
     let rig = fault("discover", "do = \"silent\"");
     let (result, waited) = connect(&rig).await;

@@ -25,11 +25,32 @@ pub(crate) fn prove() -> Result<()> {
         ensure!(own || MEMORY.contains(&symbol.as_str()), "the codec can panic: its library needs {symbol}");
     }
     println!("the codec needs no std and no allocator, and none of its calls can panic");
-    for bare in bare_targets()? {
-        build(&folder, Some(&bare))?;
-        println!("it builds for {bare}");
+    let bare = bare_targets()?;
+    if bare.is_empty() {
+        println!("this toolchain has no bare-metal target: without std it is only checked for the host");
     }
-    Ok(())
+    for bare in &bare {
+        build(&folder, Some(bare))?;
+        profiles(Some(bare))?;
+        println!("it builds for {bare}, with the profiles too");
+    }
+    profiles(None)
+}
+
+/// Builds the codec with the profiles, which needs alloc and no std. On the host this only shows that it does not name std.
+fn profiles(bare: Option<&str>) -> Result<()> {
+    let mut check = cargo();
+    check.args([
+        "check",
+        "--quiet",
+        "--locked",
+        "--package",
+        "bulb-protocol",
+        "--features",
+        "profiles",
+        "--lib",
+    ]);
+    run(check.args(bare.map(|target| format!("--target={target}"))))
 }
 
 fn build(folder: &Path, bare: Option<&str>) -> Result<()> {
@@ -49,7 +70,7 @@ fn symbols(library: &Path) -> Result<Vec<String>> {
 }
 
 /// The bare-metal targets for which this toolchain has a core library.
-fn bare_targets() -> Result<Vec<String>> {
+pub(crate) fn bare_targets() -> Result<Vec<String>> {
     let (sysroot, _) = output(command("rustc").args(["--print", "sysroot"]))?;
     let folder = Path::new(sysroot.trim()).join("lib/rustlib");
     let entries = folder.read_dir().with_context(|| folder.display().to_string())?;

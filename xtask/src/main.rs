@@ -7,12 +7,14 @@ mod crates;
 mod dist;
 mod firmware;
 mod fuzz;
+mod mutants;
 mod numbers;
 mod oracle;
 mod picture;
 mod realstack;
 mod setup;
 mod test;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -36,12 +38,17 @@ enum Command {
     Dist(dist::Options),
     /// Fuzz the codec and everything the program reads
     Fuzz(fuzz::Options),
+    /// Change the code and the profiles, and find out which changes no test notices
+    Mutants(mutants::Options),
     /// Run the scenarios on a real Bluetooth stack in a virtual machine
     Realstack(realstack::Options),
     /// Compare frames with those of public Python libraries
     Oracle(oracle::Options),
     /// Draw the picture of the TUI for README.md
     Picture,
+    /// Run a program of tests, and end it if a test takes too long
+    #[command(hide = true)]
+    Watch(watch::Options),
     /// Generate the names of companies, services and characteristics in src/numbers
     Numbers,
 }
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Dist(options) => dist::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Mutants(options) => mutants::run(&options),
+        Command::Watch(options) => return watched(&options),
         Command::Realstack(options) => realstack::run(&options),
         Command::Oracle(options) => oracle::run(&options),
         Command::Picture => picture::run(),
@@ -59,9 +68,15 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&error),
     }
+}
+
+fn watched(options: &watch::Options) -> ExitCode {
+    watch::run(options).unwrap_or_else(|error| failure(&error))
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

@@ -77,6 +77,18 @@ pub(crate) fn debian(program: &str, package: &str) -> Result<()> {
     install(&[package])
 }
 
+/// Installs the shells whose completion is tested. Returns false if that is not possible.
+pub(crate) fn shells() -> bool {
+    ["bash", "zsh", "fish"].into_iter().all(|shell| debian(shell, shell).is_ok())
+}
+
+/// The target that this toolchain builds for.
+pub(crate) fn host() -> Result<String> {
+    let (text, _) = output(command("rustc").arg("-vV"))?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say its host")?.to_owned())
+}
+
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let apt = |words: &[&str]| {
         let mut command = command("apt-get");

@@ -1,10 +1,13 @@
 //! `cargo xtask test`: all tests, in the order that finds mistakes soonest.
 
+use std::env;
+use std::fs;
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::setup::{self, cargo, command, run as run_command, xtask};
+use crate::setup::{self, cargo, command, run as run_command, target, xtask};
 use crate::{crates, firmware};
 
 const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
@@ -31,6 +34,8 @@ const STEPS: &[Step] = &[
     ("rust version", crates::rust_versions),
     ("clippy", clippy),
     ("tests", tests),
+    ("witnesses", witnesses),
+    ("fuzz targets", fuzz_targets),
     ("docs", docs),
     ("firmware", firmware::prove),
     ("crates", crates::package),
@@ -52,6 +57,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             break;
         }
     }
+    if failure.is_none() {
+        println!("== left out");
+        left_out(options).iter().for_each(|line| println!("{line}"));
+    }
     println!("== times");
     for (name, time) in &times {
         println!("{name:<12} {:>7.1} s", time.as_secs_f64());
@@ -66,6 +75,32 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             Err(error.context(format!("{passed} steps passed, then {name} failed")))
         }
     }
+}
+
+/// What this run does not show, and why.
+fn left_out(options: &Options) -> Vec<String> {
+    let mut lines = vec![
+        "advisories about crates: their database is a repository of its own".to_owned(),
+        "mutants and fuzzing: they take hours; see docs/TESTING.md".to_owned(),
+        "macOS and Windows: their workflows build and run the unit tests".to_owned(),
+    ];
+    if firmware::bare_targets().is_ok_and(|targets| targets.is_empty()) {
+        lines.push(
+            "the codec for bare metal: this toolchain has no such target (rustup target add …)".to_owned(),
+        );
+    }
+    if !setup::shells() {
+        lines.push("completion in bash, zsh and fish: not all of them are installed".to_owned());
+    }
+    if options.no_dist {
+        lines.push("the packages: --no-dist".to_owned());
+    }
+    if options.no_realstack {
+        lines.push("the real Bluetooth stack: --no-realstack".to_owned());
+    } else {
+        lines.push("the soak test on the real stack: cargo xtask realstack --soak".to_owned());
+    }
+    lines
 }
 
 fn format() -> Result<()> {
@@ -86,10 +121,36 @@ fn tests() -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--workspace", "--locked"]).env("PROPTEST_RNG_SEED", "1");
     // Without a shell, the tests of its completion are skipped.
-    if ["bash", "zsh", "fish"].into_iter().all(|shell| setup::debian(shell, shell).is_ok()) {
+    if setup::shells() {
         tests.env("BULBCTL_SHELLS", "1");
     }
-    run_command(&mut tests)
+    watched(&mut tests)
+}
+
+/// Runs tests with a time limit for each, see `watch.rs`.
+fn watched(tests: &mut Command) -> Result<()> {
+    let host = setup::host()?.to_uppercase().replace('-', "_");
+    // A build may replace the running file.
+    let watch = target().join("watch");
+    fs::copy(env::current_exe().context("this program")?, &watch).context("a copy of this program")?;
+    let runner = format!("{} watch", watch.display());
+    run_command(tests.env(format!("CARGO_TARGET_{host}_RUNNER"), runner))
+}
+
+/// A slip in every fact of every profile: too slow for `cargo test`.
+fn witnesses() -> Result<()> {
+    let mut test = cargo();
+    test.args(["test", "--locked", "--package", "bulb-protocol", "--all-features", "--test", "witnesses"]);
+    watched(test.args(["--", "--ignored"]))
+}
+
+/// Compiles what `cargo xtask fuzz` runs.
+fn fuzz_targets() -> Result<()> {
+    FUZZ.into_iter().try_for_each(|manifest| {
+        let mut check = cargo();
+        check.args(["check", "--quiet", "--locked", "--bins", "--manifest-path", manifest]);
+        run_command(check.arg("--target-dir").arg(target().join("fuzz-check")))
+    })
 }
 
 fn docs() -> Result<()> {
