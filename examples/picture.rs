@@ -93,7 +93,7 @@ async fn session() -> Result<Buffer> {
         steps.push((type_in(light.trim_start_matches('+')), 1500));
         steps.push((vec![KeyCode::Esc, KeyCode::Esc], 200));
     }
-    // Mark two that notify, so that the graphs have their lines, and change one.
+    // Change the last one again and again.
     let (first, _) = NAMES.last().copied().unwrap_or_default();
     steps.push((find(first), 200));
     steps.push((vec![KeyCode::Char('2'), KeyCode::Down], 100));
@@ -101,7 +101,11 @@ async fn session() -> Result<Buffer> {
         let key = if round % 3 == 0 { KeyCode::Right } else { KeyCode::Left };
         steps.push((vec![key; 2], 900 + round * 130 % 700));
     }
-    steps.push((vec![KeyCode::Esc, KeyCode::Char('3'), KeyCode::Char('2')], 300));
+    // Mark it and two that still advertise, so that the graphs have several lines.
+    let mark = KeyCode::Char('m');
+    steps.push((vec![KeyCode::Esc, KeyCode::Char('1'), mark, mark, KeyCode::Home, mark], 300));
+    steps.push((find(first), 200));
+    steps.push((vec![KeyCode::Esc, KeyCode::Char('2')], 1500));
     for (keys, pause) in steps {
         for key in keys {
             let _ = desk.handle(Event::Key(KeyEvent::new(key, KeyModifiers::NONE)));

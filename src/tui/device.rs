@@ -15,8 +15,8 @@ use crate::radio::{CharacteristicId, DeviceId, GattTable, SeenDevice, plausible_
 
 /// Difference in dB from which a device changes its place in the list. Keeps rows from jumping.
 const RANK_STEP: i16 = 3;
-/// Limit for the samples of the signal, one a second: five minutes.
-const MAX_SAMPLES: usize = 300;
+/// Limit for the samples of the signal, one a second. Graphs show two minutes.
+const MAX_SAMPLES: usize = 150;
 /// Limit for the values of characteristics.
 const MAX_VALUES: usize = 512;
 /// Limit for the answer times.
@@ -232,6 +232,10 @@ impl Device {
         let due = self.signal_log.back().is_none_or(|(last, _)| now >= *last + Duration::from_secs(1));
         let heard = self.last_heard.is_some_and(|heard| now.saturating_sub(heard) <= Duration::from_secs(2));
         if let Some(rssi) = self.rssi.filter(|_| due && heard) {
+            // All at once, so that the memory is flat from the start.
+            if self.signal_log.capacity() == 0 {
+                self.signal_log.reserve_exact(MAX_SAMPLES + 1);
+            }
             self.signal_log.push_back((now, rssi));
             if self.signal_log.len() > MAX_SAMPLES {
                 self.signal_log.pop_front();

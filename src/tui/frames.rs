@@ -176,7 +176,7 @@ impl FrameLog {
     }
 }
 
-/// Shortens long UUIDs to the first groups of digits that tell them apart.
+/// Shortens long UUIDs to digits that tell them apart.
 #[derive(Debug, Default)]
 pub(crate) struct ShortNames(BTreeSet<Uuid>);
 
@@ -191,13 +191,21 @@ impl ShortNames {
         if short_of(uuid).is_some() {
             return uuid_text(uuid);
         }
+        type Shorten = fn(&str) -> String;
+        // Families differ in the first groups of digits, in the second, or in the last digits.
+        const FORMS: [Shorten; 5] = [
+            |text| text.chars().take(8).collect(),
+            |text| text.chars().take(13).collect(),
+            |text| text.chars().take(4).chain(['…']).chain(text.chars().skip(32)).collect(),
+            |text| text.chars().take(18).collect(),
+            |text| text.chars().take(23).collect(),
+        ];
         let text = uuid.hyphenated().to_string();
-        // The ends of the groups of digits.
-        let ends = [8, 13, 18, 23].into_iter().filter_map(|end| text.get(..end));
-        let unique = |start: &&str| {
-            self.0.iter().filter(|other| other.hyphenated().to_string().starts_with(start)).count() <= 1
+        let unique = |form: &&Shorten| {
+            let own = form(&text);
+            self.0.iter().filter(|other| form(&other.hyphenated().to_string()) == own).count() <= 1
         };
-        ends.into_iter().find(unique).unwrap_or(&text).to_owned()
+        FORMS.iter().find(unique).map_or_else(|| text.clone(), |form| form(&text))
     }
 }
 
@@ -211,12 +219,17 @@ mod tests {
         let alone = uuid("69400002-b5a3-f393-e0a9-e50e24dcca99");
         let (one, other) =
             (uuid("932c32bd-0002-47a2-835a-a8d455b859dd"), uuid("932c32bd-0003-47a2-835a-a8d455b859dd"));
+        // Some differ only in their last digits.
+        let (first, last) =
+            (uuid("00010203-0405-0607-0809-0a0b0c0d2b10"), uuid("00010203-0405-0607-0809-0a0b0c0d2b11"));
         let mut names = ShortNames::default();
+        [first, last].into_iter().for_each(|uuid| names.add(uuid));
         [alone, one, other].into_iter().for_each(|uuid| names.add(uuid));
         assert_eq!(
             [alone, one, other].map(|uuid| names.short(uuid)),
             ["69400002", "932c32bd-0002", "932c32bd-0003"]
         );
+        assert_eq!([first, last].map(|uuid| names.short(uuid)), ["0001…2b10", "0001…2b11"]);
         assert_eq!(names.short(crate::radio::gatt::uuid16(0xFFF1)), "fff1");
     }
 }

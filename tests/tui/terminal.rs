@@ -343,7 +343,12 @@ fn the_lower_panes_the_palette_and_a_zoom() {
     let row = terminal.contents().lines().position(|line| line.contains("6 Check")).unwrap() + 1;
     let line = terminal.contents().lines().nth(row - 1).unwrap().to_owned();
     terminal.click(column(&line, "7 Log"), row);
-    terminal.until_shown(&["wrote 5 bytes to fff1 by a request", "↑ up"]);
+    // The whole line of hints, which is drawn last.
+    terminal.until("the hints of the log", |screen| {
+        let text = screen.contents();
+        let line = text.lines().last().unwrap_or_default();
+        line.starts_with(" ↑ up") && line.contains("? help  q quit")
+    });
     let hints = terminal.contents().lines().last().unwrap().to_owned();
     terminal.click(column(&hints, "? help"), 40);
     terminal.until_shown(&["Everywhere", "↓ more"]);

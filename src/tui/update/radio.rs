@@ -16,7 +16,7 @@ use crate::radio::{DeviceId, SeenDevice};
 
 /// A fade ends with a command, which takes a moment.
 const FADE_END: Duration = Duration::from_secs(1);
-/// Limit for bulbs with a log of their signal, twice.
+/// Limit for bulbs with a log of their signal. Bulbs that are no longer under control keep theirs up to twice as many.
 const MAX_LOGGED: usize = 32;
 
 pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effect>) {
@@ -155,17 +155,25 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     }
 }
 
-/// Keeps the signal over time of the bulbs that graphs may show: those under control, and the first ones of the list. A
-/// crowd must not fill the memory.
+/// Keeps the signal over time of the bulbs under control, and of some others that graphs may show later. A crowd must
+/// not fill the memory.
 fn log_signals(model: &mut Model) {
-    let logged: BTreeSet<DeviceId> =
-        model.target_ids().take(MAX_LOGGED).chain(model.order.iter().take(MAX_LOGGED)).cloned().collect();
-    let (now, scanning) = (model.now, model.scan == ScanPhase::On);
+    if model.scan != ScanPhase::On {
+        return;
+    }
+    let now = model.now;
+    let targets: BTreeSet<DeviceId> = model.target_ids().take(MAX_LOGGED).cloned().collect();
+    let mut others = model.devices.values().filter(|device| !device.signal_log.is_empty()).count();
     for (id, device) in &mut model.devices {
-        if !logged.contains(id) {
-            device.signal_log = VecDeque::new();
-        } else if scanning {
+        let logged = !device.signal_log.is_empty();
+        if targets.contains(id) || (logged && others <= 2 * MAX_LOGGED) {
             device.log_signal(now);
+        } else if logged {
+            device.signal_log = VecDeque::new();
+            others -= 1;
+        } else if device.bulb && others < MAX_LOGGED {
+            device.log_signal(now);
+            others += 1;
         }
     }
 }

@@ -79,7 +79,8 @@ fn signal(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn latency(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let mut title = vec![Span::styled(" Write to notification", bold())];
+    let name = if area.width < 50 { " Latency" } else { " Write to notification" };
+    let mut title = vec![Span::styled(name, bold())];
     let end = shown(model).filter_map(|(_, device)| Some(device.answers.back()?.0)).max();
     let Some(end) = end else {
         return empty(model, frame, area, title, "No answers yet: change a bulb that notifies.");
@@ -101,7 +102,7 @@ fn latency(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let highest = series.iter().flat_map(|one| &one.points).filter(|(x, _)| *x >= -WINDOW.as_secs_f64());
     let highest = highest.map(|(_, y)| *y).fold(10.0, f64::max);
     let top = [10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0];
-    let top = top.into_iter().find(|top| *top >= highest).unwrap_or(2000.0);
+    let top = top.into_iter().find(|top| *top >= highest * 1.2).unwrap_or(2000.0);
     chart(frame, area, title, &series, (0.0, top), " ms");
 }
 
@@ -129,7 +130,14 @@ fn chart(
     if area.height < 4 || area.width < 16 {
         return;
     }
-    frame.render_widget(Line::from(title), Rect { height: 1, ..area });
+    // What does not fit is left out as a whole.
+    let mut room = usize::from(area.width);
+    let title = title.into_iter().take_while(|span| {
+        let fits = span.width() <= room;
+        room = room.saturating_sub(span.width());
+        fits
+    });
+    frame.render_widget(Line::from(title.collect::<Vec<_>>()), Rect { height: 1, ..area });
     let mut below = Rect { y: area.y + 1, height: area.height - 1, ..area };
     if area.height >= 7 {
         let row = Rect { height: 1, ..below };
@@ -156,8 +164,9 @@ fn chart(
 fn legend(series: &[Series<'_>], width: usize) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     let mut room = width.saturating_sub(1);
+    let each = (room / series.len().max(1)).saturating_sub(4).clamp(6, 22);
     for one in series {
-        let name = cut(one.name, 16).into_owned();
+        let name = cut(one.name, each).into_owned();
         if name.width() + 4 > room {
             break;
         }
