@@ -119,6 +119,8 @@ pub enum Error {
     /// The adapter holds as many links as it can, or as `--max-links` allows: the `limit`.
     #[error("cannot connect to {device}: {}", no_slot(*limit))]
     ConnectLimit { device: String, limit: Option<usize> },
+    #[error("{device} cannot stay connected: this system ends the link when the program ends")]
+    LinkNotKept { device: String },
     #[error("{device} is connected, but its services were not discovered within {waited:.1?}{}", last_seen(*rssi))]
     DiscoverTimeout { device: String, waited: Duration, rssi: Option<i16> },
     /// `mtu` and `need` are in bytes.
@@ -159,6 +161,9 @@ pub enum Error {
     /// The bulb answered with an ATT error (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
     #[error("{device} refused {}: ATT error 0x{att:02x} ({})", operation.request(), att_name(*att))]
     Refused { device: String, operation: Operation, att: u8 },
+    /// The bulb answered with an ATT error, and the system does not say which.
+    #[error("{device} refused {}; this system does not say why", operation.request())]
+    RefusedWithoutCode { device: String, operation: Operation },
     #[error("{device} must be paired before it allows {}", operation.gerund())]
     NeedsPairing { device: String, operation: Operation },
     /// `how` makes it ready for pairing, if its profile says.

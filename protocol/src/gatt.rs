@@ -88,6 +88,12 @@ impl Properties {
         Self(bits & 0x3e)
     }
 
+    /// Returns the byte of a characteristic declaration.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Returns the property of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -245,6 +251,7 @@ mod tests {
     fn properties_are_the_bits_of_the_declaration() {
         let all = Properties::from_bits(0xFF);
         assert_eq!(all.to_string(), "read, write, write-without-response, notify, indicate");
+        assert_eq!(all.bits(), 0x3e);
         assert_eq!(Properties::from_bits(0x81).to_string(), "none");
         assert_eq!(Properties::from_bits(0x12), Properties::READ.or(Properties::NOTIFY));
         assert_eq!(all.without(Properties::INDICATE.or(Properties::WRITE)), Properties::from_bits(0x16));

@@ -84,6 +84,9 @@ pub async fn rediscover(radio: &dyn Radio, device: &SeenDevice, deadline: Deadli
 
 /// Connects, and leaves the link up for other commands. If a link that was up before us is about to end, connects again.
 pub async fn connect_and_keep(radio: &dyn Radio, device: &SeenDevice, deadline: Deadline) -> Result<()> {
+    if !radio.keeps_links() {
+        return Err(Error::LinkNotKept { device: device.label() });
+    }
     let mut link = connect(radio, device, deadline).await?;
     if link.was_up() && ended(link.as_ref()).await {
         link = connect(radio, device, deadline).await?;

@@ -232,7 +232,7 @@ impl Board {
 
     /// If the board refused the first write, there is nothing to restore.
     fn note_refusal<T>(&self, first: bool, result: Result<T>) -> Result<T> {
-        if let (true, Err(Error::Refused { .. })) = (first, &result) {
+        if let (true, Err(Error::Refused { .. } | Error::RefusedWithoutCode { .. })) = (first, &result) {
             self.restorer.refused();
         }
         result

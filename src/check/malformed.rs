@@ -91,6 +91,7 @@ pub(super) async fn changes_nothing(board: &mut Board, writes: &[Write], expecte
             Ok(())
             | Err(
                 Error::Refused { .. }
+                | Error::RefusedWithoutCode { .. }
                 | Error::Unsupported { .. }
                 | Error::RoleMissing { .. }
                 | Error::NeedsPairing { .. },

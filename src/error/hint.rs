@@ -74,6 +74,9 @@ impl Error {
             Self::ConnectLimit { limit: None, .. } => {
                 "drop a link with `bulbctl disconnect`, use fewer at once with --max-links, or add a second adapter"
             }
+            Self::LinkNotKept { .. } => {
+                "use `bulbctl run` or `bulbctl tui`: they hold their links while they run"
+            }
             Self::ConnectLimit { limit: Some(_), .. } => "raise --max-links, or name fewer bulbs",
             Self::DiscoverTimeout { .. } => "restart the bulb, or allow more time with --timeout",
             Self::NoService { .. } | Self::NoCharacteristic { .. } | Self::WrongProperties { .. } => {

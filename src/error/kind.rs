@@ -118,6 +118,7 @@ impl Error {
             Self::ConnectFailed { .. } => ("connect.failed", Kind::Connect),
             Self::ConnectTimeout { .. } => ("connect.timeout", Kind::Connect),
             Self::ConnectLimit { .. } => ("connect.limit", Kind::Connect),
+            Self::LinkNotKept { .. } => ("connect.not_kept", Kind::Connect),
             Self::MtuTooSmall { .. } => ("connect.mtu", Kind::Connect),
             Self::DiscoverTimeout { .. } => ("discover.timeout", Kind::Connect),
 
@@ -130,7 +131,7 @@ impl Error {
             Self::CharacteristicUnknown { .. } => ("gatt.no_characteristic", Kind::NotDrivable),
             Self::PropertyMissing { .. } => ("gatt.wrong_properties", Kind::NotDrivable),
 
-            Self::Refused { .. } => ("bulb.refused", Kind::Refused),
+            Self::Refused { .. } | Self::RefusedWithoutCode { .. } => ("bulb.refused", Kind::Refused),
             Self::NeedsPairing { .. } | Self::PairingFailed { .. } => ("bulb.needs_pairing", Kind::Refused),
             Self::Unsupported { .. } | Self::NotSent { .. } | Self::RoleMissing { .. }
             | Self::NotEncodable { .. } => ("bulb.unsupported", Kind::Refused),

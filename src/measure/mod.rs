@@ -219,5 +219,6 @@ fn is_round_failure(error: &Error) -> bool {
             | Error::DiscoverTimeout { .. }
             | Error::Silent { .. }
             | Error::Refused { .. }
+            | Error::RefusedWithoutCode { .. }
     )
 }

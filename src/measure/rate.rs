@@ -166,7 +166,11 @@ impl Burst {
                         written.lost = true;
                         return Ok(written);
                     }
-                    Err(error @ (Error::Silent { .. } | Error::Refused { .. })) => {
+                    Err(
+                        error @ (Error::Silent { .. }
+                        | Error::Refused { .. }
+                        | Error::RefusedWithoutCode { .. }),
+                    ) => {
                         tracing::info!("{error}");
                         written.refused += 1;
                     }

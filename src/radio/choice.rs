@@ -34,9 +34,26 @@ impl FromStr for AdapterChoice {
 
 pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
     match choice {
-        Some(AdapterChoice::Sim(rig)) => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,
+        Some(AdapterChoice::Sim(rig)) => open_sim(rig.clone()).await,
         Some(AdapterChoice::Replay(file)) => record::open(file),
         Some(AdapterChoice::Named(name)) => btle::open(Some(name)).await,
         None => btle::open(None).await,
     }
+}
+
+/// Opens the virtual radio, or lets btleplug's ways on another system be played with its bulbs if
+/// `BULBCTL_SIM_SYSTEM` names one.
+#[cfg(target_os = "linux")]
+async fn open_sim(rig: Option<PathBuf>) -> Result<Arc<dyn Radio>> {
+    match std::env::var("BULBCTL_SIM_SYSTEM") {
+        Ok(system) if !system.is_empty() => {
+            btle::open_played(&system, rig, sim::SimOptions::from_env()).await
+        }
+        _ => sim::open(rig.as_deref(), sim::SimOptions::from_env()).await,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn open_sim(rig: Option<PathBuf>) -> Result<Arc<dyn Radio>> {
+    sim::open(rig.as_deref(), sim::SimOptions::from_env()).await
 }

@@ -276,6 +276,11 @@ pub trait Radio: fmt::Debug + Send + Sync {
         5
     }
 
+    /// Returns true if the system keeps a link that the program leaves up.
+    fn keeps_links(&self) -> bool {
+        true
+    }
+
     /// Watches the state of the adapter.
     fn adapter_state(&self) -> watch::Receiver<AdapterState>;
 

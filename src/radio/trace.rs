@@ -142,6 +142,7 @@ impl Radio for Traced {
         radio: adapter -> AdapterInfo,
         connect_retries -> broadcast::Receiver<ConnectRetry>,
         link_limit -> usize,
+        keeps_links -> bool,
         adapter_state -> watch::Receiver<AdapterState>,
         seen_devices -> broadcast::Receiver<SeenDevice>
     }

@@ -4,17 +4,17 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::stage::Breakage;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, NO_TWINS, NOT_LINUX, NOT_SHARED, STACK, Scenario, TWIN_SERVICE, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("info", "bench", BOTH, info),
-    scenario("gatt read, write and notify", "bench", BOTH, gatt),
-    scenario("gatt run", "bench", BOTH, script),
-    scenario("characteristics alike", "bench", BOTH, alike),
-    scenario("bench", "bench", BOTH, bench),
-    scenario("doctor", "bench", BOTH, doctor),
-    scenario("doctor without the Bluetooth service", "bench", BOTH, no_service),
-    scenario("doctor with the adapter off", "adapter-off", BOTH, off),
+    scenario("info", "bench", STACK, info).except(NO_TWINS),
+    scenario("gatt read, write and notify", "bench", STACK, gatt).except(NOT_SHARED),
+    scenario("gatt run", "bench", BOTH, script).except(TWIN_SERVICE),
+    scenario("characteristics alike", "bench", STACK, alike).except(NO_TWINS),
+    scenario("bench", "bench", BOTH, bench).except(TWIN_SERVICE),
+    scenario("doctor", "bench", STACK, doctor).except(NOT_LINUX),
+    scenario("doctor without the Bluetooth service", "bench", STACK, no_service).except(NOT_LINUX),
+    scenario("doctor with the adapter off", "adapter-off", STACK, off).except(NOT_LINUX),
 ];
 
 const BOARD: &str = "C4:5C:00:00:0B:01";

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario, scenario};
+use crate::stage::Kind;
+use crate::{BOTH, NO_ATT, NO_TWINS, Scenario, scenario};
 
 /// The boards whose rigs name checks for the real stack.
 pub fn scenarios() -> &'static [Scenario] {
@@ -18,7 +19,14 @@ pub fn scenarios() -> &'static [Scenario] {
     rigs.sort();
     let boards = rigs.iter().map(|rig| {
         let name: &str = rig.file_stem().unwrap().to_str().unwrap().to_owned().leak();
-        scenario(name, format!("../defects/{name}").leak(), BOTH, holds)
+        let board = scenario(name, format!("../defects/{name}").leak(), BOTH, holds);
+        match name {
+            "duplicate-characteristic" | "duplicate-service" => board.except(NO_TWINS),
+            "forgets-state" => board.except(&[(Kind::Windows, "the link lingers, so nothing is forgotten")]),
+            "no-name" => board.except(&[(Kind::MacOs, "a device without a name is reported once")]),
+            "writes-refused" => board.except(NO_ATT),
+            _ => board,
+        }
     });
     boards.chain([scenario("interrupted", "../defects/none", BOTH, interrupted)]).collect::<Vec<_>>().leak()
 }

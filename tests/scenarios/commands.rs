@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("on keeps brightness and colour", "commands", BOTH, |play| {
+    scenario("on keeps brightness and colour", "commands", STACK, |play| {
         changes(play, &["on", "Light-Work"], WORK, "01233060ff")
     }),
     scenario("off keeps brightness and colour", "commands", BOTH, |play| {
@@ -21,13 +21,13 @@ pub const SCENARIOS: &[Scenario] = &[
     }),
     scenario("set of everything need not read", "commands", BOTH, everything),
     scenario("status reads and writes nothing", "commands", BOTH, status),
-    scenario("a command without an answer", "commands", BOTH, without_answer),
-    scenario("a status that is indicated", "commands", BOTH, |play| {
+    scenario("a command without an answer", "commands", STACK, without_answer),
+    scenario("a status that is indicated", "commands", STACK, |play| {
         changes(play, &["on", "Light-Careful"], CAREFUL, "0132ffffff")
     }),
-    scenario("battery", "commands", BOTH, battery),
+    scenario("battery", "commands", STACK, battery),
     scenario("no battery", "commands", BOTH, no_battery),
-    scenario("one command right after another", "commands", BOTH, in_a_row),
+    scenario("one command right after another", "commands", STACK, in_a_row),
 ];
 
 const WORK: &str = "C4:5C:00:00:03:01";

@@ -4,12 +4,12 @@ use rustix::process::Signal;
 
 use crate::play::Play;
 use crate::pty::Terminal;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, NO_RSSI, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("a session, with a lost link in it", "desk", BOTH, session),
-    scenario("bulbs of two families", "families", BOTH, families),
-    scenario("SIGTERM gives bulb and terminal back", "desk", BOTH, terminated),
+    scenario("a session, with a lost link in it", "desk", STACK, session).except(NO_RSSI),
+    scenario("bulbs of two families", "families", BOTH, families).except(NO_RSSI),
+    scenario("SIGTERM gives bulb and terminal back", "desk", STACK, terminated).except(NO_RSSI),
 ];
 
 const NEAR: &str = "C4:5C:00:00:0E:01";

@@ -4,31 +4,31 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::watching::expect_reconnect;
-use crate::{BOTH, REAL, Scenario, scenario};
+use crate::{BOTH, NO_ATT, NO_ATT_OF_FIRMWARE, REAL, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("drops every link at once", "faults", BOTH, shy),
+    scenario("drops every link at once", "faults", STACK, shy),
     scenario("drops the first link at once, and is tried again", "faults", REAL, hesitant),
-    scenario("never answers a connection request", "faults", BOTH, hidden),
-    scenario("drops the link during discovery", "faults", BOTH, secretive),
-    scenario("never answers to discovery", "faults", BOTH, dumb),
+    scenario("never answers a connection request", "faults", STACK, hidden),
+    scenario("drops the link during discovery", "faults", STACK, secretive),
+    scenario("never answers to discovery", "faults", STACK, dumb),
     scenario("is slow in everything", "faults", BOTH, slow),
-    scenario("drops the link at a write", "faults", BOTH, cut),
+    scenario("drops the link at a write", "faults", STACK, cut),
     scenario("drops the link at a read", "faults", BOTH, unread),
-    scenario("drops the link at a subscription", "faults", BOTH, unsigned),
-    scenario("drops the link where it should notify", "faults", BOTH, untold),
+    scenario("drops the link at a subscription", "faults", STACK, unsigned),
+    scenario("drops the link where it should notify", "faults", STACK, untold),
     scenario("drops the link at each stage, for each HCI reason", "faults", REAL, reasons),
-    scenario("is out of range while it is watched", "range", BOTH, far),
-    scenario("is out of range before it answers a write", "range", BOTH, further),
-    scenario("refuses a write", "faults", BOTH, stubborn),
-    scenario("refuses a read", "faults", BOTH, reserved),
-    scenario("refuses a subscription", "faults", BOTH, private),
+    scenario("is out of range while it is watched", "range", STACK, far),
+    scenario("is out of range before it answers a write", "range", STACK, further),
+    scenario("refuses a write", "faults", STACK, stubborn).except(NO_ATT),
+    scenario("refuses a read", "faults", STACK, reserved).except(NO_ATT_OF_FIRMWARE),
+    scenario("refuses a subscription", "faults", STACK, private),
     scenario("gives a status of four bytes", "faults", BOTH, odd),
     scenario("loses commands", "faults", BOTH, broken),
     scenario("tells nothing at all", "faults", BOTH, mute),
     scenario("confirms only when it is read", "faults", BOTH, quiet),
     scenario("never answers a read", "faults", BOTH, deaf),
-    scenario("never answers a write", "faults", BOTH, numb),
+    scenario("never answers a write", "faults", STACK, numb),
 ];
 
 fn address(number: u8) -> String {

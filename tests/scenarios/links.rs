@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario, scenario};
+use crate::{ENDS_WITH_US, NO_MEMORY, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("a kept link is used by the next commands", "links", BOTH, kept),
-    scenario("disconnect without a link", "links", BOTH, nothing_to_drop),
+    scenario("a kept link is used by the next commands", "links", STACK, kept).except(ENDS_WITH_US),
+    scenario("disconnect without a link", "links", STACK, nothing_to_drop).except(NO_MEMORY),
 ];
 
 const HELD: &str = "C4:5C:00:00:07:01";

@@ -51,29 +51,94 @@ pub struct Scenario {
     pub name: &'static str,
     /// Its rig in fixtures/rigs/scenarios. No two rigs share an address, because BlueZ caches GATT tables by address.
     pub rig: &'static str,
-    pub on: &'static [Kind],
+    pub on: On,
+    /// The radios on which it cannot pass, each with the reason.
+    pub except: &'static [(Kind, &'static str)],
     pub play: fn(&Play),
 }
 
-pub const fn scenario(
-    name: &'static str,
-    rig: &'static str,
-    on: &'static [Kind],
-    play: fn(&Play),
-) -> Scenario {
-    Scenario { name, rig, on, play }
+/// The radios on which a scenario runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Every radio. The real stack repeats, on a slow processor, what the sim radio shows: `cargo xtask realstack
+    /// --full` runs it there.
+    Both,
+    /// Every radio. What it shows depends on the real stack too: finding, links, subscriptions, losses, pairing.
+    Stack,
+    /// The real stack only.
+    Real,
 }
 
-pub const BOTH: &[Kind] = &[Kind::Sim, Kind::Real];
-pub const REAL: &[Kind] = &[Kind::Real];
+pub const fn scenario(name: &'static str, rig: &'static str, on: On, play: fn(&Play)) -> Scenario {
+    Scenario { name, rig, on, except: &[], play }
+}
+
+impl Scenario {
+    pub const fn except(self, except: &'static [(Kind, &'static str)]) -> Self {
+        Self { except, ..self }
+    }
+
+    /// Returns true if it runs on this radio. `full` includes the real stack's repetitions.
+    fn runs_on(&self, kind: Kind, full: bool) -> bool {
+        let runs = match self.on {
+            On::Both => full || !kind.is_real(),
+            On::Stack => true,
+            On::Real => kind.is_real(),
+        };
+        runs && self.except.iter().all(|(other, _)| *other != kind)
+    }
+}
+
+/// Reasons for several scenarios.
+pub const NOT_LINUX: &[(Kind, &str)] =
+    &[(Kind::MacOs, "there is no BlueZ and no bus"), (Kind::Windows, "there is no BlueZ and no bus")];
+pub const ENDS_WITH_US: &[(Kind, &str)] = &[
+    (Kind::MacOs, "links end with the program (`connect.not_kept`)"),
+    (Kind::Windows, "links end with the program (`connect.not_kept`)"),
+];
+pub const NO_MEMORY: &[(Kind, &str)] = &[
+    (Kind::MacOs, "btleplug knows no devices from before the program"),
+    (Kind::Windows, "btleplug knows no devices from before the program"),
+];
+
+pub const TWIN_SERVICE: &[(Kind, &str)] = &[(
+    Kind::Plug,
+    "btleplug shows the second of two services with one UUID, which lacks the control characteristic",
+)];
+pub const NOT_SHARED: &[(Kind, &str)] = &[
+    (
+        Kind::Plug,
+        "btleplug shows the second of two services with one UUID, which lacks the control characteristic",
+    ),
+    (Kind::MacOs, "a device that another program is connected to is not seen"),
+    (Kind::Windows, "a device that another program is connected to is not seen"),
+];
+pub const NO_RSSI: &[(Kind, &str)] =
+    &[(Kind::MacOs, "a device that advertises only its name has no signal strength")];
+pub const NO_ATT_OF_FIRMWARE: &[(Kind, &str)] = &[
+    (Kind::MacOs, "an ATT error of the firmware has no description"),
+    (Kind::Windows, "btleplug drops the ATT error on Windows"),
+];
+pub const NO_ATT: &[(Kind, &str)] = &[(Kind::Windows, "btleplug drops the ATT error on Windows")];
+/// btleplug keeps services and characteristics by UUID (`discover_services` in bluez/peripheral.rs).
+pub const NO_TWINS: &[(Kind, &str)] = &[
+    (Kind::Plug, "btleplug hides a second service or characteristic of the same UUID"),
+    (Kind::MacOs, "btleplug hides a second service or characteristic of the same UUID"),
+    (Kind::Windows, "btleplug hides a second service or characteristic of the same UUID"),
+];
+
+pub const BOTH: On = On::Both;
+pub const STACK: On = On::Stack;
+pub const REAL: On = On::Real;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    let kind = Kind::from_env();
-    if kind == Kind::Real {
+    let kinds = Kind::from_env();
+    if kinds.iter().any(|kind| kind.is_real()) {
         // There is one adapter.
         arguments.test_threads = Some(1);
     }
+    let full = std::env::var_os("BULBCTL_FULL").is_some();
     let topics = [
         ("finding", finding::SCENARIOS),
         ("commands", commands::SCENARIOS),
@@ -94,17 +159,19 @@ fn main() -> ExitCode {
         ("recordings", recordings::SCENARIOS),
         ("soak", soak::SCENARIOS),
     ];
-    let stage = Arc::new(kind.open());
-    let trials = topics.into_iter().flat_map(|(topic, scenarios)| {
-        let stage = Arc::clone(&stage);
-        scenarios.iter().map(move |scenario| {
+    let trials = kinds.into_iter().flat_map(|kind| {
+        let stage: Arc<Box<dyn Stage>> = Arc::new(kind.open());
+        topics.into_iter().flat_map(move |(topic, scenarios)| {
             let stage = Arc::clone(&stage);
-            Trial::test(format!("{topic}::{}", scenario.name), move || {
-                perform(stage.as_ref().as_ref(), scenario);
-                Ok(())
+            scenarios.iter().map(move |scenario| {
+                let stage = Arc::clone(&stage);
+                Trial::test(format!("{}{topic}::{}", kind.prefix(), scenario.name), move || {
+                    perform(stage.as_ref().as_ref(), scenario);
+                    Ok(())
+                })
+                // The soak test takes minutes.
+                .with_ignored_flag(!scenario.runs_on(kind, full) || topic == "soak")
             })
-            // The soak test takes minutes.
-            .with_ignored_flag(!scenario.on.contains(&kind) || topic == "soak")
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::pty::Terminal;
 use crate::run::{Finished, Running};
-use crate::stage::{Breakage, Kind, Stage};
+use crate::stage::{Breakage, Disguise, Kind, Stage};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +107,8 @@ impl<'a> Play<'a> {
     /// Chooses a value by radio. The real stack runs on an emulated processor and needs longer times.
     pub fn time<'t>(&self, sim: &'t str, real: &'t str) -> &'t str {
         match self.stage.kind() {
-            Kind::Sim => sim,
-            Kind::Real => real,
+            Kind::Sim | Kind::MacOs | Kind::Windows => sim,
+            Kind::Real | Kind::Plug => real,
         }
     }
 
@@ -128,8 +128,13 @@ impl<'a> Play<'a> {
 
     pub fn start(&self, arguments: &[&str]) -> Running {
         let mut command = self.command();
+        let disguises = self.stage.disguises(&self.rig());
+        let arguments = arguments.iter().map(|argument| {
+            let hide = |text: String, one: &Disguise| text.replace(&one.address, &one.id);
+            disguises.iter().fold((*argument).to_owned(), hide)
+        });
         command.arg("--json").args(arguments);
-        Running::start(command, self.stage.patience())
+        Running::start(command, self.stage.patience(), disguises)
     }
 
     /// Starts `watch` and waits for the first state.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::stage::Disguise;
+
 #[derive(Debug)]
 pub struct Finished {
     pub exit: i32,
@@ -62,7 +64,7 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(mut command: Command, patience: Duration) -> Self {
+    pub fn start(mut command: Command, patience: Duration, disguises: Vec<Disguise>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, output) = mpsc::channel();
@@ -71,7 +73,9 @@ impl Running {
             let mut text = String::new();
             for line in stdout.lines() {
                 let line = line.unwrap();
-                let value = parsed(&line);
+                let line = disguises.iter().fold(line, |line, one| line.replace(&one.id, &one.address));
+                let mut value = parsed(&line);
+                unmask(&mut value, &disguises);
                 text += &line.replacen(value["at"].as_str().unwrap_or_default(), "", 1);
                 text.push('\n');
                 // Fails if the scenario has failed and reads no more.
@@ -155,6 +159,17 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+}
+
+/// Fills in the addresses that a system does not tell.
+fn unmask(value: &mut Value, disguises: &[Disguise]) {
+    for one in disguises {
+        let is_it = value["id"] == one.address.as_str()
+            || (value["id"].is_null() && one.name.is_some() && value["name"].as_str() == one.name.as_deref());
+        if is_it && value.get("address").is_some_and(Value::is_null) {
+            value["address"] = one.address.as_str().into();
+        }
     }
 }
 

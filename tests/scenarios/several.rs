@@ -3,12 +3,12 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("five bulbs at once", "several", BOTH, five),
+    scenario("five bulbs at once", "several", STACK, five),
     scenario("a list of names, one of which is nobody's", "several", BOTH, list),
-    scenario("one of three fails", "several-one-fails", BOTH, one_fails),
+    scenario("one of three fails", "several-one-fails", STACK, one_fails),
 ];
 
 fn five(play: &Play) {

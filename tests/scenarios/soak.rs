@@ -101,7 +101,7 @@ impl Sample {
         Self {
             descriptors: fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(),
             memory: resident.trim().trim_end_matches(" kB").parse().unwrap(),
-            rules: (kind == Kind::Real).then(|| match_rules(pid)),
+            rules: kind.is_real().then(|| match_rules(pid)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::play::Play;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("no status characteristic", "unfit", BOTH, |play| {
@@ -19,7 +19,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("a service whose number only looks alike", "unfit", BOTH, |play| {
         refuses(play, "Light-Lookalike", "C4:5C:00:00:08:05", "profile.no_service")
     }),
-    scenario("another table after a firmware change", "flashed-before", BOTH, flashed),
+    scenario("another table after a firmware change", "flashed-before", STACK, flashed),
 ];
 
 fn refuses(play: &Play, name: &str, address: &str, code: &str) {

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::run::Running;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
-    scenario("watch reports every change", "watching", BOTH, changes),
-    scenario("watch reports a lost link and reconnects", "watching-drop", BOTH, lost),
+    scenario("watch reports every change", "watching", STACK, changes),
+    scenario("watch reports a lost link and reconnects", "watching-drop", STACK, lost),
     scenario("watch skips a malformed status", "watching-malformed", BOTH, malformed),
 ];
 

@@ -109,22 +109,28 @@ def main() -> None:
     """Runs the comparison."""
     bulbctl = [sys.argv[1], "--adapter", "hci0", "--timeout", "60s"]
     on = [*bulbctl, "on", NAME]
+    plug = [sys.argv[1], "--adapter", "btleplug:hci0", "--timeout", "60s"]
     alone = {
         "Python script with bleak: find by name, connect, write, disconnect": [
             sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME,
         ],
         f"`bulbctl on {NAME}`: the same, and checks the bulb, reads its state and waits for the confirmation": on,
+        f"`bulbctl --adapter btleplug on {NAME}`: the same through btleplug": [*plug, "on", NAME],
         # It cannot share a link with bluetoothd: the kernel has one ATT channel for each link.
         "`gatttool` with a known handle: connects and writes, no more": [
             "gatttool", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
         ],
     }  # fmt: skip
     kept = f"`bulbctl on {NAME}`, link held by `bulbctl connect`"
-    times: dict[str, list[float]] = {what: [] for what in [*alone, kept]}
+    kept_plug = f"`bulbctl --adapter btleplug on {NAME}`, link held by `bulbctl connect`"
+    times: dict[str, list[float]] = {what: [] for what in [*alone, kept, kept_plug]}
     # Each with its command line, the line that asks for the frame, and a word of the answer.
     holders = {
         "`bulbctl run -`: checks the bulb once, and waits for each confirmation": (
             [*bulbctl, "--json", "run", "-"], f"on {NAME}", '"type":"done"',
+        ),
+        "`bulbctl --adapter btleplug run -`: the same through btleplug": (
+            [*plug, "--json", "run", "-"], f"on {NAME}", '"type":"done"',
         ),
         "Python script with bleak that holds its client": (
             [sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME, "--hold"], "", "written",
@@ -152,6 +158,7 @@ def main() -> None:
         air.wait_linked(False)
         quiet(*bulbctl, "connect", NAME)
         times[kept].append(timed(air, on))
+        times[kept_plug].append(timed(air, [*plug, "on", NAME]))
         quiet(*bulbctl, "disconnect", NAME)
         for what, (words, line, answer) in holders.items():
             air.wait_linked(False)

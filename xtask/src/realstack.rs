@@ -25,6 +25,12 @@ pub(crate) struct Options {
     /// Run only the scenarios whose names contain this
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
+    /// The radio that runs them: BlueZ's own interface or btleplug
+    #[arg(long, value_enum, default_value_t)]
+    radio: RadioKind,
+    /// Also run the scenarios that repeat on a slow processor what the sim radio shows
+    #[arg(long)]
+    full: bool,
     /// Keep the logs even if everything passes
     #[arg(long)]
     keep: bool,
@@ -46,6 +52,14 @@ pub(crate) struct Options {
     /// End everything after this many minutes
     #[arg(long, value_name = "MINUTES", default_value_t = 40)]
     deadline: u64,
+}
+
+/// A way to the Bluetooth of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum RadioKind {
+    #[default]
+    Bluez,
+    Btleplug,
 }
 
 /// The folder of everything that a second run need not fetch or make again.
@@ -104,8 +118,14 @@ fn job(options: &Options) -> Result<Job> {
     let filter = options.filter.as_deref().unwrap_or_default();
     // The soak test is ignored unless asked for.
     let filter = if options.soak { "--ignored soak::".to_owned() } else { quoted(Path::new(filter)) };
+    let stage = match options.radio {
+        RadioKind::Bluez => "real",
+        RadioKind::Btleplug => "btleplug",
+    };
+    // A named scenario runs whatever it repeats.
+    let full = if options.full || options.filter.is_some() { "export BULBCTL_FULL=1\n" } else { "" };
     Ok(Job::Script(format!(
-        "export BULBCTL_STAGE=real\nexec {} --test-threads=1 --color=never {filter}",
+        "export BULBCTL_STAGE={stage}\n{full}exec {} --test-threads=1 --color=never {filter}",
         quoted(&suite),
     )))
 }

@@ -249,12 +249,11 @@ impl Attempt<'_> {
     ) -> Result<(), Failure> {
         let answer = self.radio.system.connect(self.device);
         tokio::pin!(answer);
-        let late = |waited| Failure::Final(self.timed_out(waited));
         let race = async {
             loop {
                 tokio::select! {
                     biased;
-                    answer = &mut answer => return Ok(answer),
+                    answer = &mut answer => return Ok::<_, Failure>(answer),
                     () = dropped_since(system_link, *start) => {}
                 }
                 if !start.connected {
@@ -267,6 +266,11 @@ impl Attempt<'_> {
                 *start = SystemLink { connected: false, resolved: false, ..*system_link.borrow() };
                 cancel.armed = true;
             }
+        };
+        // btleplug discovers the services before it answers.
+        let late = |waited| match self.radio.shared.system_link(self.device).connected {
+            true => self.unresolved(waited),
+            false => Failure::Final(self.timed_out(waited)),
         };
         let Err(error) = self.deadline.run(race, late).await? else { return Ok(()) };
         let class = error.classify(&Operation::Connect);
@@ -362,12 +366,16 @@ async fn noting_when_up<T>(
     work: impl Future<Output = T>,
 ) -> (T, Option<Instant>) {
     tokio::pin!(work);
+    let now = system_link.clone();
     let mut up = None;
     loop {
         tokio::select! {
             biased;
             _ = system_link.wait_for(|now| now.connected), if up.is_none() => up = Some(Instant::now()),
-            done = &mut work => return (done, up),
+            done = &mut work => {
+                // It may have come up and done everything without a pause.
+                return (done, up.or_else(|| now.borrow().connected.then(Instant::now)));
+            }
         }
     }
 }

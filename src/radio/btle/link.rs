@@ -156,8 +156,15 @@ impl BtleLink {
             ErrorClass::Att(0x00 | 0x0e)
             | ErrorClass::NotSent
             | ErrorClass::Unknown
-            | ErrorClass::NoAnswer => timeout(LOSS_GRACE, self.lost()).await.is_ok(),
-            ErrorClass::NoLink | ErrorClass::Gone => true,
+            | ErrorClass::NoAnswer => {
+                timeout(LOSS_GRACE, self.lost()).await.is_ok()
+                    || self.radio.system.is_connected(&self.info.device).await == Some(false)
+            }
+            ErrorClass::NoLink | ErrorClass::Gone => {
+                // So that the caller finds the link down.
+                let _ = timeout(LOSS_GRACE, self.lost()).await;
+                true
+            }
             // A bulb that refuses to pair may also drop the link.
             ErrorClass::Pairing => false,
             _ => !self.is_up(),

@@ -7,6 +7,7 @@
 //! - `connect` makes links, `link` runs requests on them, and `disconnect_queue` ends them.
 //! - `platform_error` classifies the errors of the platform.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::sim::SimOptions;
 use super::{
     AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
     SeenDevice, Wanted,
@@ -63,6 +65,16 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
         Some(wanted) => opened_in_time(plug::open(wanted)).await?,
         None => opened_in_time(native(wanted)).await?,
     };
+    Ok(Arc::new(BtleRadio::new(opened)))
+}
+
+/// Opens the virtual radio as btleplug would on another system: `macos` or `windows`. For tests of what these
+/// systems do differently.
+#[cfg(target_os = "linux")]
+pub async fn open_played(system: &str, rig: Option<PathBuf>, options: SimOptions) -> Result<Arc<dyn Radio>> {
+    let system =
+        system.parse().map_err(|()| Error::Internal(format!("no such system is played: {system}")))?;
+    let opened = opened_in_time(plug::open_on(plug::Played { system, rig, options }, None)).await?;
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
@@ -127,6 +139,10 @@ impl BtleRadio {
 impl Radio for BtleRadio {
     fn adapter(&self) -> AdapterInfo {
         self.info.clone()
+    }
+
+    fn keeps_links(&self) -> bool {
+        self.radio.system.keeps_links()
     }
 
     fn adapter_state(&self) -> watch::Receiver<AdapterState> {

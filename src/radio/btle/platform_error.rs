@@ -8,6 +8,11 @@ use std::time::Duration;
 use crate::error::{Error, Operation};
 use crate::radio::retry;
 
+mod systems;
+
+#[cfg(target_os = "linux")]
+pub(super) use systems::apple_text;
+
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";
 const BLUEZ: &str = "org.bluez.Error.";
 /// The prefix of the names that this module gives to errors of btleplug.
@@ -44,6 +49,8 @@ pub(super) enum ErrorClass {
     Hopeless(&'static str),
     Pairing,
     Att(u8),
+    /// The device answered with an ATT error, and the system does not say which.
+    Refused,
     Unsupported,
     Held,
     NotSent,
@@ -79,7 +86,7 @@ impl PlatformError {
         } else if self.name == WRONG_TYPE {
             ErrorClass::WrongType
         } else {
-            of_the_client(&self.message)
+            of_the_client(&self.message, operation)
         }
     }
 
@@ -100,6 +107,7 @@ impl PlatformError {
                 Error::DiscoverTimeout { device, waited: context.waited, rssi: context.rssi }
             }
             ErrorClass::Att(att) => Error::Refused { device, operation: operation.clone(), att },
+            ErrorClass::Refused => Error::RefusedWithoutCode { device, operation: operation.clone() },
             ErrorClass::Held => Error::Held { device, detail },
             ErrorClass::Pairing | ErrorClass::Unknown | ErrorClass::Unsupported
                 if *operation == Operation::Pair =>
@@ -162,6 +170,12 @@ impl PlatformError {
                     | "br-connection-abort-by-local"
                     | "Software caused connection abort"
             )
+    }
+
+    /// Returns true if the dbus crate says that it could not send a request. It does so if another one is queued before
+    /// its writing task has run, and sends it all the same (dbus 0.9.12 `send_with_reply`).
+    pub(super) fn is_unsent(&self) -> bool {
+        self.message == "Failed to send message"
     }
 
     pub(super) fn text(&self) -> String {
@@ -367,12 +381,12 @@ fn of_btleplug(kind: &str, operation: &Operation) -> ErrorClass {
 }
 
 /// Classifies errors that the client library makes up; they have no name.
-fn of_the_client(message: &str) -> ErrorClass {
+fn of_the_client(message: &str, operation: &Operation) -> ErrorClass {
     match message {
         LOST_EARLY => ErrorClass::Again,
         "Service discovery timed out" => ErrorClass::Unresolved,
         "No Bluetooth adapters found." => ErrorClass::NoAdapter,
-        _ => ErrorClass::Unknown,
+        _ => systems::classify(message, operation),
     }
 }
 
@@ -385,6 +399,7 @@ impl From<btleplug::Error> for PlatformError {
             btleplug::Error::NotSupported(_) => "NotSupported",
             btleplug::Error::TimedOut(_) => "TimedOut",
             btleplug::Error::NoAdapterAvailable => "NoAdapterAvailable",
+            btleplug::Error::RuntimeError(text) => return Self::unnamed(text.clone()),
             btleplug::Error::Other(inner) => {
                 return of_bluez_async(&**inner).unwrap_or_else(|| Self::unnamed(inner.to_string()));
             }

@@ -28,6 +28,10 @@ pub(super) struct DeviceUpdate {
     pub(super) resolved: Option<bool>,
     /// The system has just learnt of it.
     pub(super) appeared: bool,
+    /// The system has just received it.
+    pub(super) received: bool,
+    /// A link has just ended, even one that was not reported to be up.
+    pub(super) dropped: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,7 +115,7 @@ impl Registry {
         let before = entry.system_link;
         // The signal strength is present only while the device is in reach. Payloads alone may come
         // from memory, so they count only after the device was seen in this scan.
-        let measured = update.rssi.is_some();
+        let measured = update.rssi.is_some() || update.received;
         let payload = update.manufacturer.is_some() || update.service_data.is_some();
         let heard = scanning && (measured || found || (payload && entry.device.seen.is_some()));
         if heard {
@@ -185,6 +189,16 @@ impl Registry {
     }
 }
 
+impl DeviceUpdate {
+    /// Returns true if it has data that is not known of the device.
+    pub(super) fn has_other_data(&self, known: Option<&SeenDevice>) -> bool {
+        let Some(known) = known else { return true };
+        self.services.as_ref().is_some_and(|services| *services != known.services)
+            || self.manufacturer.as_ref().is_some_and(|data| *data != known.manufacturer)
+            || self.service_data.as_ref().is_some_and(|data| *data != known.service_data)
+    }
+}
+
 impl SystemLink {
     fn go_down(&mut self) {
         *self = Self { connected: false, resolved: false, drops: self.drops.wrapping_add(1) };
@@ -222,16 +236,16 @@ impl Entry {
         if let Some(data) = update.service_data {
             news |= replace(&mut device.service_data, data);
         }
-        self.take_link(update.connected, update.resolved);
+        self.take_link(update.connected, update.resolved, update.dropped);
         news
     }
 
-    fn take_link(&mut self, connected: Option<bool>, resolved: Option<bool>) {
+    fn take_link(&mut self, connected: Option<bool>, resolved: Option<bool>, dropped: bool) {
         let link = &mut self.system_link;
         // When a link ends, BlueZ first reports that the services are no longer resolved. It may answer a request
         // before it reports that the link is down.
         let unresolved = link.resolved && resolved == Some(false);
-        if link.connected && (connected == Some(false) || unresolved) {
+        if dropped || (link.connected && (connected == Some(false) || unresolved)) {
             link.go_down();
         }
         // BlueZ may report that services are resolved without a report that the link is up.
@@ -480,6 +494,38 @@ mod tests {
             registry.system_link(&id("a")),
             SystemLink { connected: false, resolved: false, drops: 2 }
         );
+    }
+
+    #[test]
+    fn a_drop_of_a_link_that_was_never_seen_up_is_counted() {
+        let mut registry = registry();
+        let dropped = DeviceUpdate { connected: Some(false), dropped: true, ..DeviceUpdate::default() };
+        assert_eq!(registry.merge(&id("a"), dropped, Instant::now()).now.drops, 1);
+        let down = DeviceUpdate { connected: Some(false), ..DeviceUpdate::default() };
+        assert_eq!(registry.merge(&id("a"), down, Instant::now()).now.drops, 1);
+    }
+
+    #[test]
+    fn a_device_that_was_received_was_heard_even_without_a_signal_strength() {
+        let mut registry = registry();
+        let received = DeviceUpdate { received: true, ..DeviceUpdate::default() };
+        assert!(registry.merge(&id("a"), received.clone(), Instant::now()).heard);
+        registry.set_scanning(false);
+        assert!(!registry.merge(&id("a"), received, Instant::now()).heard);
+    }
+
+    #[test]
+    fn data_that_is_not_known_yet_is_other_data() {
+        let mut registry = registry();
+        let data = |byte| DeviceUpdate {
+            manufacturer: Some(BTreeMap::from([(7, vec![byte])])),
+            ..DeviceUpdate::default()
+        };
+        assert!(data(1).has_other_data(None));
+        let device = registry.merge(&id("a"), data(1), Instant::now()).device;
+        assert!(!data(1).has_other_data(Some(&device)));
+        assert!(data(2).has_other_data(Some(&device)));
+        assert!(!rssi(-50).has_other_data(Some(&device)));
     }
 
     #[test]

@@ -29,27 +29,84 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     /// The GATT client of a connected device. Returns the same object for the same device.
     async fn gatt(&self, device: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError>;
 
-    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
+    /// Returns true if the system keeps a link when the program that made it ends.
+    fn keeps_links(&self) -> bool {
+        true
+    }
+
+    /// Asks whether a device is connected. `None` where its end is reported without asking.
+    async fn is_connected(&self, device: &DeviceId) -> Option<bool> {
         let _ = device;
-        Ok(DeviceDetails::default())
+        None
+    }
+
+    /// What the system tells beside this interface, if there is such a way.
+    fn companion(&self) -> Option<&dyn Companion> {
+        None
+    }
+
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError> {
+        match self.companion() {
+            Some(companion) => companion.details(device).await,
+            None => Ok(DeviceDetails::default()),
+        }
     }
 
     /// Bonds with a connected device. Dropping the future cancels it. Does nothing on macOS and
     /// Windows, which bond when a device asks for it.
     async fn pair(&self, device: &DeviceId) -> Result<(), PlatformError> {
-        let _ = device;
-        Ok(())
+        match self.companion() {
+            Some(companion) => companion.pair(device).await,
+            None => Ok(()),
+        }
     }
 
     /// The battery level that the system keeps, percent.
+    async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError> {
+        match self.companion() {
+            Some(companion) => companion.battery(device).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns true if the Bluetooth service runs.
+    fn is_running(&self) -> bool {
+        self.companion().is_none_or(Companion::is_running)
+    }
+
+    /// Returns true if the service can be reached: on Linux, through the message bus.
+    fn has_bus(&self) -> bool {
+        self.companion().is_none_or(Companion::has_bus)
+    }
+
+    /// Returns why the adapter is off.
+    async fn block(&self) -> Option<PowerBlock> {
+        match self.companion() {
+            Some(companion) => companion.block().await,
+            None => None,
+        }
+    }
+}
+
+/// What the system tells about devices and the adapter on a way of its own. On Linux that is BlueZ's bus. It
+/// keeps the state of the adapter up to date.
+#[async_trait]
+pub(super) trait Companion: fmt::Debug + Send + Sync {
+    async fn details(&self, device: &DeviceId) -> Result<DeviceDetails, PlatformError>;
+
+    async fn pair(&self, device: &DeviceId) -> Result<(), PlatformError>;
+
     async fn battery(&self, device: &DeviceId) -> Result<Option<u8>, PlatformError>;
 
     fn is_running(&self) -> bool;
 
-    /// Returns true if the service can be reached: on Linux, through the message bus.
-    fn has_bus(&self) -> bool {
-        true
-    }
+    fn has_bus(&self) -> bool;
+
+    /// Returns when the connection to the system is lost.
+    async fn lost(&self);
+
+    /// Returns when there is a connection to the system again.
+    async fn reopened(&self);
 
     async fn block(&self) -> Option<PowerBlock>;
 }

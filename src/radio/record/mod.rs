@@ -268,6 +268,7 @@ impl Radio for Recorded {
     pass_on! {
         radio: adapter -> AdapterInfo,
         link_limit -> usize,
+        keeps_links -> bool,
         connect_retries -> broadcast::Receiver<ConnectRetry>
     }
 

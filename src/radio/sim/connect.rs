@@ -11,7 +11,7 @@ use super::link::SimLink;
 use super::simulation::Simulation;
 use super::world::{ConnectOutcome, DelayedResponse, DisconnectedBy, LinkId, Response, World};
 use crate::error::{Error, Result};
-use crate::radio::retry::{self, ATTEMPTS};
+use crate::radio::retry;
 use crate::radio::{AdapterState, Address, Deadline, DeviceId, LinkInfo, LinkState, OnDrop};
 
 const FULL: &str = "the adapter holds as many links as it can";
@@ -37,6 +37,7 @@ pub(super) async fn connect(
     simulation: &Arc<Simulation>,
     device: &DeviceId,
     deadline: Deadline,
+    attempts: u32,
 ) -> Result<Arc<SimLink>> {
     let unknown =
         || Error::ConnectFailed { device: device.to_string(), reason: retry::UNKNOWN.to_owned(), rssi: None };
@@ -46,7 +47,7 @@ pub(super) async fn connect(
         .ok_or_else(unknown)?;
     let mut connect = Connect { simulation, address, label, rssi, deadline, last_reason: None };
     let mut reason = "";
-    for number in 1..=ATTEMPTS {
+    for number in 1..=attempts {
         if number > 1 {
             connect.back_off(device, number, reason).await?;
             connect.last_reason = Some(reason);

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceId, Link, Radio, SeenDevice};
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
+use crate::radio::retry::ATTEMPTS;
 use rig::InitialAdapter;
 use simulation::Simulation;
 use world::DisconnectedBy;
@@ -62,6 +63,13 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
     open_text(&text, &path, options)
 }
 
+/// Opens the virtual radio for a caller that repeats failed attempts to connect.
+#[cfg(target_os = "linux")]
+pub(super) fn open_for_attempts(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
+    let (text, path) = rig_text(rig)?;
+    open_with(&text, &path, options, 1)
+}
+
 /// The text of a rig and its path.
 fn rig_text(rig: Option<&Path>) -> Result<(String, String)> {
     Ok(match rig {
@@ -85,12 +93,16 @@ pub fn bulbs(rig: Option<&Path>) -> Result<Vec<(SeenDevice, String)>> {
 /// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files
 /// that the rig names.
 pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
+    open_with(text, path, options, ATTEMPTS)
+}
+
+fn open_with(text: &str, path: &str, options: SimOptions, attempts: u32) -> Result<Arc<dyn Radio>> {
     let rig = rig::parse(text, path)?;
     tracing::debug!("rig {path}: {}", rig.about);
     check_usable(rig.adapter)?;
     let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());
     let log = options.log.as_deref().and_then(log::Log::open);
-    Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)))))
+    Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)), attempts)))
 }
 
 /// Returns a real radio's error if Bluetooth is unusable, with the details that BlueZ and D-Bus give.
@@ -113,6 +125,7 @@ fn check_usable(adapter: InitialAdapter) -> Result<()> {
 #[derive(Debug)]
 struct SimRadio {
     simulation: Arc<Simulation>,
+    attempts: u32,
     /// The world has been saved.
     closed: AtomicBool,
     _schedule: AbortOnDropHandle<()>,
@@ -120,10 +133,11 @@ struct SimRadio {
 }
 
 impl SimRadio {
-    fn new(simulation: Arc<Simulation>) -> Self {
+    fn new(simulation: Arc<Simulation>, attempts: u32) -> Self {
         let (schedule, sync) = (simulation.clone(), simulation.clone());
         Self {
             simulation,
+            attempts,
             closed: AtomicBool::new(false),
             _schedule: AbortOnDropHandle::new(tokio::spawn(async move { schedule.run().await })),
             _sync: AbortOnDropHandle::new(tokio::spawn(async move { sync.run_sync().await })),
@@ -177,7 +191,7 @@ impl Radio for SimRadio {
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
-        Ok(connect::connect(&self.simulation, device, deadline).await?)
+        Ok(connect::connect(&self.simulation, device, deadline, self.attempts).await?)
     }
 
     async fn close(&self) {

@@ -11,6 +11,7 @@
 //! | the end of a subscription | with the end of the link | before it, or not at all: not compared |
 //! | battery level | only we read it | bluetoothd reads it too: only the light's characteristics are compared |
 //! | adapters by name | there is one, whatever it is called | a wrong name is an error |
+//! | identity of a bulb | its address; with macOS' ways a UUID, which [`Disguise`] replaces | its address |
 //! | processor | real | emulated, ten to thirty times slower: [`Play::time`](crate::play::Play::time) |
 
 mod real;
@@ -25,23 +26,49 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Sim,
+    /// The real stack, through BlueZ's own interface.
     Real,
+    /// The real stack, through btleplug.
+    Plug,
+    /// The sim radio with btleplug's ways on macOS.
+    MacOs,
+    /// The sim radio with btleplug's ways on Windows.
+    Windows,
 }
 
 impl Kind {
-    /// `BULBCTL_STAGE=real` in the virtual machine; the sim radio elsewhere.
-    pub fn from_env() -> Self {
+    /// The kinds to run: the one of `BULBCTL_STAGE` in the virtual machine; elsewhere those on the sim radio.
+    pub fn from_env() -> Vec<Self> {
         match std::env::var("BULBCTL_STAGE").as_deref() {
-            Ok("real") => Self::Real,
-            Ok(other) => panic!("BULBCTL_STAGE is real or unset, not {other:?}"),
-            Err(_) => Self::Sim,
+            Ok("real") => vec![Self::Real],
+            Ok("btleplug") => vec![Self::Plug],
+            Ok(other) => panic!("BULBCTL_STAGE is real, btleplug or unset, not {other:?}"),
+            Err(_) => vec![Self::Sim, Self::MacOs, Self::Windows],
+        }
+    }
+
+    pub fn is_real(self) -> bool {
+        matches!(self, Self::Real | Self::Plug)
+    }
+
+    /// The adapter of the real stack, by the radio that uses it.
+    pub fn adapter(self) -> &'static str {
+        if self == Self::Plug { "btleplug:hci0" } else { "hci0" }
+    }
+
+    /// What the name of a scenario begins with.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Sim | Self::Real | Self::Plug => "",
+            Self::MacOs => "macos::",
+            Self::Windows => "windows::",
         }
     }
 
     pub fn open(self) -> Box<dyn Stage> {
         match self {
-            Self::Sim => Box::new(sim::Sim),
-            Self::Real => Box::new(real::Real::open()),
+            Self::Sim | Self::MacOs | Self::Windows => Box::new(sim::Sim { kind: self }),
+            Self::Real | Self::Plug => Box::new(real::Real::open(self)),
         }
     }
 }
@@ -58,6 +85,14 @@ pub enum Breakage {
     Suspended,
 }
 
+/// A device that has another identity than its address. Scenarios use addresses.
+#[derive(Clone, Debug)]
+pub struct Disguise {
+    pub address: String,
+    pub id: String,
+    pub name: Option<String>,
+}
+
 pub trait Stage: Send + Sync {
     fn kind(&self) -> Kind;
 
@@ -66,6 +101,11 @@ pub trait Stage: Send + Sync {
 
     /// Replaces them with the bulbs of another rig. The system keeps what it knows about them.
     fn reload(&self, rig: &Path);
+
+    /// The devices of a rig whose address this system does not tell.
+    fn disguises(&self, _rig: &Path) -> Vec<Disguise> {
+        Vec::new()
+    }
 
     /// Sets the environment of a command, including the adapter.
     fn prepare(&self, command: &mut Command, rig: &Path, dir: &Path, broken: Option<Breakage>);

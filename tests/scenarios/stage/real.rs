@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use super::{Breakage, Kind, Stage};
 
-const ADAPTER: &str = "hci0";
 const ADAPTER_PATH: &str = "/org/bluez/hci0";
 const LOG: &str = "/run/air.log";
 const SOCKET: &str = "/run/air.sock";
@@ -31,6 +30,7 @@ const SETTLE_TIME: Duration = Duration::from_secs(12);
 pub type Objects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
 pub struct Real {
+    kind: Kind,
     air: Mutex<Air>,
     /// The scenario has stopped bluetoothd.
     stopped: Mutex<bool>,
@@ -52,11 +52,11 @@ impl Air {
 }
 
 impl Real {
-    pub fn open() -> Self {
+    pub fn open(kind: Kind) -> Self {
         let stream =
             UnixStream::connect(SOCKET).expect("this runs in the virtual machine of the real-stack run");
         stream.set_read_timeout(Some(BUS_TIME)).unwrap();
-        Self { air: Mutex::new(Air { stream: BufReader::new(stream) }), stopped: Mutex::new(false) }
+        Self { kind, air: Mutex::new(Air { stream: BufReader::new(stream) }), stopped: Mutex::new(false) }
     }
 
     fn ask(&self, request: &Value) -> Value {
@@ -123,7 +123,7 @@ impl Real {
 
 impl Stage for Real {
     fn kind(&self) -> Kind {
-        Kind::Real
+        self.kind
     }
 
     fn load(&self, rig: &Path, _dir: &Path) {
@@ -137,7 +137,8 @@ impl Stage for Real {
     }
 
     fn prepare(&self, command: &mut Command, _rig: &Path, _dir: &Path, broken: Option<Breakage>) {
-        command.env("BULBCTL_ADAPTER", ADAPTER).env("BULBCTL_TIMEOUT", "40s");
+        let adapter = self.kind.adapter();
+        command.env("BULBCTL_ADAPTER", adapter).env("BULBCTL_TIMEOUT", "40s");
         if broken == Some(Breakage::NoBus) {
             command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
         }

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::platform_error::{PlatformError, WRONG_TYPE};
 use super::properties::{DEVICE, Objects};
-use super::signals::SignalReceiver;
+use super::signals::{Scope, SignalReceiver};
 
 pub(super) const BLUEZ: &str = "org.bluez";
 /// The bus itself: name, object path and interface.
@@ -26,13 +26,32 @@ const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 
 type AllObjects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 
-const SIGNALS: [&str; 6] = [
-    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
-    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
-    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Device1'",
-    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Adapter1'",
-    "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.GattCharacteristic1'",
-    "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
+/// The signals, each with the scope that needs it.
+const SIGNALS: [(Scope, &str); 6] = [
+    (
+        Scope::Adapter,
+        "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
+    ),
+    (
+        Scope::Adapter,
+        "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
+    ),
+    (
+        Scope::Everything,
+        "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Device1'",
+    ),
+    (
+        Scope::Adapter,
+        "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Adapter1'",
+    ),
+    (
+        Scope::Everything,
+        "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.GattCharacteristic1'",
+    ),
+    (
+        Scope::Adapter,
+        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
+    ),
 ];
 
 /// The answer to a subscription.
@@ -88,9 +107,11 @@ impl Bus {
     /// Subscribes to the signals, then gets the owner of BlueZ's name and all objects. The requests
     /// are sent together, because the bus keeps their order. The error in `objects` says that BlueZ
     /// is not running; the subscription is active all the same.
-    pub(super) async fn subscribe(&self) -> Result<Subscribed, dbus::Error> {
+    pub(super) async fn subscribe(&self, scope: Scope) -> Result<Subscribed, dbus::Error> {
         let (bus, object, interface) = THE_BUS;
-        let rules = SIGNALS.map(|rule| self.ask::<(), _>(bus, object, interface, "AddMatch", (rule,)));
+        let wanted = SIGNALS.iter().filter(|(needed, _)| *needed == Scope::Adapter || *needed == scope);
+        let rules: Vec<_> =
+            wanted.map(|(_, rule)| self.ask::<(), _>(bus, object, interface, "AddMatch", (*rule,))).collect();
         let owner = self.ask::<(String,), _>(bus, object, interface, "GetNameOwner", (BLUEZ,));
         let (rules, owner, objects) =
             futures::join!(futures::future::try_join_all(rules), owner, self.objects());

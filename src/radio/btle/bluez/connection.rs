@@ -1,12 +1,13 @@
 //! Keeps a connection to the system bus: makes a new one when it is lost.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::super::platform_error::{ErrorClass, PlatformError};
-use super::super::shared::{SharedState, lock};
+use super::super::shared::SharedState;
 use super::bus::{Bus, Subscribed};
 use super::properties::Objects;
 use super::signals::SignalReceiver;
@@ -21,15 +22,21 @@ const TIME: Duration = Duration::from_secs(5);
 
 /// The current connection. A lost one stays, and fails every request, until the next one is made.
 #[derive(Debug)]
-pub(super) struct BusConnection(Mutex<Arc<Bus>>);
+pub(super) struct BusConnection(watch::Sender<Arc<Bus>>);
 
 impl BusConnection {
     pub(super) fn new(bus: Bus) -> Self {
-        Self(Mutex::new(Arc::new(bus)))
+        Self(watch::Sender::new(Arc::new(bus)))
     }
 
     pub(super) fn bus(&self) -> Arc<Bus> {
-        lock(&self.0).clone()
+        self.0.borrow().clone()
+    }
+
+    /// Returns when there is a connection that is not lost.
+    pub(super) async fn reopened(&self) {
+        // The sender lives in `self`.
+        let _ = self.0.subscribe().wait_for(|bus| bus.is_up()).await;
     }
 }
 
@@ -58,7 +65,7 @@ pub(super) async fn keep(
         }
         let (bus, owner, objects) = again(&signals).await;
         tracing::info!("the system bus is there again");
-        *lock(&line.0) = Arc::new(bus);
+        line.0.send_replace(Arc::new(bus));
         signals.begin(adapter.clone(), shared.clone(), owner, objects.as_ref());
     }
 }
@@ -81,7 +88,7 @@ async fn again(signals: &Arc<SignalReceiver>) -> Reopened {
 
 async fn once(signals: &Arc<SignalReceiver>) -> Result<Reopened, PlatformError> {
     let bus = Bus::open(signals.clone()).await?;
-    let Subscribed { owner, objects } = bus.subscribe().await?;
+    let Subscribed { owner, objects } = bus.subscribe(signals.scope()).await?;
     match objects.map_err(PlatformError::from) {
         Ok(objects) => Ok((bus, owner, Some(objects))),
         // BlueZ ends with the bus and starts after it. A signal announces that.

@@ -55,6 +55,8 @@ pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
         connected: prop_cast(properties, "Connected").copied(),
         resolved: prop_cast(properties, "ServicesResolved").copied(),
         appeared: false,
+        received: false,
+        dropped: false,
     }
 }
 

@@ -24,6 +24,15 @@ use crate::radio::{AdapterState, CharacteristicId, GattTable};
 /// Capacity for signals that come before the adapter is chosen, which takes milliseconds.
 const EARLY: usize = 1024;
 
+/// The signals to receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those about the adapter and BlueZ itself: btleplug reports the devices.
+    Adapter,
+    #[default]
+    Everything,
+}
+
 /// The receiver of signals. It exists before the adapter is chosen, so that no signal is lost
 /// between the first request for all objects and the choice.
 #[derive(Debug, Default)]
@@ -34,6 +43,7 @@ pub(super) struct SignalReceiver {
 
 #[derive(Debug, Default)]
 struct State {
+    scope: Scope,
     to: Option<SignalTarget>,
     gatt: GattObjects,
     /// Paths of devices whose services were resolved since the last discovery.
@@ -56,6 +66,15 @@ struct SignalTarget {
 }
 
 impl SignalReceiver {
+    pub(super) fn new(scope: Scope) -> Self {
+        let state = Mutex::new(State { scope, ..State::default() });
+        Self { state, new_owner: Notify::new() }
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        lock(&self.state).scope
+    }
+
     /// Starts with these objects and with the signals received so far. Call it again on every new
     /// connection. Without objects, BlueZ is not running. `owner` is its unique name.
     pub(super) fn begin(
@@ -244,6 +263,9 @@ impl State {
                 self.changed(to, path, interface, properties, now);
             }
         }
+        if self.scope == Scope::Adapter {
+            return;
+        }
         if let Some(service) = interfaces.get(SERVICE).and_then(service_of) {
             self.gatt.add_service(path, service);
         }
@@ -258,6 +280,8 @@ impl State {
     fn removed(&mut self, to: &SignalTarget, path: &str, interfaces: &[&str]) {
         if path == to.adapter && interfaces.contains(&ADAPTER) {
             to.shared.set_adapter(AdapterState::Absent);
+        } else if self.scope == Scope::Adapter {
+            // btleplug reports the rest.
         } else if interfaces.contains(&DEVICE) {
             self.fresh.remove(path);
             if let Some(device) = device_of(&to.adapter, path) {
@@ -287,6 +311,8 @@ impl State {
     ) {
         if interface == ADAPTER && path == to.adapter {
             self.adapter(to, AdapterProperties::of(properties));
+        } else if self.scope == Scope::Adapter {
+            // btleplug reports the rest.
         } else if interface == DEVICE
             && let Some(device) = device_of(&to.adapter, path)
         {
@@ -377,6 +403,24 @@ mod tests {
         assert_eq!(state(powered(true)), (AdapterState::Absent, true));
         assert_eq!(state(powered_by(":1.10", true)), calm);
         assert_eq!(state(owner(":1.10")), calm, "the same one");
+    }
+
+    #[test]
+    fn beside_btleplug_only_the_adapter_counts() {
+        let signals = SignalReceiver::new(Scope::Adapter);
+        let shared = Arc::new(SharedState::new(AdapterState::On));
+        let device = || {
+            let connected = PropMap::from([("Connected".to_owned(), Variant(Box::new(true) as _))]);
+            HashMap::from([(DEVICE.to_owned(), connected)])
+        };
+        let path = format!("{PATH}/dev_C4_11_00_00_00_01");
+        let objects = Objects::from([(path.into(), device())]);
+        signals.begin(PATH.to_owned(), shared.clone(), Some(":1.9".to_owned()), Some(&objects));
+        assert!(shared.known().is_empty(), "btleplug reports devices");
+        signals.signal(powered(false));
+        assert_eq!(shared.adapter_now(), AdapterState::Off);
+        signals.signal(owner(""));
+        assert_eq!((shared.adapter_now(), signals.is_running()), (AdapterState::Absent, false));
     }
 
     #[test]

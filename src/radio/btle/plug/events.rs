@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use btleplug::api::{Central, CentralEvent, CentralState, Peripheral as _};
-use btleplug::platform::{Adapter, Peripheral, PeripheralId};
+use btleplug::api::{Central, CentralEvent, CentralState, Peripheral};
+use btleplug::platform::PeripheralId;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::super::registry::{CAPACITY, DeviceUpdate};
 use super::super::shared::SharedState;
 use super::gatt::UndroppedStream;
-use super::{address_of, id_of};
+use super::{Backend, Plug, address_of};
 use crate::radio::{AdapterState, DeviceId};
 
 /// The shortest time between two reads of the properties of a device: on some platforms each is a
@@ -21,29 +21,35 @@ const READ_EVERY: Duration = Duration::from_millis(200);
 /// platforms have no event.
 const NAME_EVERY: Duration = Duration::from_millis(500);
 
-/// On Linux, any user can send signals in the name of BlueZ, and the streams of btleplug do not tell who
-/// sent them. There a signal only says what to ask BlueZ for. Notifications cannot be asked for again, so
-/// those are believed.
-const ASKS: bool = cfg!(target_os = "linux");
-
-struct KnownPeripheral {
-    peripheral: Peripheral,
+struct KnownPeripheral<P> {
+    peripheral: P,
     id: DeviceId,
     read: Option<Instant>,
 }
 
-/// Reads the events of an adapter until it is dropped.
-pub(super) struct EventReader {
-    central: Adapter,
+/// Reads the events of an adapter.
+pub(super) struct EventReader<B: Backend> {
+    plug: Arc<Plug<B>>,
+    central: B::Central,
     shared: Arc<SharedState>,
-    known: HashMap<PeripheralId, KnownPeripheral>,
+    /// A companion reports the state of the adapter.
+    has_companion: bool,
+    asks: bool,
+    known: HashMap<PeripheralId, KnownPeripheral<B::Peripheral>>,
 }
 
-impl EventReader {
-    pub(super) fn new(central: Adapter, shared: Arc<SharedState>) -> Self {
-        Self { central, shared, known: HashMap::new() }
+impl<B: Backend> EventReader<B> {
+    pub(super) fn new(
+        plug: Arc<Plug<B>>,
+        central: B::Central,
+        shared: Arc<SharedState>,
+        has_companion: bool,
+    ) -> Self {
+        let asks = plug.backend.ways().asks;
+        Self { plug, central, shared, has_companion, asks, known: HashMap::new() }
     }
 
+    /// Reads until the stream ends.
     pub(super) async fn run(mut self, mut events: UndroppedStream<CentralEvent>) {
         let mut names = interval(NAME_EVERY);
         names.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,59 +62,75 @@ impl EventReader {
                 _ = names.tick(), if self.shared.scanning() => self.ask_for_names().await,
             }
         }
-        self.shared.set_adapter(AdapterState::Absent);
     }
 
     async fn take(&mut self, event: CentralEvent) {
         match event {
-            CentralEvent::StateUpdate(state) => {
-                let state = if ASKS { self.central.adapter_state().await.unwrap_or(state) } else { state };
-                self.shared.set_adapter(adapter_state(&state));
-            }
+            CentralEvent::StateUpdate(_) if self.has_companion => {}
+            CentralEvent::StateUpdate(state) => self.shared.set_adapter(adapter_state(&state)),
             CentralEvent::DeviceConnected(id) => self.link(&id, true).await,
             CentralEvent::DeviceDisconnected(id) => self.link(&id, false).await,
-            CentralEvent::DeviceDiscovered(id)
-            | CentralEvent::DeviceUpdated(id)
-            | CentralEvent::DeviceServicesModified(id) => self.news(id, DeviceUpdate::default()).await,
+            // macOS and Windows report each advertisement so. Some have neither data nor a signal strength.
+            CentralEvent::DeviceDiscovered(id) | CentralEvent::DeviceUpdated(id) => {
+                self.news(id, DeviceUpdate { received: true, ..DeviceUpdate::default() }).await;
+            }
+            CentralEvent::DeviceServicesModified(id) => self.news(id, DeviceUpdate::default()).await,
             CentralEvent::RssiUpdate { id, rssi } => {
                 self.news(id, DeviceUpdate { rssi: Some(rssi), ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ManufacturerDataAdvertisement { id, manufacturer_data } => {
                 let manufacturer = Some(manufacturer_data.into_iter().collect());
-                self.news(id, DeviceUpdate { manufacturer, ..DeviceUpdate::default() }).await;
+                self.news(id, DeviceUpdate { manufacturer, received: true, ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ServiceDataAdvertisement { id, service_data } => {
                 let service_data = Some(service_data.into_iter().collect());
-                self.news(id, DeviceUpdate { service_data, ..DeviceUpdate::default() }).await;
+                self.news(id, DeviceUpdate { service_data, received: true, ..DeviceUpdate::default() }).await;
             }
             CentralEvent::ServicesAdvertisement { id, services } => {
-                self.news(id, DeviceUpdate { services: Some(services), ..DeviceUpdate::default() }).await;
+                self.news(
+                    id,
+                    DeviceUpdate { services: Some(services), received: true, ..DeviceUpdate::default() },
+                )
+                .await;
             }
         }
     }
 
     async fn link(&mut self, id: &PeripheralId, up: bool) {
+        let asks = self.asks;
+        let ended = !up;
         if let Some(known) = self.known(id).await {
-            let up = if ASKS { known.peripheral.is_connected().await.unwrap_or(up) } else { up };
-            // The services are known only after the connect of btleplug has returned.
-            let update = DeviceUpdate { connected: Some(up), ..DeviceUpdate::default() };
-            let id = known.id.clone();
-            self.shared.merge(&id, update);
+            // A device that BlueZ has forgotten is not connected.
+            let up = if asks { known.peripheral.is_connected().await.unwrap_or_default() } else { up };
+            // A link that ended at once is down when BlueZ is asked, and was never seen up. The services are known only
+            // after the connect of btleplug has returned.
+            let dropped = asks && ended && !up;
+            let update = DeviceUpdate { connected: Some(up), dropped, ..DeviceUpdate::default() };
+            let device = known.id.clone();
+            if !up {
+                self.plug.link_ended(&self.central, id, &device).await;
+                self.known.remove(id);
+            }
+            self.shared.merge(&device, update);
         }
     }
 
     /// Merges an event, and reads the other properties unless that was done just now.
     async fn news(&mut self, id: PeripheralId, update: DeviceUpdate) {
+        let asks = self.asks;
+        let shared = self.shared.clone();
         let Some(known) = self.known(&id).await else { return };
-        let update = if ASKS { DeviceUpdate::default() } else { update };
         let device = known.id.clone();
-        let fresh = known.read.is_some_and(|read| read.elapsed() < READ_EVERY);
+        let fresh = known.read.is_some_and(|read| read.elapsed() < READ_EVERY)
+            && !(asks && update.has_other_data(shared.seen_device(&device).as_ref()));
+        let update = if asks { DeviceUpdate::default() } else { update };
         if fresh {
             self.shared.merge(&device, update);
             return;
         }
         known.read = Some(Instant::now());
-        let rest = if ASKS { read_all(&known.peripheral).await } else { read(&known.peripheral).await };
+        // An event that was missed has left its data there.
+        let rest = read_all(&known.peripheral).await;
         self.shared.merge(&device, rest);
         if update != DeviceUpdate::default() {
             self.shared.merge(&device, update);
@@ -125,13 +147,13 @@ impl EventReader {
         }
     }
 
-    async fn known(&mut self, id: &PeripheralId) -> Option<&mut KnownPeripheral> {
+    async fn known(&mut self, id: &PeripheralId) -> Option<&mut KnownPeripheral<B::Peripheral>> {
         if !self.known.contains_key(id) {
             let peripheral = self.central.peripheral(id).await.ok()?;
             if self.known.len() >= CAPACITY {
                 self.known.clear();
             }
-            let known = KnownPeripheral { id: id_of(&peripheral), peripheral, read: None };
+            let known = KnownPeripheral { id: B::id_of(&peripheral), peripheral, read: None };
             self.known.insert(id.clone(), known);
         }
         self.known.get_mut(id)
@@ -140,11 +162,11 @@ impl EventReader {
 
 /// Reads what is known of a device, without its manufacturer and service data: reading does not show that they
 /// were received just now.
-pub(super) async fn read(peripheral: &Peripheral) -> DeviceUpdate {
+pub(super) async fn read(peripheral: &impl Peripheral) -> DeviceUpdate {
     DeviceUpdate { manufacturer: None, service_data: None, ..read_all(peripheral).await }
 }
 
-async fn read_all(peripheral: &Peripheral) -> DeviceUpdate {
+async fn read_all(peripheral: &impl Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     let Ok(Some(properties)) = peripheral.properties().await else {
         return DeviceUpdate { address, ..DeviceUpdate::default() };

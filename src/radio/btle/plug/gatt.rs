@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
-use btleplug::api::{Characteristic, Descriptor, Peripheral as _, Service, ValueNotification, WriteType};
-use btleplug::platform::Peripheral;
+use btleplug::api::{Characteristic, Descriptor, Peripheral, Service, ValueNotification, WriteType};
 use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
@@ -15,13 +14,16 @@ use tokio_util::task::AbortOnDropHandle;
 use super::super::platform_error::{ErrorClass, PlatformError};
 use super::super::shared::lock;
 use super::super::system::{Gatt, Listener};
+use super::Ways;
 use crate::error::Operation;
-use crate::radio::{CharacteristicId, GattTable, Properties, WriteKind, gatt};
+use crate::radio::{CharacteristicId, DeviceId, GattTable, Properties, WriteKind, gatt};
 
 type SharedListener = Arc<Mutex<Option<Weak<dyn Listener>>>>;
 
-pub(in super::super) struct PlugGatt {
-    pub(super) peripheral: Peripheral,
+pub(super) struct PlugGatt<P> {
+    pub(super) peripheral: P,
+    device: DeviceId,
+    ways: Ways,
     characteristics: Mutex<HashMap<CharacteristicId, Characteristic>>,
     listener: SharedListener,
     reader: Mutex<Option<ValueReader>>,
@@ -49,10 +51,12 @@ impl<T> UndroppedStream<T> {
     }
 }
 
-impl PlugGatt {
-    pub(super) fn new(peripheral: Peripheral) -> Self {
+impl<P: Peripheral> PlugGatt<P> {
+    pub(super) fn new(peripheral: P, device: DeviceId, ways: Ways) -> Self {
         Self {
             peripheral,
+            device,
+            ways,
             characteristics: Mutex::default(),
             listener: Arc::default(),
             reader: Mutex::default(),
@@ -65,14 +69,14 @@ impl PlugGatt {
     }
 }
 
-impl std::fmt::Debug for PlugGatt {
+impl<P> std::fmt::Debug for PlugGatt<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("PlugGatt").field(&self.peripheral.address()).finish()
+        f.debug_tuple("PlugGatt").field(&self.device).finish()
     }
 }
 
 #[async_trait]
-impl Gatt for PlugGatt {
+impl<P: Peripheral + 'static> Gatt for PlugGatt<P> {
     async fn discover(&self) -> Result<GattTable, PlatformError> {
         self.peripheral.discover_services().await?;
         let services = self.peripheral.services();
@@ -98,9 +102,8 @@ impl Gatt for PlugGatt {
         Ok(())
     }
 
-    /// BlueZ announces values that were read; other platforms do not.
     fn echoes_reads(&self) -> bool {
-        cfg!(target_os = "linux")
+        self.ways.echoes_reads
     }
 
     async fn settle(&self) {
