@@ -46,10 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
     let mut failure = None;
     let dist: &[Step] = if options.no_dist { &[] } else { &[("dist", dist)] };
-    let real_stack: &[Step] = match options.no_realstack {
-        true => &[],
-        false => &[("real stack", real_stack), ("btleplug", real_stack_through_btleplug)],
-    };
+    let real_stack: &[Step] = if options.no_realstack { &[] } else { &[("real stack", real_stack)] };
     for &(name, step) in STEPS.iter().chain(dist).chain(real_stack) {
         println!("== {name}");
         let start = Instant::now();
@@ -182,8 +179,4 @@ fn dist() -> Result<()> {
 /// Runs in its own process, so that its deadline holds whatever hangs.
 fn real_stack() -> Result<()> {
     run_command(xtask().arg("realstack"))
-}
-
-fn real_stack_through_btleplug() -> Result<()> {
-    run_command(xtask().args(["realstack", "--radio", "btleplug"]))
 }
