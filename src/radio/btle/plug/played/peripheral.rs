@@ -49,9 +49,11 @@ struct Shared {
     alive: AtomicBool,
     link: Mutex<Option<UsedLink>>,
     /// A link of Windows that was closed and lingers, with the task that ends it.
-    closing: Mutex<Option<(Arc<dyn Link>, AbortOnDropHandle<()>)>>,
+    closing: Mutex<Option<LingeringLink>>,
     services: Mutex<BTreeSet<Service>>,
 }
+
+type LingeringLink = (Arc<dyn Link>, AbortOnDropHandle<()>);
 
 struct UsedLink {
     link: Arc<dyn Link>,
