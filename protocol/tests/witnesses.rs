@@ -3,7 +3,13 @@
 //! What has no witness is listed in docs/PROFILES.md.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 #[path = "shared/facts.rs"]
 mod facts;

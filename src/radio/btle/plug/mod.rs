@@ -27,7 +27,8 @@ mod platform;
 #[cfg(target_os = "linux")]
 mod played;
 mod system;
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 use gatt::PlugGatt;

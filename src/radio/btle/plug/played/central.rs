@@ -89,13 +89,11 @@ impl PlayedCentral {
     /// Ends all links as the bulbs would.
     #[cfg(test)]
     pub(in super::super) async fn drop_links(&self) {
-        let handles = lock(&self.core.devices);
-        let links: Vec<_> = handles
-            .values()
-            .flat_map(|known| known.retrieved.iter().chain([&known.listed]))
-            .filter_map(PlayedPeripheral::used_link)
-            .collect();
-        drop(handles);
+        let links: Vec<_> = {
+            let handles = lock(&self.core.devices);
+            let handles = handles.values().flat_map(|known| known.retrieved.iter().chain([&known.listed]));
+            handles.filter_map(PlayedPeripheral::used_link).collect()
+        };
         for link in links {
             // A link that is down already is no error.
             let _ = link.disconnect().await;
