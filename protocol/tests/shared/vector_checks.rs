@@ -1,7 +1,7 @@
 //! What each kind of vector says, checked against a profile.
 
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, Feature, Features, Light, Mode, Profile, StatusFrame, Trigger,
+    Advert, DecodedCommand, Feature, Features, Light, Profile, StatusFrame, Trigger,
 };
 
 use super::{Gatt, Vector, bytes, hex, path_text};

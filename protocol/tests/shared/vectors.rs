@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use bulb_protocol::gatt::uuid_text;
 use bulb_protocol::profile::{
-    Advert, CharacteristicPath, DecodedCommand, Family as ProfileFamily, Feature, Features, Key, Light, Mode,
-    Profile, StatusFrame, Trigger,
+    Advert, CharacteristicPath, Family as ProfileFamily, Key, Light, Mode, Profile,
 };
 use serde::Deserialize;
 
