@@ -16,8 +16,10 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::setup;
 use machine::{Ending, Job, Machine};
 
-/// The least number of scenarios of a whole run. Raise it with them: there were 166 in November 2026.
-const FLOOR: u32 = 160;
+/// The least number of scenarios of a run of all. Raise it with them. BlueZ has 69, btleplug some fewer.
+const FLOOR: u32 = 60;
+/// The same with `--full`.
+const FULL_FLOOR: u32 = 160;
 
 /// Options of `cargo xtask realstack`.
 #[derive(Debug, clap::Args)]
@@ -148,9 +150,10 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
             bail!("no scenario has this in its name");
         }
         let all = options.filter.is_none() && !options.soak;
+        let floor = if options.full { FULL_FLOOR } else { FLOOR };
         ensure!(
-            !all || passed + lost >= FLOOR,
-            "only {} scenarios ran, and there were {FLOOR}",
+            !all || passed + lost >= floor,
+            "only {} scenarios ran, and there were at least {floor}",
             passed + lost
         );
     }
