@@ -10,8 +10,8 @@ const LATE_NAME: &[(Kind, &str)] = &[(Kind::MacOs, "a device is listed before it
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("controllers of the same brand with other frames", "strangers", BOTH, |play| {
-        refuses(play, "SP648E", "01", "profile.unsupported", "(53)");
-        refuses(play, "SP630E", "02", "profile.unsupported", "(53)");
+        refuses(play, "SP657E", "01", "profile.unsupported", "no source says");
+        refuses(play, "SP658E", "02", "profile.unsupported", "no source says");
         refuses(play, "SP108E_2003", "03", "profile.unsupported", "Wi-Fi");
     }),
     scenario("video lights of the same brand with other frames", "strangers", BOTH, |play| {
@@ -66,7 +66,7 @@ fn listed(play: &Play) {
     names.sort();
     names.dedup();
     let bulbs =
-        ["LEDnetWF010041002008", "NEEWER-CB100C", "NW-20240063&FFFFFFFF", "SP108E_2003", "SP630E", "SP648E"];
+        ["LEDnetWF010041002008", "NEEWER-CB100C", "NW-20240063&FFFFFFFF", "SP108E_2003", "SP657E", "SP658E"];
     assert_eq!(names, bulbs);
     // The dimmer is driven; there is an error for each of the others, and one for all.
     let all = play.bulbctl(&["off", "all"]);
