@@ -42,8 +42,8 @@ pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
 }
 
 /// Opens the virtual radio, or lets btleplug's ways on another system be played with its bulbs if
-/// `BULBCTL_SIM_SYSTEM` names one.
-#[cfg(target_os = "linux")]
+/// `BULBCTL_SIM_SYSTEM` names one. That is for tests, and twice btleplug's code, so no release has it.
+#[cfg(all(target_os = "linux", debug_assertions))]
 async fn open_sim(rig: Option<PathBuf>) -> Result<Arc<dyn Radio>> {
     match std::env::var("BULBCTL_SIM_SYSTEM") {
         Ok(system) if !system.is_empty() => {
@@ -53,7 +53,7 @@ async fn open_sim(rig: Option<PathBuf>) -> Result<Arc<dyn Radio>> {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(all(target_os = "linux", debug_assertions)))]
 async fn open_sim(rig: Option<PathBuf>) -> Result<Arc<dyn Radio>> {
     sim::open(rig.as_deref(), sim::SimOptions::from_env()).await
 }

@@ -7,7 +7,6 @@
 //! - `connect` makes links, `link` runs requests on them, and `disconnect_queue` ends them.
 //! - `platform_error` classifies the errors of the platform.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::sim::SimOptions;
 use super::{
     AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
     SeenDevice, Wanted,
@@ -69,9 +67,13 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
 }
 
 /// Opens the virtual radio as btleplug would on another system: `macos` or `windows`. For tests of what these
-/// systems do differently.
-#[cfg(target_os = "linux")]
-pub async fn open_played(system: &str, rig: Option<PathBuf>, options: SimOptions) -> Result<Arc<dyn Radio>> {
+/// systems do differently, so no release has it.
+#[cfg(all(target_os = "linux", debug_assertions))]
+pub async fn open_played(
+    system: &str,
+    rig: Option<std::path::PathBuf>,
+    options: super::sim::SimOptions,
+) -> Result<Arc<dyn Radio>> {
     let system =
         system.parse().map_err(|()| Error::Internal(format!("no such system is played: {system}")))?;
     let opened = opened_in_time(plug::open_on(plug::Played { system, rig, options }, None)).await?;

@@ -10,7 +10,7 @@ use crate::radio::retry;
 
 mod systems;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 pub(super) use systems::apple_text;
 
 const FREEDESKTOP: &str = "org.freedesktop.DBus.Error.";

@@ -64,7 +64,7 @@ pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Rad
 }
 
 /// Opens the virtual radio for a caller that repeats failed attempts to connect.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 pub(super) fn open_for_attempts(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = rig_text(rig)?;
     open_with(&text, &path, options, 1)

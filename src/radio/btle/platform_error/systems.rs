@@ -26,7 +26,7 @@ const APPLE: [(u8, &str); 17] = [
 ];
 
 /// The description of an ATT error in Core Bluetooth.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 pub(in super::super) fn apple_text(att: u8) -> Option<&'static str> {
     APPLE.iter().find(|(code, _)| *code == att).map(|(_, text)| *text)
 }

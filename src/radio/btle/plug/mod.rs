@@ -24,17 +24,19 @@ mod events;
 mod gatt;
 mod keeper;
 mod platform;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 mod played;
 mod system;
 #[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 mod tests;
 
 use gatt::PlugGatt;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", debug_assertions))]
 pub(super) use played::Played;
-pub(super) use system::{diagnose, open, open_on};
+#[cfg(all(target_os = "linux", debug_assertions))]
+pub(super) use system::open_on;
+pub(super) use system::{diagnose, open};
 
 const RETRIEVE_TIME: Duration = Duration::from_secs(1);
 
