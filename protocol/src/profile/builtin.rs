@@ -13,7 +13,6 @@ macro_rules! files {
     ($($name:literal),* $(,)?) => {
         &[$(BuiltIn {
             name: $name,
-            text: include_str!(concat!("../../profiles/", $name, ".toml")),
             cbor: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".cbor")),
             outline: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".outline.cbor")),
         }),*]
@@ -22,12 +21,10 @@ macro_rules! files {
 
 /// A built-in profile.
 #[derive(Debug)]
-pub struct BuiltIn {
+struct BuiltIn {
     /// The name of the family.
-    pub name: &'static str,
-    /// The profile file.
-    pub text: &'static str,
-    /// The same as CBOR, made by `build.rs`.
+    name: &'static str,
+    /// The profile file as CBOR, made by `build.rs`.
     cbor: &'static [u8],
     /// The fields of [`Outline`] as CBOR.
     outline: &'static [u8],
@@ -35,12 +32,12 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     fn family(&self) -> Result<Family, LoadError> {
-        Ok(Family::from_cbor(self.cbor, self.text)?)
+        Ok(Family::from_cbor(self.cbor)?)
     }
 }
 
 /// The built-in profiles.
-pub static FILES: &[BuiltIn] = files![
+static FILES: &[BuiltIn] = files![
     "base",
     "elk",
     "led-lamp",

@@ -1,6 +1,5 @@
 //! Profile files.
 
-use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,11 +14,19 @@ use super::{Example, Profile, Readback};
 use crate::file::ParseError;
 
 /// A family of bulbs: a parsed profile file. [`Family::profile`] compiles it or one of its variants.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Family {
     pub(crate) file: File,
     pub(crate) models: Models,
-    text: Cow<'static, str>,
+    /// For the lines of mistakes. Empty if it is built in, and so has none.
+    text: String,
+}
+
+impl fmt::Debug for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, models, .. } = self;
+        f.debug_struct("Family").field("file", file).field("models", models).finish_non_exhaustive()
+    }
 }
 
 /// An error of loading a profile.
@@ -97,15 +104,15 @@ impl Family {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = crate::file::parse(text, MOST_VALUES)?;
         compile::validate(&file).map_err(|mistake| mistake.in_text(text))?;
-        Self::new(file, Cow::Owned(text.into()))
+        Self::new(file, text.into())
     }
 
     /// Reads a profile file that was translated to CBOR and is known to be right.
-    pub(crate) fn from_cbor(cbor: &[u8], text: &'static str) -> Result<Self, ParseError> {
-        Self::new(crate::file::parse_cbor(cbor)?, Cow::Borrowed(text))
+    pub(crate) fn from_cbor(cbor: &[u8]) -> Result<Self, ParseError> {
+        Self::new(crate::file::parse_cbor(cbor)?, String::new())
     }
 
-    fn new(file: File, text: Cow<'static, str>) -> Result<Self, ParseError> {
+    fn new(file: File, text: String) -> Result<Self, ParseError> {
         let models = Models::new(&file).map_err(|mistake| mistake.in_text(&text))?;
         Ok(Self { file, models, text })
     }
