@@ -1,6 +1,6 @@
 //! Each fact of a built-in profile is held by a vector that names its source: with a slip in the fact, a vector fails.
 //!
-//! What has no witness is listed in docs/PROFILES.md.
+//! docs/PROFILES.md lists the facts without one.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
 #![allow(

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::change::Change;
 use crate::radio::Link;
 
-/// What a driver does to its bulb.
+/// An action of a driver on its bulb.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DriverCommand {
     Change(Change),

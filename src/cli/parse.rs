@@ -22,7 +22,7 @@ pub(crate) struct Cli {
     pub(crate) verb: Verb,
 }
 
-/// What was parsed, and whether these options were typed.
+/// A parsed command line. The flags say which options were typed, and not read from variables.
 struct Parsed {
     arguments: Arguments,
     adapter_typed: bool,

@@ -1,4 +1,4 @@
-//! What each kind of vector says, checked against a profile.
+//! Checks each kind of vector against a profile.
 
 use bulb_protocol::profile::{
     Advert, DecodedCommand, Feature, Features, Light, Profile, StatusFrame, Trigger,

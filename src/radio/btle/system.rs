@@ -40,7 +40,7 @@ pub(super) trait System: fmt::Debug + Send + Sync {
         None
     }
 
-    /// What the system tells beside this interface, if there is such a way.
+    /// A second way to ask the system, for facts that this interface lacks.
     fn companion(&self) -> Option<&dyn Companion> {
         None
     }
@@ -88,7 +88,7 @@ pub(super) trait System: fmt::Debug + Send + Sync {
     }
 }
 
-/// What the system tells about devices and the adapter on a way of its own. On Linux that is BlueZ's bus. It
+/// Facts about devices and the adapter that the system gives on a way of its own. On Linux that is BlueZ's bus. It
 /// keeps the state of the adapter up to date.
 #[async_trait]
 pub(super) trait Companion: fmt::Debug + Send + Sync {

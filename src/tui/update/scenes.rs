@@ -23,7 +23,7 @@ pub(super) fn save(model: &mut Model, name: &str, effects: &mut Vec<Effect>) {
     effects.push(Effect::SaveScene(name.to_owned(), records(model)));
 }
 
-/// What `snapshot` would print for the target bulbs.
+/// The records that `snapshot` would print for the target bulbs.
 fn records(model: &Model) -> Vec<SnapshotRecord> {
     let records = model.targets().filter_map(|device| {
         let profile = device.profile.as_deref().filter(|_| device.is_connected())?;

@@ -40,7 +40,7 @@ pub(super) use system::{diagnose, open};
 
 const RETRIEVE_TIME: Duration = Duration::from_secs(1);
 
-/// What opens adapters: btleplug itself, or a test that plays another system.
+/// Opens adapters: btleplug itself, or a test that plays another system.
 #[async_trait]
 pub(super) trait Backend: fmt::Debug + Send + Sync + 'static {
     type Central: Central<Peripheral = Self::Peripheral> + fmt::Debug + 'static;
@@ -51,12 +51,14 @@ pub(super) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// The adapters by name. Each call connects to the system anew.
     async fn adapters(&self) -> Result<Vec<(String, Self::Central)>, PlatformError>;
 
-    /// What the system tells beside btleplug about this adapter.
+    /// A way to ask the system about this adapter for facts that btleplug lacks.
     async fn companion(
         &self,
-        adapter: &AdapterInfo,
-        shared: &Arc<SharedState>,
-    ) -> Result<Option<Box<dyn Companion>>, PlatformError>;
+        _: &AdapterInfo,
+        _: &Arc<SharedState>,
+    ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
+        Ok(None)
+    }
 
     /// The identifier of a device: its address if the platform reports it, else the identifier of
     /// the platform.
@@ -68,7 +70,7 @@ pub(super) trait Backend: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What differs between the systems below btleplug.
+/// Differences between the systems below btleplug.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ways {
     /// On Linux, any user can send signals in the name of BlueZ, and the streams of btleplug do not tell who

@@ -1,5 +1,6 @@
 //! btleplug on the system that this program runs on.
 
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,9 +8,12 @@ use btleplug::api::{Central as _, Manager as _};
 use btleplug::platform::{Adapter, Manager, Peripheral};
 
 use super::super::platform_error::PlatformError;
+#[cfg(target_os = "linux")]
 use super::super::shared::SharedState;
+#[cfg(target_os = "linux")]
 use super::super::system::Companion;
 use super::{Backend, Ways};
+#[cfg(target_os = "linux")]
 use crate::radio::AdapterInfo;
 
 #[derive(Debug)]
@@ -42,15 +46,6 @@ impl Backend for Platform {
     ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
         let companion = super::super::bluez::BluezCompanion::open(adapter, shared.clone()).await?;
         Ok(Some(Box::new(companion)))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    async fn companion(
-        &self,
-        _: &AdapterInfo,
-        _: &Arc<SharedState>,
-    ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
-        Ok(None)
     }
 }
 

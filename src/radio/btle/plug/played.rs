@@ -16,17 +16,14 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use btleplug::platform::PeripheralId;
 
 use super::super::platform_error::PlatformError;
-use super::super::shared::SharedState;
-use super::super::system::Companion;
 use super::{Backend, Ways};
 use crate::error::Error;
-use crate::radio::{AdapterInfo, DeviceId, sim};
+use crate::radio::{DeviceId, sim};
 
 mod central;
 mod peripheral;
@@ -82,14 +79,6 @@ impl Backend for Played {
             Err(Error::Denied { .. }) => Err(btleplug::Error::PermissionDenied.into()),
             Err(error) => Err(PlatformError::unnamed(error.to_string())),
         }
-    }
-
-    async fn companion(
-        &self,
-        _: &AdapterInfo,
-        _: &Arc<SharedState>,
-    ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
-        Ok(None)
     }
 
     fn id_of(peripheral: &PlayedPeripheral) -> DeviceId {

@@ -47,14 +47,6 @@ impl Backend for Again {
         Ok(vec![("played".to_owned(), self.central.clone())])
     }
 
-    async fn companion(
-        &self,
-        _: &AdapterInfo,
-        _: &Arc<SharedState>,
-    ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
-        Ok(None)
-    }
-
     fn id_of(peripheral: &PlayedPeripheral) -> DeviceId {
         Played::id_of(peripheral)
     }
