@@ -111,6 +111,15 @@ pub enum Error {
     #[error("you have no permission to use Bluetooth: {detail}")]
     Denied { detail: String },
 
+    // -- a radio that cannot be a bulb -------------------------------------------------------------------------
+    #[error("adapter {adapter} cannot be a bulb: {detail}")]
+    CannotAdvertise { adapter: String, detail: String },
+    /// `what` continues "cannot play": `a fault on connect of Light-1`.
+    #[error("adapter {adapter} cannot play {what}: {reason}")]
+    NotPlayable { adapter: String, what: String, reason: String },
+    #[error("the advertisement of {device} does not fit on adapter {adapter}: {detail}")]
+    AdvertisementTooLong { device: String, adapter: String, detail: String },
+
     // -- no link -----------------------------------------------------------------------------------------------
     #[error("cannot connect to {device}: {reason}{}", last_seen(*rssi))]
     ConnectFailed { device: String, reason: String, rssi: Option<i16> },

@@ -62,6 +62,15 @@ impl Error {
             Self::ScanBusy { .. } => {
                 "try again in a moment: another program may be starting or stopping a scan"
             }
+            Self::CannotAdvertise { .. } => {
+                "use another adapter, or emulate on the sim radio with `--adapter sim`"
+            }
+            Self::NotPlayable { .. } => {
+                "leave it out, or emulate on the sim radio with `--adapter sim`: docs/EMULATE.md says what each radio plays"
+            }
+            Self::AdvertisementTooLong { .. } => {
+                "give the bulb a shorter name, or other data in a rig: `bulbctl emulate PROFILE --rig RIG.toml`"
+            }
             Self::Denied { .. } => {
                 "join the bluetooth group (`usermod -aG bluetooth $USER`, then log in again); `--adapter sim` needs no permission"
             }

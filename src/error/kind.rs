@@ -96,6 +96,8 @@ impl Error {
             Self::GroupUnknown { .. } => ("target.no_group", Kind::Usage),
             Self::CharacteristicAmbiguous { .. } => ("gatt.ambiguous", Kind::Usage),
             Self::WriteTooLong { .. } => ("gatt.too_long", Kind::Usage),
+            Self::NotPlayable { .. } => ("emulate.not_playable", Kind::Usage),
+            Self::AdvertisementTooLong { .. } => ("emulate.too_long", Kind::Usage),
 
             Self::TargetNotFound { .. } => ("target.not_found", Kind::NotFound),
             Self::TargetAmbiguous { .. } => ("target.ambiguous", Kind::NotFound),
@@ -112,6 +114,7 @@ impl Error {
             Self::ServiceSilent { .. } => ("service.silent", Kind::BluetoothUnusable),
             Self::ServiceMalformed { .. } => ("service.malformed", Kind::BluetoothUnusable),
             Self::ScanBusy { .. } => ("scan.busy", Kind::BluetoothUnusable),
+            Self::CannotAdvertise { .. } => ("adapter.no_peripheral", Kind::BluetoothUnusable),
 
             Self::Denied { .. } => ("service.denied", Kind::PermissionDenied),
 

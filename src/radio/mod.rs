@@ -46,6 +46,7 @@ mod choice;
 mod diagnosis;
 pub mod gatt;
 mod parameters;
+pub mod peripheral;
 pub mod record;
 mod retry;
 pub mod sim;

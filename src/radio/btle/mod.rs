@@ -6,6 +6,7 @@
 //! - `scan` starts and stops the scan, and restarts it if nothing is received.
 //! - `connect` makes links, `link` runs requests on them, and `disconnect_queue` ends them.
 //! - `platform_error` classifies the errors of the platform.
+//! - `playable` says what a bulb can do through the GATT server of BlueZ.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,7 @@ mod connect;
 mod disconnect_queue;
 mod link;
 mod platform_error;
+pub mod playable;
 mod plug;
 mod registry;
 mod scan;
