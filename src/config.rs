@@ -19,6 +19,9 @@
 //!
 //! [tui]
 //! theme = "dark"
+//!
+//! [bridge]
+//! broker = "mqtts://broker.lan"
 //! ```
 
 use std::collections::BTreeMap;
@@ -34,10 +37,13 @@ use etcetera::BaseStrategy;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+mod bridge;
 mod tui;
 
+pub use bridge::BridgeConfig;
 pub use tui::TuiConfig;
 
+use self::bridge::BridgeTable;
 use self::tui::TuiTable;
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
@@ -67,6 +73,8 @@ pub struct Config {
     pub keys: BTreeMap<String, KeySetting>,
     /// Settings of the desk, which checks them.
     pub tui: TuiConfig,
+    /// Settings of the bridge.
+    pub bridge: BridgeConfig,
     /// The name of the file in messages.
     pub path: String,
 }
@@ -95,6 +103,8 @@ struct ConfigFile {
     keys: BTreeMap<String, Located<KeyEntry>>,
     #[serde(default)]
     tui: TuiTable,
+    #[serde(default)]
+    bridge: BridgeTable,
 }
 
 /// `"32 hex digits"`, or `{ file = "PATH" }`.
@@ -154,6 +164,7 @@ impl Config {
                         *file = folder.join(&file);
                     }
                 }
+                config.bridge.files().for_each(|file| *file = folder.join(&file));
                 Ok(config)
             }
             // The home directory may not be a folder.
@@ -233,6 +244,7 @@ impl Config {
                 .filter_map(|(family, entry)| Some((family, entry.value.setting()?)))
                 .collect(),
             tui: file.tui.by_line(text),
+            bridge: file.bridge.values(),
             path: path.to_owned(),
         })
     }
@@ -291,6 +303,7 @@ impl ConfigFile {
                 return Err((*at, format!("keys.{family}: {InvalidKey}")));
             }
         }
+        self.bridge.check()?;
         if let Some(Located { at, value: 0 }) = self.max_links {
             return Err((at, "max_links must be at least 1".to_owned()));
         }

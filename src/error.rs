@@ -227,6 +227,33 @@ pub enum Error {
     #[error("{device} sent a malformed battery level: {hex} (expected one byte, 0 to 100)")]
     MalformedBattery { device: String, hex: String },
 
+    // -- the broker and its bridges ----------------------------------------------------------------------------
+    /// `broker` is its host and port.
+    #[error("cannot reach the broker {broker}: {detail}")]
+    BrokerUnreachable { broker: String, detail: String },
+    #[error("the connection to the broker {broker} was lost: {detail}")]
+    BrokerLost { broker: String, detail: String },
+    #[error("no TLS connection to the broker {broker}: {detail}")]
+    BrokerTls { broker: String, detail: String },
+    #[error("the broker {broker} refused the connection: {reason}")]
+    BrokerRefused { broker: String, reason: String },
+    /// The credentials are wrong, or the will is not allowed. Brokers do not say which.
+    #[error("the broker {broker} refused the credentials, or the topic {will}")]
+    BrokerCredentials { broker: String, will: String },
+    /// `action` is a verb: `publish to`.
+    #[error("the broker does not allow this bridge to {action} {topic}: {reason}")]
+    BrokerDenied { action: String, topic: String, reason: String },
+    #[error("another bridge called {name:?} is connected to this broker")]
+    BridgeDuplicate { name: String },
+    #[error("a bridge runs on this computer already: it holds {path}")]
+    BridgeRunning { path: String },
+    #[error("this is not a command: {detail}")]
+    CommandInvalid { detail: String },
+    #[error("a retained command on {topic} was ignored")]
+    CommandRetained { topic: String },
+    #[error("{device} could not be reached within {waited:.1?}, and the command was dropped")]
+    CommandExpired { device: String, waited: Duration },
+
     // -- several, lost, interrupted ----------------------------------------------------------------------------
     /// Some of several bulbs or frames failed. Each failure has been printed. `kind` is theirs if all failed alike,
     /// else [`ErrorKind::Partial`].

@@ -4,6 +4,7 @@
 //! connect, read, write) ← [`bulb`] (one bulb) ← [`fleet`] (several) ← [`cli`]. [`output`] prints values and knows no
 //! radio. ARCHITECTURE.md has the map.
 
+pub mod bridge;
 pub mod bulb;
 mod bytes;
 pub mod capture;

@@ -128,6 +128,28 @@ impl Error {
             Self::StateUnknown { .. } => "give the value itself instead of a step",
             Self::Held { .. } => "end the other program",
             Self::Silent { .. } => "restart the bulb, or allow more time with --timeout",
+            Self::BrokerUnreachable { .. } | Self::BrokerLost { .. } => {
+                "check that the broker runs and that --broker names its host and port; the bridge tries again by itself"
+            }
+            Self::BrokerTls { .. } => {
+                "name the file with the certificates of the broker's issuer with --ca-file; the host in --broker must be one that \
+                 its certificate names"
+            }
+            Self::BrokerRefused { .. } => {
+                "the bridge needs a broker for MQTT 5, such as mosquitto 1.6 or later"
+            }
+            Self::BrokerCredentials { .. } => {
+                "check the user name and the password; if they are right, the broker's access list must allow this user to write \
+                 to that topic"
+            }
+            Self::BrokerDenied { .. } => "docs/BRIDGE.md lists what the broker's access list must allow",
+            Self::BridgeDuplicate { .. } => "give each bridge a name of its own with --name",
+            Self::BridgeRunning { .. } => "end the other one",
+            Self::CommandInvalid { .. } => "docs/BRIDGE.md lists the commands",
+            Self::CommandRetained { .. } => {
+                "send commands without the retain flag, and remove this one with `mosquitto_pub -r -n -t TOPIC`"
+            }
+            Self::CommandExpired { .. } => "move the bulb or the bridge closer, and send the command again",
             Self::LinkLost { .. } => "move closer and try again",
             _ => return None,
         };

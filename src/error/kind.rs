@@ -27,6 +27,10 @@ pub enum ErrorKind {
     CheckFailed,
     /// The command was written, and the bulb did not report its effect.
     NotConfirmed,
+    /// There is no usable connection to the MQTT broker.
+    Broker,
+    /// The broker refused the credentials.
+    BrokerCredentials,
     Interrupted,
 }
 
@@ -47,6 +51,8 @@ impl ErrorKind {
             Self::LinkLost => 11,
             Self::CheckFailed => 12,
             Self::NotConfirmed => 13,
+            Self::Broker => 14,
+            Self::BrokerCredentials => 15,
             Self::Interrupted => 130,
         }
     }
@@ -156,6 +162,17 @@ impl Error {
             Self::CheckFailed { .. } => ("check.failed", Kind::CheckFailed),
             Self::NotExpected { .. } => ("expect.failed", Kind::CheckFailed),
             Self::NotConfirmed { .. } => ("bulb.not_confirmed", Kind::NotConfirmed),
+            Self::BrokerUnreachable { .. } => ("broker.unreachable", Kind::Broker),
+            Self::BrokerLost { .. } => ("broker.lost", Kind::Broker),
+            Self::BrokerTls { .. } => ("broker.tls", Kind::Broker),
+            Self::BrokerRefused { .. } => ("broker.refused", Kind::Broker),
+            Self::BrokerDenied { .. } => ("broker.denied", Kind::Broker),
+            Self::BrokerCredentials { .. } => ("broker.credentials", Kind::BrokerCredentials),
+            Self::BridgeDuplicate { .. } => ("bridge.duplicate", Kind::Broker),
+            Self::BridgeRunning { .. } => ("bridge.running", Kind::Broker),
+            Self::CommandInvalid { .. } => ("command.invalid", Kind::Usage),
+            Self::CommandRetained { .. } => ("command.retained", Kind::Usage),
+            Self::CommandExpired { .. } => ("command.expired", Kind::Connect),
             Self::Interrupted => ("interrupted", Kind::Interrupted),
         }
     }
