@@ -135,6 +135,7 @@ fn lost(happening: &DriverEvent) -> bool {
 async fn tells_all_that_is_known_of_a_bulb() {
     let mut bulb = Held::hold("").await;
     assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(1)));
+    assert!(matches!(bulb.next().await, DriverEvent::Connected(_)));
     assert!(matches!(bulb.next().await, DriverEvent::Recognised(driven) if driven.0.name == "base"));
     assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Up));
     assert_eq!(bulb.next().await, DriverEvent::State(BulbState::reported(START), 0));
@@ -153,7 +154,7 @@ async fn a_change_is_assumed_at_once_and_then_reported() {
     bulb.driver.change(brightness(30), 1);
     bulb.until(|happening| *happening == DriverEvent::State(BulbState::assumed(at(30)), 1)).await;
     bulb.until(
-        |happening| matches!(happening, DriverEvent::Confirmed(time) if *time < Duration::from_millis(100)),
+        |happening| matches!(happening, DriverEvent::Confirmed(Some(time)) if *time < Duration::from_millis(100)),
     )
     .await;
     bulb.until_reported(at(30), 1).await;

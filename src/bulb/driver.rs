@@ -58,11 +58,13 @@ pub enum LinkPhase {
 pub enum DriverEvent {
     /// The link changed. Anything but [`LinkPhase::Up`] makes the state unknown.
     Link(LinkPhase),
+    /// The link itself came up then. [`LinkPhase::Up`] follows when the bulb is recognised and prepared.
+    Connected(Instant),
     Recognised(DrivenProfile),
     /// The state changed, with the token of the last change that it takes into account.
     State(BulbState, u64),
-    /// The bulb confirmed a change after this time.
-    Confirmed(Duration),
+    /// The bulb confirmed a change after this time, or a fade.
+    Confirmed(Option<Duration>),
     /// A change was written, and the bulb did not confirm it.
     Unconfirmed,
     /// A change was written to a family that confirms nothing.
@@ -291,6 +293,7 @@ impl DriverTask {
         self.last_connect_failed = false;
         drop(turn);
         self.set_link(Some(link.clone()));
+        self.send(DriverEvent::Connected(Instant::now())).await;
         let mut session = Session::open(link, device, families, deadline).await?;
         session.prepare(deadline).await?;
         session.keep_alive();
@@ -385,7 +388,7 @@ impl DriverTask {
         }
         let start = Instant::now();
         let outcome = session.apply(&change, Deadline::after(self.plan.timeout)).await;
-        self.outcome(session, outcome, start).await
+        self.outcome(session, outcome, Some(start)).await
     }
 
     /// Fades until the end, or until the next command.
@@ -400,19 +403,19 @@ impl DriverTask {
             }
         };
         // The time of the last frame alone is not known.
-        self.outcome(session, outcome, Instant::now()).await
+        self.outcome(session, outcome, None).await
     }
 
     async fn outcome(
         &self,
         session: &mut Session,
         outcome: Result<CommandOutcome>,
-        start: Instant,
+        start: Option<Instant>,
     ) -> Result<()> {
         match outcome {
             Ok(outcome) => {
                 self.send(match outcome.confirmed {
-                    Some(true) => DriverEvent::Confirmed(start.elapsed()),
+                    Some(true) => DriverEvent::Confirmed(start.map(|start| start.elapsed())),
                     Some(false) => DriverEvent::Unconfirmed,
                     None => DriverEvent::Written,
                 })

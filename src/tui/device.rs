@@ -111,6 +111,8 @@ pub(crate) struct Device {
     /// Time for which the running scan has not seen it.
     pub(crate) silent_for: Duration,
     pub(crate) link: LinkState,
+    /// True from the link itself on, also while the bulb is being recognised.
+    pub(crate) linked: bool,
     pub(crate) state: BulbState,
     /// Token of the last change. States with an older one are ignored.
     pub(crate) token: u64,
@@ -121,7 +123,7 @@ pub(crate) struct Device {
     pub(crate) info: Option<DeviceInfo>,
     pub(crate) latency: Option<Duration>,
     pub(crate) link_losses: u32,
-    /// Code of the last error, which ended the link if it is down.
+    /// Code of the error that ended the link, or kept it from coming up.
     pub(crate) last_trouble: Option<&'static str>,
 }
 
@@ -278,6 +280,7 @@ impl Device {
     ) {
         match event {
             DriverEvent::Link(phase) => self.link(phase, now, clock),
+            DriverEvent::Connected(_) => self.linked = true,
             // A state from before the newest change would make the slider jump back.
             DriverEvent::State(state, token) if *token >= self.token => {
                 self.state = state.clone();
@@ -296,7 +299,7 @@ impl Device {
             DriverEvent::Written => self.outcome = ChangeOutcome::None,
             DriverEvent::Confirmed(latency) => {
                 self.fade = None;
-                self.latency = Some(*latency);
+                self.latency = latency.or(self.latency);
                 self.outcome = ChangeOutcome::Confirmed;
             }
             DriverEvent::Unconfirmed => self.outcome = ChangeOutcome::Unconfirmed,

@@ -111,7 +111,9 @@ impl FrameLog {
         if self.scrolled_back > 0 && row.matches(&self.filter) {
             self.scrolled_back += 1;
         }
-        self.rows.push_back(row);
+        // Links and frames take different ways here.
+        let later = self.rows.iter().rev().take_while(|row| row.at > at).count();
+        self.rows.insert(self.rows.len() - later, row);
         if self.rows.len() > MAX_ROWS {
             self.rows.pop_front();
         }

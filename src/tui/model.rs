@@ -192,6 +192,8 @@ pub struct Model {
     pub(crate) check_row: usize,
     /// Width of the widest listed name.
     pub(crate) widest_name: u16,
+    /// Width of the widest listed family.
+    pub(crate) widest_family: u16,
     pub(crate) palette_filter: String,
     pub(crate) scenes: Vec<String>,
     pub(crate) groups: Vec<Group>,

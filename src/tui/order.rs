@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use bulb_protocol::profile::Profile;
 use unicode_width::UnicodeWidthStr;
 
 use super::device::Device;
@@ -30,6 +31,9 @@ impl Model {
         }
         let widest = shown.iter().map(|device| device.name.width()).max().unwrap_or_default();
         self.widest_name = u16::try_from(widest).unwrap_or(u16::MAX);
+        let widest = shown.iter().filter_map(|device| device.profile.as_deref()).map(Profile::full_name);
+        let widest = widest.map(|name| name.width()).max().unwrap_or_default();
+        self.widest_family = u16::try_from(widest).unwrap_or(u16::MAX);
         self.order = shown.into_iter().map(|device| device.id().clone()).collect();
         if !self.user_selected {
             self.selected = self.order.first().cloned();

@@ -137,6 +137,12 @@ impl Terminal {
         }
     }
 
+    /// Writes into the terminal what is not from the program.
+    #[allow(dead_code, reason = "not every test that uses this file does so")]
+    pub(crate) fn scribble(&self, text: &str) {
+        self.shown.0.lock().unwrap().process(text.as_bytes());
+    }
+
     pub(crate) fn contents(&self) -> String {
         self.shown.0.lock().unwrap().screen().contents()
     }

@@ -226,7 +226,7 @@ fn a_fade_is_typed_shown_and_run() {
     assert_eq!(desk.effects, [Effect::Command(id(1), fade, 1)]);
     desk.wait(2000);
     assert!(desk.screen().contains("fading 2 s ▰▰▰▰▱▱▱▱"), "{}", desk.screen());
-    desk.bulb(1, DriverEvent::Confirmed(Duration::ZERO));
+    desk.bulb(1, DriverEvent::Confirmed(None));
     assert!(!desk.screen().contains("fading"));
     desk.keys("Fnonsense");
     desk.press(KeyCode::Enter);

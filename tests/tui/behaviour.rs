@@ -160,7 +160,7 @@ fn a_slider_is_assumed_under_the_finger_and_settles_on_what_is_reported() {
     let at = |percent| LightState { brightness: Percent::clamped(percent), ..ON };
     desk.bulb(1, DriverEvent::State(BulbState::reported(at(75)), 1));
     assert!(desk.screen().contains("on  70 %"));
-    desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
+    desk.bulb(1, DriverEvent::Confirmed(Some(Duration::from_millis(20))));
     desk.bulb(1, DriverEvent::State(BulbState::reported(at(70)), 2));
     assert!(desk.screen().contains("reported"));
     // Someone else changes it.
@@ -235,7 +235,7 @@ fn several_bulbs_are_driven_together_and_each_result_is_seen() {
     desk.keys(" ");
     let off = Change::power(Power::Off);
     assert_eq!(desk.effects, [command(1, off.clone(), 1), command(2, off, 2)]);
-    desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(20)));
+    desk.bulb(1, DriverEvent::Confirmed(Some(Duration::from_millis(20))));
     let refused = bulbctl::Error::Refused {
         device: "Light-Shelf".into(),
         operation: bulbctl::error::Operation::write("fff1"),

@@ -42,6 +42,7 @@ impl TestDesk {
     /// Connects a bulb of this profile.
     fn hold(&mut self, number: u16, name: &str, state: BulbState) {
         self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, DriverEvent::Connected(self.start + self.now));
         self.bulb(number, DriverEvent::Recognised(DrivenProfile(profile(name))));
         self.bulb(number, DriverEvent::Link(LinkPhase::Up));
         self.bulb(number, DriverEvent::State(state, 0));
@@ -377,7 +378,7 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
         })
         .collect();
     assert_eq!(sent, [(id(1), kelvin(4000)), (id(2), kelvin(4000))]);
-    desk.bulb(2, DriverEvent::Confirmed(Duration::from_millis(20)));
+    desk.bulb(2, DriverEvent::Confirmed(Some(Duration::from_millis(20))));
     let screen = desk.screen();
     assert!(screen.contains("bulb.unsupported"), "{screen}");
     let sign = |desk: &TestDesk, name: &str| {
@@ -400,6 +401,28 @@ fn several_families_at_once_are_driven_by_what_each_can_do() {
     // The list counts the bulbs that have an effect.
     desk.keys("v");
     assert!(desk.screen().contains("1 of 3 bulbs"), "{}", desk.screen());
+}
+
+#[test]
+fn a_fade_says_which_bulbs_cannot_do_it() {
+    let mut desk = TestDesk::new(80, 24);
+    for (number, name) in [(1, "elk"), (2, "hue")] {
+        desk.advertise(number, name, &Light::default());
+    }
+    desk.hold(1, "elk", BulbState::unknown());
+    desk.hold(2, "hue", BulbState::reported(white(3000)));
+    desk.keys("M");
+    desk.effects.clear();
+    desk.keys("F4000K 2s");
+    desk.press(KeyCode::Enter);
+    // One never reports, so a fade has no start.
+    let screen = desk.screen();
+    assert!(screen.contains("bulb.write_only") && screen.contains("do not report their state"), "{screen}");
+    let light = Light { kelvin: Some(4000), ..Light::default() };
+    let fade = DriverCommand::Fade(light, Duration::from_secs(2));
+    assert!(
+        matches!(&desk.effects[..], [Effect::Command(bulb, command, _)] if (bulb, command) == (&id(2), &fade))
+    );
 }
 
 #[test]

@@ -7,6 +7,12 @@
 mod actions;
 mod behaviour;
 mod families;
+#[cfg(target_os = "linux")]
+mod keys;
+#[cfg(target_os = "linux")]
+mod links_and_ends;
+#[cfg(target_os = "linux")]
+mod mouse;
 mod panes;
 mod properties;
 #[cfg(target_os = "linux")]

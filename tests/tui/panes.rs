@@ -179,6 +179,33 @@ fn frames_have_all_bytes_names_and_links() {
     assert!(recording.last().unwrap().contains("\"hex\":\"01\""), "{recording:?}");
 }
 
+#[test]
+fn a_link_comes_before_its_frames() {
+    let mut desk = TestDesk::office(120, 40);
+    let (start, at) = (desk.start, desk.now);
+    let frame = TracedFrame {
+        at: start + at + Duration::from_millis(40),
+        time: SystemTime::UNIX_EPOCH,
+        device: id(1),
+        operation: AttOperation::Read,
+        characteristic: CharacteristicId::short(0xFFF0, 0xFFF2),
+        bytes: vec![1, 80, 0xff, 0x88, 0],
+        decoded: None,
+    };
+    desk.keys("3");
+    // The frame takes a shorter way to the desk.
+    desk.radio(RadioEvent::Frames(vec![frame], 0));
+    desk.bulb(1, DriverEvent::Connected(start + at));
+    let screen = desk.screen();
+    let row = |text: &str| {
+        screen.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{screen}"))
+    };
+    assert!(row("link up") < row("0150ff8800"), "{screen}");
+    // A bulb that turns out not to be one had a link too.
+    desk.bulb(1, DriverEvent::Link(bulbctl::bulb::LinkPhase::Down));
+    assert!(desk.screen().contains("link down"), "{}", desk.screen());
+}
+
 fn lost() -> bulbctl::Error {
     bulbctl::Error::LinkLost { device: "Light-Desk".to_owned(), operation: bulbctl::error::Operation::Idle }
 }

@@ -180,7 +180,7 @@ fn every_state_of_a_bulb() {
     desk.keys("-");
     look(&desk, "assumed");
     let dimmed = LightState { brightness: Percent::clamped(75), ..ON };
-    desk.bulb(1, DriverEvent::Confirmed(Duration::from_millis(23)));
+    desk.bulb(1, DriverEvent::Confirmed(Some(Duration::from_millis(23))));
     desk.bulb(1, DriverEvent::State(BulbState::reported(dimmed), 1));
     look(&desk, "confirmed");
     desk.keys(" ");

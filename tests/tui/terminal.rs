@@ -379,7 +379,7 @@ fn checks_fades_scenes_and_recordings() {
     terminal.keys(&format!("\u{15}{}\r", path.display()));
     terminal.until_shown(&["saved the recording"]);
     terminal.keys("6\r");
-    terminal.until_shown(&["connects-in-time", "1 passed"]);
+    terminal.until_shown(&["0 failed", " of 35, "]);
     terminal.keys("\r");
     terminal.until_shown(&["stopped", "● connected", "on  80 %", "#ffb46b"]);
     quit(terminal, "q");

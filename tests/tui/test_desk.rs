@@ -120,6 +120,7 @@ impl TestDesk {
 
     pub(crate) fn connect(&mut self, number: u16, light: LightState) {
         self.bulb(number, DriverEvent::Link(LinkPhase::Connecting(1)));
+        self.bulb(number, DriverEvent::Connected(self.start + self.now));
         let base = Families::default().profile("base", None).unwrap();
         self.bulb(number, DriverEvent::Recognised(DrivenProfile(base)));
         self.bulb(number, DriverEvent::Link(LinkPhase::Up));

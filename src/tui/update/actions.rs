@@ -6,14 +6,14 @@ use bulb_protocol::profile::Light;
 use super::super::control::{
     self, Control, change_to, default_value, range, round_to_step, shown_bulb, value,
 };
-use super::super::device::{ChangeOutcome, Device, LinkState};
+use super::super::device::{ChangeOutcome, Device, Fade, LinkState};
 use super::super::event::Effect;
 use super::super::messages::Holds;
 use super::super::model::{MAX_RECENT_COLORS, Model, Pane, Popup};
 use super::super::settings::Sort;
 use super::{check, select, to_detail};
 use crate::bulb::{BulbState, Change, DriverCommand, Power};
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::radio::DeviceId;
 
 /// Preset colours: whites from warm to cold, then the colour circle.
@@ -32,9 +32,13 @@ pub(crate) const PRESETS: [(&str, Rgb); 12] = [
     ("magenta", Rgb::new(0xff, 0x00, 0x88)),
 ];
 
-/// Sends a change to all target bulbs. A bulb whose profile rejects the change gets nothing and is shown as
-/// failed.
 pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>) {
+    command(model, &DriverCommand::Change(change), effects);
+}
+
+/// Commands all target bulbs. A bulb whose profile rejects the command gets nothing and is shown as failed.
+pub(super) fn command(model: &mut Model, command: &DriverCommand, effects: &mut Vec<Effect>) {
+    let now = model.now;
     let targets: Vec<DeviceId> = model.target_ids().cloned().collect();
     let (mut down, mut name) = (0, String::new());
     let mut refused = Vec::new();
@@ -49,16 +53,22 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
             down += 1;
             continue;
         }
-        if let Some(error) = refusal(device, &change) {
+        if let Some(error) = refusal(device, command) {
             device.outcome = ChangeOutcome::Failed;
             refused.push((name.clone(), error));
             continue;
         }
-        assume(device, &change);
         device.token = token;
         device.outcome = ChangeOutcome::Pending;
         device.fade = None;
-        effects.push(Effect::Command(id.clone(), DriverCommand::Change(change.clone()), token));
+        match command {
+            DriverCommand::Change(change) => assume(device, change),
+            DriverCommand::Fade(to, over) => {
+                device.fade = Some(Fade { start: now, over: *over, to: to.clone() });
+            }
+            DriverCommand::Restore(_) => {}
+        }
+        effects.push(Effect::Command(id.clone(), command.clone(), token));
     }
     for (who, error) in &refused {
         // With several bulbs, the error needs the name: it only has the family.
@@ -72,11 +82,20 @@ pub(super) fn send(model: &mut Model, change: Change, effects: &mut Vec<Effect>)
     }
 }
 
-/// Returns why the bulb's profile cannot encode this change.
-fn refusal(device: &Device, change: &Change) -> Option<Error> {
+/// Returns why bulbs of this family cannot carry out the command.
+fn refusal(device: &Device, command: &DriverCommand) -> Option<Error> {
     let profile = device.profile.as_deref()?;
-    // The current power does not matter here, only that power can be set.
-    let refusal = profile.validate(&change.wanted(Some(true))).err()?;
+    let wanted = match command {
+        // The current power does not matter here, only that power can be set.
+        DriverCommand::Change(change) => change.wanted(Some(true)),
+        DriverCommand::Fade(..) if !device.reports_state() => {
+            let (device, profile) = (device.label().to_owned(), profile.full_name());
+            return Some(Error::WriteOnly { device, profile, operation: Operation::Fade });
+        }
+        DriverCommand::Fade(to, _) => to.clone(),
+        DriverCommand::Restore(_) => return None,
+    };
+    let refusal = profile.validate(&wanted).err()?;
     Some(Error::NotEncodable { profile: profile.full_name(), refusal })
 }
 

@@ -5,12 +5,9 @@ use std::time::Duration;
 use bulb_protocol::Percent;
 use bulb_protocol::profile::Light;
 
-use super::super::control::{Control, has_control};
-use super::super::device::{ChangeOutcome, Device, Fade};
-use super::super::event::Effect;
+use super::super::device::Device;
 use super::super::model::{Model, Prompt};
 use super::prompt;
-use crate::bulb::DriverCommand;
 use crate::color;
 
 /// The time of a fade that names none.
@@ -62,26 +59,6 @@ pub(crate) fn parse(text: &str) -> Result<(Light, Duration), String> {
         return Err("a fade takes up to an hour: 500ms, 3s, 10m".to_owned());
     }
     Ok((light, over))
-}
-
-pub(super) fn run(model: &mut Model, light: &Light, over: Duration, effects: &mut Vec<Effect>) {
-    model.close_messages(|holds| matches!(holds, super::super::messages::Holds::UntilChanged(_)));
-    let now = model.now;
-    let ids: Vec<_> = model.target_ids().cloned().collect();
-    for id in &ids {
-        model.tokens += 1;
-        let token = model.tokens;
-        let Some(device) = model.devices.get_mut(id).filter(|device| device.is_connected()) else { continue };
-        let lacks = light.color.is_some() && !has_control(device, Control::Color);
-        device.token = token;
-        if lacks {
-            device.outcome = ChangeOutcome::Failed;
-            continue;
-        }
-        device.outcome = ChangeOutcome::Pending;
-        device.fade = Some(Fade { start: now, over, to: light.clone() });
-        effects.push(Effect::Command(id.clone(), DriverCommand::Fade(light.clone(), over), token));
-    }
 }
 
 #[cfg(test)]

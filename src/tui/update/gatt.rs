@@ -69,15 +69,18 @@ fn request(model: &mut Model, request: GattRequest, effects: &mut Vec<Effect>) {
     effects.push(Effect::Gatt(device, characteristic, request));
 }
 
+fn bytes_of(value: &[u8]) -> String {
+    format!("{} {}", value.len(), if value.len() == 1 { "byte" } else { "bytes" })
+}
+
 pub(super) fn take(model: &mut Model, id: &DeviceId, outcome: Result<GattOutcome>) {
     let Some(device) = model.devices.get_mut(id) else { return };
     let name = device.label().to_owned();
     match outcome {
         Ok(GattOutcome { id: characteristic, operation, .. }) => match operation {
             GattOperation::Write(value, kind) => {
-                let bytes = if value.len() == 1 { "byte" } else { "bytes" };
-                let text = format!("wrote {} {bytes} to {characteristic} by a {}", value.len(), kind.name());
-                model.show_info(text);
+                let (bytes, kind) = (bytes_of(&value), kind.name());
+                model.show_info(format!("wrote {bytes} to {characteristic} by a {kind}"));
             }
             GattOperation::Subscribe => {
                 device.subscribed.insert(characteristic);
@@ -85,8 +88,11 @@ pub(super) fn take(model: &mut Model, id: &DeviceId, outcome: Result<GattOutcome
             GattOperation::Unsubscribe => {
                 device.subscribed.remove(&characteristic);
             }
-            // The frame has the value.
-            GattOperation::Read(_) | GattOperation::Notification(_) => {}
+            // The frame has the value, which may be the same as before.
+            GattOperation::Read(value) => {
+                model.show_info(format!("read {} from {characteristic}", bytes_of(&value)))
+            }
+            GattOperation::Notification(_) => {}
         },
         Err(error) => {
             model.show_error(&error, Some(&name), super::super::messages::Holds::UntilChanged(id.clone()));

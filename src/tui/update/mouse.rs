@@ -9,7 +9,7 @@ use super::super::control::{Control, range, round_to_step, shown_bulb};
 use super::super::event::Effect;
 use super::super::layout::{DetailRow, SWATCH_WIDTH, TRACK_START, columns, detail_rows, inner, too_small};
 use super::super::model::{Model, Pane, Popup};
-use super::super::view::{gatt_offset, hint_at, popup, tab_at};
+use super::super::view::{check_row_at, gatt_offset, hint_at, popup, tab_at};
 use super::{act, actions, choose_row, clamp_popup, detail, pane_at, scroll_lower, select};
 
 /// The longest time between the clicks of a double click.
@@ -85,6 +85,14 @@ fn press(model: &mut Model, at: Position, effects: &mut Vec<Effect>) {
             let area = areas.lower.map(inner).unwrap_or_default();
             if area.contains(at) {
                 model.gatt_row = gatt_offset(model, area.height) + usize::from(at.y - area.y);
+            }
+        }
+        Some(Pane::Check) => {
+            model.focus(Pane::Check);
+            let area = areas.lower.map(inner).unwrap_or_default();
+            // `refresh` keeps it within the list.
+            if let Some(row) = check_row_at(model, area, at) {
+                model.check_row = row;
             }
         }
         Some(pane) if pane.is_lower() => model.focus(pane),

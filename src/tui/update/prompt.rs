@@ -13,7 +13,7 @@ use super::super::frames::FrameRow;
 use super::super::keys::Action;
 use super::super::model::{Model, Prompt};
 use super::{actions, choose_row, clamp_popup, fade, gatt, global_action, palette, scenes};
-use crate::bulb::Change;
+use crate::bulb::{Change, DriverCommand};
 use crate::color;
 
 /// Limit for input, in characters.
@@ -130,7 +130,7 @@ fn accept(model: &mut Model, effects: &mut Vec<Effect>) {
             }
         }
         Prompt::Fade => match fade::parse(text) {
-            Ok((light, over)) => fade::run(model, &light, over, effects),
+            Ok((light, over)) => actions::command(model, &DriverCommand::Fade(light, over), effects),
             Err(fault) => {
                 model.prompt_error = Some(fault);
                 model.prompt = Some((what, input));

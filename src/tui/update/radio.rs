@@ -121,7 +121,7 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
     let (now, clock) = (model.now, model.to_model_time());
     let Some(device) = model.devices.get_mut(id) else { return };
     let was_up = device.is_connected();
-    device.apply_event(event, now, clock);
+    device.apply_event(event, now, &clock);
     let name = device.label().to_owned();
     match event {
         // The banner already shows it.
@@ -130,19 +130,24 @@ fn bulb(model: &mut Model, id: &DeviceId, event: &DriverEvent) {
             let about_link = !was_up || matches!(error, Error::LinkLost { .. });
             let holds =
                 if about_link { Holds::UntilConnected(id.clone()) } else { Holds::UntilChanged(id.clone()) };
-            device.last_trouble = Some(error.code());
+            if about_link {
+                device.last_trouble = Some(error.code());
+            }
             model.show_error(error, Some(&name), holds);
         }
-        DriverEvent::Link(phase) => {
+        DriverEvent::Connected(at) => {
+            model.frames.push_link(id, clock(*at), &name, true, "");
+            model.changed();
+        }
+        DriverEvent::Link(LinkPhase::Up) => {
+            let again = |holds: &Holds| matches!(holds, Holds::UntilConnected(own) if own == id);
+            model.close_messages(again);
+            model.reorder();
+        }
+        DriverEvent::Link(_) => {
             let reason = device.last_trouble.take().unwrap_or_default();
-            match phase {
-                LinkPhase::Up => {
-                    model.frames.push_link(id, now, &name, true, "");
-                    let again = |holds: &Holds| matches!(holds, Holds::UntilConnected(own) if own == id);
-                    model.close_messages(again);
-                }
-                _ if was_up => model.frames.push_link(id, now, &name, false, reason),
-                _ => {}
+            if std::mem::take(&mut device.linked) {
+                model.frames.push_link(id, now, &name, false, reason);
             }
             model.reorder();
         }

@@ -1,7 +1,7 @@
 //! Draws the run of the conformance suite.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -13,6 +13,9 @@ use super::super::text::{cut, fit, plain, wrap};
 use super::{lower, sentence};
 use crate::check::{FinishedCheck, Outcome};
 
+/// From this width, the details are beside the list; from this height, they are below it.
+const SIDE_BY_SIDE: u16 = 100;
+const STACKED: u16 = 12;
 /// Width of the name of a check.
 const NAME: usize = 26;
 
@@ -35,11 +38,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         };
         return sentence(frame, inside, &text);
     }
-    // The list, and the details of the selected check beside it if there is room.
-    let beside = inside.width >= 100;
-    let width = if beside { inside.width * 2 / 5 } else { inside.width };
-    let list = Rect { width, ..inside };
-    let first = (model.check_row + 1).saturating_sub(usize::from(list.height));
+    let (list, rest) = parts(inside);
+    let first = first_row(model, list.height);
     for ((index, check), y) in run.done.iter().enumerate().skip(first).zip(0..list.height) {
         let place = Rect { y: list.y + y, height: 1, ..list };
         let here = index == model.check_row && model.pane == Pane::Check;
@@ -48,11 +48,36 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         let line = line(model.theme, check, usize::from(list.width), here).style(style);
         frame.render_widget(line, place);
     }
-    if beside && let Some(check) = run.done.get(model.check_row) {
-        let rest = Rect { x: list.right() + 1, width: inside.width - width - 1, ..inside };
+    if let (Some(rest), Some(check)) = (rest, run.done.get(model.check_row)) {
         let lines = details(model.theme, check, usize::from(rest.width));
         frame.render_widget(Paragraph::new(lines), rest);
     }
+}
+
+/// Returns the places of the list and of the details of the selected check: beside it, below it, or nowhere.
+fn parts(inside: Rect) -> (Rect, Option<Rect>) {
+    if inside.width >= SIDE_BY_SIDE {
+        let list = Rect { width: inside.width * 2 / 5, ..inside };
+        let rest = Rect { x: list.right() + 1, width: inside.width - list.width - 1, ..inside };
+        return (list, Some(rest));
+    }
+    if inside.height < STACKED {
+        return (inside, None);
+    }
+    let list = Rect { height: inside.height / 2, ..inside };
+    let (x, y) = (inside.x + 1, list.bottom() + 1);
+    let rest = Rect { x, y, width: inside.width - 1, height: inside.height - list.height - 1 };
+    (list, Some(rest))
+}
+
+fn first_row(model: &Model, height: u16) -> usize {
+    (model.check_row + 1).saturating_sub(usize::from(height))
+}
+
+/// Returns the row of the list at this position inside the pane.
+pub(crate) fn row_at(model: &Model, inside: Rect, at: Position) -> Option<usize> {
+    let (list, _) = parts(inside);
+    list.contains(at).then(|| first_row(model, list.height) + usize::from(at.y - list.y))
 }
 
 fn summary(model: &Model, run: &CheckRun) -> Line<'static> {

@@ -16,15 +16,16 @@ use super::super::model::Model;
 use super::super::style::{bold, dim};
 use super::super::text::cut;
 use super::{lower, pane, sentence};
+use crate::measure::Series;
 
 /// The time that graphs show.
 const WINDOW: Duration = Duration::from_secs(120);
 /// Limit for bulbs in a graph.
-const MAX_SERIES: usize = 6;
+const MAX_CURVES: usize = 6;
 /// Limits of the signal strength, dBm.
 const SIGNAL: (f64, f64) = (-100.0, -30.0);
 
-struct Series<'a> {
+struct Curve<'a> {
     name: &'a str,
     style: Style,
     points: Vec<(f64, f64)>,
@@ -32,7 +33,7 @@ struct Series<'a> {
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let bulbs = model.targets().count();
-    let more = if bulbs > MAX_SERIES { format!(" {MAX_SERIES} of {bulbs} bulbs ") } else { String::new() };
+    let more = if bulbs > MAX_CURVES { format!(" {MAX_CURVES} of {bulbs} bulbs ") } else { String::new() };
     let inside = lower(model, frame, area, Line::styled(more, dim()));
     let half = Rect { width: inside.width / 2, ..inside };
     let other = Rect { x: half.right(), width: inside.width - half.width, ..inside };
@@ -51,7 +52,7 @@ pub(super) fn draw_beside(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn shown(model: &Model) -> impl Iterator<Item = (Style, &Device)> {
-    model.targets().take(MAX_SERIES).enumerate().map(|(index, device)| (model.theme.series(index), device))
+    model.targets().take(MAX_CURVES).enumerate().map(|(index, device)| (model.theme.series(index), device))
 }
 
 fn seconds(at: Duration, end: Duration) -> f64 {
@@ -65,7 +66,7 @@ fn signal(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let Some(end) = end else {
         return empty(model, frame, area, title, "No signal strength yet: it comes with advertisements.");
     };
-    let series = shown(model).map(|(style, device)| Series {
+    let series = shown(model).map(|(style, device)| Curve {
         name: device.label(),
         style,
         points: device.signal_log.iter().map(|(at, rssi)| (seconds(*at, end), f64::from(*rssi))).collect(),
@@ -85,15 +86,14 @@ fn latency(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let Some(end) = end else {
         return empty(model, frame, area, title, "No answers yet: change a bulb that notifies.");
     };
-    let mut times: Vec<Duration> =
-        shown(model).flat_map(|(_, device)| device.answers.iter().map(|(_, taken)| *taken)).collect();
-    times.sort_unstable();
-    let at =
-        |share: usize| times.get(times.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
-    let (median, p99) = (millis(at(50)), millis(at(99)));
-    title.push(Span::raw(format!("  p50 {median:.0} ms  p99 {p99:.0} ms")));
-    title.push(Span::styled(format!("  {} answers", times.len()), dim()));
-    let series = shown(model).map(|(style, device)| Series {
+    let times = shown(model).flat_map(|(_, device)| device.answers.iter().map(|(_, taken)| *taken));
+    let times = Series { times: times.collect(), failed: 0 };
+    if let Some(measured) = times.summary() {
+        let (median, p99) = (millis(measured.p50), millis(measured.p99));
+        title.push(Span::raw(format!("  p50 {median:.0} ms  p99 {p99:.0} ms")));
+    }
+    title.push(Span::styled(format!("  {} answers", times.times.len()), dim()));
+    let series = shown(model).map(|(style, device)| Curve {
         name: device.label(),
         style,
         points: device.answers.iter().map(|(at, taken)| (seconds(*at, end), millis(*taken))).collect(),
@@ -121,7 +121,7 @@ fn chart(
     frame: &mut Frame<'_>,
     area: Rect,
     title: Vec<Span<'static>>,
-    series: &[Series<'_>],
+    series: &[Curve<'_>],
     (low, high): (f64, f64),
     unit: &str,
 ) {
@@ -161,7 +161,7 @@ fn chart(
 }
 
 /// Returns the names with the colours of their lines.
-fn legend(series: &[Series<'_>], width: usize) -> Line<'static> {
+fn legend(series: &[Curve<'_>], width: usize) -> Line<'static> {
     let mut spans = vec![Span::raw(" ")];
     let mut room = width.saturating_sub(1);
     let each = (room / series.len().max(1)).saturating_sub(4).clamp(6, 22);

@@ -26,26 +26,37 @@ const SIGNAL: u16 = 10;
 
 const HISTORY_WIDTH: u16 = 8;
 
-/// Returns the width of a column with the space before it.
+/// Least and greatest width of a family.
+const FAMILY: (u16, u16) = (10, 16);
+
+/// Returns the least width of a column with the space before it.
 const fn width_of(column: Column) -> u16 {
     match column {
         Column::Age => 4,
         Column::Battery => 5,
         Column::Address => 18,
         Column::History => 1 + HISTORY_WIDTH,
-        Column::Family => 11,
+        Column::Family => 1 + FAMILY.0,
+    }
+}
+
+/// Returns the width in which nothing of the column is cut off.
+fn whole_width_of(model: &Model, column: Column) -> u16 {
+    match column {
+        Column::Family => 1 + model.widest_family.clamp(FAMILY.0, FAMILY.1),
+        column => width_of(column),
     }
 }
 
 /// Returns the width of the list in which nothing is cut off, with its border.
 pub(crate) fn list_width(model: &Model) -> u16 {
     let name = model.widest_name.clamp(NAME.0 + 3, NAME.1);
-    let columns: u16 = model.settings.columns.iter().map(|column| width_of(*column)).sum();
+    let columns: u16 = model.settings.columns.iter().map(|column| whole_width_of(model, *column)).sum();
     2 + BEFORE + name + SIGNAL + columns + 1
 }
 
-/// Returns the width of the name and the columns that fit.
-fn columns(model: &Model, width: u16) -> (u16, Vec<Column>) {
+/// Returns the width of the name, and the columns that fit with their widths.
+fn columns(model: &Model, width: u16) -> (u16, Vec<(Column, u16)>) {
     let mut room = width.saturating_sub(BEFORE + NAME.0 + SIGNAL + 1);
     let mut shown = Vec::new();
     for &column in &model.settings.columns {
@@ -56,10 +67,17 @@ fn columns(model: &Model, width: u16) -> (u16, Vec<Column>) {
             continue;
         }
         room -= width;
-        shown.push(column);
+        shown.push((column, width));
     }
-    let widest = model.widest_name.clamp(NAME.0, NAME.1);
-    ((NAME.0 + room).min(widest), shown)
+    let name = (NAME.0 + room).min(model.widest_name.clamp(NAME.0, NAME.1));
+    // What the names leave is for the families.
+    let mut left = NAME.0 + room - name;
+    for (column, width) in &mut shown {
+        let more = (whole_width_of(model, *column) - *width).min(left);
+        *width += more;
+        left -= more;
+    }
+    (name, shown)
 }
 
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
@@ -127,7 +145,7 @@ fn empty(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), place);
 }
 
-fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Column]) -> Line<'a> {
+fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[(Column, u16)]) -> Line<'a> {
     let theme = model.theme;
     let faded = device.silent_for >= FADE_AFTER;
     let marked = model.marked.contains(device.id());
@@ -146,15 +164,14 @@ fn line<'a>(model: &Model, device: &'a Device, name: u16, extras: &[Column]) -> 
     spans.push(Span::styled(format!(" {}", signal_bars(device)), theme.success()));
     let dbm = device.rank.map_or_else(|| "—".to_owned(), |rssi| rssi.to_string());
     spans.push(Span::raw(fit_right(&dbm, 5)));
-    for extra in extras {
-        spans.push(cell(model, device, *extra));
+    for (extra, width) in extras {
+        spans.push(cell(model, device, *extra, usize::from(*width)));
     }
     let line = Line::from(spans);
     if faded { line.style(dim()) } else { line }
 }
 
-fn cell(model: &Model, device: &Device, extra: Column) -> Span<'static> {
-    let width = usize::from(width_of(extra));
+fn cell(model: &Model, device: &Device, extra: Column, width: usize) -> Span<'static> {
     match extra {
         Column::Age => Span::styled(fit_right(&model.age(device).unwrap_or_default(), width), dim()),
         Column::Battery => {

@@ -26,6 +26,7 @@ use super::style::{bold, dim};
 use super::text::{cut, wrap};
 use crate::error::Error;
 
+pub(crate) use check::row_at as check_row_at;
 pub(crate) use detail::notice;
 pub(crate) use gatt::offset as gatt_offset;
 pub(crate) use line::hint_at;
