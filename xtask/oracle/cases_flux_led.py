@@ -33,18 +33,24 @@ def original(cases):
 
 
 def simple(cases):
-    """Simple LEDnetWF controllers: the nine bytes of RGB with two whites."""
-    protocol = ProtocolLEDENET9Byte()
+    """LEDnetWF controllers with eight bytes for a colour: the one that has no white, and one that has."""
+    protocol = ProtocolLEDENET8Byte()
     profile = "lednetwf:simple"
     cases.encode(profile, "on", {"power": True}, [protocol.construct_state_change(True)], payload=True)
     cases.encode(profile, "off", {"power": False}, [protocol.construct_state_change(False)], payload=True)
     cases.query(profile, "query", protocol.construct_state_query(), payload=True)
     for rgb in COLORS:
         ask = {"color": hexcolor(rgb)}
-        cases.encode(profile, f"color {hexcolor(rgb)}", ask, levels(protocol, rgb), payload=True)
+        writes = levels(protocol, rgb, mode=LevelWriteMode.ALL)
+        cases.encode(profile, f"color {hexcolor(rgb)}", ask, writes, payload=True)
+        cases.encode("lednetwf:rgbw", f"color {hexcolor(rgb)}", ask, levels(protocol, rgb), payload=True)
     for percent in PERCENTS:
         writes = levels(protocol, white=level(percent, 255), mode=LevelWriteMode.WHITES)
-        cases.encode(profile, f"white {percent}", {"white": percent}, writes, payload=True)
+        cases.encode("lednetwf:rgbw", f"white {percent}", {"white": percent}, writes, payload=True)
+    nine = ProtocolLEDENET9Byte()
+    for rgb in COLORS:
+        ask = {"color": hexcolor(rgb)}
+        cases.encode("lednetwf:rgbcct", f"color {hexcolor(rgb)}", ask, levels(nine, rgb), payload=True)
     for theirs, ours in EFFECTS.items():
         for speed in (0, 1, 33, 50, 67, 99, 100):
             frame = protocol.construct_preset_pattern(EFFECT_MAP[theirs], speed, 100)

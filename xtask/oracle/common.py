@@ -64,6 +64,50 @@ class Cases:
         """What the library reads in a report; values that it does not tell are left out."""
         self._say("decode", profile, name, hex=bytes(frame).hex(), says=says, role=role, payload=payload)
 
+    def device(self, family, model, name, **rest):
+        """A device as it advertises, of a model that the library knows. See `Device`."""
+        return Device(self, family, model, name, **rest)
+
     def advert(self, profile, name, company, data, says):
         """What the library reads in an advertisement's manufacturer data."""
         self._say("advert", profile, name, company=company, hex=bytes(data).hex(), says=says)
+
+
+class Device:
+    """A device by its advertisement. The library finds its model by itself, and so do we: neither is told of the other's.
+
+    `company` and `data` are manufacturer data, `service` and `service_data` those of a service. `payload` as in `encode`.
+    """
+
+    def __init__(self, cases, family, model, name, payload=False, **advert):
+        self.cases, self.family = cases, family
+        for key in ("data", "service_data"):
+            if key in advert:
+                advert[key] = bytes(advert[key]).hex()
+        self.rest = {"model": model, "payload": payload, "device": {"name": name, **advert}}
+        self.lines = []
+
+    def _add(self, case, **what):
+        self.lines.append((case, what))
+
+    def writes(self, case, ask, writes, known=None):
+        """What the library writes for `ask`."""
+        writes = [write[1] if isinstance(write, tuple) else bytes(write).hex() for write in writes]
+        self._add(case, ask=ask, known=known or {}, writes=writes)
+
+    def refuses(self, case, ask):
+        """The library knows that this model cannot do it."""
+        self._add(case, ask=ask, refused=True)
+
+    def kelvin(self, low, high):
+        """The range that the library has for this model."""
+        self._add("kelvin range", kelvin=[low, high])
+
+    def not_driven(self, case):
+        """The library does not drive this device, or only with a key."""
+        self._add(case, not_driven=True)
+
+    def say(self):
+        """Hands the cases over."""
+        for case, what in self.lines:
+            self.cases._say("model", self.family, case, **self.rest, **what)

@@ -3,9 +3,14 @@
 //! For each library, a file in `xtask/oracle` calls the library's functions and prints the frames that they would write to
 //! a bulb, and what they read in status frames and advertisements. We do the same with our engine. `differences.toml` lists
 //! the known differences with their reasons. Any other difference is an error, and so is a listed one that has gone.
+//!
+//! Cases of models begin with an advertisement. The library finds the model in it, and so does our engine. `--write` keeps
+//! the frames of these cases in `protocol/vectors/models`, where a test runs them.
 
 mod cases;
 mod differences;
+mod models;
+mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,13 +23,14 @@ use crate::bench;
 use crate::setup::{self, command, output, root, run as run_command, target};
 use cases::{Line, Profiles};
 use differences::Differences;
+use record::Record;
 
 /// Options of `cargo xtask oracle`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Libraries to compare with [default: all]
     libraries: Vec<String>,
-    /// Update docs/PROFILES.md
+    /// Update docs/PROFILES.md and protocol/vectors/models
     #[arg(long)]
     write: bool,
     /// Show every case that differs
@@ -43,6 +49,16 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("switchbot", "requirements"),
     ("avea", "requirements"),
     ("sp110e", "requirements-sp110e"),
+    ("flux_led_models", "requirements"),
+    ("led_ble_models", "requirements"),
+    ("switchbot_models", "requirements"),
+    ("govee_ble_local", "requirements-models"),
+    ("govee_h613b", "requirements-models"),
+    ("govee_h6199", "requirements-models"),
+    ("govee_led_wez", "requirements-models"),
+    ("neewer", "requirements-models"),
+    ("neewer_cli", "requirements-models"),
+    ("neewerlite", "requirements-models"),
 ];
 
 /// The results of a library's cases.
@@ -55,6 +71,19 @@ struct Tally {
     differ: usize,
 }
 
+impl Tally {
+    /// Adds another case file of the same library.
+    fn join(&mut self, other: Self) {
+        self.version = other.version;
+        self.profiles.extend(other.profiles);
+        for (kind, count) in other.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        self.same += other.same;
+        self.differ += other.differ;
+    }
+}
+
 /// Compares with every library, and prints the differences.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let known = |name: &str| LIBRARIES.iter().any(|(known, _)| *known == name);
@@ -65,7 +94,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let wanted =
         |name: &str| options.libraries.is_empty() || options.libraries.iter().any(|want| want == name);
     let mut differences = Differences::load(&folder().join("differences.toml"))?;
-    let mut profiles = Profiles::default();
+    let mut profiles = Profiles::new()?;
+    let mut record = Record::default();
     let mut tallies = BTreeMap::new();
     let mut unlisted = Vec::new();
     for &(name, requirements) in LIBRARIES.iter().filter(|(name, _)| wanted(name)) {
@@ -84,22 +114,26 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             *tally.kinds.entry(line.kind.clone()).or_default() += 1;
             let Some(difference) = profiles.compare(&line)? else {
                 tally.same += 1;
+                record.add(&tally.version, &line, None);
                 continue;
             };
             tally.differ += 1;
-            let listed = differences.take(&line.library, &line.profile, &line.case, difference.apart);
-            if options.verbose || !listed {
-                let listed = if listed { "listed" } else { "NOT LISTED" };
-                println!("{} {} {}: {} ({listed})", line.library, line.profile, line.case, difference.text);
+            let why = differences.take(&line, difference.apart);
+            if options.verbose || why.is_none() {
+                let listed = if why.is_some() { "listed" } else { "NOT LISTED" };
+                let Line { library, profile, model, case, .. } = &line;
+                println!("{library} {profile} {model} {case}: {} ({listed})", difference.text);
             }
-            if !listed {
-                unlisted.push(line.case);
+            match why {
+                Some(why) => record.add(&tally.version, &line, Some(why)),
+                None => unlisted.push(line.case),
             }
         }
         ensure!(tally.same > 0, "{name}: not one case agrees, or there is none");
-        tallies.insert(library, tally);
+        let all: &mut Tally = tallies.entry(library).or_default();
+        all.join(tally);
     }
-    let text = table(&tallies, &differences);
+    let text = table(&tallies, &record, &differences);
     println!("{text}");
     ensure!(unlisted.is_empty(), "{} cases differ that are not in differences.toml", unlisted.len());
     differences.all_found(&tallies.keys().map(String::as_str).collect::<Vec<_>>())?;
@@ -109,6 +143,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let new =
             bench::replaced(&document, "oracle", &text).context("docs/PROFILES.md has no markers for it")?;
         fs::write(&path, new).context(DOCUMENT)?;
+        record.write(&root().join("protocol/vectors/models"))?;
     }
     let (same, differ) =
         tallies.values().fold((0, 0), |(same, differ), tally| (same + tally.same, differ + tally.differ));
@@ -144,11 +179,12 @@ fn make_venv(venv: &Path) -> Result<()> {
     make().or_else(|_| setup::install(&["python3-venv"]).and_then(|()| make()))
 }
 
-fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String {
+fn table(tallies: &BTreeMap<String, Tally>, record: &Record, differences: &Differences) -> String {
     let mut text = String::from(
         "| library | version | profiles | commands | queries | reports | advertisements | the same | different |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n",
     );
-    for (library, tally) in tallies {
+    for (library, tally) in tallies.iter().filter(|(_, tally)| tally.kinds.keys().any(|kind| kind != "model"))
+    {
         let kind = |name: &str| tally.kinds.get(name).copied().unwrap_or(0);
         let profiles: Vec<_> = tally.profiles.iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(
@@ -164,6 +200,8 @@ fn table(tallies: &BTreeMap<String, Tally>, differences: &Differences) -> String
             tally.differ,
         );
     }
+    text += "\nModels, by family and library. A model counts once for each generation that makes a difference:\n\n";
+    text += &record.table();
     text += "\nThe differences, and why:\n\n";
     text += &differences.table();
     text

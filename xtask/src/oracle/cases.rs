@@ -7,6 +7,8 @@ use bulb_protocol::Percent;
 use bulb_protocol::profile::{Advert, Light, Profile, builtin};
 use serde::Deserialize;
 
+use super::models::{Advertised, Devices};
+
 /// A line in the output of a case file. The first line has only the library's version.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,27 +22,40 @@ pub(super) struct Line {
     #[serde(default)]
     pub(super) case: String,
     #[serde(default)]
-    ask: Values,
+    pub(super) ask: Values,
     #[serde(default)]
-    known: Values,
+    pub(super) known: Values,
     #[serde(default)]
-    writes: Vec<String>,
+    pub(super) writes: Vec<String>,
     role: Option<String>,
     #[serde(default)]
-    payload: bool,
+    pub(super) payload: bool,
     #[serde(default)]
     hex: String,
     company: Option<u16>,
     #[serde(default)]
     says: Values,
+    /// Of cases of a device, whose family is `profile`: how it advertises.
+    pub(super) device: Option<Advertised>,
+    /// The library's name of the device's model.
+    #[serde(default)]
+    pub(super) model: String,
+    /// The library knows that the model cannot do what is asked.
+    #[serde(default)]
+    pub(super) refused: bool,
+    /// The library does not drive the device, or only with a key.
+    #[serde(default)]
+    pub(super) not_driven: bool,
+    /// The library's range for the model.
+    pub(super) kelvin: Option<(u32, u32)>,
 }
 
 /// A light's values, with the names of the profile files.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Values {
+pub(super) struct Values {
     #[serde(flatten)]
-    light: Light,
+    pub(super) light: Light,
     /// White and brightness as one number, 0 to 255, for bulbs that dim by scaling.
     white_level: Option<u8>,
 }
@@ -76,7 +91,7 @@ impl Values {
     }
 }
 
-fn bytes(hex: &str) -> Result<Vec<u8>> {
+pub(super) fn bytes(hex: &str) -> Result<Vec<u8>> {
     ensure!(hex.len().is_multiple_of(2) && hex.is_ascii(), "{hex:?} is no hex");
     let pair = |at: usize| Ok(u8::from_str_radix(hex.get(at..at + 2).unwrap_or_default(), 16)?);
     (0..hex.len()).step_by(2).map(pair).collect()
@@ -101,17 +116,27 @@ impl From<String> for Found {
 }
 
 /// Loads the profiles of cases, each once.
-#[derive(Debug, Default)]
-pub(super) struct Profiles(BTreeMap<String, Profile>);
+#[derive(Debug)]
+pub(super) struct Profiles {
+    named: BTreeMap<String, Profile>,
+    devices: Devices,
+}
 
 /// The bytes of LEDnetWF's transport before its payload.
 const HEADER: usize = 8;
 
 impl Profiles {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self { named: BTreeMap::new(), devices: Devices::new()? })
+    }
+
     /// Compares the library with our engine. Returns `None` if they agree.
     pub(super) fn compare(&mut self, line: &Line) -> Result<Option<Found>> {
-        let profile = self.profile(&line.profile)?;
         let what = || format!("{} {} {}", line.library, line.profile, line.case);
+        if line.kind == "model" {
+            return self.devices.compare(line).with_context(what);
+        }
+        let profile = self.profile(&line.profile)?;
         match line.kind.as_str() {
             "encode" => encode(profile, line).with_context(what),
             "query" => {
@@ -144,17 +169,17 @@ impl Profiles {
     }
 
     fn profile(&mut self, name: &str) -> Result<&Profile> {
-        if !self.0.contains_key(name) {
+        if !self.named.contains_key(name) {
             let (family, variant) = builtin::split_name(name);
             let profile =
                 builtin::load(family, variant.as_deref()).map_err(|error| anyhow::anyhow!("{error}"))?;
-            self.0.insert(name.to_owned(), profile);
+            self.named.insert(name.to_owned(), profile);
         }
-        self.0.get(name).context("just put there")
+        self.named.get(name).context("just put there")
     }
 }
 
-fn encode(profile: &Profile, line: &Line) -> Result<Option<Found>> {
+pub(super) fn encode(profile: &Profile, line: &Line) -> Result<Option<Found>> {
     let sent = match profile.encode(&line.ask.light, &line.known.light, 0) {
         Ok(sent) => sent,
         Err(refusal) => return Ok(Some(format!("writes {:?}, we refuse: {refusal}", line.writes).into())),
