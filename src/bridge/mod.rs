@@ -5,6 +5,7 @@
 
 mod availability;
 mod back_off;
+pub mod claims;
 mod command;
 pub mod discovery;
 mod outbox;
