@@ -128,6 +128,8 @@ pub enum Error {
     /// The adapter holds as many links as it can, or as `--max-links` allows: the `limit`.
     #[error("cannot connect to {device}: {}", no_slot(*limit))]
     ConnectLimit { device: String, limit: Option<usize> },
+    #[error("this bridge does not drive {device} at the moment")]
+    BulbNotOwned { device: String },
     #[error("{device} cannot stay connected: this system ends the link when the program ends")]
     LinkNotKept { device: String },
     #[error("{device} is connected, but its services were not discovered within {waited:.1?}{}", last_seen(*rssi))]

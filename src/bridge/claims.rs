@@ -156,7 +156,8 @@ impl Others {
         };
         if claim.released {
             // Claims with greater numbers were sent after the release.
-            self.newest = self.newest.take().filter(|newest| !same(newest) || newest.claim.number > claim.number);
+            self.newest =
+                self.newest.take().filter(|newest| !same(newest) || newest.claim.number > claim.number);
             return;
         }
         let newest = self.newest.take();
@@ -264,7 +265,13 @@ impl Ownership {
     }
 
     /// Our claim has come back from the broker. If it was retained, it may hide the claim of another that came before it.
-    fn came_back(&mut self, number: u64, retained: Option<Duration>, known_since: Option<Duration>, now: Duration) {
+    fn came_back(
+        &mut self,
+        number: u64,
+        retained: Option<Duration>,
+        known_since: Option<Duration>,
+        now: Duration,
+    ) {
         if let Some(age) = retained {
             self.others.before = self.others.before.max(now.saturating_sub(age));
         }
@@ -302,14 +309,15 @@ impl Ownership {
     fn bid_at(&self) -> Option<Duration> {
         let owner = self.others.newest.as_ref()?;
         let patience = if owner.claim.rssi.is_some() { BETTER_FOR } else { BETTER_FOR_LOST };
-        let at = (self.better_since? + patience).max(self.last_bid.map_or(Duration::ZERO, |last| last + BID_EVERY));
+        let at = (self.better_since? + patience)
+            .max(self.last_bid.map_or(Duration::ZERO, |last| last + BID_EVERY));
         (at < owner.at + QUIET && self.signal?.is_fresh(at)).then_some(at)
     }
 
     fn compare(&mut self, now: Duration) {
         let rssi = self.rssi(now);
-        let better = !self.owns(now)
-            && self.others.owner(now).is_some_and(|owner| is_better(rssi, owner.rssi));
+        let better =
+            !self.owns(now) && self.others.owner(now).is_some_and(|owner| is_better(rssi, owner.rssi));
         self.better_since = better.then(|| self.better_since.unwrap_or(now));
     }
 
@@ -319,7 +327,11 @@ impl Ownership {
             return end;
         }
         if let (Some(end), Some(leaving)) = (end, &self.leaving) {
-            return Some(if self.linked.is_some() { (leaving.since + UNLINK_TIME).min(end) } else { leaving.since });
+            return Some(if self.linked.is_some() {
+                (leaving.since + UNLINK_TIME).min(end)
+            } else {
+                leaving.since
+            });
         }
         if let Some(end) = end {
             return Some(self.last_sent.map_or(end, |sent| (sent + RENEW).min(end)));
@@ -350,7 +362,10 @@ impl Ownership {
             return Some(ClaimAction::Release(Claim { released: true, to, ..self.claim(own, now) }));
         }
         if self.lease.is_some() {
-            return self.last_sent.is_none_or(|sent| now >= sent + RENEW).then(|| self.publish(own, last_number, now));
+            return self
+                .last_sent
+                .is_none_or(|sent| now >= sent + RENEW)
+                .then(|| self.publish(own, last_number, now));
         }
         self.compare(now);
         if self.claim_at(broker).is_some_and(|at| at <= now) {

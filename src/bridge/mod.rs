@@ -6,8 +6,11 @@
 mod availability;
 mod back_off;
 pub mod claims;
+pub mod clock;
 mod command;
 pub mod discovery;
+pub mod guard;
+pub mod links;
 mod outbox;
 mod payload;
 mod topics;

@@ -150,6 +150,7 @@ impl Error {
                 "send commands without the retain flag, and remove this one with `mosquitto_pub -r -n -t TOPIC`"
             }
             Self::CommandExpired { .. } => "move the bulb or the bridge closer, and send the command again",
+            Self::BulbNotOwned { .. } => "the topic `bulbctl/<id>/owner` names the bridge that drives it",
             Self::LinkLost { .. } => "move closer and try again",
             _ => return None,
         };

@@ -127,6 +127,7 @@ impl Error {
             Self::ConnectFailed { .. } => ("connect.failed", Kind::Connect),
             Self::ConnectTimeout { .. } => ("connect.timeout", Kind::Connect),
             Self::ConnectLimit { .. } => ("connect.limit", Kind::Connect),
+            Self::BulbNotOwned { .. } => ("bridge.not_owner", Kind::Connect),
             Self::LinkNotKept { .. } => ("connect.not_kept", Kind::Connect),
             Self::MtuTooSmall { .. } => ("connect.mtu", Kind::Connect),
             Self::DiscoverTimeout { .. } => ("discover.timeout", Kind::Connect),

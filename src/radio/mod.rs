@@ -60,7 +60,7 @@ pub use parameters::ConnectionParameters;
 pub use retry::{ATTEMPTS, ConnectRetry, spread};
 
 /// Locks a mutex whose data stays consistent if a thread panics while it holds the lock.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -422,8 +422,7 @@ impl Model {
 
     /// A message arrives, possibly after its connection has ended.
     fn to_broker(&mut self, from: u64, action: ClaimAction) {
-        let open: Vec<u64> =
-            self.bridges.iter().filter_map(|bridge| bridge.connection).collect();
+        let open: Vec<u64> = self.bridges.iter().filter_map(|bridge| bridge.connection).collect();
         match action {
             ClaimAction::Publish(claim) => {
                 self.retained = Some(Retained { claim: claim.clone(), at: self.now });
@@ -481,7 +480,11 @@ impl Model {
             self.at(at, Event::Unlinked(bridge, run));
         }
         if let Some(wake) = self.bridges[bridge].claims.wake() {
-            assert!(wake > clock, "it wakes at {wake:?}, and it is {clock:?}: {:?}", self.bridges[bridge].claims);
+            assert!(
+                wake > clock,
+                "it wakes at {wake:?}, and it is {clock:?}: {:?}",
+                self.bridges[bridge].claims
+            );
             self.bridges[bridge].tick += 1;
             let (at, tick) = (self.time(bridge, wake), self.bridges[bridge].tick);
             self.at(at, Event::Tick(bridge, tick));
