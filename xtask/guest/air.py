@@ -1,4 +1,4 @@
-"""The virtual air of the real-stack run: a Bluetooth controller for the kernel, and the bulbs of a rig around it.
+"""The virtual air of the real-stack run: two Bluetooth controllers for the kernel, and the bulbs of a rig around the first.
 
 Runs in the virtual machine until that is switched off. Takes requests from a unix socket: a JSON object a line, and a
 JSON object in response.
@@ -29,7 +29,8 @@ from world import AirLog, World
 
 logger = logging.getLogger(__name__)
 
-ADAPTER_ADDRESS = "02:B0:1B:00:00:01"
+# The kernel's adapters, in the order of their names.
+ADAPTERS = {"hci0": "02:B0:1B:00:00:01", "hci1": "02:B0:1B:00:00:02"}
 
 
 class Control:
@@ -90,14 +91,17 @@ class Control:
 async def run(arguments: argparse.Namespace) -> None:
     """Opens the controller and serves the socket."""
     air = Air()
-    transport = await open_vhci_transport(arguments.vhci)
-    KernelController(transport.source, transport.sink, air, ADAPTER_ADDRESS)
+    transports = []
+    for name, address in ADAPTERS.items():
+        transport = await open_vhci_transport(arguments.vhci)
+        KernelController(name, transport.source, transport.sink, air, address)
+        transports.append(transport)
     control = Control(air, arguments.log, BulbServer(arguments.bulbs))
     arguments.socket.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(control.serve, arguments.socket)
     logger.info("on the air")
     async with server:
-        await transport.source.wait_for_termination()
+        await asyncio.gather(*(transport.source.wait_for_termination() for transport in transports))
 
 
 def main() -> None:

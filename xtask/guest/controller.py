@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bumble import hci, ll
-from bumble.controller import Controller
+from bumble.controller import Controller, LegacyAdvertiser
 from bumble.core import PhysicalTransport
 from bumble.link import LocalLink
 
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 # Noise on the RSSI. BlueZ does not report an advertisement that changes nothing, so a steady signal would look like
 # silence.
 _RSSI_NOISE = (0, 1, 0, -1)
+# The signal of one adapter at the other.
+_ADAPTER_RSSI = -40
 
 
 # The default HCI reason of a bulb that ends its link.
@@ -60,7 +62,10 @@ class Peer(Protocol):
 
 
 class Air(LocalLink):
-    """Carries packets between the only central, the kernel, and its peers."""
+    """Carries packets between the kernel's adapters and the bulbs, and from one adapter to the other.
+
+    Bulbs are in range of the first adapter only, so that the second one is free to play a bulb itself.
+    """
 
     central: KernelController
 
@@ -73,10 +78,19 @@ class Air(LocalLink):
     def add_controller(self, controller: Controller) -> None:
         super().add_controller(controller)
         assert isinstance(controller, KernelController)
-        self.central = controller
+        if len(self.controllers) == 1:
+            self.central = controller
 
-    # Bumble gives the sender's random address here, although the kernel connects from its public address. The peers
-    # ignore the address, because there is only one central.
+    def _adapter(self, own: hci.Address, peer: hci.Address) -> KernelController | None:
+        """The adapter with a link from this address of its own to this peer."""
+        for controller in self.controllers:
+            connection = controller.le_connections.get(peer)
+            if connection is not None and connection.self_address == own:
+                assert isinstance(controller, KernelController)
+                return controller
+        return None
+
+    # Bumble gives the sender's random address here, although the kernel connects from its public address.
     def send_acl_data(
         self,
         sender_controller: Controller,
@@ -84,20 +98,38 @@ class Air(LocalLink):
         transport: PhysicalTransport,
         data: bytes,
     ) -> None:
+        loop = asyncio.get_running_loop()
         if peer := self.peers.get(destination_address):
-            asyncio.get_running_loop().call_soon(peer.on_pdu, data)
+            loop.call_soon(peer.on_pdu, data)
+        elif connection := sender_controller.le_connections.get(destination_address):
+            own = connection.self_address
+            if other := self._adapter(destination_address, own):
+                loop.call_soon(other.deliver, own, data)
 
     def send_advertising_pdu(self, sender_controller: Controller, packet: ll.AdvertisingPdu) -> None:
-        if isinstance(packet, ll.ConnectInd) and (peer := self.peers.get(packet.advertiser_address)):
-            asyncio.get_running_loop().call_soon(peer.on_connected, packet.initiator_address)
+        loop = asyncio.get_running_loop()
+        others = [other for other in self.controllers if other is not sender_controller]
+        match packet:
+            case ll.ConnectInd() if peer := self.peers.get(packet.advertiser_address):
+                loop.call_soon(peer.on_connected, packet.initiator_address)
+            case ll.ConnectInd():
+                for other in others:
+                    loop.call_soon(other.on_le_connect_ind, packet)
+            case ll.AdvInd():
+                assert isinstance(sender_controller, KernelController)
+                for other in others:
+                    assert isinstance(other, KernelController)
+                    loop.call_soon(other.hear_adapter, sender_controller)
 
     def send_ll_control_pdu(
         self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
     ) -> None:
+        loop = asyncio.get_running_loop()
         peer = self.peers.get(receiver_address)
         if peer is None:
+            if other := self._adapter(receiver_address, sender_address):
+                loop.call_soon(other.on_ll_control_pdu, sender_address, packet)
             return
-        loop = asyncio.get_running_loop()
         match packet:
             case ll.TerminateInd():
                 loop.call_soon(peer.on_terminated)
@@ -110,11 +142,23 @@ class Air(LocalLink):
                 logger.debug("peer ignores %s", packet)
 
 
-class KernelController(Controller):
-    """The kernel's Bluetooth adapter."""
+class Advertiser(LegacyAdvertiser):
+    """The advertiser of an adapter, at the interval that the kernel sets."""
 
-    def __init__(self, source, sink, air: Air, address: str) -> None:
-        super().__init__("hci0", host_source=source, host_sink=sink, link=air, public_address=address)
+    # Bumble takes the interval for milliseconds.
+    def _on_timer_fired(self) -> None:
+        self.send_advertising_data()
+        self.timer_handle = asyncio.get_running_loop().call_later(
+            self.advertising_interval_min * 0.625e-3, self._on_timer_fired
+        )
+
+
+class KernelController(Controller):
+    """An adapter of the kernel."""
+
+    def __init__(self, name: str, source, sink, air: Air, address: str) -> None:
+        super().__init__(name, host_source=source, host_sink=sink, link=air, public_address=address)
+        self.le_legacy_advertiser = Advertiser(self)
         # With these features, the kernel would wait for the enhanced connection event, which Bumble does not send.
         # The peers use legacy advertising only.
         self.le_features &= ~(
@@ -130,7 +174,27 @@ class KernelController(Controller):
             asyncio.get_running_loop().call_soon(self.host.on_packet, bytes(packet))
 
     def hear(self, advert: Advert) -> None:
-        """A device advertises: reports it if the kernel scans, and connects if the kernel waits for it."""
+        """A bulb advertises: reports it if the kernel scans, and connects if the kernel waits for it."""
+        self._report_advert(advert)
+        pending = self.pending_le_connection
+        if advert.connectable and pending and pending.peer_address == advert.address:
+            peer = self.link.peers.get(advert.address)
+            if peer is not None and peer.accepts_connection():
+                self.create_le_connection(advert.address)
+
+    def hear_adapter(self, other: KernelController) -> None:
+        """The other adapter advertises."""
+        advertiser = other.le_legacy_advertiser
+        # It may have stopped since.
+        if not advertiser.enabled:
+            return
+        data, response = advertiser.advertising_data, advertiser.scan_response_data
+        self._report_advert(Advert(advertiser.address, True, data, response, _ADAPTER_RSSI))
+        pending = self.pending_le_connection
+        if pending and pending.peer_address == advertiser.address:
+            self.create_le_connection(advertiser.address)
+
+    def _report_advert(self, advert: Advert) -> None:
         if self.le_scan_enable:
             rssi = max(-127, min(20, advert.rssi + next(self._rssi_noise)))
             kinds = hci.HCI_LE_Advertising_Report_Event.EventType
@@ -138,11 +202,6 @@ class KernelController(Controller):
             self._report(kind, advert.address, advert.data, rssi)
             if self.le_scan_type == 1:
                 self._report(kinds.SCAN_RSP, advert.address, advert.scan_response, rssi)
-        pending = self.pending_le_connection
-        if advert.connectable and pending and pending.peer_address == advert.address:
-            peer = self.link.peers.get(advert.address)
-            if peer is not None and peer.accepts_connection():
-                self.create_le_connection(advert.address)
 
     def _report(self, kind: int, address: hci.Address, data: bytes, rssi: int) -> None:
         report = hci.HCI_LE_Advertising_Report_Event.Report(
@@ -203,6 +262,7 @@ class KernelController(Controller):
     # The kernel resets an adapter that is switched off and on. Bumble does not end scans, connects and links then.
     def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
         self.le_scan_enable = False
+        self.le_legacy_advertiser.stop()
         self.pending_le_connection = None
         for connection in list(self.le_connections.values()):
             self.link.send_ll_control_pdu(
