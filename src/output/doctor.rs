@@ -192,6 +192,20 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
             "bulbctl can use it; for other programs, install a newer BlueZ or use another adapter".to_owned();
         add(Level::Note, "adapter.hidden", message, Some(fix));
     }
+    for restored in &diagnosis.restored {
+        let message = format!(
+            "the name of adapter {} was still {:?}, from a `bulbctl emulate` that was killed: it is restored",
+            restored.adapter, restored.alias
+        );
+        add(Level::Note, "adapter.name_restored", message, None);
+    }
+    if diagnosis.reverse_discovery == Some(true) && diagnosis.error.is_none() {
+        let message = "BlueZ reads the services of the phones that connect to this machine: while it emulates a bulb, \
+                       iPhones may ask to pair, and then lose their writes";
+        let fix =
+            "to emulate bulbs for phones, set `ReverseServiceDiscovery = false` in /etc/bluetooth/main.conf";
+        add(Level::Note, "service.reverse_discovery", message.to_owned(), Some(fix.to_owned()));
+    }
     if diagnosis.version.is_some_and(|version| version < MTU_SINCE) {
         let message = format!(
             "BlueZ before {MTU_SINCE} does not report the MTU of a link and says little about failed connects"
@@ -230,7 +244,7 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::AdapterInfo;
+    use crate::radio::{AdapterInfo, RestoredAlias};
 
     #[test]
     fn each_trap_is_found_with_its_fix() {
@@ -251,6 +265,9 @@ mod tests {
         };
         assert!(findings(&diagnosis).is_empty());
         diagnosis.version = Some(Version { major: 5, minor: 55 });
+        diagnosis.reverse_discovery = Some(true);
+        let alias = "Light\u{1b}[1m".to_owned();
+        diagnosis.restored = vec![RestoredAlias { adapter: "hci0".to_owned(), alias }];
         diagnosis.kernel = Some("6.1.0-40-amd64".to_owned());
         diagnosis.inside = Some("WSL");
         diagnosis.adapters =
@@ -261,11 +278,13 @@ mod tests {
             "adapter.other_off",
             "adapter.scanned",
             "adapter.hidden",
+            "adapter.name_restored",
+            "service.reverse_discovery",
             "service.old",
             "kernel.channels",
             "machine.wsl",
         ];
         assert_eq!(codes, want);
-        assert!(found.iter().all(|finding| finding.fix.is_some()));
+        assert!(found.iter().all(|finding| finding.fix.is_some() || finding.code == "adapter.name_restored"));
     }
 }

@@ -18,7 +18,19 @@ pub struct Diagnosis {
     pub inside: Option<&'static str>,
     pub adapters: Vec<AdapterFacts>,
     pub links: Vec<HeldLink>,
+    /// Names of adapters that a killed `bulbctl emulate` had changed, and that the diagnosis restored.
+    pub restored: Vec<RestoredAlias>,
+    /// BlueZ looks for the services of the devices that connect to this computer. `None` where nobody says.
+    pub reverse_discovery: Option<bool>,
     pub error: Option<Error>,
+}
+
+/// The name of an adapter that was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredAlias {
+    pub adapter: String,
+    /// The name that it had since then.
+    pub alias: String,
 }
 
 /// A version of BlueZ.

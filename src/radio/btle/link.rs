@@ -38,17 +38,29 @@ pub(super) struct RadioHandle {
 
 impl RadioHandle {
     pub(super) async fn check_adapter(&self) -> Result<()> {
-        let adapter = self.adapter.clone();
         match self.shared.adapter_now() {
             AdapterState::On => Ok(()),
-            AdapterState::Off => Err(match self.system.block().await {
-                Some(PowerBlock { hard }) => Error::AdapterBlocked { adapter, hard },
-                None => Error::AdapterOff { adapter },
-            }),
-            AdapterState::Absent if self.system.is_running() => Err(Error::AdapterLost { adapter }),
-            AdapterState::Absent if self.system.has_bus() => Err(Error::ServiceDown),
-            AdapterState::Absent => Err(Error::NoBus { detail: "the connection to it has ended".to_owned() }),
+            state => {
+                let service = (self.system.is_running(), self.system.has_bus());
+                Err(adapter_error(self.adapter.clone(), state, self.system.block().await, service))
+            }
         }
+    }
+}
+
+/// The error of using an adapter that is not on. `running` and `has_bus` are about the Bluetooth service.
+pub(super) fn adapter_error(
+    adapter: String,
+    state: AdapterState,
+    block: Option<PowerBlock>,
+    (running, has_bus): (bool, bool),
+) -> Error {
+    match (state, block) {
+        (AdapterState::Absent, _) if running => Error::AdapterLost { adapter },
+        (AdapterState::Absent, _) if has_bus => Error::ServiceDown,
+        (AdapterState::Absent, _) => Error::NoBus { detail: "the connection to it has ended".to_owned() },
+        (_, Some(PowerBlock { hard })) => Error::AdapterBlocked { adapter, hard },
+        (_, None) => Error::AdapterOff { adapter },
     }
 }
 

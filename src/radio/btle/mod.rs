@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::peripheral::Peripheral;
 use super::{
     AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceDetails, DeviceId, Diagnosis, Link, Radio,
     SeenDevice, Wanted,
@@ -68,6 +69,31 @@ pub async fn open(wanted: Option<&str>) -> Result<Arc<dyn Radio>> {
     Ok(Arc::new(BtleRadio::new(opened)))
 }
 
+/// Opens an adapter in the peripheral role, chosen as by [`open`].
+///
+/// # Errors
+/// Only BlueZ has this role: other systems, and btleplug, give [`Error::CannotAdvertise`].
+pub async fn open_peripheral(wanted: Option<&str>) -> Result<Arc<dyn Peripheral>> {
+    match through_btleplug(wanted) {
+        Some(wanted) => Err(Error::CannotAdvertise {
+            adapter: wanted.unwrap_or("btleplug").to_owned(),
+            detail: "btleplug has only the central role".to_owned(),
+        }),
+        None => native_peripheral(wanted).await,
+    }
+}
+
+#[cfg(target_os = "linux")]
+use bluez::open_peripheral as native_peripheral;
+
+#[cfg(not(target_os = "linux"))]
+async fn native_peripheral(wanted: Option<&str>) -> Result<Arc<dyn Peripheral>> {
+    Err(Error::CannotAdvertise {
+        adapter: wanted.unwrap_or("this computer").to_owned(),
+        detail: "bulbctl can be a bulb only through BlueZ, on Linux".to_owned(),
+    })
+}
+
 /// Opens the virtual radio as btleplug would on another system: `macos` or `windows`. For tests of what these
 /// systems do differently, so no release has it.
 #[cfg(all(target_os = "linux", debug_assertions))]
@@ -104,7 +130,7 @@ fn through_btleplug(wanted: Option<&str>) -> Option<Option<&str>> {
     }
 }
 
-async fn opened_in_time(opening: impl Future<Output = Result<Opened>>) -> Result<Opened> {
+async fn opened_in_time<T>(opening: impl Future<Output = Result<T>>) -> Result<T> {
     match timeout(OPEN_TIME, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(silent(OPEN_TIME)),

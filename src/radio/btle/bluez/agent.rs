@@ -1,5 +1,6 @@
 //! Bonds with a device through BlueZ, with an agent that answers the questions of BlueZ.
 
+use std::fmt;
 use std::sync::Arc;
 
 use dbus::Message;
@@ -66,40 +67,93 @@ impl<'a> Agent<'a> {
     /// Answers the questions of BlueZ about this device, and those of nobody else.
     fn listen(bus: &'a Bus, signals: Arc<SignalReceiver>, device: &str) -> Self {
         let device = device.to_owned();
-        let questions = MatchRule::new_method_call().with_path(AGENT);
-        let token = bus.connection().start_receive(
-            questions,
-            Box::new(move |question, connection| {
-                // On a lost bus, nobody waits for the answer.
-                let _ = connection.send(if signals.is_from_bluez(&question) {
-                    answer(&question, &device)
-                } else {
-                    question.error(&rejected(), c"only BlueZ may ask")
-                });
-                true
-            }),
-        );
+        let token = listen(bus, signals, move |asked| asked == device);
         Self { bus, token }
     }
 }
 
 impl Drop for Agent<'_> {
     fn drop(&mut self) {
-        if let Ok(agent) = path(AGENT) {
-            self.bus.tell(MANAGER.0, MANAGER.1, "UnregisterAgent", (agent,));
-        }
-        drop(self.bus.connection().stop_receive(self.token));
+        unregister(self.bus, self.token);
     }
 }
 
-/// The answer to a question. Allows only this device, and only methods that need no user.
-fn answer(question: &Message, device: &str) -> Message {
+/// The registered agent of a bulb that lets centrals pair. Dropping it unregisters it.
+pub(super) struct ServingAgent {
+    bus: Arc<Bus>,
+    token: Token,
+}
+
+impl fmt::Debug for ServingAgent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServingAgent")
+    }
+}
+
+impl ServingAgent {
+    /// Answers the questions of BlueZ about the devices of this adapter.
+    pub(super) async fn register(
+        bus: &Arc<Bus>,
+        signals: Arc<SignalReceiver>,
+        adapter: &str,
+    ) -> Result<Self, dbus::Error> {
+        let devices = format!("{adapter}/dev_");
+        let token = listen(bus, signals, move |device| device.starts_with(&devices));
+        let agent = Self { bus: bus.clone(), token };
+        let registered = bus.call::<()>(MANAGER.0, MANAGER.1, "RegisterAgent", (path(AGENT)?, CAPABILITY));
+        match registered.await {
+            Err(error) if error.name() != Some("org.bluez.Error.AlreadyExists") => return Err(error),
+            _ => {}
+        }
+        if !is(bus, adapter, ADAPTER, "Pairable").await? {
+            bus.call::<()>(MANAGER.0, MANAGER.1, "RequestDefaultAgent", (path(AGENT)?,)).await?;
+        }
+        Ok(agent)
+    }
+}
+
+impl Drop for ServingAgent {
+    fn drop(&mut self) {
+        unregister(&self.bus, self.token);
+    }
+}
+
+/// Answers the questions of BlueZ about the devices that are meant, and those of nobody else.
+fn listen(
+    bus: &Bus,
+    signals: Arc<SignalReceiver>,
+    is_meant: impl Fn(&str) -> bool + Send + Sync + 'static,
+) -> Token {
+    let questions = MatchRule::new_method_call().with_path(AGENT);
+    bus.connection().start_receive(
+        questions,
+        Box::new(move |question, connection| {
+            // On a lost bus, nobody waits for the answer.
+            let _ = connection.send(if signals.is_from_bluez(&question) {
+                answer(&question, &is_meant)
+            } else {
+                question.error(&rejected(), c"only BlueZ may ask")
+            });
+            true
+        }),
+    )
+}
+
+fn unregister(bus: &Bus, token: Token) {
+    if let Ok(agent) = path(AGENT) {
+        bus.tell(MANAGER.0, MANAGER.1, "UnregisterAgent", (agent,));
+    }
+    drop(bus.connection().stop_receive(token));
+}
+
+/// The answer to a question. Allows only devices that are meant, and only methods that need no user.
+fn answer(question: &Message, is_meant: &impl Fn(&str) -> bool) -> Message {
     let asked = question.member();
-    let ours = question.get1::<dbus::Path<'_>>().is_some_and(|path| &*path == device);
+    let ours = question.get1::<dbus::Path<'_>>().is_some_and(|path| is_meant(&path));
     match asked.as_deref() {
         Some("Release" | "Cancel") => question.method_return(),
         Some("RequestConfirmation" | "RequestAuthorization") if ours => question.method_return(),
-        _ => question.error(&rejected(), c"bulbctl pairs with one bulb, which needs nothing else"),
+        _ => question.error(&rejected(), c"bulbctl pairs without a user, and only for its own bulb"),
     }
 }
 
@@ -123,7 +177,7 @@ mod tests {
         question.append_all(arguments);
         // A reply needs the serial number that sending would assign.
         question.set_serial(7);
-        answer(&question, BULB).msg_type()
+        answer(&question, &|device: &str| device == BULB).msg_type()
     }
 
     fn at(path: &'static str) -> dbus::Path<'static> {

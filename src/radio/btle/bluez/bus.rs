@@ -54,6 +54,8 @@ const SIGNALS: [(Scope, &str); 6] = [
     ),
 ];
 
+const SLEEP: &str = "type='signal',sender='org.freedesktop.login1',interface='org.freedesktop.login1.Manager',member='PrepareForSleep'";
+
 /// The answer to a subscription.
 pub(super) struct Subscribed {
     /// The unique name of BlueZ, if it is running.
@@ -244,8 +246,22 @@ impl Bus {
         let _ = self.connection.send(message);
     }
 
-    pub(super) fn connection(&self) -> &SyncConnection {
+    pub(super) fn connection(&self) -> &Arc<SyncConnection> {
         &self.connection
+    }
+
+    /// Sends a signal, after all messages before it.
+    pub(super) fn emit(&self, path: &str, interface: &str, member: &str, body: impl AppendAll) {
+        let Ok(mut message) = Message::new_signal(path, interface, member) else { return };
+        message.append_all(body);
+        // On a lost bus there is no receiver.
+        let _ = self.connection.send(message);
+    }
+
+    /// Subscribes to the signal of the login manager that says that the computer sleeps, or has woken up.
+    pub(super) async fn watch_sleep(&self) -> Result<(), dbus::Error> {
+        let (bus, object, interface) = THE_BUS;
+        self.ask(bus, object, interface, "AddMatch", (SLEEP,)).await
     }
 }
 

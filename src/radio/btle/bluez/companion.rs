@@ -23,7 +23,7 @@ use crate::radio::{AdapterInfo, Address, ConnectionParameters, DeviceDetails, De
 
 #[derive(Debug)]
 pub(in super::super) struct BluezCompanion {
-    line: Arc<BusConnection>,
+    pub(super) line: Arc<BusConnection>,
     _keeper: AbortOnDropHandle<()>,
     pub(super) path: String,
     name: String,

@@ -1,4 +1,5 @@
-//! Examines BlueZ and what it depends on, without using an adapter.
+//! Examines BlueZ and what it depends on, without using an adapter. Restores the names of adapters that a killed
+//! `bulbctl emulate` has left.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,8 @@ use super::super::adapter_choice::choose;
 use super::super::platform_error::PlatformError;
 use super::super::{open_error, silent};
 use super::bus::Bus;
-use super::installed::{ADAPTERS, adapters_of_the_kernel, installed_version};
+use super::installed::{ADAPTERS, adapters_of_the_kernel, installed_version, reverse_discovery};
+use super::peripheral::restore_all;
 use super::properties::{ADAPTER, AdapterProperties, DEVICE, Objects, SERVICE, device_of, device_update};
 use super::rfkill::SWITCHES;
 use super::signals::SignalReceiver;
@@ -25,14 +27,20 @@ pub(in super::super) async fn diagnose(wanted: Option<&str>, deadline: Deadline)
         kernel: read("/proc/sys/kernel/osrelease"),
         inside: inside(),
         version: installed_version(Path::new("/")),
+        reverse_discovery: Some(reverse_discovery(Path::new("/"))),
         ..Diagnosis::default()
     };
     let objects = async {
         let bus = Bus::open(Arc::new(SignalReceiver::default())).await?;
-        bus.objects().await.map_err(PlatformError::from)
+        let objects = bus.objects().await.map_err(PlatformError::from)?;
+        let restored = restore_all(&bus, &objects).await;
+        Ok((objects, restored))
     };
-    match deadline.run(objects.map_err(|error| open_error(&error)), silent).await {
-        Ok(objects) => fill(&mut diagnosis, &objects, wanted),
+    match deadline.run(objects.map_err(|error: PlatformError| open_error(&error)), silent).await {
+        Ok((objects, restored)) => {
+            fill(&mut diagnosis, &objects, wanted);
+            diagnosis.restored = restored;
+        }
         Err(error) => {
             diagnosis.error = Some(error);
             diagnosis.adapters = adapters_of_the_kernel(Path::new(ADAPTERS), Path::new(SWITCHES));

@@ -17,6 +17,7 @@ const PROGRAMS: [&str; 4] = [
     "usr/sbin/bluetoothd",
     "usr/local/libexec/bluetooth/bluetoothd",
 ];
+const CONFIGURATION: &str = "etc/bluetooth/main.conf";
 /// The longest program to search, bytes. That of Debian has a tenth of it.
 const LONGEST_PROGRAM: u64 = 16 << 20;
 
@@ -40,6 +41,15 @@ pub(super) fn adapters_of_the_kernel(adapters: &Path, switches: &Path) -> Vec<Ad
         }
     });
     facts.collect()
+}
+
+/// Returns true if BlueZ reads the services of devices that connect to this computer, as it does unless its configuration
+/// says no (`parse_config` in its `src/main.c`).
+pub(super) fn reverse_discovery(root: &Path) -> bool {
+    let text = files::try_text(&root.join(CONFIGURATION), files::LONGEST_TEXT).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    let set = lines.filter(|(name, _)| name.trim() == "ReverseServiceDiscovery").last();
+    set.is_none_or(|(_, value)| value.trim() != "false")
 }
 
 /// The version of the bluetoothd that is installed below `root`. The program is read and not run.
@@ -91,6 +101,22 @@ mod tests {
             .collect();
         let unknown = ("hci0".to_owned(), None, None, None, false);
         assert_eq!(facts, [unknown, ("hci1".to_owned(), Some(false), Some(false), None, false)]);
+    }
+
+    #[test]
+    fn reverse_discovery_is_on_unless_the_configuration_says_no() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(reverse_discovery(root.path()), "no file");
+        let file = root.path().join(CONFIGURATION);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        for (text, on) in [
+            ("[General]\n#ReverseServiceDiscovery = false\n", true),
+            ("[General]\nReverseServiceDiscovery = false\n", false),
+            ("[General]\nReverseServiceDiscovery=true\nDeviceID=false", true),
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(reverse_discovery(root.path()), on, "{text}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod gatt;
 mod gatt_objects;
 mod installed;
 mod parameters;
+mod peripheral;
 mod properties;
 mod rfkill;
 mod signals;
@@ -37,6 +38,7 @@ use bus::{Bus, Subscribed};
 pub(super) use companion::BluezCompanion;
 pub(super) use diagnose::diagnose;
 use gatt::BusGatt;
+pub(super) use peripheral::open as open_peripheral;
 use properties::{ADAPTER, AdapterProperties, DEVICE, Objects};
 use rfkill::{SWITCHES, block_of};
 use signals::{Scope, SignalReceiver};
@@ -47,6 +49,19 @@ struct Bluez {
 }
 
 pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
+    let OpenedBluez { info, shared, companion, .. } = open_bluez(wanted).await?;
+    Ok(Opened { info, shared, system: Arc::new(Bluez { companion }) })
+}
+
+/// An adapter, before it is used in one of its two roles.
+struct OpenedBluez {
+    info: AdapterInfo,
+    shared: Arc<SharedState>,
+    companion: BluezCompanion,
+    objects: Objects,
+}
+
+async fn open_bluez(wanted: Option<&str>) -> Result<OpenedBluez> {
     let to_error = |error: PlatformError| open_error(&error);
     let signals = Arc::new(SignalReceiver::new(Scope::Everything));
     let bus = Bus::open(signals.clone()).await.map_err(to_error)?;
@@ -60,7 +75,7 @@ pub(super) async fn open(wanted: Option<&str>) -> Result<Opened> {
         AdapterState::On
     }));
     let companion = BluezCompanion::new(&chosen.info, bus, signals, shared.clone(), owner, Some(&objects));
-    Ok(Opened { info: chosen.info, shared, system: Arc::new(Bluez { companion }) })
+    Ok(OpenedBluez { info: chosen.info, shared, companion, objects })
 }
 
 fn candidates(objects: &Objects) -> Vec<Candidate> {

@@ -39,6 +39,7 @@ pub(super) enum Scope {
 pub(super) struct SignalReceiver {
     state: Mutex<State>,
     new_owner: Notify,
+    woken: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +69,7 @@ struct SignalTarget {
 impl SignalReceiver {
     pub(super) fn new(scope: Scope) -> Self {
         let state = Mutex::new(State { scope, ..State::default() });
-        Self { state, new_owner: Notify::new() }
+        Self { state, new_owner: Notify::new(), woken: Notify::new() }
     }
 
     pub(super) fn scope(&self) -> Scope {
@@ -102,6 +103,16 @@ impl SignalReceiver {
         self.new_owner.notified().await;
     }
 
+    /// Completes when the computer has woken up from sleep. Needs [`watch_sleep`](super::bus::Bus::watch_sleep).
+    pub(super) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// The unique name of BlueZ, if it is running. Each start of it has another one.
+    pub(super) fn owner(&self) -> Option<String> {
+        lock(&self.state).owner.clone()
+    }
+
     /// Returns true if BlueZ sent this message.
     pub(super) fn is_from_bluez(&self, message: &Message) -> bool {
         lock(&self.state).is_from_bluez(message)
@@ -125,6 +136,13 @@ impl SignalReceiver {
     }
 
     pub(super) fn signal(&self, message: Message) {
+        if message.member().as_deref() == Some("PrepareForSleep") {
+            // Whoever sends it, looking again does no harm.
+            if message.get1() == Some(false) {
+                self.woken.notify_one();
+            }
+            return;
+        }
         let mut state = lock(&self.state);
         match state.to.clone() {
             Some(to) => self.received(&mut state, &to, &message),

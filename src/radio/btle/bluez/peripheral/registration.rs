@@ -1,0 +1,147 @@
+//! What is registered at BlueZ for the bulb, and what was changed there.
+
+use std::sync::Arc;
+
+use dbus::arg::PropMap;
+use tokio::time::timeout;
+
+use super::super::agent::ServingAgent;
+use super::super::bus::Bus;
+use super::super::companion::BluezCompanion;
+use super::alias::AliasFile;
+use super::exports::{ADVERTISEMENT, APPLICATION};
+use super::{ADVERTISING_MANAGER, ANSWER_TIME, GATT_MANAGER, refused, silent};
+use crate::error::Result;
+use crate::radio::peripheral::ServedBulb;
+
+#[derive(Debug)]
+pub(super) struct Registration {
+    adapter: String,
+    file: Option<AliasFile>,
+    /// It takes part in pairing.
+    pairs: bool,
+    application: bool,
+    advertisement: bool,
+    agent: Option<ServingAgent>,
+    /// The name that the adapter has.
+    name: Option<String>,
+}
+
+impl Registration {
+    pub(super) fn new(adapter: &str, bulb: &ServedBulb, file: Option<AliasFile>) -> Self {
+        Self {
+            adapter: adapter.to_owned(),
+            file,
+            pairs: bulb.pairing,
+            application: false,
+            advertisement: false,
+            agent: None,
+            name: None,
+        }
+    }
+
+    pub(super) fn adapter(&self) -> &str {
+        &self.adapter
+    }
+
+    /// BlueZ knows nothing any more: it was restarted, or the adapter was away. If it still knows something, it says so.
+    pub(super) fn forget(&mut self) {
+        self.application = false;
+        self.advertisement = false;
+        self.agent = None;
+        self.name = None;
+    }
+
+    /// Registers the application, the agent and the name, as far as they are not.
+    pub(super) async fn serve(
+        &mut self,
+        companion: &BluezCompanion,
+        bus: &Arc<Bus>,
+        name: Option<&str>,
+    ) -> Result<()> {
+        let adapter = self.adapter.clone();
+        if !self.application {
+            let manager = (companion.path.as_str(), GATT_MANAGER);
+            register(bus, manager, "RegisterApplication", APPLICATION)
+                .await
+                .map_err(|error| refused(&adapter, "the GATT table", error))?;
+            self.application = true;
+        }
+        if self.pairs && self.agent.is_none() {
+            let agent = ServingAgent::register(bus, companion.signals.clone(), &companion.path).await;
+            self.agent = Some(agent.map_err(|error| refused(&adapter, "to pair", error))?);
+        }
+        if let Some(name) = name
+            && self.name.as_deref() != Some(name)
+            && let Some(file) = &mut self.file
+        {
+            file.rename(bus, &companion.path, name)
+                .await
+                .map_err(|error| refused(&adapter, "the name", error))?;
+            self.name = Some(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Starts to advertise.
+    pub(super) async fn advertise(&mut self, companion: &BluezCompanion, bus: &Bus) -> Result<()> {
+        if !self.advertisement {
+            let manager = (companion.path.as_str(), ADVERTISING_MANAGER);
+            register(bus, manager, "RegisterAdvertisement", ADVERTISEMENT)
+                .await
+                .map_err(|error| refused(&self.adapter, "the advertisement", error))?;
+            self.advertisement = true;
+        }
+        Ok(())
+    }
+
+    /// Stops advertising. An update by a property is not used: BlueZ 5.66 crashes if the update fails
+    /// (`add_adv_params_callback` in its src/advertising.c answers a call that it no longer has).
+    pub(super) async fn silence(&mut self, companion: &BluezCompanion, bus: &Bus) {
+        if std::mem::take(&mut self.advertisement) {
+            let manager = (companion.path.as_str(), ADVERTISING_MANAGER);
+            unregister(bus, manager, "UnregisterAdvertisement", ADVERTISEMENT).await;
+        }
+    }
+
+    /// Takes everything back.
+    pub(super) async fn undo(&mut self, companion: &BluezCompanion) {
+        let bus = companion.bus();
+        self.silence(companion, &bus).await;
+        if std::mem::take(&mut self.application) {
+            let manager = (companion.path.as_str(), GATT_MANAGER);
+            unregister(&bus, manager, "UnregisterApplication", APPLICATION).await;
+        }
+        self.agent = None;
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.restore(&bus, &companion.path).await
+        {
+            tracing::warn!("cannot restore the name of adapter {}: {error}", self.adapter);
+        }
+        self.file = None;
+    }
+}
+
+type Manager<'a> = (&'a str, &'a str);
+
+async fn register(bus: &Bus, manager: Manager<'_>, method: &str, object: &str) -> Result<(), dbus::Error> {
+    let (path, interface) = manager;
+    let arguments = (dbus::Path::from(object.to_owned()), PropMap::new());
+    match timeout(ANSWER_TIME, bus.call(path, interface, method, arguments)).await {
+        // BlueZ still has the one from before.
+        Ok(Err(error)) if error.name() == Some("org.bluez.Error.AlreadyExists") => Ok(()),
+        Ok(answer) => answer,
+        Err(_) => Err(dbus::Error::new_custom("org.freedesktop.DBus.Error.NoReply", "no answer")),
+    }
+}
+
+async fn unregister(bus: &Bus, manager: Manager<'_>, method: &str, object: &str) {
+    let (path, interface) = manager;
+    let answer = bus.call::<()>(path, interface, method, (dbus::Path::from(object.to_owned()),));
+    match timeout(ANSWER_TIME, answer).await {
+        Ok(Ok(())) => {}
+        // BlueZ has dropped it already, or is gone with all that was registered.
+        Ok(Err(error)) => tracing::debug!("{method}: {error}"),
+        Err(_) => tracing::debug!("{method}: {}", silent(ANSWER_TIME)),
+    }
+}
