@@ -104,6 +104,23 @@ impl LightCommand {
         Self { change, over, ..Self::default() }
     }
 
+    /// Merges a later command into this one: the newest value of each setting wins.
+    pub fn then(self, later: Self) -> Self {
+        let shows = |feature: Feature| feature.mode().is_some();
+        let replaces = later.white.is_some() || later.end_effect || later.change.features().iter().any(shows);
+        let mut before = self.change;
+        if replaces {
+            let kept = before.set.features().iter().filter(|feature| !shows(*feature)).collect();
+            before.set = before.set.only(kept);
+        }
+        Self {
+            change: before.then(later.change),
+            white: later.white.or(self.white.filter(|_| !replaces)),
+            end_effect: later.end_effect || (self.end_effect && !replaces),
+            over: later.over,
+        }
+    }
+
     /// The command for a bulb of this family in this state.
     pub fn for_bulb(&self, profile: Option<&Profile>, known: &Light) -> DriverCommand {
         let mut change = self.change.clone();
@@ -264,6 +281,21 @@ mod tests {
         let text = r#"{"effect":"off","color":"blue"}"#;
         let blue = Light { color: Some(Rgb::new(0, 0, 255)), ..Light::default() };
         assert_eq!(on("elk", &known, text), change(blue));
+    }
+
+    #[test]
+    fn two_commands_are_one() {
+        let both = |first: &str, second: &str| parse(first).unwrap().then(parse(second).unwrap());
+        for (first, second, one) in [
+            ("ON", r#"{"brightness":30}"#, r#"{"state":"ON","brightness":30}"#),
+            ("ON", "OFF", "OFF"),
+            (r#"{"color":"red"}"#, r#"{"white":30}"#, r#"{"white":30}"#),
+            (r#"{"white":30,"state":"ON"}"#, r#"{"color":"red"}"#, r#"{"color":"red","state":"ON"}"#),
+            (r#"{"effect":"rainbow"}"#, r#"{"effect":"off"}"#, r#"{"effect":"off"}"#),
+            (r#"{"white":30}"#, r#"{"brightness":60}"#, r#"{"white":30,"brightness":60}"#),
+        ] {
+            assert_eq!(both(first, second), parse(one).unwrap(), "{first} {second}");
+        }
     }
 
     #[test]

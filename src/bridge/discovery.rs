@@ -59,8 +59,6 @@ pub struct Announcement<'a> {
     pub address: Option<String>,
     pub profile: &'a DrivenProfile,
     pub battery: bool,
-    /// The version of its firmware.
-    pub firmware: Option<&'a str>,
 }
 
 impl Announcement<'_> {
@@ -126,9 +124,6 @@ impl Announcement<'_> {
         }
         if let Some(area) = self.area {
             extend(&mut device, json!({"suggested_area": sanitise(area)}));
-        }
-        if let Some(firmware) = self.firmware {
-            extend(&mut device, json!({"sw_version": sanitise(firmware)}));
         }
         payload(topics, device, components, &leaf(BulbTopic::Availability))
     }

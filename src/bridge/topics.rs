@@ -160,6 +160,11 @@ impl Topics {
         format!("{}/device/{node}/config", self.discovery)
     }
 
+    /// The device that a topic of discovery is about.
+    pub fn discovered<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        topic.strip_prefix(&self.discovery)?.strip_prefix("/device/")?.strip_suffix("/config")
+    }
+
     fn home_assistant(&self) -> String {
         format!("{}/status", self.discovery)
     }

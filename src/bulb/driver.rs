@@ -153,6 +153,11 @@ impl Driver {
         self.pending.push(command, token);
     }
 
+    /// Drops a command that has not been started. Returns false if there is none.
+    pub fn withdraw(&self) -> bool {
+        self.pending.take().is_some()
+    }
+
     /// The link, if there is one.
     pub fn link(&self) -> Option<Arc<dyn Link>> {
         self.pending.link()

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use uuid::Uuid;
 
 use super::bench::Bench;
+use super::bridge::Bridge;
 use super::gatt::Gatt;
 use super::global::Global;
 use super::light::Light;
@@ -153,6 +154,8 @@ pub(crate) enum Verb {
     Restore(Restore),
     /// Run verbs from a file or a pipe, line by line over held links
     Run(Run),
+    /// Connect bulbs to an MQTT broker, and so to Home Assistant
+    Bridge(Bridge),
     /// Measure connect time, latency and write rate, or compare two measurements
     Bench(Bench),
     /// Test whether a bulb conforms to its family

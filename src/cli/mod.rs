@@ -3,6 +3,7 @@
 mod args;
 mod battery;
 mod bench;
+mod bridge;
 mod capture;
 mod check;
 mod complete;
@@ -44,7 +45,7 @@ use args::{Profiles, ProfilesAction, Verb};
 use context::Context;
 use global::Global;
 use parse::Cli;
-use signals::Signals;
+use signals::{Heeded, Signals};
 
 const CLOSE_TIME: Duration = Duration::from_secs(2);
 
@@ -148,6 +149,12 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
         Verb::Doctor => {
             on_radio(global, printer, ends_with_reader, async |context| doctor::run(context).await)
         }
+        Verb::Bridge(args) => on_radio_with(
+            global,
+            printer,
+            Heeded { reload: true, ..Heeded::default() },
+            async |context, signals| bridge::run(&args, global, context, signals).await,
+        ),
         Verb::Tui => on_radio(global, printer, ends_with_reader, async |context| tui::run(context).await),
         Verb::Frame(args) => frame::run(&args, global, printer),
         Verb::Profiles(Profiles { action }) => match action {
@@ -194,9 +201,19 @@ fn on_radio(
     ends_with_reader: bool,
     verb: impl AsyncFnOnce(&Context<'_>) -> Result<()>,
 ) -> Result<()> {
+    let heeded = Heeded { ends_with_reader, ..Heeded::default() };
+    on_radio_with(global, printer, heeded, async |context, _| verb(context).await)
+}
+
+fn on_radio_with(
+    global: &Global,
+    printer: &Printer,
+    heeded: Heeded,
+    verb: impl AsyncFnOnce(&Context<'_>, &Signals) -> Result<()>,
+) -> Result<()> {
     let context = Context::new(global, printer)?;
-    let signals = Signals::listen(ends_with_reader)?;
-    until_interrupted(&context, &signals, Box::pin(verb(&context)))
+    let signals = Signals::listen(heeded)?;
+    until_interrupted(&context, &signals, Box::pin(verb(&context, &signals)))
 }
 
 fn until_interrupted(

@@ -31,6 +31,8 @@ pub struct BridgeConfig {
     pub discovery_prefix: Option<String>,
     /// False to announce nothing to Home Assistant.
     pub discovery: Option<bool>,
+    /// No other bridge is on this broker.
+    pub alone: bool,
     /// The rooms of bulbs, by alias, address, identifier or name.
     pub areas: BTreeMap<String, String>,
 }
@@ -50,6 +52,8 @@ pub(super) struct BridgeTable {
     prefix: Option<Located<String>>,
     discovery_prefix: Option<Located<String>>,
     discovery: Option<bool>,
+    #[serde(default)]
+    alone: bool,
     #[serde(default)]
     areas: BTreeMap<String, String>,
 }
@@ -97,6 +101,7 @@ impl BridgeTable {
             prefix: self.prefix.map(|prefix| prefix.value),
             discovery_prefix: self.discovery_prefix.map(|prefix| prefix.value),
             discovery: self.discovery,
+            alone: self.alone,
             areas: self.areas,
         }
     }

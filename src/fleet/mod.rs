@@ -3,9 +3,11 @@
 mod candidates;
 mod find;
 mod run;
+mod scanner;
 pub(crate) mod seen;
 mod target;
 
 pub use find::{Found, find, find_known};
 pub use run::{OnConnectFailure, run_each, run_each_checked};
+pub use scanner::{ScanEvent, ScanPhase, keep_scanning};
 pub use target::{Selector, Target};

@@ -117,6 +117,11 @@ impl Target {
         self.wanted.iter().any(|wanted| wanted.matches_any_case(device))
     }
 
+    /// As [`means`](Self::means), for a device of which only the name and the address are known. It may be among all bulbs.
+    pub fn means_remembered(&self, device: &SeenDevice) -> bool {
+        self.wanted.iter().any(|wanted| matches!(wanted, Selector::All(_)) || wanted.matches_any_case(device))
+    }
+
     /// The only thing that is meant, if it is one device.
     pub fn single(&self) -> Option<&Selector> {
         match self.wanted.as_slice() {

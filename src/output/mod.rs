@@ -1,6 +1,7 @@
 //! Everything that is printed, as text or JSON lines. Verbs build records, the printer prints them.
 
 mod bench;
+mod bridge;
 mod captured;
 mod check;
 pub(crate) mod colored;
@@ -23,6 +24,7 @@ mod text;
 
 pub use crate::sanitise::{json_safe, sanitise};
 pub use bench::{BenchRecord, RateRecord, SkippedRecord, StepRecord, TimesRecord};
+pub use bridge::{BridgePhase, BridgeRecord, MessageRecord};
 pub use captured::CapturedRecord;
 pub use check::{CheckListing, CheckRecord, CheckResult, CheckSummary, junit};
 pub use comparison::{ComparisonRecord, DifferenceRecord, SavedBench};
@@ -40,6 +42,7 @@ pub use parameters::ParametersRecord;
 pub use printer::{ColorChoice, Printer, Settings, json_line};
 pub use profile::{AbilityRecord, ProfileRecord, RoleRecord, VariantRecord};
 pub use profile_file::{MistakeRecord, ProfileCheckRecord, ProfileDraftRecord};
+pub(crate) use records::stamp;
 pub use records::{
     AdapterRecord, BatteryRecord, Bulb, DeviceRecord, DoneRecord, ErrorRecord, LightRecord, LightValues,
     LinkKind, LinkRecord, Record, ScanRecord, StateRecord, millis,

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
 use super::bench::BenchRecord;
+use super::bridge::{BridgeRecord, MessageRecord};
 use super::captured::CapturedRecord;
 use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::comparison::ComparisonRecord;
@@ -63,6 +64,8 @@ pub enum Record {
     Check(Box<CheckRecord>),
     CheckSummary(CheckSummary),
     CheckListing(CheckListing),
+    Bridge(BridgeRecord),
+    Message(MessageRecord),
     /// The end of a line of `run`.
     Done(DoneRecord),
     Error(ErrorRecord),

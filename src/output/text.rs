@@ -58,6 +58,8 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
             fields
         }
         Record::Link(link) => link_fields(link, layout),
+        Record::Bridge(bridge) => bridge.fields(),
+        Record::Message(message) => message.fields(layout),
         Record::Frame(frame) => frame.fields(layout),
         Record::Captured(captured) => captured.fields(layout),
         Record::Info(info) => return Some(info.text(layout)),

@@ -8,7 +8,8 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use crate::bulb::{CharacteristicRef, DrivenProfile, DriverCommand, DriverEvent, GattOutcome};
 use crate::check::{FinishedCheck, Summary};
 use crate::error::Error;
-use crate::fleet::Target;
+pub use crate::fleet::ScanPhase;
+use crate::fleet::{ScanEvent, Target};
 use crate::output::SnapshotRecord;
 use crate::radio::trace::TracedFrame;
 use crate::radio::{AdapterState, DeviceId, SeenDevice};
@@ -23,17 +24,6 @@ pub enum Event {
     Radio(RadioEvent),
     /// Time has passed. Sent while [`Model::next_tick`](super::Model::next_tick) asks for it.
     Tick,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ScanPhase {
-    #[default]
-    Off,
-    On,
-    /// Paused during a connect.
-    Paused,
-    /// Wanted, but not possible at the moment.
-    Failed,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +52,15 @@ pub enum RadioEvent {
     Scenes(Vec<String>),
     /// A scene was read: its name, and the state for each target.
     SceneRead(String, Vec<(Target, Light)>),
+}
+
+impl From<ScanEvent> for RadioEvent {
+    fn from(event: ScanEvent) -> Self {
+        match event {
+            ScanEvent::Phase(phase) => Self::Scan(phase),
+            ScanEvent::Failed(error) => Self::Failed(error),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,6 @@ mod order;
 mod palette;
 mod radio_worker;
 mod run;
-mod scanner;
 mod screen;
 mod settings;
 mod style;

@@ -14,12 +14,12 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::desk::Setup;
 use super::event::{CheckEvent, Effect, RadioEvent};
-use super::scanner;
 use super::tasks::{self, CheckTask, RunningCheck};
 use crate::bulb::{
     ConnectGate, DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, LinkPhase, RawGatt,
 };
 use crate::error::{Error, Result};
+use crate::fleet::keep_scanning;
 use crate::radio::trace::{Traced, TracedFrame};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
@@ -104,7 +104,7 @@ impl OpenRadio {
         let gate = Arc::new(ConnectGate::with_limit(links));
         let (scan, wanted) = watch::channel(false);
         let (event_sender, driver_events) = mpsc::channel(DRIVER_EVENT_QUEUE);
-        let scanner = scanner::run(radio.clone(), wanted, gate.clone(), worker.radio_events.clone());
+        let scanner = keep_scanning(radio.clone(), wanted, gate.clone(), worker.radio_events.clone());
         Self {
             radio,
             links,

@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::output::{DoneRecord, Record, StateRecord};
 use lines::{Line, Lines};
-use parse::{Action, Expect, LineParser, Statement};
+pub(crate) use parse::{Action, LineParser};
+use parse::{Expect, Statement};
 
 const EXAMPLES: &str = "\
 Each line is a verb with its arguments, quoted as in a shell. # begins a comment.

@@ -14,14 +14,14 @@ const VERBS: &str = "on, off, toggle, set, status, battery, info, gatt, connect,
 
 /// The command of a line.
 #[derive(Debug)]
-pub(super) struct Statement {
-    pub(super) action: Action,
+pub(crate) struct Statement {
+    pub(crate) action: Action,
     /// The time limit, if the line has one.
     pub(super) timeout: Option<Duration>,
 }
 
 #[derive(Debug)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Verb(Box<Verb>),
     Expect(Box<Expect>),
     Wait(Duration),
@@ -37,7 +37,7 @@ struct Pause {
 
 /// Compares the state that a bulb reports with these values
 #[derive(Debug, Args)]
-pub(super) struct Expect {
+pub(crate) struct Expect {
     #[command(flatten)]
     pub(super) bulbs: Bulbs,
     #[command(flatten)]
@@ -49,10 +49,10 @@ pub(super) struct Expect {
 
 /// Parses lines. Built once, because building takes longer than parsing.
 #[derive(Debug)]
-pub(super) struct LineParser(Command);
+pub(crate) struct LineParser(Command);
 
 impl LineParser {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let command = parse::command()
             .no_binary_name(true)
             .subcommand(Pause::augment_args(Command::new("wait")))
@@ -61,7 +61,7 @@ impl LineParser {
     }
 
     /// Parses a line; `None` if it is empty or a comment.
-    pub(super) fn parse(&mut self, line: &str) -> Result<Option<Statement>, String> {
+    pub(crate) fn parse(&mut self, line: &str) -> Result<Option<Statement>, String> {
         let words = shlex::split(line.trim()).ok_or("a quote is not closed, or the line ends in \\")?;
         if words.is_empty() {
             return Ok(None);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use super::event::{RadioEvent, ScanPhase};
 use crate::bulb::ConnectGate;
 use crate::error::{Error, Result};
 use crate::radio::{AdapterState, Deadline, Radio};
@@ -16,17 +15,36 @@ use crate::radio::{AdapterState, Deadline, Radio};
 const SCAN_TIMEOUT: Duration = Duration::from_secs(15);
 const RETRY_DELAY: Duration = Duration::from_secs(3);
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ScanPhase {
+    #[default]
+    Off,
+    On,
+    /// Paused during a connect.
+    Paused,
+    /// Wanted, but not possible at the moment.
+    Failed,
+}
+
+/// What a scanner tells its user.
+#[derive(Clone, Debug)]
+pub enum ScanEvent {
+    Phase(ScanPhase),
+    /// The scan cannot start or stop. It is tried again.
+    Failed(Error),
+}
+
 /// Runs until the sender of `wanted` is dropped.
-pub(super) async fn run(
+pub async fn keep_scanning<E: From<ScanEvent>>(
     radio: Arc<dyn Radio>,
     mut wanted: watch::Receiver<bool>,
     gate: Arc<ConnectGate>,
-    radio_events: mpsc::Sender<RadioEvent>,
+    out: mpsc::Sender<E>,
 ) {
     let mut adapter = radio.adapter_state();
     let mut waiting = gate.waiting();
     let mut scanner =
-        Scanner { radio: radio.as_ref(), gate: &gate, radio_events, phase: ScanPhase::Off, last_error: None };
+        Scanner { radio: radio.as_ref(), gate: &gate, out, phase: ScanPhase::Off, last_error: None };
     loop {
         let on = *adapter.borrow_and_update() == AdapterState::On;
         let next = match (*wanted.borrow_and_update(), on, *waiting.borrow_and_update() > 0) {
@@ -53,16 +71,16 @@ pub(super) async fn run(
     }
 }
 
-struct Scanner<'a> {
+struct Scanner<'a, E> {
     radio: &'a dyn Radio,
     gate: &'a ConnectGate,
-    radio_events: mpsc::Sender<RadioEvent>,
+    out: mpsc::Sender<E>,
     phase: ScanPhase,
-    /// The last error sent to the desk, so that a repeated one is sent once.
+    /// The last error that was sent, so that a repeated one is sent once.
     last_error: Option<&'static str>,
 }
 
-impl Scanner<'_> {
+impl<E: From<ScanEvent>> Scanner<'_, E> {
     async fn set_phase(&mut self, next: ScanPhase, on: bool) {
         let late = |waited: Duration| Error::ScanBusy { detail: format!("no answer within {waited:.1?}") };
         let before = self.phase;
@@ -95,13 +113,13 @@ impl Scanner<'_> {
             (true, true) => before,
             (false, false) => next,
         };
-        let _ = self.radio_events.send(RadioEvent::Scan(self.phase)).await;
+        let _ = self.out.send(ScanEvent::Phase(self.phase).into()).await;
     }
 
     async fn report_error(&mut self, error: Error) {
         if self.last_error != Some(error.code()) {
             self.last_error = Some(error.code());
-            let _ = self.radio_events.send(RadioEvent::Failed(error)).await;
+            let _ = self.out.send(ScanEvent::Failed(error).into()).await;
         }
     }
 }
