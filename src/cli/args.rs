@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::bench::Bench;
 use super::bridge::Bridge;
+use super::emulate::Emulate;
 use super::gatt::Gatt;
 use super::global::Global;
 use super::light::Light;
@@ -161,6 +162,8 @@ pub(crate) enum Verb {
     /// Test whether a bulb conforms to its family
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Be a bulb: advertise, serve its GATT table and behave as it does
+    Emulate(Emulate),
     /// Diagnose this machine's Bluetooth and suggest fixes
     Doctor,
     /// Open the desk: find, control and watch bulbs in a full-screen view
@@ -183,7 +186,7 @@ impl Verb {
         match self {
             Self::Scan(_) | Self::Status(_) | Self::Watch(_) | Self::Battery(_) => true,
             Self::Snapshot(_) => true,
-            Self::Info(_) | Self::Doctor | Self::Profiles(_) => true,
+            Self::Info(_) | Self::Doctor | Self::Profiles(_) | Self::Emulate(_) => true,
             Self::Check(check) => check.junit.is_none(),
             Self::Gatt(gatt) => gatt.ends_with_reader(),
             _ => false,

@@ -10,6 +10,7 @@ mod complete;
 mod context;
 mod doctor;
 mod drive;
+mod emulate;
 mod environment;
 mod frame;
 mod gatt;
@@ -137,6 +138,9 @@ fn run(verb: Verb, global: &Global, printer: &Printer) -> Result<()> {
         }),
         Verb::Run(args) => {
             on_radio(global, printer, ends_with_reader, async |context| run::run(&args, context).await)
+        }
+        Verb::Emulate(args) => {
+            on_radio(global, printer, ends_with_reader, async |context| emulate::run(&args, context).await)
         }
         Verb::Bench(args) if args.target.is_none() => bench::compare(&args, printer),
         Verb::Bench(args) => {

@@ -9,6 +9,7 @@ mod comparison;
 mod detect;
 mod doctor;
 mod draft;
+mod emulated;
 mod frame;
 mod gatt;
 mod info;
@@ -31,6 +32,7 @@ pub use comparison::{ComparisonRecord, DifferenceRecord, SavedBench};
 pub use detect::{CandidateRecord, DetectRecord, EvidenceRecord};
 pub use doctor::{AdapterStateRecord, DoctorRecord, FindingRecord, HeldRecord, Level};
 pub use draft::profile_draft;
+pub use emulated::{EmulatedEvent, EmulatedRecord, WriteMeaning};
 pub use frame::{FrameKind, FrameRecord};
 pub use gatt::{ValueForm, ValueRecord};
 pub use info::{

@@ -14,6 +14,7 @@ use super::check::{CheckListing, CheckRecord, CheckSummary};
 use super::comparison::ComparisonRecord;
 use super::detect::DetectRecord;
 use super::doctor::DoctorRecord;
+use super::emulated::EmulatedRecord;
 use super::frame::FrameRecord;
 use super::gatt::ValueRecord;
 use super::info::InfoRecord;
@@ -44,6 +45,7 @@ pub enum Record {
     Link(LinkRecord),
     Frame(FrameRecord),
     Captured(Box<CapturedRecord>),
+    Emulated(Box<EmulatedRecord>),
     /// Everything bulbctl can find out about a device.
     Info(Box<InfoRecord>),
     Value(ValueRecord),

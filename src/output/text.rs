@@ -62,6 +62,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
         Record::Message(message) => message.fields(layout),
         Record::Frame(frame) => frame.fields(layout),
         Record::Captured(captured) => captured.fields(layout),
+        Record::Emulated(emulated) => emulated.fields(layout),
         Record::Info(info) => return Some(info.text(layout)),
         Record::Bench(bench) => return Some(bench.text(layout)),
         Record::Comparison(comparison) => return Some(comparison.text(layout)),
@@ -80,7 +81,7 @@ pub(crate) fn line(body: &Record, layout: Layout) -> Option<String> {
 }
 
 /// The bulb's name, padded so that the next fields line up.
-fn name(bulb: &Bulb, layout: Layout) -> String {
+pub(super) fn name(bulb: &Bulb, layout: Layout) -> String {
     let name = sanitise(bulb.label());
     if layout.terminal { pad_str(&name, layout.name_width, Alignment::Left, None) } else { name }.into_owned()
 }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::peripheral::Peripheral;
 use super::{Radio, btle, record, sim};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdapterChoice {
@@ -38,6 +39,22 @@ pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
         Some(AdapterChoice::Replay(file)) => record::open(file),
         Some(AdapterChoice::Named(name)) => btle::open(Some(name)).await,
         None => btle::open(None).await,
+    }
+}
+
+/// Opens a radio that can be bulbs.
+///
+/// # Errors
+/// The adapter cannot be used, or cannot be a bulb.
+pub async fn open_peripheral(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Peripheral>> {
+    let no = |adapter: &str, detail: &str| {
+        Err(Error::CannotAdvertise { adapter: adapter.to_owned(), detail: detail.to_owned() })
+    };
+    match choice {
+        Some(AdapterChoice::Sim(rig)) => sim::open_peripheral(rig.as_deref(), sim::SimOptions::from_env()),
+        Some(AdapterChoice::Replay(_)) => no("replay", "a recording has no air"),
+        Some(AdapterChoice::Named(name)) => no(name, "this version emulates on the sim radio only"),
+        None => no("default", "this version emulates on the sim radio only"),
     }
 }
 

@@ -53,7 +53,7 @@ pub mod sim;
 pub mod trace;
 
 pub use address::{Address, DeviceId};
-pub use choice::{AdapterChoice, open};
+pub use choice::{AdapterChoice, open, open_peripheral};
 pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, RestoredAlias, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties, WriteKind};
 pub use parameters::ConnectionParameters;

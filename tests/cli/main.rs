@@ -8,6 +8,8 @@ mod bench_verb;
 mod captures;
 mod check;
 mod commands;
+#[cfg(unix)]
+mod emulate;
 mod ends;
 mod environment;
 mod errors;

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Profile;
-use super::frame::DecodeErrorKind;
+use super::frame::{DecodeError, DecodeErrorKind};
 use super::light::{Feature, Light, Mode};
 use super::peripheral::{DecodedCommand, StatusFrame, Trigger};
 use super::recognise::AdvertData;
@@ -128,6 +128,17 @@ impl VirtualBulb {
 
     fn command_role(&self, at: CharacteristicPath) -> Option<&str> {
         self.roles_at(at).find(|role| self.profile.takes_commands(role))
+    }
+
+    /// Decodes a write as the bulb does; `None` if the characteristic takes no commands.
+    #[must_use]
+    pub fn decode(
+        &self,
+        at: CharacteristicPath,
+        bytes: &[u8],
+    ) -> Option<(&str, Result<DecodedCommand, DecodeError>)> {
+        let role = self.command_role(at)?;
+        Some((role, self.profile.decode_command(role, bytes)))
     }
 
     /// Returns true if the bulb accepts a write.

@@ -25,7 +25,9 @@ pub(super) fn complete(argument: Arg, verb: &str, typed: &Arc<Typed>) -> Arg {
     let find: fn(&Typed, &str) -> Candidates = match (id.as_str(), verb) {
         ("target" | "targets", _) => |typed, current| listed(current, |item| typed.targets(item)),
         ("adapter", _) => |_, current| adapters(current),
-        ("profile", _) | ("name", "show") => |typed, current| typed.profiles(current),
+        ("profile", _) | ("name", "show") | ("profiles", "emulate") => {
+            |typed, current| typed.profiles(current)
+        }
         ("effect", _) => |typed, current| matching(current, typed.effects()),
         ("role", _) => |typed, current| matching(current, typed.roles()),
         ("only", _) => |typed, current| matching(current, typed.checks()),

@@ -1,6 +1,5 @@
 //! `run`: verbs line by line over held links.
 
-mod lines;
 mod parse;
 
 use std::path::Path;
@@ -15,8 +14,8 @@ use super::context::Context;
 use crate::bulb::refuse_unsupported;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::lines::{Line, Lines};
 use crate::output::{DoneRecord, Record, StateRecord};
-use lines::{Line, Lines};
 pub(crate) use parse::{Action, LineParser};
 use parse::{Expect, Statement};
 
@@ -135,15 +134,15 @@ async fn expect(args: &Expect, context: &Context<'_>) -> Result<()> {
 
 /// The lines so far, and those that failed.
 #[derive(Debug, Default)]
-struct Tally {
-    of: usize,
+pub(super) struct Tally {
+    pub(super) of: usize,
     failed: usize,
     /// The kind of all failures, or [`ErrorKind::Partial`] if they differ.
     kind: Option<ErrorKind>,
 }
 
 impl Tally {
-    fn fail(&mut self, kind: ErrorKind) {
+    pub(super) fn fail(&mut self, kind: ErrorKind) {
         self.failed += 1;
         self.kind = match self.kind {
             Some(other) if other != kind => Some(ErrorKind::Partial),
@@ -151,7 +150,7 @@ impl Tally {
         };
     }
 
-    fn result(self, keep_going: bool) -> Result<()> {
+    pub(super) fn result(self, keep_going: bool) -> Result<()> {
         let Self { of, failed, kind } = self;
         let Some(kind) = kind else { return Ok(()) };
         let kind = if keep_going && failed < of { ErrorKind::Partial } else { kind };

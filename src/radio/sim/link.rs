@@ -45,7 +45,7 @@ impl SimLink {
             match response {
                 Response::Done => Ok(Vec::new()),
                 Response::Value(value) => Ok(value),
-                Response::AttError(att) => Err(self.att_error(att, operation.clone())),
+                Response::AttError(att) => Err(att_error(self.info.label.clone(), att, operation.clone())),
                 Response::Silent => pending().await,
             }
         };
@@ -58,15 +58,14 @@ impl SimLink {
             answer = deadline.run(exchange, silent) => answer,
         }
     }
+}
 
-    /// The error for an ATT error code, as BlueZ distinguishes them.
-    fn att_error(&self, att: u8, operation: Operation) -> Error {
-        let device = self.info.label.clone();
-        match att {
-            0x05 | 0x0c | 0x0f => Error::NeedsPairing { device, operation },
-            0x06 => Error::Unsupported { device, operation },
-            _ => Error::Refused { device, operation, att },
-        }
+/// The error for an ATT error code, as BlueZ distinguishes them.
+pub(super) fn att_error(device: String, att: u8, operation: Operation) -> Error {
+    match att {
+        0x05 | 0x0c | 0x0f => Error::NeedsPairing { device, operation },
+        0x06 => Error::Unsupported { device, operation },
+        _ => Error::Refused { device, operation, att },
     }
 }
 

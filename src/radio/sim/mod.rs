@@ -4,7 +4,9 @@
 //! - `world` is the state of all devices, without a clock and I/O.
 //! - `simulation` runs a world on a clock.
 //! - `connect` and `link` are the central's side.
+//! - `emulated` plays a rig's bulbs for a radio in the peripheral role.
 //! - `server` plays a rig's bulbs for another radio, that of the real-stack tests.
+//! - `air` carries emulated bulbs between processes.
 //! - `store` saves the world between commands, each of which is a process. `log` writes the air log.
 
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use async_trait::async_trait;
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::peripheral::Peripheral;
 use super::{AdapterInfo, AdapterState, ConnectRetry, Deadline, DeviceId, Link, Radio, SeenDevice};
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
@@ -23,15 +26,24 @@ use rig::InitialAdapter;
 use simulation::Simulation;
 use world::DisconnectedBy;
 
+#[cfg(unix)]
+mod air;
 mod connect;
+pub mod emulated;
 mod link;
 mod log;
+#[cfg(not(unix))]
+mod no_air;
 mod rig;
 mod server;
 mod simulation;
 mod store;
 mod world;
 
+#[cfg(unix)]
+use air::{Air, AirPeripheral};
+#[cfg(not(unix))]
+use no_air::Air;
 pub use server::serve_bulbs;
 
 const DESK: &str = include_str!("../../../fixtures/rigs/desk.toml");
@@ -105,6 +117,34 @@ fn open_with(text: &str, path: &str, options: SimOptions, attempts: u32) -> Resu
     Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)), attempts)))
 }
 
+/// Opens the air of a rig, to put bulbs on it. See [`open`] for the rig.
+#[cfg(unix)]
+pub fn open_peripheral(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Peripheral>> {
+    let (text, path) = rig_text(rig)?;
+    let rig = rig::parse(&text, &path)?;
+    check_usable(rig.adapter)?;
+    if rig.adapter == InitialAdapter::Off {
+        return Err(Error::AdapterOff { adapter: ADAPTER.to_owned() });
+    }
+    let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about);
+    let folder = store.air_folder().ok_or_else(|| Error::CannotAdvertise {
+        adapter: ADAPTER.to_owned(),
+        detail: "you have no state folder; set BULBCTL_SIM_DIR".to_owned(),
+    })?;
+    let label =
+        |device: &rig::DeviceSpec| device.advert.name.clone().unwrap_or_else(|| "a device".to_owned());
+    let taken = rig.devices.iter().map(|device| (device.address, label(device))).collect();
+    Ok(Arc::new(AirPeripheral::new(folder, taken)))
+}
+
+#[cfg(not(unix))]
+pub fn open_peripheral(_rig: Option<&Path>, _options: SimOptions) -> Result<Arc<dyn Peripheral>> {
+    Err(Error::CannotAdvertise {
+        adapter: ADAPTER.to_owned(),
+        detail: "bulbs for other programs need Unix sockets, which this system does not have".to_owned(),
+    })
+}
+
 /// Returns a real radio's error if Bluetooth is unusable, with the details that BlueZ and D-Bus give.
 fn check_usable(adapter: InitialAdapter) -> Result<()> {
     Err(match adapter {
@@ -125,6 +165,8 @@ fn check_usable(adapter: InitialAdapter) -> Result<()> {
 #[derive(Debug)]
 struct SimRadio {
     simulation: Arc<Simulation>,
+    /// The bulbs that other processes emulate.
+    air: Air,
     attempts: u32,
     /// The world has been saved.
     closed: AtomicBool,
@@ -135,8 +177,10 @@ struct SimRadio {
 impl SimRadio {
     fn new(simulation: Arc<Simulation>, attempts: u32) -> Self {
         let (schedule, sync) = (simulation.clone(), simulation.clone());
+        let air = Air::new(simulation.air_folder(), simulation.seen_sender());
         Self {
             simulation,
+            air,
             attempts,
             closed: AtomicBool::new(false),
             _schedule: AbortOnDropHandle::new(tokio::spawn(async move { schedule.run().await })),
@@ -178,23 +222,35 @@ impl Radio for SimRadio {
             world.start_scan(now);
             world.adapter_on()
         });
+        if on {
+            self.air.start_scan();
+        }
         if on { Ok(()) } else { Err(Error::AdapterOff { adapter: ADAPTER.to_owned() }) }
     }
 
     async fn stop_scan(&self) -> Result<()> {
+        self.air.stop_scan();
         self.simulation.with_world(|world, _| world.stop_scan());
         Ok(())
     }
 
     async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
-        Ok(self.simulation.known())
+        let mut known = self.simulation.known();
+        known.extend(self.air.known().await);
+        Ok(known)
     }
 
     async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        if let Some(address) = self.air.find(device) {
+            let retries = &self.simulation.attempts;
+            return self.air.connect(address, deadline, self.attempts, retries).await;
+        }
         Ok(connect::connect(&self.simulation, device, deadline, self.attempts).await?)
     }
 
     async fn close(&self) {
+        self.air.stop_scan();
+        self.air.end_links();
         self.simulation.with_world(|world, _| world.stop_scan());
         self.end_links();
         self.simulation.sync().await;

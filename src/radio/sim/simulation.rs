@@ -179,6 +179,15 @@ impl Simulation {
         self.seen.subscribe()
     }
 
+    /// The sender of [`seen_devices`](Self::seen_devices), for devices that are not of this world.
+    pub(super) fn seen_sender(&self) -> broadcast::Sender<SeenDevice> {
+        self.seen.clone()
+    }
+
+    pub(super) fn air_folder(&self) -> Option<std::path::PathBuf> {
+        self.store.air_folder()
+    }
+
     pub(super) fn adapter(&self) -> watch::Receiver<AdapterState> {
         self.adapter.subscribe()
     }

@@ -93,6 +93,11 @@ impl Store {
         Self { path, about, warned: AtomicBool::new(false) }
     }
 
+    /// The folder with the sockets of bulbs that other processes emulate.
+    pub(super) fn air_folder(&self) -> Option<PathBuf> {
+        Some(self.path.as_ref()?.with_extension("air"))
+    }
+
     pub(super) fn load(&self) -> Option<Saved> {
         let path = self.path.as_deref()?;
         let text = match File::open(path).and_then(|file| files::bytes_of(file, LONGEST)) {

@@ -16,7 +16,7 @@ mod profile;
 mod text;
 mod validate;
 
-pub(super) use validate::parse;
+pub(super) use validate::{parse, parse_fault, parse_with};
 
 /// The number of links that the adapter can hold unless the rig says otherwise: that of a good controller.
 const LINKS: usize = 20;

@@ -24,8 +24,9 @@ pub(super) struct ProfileLoader<'a> {
 }
 
 impl<'a> ProfileLoader<'a> {
-    pub(super) fn new(folder: &'a Path) -> Self {
-        Self { folder, known: BTreeMap::new(), texts: String::new() }
+    /// `known` are profiles that are loaded already, by the names that the rig uses.
+    pub(super) fn new(folder: &'a Path, known: BTreeMap<String, Profile>) -> Self {
+        Self { folder, known, texts: String::new() }
     }
 
     /// The texts of all files that were read, one after the other.

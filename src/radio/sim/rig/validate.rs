@@ -29,10 +29,19 @@ pub(super) struct RigError(pub(super) usize, pub(super) String);
 
 /// Parses the text of a rig file. `path` is its name in messages; its folder holds the profile files that the rig names.
 pub(in crate::radio::sim) fn parse(text: &str, path: &str) -> Result<Rig> {
+    parse_with(text, path, BTreeMap::new())
+}
+
+/// As [`parse`], with profiles that are loaded already, by the names that the rig uses.
+pub(in crate::radio::sim) fn parse_with(
+    text: &str,
+    path: &str,
+    known: BTreeMap<String, Profile>,
+) -> Result<Rig> {
     let invalid = |detail: String| Error::RigInvalid { path: path.to_owned(), detail };
     let file: File = file::parse(text, file::MOST_VALUES).map_err(|error| invalid(error.to_string()))?;
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
-    file.validate(ProfileLoader::new(folder))
+    file.validate(ProfileLoader::new(folder, known))
         .map_err(|RigError(at, message)| invalid(format!("line {}: {message}", file::line(text, at))))
 }
 
@@ -253,6 +262,12 @@ fn validate_fault(table: Located<FaultTable>) -> Result<Fault, RigError> {
         _ => FaultAction::Drop,
     };
     Ok(Fault { trigger: on, action, characteristic: characteristic.map(|uid| uid.value.0), count, after })
+}
+
+/// Parses a fault as rigs have it: its keys and their values, one a line.
+pub(in crate::radio::sim) fn parse_fault(text: &str) -> Result<Fault, String> {
+    let table: FaultTable = file::parse(text, file::MOST_VALUES).map_err(|error| error.message)?;
+    validate_fault(Located { at: 0, value: table }).map_err(|RigError(_, message)| message)
 }
 
 fn fits(trigger: FaultTrigger, kind: FaultKind) -> bool {

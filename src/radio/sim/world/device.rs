@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::effect::LinkId;
 use crate::radio::gatt::uuid_text;
-use crate::radio::sim::rig::{BATTERY_LEVEL, BulbSpec, DeviceSpec, FaultAction, FaultTrigger};
+use crate::radio::peripheral::Advertisement;
+use crate::radio::sim::rig::{Advert, BATTERY_LEVEL, BulbSpec, DeviceSpec, Fault, FaultAction, FaultTrigger};
 use crate::radio::sim::store::SavedDevice;
 use crate::radio::{Address, CharacteristicId, Properties};
 
@@ -29,6 +30,8 @@ pub(crate) struct SimDevice {
     /// The state before the newest command, for [`Defect::OneBehind`](crate::radio::sim::rig::Defect::OneBehind).
     pub(super) previous_light: Option<Light>,
     fault_counts: Vec<u32>,
+    /// The number of faults that the rig gave it.
+    rig_faults: usize,
     /// It does not advertise.
     pub(super) vanished: bool,
     pub(crate) link: Option<OpenLink>,
@@ -50,12 +53,14 @@ pub(crate) struct OpenLink {
     pub(super) last_write: Option<Duration>,
     /// The number of writes before the last one that came soon after each other.
     pub(super) burst: usize,
+    /// The ATT MTU that was negotiated, if it is not the bulb's own.
+    mtu: Option<u16>,
 }
 
 impl OpenLink {
     pub(crate) fn new(number: u64, now: Duration, last_activity: Duration) -> Self {
         let (subscribed, connected_at) = (BTreeSet::new(), now);
-        Self { number, subscribed, last_activity, connected_at, last_write: None, burst: 0 }
+        Self { number, subscribed, last_activity, connected_at, last_write: None, burst: 0, mtu: None }
     }
 }
 
@@ -83,6 +88,7 @@ impl SimDevice {
             written: BTreeMap::new(),
             previous_light: None,
             fault_counts: vec![0; faults],
+            rig_faults: faults,
             vanished: false,
             link: None,
             connecting: false,
@@ -155,6 +161,49 @@ impl SimDevice {
             .into_iter()
             .filter_map(|SentFrame { at, bytes }| Some((id_of(at)?, self.apply_status_defects(bytes))))
             .collect()
+    }
+
+    /// The ATT MTU of the present link, or the largest that the bulb accepts.
+    pub(super) fn mtu(&self) -> u16 {
+        let own = self.bulb().map_or(u16::MAX, |bulb| bulb.mtu);
+        self.link.as_ref().and_then(|open| open.mtu).map_or(own, |mtu| mtu.min(own))
+    }
+
+    pub(super) fn set_mtu(&mut self, mtu: u16) {
+        if let Some(open) = &mut self.link {
+            open.mtu = Some(mtu);
+        }
+    }
+
+    /// Adds a fault, or removes those that were added.
+    pub(crate) fn set_added_fault(&mut self, fault: Option<Fault>) {
+        let Some(bulb) = &mut self.spec.bulb else { return };
+        match fault {
+            Some(fault) => {
+                bulb.faults.push(fault);
+                self.fault_counts.push(0);
+            }
+            None => {
+                bulb.faults.truncate(self.rig_faults);
+                self.fault_counts.truncate(self.rig_faults);
+            }
+        }
+    }
+
+    /// The content of its advertisement now; `None` if it does not advertise, a link aside.
+    pub(crate) fn advertisement(&self) -> Option<Advertisement> {
+        let bulb = self.bulb().filter(|_| !self.vanished)?;
+        let data = bulb.virtual_bulb.advertise();
+        let Advert { name_in_response, interval, services, manufacturer, service_data, .. } =
+            &self.spec.advert;
+        Some(Advertisement {
+            name: self.name.clone(),
+            name_in_response: *name_in_response,
+            services: services.clone(),
+            manufacturer: manufacturer.clone().unwrap_or_else(|| data.manufacturer.into_iter().collect()),
+            service_data: service_data.clone().unwrap_or_else(|| data.service_data.into_iter().collect()),
+            interval: *interval,
+        })
     }
 
     pub(crate) fn label(&self) -> String {
@@ -336,7 +385,7 @@ impl SimDevice {
 }
 
 /// A characteristic's path in profiles. The second of its UUID has none, because it plays no role.
-fn path_of(id: CharacteristicId) -> Option<CharacteristicPath> {
+pub(crate) fn path_of(id: CharacteristicId) -> Option<CharacteristicPath> {
     let path = CharacteristicPath { service: Some(id.service), characteristic: id.characteristic };
     (id.nth == 0).then_some(path)
 }

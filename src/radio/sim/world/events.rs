@@ -8,7 +8,7 @@ use crate::radio::Address;
 use crate::radio::sim::rig::{BulbEvent, EventKind};
 
 impl World {
-    pub(super) fn apply_event(&mut self, event: EventKind, now: Duration) {
+    pub(crate) fn apply_event(&mut self, event: EventKind, now: Duration) {
         match event {
             EventKind::AdapterPowered(on) => self.power_adapter(on, now),
             EventKind::Bulb(address, event) => self.apply_bulb_event(address, event, now),

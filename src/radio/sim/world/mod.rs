@@ -11,7 +11,6 @@ use bulb_protocol::profile::Trigger;
 use super::rig::{EventKind, FaultAction, FaultTrigger, InitialAdapter, Rig};
 use super::store::SavedDevices;
 use crate::radio::{Address, CharacteristicId};
-use schedule::Schedule;
 
 mod defects;
 mod device;
@@ -23,10 +22,11 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub(super) use device::{OpenLink, SimDevice, millis};
+pub(super) use device::{KNOWN_FOR, OpenLink, SimDevice, millis, path_of};
 pub(super) use effect::{
     ConnectOutcome, DelayedResponse, DisconnectedBy, Effect, LinkId, LogEvent, Response,
 };
+pub(super) use schedule::Schedule;
 
 /// The time from an advertisement to its scan response.
 const SCAN_RESPONSE_DELAY: Duration = Duration::from_millis(1);
@@ -272,6 +272,22 @@ impl World {
             device.unsaved = true;
             self.effects.extend([Effect::LinkDown(link), Effect::SeenDevice(link.address), Effect::Save]);
         }
+    }
+
+    /// Ends a link after this time, as the bulb does.
+    pub(super) fn hang_up_after(&mut self, link: LinkId, delay: Duration, now: Duration) {
+        self.schedule.add(now + delay, ScheduledEvent::HangUp(link));
+    }
+
+    /// Sets the ATT MTU that was negotiated for a link.
+    pub(super) fn set_mtu(&mut self, link: LinkId, mtu: u16) {
+        if let Some(device) = self.linked(link) {
+            device.set_mtu(mtu);
+        }
+    }
+
+    pub(super) fn device_mut(&mut self, address: Address) -> Option<&mut SimDevice> {
+        self.devices.get_mut(&address)
     }
 
     fn linked(&mut self, link: LinkId) -> Option<&mut SimDevice> {

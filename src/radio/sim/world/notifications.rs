@@ -7,6 +7,7 @@ use bulb_protocol::profile::{Trigger, WriteOutcome};
 use super::device::SimDevice;
 use super::effect::{DisconnectedBy, Effect, LinkId, LogEvent};
 use super::{ScheduledEvent, World};
+use crate::radio::peripheral::longest_notification;
 use crate::radio::sim::rig::{BATTERY_LEVEL, FaultAction, FaultTrigger};
 use crate::radio::{Address, CharacteristicId};
 
@@ -101,9 +102,7 @@ impl World {
     /// Sends a notification, cut at the MTU, if the central is still subscribed.
     pub(super) fn send(&mut self, link: LinkId, id: CharacteristicId, mut value: Vec<u8>) {
         if self.is_subscribed(link, id) {
-            // A notification has an opcode and a handle before the value (Bluetooth Core 5.4, Vol 3, Part F, 3.4.7.1).
-            let mtu = self.device(link.address).and_then(SimDevice::bulb).map_or(u16::MAX, |bulb| bulb.mtu);
-            value.truncate(usize::from(mtu.saturating_sub(3)));
+            value.truncate(longest_notification(self.device(link.address).map_or(u16::MAX, SimDevice::mtu)));
             self.log(link, LogEvent::Notify(id, value.clone()));
             self.effects.push(Effect::Notify(link, id, value));
         }

@@ -1,36 +1,42 @@
-//! Lines of a file or a pipe, read one by one.
+//! Lines of a file, a pipe or a socket, read one by one.
 
 use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// The longest line, bytes.
+/// The longest line that people write, bytes.
 const LONGEST: usize = 16 * 1024;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads lines as they arrive. Holds one line at most, however long the input is.
 #[derive(Debug)]
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: BufReader<R>,
+    longest: usize,
     number: u64,
 }
 
 /// A line, or what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// From 1.
-    pub(super) number: u64,
-    pub(super) text: Result<String, String>,
+    pub(crate) number: u64,
+    pub(crate) text: Result<String, String>,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input: BufReader::new(input), number: 0 }
+    pub(crate) fn new(input: R) -> Self {
+        Self::up_to(LONGEST, input)
+    }
+
+    /// Reads lines of at most `longest` bytes.
+    pub(crate) fn up_to(longest: usize, input: R) -> Self {
+        Self { input: BufReader::new(input), longest, number: 0 }
     }
 
     /// Waits for the next line; `None` at the end of the input. The rest of a line that is too long is skipped.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Line>> {
         let (mut line, mut too_long, mut any) = (Vec::new(), false, false);
         loop {
             let available = self.input.fill_buf().await?;
@@ -40,7 +46,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             any = true;
             let end = available.iter().position(|byte| *byte == b'\n');
             let part = available.get(..end.unwrap_or(available.len())).unwrap_or_default();
-            too_long |= line.len() + part.len() > LONGEST;
+            too_long |= line.len() + part.len() > self.longest;
             if !too_long {
                 line.extend_from_slice(part);
             }
@@ -55,7 +61,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         }
         self.number += 1;
         let text = match String::from_utf8(line) {
-            _ if too_long => Err(format!("the line is longer than {LONGEST} bytes")),
+            _ if too_long => Err(format!("the line is longer than {} bytes", self.longest)),
             Ok(text) if self.number == 1 => Ok(text.trim_start_matches(BYTE_ORDER_MARK).to_owned()),
             Ok(text) => Ok(text),
             Err(_) => Err("the line is not text in UTF-8".to_owned()),
