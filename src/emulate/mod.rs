@@ -67,17 +67,6 @@ impl Emulation {
     pub async fn start(radio: Arc<dyn Peripheral>, bulbs: EmulatedBulbs, deadline: Deadline) -> Result<Self> {
         let served = bulbs.served();
         peripheral::check(radio.as_ref(), &served, &bulbs.behaviours())?;
-        let twice = radio.limits().own_services;
-        for bulb in &served {
-            for service in bulb.table.services.iter().filter(|service| twice.contains(&service.uuid)) {
-                let uuid = crate::radio::gatt::uuid_text(service.uuid);
-                tracing::warn!(
-                    "{}: adapter {} has a service {uuid} of its own, so that centrals see two",
-                    bulb.label,
-                    radio.adapter().name
-                );
-            }
-        }
         let late = |waited| Error::ServiceSilent { detail: format!("no answer within {waited:.1?}") };
         let events = deadline.run(radio.start(served, deadline), late).await?;
         let on_air = (0..bulbs.count()).filter_map(|bulb| {
@@ -237,11 +226,8 @@ impl Emulation {
             BulbEventKind::Read(id, None) => tracing::debug!("{label}: read {id}, refused"),
             BulbEventKind::Written(written @ WrittenValue { characteristic, kind, value, .. }) => {
                 let meaning = Meaning::of(written);
-                tracing::debug!(
-                    "{label}: write {} {characteristic} <- {}  {meaning}",
-                    kind.name(),
-                    hex(value)
-                );
+                let kind = kind.map_or_else(String::new, |kind| format!("{} ", kind.name()));
+                tracing::debug!("{label}: write {kind}{characteristic} <- {}  {meaning}", hex(value));
             }
             BulbEventKind::Notified(id, value) => {
                 tracing::debug!("{label}: notification {id} -> {}", hex(value));

@@ -7,8 +7,8 @@ use super::records::{Bulb, LightRecord};
 use super::text::{Layout, light_fields, name};
 use crate::emulate::Meaning;
 use crate::error::att_name;
-use crate::radio::CharacteristicId;
 use crate::radio::sim::emulated::{BulbEventKind, WrittenValue};
+use crate::radio::{CharacteristicId, WriteKind};
 use crate::sanitise::sanitise;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +68,7 @@ pub struct EmulatedRecord {
     pub service: Option<String>,
     /// 128-bit UUID.
     pub characteristic: Option<String>,
-    /// Kind of a write: `request` or `command`.
+    /// Kind of a write: `request` or `command`; null if the radio cannot tell.
     pub kind: Option<&'static str>,
     pub hex: Option<String>,
     pub meaning: Option<WriteMeaning>,
@@ -148,7 +148,7 @@ impl EmulatedRecord {
 
     fn written(&mut self, written: &WrittenValue) {
         self.at(written.characteristic);
-        self.kind = Some(written.kind.name());
+        self.kind = written.kind.map(WriteKind::name);
         self.hex = Some(hex::encode(&written.value));
         self.att = written.att;
         let role = written.frame.as_ref().map(|(role, _)| role.as_str());

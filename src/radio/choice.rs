@@ -47,14 +47,14 @@ pub async fn open(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Radio>> {
 /// # Errors
 /// The adapter cannot be used, or cannot be a bulb.
 pub async fn open_peripheral(choice: Option<&AdapterChoice>) -> Result<Arc<dyn Peripheral>> {
-    let no = |adapter: &str, detail: &str| {
-        Err(Error::CannotAdvertise { adapter: adapter.to_owned(), detail: detail.to_owned() })
-    };
     match choice {
         Some(AdapterChoice::Sim(rig)) => sim::open_peripheral(rig.as_deref(), sim::SimOptions::from_env()),
-        Some(AdapterChoice::Replay(_)) => no("replay", "a recording has no air"),
-        Some(AdapterChoice::Named(name)) => no(name, "this version emulates on the sim radio only"),
-        None => no("default", "this version emulates on the sim radio only"),
+        Some(AdapterChoice::Replay(_)) => Err(Error::CannotAdvertise {
+            adapter: "replay".to_owned(),
+            detail: "a recording has no air".to_owned(),
+        }),
+        Some(AdapterChoice::Named(name)) => btle::open_peripheral(Some(name)).await,
+        None => btle::open_peripheral(None).await,
     }
 }
 

@@ -22,9 +22,6 @@ pub struct AdvertisementRoom {
     pub name_in_response: bool,
 }
 
-/// BlueZ 5.66 with a name: it goes to the scan response, and there is no other way to fill that.
-pub const NAME_IN_RESPONSE: AdvertisementRoom = AdvertisementRoom { flags: true, name_in_response: true };
-
 impl AdvertisementRoom {
     /// Checks that an advertisement fits.
     ///
@@ -92,6 +89,9 @@ mod tests {
 
     use super::*;
     use crate::radio::gatt::uuid16;
+
+    /// As BlueZ does if flags are wanted.
+    const NAME_IN_RESPONSE: AdvertisementRoom = AdvertisementRoom { flags: true, name_in_response: true };
 
     fn advertisement(name: &str, services: &[Uuid], data: usize) -> Advertisement {
         let manufacturer = (data > 0).then(|| (0x5a02, vec![0; data]));

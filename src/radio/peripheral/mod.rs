@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 
 mod advertisement;
 
-pub use advertisement::{AdvertisementRoom, NAME_IN_RESPONSE};
+pub use advertisement::AdvertisementRoom;
 
 /// The most events that wait.
 pub const EVENT_QUEUE: usize = 64;
@@ -90,7 +90,8 @@ pub struct PeripheralLimits {
     pub room: Option<AdvertisementRoom>,
     /// Each bulb has the address that it asks for. Otherwise all have the adapter's.
     pub chosen_addresses: bool,
-    /// The services that the radio adds to every table. A bulb's own service with one of these UUIDs is there twice.
+    /// The services that the radio adds to every table. It refuses a bulb with a service of its own with one of these
+    /// UUIDs.
     pub own_services: Vec<Uuid>,
 }
 
@@ -194,9 +195,9 @@ pub enum PeripheralEventKind {
         offset: u16,
         /// The bytes.
         value: Vec<u8>,
-        /// A request has an answer, a command has none.
-        kind: WriteKind,
-        /// Answers a request. It has no effect for a command.
+        /// A request has an answer, a command has none. `None` if the radio cannot tell and has answered already.
+        kind: Option<WriteKind>,
+        /// Answers a request. It has no effect for any other write.
         reply: Responder,
     },
     /// The link is down.

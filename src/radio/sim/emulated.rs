@@ -69,7 +69,8 @@ pub enum BulbEventKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrittenValue {
     pub characteristic: CharacteristicId,
-    pub kind: WriteKind,
+    /// `None` if the radio cannot tell.
+    pub kind: Option<WriteKind>,
     pub value: Vec<u8>,
     /// The role of the characteristic, and what the frame means. `None` if the characteristic takes no commands.
     pub frame: Option<(String, Result<DecodedCommand, DecodeError>)>,
@@ -353,7 +354,9 @@ impl EmulatedBulbs {
             }
             PeripheralEventKind::Write { characteristic, value, kind, reply, .. } => {
                 let frame = self.decode(number, characteristic, &value);
-                let response = self.world.write(id, characteristic, &value, kind, now);
+                // A write of an unknown kind has its answer already, as a command needs none.
+                let taken = kind.unwrap_or(WriteKind::Command);
+                let response = self.world.write(id, characteristic, &value, taken, now);
                 let att = match response.response {
                     Response::AttError(att) => Some(att),
                     _ => None,

@@ -413,7 +413,7 @@ impl Peer {
                         Responder::none()
                     }
                 };
-                PeripheralEventKind::Write { characteristic, offset: 0, value, kind, reply }
+                PeripheralEventKind::Write { characteristic, offset: 0, value, kind: Some(kind), reply }
             }
             _ => return,
         };

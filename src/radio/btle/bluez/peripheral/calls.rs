@@ -23,7 +23,7 @@ pub(super) enum Call {
         from: Requester,
         characteristic: CharacteristicId,
         value: Vec<u8>,
-        kind: WriteKind,
+        kind: Option<WriteKind>,
     },
     /// The first of all centrals subscribes.
     StartNotify(CharacteristicId),
@@ -83,14 +83,18 @@ fn requester(options: &PropMap, adapter: &str, closed: bool) -> Option<Requester
     })
 }
 
-/// The kind of a write. BlueZ 5.66 does not say it. With both properties, it has answered a request already
+/// The kind of a write. BlueZ 5.66 does not say it. With both properties, it cannot be told, and BlueZ has answered
+/// a request already
 /// (`chrc_write_cb` and `write_setup_cb` in its src/gatt-database.c).
-fn kind_of(options: &PropMap, properties: Properties) -> WriteKind {
+fn kind_of(options: &PropMap, properties: Properties) -> Option<WriteKind> {
     match prop_cast::<String>(options, "type").map(String::as_str) {
-        Some("command") => WriteKind::Command,
-        Some(_) => WriteKind::Request,
-        None if properties.allows(WriteKind::Command) => WriteKind::Command,
-        None => WriteKind::Request,
+        Some("command") => Some(WriteKind::Command),
+        Some(_) => Some(WriteKind::Request),
+        None => match [WriteKind::Request, WriteKind::Command].map(|kind| properties.allows(kind)) {
+            [true, true] => None,
+            [false, true] => Some(WriteKind::Command),
+            [_, false] => Some(WriteKind::Request),
+        },
     }
 }
 
@@ -150,11 +154,11 @@ mod tests {
         let both = Properties::WRITE.or(Properties::WRITE_WITHOUT_RESPONSE);
         let typed = |kind: &str| options(vec![("type", Box::new(kind.to_owned()))]);
         for (options, properties, kind) in [
-            (PropMap::new(), Properties::WRITE, WriteKind::Request),
-            (PropMap::new(), Properties::WRITE_WITHOUT_RESPONSE, WriteKind::Command),
-            (PropMap::new(), both, WriteKind::Command),
-            (typed("request"), both, WriteKind::Request),
-            (typed("command"), both, WriteKind::Command),
+            (PropMap::new(), Properties::WRITE, Some(WriteKind::Request)),
+            (PropMap::new(), Properties::WRITE_WITHOUT_RESPONSE, Some(WriteKind::Command)),
+            (PropMap::new(), both, None),
+            (typed("request"), both, Some(WriteKind::Request)),
+            (typed("command"), both, Some(WriteKind::Command)),
         ] {
             assert_eq!(kind_of(&options, properties), kind, "{options:?} {properties:?}");
         }
