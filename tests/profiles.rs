@@ -154,10 +154,11 @@ fn models() -> (String, BTreeSet<(String, String)>) {
     let (mut driven, mut switched, mut refused) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for family in builtin::families().unwrap() {
         let mut variants: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
-        for known in family.models() {
+        let models = family.models();
+        for known in &models {
             let model = known.model.split('@').next().unwrap();
             let of_family = (family.name().to_owned(), model.to_owned());
-            match known.support {
+            match &known.support {
                 Support::Driven => variants.entry(known.variant.as_deref()).or_default().push(&known.model),
                 Support::Unsupported(_) => drop(refused.insert(of_family)),
                 _ => {}

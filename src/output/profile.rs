@@ -99,7 +99,7 @@ impl ProfileRecord {
                 .variants()
                 .map(|(name, title, unsupported)| VariantRecord {
                     name: name.to_owned(),
-                    title: title.to_owned(),
+                    title,
                     supported: unsupported.is_none(),
                 })
                 .collect(),

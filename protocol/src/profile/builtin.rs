@@ -9,31 +9,82 @@ use super::file::MatchDef;
 use super::{Advert, CharacteristicPath, Family, LoadError, Profile};
 use crate::gatt::Uuid;
 
+macro_rules! part {
+    ($include:ident, $name:literal, $extension:literal) => {
+        $include!(concat!(env!("OUT_DIR"), "/", $name, $extension))
+    };
+}
+
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
         &[$(BuiltIn {
             name: $name,
-            cbor: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".cbor")),
-            outline: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".outline.cbor")),
+            cbor: part!(include_bytes, $name, ".cbor"),
+            outline: part!(include_bytes, $name, ".outline.cbor"),
+            variants: part!(include_str, $name, ".variants.txt"),
+            variants_cbor: part!(include_bytes, $name, ".variants.cbor"),
+            models: part!(include_str, $name, ".models.txt"),
+            patterns: part!(include_str, $name, ".patterns.txt"),
         }),*]
     };
 }
 
-/// A built-in profile.
+/// A built-in profile in the parts that `build.rs` makes of it.
 #[derive(Debug)]
-struct BuiltIn {
+pub(crate) struct BuiltIn {
     /// The name of the family.
     name: &'static str,
-    /// The profile file as CBOR, made by `build.rs`.
-    cbor: &'static [u8],
+    /// The profile file as CBOR, without variants and lists of models.
+    pub(super) cbor: &'static [u8],
     /// The fields of [`Outline`] as CBOR.
     outline: &'static [u8],
+    /// The variants by name, one line each: the name, and where it is in `variants_cbor`: offset and length.
+    variants: &'static str,
+    variants_cbor: &'static [u8],
+    /// The models, one line each: the model, the variant, and the support as `build.rs` writes it.
+    pub(super) models: &'static str,
+    /// The models with a `?`.
+    pub(super) patterns: &'static str,
 }
 
 impl BuiltIn {
-    fn family(&self) -> Result<Family, LoadError> {
-        Ok(Family::from_cbor(self.cbor)?)
+    fn family(&'static self) -> Result<Family, LoadError> {
+        Ok(Family::built_in(self)?)
     }
+
+    pub(super) fn variant_names(&self) -> impl Iterator<Item = &'static str> {
+        self.variants.lines().filter_map(|line| line.split('\t').next())
+    }
+
+    /// The CBOR of a variant.
+    pub(super) fn variant(&self, name: &str) -> Option<&'static [u8]> {
+        let (known, place) = from_line(self.variants, name).lines().next()?.split_once('\t')?;
+        let (offset, length) = place.split_once('\t').filter(|_| known == name)?;
+        let (offset, length): (usize, usize) = (offset.parse().ok()?, length.parse().ok()?);
+        self.variants_cbor.get(offset..offset.checked_add(length)?)
+    }
+}
+
+/// The first column of a line.
+pub(super) fn key_of(line: &str) -> &str {
+    line.split('\t').next().unwrap_or_default()
+}
+
+/// The lines from the first one on whose key is not before this one. They are sorted by their keys.
+pub(super) fn from_line<'a>(lines: &'a str, key: &str) -> &'a str {
+    let (mut from, mut to) = (0, lines.len());
+    while from < to {
+        let middle = from.midpoint(to);
+        let start =
+            lines.get(from..middle).and_then(|half| half.rfind('\n')).map_or(from, |at| from + at + 1);
+        let rest = lines.get(start..).unwrap_or_default();
+        if key_of(rest) < key {
+            from = rest.find('\n').map_or(to, |at| start + at + 1);
+        } else {
+            to = start;
+        }
+    }
+    lines.get(from..).unwrap_or_default()
 }
 
 /// The built-in profiles.

@@ -1,12 +1,14 @@
 //! Profile files.
 
-use alloc::string::String;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::abilities::Grade;
+use super::builtin::BuiltIn;
 use super::compile;
-use super::file::File;
+use super::file::{File, Located, VariantDef};
 use super::light::Feature;
 use super::models::{Models, Support};
 use super::recognise::{AdvertData, FamilyMatch};
@@ -16,8 +18,11 @@ use crate::file::ParseError;
 /// A family of bulbs: a parsed profile file. [`Family::profile`] compiles it or one of its variants.
 #[derive(Clone)]
 pub struct Family {
+    /// Without variants, if it is built in.
     pub(crate) file: File,
     pub(crate) models: Models,
+    /// Where the variants are, if it is built in: one is read when it is needed.
+    built_in: Option<&'static BuiltIn>,
     /// For the lines of mistakes. Empty if it is built in, and so has none.
     text: String,
 }
@@ -104,17 +109,14 @@ impl Family {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = crate::file::parse(text, MOST_VALUES)?;
         compile::validate(&file).map_err(|mistake| mistake.in_text(text))?;
-        Self::new(file, text.into())
+        let models = Models::new(&file).map_err(|mistake| mistake.in_text(text))?;
+        Ok(Self { file, models, built_in: None, text: text.into() })
     }
 
-    /// Reads a profile file that was translated to CBOR and is known to be right.
-    pub(crate) fn from_cbor(cbor: &[u8]) -> Result<Self, ParseError> {
-        Self::new(crate::file::parse_cbor(cbor)?, String::new())
-    }
-
-    fn new(file: File, text: String) -> Result<Self, ParseError> {
-        let models = Models::new(&file).map_err(|mistake| mistake.in_text(&text))?;
-        Ok(Self { file, models, text })
+    /// Reads a built-in profile, which is known to be right.
+    pub(super) fn built_in(built_in: &'static BuiltIn) -> Result<Self, ParseError> {
+        let file = crate::file::parse_cbor(built_in.cbor)?;
+        Ok(Self { file, models: Models::BuiltIn(built_in), built_in: Some(built_in), text: String::new() })
     }
 
     /// Returns the mistakes in the text of a profile file, in the order of their lines. Empty if the file is right.
@@ -150,9 +152,10 @@ impl Family {
     /// # Errors
     /// [`ParseError`] with the line.
     pub fn validate_variants(&self) -> Result<(), ParseError> {
-        let variants = self.file.variant.keys().map(|name| Some(name.as_str()));
+        let variants = self.variant_names().into_iter().map(Some);
         for variant in core::iter::once(None).chain(variants) {
-            compile::compile(&self.file, variant).map_err(|mistake| mistake.in_text(&self.text))?;
+            let file = self.file_for(variant);
+            compile::compile(&file, variant).map_err(|mistake| mistake.in_text(&self.text))?;
         }
         Ok(())
     }
@@ -182,11 +185,40 @@ impl Family {
     }
 
     /// The variants: name, title, and the reason if the model is unsupported.
-    pub fn variants(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
-        self.file.variant.iter().map(|(name, variant)| {
-            let variant = &variant.value;
-            (name.as_str(), variant.title.as_deref().unwrap_or(""), variant.unsupported.as_deref())
+    pub fn variants(&self) -> impl Iterator<Item = (&str, String, Option<String>)> {
+        self.variant_names().into_iter().filter_map(|name| {
+            let variant = self.variant(name)?.into_owned().value;
+            Some((name, variant.title.unwrap_or_default(), variant.unsupported))
         })
+    }
+
+    /// The names of the variants, sorted.
+    fn variant_names(&self) -> Vec<&str> {
+        match self.built_in {
+            Some(built_in) => built_in.variant_names().collect(),
+            None => self.file.variant.keys().map(String::as_str).collect(),
+        }
+    }
+
+    /// A variant by its exact name.
+    pub(super) fn variant(&self, name: &str) -> Option<Cow<'_, Located<VariantDef>>> {
+        let Some(built_in) = self.built_in else { return self.file.variant.get(name).map(Cow::Borrowed) };
+        // A test reads all variants.
+        let variant = crate::file::parse_cbor(built_in.variant(name)?).ok()?;
+        Some(Cow::Owned(Located { at: 0, value: variant }))
+    }
+
+    /// The file, with this variant and those that it extends.
+    fn file_for(&self, variant: Option<&str>) -> Cow<'_, File> {
+        let (Some(_), Some(name)) = (self.built_in, variant) else { return Cow::Borrowed(&self.file) };
+        let mut file = self.file.clone();
+        let mut next = Some(name.to_string());
+        while let Some(name) = next.filter(|name| !file.variant.contains_key(name)) {
+            let Some(variant) = self.variant(&name) else { break };
+            next = variant.value.extends.as_ref().map(|parent| parent.value.clone());
+            file.variant.insert(name, variant.into_owned());
+        }
+        Cow::Owned(file)
     }
 
     /// Compiles the family, or one of its variants, which may also be named by one of its models. The case does not matter:
@@ -195,17 +227,16 @@ impl Family {
     /// # Errors
     /// [`LoadError`] if there is no such variant or model, or the file has a mistake.
     pub fn profile(&self, variant: Option<&str>) -> Result<Profile, LoadError> {
-        let names = || self.file.variant.keys().map(String::as_str);
+        let names = self.variant_names();
         let unknown = |name: &str| LoadError::UnknownVariant {
             family: self.name().into(),
             variant: name.into(),
-            known: if self.file.variant.is_empty() {
-                "none".into()
-            } else {
-                names().collect::<Vec<_>>().join(", ")
-            },
+            known: if names.is_empty() { "none".into() } else { names.join(", ") },
         };
-        let find = |name| names().find(|known| known.eq_ignore_ascii_case(name)).ok_or_else(|| unknown(name));
+        let find = |name: &str| {
+            let named = names.iter().find(|known| known.eq_ignore_ascii_case(name));
+            named.copied().ok_or_else(|| unknown(name))
+        };
         let known = variant.and_then(|name| self.models.find(name, None));
         match (variant, known) {
             (None, _) => self.compiled(None, &Support::Driven),
@@ -226,12 +257,13 @@ impl Family {
     }
 
     fn compiled(&self, variant: Option<&str>, support: &Support) -> Result<Profile, LoadError> {
-        let compiled = compile::compile(&self.file, variant);
+        let file = self.file_for(variant);
+        let compiled = compile::compile(&file, variant);
         let mut profile = compiled.map_err(|mistake| mistake.in_text(&self.text))?;
         profile.unsupported = support.refusal().or(profile.unsupported);
-        let (own, models) = match variant.and_then(|name| self.file.variant.get(name)) {
+        let (own, models) = match variant.and_then(|name| file.variant.get(name)) {
             Some(variant) => (variant.value.example.is_some(), &variant.value.models),
-            None => (profile.example != Example::default(), &self.file.models),
+            None => (profile.example != Example::default(), &file.models),
         };
         if let (false, Some(model)) = (own, models.first()) {
             profile.example = self.example_of(&model.value, profile.example);

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::str::FromStr;
 
+use super::builtin::{BuiltIn, from_line, key_of};
 use super::error::{Mistake, Validated, both, note};
 use super::file::{File, Located};
 use crate::text::glob;
@@ -51,8 +52,16 @@ pub struct KnownModel {
 }
 
 /// The models of a family.
+#[derive(Clone, Debug)]
+pub(crate) enum Models {
+    /// Those of a file.
+    Listed(Listed),
+    /// Those of a built-in profile, which are not read before one is looked up.
+    BuiltIn(&'static BuiltIn),
+}
+
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Models {
+pub(crate) struct Listed {
     exact: BTreeMap<String, KnownModel>,
     /// Models with a `?` for any character.
     patterns: Vec<KnownModel>,
@@ -61,6 +70,72 @@ pub(crate) struct Models {
 impl Models {
     /// Collects the lists of a file.
     pub(super) fn new(file: &File) -> Validated<Self> {
+        Listed::new(file).map(Self::Listed)
+    }
+
+    /// All models of the table.
+    pub(super) fn all(&self) -> Vec<KnownModel> {
+        match self {
+            Self::Listed(listed) => listed.iter().cloned().collect(),
+            Self::BuiltIn(built_in) => {
+                built_in.models.lines().chain(built_in.patterns.lines()).filter_map(known).collect()
+            }
+        }
+    }
+
+    /// Finds a model: as this revision, else as any.
+    pub(super) fn find(&self, model: &str, revision: Option<&str>) -> Option<KnownModel> {
+        let model = model.to_ascii_uppercase();
+        let of_revision = revision.and_then(|revision| self.named(&format!("{model}@{revision}")));
+        of_revision.or_else(|| self.named(&model))
+    }
+
+    fn named(&self, model: &str) -> Option<KnownModel> {
+        match self {
+            Self::Listed(Listed { exact, patterns }) => {
+                let pattern = || patterns.iter().find(|known| glob(&known.model, model));
+                exact.get(model).or_else(pattern).cloned()
+            }
+            Self::BuiltIn(built_in) => {
+                let first = from_line(built_in.models, model).lines().next();
+                let line = first.filter(|line| key_of(line) == model);
+                let pattern = || built_in.patterns.lines().find(|line| glob(key_of(line), model));
+                line.or_else(pattern).and_then(known)
+            }
+        }
+    }
+
+    /// Returns true if a model is in the table, in any revision.
+    pub(super) fn lists(&self, model: &str) -> bool {
+        let model = model.to_ascii_uppercase();
+        let revision = || {
+            let first = format!("{model}@");
+            match self {
+                Self::Listed(Listed { exact, .. }) => {
+                    exact.range(first.clone()..).next().is_some_and(|(name, _)| name.starts_with(&first))
+                }
+                Self::BuiltIn(built_in) => from_line(built_in.models, &first).starts_with(&first),
+            }
+        };
+        self.named(&model).is_some() || revision()
+    }
+}
+
+/// A line of a built-in table: the model, the variant, and the support, as the build script writes them.
+fn known(line: &str) -> Option<KnownModel> {
+    let mut parts = line.split('\t');
+    let (model, variant, support) = (parts.next()?, parts.next()?, parts.next()?);
+    let support = match support.split_at_checked(1) {
+        Some(("u", reason)) => Support::Unsupported(reason.to_string()),
+        Some(("n", what)) => Support::NotABulb(what.to_string()),
+        _ => Support::Driven,
+    };
+    let variant = Some(variant.to_string()).filter(|variant| !variant.is_empty());
+    Some(KnownModel { model: model.to_string(), variant, support })
+}
+
+impl Listed {
+    fn new(file: &File) -> Validated<Self> {
         let (mut models, mut valid) = (Self::default(), Ok(()));
         models.add(&file.models, None, &Support::Driven, &mut valid);
         for (name, variant) in &file.variant {
@@ -121,31 +196,8 @@ impl Models {
         }
     }
 
-    /// All models of the table.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &KnownModel> {
+    fn iter(&self) -> impl Iterator<Item = &KnownModel> {
         self.exact.values().chain(&self.patterns)
-    }
-
-    /// Finds a model: as this revision, else as any.
-    pub(super) fn find(&self, model: &str, revision: Option<&str>) -> Option<&KnownModel> {
-        let model = model.to_ascii_uppercase();
-        let of_revision = revision.and_then(|revision| self.named(&format!("{model}@{revision}")));
-        of_revision.or_else(|| self.named(&model))
-    }
-
-    fn named(&self, model: &str) -> Option<&KnownModel> {
-        let pattern = || self.patterns.iter().find(|known| glob(&known.model, model));
-        self.exact.get(model).or_else(pattern)
-    }
-
-    /// Returns true if a model is in the table, in any revision.
-    pub(super) fn lists(&self, model: &str) -> bool {
-        let model = model.to_ascii_uppercase();
-        let revision = || {
-            let first = format!("{model}@");
-            self.exact.range(first.clone()..).next().is_some_and(|(name, _)| name.starts_with(&first))
-        };
-        self.named(&model).is_some() || revision()
     }
 }
 

@@ -128,7 +128,7 @@ impl Family {
         let revision = self.revision(advert);
         let mut best: [Option<(&MatchDef, Found)>; 4] = [const { None }; 4];
         let mut variant: Option<((Kind, usize), &str)> = None;
-        let mut known: Option<&KnownModel> = None;
+        let mut known: Option<KnownModel> = None;
         let mut unlisted: Option<String> = None;
         for rule in &self.file.matches {
             let rule = &rule.value;
@@ -157,15 +157,15 @@ impl Family {
                 *place = Some((rule, found));
             }
         }
-        let (support, variant) = self.support(known, unlisted, variant.map(|(_, variant)| variant));
+        let (support, variant) = self.support(known.as_ref(), unlisted, variant.map(|(_, variant)| variant));
         let found: Vec<_> = best.into_iter().flatten().collect();
         let identifies = |(rule, found): &(&MatchDef, Found)| {
             found.kind != Kind::Service || u32::from(rule.score.value) >= MIN_SCORE
         };
         FamilyMatch {
             family: self.name().to_string(),
-            variant: variant.map(ToString::to_string),
-            model: known.map(|known| known.model.clone()),
+            variant,
+            model: known.map(|known| known.model),
             support,
             identified: found.iter().any(identifies),
             score: found.iter().map(|(rule, _)| u32::from(rule.score.value)).sum(),
@@ -177,20 +177,21 @@ impl Family {
     }
 
     /// Decides what is done with a model, and by which variant. What forbids driving wins.
-    fn support<'a>(
-        &'a self,
-        known: Option<&'a KnownModel>,
+    fn support(
+        &self,
+        known: Option<&KnownModel>,
         unlisted: Option<String>,
-        by_rule: Option<&'a str>,
-    ) -> (Support, Option<&'a str>) {
-        let reason = |name: &str| self.file.variant.get(name)?.value.unsupported.clone();
+        by_rule: Option<&str>,
+    ) -> (Support, Option<String>) {
+        let reason = |name: &str| self.variant(name)?.value.unsupported.clone();
+        let named = || by_rule.map(ToString::to_string);
         match (known, by_rule.and_then(reason)) {
             (Some(KnownModel { support: support @ Support::NotABulb(_), .. }), _) => (support.clone(), None),
             (None, _) if unlisted.is_some() => (Support::Unlisted(unlisted), None),
-            (_, Some(reason)) => (Support::Unsupported(reason), by_rule),
-            (Some(known), None) => (known.support.clone(), known.variant.as_deref()),
+            (_, Some(reason)) => (Support::Unsupported(reason), named()),
+            (Some(known), None) => (known.support.clone(), known.variant.clone()),
             (None, None) if by_rule.is_none() && self.reads_models() => (Support::Unlisted(None), None),
-            (None, None) => (Support::Driven, by_rule),
+            (None, None) => (Support::Driven, named()),
         }
     }
 
@@ -237,8 +238,9 @@ impl Family {
     }
 
     /// The models of the family, driven or not.
-    pub fn models(&self) -> impl Iterator<Item = &KnownModel> {
-        self.models.iter()
+    #[must_use]
+    pub fn models(&self) -> Vec<KnownModel> {
+        self.models.all()
     }
 
     /// Advertisements of a model (`H6159`, or `H6159@2.1`), one for each rule that reads it: for tests and virtual bulbs.

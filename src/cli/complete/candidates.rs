@@ -146,7 +146,7 @@ impl Typed {
             && let Ok((family, _)) = families.load(name)
         {
             let variants =
-                family.variants().map(|(variant, title, _)| candidate(&format!("{name}:{variant}"), title));
+                family.variants().map(|(variant, title, _)| candidate(&format!("{name}:{variant}"), &title));
             found.extend(variants);
         }
         let mut found = matching(current, found);
