@@ -21,6 +21,7 @@ pub mod measure;
 pub mod numbers;
 pub mod output;
 mod palette;
+mod profiles;
 pub mod radio;
 pub mod sanitise;
 pub mod tui;

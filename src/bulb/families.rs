@@ -13,6 +13,7 @@ use bulb_protocol::profile::{
 
 use crate::error::{Error, Result};
 use crate::files::{self, LONGEST_TEXT};
+use crate::profiles;
 use crate::radio::{Address, GattTable, SeenDevice, Wanted};
 
 /// The family of the base protocol. A device that advertises its service is taken for a bulb.
@@ -41,21 +42,31 @@ pub struct Families {
 struct KnownFamily {
     /// `None` for a file of the user, which is read at once.
     outline: Option<Outline>,
-    family: OnceLock<Family>,
+    family: OnceLock<Arc<Family>>,
 }
 
 impl KnownFamily {
     fn name(&self) -> Option<&str> {
-        self.outline.as_ref().map(Outline::name).or_else(|| self.family.get().map(Family::name))
+        self.outline.as_ref().map(Outline::name).or_else(|| self.family.get().map(|family| family.name()))
     }
 
     /// Returns `None` for a built-in file with a mistake, which a test rules out.
     fn family(&self) -> Option<&Family> {
         if self.family.get().is_none() {
-            let family = builtin::family(self.outline.as_ref()?.name()).ok()?;
+            let family = profiles::family(self.outline.as_ref()?.name()).ok()?;
             return Some(self.family.get_or_init(|| family));
         }
-        self.family.get()
+        self.family.get().map(Arc::as_ref)
+    }
+
+    /// Compiles the family or a variant.
+    fn profile(&self, variant: Option<&str>) -> Option<std::result::Result<Profile, LoadError>> {
+        match &self.outline {
+            Some(outline) => {
+                Some(profiles::profile(outline.name(), variant).map(|profile| (*profile).clone()))
+            }
+            None => self.family().map(|family| family.profile(variant)),
+        }
     }
 
     fn may_advertise(&self, advert: &Advert<'_>) -> bool {
@@ -173,7 +184,9 @@ impl Families {
                 .filter(|outline| !replaced(outline.name()))
                 .map(|outline| KnownFamily { outline: Some(outline), family: OnceLock::new() })
                 .collect();
-            known.extend(own.into_iter().map(|family| KnownFamily { outline: None, family: family.into() }));
+            known.extend(
+                own.into_iter().map(|family| KnownFamily { outline: None, family: Arc::new(family).into() }),
+            );
             known
         })
     }
@@ -189,10 +202,8 @@ impl Families {
             return Ok(profile);
         }
         let known = self.known().iter().find(|one| one.name() == Some(family));
-        let profile = match known.and_then(KnownFamily::family) {
-            Some(one) => {
-                self.with_key(one.profile(variant).map_err(|error| self.unknown(&text, &text, error))?)
-            }
+        let profile = match known.and_then(|one| one.profile(variant)) {
+            Some(profile) => self.with_key(profile.map_err(|error| self.unknown(&text, &text, error))?),
             None => self.load(&text)?.1,
         };
         let profile = Arc::new(profile);

@@ -9,6 +9,7 @@ use std::process::{self, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bulb_protocol::profile::builtin;
 
 use crate::setup::{cargo, command, output, release, run};
 
@@ -42,7 +43,39 @@ pub(super) fn start() -> Result<String> {
         let count = super::instructions(&with(&bulbctl, words))?;
         writeln!(table, "| `bulbctl {}` | {:.1} million |", words.join(" "), count as f64 / 1e6)?;
     }
+    table += &status_of_each_family(&bulbctl)?;
     Ok(table)
+}
+
+/// Counts the instructions of a `status` of one virtual bulb of each family, and of a Govee model with pieces.
+fn status_of_each_family(bulbctl: &Path) -> Result<String> {
+    let folder = env::temp_dir().join(format!("bulbctl-bench-{}", process::id()));
+    fs::create_dir_all(&folder).context("a folder for the rigs")?;
+    let count = |profile: &str| -> Result<(u64, String)> {
+        let rig = folder.join(format!("{}.toml", profile.replace(':', "-")));
+        let address = address(0);
+        fs::write(&rig, format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"{address}\"\n"))
+            .context("the rig")?;
+        let adapter = format!("sim:{}", rig.display());
+        let status = with(bulbctl, &["--adapter", &adapter, "status", &address]);
+        Ok((super::instructions(&status).with_context(|| profile.to_owned())?, profile.to_owned()))
+    };
+    // Families whose frames are encrypted need a key, and are refused without.
+    let driven = |name: &&str| builtin::load(name, None).is_ok_and(|profile| profile.unsupported.is_none());
+    let names = builtin::names().filter(driven).chain(["govee:H617A"]);
+    let counts = names.map(count).collect::<Result<Vec<_>>>();
+    fs::remove_dir_all(&folder).context("removing the rigs")?;
+    let mut counts = counts?;
+    counts.sort();
+    let shown =
+        |(count, profile): &(u64, String)| format!("{:.1} million (`{profile}`)", *count as f64 / 1e6);
+    let (least, most) = (counts.first().context("no family")?, counts.last().context("no family")?);
+    Ok(format!(
+        "\n| `status` of a virtual bulb that is alone, {} families | instructions |\n|---|---:|\n| least | {} |\n| most | {} |\n",
+        counts.len() - 1,
+        shown(least),
+        shown(most)
+    ))
 }
 
 /// Measures the release binary, which is stripped.

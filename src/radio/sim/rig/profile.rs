@@ -11,6 +11,7 @@ use super::file::{BulbTable, EventTable};
 use super::text::Level;
 use super::validate::RigError;
 use crate::files::{self, LONGEST_TEXT};
+use crate::profiles;
 use crate::radio::gatt::Characteristic;
 
 const DEFAULT_PROFILE: &str = "base";
@@ -52,7 +53,8 @@ impl<'a> ProfileLoader<'a> {
         };
         let Some(file) = file else {
             let (name, variant) = builtin::split_name(text);
-            return builtin::load(name, variant.as_deref()).map_err(|error| error.to_string());
+            let profile = profiles::profile(name, variant.as_deref()).map_err(|error| error.to_string())?;
+            return Ok((*profile).clone());
         };
         let content = files::try_text(&self.folder.join(&file), LONGEST_TEXT)
             .map_err(|error| format!("cannot read the profile {file}: {error}"))?;
