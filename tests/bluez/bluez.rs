@@ -237,6 +237,11 @@ impl Bluez {
         self.world().calls.iter().filter(|call| *call == method).count()
     }
 
+    /// The calls since this was asked last, in their order.
+    pub(crate) fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().calls)
+    }
+
     /// Waits until a method was called for the nth time.
     pub(crate) fn wait_for(&self, method: &str, times: usize) {
         for _ in 0..500 {
@@ -310,6 +315,26 @@ impl Bluez {
         self.clients.signal(sender, "/", OBJECTS, "InterfacesAdded", body);
     }
 
+    /// Tells of the services and characteristics of a device, as BlueZ does while it discovers them.
+    fn announce_table(&self, device: &str) {
+        let Some(owner) = self.world().owner.clone() else { return };
+        let below = format!("{device}/");
+        let objects: Vec<_> = {
+            let world = self.world();
+            let table = world.objects.iter().filter(|(path, _)| path.starts_with(&below));
+            table.map(|(path, interfaces)| (path.clone(), of_interfaces(interfaces))).collect()
+        };
+        for (path, interfaces) in objects {
+            self.clients.signal(
+                &owner,
+                "/",
+                OBJECTS,
+                "InterfacesAdded",
+                (dbus::Path::from(path), interfaces),
+            );
+        }
+    }
+
     /// One round of advertisements, while a scan runs.
     fn advertise(&self) {
         let (owner, air) = {
@@ -345,7 +370,11 @@ impl Bluez {
             }
             world.linked.insert(device.to_owned());
         }
+        let new = !self.world().objects.keys().any(|path| path.starts_with(&format!("{device}/")));
         self.put_table(device);
+        if new {
+            self.announce_table(device);
+        }
         for name in ["Connected", "ServicesResolved"] {
             self.change(device, "org.bluez.Device1", name, Value::Bool(true));
         }

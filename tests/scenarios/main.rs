@@ -13,6 +13,7 @@
 )]
 
 mod adapter;
+mod answers;
 mod bench;
 mod bonding;
 mod check;
@@ -142,6 +143,7 @@ fn main() -> ExitCode {
     let topics = [
         ("finding", finding::SCENARIOS),
         ("commands", commands::SCENARIOS),
+        ("answers", answers::SCENARIOS),
         ("families", families::SCENARIOS),
         ("watching", watching::SCENARIOS),
         ("links", links::SCENARIOS),
