@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use rumqttc::mqttbytes::v5::{
-    ConnectReturnCode, DisconnectReasonCode, LastWill, Packet, Publish, PublishProperties, RetainForwardRule,
-    SubAck, SubscribeReasonCode,
+    ConnectReturnCode, DisconnectReasonCode, LastWill, Packet, PubAck, PubAckReason, Publish,
+    PublishProperties, RetainForwardRule, SubAck, SubscribeReasonCode,
 };
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError, PublishOptions, QoS,
-    StateError, SubscribeFilterInput, TlsConfiguration, TlsError, Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError, PublishOptions,
+    PublishResult, QoS, StateError, SubscribeFilterInput, TlsConfiguration, TlsError, Transport,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -83,7 +83,8 @@ pub(super) struct ConnectionPlan {
     pub(super) subscriptions: Vec<String>,
 }
 
-type Acknowledgement = (u64, String, Result<(), PublishNoticeError>);
+/// The number and the topic of a message, and why the broker refused it.
+type Acknowledgement = (u64, String, Option<String>);
 
 /// A connection, or the attempt at one. Dropping it drops the TCP connection, so that the broker sends the will.
 #[derive(Debug)]
@@ -111,26 +112,18 @@ impl Connection {
         })
     }
 
-    /// Waits for the next event. Cancel-safe.
-    pub(super) async fn next(&mut self) -> BrokerEvent {
+    /// Waits for the next event, or if there is no room for messages only for the next acknowledgement. Cancel-safe.
+    pub(super) async fn next(&mut self, room: bool) -> BrokerEvent {
+        let waits = !self.acknowledgements.is_empty();
         tokio::select! {
-            event = self.events.recv() => event.unwrap_or_else(|| {
+            event = self.events.recv(), if room || !waits => event.unwrap_or_else(|| {
                 BrokerEvent::Ended(Error::Internal("the task of the connection has ended".to_owned()), Ended::Lost)
             }),
-            Some((number, topic, result)) = self.acknowledgements.next() => {
-                match result {
-                    // Without a connection, the outbox starts again.
-                    Ok(()) | Err(PublishNoticeError::Recv | PublishNoticeError::SessionReset) => {
-                        BrokerEvent::Acknowledged(number, topic)
-                    }
-                    Err(error) => {
-                        let reason = match error {
-                            PublishNoticeError::V5PubAck(reason) => format!("{reason:?}"),
-                            error => error.to_string(),
-                        };
-                        let (action, message) = ("publish to".to_owned(), Some((number, topic.clone())));
-                        BrokerEvent::Denied(Error::BrokerDenied { action, topic, reason }, message)
-                    }
+            Some((number, topic, refused)) = self.acknowledgements.next(), if waits => match refused {
+                None => BrokerEvent::Acknowledged(number, topic),
+                Some(reason) => {
+                    let (action, message) = ("publish to".to_owned(), Some((number, topic.clone())));
+                    BrokerEvent::Denied(Error::BrokerDenied { action, topic, reason }, message)
                 }
             }
         }
@@ -148,12 +141,12 @@ impl Connection {
         let options = PublishOptions::new(QoS::AtLeastOnce).retain(retain).properties(properties);
         match self.client.try_publish_tracked(topic.clone(), payload, options) {
             Ok(notice) => {
-                let wait = async move { (number, topic, notice.wait_async().await.map(drop)) };
+                let wait = async move { (number, topic, refusal(notice.wait_async().await)) };
                 self.acknowledgements.push(wait.boxed());
             }
             Err(error) => {
                 tracing::warn!("cannot publish to {topic}: {error}");
-                self.acknowledgements.push(std::future::ready((number, topic, Ok(()))).boxed());
+                self.acknowledgements.push(std::future::ready((number, topic, None)).boxed());
             }
         }
     }
@@ -171,6 +164,19 @@ impl Connection {
             let _ = timeout(CLOSE_TIME, ended).await;
         }
         drop(self.task);
+    }
+}
+
+/// Why the broker refused a message. Without a connection nobody did, and the outbox starts again.
+fn refusal(result: Result<PublishResult, PublishNoticeError>) -> Option<String> {
+    use PubAckReason::{NoMatchingSubscribers, Success};
+    match result {
+        Ok(PublishResult::Qos1(PubAck { reason: Success | NoMatchingSubscribers, .. })) => None,
+        Ok(PublishResult::Qos1(PubAck { reason, .. })) | Err(PublishNoticeError::V5PubAck(reason)) => {
+            Some(format!("{reason:?}"))
+        }
+        Ok(_) | Err(PublishNoticeError::Recv | PublishNoticeError::SessionReset) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
@@ -295,15 +301,25 @@ impl Task {
             }
             ConnectionError::Tls(TlsError::Io(error)) | ConnectionError::Io(error) => self.io(error),
             ConnectionError::MqttState(StateError::Io(error)) => self.io(error),
+            // An alert of TLS before the first packet: the broker wants a certificate.
+            ConnectionError::MqttState(StateError::Deserialization(error))
+                if !self.connected && self.is_tls() =>
+            {
+                lost(Error::BrokerTls { broker, detail: error.to_string() })
+            }
             ConnectionError::Tls(error) => lost(Error::BrokerTls { broker, detail: error.to_string() }),
             error => lost(self.unusable(error.to_string())),
         }
     }
 
+    const fn is_tls(&self) -> bool {
+        self.plan.access.tls.is_some()
+    }
+
     fn io(&self, error: &io::Error) -> (Error, Ended) {
         let broker = self.plan.access.address.to_string();
         // The TLS library wraps its errors, for lack of a better kind, in this one.
-        if self.plan.access.tls.is_some() && error.kind() == io::ErrorKind::InvalidData {
+        if self.is_tls() && error.kind() == io::ErrorKind::InvalidData {
             return (Error::BrokerTls { broker, detail: error.to_string() }, Ended::Lost);
         }
         (self.unusable(error.to_string()), Ended::Lost)

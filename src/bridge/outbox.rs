@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// The most messages that the broker has not acknowledged.
 const IN_FLIGHT: usize = 32;
 /// The most messages that are not retained, such as errors. They have no newest.
-const EVENTS: usize = 64;
+const EVENTS: usize = 512;
 
 /// A message for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,11 @@ impl Outbox {
             self.events.pop_front();
         }
         self.events.push_back(message);
+    }
+
+    /// Returns true if there is room for the answers to more commands.
+    pub fn has_room(&self) -> bool {
+        self.events.len() < EVENTS / 2
     }
 
     /// After a connect: a broker without persistence has forgotten everything.
@@ -247,7 +252,7 @@ mod tests {
         }
         let taken: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();
         assert_eq!(taken.len(), IN_FLIGHT);
-        assert_eq!(taken[0].1.payload, b"936", "the newest errors");
+        assert_eq!(taken[0].1.payload, b"488", "the newest errors");
     }
 
     #[test]

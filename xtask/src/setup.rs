@@ -82,6 +82,13 @@ pub(crate) fn shells() -> bool {
     ["bash", "zsh", "fish"].into_iter().all(|shell| debian(shell, shell).is_ok())
 }
 
+/// Installs mosquitto and its clients, with which the bridge is tested. Returns false if that is not possible.
+pub(crate) fn mosquitto() -> bool {
+    // Debian has it in a folder that is not on every path.
+    let broker = Path::new("/usr/sbin/mosquitto").is_file() || debian("mosquitto", "mosquitto").is_ok();
+    broker && debian("mosquitto_rr", "mosquitto-clients").is_ok()
+}
+
 /// The target that this toolchain builds for.
 pub(crate) fn host() -> Result<String> {
     let (text, _) = output(command("rustc").arg("-vV"))?;

@@ -92,6 +92,9 @@ fn left_out(options: &Options) -> Vec<String> {
     if !setup::shells() {
         lines.push("completion in bash, zsh and fish: not all of them are installed".to_owned());
     }
+    if !setup::mosquitto() {
+        lines.push("the bridge on a broker: mosquitto and its clients are not installed".to_owned());
+    }
     if options.no_dist {
         lines.push("the packages: --no-dist".to_owned());
     }
@@ -123,6 +126,10 @@ fn tests() -> Result<()> {
     // Without a shell, the tests of its completion are skipped.
     if setup::shells() {
         tests.env("BULBCTL_SHELLS", "1");
+    }
+    // Without a broker, the tests of the bridge are skipped.
+    if setup::mosquitto() {
+        tests.env("BULBCTL_MOSQUITTO", "1");
     }
     watched(&mut tests)
 }

@@ -14,6 +14,9 @@ use super::Worker;
 use crate::error::Error;
 use crate::output::BridgePhase;
 
+/// The most denials that are reported over one connection.
+const MOST_DENIALS: u32 = 5;
+
 /// The connection, or the time of the next attempt.
 pub(super) struct Broker {
     connection: Option<Connection>,
@@ -25,6 +28,8 @@ pub(super) struct Broker {
     back_off: BackOff,
     /// The facts about this bridge were published, so that another instance in their topic is another bridge.
     info_published: bool,
+    /// What the broker denied over this connection.
+    denials: u32,
     /// The code of the last error, so that a repeated one is reported once.
     reported: Option<&'static str>,
     /// Ends the bridge.
@@ -40,6 +45,7 @@ impl Default for Broker {
             connect_at: Some(Instant::now()),
             back_off: BackOff::default(),
             info_published: false,
+            denials: 0,
             reported: None,
             fatal: None,
         }
@@ -53,10 +59,10 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Waits for the next event; forever without a connection. Cancel-safe.
-    pub(super) async fn next(&mut self) -> BrokerEvent {
+    /// Waits for the next event; forever without a connection. Without room for more answers, no command comes. Cancel-safe.
+    pub(super) async fn next(&mut self, room: bool) -> BrokerEvent {
         match &mut self.connection {
-            Some(connection) => connection.next().await,
+            Some(connection) => connection.next(room).await,
             None => std::future::pending().await,
         }
     }
@@ -98,6 +104,7 @@ impl Worker {
                 self.broker.connected = true;
                 self.broker.back_off.connected(now);
                 self.broker.reported = None;
+                self.broker.denials = 0;
                 self.claims_connected();
             }
             BrokerEvent::Subscribed => {
@@ -117,7 +124,11 @@ impl Worker {
                         return self.report_locally(&error);
                     }
                 }
-                self.report(&error, None);
+                // A denied prefix denies every bulb.
+                self.broker.denials += 1;
+                if self.broker.denials <= MOST_DENIALS {
+                    self.report(&error, None);
+                }
             }
             BrokerEvent::Ended(error, why) => self.connection_ended(error, why, now),
             event @ BrokerEvent::Acknowledged(..) => self.acknowledge(event),

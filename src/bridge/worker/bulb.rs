@@ -23,6 +23,8 @@ const PAUSES: [Duration; 6] = [
 ];
 /// The pause after an error that another attempt cannot mend, such as a device that is no bulb.
 const USELESS_PAUSE: Duration = Duration::from_secs(600);
+/// A bulb that is heard after a silence of this length has come back.
+const RETURN: Duration = Duration::from_secs(5);
 /// The signal is published when it changes by this much, dB.
 const SIGNAL_STEP: u16 = 6;
 /// The time of the last advertisement is published this often.
@@ -146,6 +148,11 @@ impl Bulb {
         // A device that only changed its link was not heard.
         let heard = device.seen.map(|seen| seen.last);
         if heard.is_some() && heard != self.heard {
+            let before = self.heard.max(self.last_link);
+            if !self.is_up() && before.is_some_and(|before| now.duration_since(before) >= RETURN) {
+                // It was off and is back: what went wrong before may be over.
+                self.recovered();
+            }
             self.heard = heard;
             self.availability.sign_of_life(now);
         }

@@ -270,7 +270,7 @@ impl Worker {
             self.prepare_turn();
             let wake = self.wake();
             let turn = tokio::select! {
-                event = self.broker.next() => Turn::Broker(event),
+                event = self.broker.next(self.outbox.has_room()) => Turn::Broker(event),
                 Some((device, event)) = self.driver_events.recv() => Turn::Driver(device, event),
                 device = seen.recv() => match device {
                     Ok(device) => Turn::Seen(Box::new(device)),
@@ -409,6 +409,7 @@ impl Worker {
         self.bulbs_changed();
         self.publish_availability(&id);
         self.publish_state(&id);
+        self.complete_if_identified(&id);
     }
 
     /// Sets the name and the room of a bulb, as the configuration has them.
@@ -434,6 +435,15 @@ impl Worker {
         self.publish_availability(id);
     }
 
+    /// An advertisement with a name that identifies the family is enough to announce a bulb. There may be a hundred, and links to few.
+    fn complete_if_identified(&mut self, id: &BulbId) {
+        let Some(bulb) = self.bulbs.get(id) else { return };
+        let has_name = bulb.device.names().next().is_some() || bulb.name != bulb.device.label();
+        if has_name && bulb.profile.is_some() && bulb.heard.is_some() {
+            self.complete(id);
+        }
+    }
+
     /// All that is announced of a bulb is known now.
     fn complete(&mut self, id: &BulbId) {
         if let Some(bulb) = self.bulbs.get_mut(id)
@@ -453,6 +463,7 @@ impl Worker {
         }
         self.bulbs.insert(id.clone(), bulb);
         self.unplanned = true;
+        self.complete_if_identified(id);
         self.announce(id);
         self.publish_state(id);
         self.bulbs_changed();
@@ -562,7 +573,7 @@ impl Worker {
         let deadline = Instant::now() + FAREWELL;
         while !self.outbox.is_empty() && self.broker.is_connected() {
             self.flush();
-            match tokio::time::timeout_at(deadline, self.broker.next()).await {
+            match tokio::time::timeout_at(deadline, self.broker.next(true)).await {
                 Ok(event) => self.acknowledge(event),
                 Err(_) => break,
             }

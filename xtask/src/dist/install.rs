@@ -18,6 +18,7 @@ const INSTALLED: &[&str] = &[
     "usr/share/bash-completion/completions/bulbctl",
     "usr/share/zsh/vendor-completions/_bulbctl",
     "usr/share/fish/vendor_completions.d/bulbctl.fish",
+    "usr/lib/systemd/system/bulbctl-bridge.service",
     "usr/share/doc/bulbctl/copyright",
     "usr/share/doc/bulbctl/changelog.Debian.gz",
     "usr/share/doc/bulbctl/changelog.gz",
