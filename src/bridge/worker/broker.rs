@@ -117,17 +117,18 @@ impl Worker {
             }
             BrokerEvent::Delivered(delivery) => self.delivered(delivery, now),
             BrokerEvent::Denied(error, message) => {
+                let mut round = false;
                 if let Some((number, topic)) = message {
                     self.outbox.acknowledged(number, &topic, now);
-                    // An error about the topic of errors would go round in circles.
-                    if topic == self.settings.topics.bridge(BridgeTopic::Errors) {
-                        return self.report_locally(&error);
-                    }
+                    round = topic == self.settings.topics.bridge(BridgeTopic::Errors);
                 }
                 // A denied prefix denies every bulb.
                 self.broker.denials += 1;
-                if self.broker.denials <= MOST_DENIALS {
-                    self.report(&error, None);
+                match self.broker.denials > MOST_DENIALS {
+                    true => tracing::info!("{error}"),
+                    // An error about the topic of errors would go round in circles.
+                    false if round => self.report_locally(&error),
+                    false => self.report(&error, None),
                 }
             }
             BrokerEvent::Ended(error, why) => self.connection_ended(error, why, now),

@@ -145,8 +145,8 @@ impl Bulb {
 
     /// Takes in an advertisement. Returns the signal and the time, if they are to be published.
     pub(super) fn advertised(&mut self, device: SeenDevice, now: Instant) -> (Option<i16>, bool) {
-        // A device that only changed its link was not heard.
-        let heard = device.seen.map(|seen| seen.last);
+        // A link of an earlier run, or of another program, is as good as an advertisement.
+        let heard = device.seen.map(|seen| seen.last).or(device.connected.then_some(now));
         if heard.is_some() && heard != self.heard {
             let before = self.heard.max(self.last_link);
             if !self.is_up() && before.is_some_and(|before| now.duration_since(before) >= RETURN) {

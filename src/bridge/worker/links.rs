@@ -14,10 +14,6 @@ use crate::error::{Error, ErrorKind};
 use crate::radio::DeviceId;
 
 impl Worker {
-    pub(super) fn links_due(&self, now: Instant) -> bool {
-        self.links.wake(&self.views(), now).is_some_and(|wake| wake <= now)
-    }
-
     /// Starts and stops drivers, as the policy of links wants it.
     pub(super) fn plan_links(&mut self, now: Instant) {
         self.release_others(now);
@@ -27,6 +23,9 @@ impl Worker {
                 LinkAction::Release(id) => self.release(&id),
             }
         }
+        let views = self.views();
+        let again = views.iter().filter_map(|bulb| bulb.not_before).filter(|at| *at > now);
+        self.plan_at = again.chain(self.links.wake(&views, now)).min();
     }
 
     fn views(&self) -> Vec<BulbView<BulbId>> {

@@ -182,8 +182,9 @@ struct Worker {
     bulbs_due: Option<Instant>,
     /// The adapter is on.
     powered: bool,
-    /// The links have to be planned again.
+    /// The links have to be planned again, at once or at a time.
     unplanned: bool,
+    plan_at: Option<Instant>,
     last_turn: Duration,
     watchdog: Option<(Duration, Instant)>,
     _scan: watch::Sender<bool>,
@@ -228,6 +229,7 @@ impl Worker {
             bulbs_due: None,
             powered: *radio.adapter_state().borrow() == AdapterState::On,
             unplanned: true,
+            plan_at: None,
             last_turn: clock::now(),
             watchdog: systemd::watchdog().map(|every| (every, Instant::now())),
             radio,
@@ -319,7 +321,7 @@ impl Worker {
         self.blink(now);
         self.update_availability(now);
         self.claims_tick(now);
-        if std::mem::take(&mut self.unplanned) || self.links_due(now) {
+        if std::mem::take(&mut self.unplanned) || self.plan_at.is_some_and(|at| at <= now) {
             self.plan_links(now);
         }
         self.announce_if_due(now);
@@ -341,6 +343,7 @@ impl Worker {
             self.broker.connect_at,
             self.home_assistant_at,
             self.bulbs_due,
+            self.plan_at,
             self.watchdog.map(|(_, next)| next),
         ];
         due.into_iter().flatten().chain(blinking).fold(tick, Instant::min)
