@@ -11,12 +11,15 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 ROUNDS = 7
 # Commands over a held link in each round, after one that is not measured: it makes the link.
 HELD = 10
+# Seconds for all commands of a program that holds its link.
+LIMIT = 120
 NAME = "Light-Plain"
 ADDRESS = "C4:5C:00:00:0F:01"
 DEVICE = "/org/bluez/hci0/dev_" + ADDRESS.replace(":", "_")
@@ -76,23 +79,39 @@ def timed(air: Air, words: list[str]) -> float:
     return seconds
 
 
-def held(air: Air, words: list[str], line: str, answer: str) -> list[float]:
-    """The seconds that each command takes in a program that holds its link, from the line to its answer."""
+def held(air: Air, words: list[str], line: str, answer: str, first: tuple[str, str] | None, last: str) -> list[float]:
+    """The seconds that each command takes in a program that holds its link, from the line to its answer.
+
+    `first` is a line that has to come before, with its answer, and `last` one that ends the program.
+    """
     times = []
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        # Whatever does not answer is ended, which ends its output.
+        watchdog = threading.Timer(LIMIT, program.kill)
+        watchdog.start()
+        heard = []
+
+        def ask(line: str, answer: str) -> None:
+            print(line, file=program.stdin, flush=True)
+            for said in program.stdout:
+                heard.append(said)
+                if answer in said:
+                    return
+
+        if first:
+            ask(*first)
         for number in range(HELD + 1):
             before = air.writes()
             start = time.monotonic()
-            print(line, file=program.stdin, flush=True)
-            for said in program.stdout:
-                if answer in said:
-                    break
+            ask(line, answer)
             seconds = time.monotonic() - start
             if air.writes() != before + 1:
-                sys.exit(f"{words}: the bulb saw {air.writes() - before} frames")
+                sys.exit(f"{words}: the bulb saw {air.writes() - before} frames\n{''.join(heard)}")
             if number > 0:
                 times.append(seconds)
-        program.stdin.close()
+        # gatttool does not end when its input does, unless it is told so.
+        program.communicate(last)
+        watchdog.cancel()
     return times
 
 
@@ -124,21 +143,22 @@ def main() -> None:
     kept = f"`bulbctl on {NAME}`, link held by `bulbctl connect`"
     kept_plug = f"`bulbctl --adapter btleplug on {NAME}`, link held by `bulbctl connect`"
     times: dict[str, list[float]] = {what: [] for what in [*alone, kept, kept_plug]}
-    # Each with its command line, the line that asks for the frame, and a word of the answer.
+    # Each with its command line, the line that asks for the frame, words of the answer, a line before with its answer, and
+    # one that ends it.
     holders = {
         "`bulbctl run -`: checks the bulb once, and waits for each confirmation": (
-            [*bulbctl, "--json", "run", "-"], f"on {NAME}", '"type":"done"',
+            [*bulbctl, "--json", "run", "-"], f"on {NAME}", '"type":"done"', None, "",
         ),
         "`bulbctl --adapter btleplug run -`: the same through btleplug": (
-            [*plug, "--json", "run", "-"], f"on {NAME}", '"type":"done"',
+            [*plug, "--json", "run", "-"], f"on {NAME}", '"type":"done"', None, "",
         ),
         "Python script with bleak that holds its client": (
-            [sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME, "--hold"], "", "written",
+            [sys.executable, str(GUEST / "bench_bleak.py"), NAME, FRAME, "--hold"], "", "written", None, "",
         ),
         # Without a terminal it prints its output only at the end.
         "`gatttool -I` with a known handle": (
-            ["stdbuf", "-oL", "sh", "-c", f"(echo connect; sleep 3; cat) | gatttool -b {ADDRESS} -I"],
-            f"char-write-req {HANDLE} {FRAME}", "written successfully",
+            ["stdbuf", "-oL", "gatttool", "-b", ADDRESS, "-I"],
+            f"char-write-req {HANDLE} {FRAME}", "written successfully", ("connect", "Connection successful"), "exit\n",
         ),
     }  # fmt: skip
     held_times: dict[str, list[float]] = {what: [] for what in holders}
@@ -160,9 +180,9 @@ def main() -> None:
         times[kept].append(timed(air, on))
         times[kept_plug].append(timed(air, [*plug, "on", NAME]))
         quiet(*bulbctl, "disconnect", NAME)
-        for what, (words, line, answer) in holders.items():
+        for what, (words, *lines) in holders.items():
             air.wait_linked(False)
-            held_times[what].extend(held(air, words, line, answer))
+            held_times[what].extend(held(air, words, *lines))
         print(f"round {number + 1} of {ROUNDS} done", flush=True)
     table("one frame to a bulb that the system knows", times, "s", 1)
     table("one frame over a link that the program holds", held_times, "ms", 1000)

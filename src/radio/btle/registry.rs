@@ -32,6 +32,8 @@ pub(super) struct DeviceUpdate {
     pub(super) received: bool,
     /// A link has just ended, even one that was not reported to be up.
     pub(super) dropped: bool,
+    /// The system remembers it, which does not show that it was received in this scan.
+    pub(super) remembered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +118,7 @@ impl Registry {
         // The signal strength is present only while the device is in reach. Payloads alone may come
         // from memory, so they count only after the device was seen in this scan.
         let measured = update.rssi.is_some() || update.received;
-        let payload = update.manufacturer.is_some() || update.service_data.is_some();
+        let payload = !update.remembered && (update.manufacturer.is_some() || update.service_data.is_some());
         let heard = scanning && (measured || found || (payload && entry.device.seen.is_some()));
         if heard {
             let first = entry.device.seen.map_or(now, |seen| seen.first);

@@ -57,6 +57,7 @@ pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
         appeared: false,
         received: false,
         dropped: false,
+        remembered: false,
     }
 }
 

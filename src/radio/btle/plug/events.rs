@@ -130,7 +130,7 @@ impl<B: Backend> EventReader<B> {
         }
         known.read = Some(Instant::now());
         // An event that was missed has left its data there.
-        let rest = read_all(&known.peripheral).await;
+        let rest = read(&known.peripheral).await;
         self.shared.merge(&device, rest);
         if update != DeviceUpdate::default() {
             self.shared.merge(&device, update);
@@ -160,13 +160,8 @@ impl<B: Backend> EventReader<B> {
     }
 }
 
-/// Reads what is known of a device, without its manufacturer and service data: reading does not show that they
-/// were received just now.
+/// Reads what is known of a device.
 pub(super) async fn read(peripheral: &impl Peripheral) -> DeviceUpdate {
-    DeviceUpdate { manufacturer: None, service_data: None, ..read_all(peripheral).await }
-}
-
-async fn read_all(peripheral: &impl Peripheral) -> DeviceUpdate {
     let address = address_of(peripheral);
     let Ok(Some(properties)) = peripheral.properties().await else {
         return DeviceUpdate { address, ..DeviceUpdate::default() };

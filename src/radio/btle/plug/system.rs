@@ -160,7 +160,7 @@ impl<B: Backend> System for PlugSystem<B> {
         let all = self.plug.central().await?.peripherals().await?;
         let asks = all.into_iter().map(async |peripheral| {
             let (connected, rest) = futures::join!(peripheral.is_connected(), read(&peripheral));
-            let update = DeviceUpdate { connected: connected.ok(), rssi: None, ..rest };
+            let update = DeviceUpdate { connected: connected.ok(), rssi: None, remembered: true, ..rest };
             self.shared.merge(&B::id_of(&peripheral), update);
         });
         futures::stream::iter(asks).buffer_unordered(AT_ONCE).collect::<()>().await;

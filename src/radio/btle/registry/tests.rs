@@ -69,6 +69,10 @@ fn heard_is_only_what_a_signal_strength_came_for() {
     let first = registry.merge(&id("new"), rssi(-50), start);
     assert_eq!(first.device.seen, Some(SeenTimes { first: start, last: start }));
     let later = start + Duration::from_secs(1);
+    let remembered = DeviceUpdate { remembered: true, ..payload.clone() };
+    let asked = registry.merge(&id("new"), remembered, later);
+    assert_eq!((asked.heard, asked.device.seen), (false, first.device.seen));
+    assert_eq!(asked.device.manufacturer, BTreeMap::from([(1, vec![2])]));
     assert_eq!(
         registry.merge(&id("new"), payload, later).device.seen,
         Some(SeenTimes { first: start, last: later })
