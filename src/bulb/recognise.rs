@@ -79,7 +79,9 @@ pub async fn recognise(
 ) -> Result<Arc<Profile>> {
     refuse_unsupported(report, families)?;
     let device = report.label();
-    let profile = match families.configured_profile(report)? {
+    let configured = families.configured_profile(report)?;
+    let is_configured = configured.is_some();
+    let profile = match configured {
         Some(named) => named,
         None => match by_advert(link.table(), report, families)? {
             Some(profile) => profile,
@@ -92,10 +94,37 @@ pub async fn recognise(
             }
         },
     };
-    match unsupported(&profile, device) {
-        Some(error) => Err(error),
-        None => Ok(with_address(profile, report)),
+    if let Some(error) = unsupported(&profile, device.clone()) {
+        return Err(error);
     }
+    if !is_configured && let Some(reason) = refusal(&profile, link, deadline).await? {
+        return Err(Error::ProfileUnsupported { device, profile: profile.full_name(), reason });
+    }
+    Ok(with_address(profile, report))
+}
+
+/// Makes the reads that may say that this unit cannot be driven. Returns the reason, if one does.
+async fn refusal(profile: &Profile, link: &dyn Link, deadline: Deadline) -> Result<Option<String>> {
+    let mut read: Option<(CharacteristicId, Vec<u8>)> = None;
+    for rule in &profile.refusals {
+        let Some(id) = place(&rule.at, link.table()) else { continue };
+        let value = match read.take().filter(|(known, _)| *known == id) {
+            Some((_, value)) => value,
+            None => {
+                let silent = |waited| Error::Silent {
+                    device: link.device().to_string(),
+                    operation: Operation::read(id),
+                    waited,
+                };
+                deadline.run(link.read(id, deadline), silent).await?
+            }
+        };
+        if rule.applies(&value) {
+            return Ok(Some(rule.reason.clone()));
+        }
+        read = Some((id, value));
+    }
+    Ok(None)
 }
 
 /// The profile with the address of the device, if its frames carry that and the platform says it.

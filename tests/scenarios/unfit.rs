@@ -19,12 +19,25 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("a service whose number only looks alike", "unfit", BOTH, |play| {
         refuses(play, "Light-Lookalike", "C4:5C:00:00:08:05", "profile.no_service")
     }),
+    scenario("a unit that says that its frames are encrypted", "encrypted", BOTH, encrypted),
+    scenario("a unit that says that its frames are not encrypted", "encrypted", BOTH, plain),
     scenario("another table after a firmware change", "flashed-before", STACK, flashed),
 ];
 
 fn refuses(play: &Play, name: &str, address: &str, code: &str) {
     play.bulbctl(&["on", name]).failed(7, code);
     play.expect_log(address, &["connect", "disconnect central"]);
+}
+
+/// The advertisement says the opposite: what the bulb says on the link counts.
+fn encrypted(play: &Play) {
+    play.bulbctl(&["on", "GVH600887FB"]).failed(7, "profile.unsupported");
+    let writes = |saw: &[String]| !saw.iter().any(|line| line.starts_with("write"));
+    play.expect_log_where("C4:5C:00:00:A1:01", "no write", writes);
+}
+
+fn plain(play: &Play) {
+    play.bulbctl(&["on", "GVH600412AB"]).ok().state(&json!({ "power": true }));
 }
 
 fn empty(play: &Play) {

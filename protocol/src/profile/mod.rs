@@ -65,6 +65,7 @@ pub use recognise::{
 };
 pub use relative::Relative;
 pub use text::CharacteristicPath;
+use text::Pattern;
 pub use virtual_bulb::{SentFrame, VirtualBulb, WriteOutcome};
 
 use crate::gatt::{Properties, Uuid, WriteKind};
@@ -107,6 +108,8 @@ pub struct Profile {
     pub table_suffices: bool,
     /// A read that confirms the family.
     pub probe: Option<Probe>,
+    /// Reads that may say that a unit cannot be driven.
+    pub refusals: Vec<Refusal>,
     /// The advertisement and device information of a virtual bulb.
     pub example: Example,
     /// Conformance checks in addition to the built-in ones.
@@ -200,6 +203,24 @@ pub enum Probe {
         /// The score of a success, 1 to 100.
         score: u8,
     },
+}
+
+/// A read that may say that a unit cannot be driven. It writes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The characteristic.
+    pub at: CharacteristicPath,
+    /// The reason, if it is one.
+    pub reason: String,
+    data: Pattern,
+}
+
+impl Refusal {
+    /// Returns true if this value says so.
+    #[must_use]
+    pub fn applies(&self, value: &[u8]) -> bool {
+        self.data.matches(value).is_some()
+    }
 }
 
 /// The advertisement and device information of a virtual bulb.

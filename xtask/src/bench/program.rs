@@ -54,8 +54,8 @@ fn status_of_each_family(bulbctl: &Path) -> Result<String> {
     let count = |profile: &str| -> Result<(u64, String)> {
         let rig = folder.join(format!("{}.toml", profile.replace(':', "-")));
         let address = address(0);
-        fs::write(&rig, format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"{address}\"\n"))
-            .context("the rig")?;
+        let bulb = format!("profile = \"{profile}\"\naddress = \"{address}\"\npairing = true\n");
+        fs::write(&rig, format!("rig = 1\n[[bulb]]\n{bulb}")).context("the rig")?;
         let adapter = format!("sim:{}", rig.display());
         let status = with(bulbctl, &["--adapter", &adapter, "status", &address]);
         Ok((super::instructions(&status).with_context(|| profile.to_owned())?, profile.to_owned()))

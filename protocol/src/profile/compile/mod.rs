@@ -13,13 +13,13 @@ use super::abilities::{Abilities, MissingValue, ValuesToEncode};
 use super::codec::{Body, Wrapper};
 use super::error::{Mistake, Validated, all, both};
 use super::file::{
-    AdvertDef, File, FrameTable, ImpliedStateDef, LinkRulesDef, Located, ModeDef, RoleDef, StatusDef,
-    TriggerDef, VariantDef,
+    AdvertDef, File, FrameTable, ImpliedStateDef, LinkRulesDef, Located, ModeDef, RefusalDef, RoleDef,
+    StatusDef, TriggerDef, VariantDef,
 };
 use super::light::{Feature, Features, Light, Mode};
 use super::template::Template;
 use super::{
-    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Relative, Role,
+    AdvertState, Command, ImpliedState, KeepAlive, LinkRules, Probe, Profile, Query, Refusal, Relative, Role,
     StatusRule, Write,
 };
 
@@ -59,6 +59,10 @@ pub(crate) fn compile(file: &File, variant: Option<&str>) -> Validated<Profile> 
     let (abilities, valid) = abilities::compile(&file.can, file.grade);
     // The abilities that are wrong have their defaults, so that the mistakes in frames are found, too.
     both(valid, Compiler { file, abilities }.profile(variant)).map(|((), profile)| profile)
+}
+
+fn refusal(rule: &RefusalDef) -> Refusal {
+    Refusal { at: rule.at, reason: rule.reason.clone(), data: rule.data.clone() }
 }
 
 /// The file with the parts that a variant replaces, after those that it extends.
@@ -151,6 +155,7 @@ impl Compiler<'_> {
             forbid: file.gatt.forbid.clone(),
             table_suffices: file.gatt.suffices,
             probe,
+            refusals: file.gatt.refuse.iter().map(refusal).collect(),
             example: file.example.clone().into(),
             parts: file.parts.iter().map(|part| part.0.clone()).collect(),
             echo_role: file.role.iter().find(|(_, role)| role.value.echo).map(|(name, _)| name.clone()),

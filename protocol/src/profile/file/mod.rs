@@ -198,6 +198,21 @@ pub(crate) struct GattDef {
     pub(crate) forbid: Vec<CharacteristicPath>,
     /// Any evidence in name or data is enough beside the table, if no other family comes into question
     pub(crate) suffices: bool,
+    /// Values that say that this unit cannot be driven
+    pub(crate) refuse: Vec<RefusalDef>,
+}
+
+/// A read that may say that a unit cannot be driven. It is not made if the table lacks the characteristic.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RefusalDef {
+    /// The characteristic to read
+    pub(crate) at: CharacteristicPath,
+    /// The beginning of the value, as in `data` of a match
+    pub(crate) data: Pattern,
+    /// The reason why the unit cannot be driven
+    pub(crate) reason: String,
 }
 
 /// A read that confirms the family. It needs `role`, or `at` and `text`.
