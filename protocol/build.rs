@@ -42,7 +42,8 @@ mod translate {
         let (mut index, mut blob) = (String::new(), Vec::new());
         for (name, mut variant) in variants(&mut profile) {
             let reason = variant.get("unsupported").and_then(Value::as_str).unwrap_or_default().to_owned();
-            models.take(&mut variant, &name, &Models::support('u', &reason));
+            let support = models.support('u', &reason);
+            models.take(&mut variant, &name, &support);
             let bytes = cbor(&variant)?;
             writeln!(index, "{name}\t{}\t{}", blob.len(), bytes.len())?;
             blob.extend(bytes);
@@ -50,7 +51,7 @@ mod translate {
         for (list, kind, text) in [("unsupported", 'u', "reason"), ("not_a_bulb", 'n', "is")] {
             for row in profile.remove(list).as_ref().and_then(Value::as_array).into_iter().flatten() {
                 let text = row.get(text).and_then(Value::as_str).unwrap_or_default();
-                let support = Models::support(kind, text);
+                let support = models.support(kind, text);
                 models.add(row.get("models"), "", &support);
             }
         }
@@ -59,6 +60,7 @@ mod translate {
         fs::write(file.with_extension("variants.txt"), index)?;
         fs::write(file.with_extension("models.txt"), lines(models.exact.into_values()))?;
         fs::write(file.with_extension("patterns.txt"), lines(models.patterns))?;
+        fs::write(file.with_extension("supports.txt"), lines(models.supports))?;
         Ok(())
     }
 
@@ -82,12 +84,23 @@ mod translate {
         exact: BTreeMap<String, String>,
         /// Those with a `?`.
         patterns: Vec<String>,
+        /// What is said of the models that are not driven.
+        supports: Vec<String>,
     }
 
     impl Models {
-        /// `u` and the reason why a model is not driven, or `n` and what it is. Empty if it is driven.
-        fn support(kind: char, text: &str) -> String {
-            if text.is_empty() { String::new() } else { format!("{kind}{text}") }
+        /// The line in `supports` with `u` and the reason why a model is not driven, or `n` and what it is. Empty if it is
+        /// driven.
+        fn support(&mut self, kind: char, text: &str) -> String {
+            if text.is_empty() {
+                return String::new();
+            }
+            let line = format!("{kind}{text}");
+            let known = self.supports.iter().position(|known| *known == line).unwrap_or_else(|| {
+                self.supports.push(line);
+                self.supports.len() - 1
+            });
+            known.to_string()
         }
 
         /// Takes the list of a family or variant, and leaves its first model, of which the example is.

@@ -25,6 +25,7 @@ macro_rules! files {
             variants_cbor: part!(include_bytes, $name, ".variants.cbor"),
             models: part!(include_str, $name, ".models.txt"),
             patterns: part!(include_str, $name, ".patterns.txt"),
+            supports: part!(include_str, $name, ".supports.txt"),
         }),*]
     };
 }
@@ -41,10 +42,12 @@ pub(crate) struct BuiltIn {
     /// The variants by name, one line each: the name, and where it is in `variants_cbor`: offset and length.
     variants: &'static str,
     variants_cbor: &'static [u8],
-    /// The models, one line each: the model, the variant, and the support as `build.rs` writes it.
+    /// The models, one line each: the model, the variant, and the number of a line of `supports` if it is not driven.
     pub(super) models: &'static str,
     /// The models with a `?`.
     pub(super) patterns: &'static str,
+    /// Why models are not driven (`u`), and what they are if they are no bulbs (`n`).
+    pub(super) supports: &'static str,
 }
 
 impl BuiltIn {

@@ -78,7 +78,8 @@ impl Models {
         match self {
             Self::Listed(listed) => listed.iter().cloned().collect(),
             Self::BuiltIn(built_in) => {
-                built_in.models.lines().chain(built_in.patterns.lines()).filter_map(known).collect()
+                let lines = built_in.models.lines().chain(built_in.patterns.lines());
+                lines.filter_map(|line| known(built_in, line)).collect()
             }
         }
     }
@@ -100,7 +101,7 @@ impl Models {
                 let first = from_line(built_in.models, model).lines().next();
                 let line = first.filter(|line| key_of(line) == model);
                 let pattern = || built_in.patterns.lines().find(|line| glob(key_of(line), model));
-                line.or_else(pattern).and_then(known)
+                line.or_else(pattern).and_then(|line| known(built_in, line))
             }
         }
     }
@@ -121,11 +122,12 @@ impl Models {
     }
 }
 
-/// A line of a built-in table: the model, the variant, and the support, as the build script writes them.
-fn known(line: &str) -> Option<KnownModel> {
+/// A line of a built-in table.
+fn known(built_in: &BuiltIn, line: &str) -> Option<KnownModel> {
     let mut parts = line.split('\t');
     let (model, variant, support) = (parts.next()?, parts.next()?, parts.next()?);
-    let support = match support.split_at_checked(1) {
+    let support = support.parse().ok().and_then(|number| built_in.supports.lines().nth(number));
+    let support = match support.and_then(|line| line.split_at_checked(1)) {
         Some(("u", reason)) => Support::Unsupported(reason.to_string()),
         Some(("n", what)) => Support::NotABulb(what.to_string()),
         _ => Support::Driven,
