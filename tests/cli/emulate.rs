@@ -1,6 +1,8 @@
 //! `emulate` on the sim air: one process is the bulb, others find it and drive it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::ChildStdin;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
@@ -319,6 +321,103 @@ fn a_bulb_that_is_killed_is_gone() {
     watch.wait().unwrap();
 }
 
+/// The socket of the only bulb on the air.
+fn socket(machine: &Machine) -> PathBuf {
+    let sim = std::fs::read_dir(machine.path().join("sim")).unwrap();
+    let air = sim.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let mut files = std::fs::read_dir(air).unwrap().map(|file| file.unwrap().path());
+    files.find(|file| file.extension().is_some_and(|end| end == "sock")).unwrap()
+}
+
+/// Whatever a process writes into the socket of a bulb, and if it reads nothing, others drive the bulb.
+#[test]
+fn a_process_that_talks_rubbish_harms_nobody() {
+    let machine = Machine::new();
+    let emulator = Emulator::start(&machine, &["base", "--name", "Light-Here"]);
+    emulator.event("advertising");
+    let socket = socket(&machine);
+    let connect = || UnixStream::connect(&socket).unwrap();
+    let mut held = Vec::new();
+    let read = r#"{"number":1,"do":"read","characteristic":"fff0/fff2"}"#;
+    for line in ["", "{", "{\"number\":1}", "{\"number\":-1,\"do\":\"look\"}", "\0\u{1b}[2J", read] {
+        let mut stream = connect();
+        writeln!(stream, "{line}").unwrap();
+        held.push(stream);
+    }
+    // A line without an end, and a reader that does not read.
+    let mut endless = connect();
+    let _ = endless.write_all(&vec![b'x'; 2 << 20]);
+    let mut deaf = connect();
+    deaf.set_nonblocking(true).unwrap();
+    while deaf.write_all(b"{\"number\":1,\"do\":\"look\"}\n").is_ok() {}
+    // More connections than a bulb takes.
+    held.extend((0..100).map(|_| connect()));
+    drop(held);
+    drop((endless, deaf));
+    assert_eq!(state(&machine, &["on", "Light-Here", "--wait=10s"])["confirmed"], true);
+    emulator.event("connected");
+    assert_eq!(emulator.event("disconnected")["by"], "central");
+}
+
+/// A process that takes the place of a bulb and talks rubbish, or nothing at all, is no bulb.
+#[test]
+fn a_socket_that_talks_rubbish_is_no_bulb() {
+    let machine = Machine::new();
+    let emulator = Emulator::start(&machine, &["base", "--name", "Light-Here"]);
+    emulator.event("advertising");
+    let air = socket(&machine).parent().unwrap().to_owned();
+    let silent = UnixListener::bind(air.join("c41100000f01.sock")).unwrap();
+    let rubbish = UnixListener::bind(air.join("c41100000f02.sock")).unwrap();
+    let talk = thread::spawn(move || {
+        while let Ok((mut stream, _)) = rubbish.accept() {
+            let mut first = [0];
+            // Whoever looks for stale sockets asks nothing.
+            if stream.read(&mut first).is_ok_and(|read| read == 0) {
+                return;
+            }
+            let _ = stream.write_all(b"{\"advertisement\":{\"name\":7}}\n\xff\xfe\n");
+        }
+    });
+    std::fs::write(air.join("c41100000f03.sock"), "a file").unwrap();
+    std::fs::write(air.join("nonsense.sock"), "").unwrap();
+    let scan = other(&machine, &["scan", "--any", "--duration", "500ms"]);
+    let names: Vec<_> = of_type(&scan, "device").iter().map(|device| device["name"].clone()).collect();
+    assert_eq!(names, ["Light-Here"], "{scan:?}");
+    assert_eq!(state(&machine, &["on", "Light-Here"])["confirmed"], true);
+    failed(&other(&machine, &["on", "C4:11:00:00:0F:03", "--timeout", "2s"]), 3, "target.not_found");
+    drop(silent);
+    // Ends the thread.
+    drop(UnixStream::connect(air.join("c41100000f02.sock")).unwrap());
+    talk.join().unwrap();
+}
+
+/// Every connect, subscription and disconnect of five hundred is a record, and no socket stays open.
+#[test]
+fn many_connects_leave_nothing_behind() {
+    let machine = Machine::new();
+    let emulator = Emulator::start(&machine, &["base", "--name", "Light-Here"]);
+    emulator.event("advertising");
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", emulator.child.id())).map(Iterator::count).ok();
+    let lines = "on Light-Here\ndisconnect Light-Here\n".repeat(500);
+    let before = open();
+    let run = fed(machine.on_rig(EMPTY, &["--json", "run", "-"]), lines.as_bytes());
+    assert_eq!(code(&run), 0, "{:?}", stdout(&run).lines().last());
+    let mut counts = [0; 3];
+    while counts[2] < 500 {
+        let record = emulator.until("record", |_| true);
+        for (count, event) in counts.iter_mut().zip(["connected", "subscribed", "disconnected"]) {
+            *count += usize::from(record["event"] == event);
+        }
+    }
+    assert_eq!(counts, [500; 3]);
+    // The last connection may still be ending.
+    let start = Instant::now();
+    while open() > before && start.elapsed() < SOON {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(open(), before);
+}
+
 #[test]
 fn what_cannot_be_emulated_is_refused_before_anything_is_touched() {
     let machine = Machine::new();
@@ -355,11 +454,11 @@ fn profiles() -> Vec<Profile> {
     all.collect()
 }
 
-/// Calls a function with each of these, four at a time.
+/// Calls a function with each of these, eight at a time.
 fn in_parallel<T: Sync>(all: &[T], call: impl Fn(&T) + Sync) {
     let next = Mutex::new(all.iter());
     thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..8 {
             scope.spawn(|| {
                 loop {
                     let one = next.lock().unwrap().next();
@@ -412,5 +511,28 @@ fn every_family_is_driven_by_a_second_process() {
         let odd = |record: &&Value| matches!(record["meaning"].as_str(), Some("unknown" | "malformed"));
         assert_eq!(left.iter().find(odd), None, "{name}");
         assert!(profile.settable() != Features::NONE, "{name}");
+    });
+}
+
+/// The checks that take no rests: those of a whole run on each family take minutes.
+const CHECKS: &str = "advertises,name-and-services,connects-in-time,roles-and-properties,no-duplicates,state-readable,\
+                      subscribes,answers-in-time,notified-is-read,answer-before-notification,command-*,brightness-50,\
+                      color-red,malformed-short,second-connect";
+
+#[test]
+fn the_conformance_suite_passes_on_every_family() {
+    let families: Vec<&str> = builtin::names().collect();
+    in_parallel(&families, |family| {
+        if builtin::load(family, None).unwrap().unsupported.is_some() {
+            return;
+        }
+        let machine = Machine::new();
+        let emulator = Emulator::start(&machine, &[family]);
+        let address = emulator.event("advertising")["address"].as_str().unwrap().to_owned();
+        let check = other(&machine, &["check", &address, "--only", CHECKS]);
+        assert_eq!(code(&check), 0, "{family}: {:?}", of_type(&check, "check"));
+        let summary = of_type(&check, "check_summary").pop().unwrap();
+        assert!(summary["passed"].as_u64().unwrap() >= 7, "{family}: {summary}");
+        assert_eq!(summary["blocked"], 0, "{family}: {summary}");
     });
 }
