@@ -1,6 +1,7 @@
 //! The TUI, in a terminal.
 
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::play::Play;
 use crate::pty::Terminal;
@@ -10,6 +11,12 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("a session, with a lost link in it", "desk", STACK, session).except(NO_RSSI),
     scenario("bulbs of two families", "families", BOTH, families).except(NO_RSSI),
     scenario("SIGTERM gives bulb and terminal back", "desk", STACK, terminated).except(NO_RSSI),
+    scenario("the GATT pane reads, writes and follows", "desk", STACK, gatt).except(NO_RSSI),
+    scenario("a check in the desk is stopped", "desk", STACK, checked).except(NO_RSSI),
+    scenario("SIGTERM during a check in the desk", "desk", STACK, terminated_in_check).except(NO_RSSI),
+    scenario("a scene is saved and recalled", "desk", STACK, scene).except(NO_RSSI),
+    scenario("a fade in the desk", "desk", BOTH, fade).except(NO_RSSI),
+    scenario("bulbs wait their turn for a link", "desk", STACK, queued).except(NO_RSSI),
 ];
 
 const NEAR: &str = "C4:5C:00:00:0E:01";
@@ -123,6 +130,158 @@ fn terminated(play: &Play) {
     desk.signal(Signal::TERM);
     assert_eq!(desk.end(), (Some(130), String::new()));
     play.expect_log(NEAR, &["connect", "subscribe fff2", "read fff2", "disconnect central"]);
+}
+
+/// Starts the desk and connects this bulb alone.
+fn connected(play: &Play, name: &str) -> Terminal {
+    let desk = play.tui((100, 40));
+    desk.until_shown(&["Light-Near", "Light-Leaping", "scanning"]);
+    desk.keys(&format!("/{name}\r\r"));
+    desk.until_shown(&["● connected", "off  50 %", "reported"]);
+    desk
+}
+
+fn gatt(play: &Play) {
+    let desk = connected(play, "near");
+    desk.keys("5");
+    desk.until_shown(&["control", "status", "Battery Level"]);
+    // A command by hand, and what the bulb says of it.
+    click(&desk, "fff1 ");
+    desk.keys("w");
+    desk.until_shown(&["value (hex"]);
+    desk.keys("0114ff0000\r");
+    desk.until_shown(&["wrote 5 bytes to fff1", "on  20 %", "#ff0000", "reported"]);
+    click(&desk, "fff2 ");
+    desk.keys("\r");
+    desk.until_shown(&["read 5 bytes from fff2"]);
+    click(&desk, "2a19 ");
+    desk.keys("n");
+    let follows = |screen: &vt100::Screen| {
+        screen.contents().lines().any(|line| line.contains("2a19") && line.contains('●'))
+    };
+    desk.until("the subscription", follows);
+    desk.keys("n");
+    desk.until("its end", |screen| !follows(screen));
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+    play.expect_log(
+        NEAR,
+        &[
+            "connect",
+            "subscribe fff2",
+            "read fff2",
+            "write fff1 request 0114ff0000",
+            "notify fff2 0114ff0000",
+            "read fff2",
+            "disconnect central",
+        ],
+    );
+}
+
+/// The bulb is restored, and the desk takes it back.
+fn checked(play: &Play) {
+    let desk = connected(play, "near");
+    desk.keys("6\r");
+    changed_by_check(play, &desk);
+    desk.keys("\r");
+    desk.until_shown(&["stopped", "● connected", "off  50 %", "#ffffff", "reported"]);
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+    play.bulbctl(&["status", "Light-Near"]).ok().state(&as_found());
+}
+
+fn terminated_in_check(play: &Play) {
+    let desk = connected(play, "near");
+    desk.keys("6\r");
+    changed_by_check(play, &desk);
+    desk.signal(Signal::TERM);
+    assert_eq!(desk.end(), (Some(130), String::new()));
+    play.bulbctl(&["status", "Light-Near"]).ok().state(&as_found());
+}
+
+/// Waits until a running check has changed the light.
+fn changed_by_check(play: &Play, desk: &Terminal) {
+    desk.until_shown(&["passed", " of "]);
+    play.expect_log_where(NEAR, "a write", |saw| {
+        saw.iter().rev().take_while(|event| *event != "connect").any(|event| event.starts_with("write"))
+    });
+}
+
+fn as_found() -> serde_json::Value {
+    json!({"power": false, "brightness": 50, "color": "#ffffff"})
+}
+
+fn scene(play: &Play) {
+    let desk = connected(play, "near");
+    desk.keys("S");
+    desk.until_shown(&["name of the scene:"]);
+    desk.keys("evening\r");
+    desk.until_shown(&["saved the scene to", "evening.jsonl"]);
+    color(&desk, "tomato");
+    desk.until_shown(&["off  50 %", "#ff6347", "reported"]);
+    desk.keys("d");
+    desk.until_shown(&["not connected"]);
+    desk.keys("R");
+    desk.until_shown(&[" Scenes ", "evening"]);
+    // It connects the bulb first.
+    desk.keys("\r");
+    desk.until_shown(&["● connected", "off  50 %", "#ffffff", "reported", "recalled evening on 1 bulb"]);
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+    // Some systems end a link later, and the second one is the first.
+    let wanted = "the colour, then that of the scene, and no link";
+    play.expect_log_where(NEAR, wanted, |saw| {
+        let writes: Vec<&String> = saw.iter().filter(|event| event.starts_with("write")).collect();
+        writes == ["write fff1 request 0032ff6347", "write fff1 request 0032ffffff"]
+            && saw.last().is_some_and(|last| last == "disconnect central")
+    });
+}
+
+fn fade(play: &Play) {
+    let desk = connected(play, "near");
+    desk.keys(" ");
+    desk.until_shown(&["on  50 %", "reported", "✓"]);
+    desk.keys("F");
+    desk.until_shown(&["fade to:"]);
+    desk.keys("blue 10% 3s\r");
+    desk.until_shown(&["fading"]);
+    desk.until_shown(&["on  10 %", "#0000ff", "reported", "✓"]);
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+    let writes = play.writes(NEAR);
+    assert!(writes.len() > 5, "{writes:?}");
+    assert_eq!(writes.last().and_then(|write| write.hex.as_deref()), Some("010a0000ff"));
+}
+
+fn queued(play: &Play) {
+    let desk = play.tui_with(&["--max-links", "1"], (100, 30));
+    desk.until_shown(&["Light-Near", "Light-Leaping", "scanning"]);
+    desk.keys("M\r");
+    desk.until_shown(&["1 connected  1 waits for a link"]);
+    desk.keys("M");
+    desk.until("no marks", |screen| !screen.contents().contains('◆'));
+    let has = |screen: &str, sign: char, name: &str| {
+        screen.lines().any(|line| line.contains(sign) && line.contains(name) && !line.contains('╭'))
+    };
+    let first = if has(&desk.contents(), '◔', "Light-Near") { "Light-Leaping" } else { "Light-Near" };
+    let second = if first == "Light-Near" { "Light-Leaping" } else { "Light-Near" };
+    click(&desk, &format!("{first} "));
+    desk.keys("d");
+    desk.until("the turn of the other", |screen| {
+        let screen = screen.contents();
+        has(&screen, '●', second) && !has(&screen, '●', first) && !screen.contains("waits")
+    });
+    desk.keys("q");
+    assert_eq!(desk.end(), (Some(0), String::new()));
+}
+
+/// Clicks the first text like this in the panes.
+fn click(desk: &Terminal, text: &str) {
+    let contents = desk.contents();
+    let mut rows = contents.lines().enumerate();
+    let found = rows.find(|(_, line)| line.contains(text) && !line.contains('╭') && !line.contains('┏'));
+    let (row, line) = found.unwrap_or_else(|| panic!("{text}:\n{contents}"));
+    desk.click(line.split(text).next().unwrap().chars().count() + 1, row + 1);
 }
 
 fn color(desk: &Terminal, color: &str) {

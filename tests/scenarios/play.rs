@@ -146,8 +146,12 @@ impl<'a> Play<'a> {
 
     /// Starts the TUI in a terminal of this size, in columns and rows.
     pub(crate) fn tui(&self, size: (u16, u16)) -> Terminal {
+        self.tui_with(&[], size)
+    }
+
+    pub(crate) fn tui_with(&self, arguments: &[&str], size: (u16, u16)) -> Terminal {
         let mut command = self.command();
-        command.arg("tui");
+        command.args(arguments).arg("tui");
         Terminal::start(command, size, self.stage.patience())
     }
 
