@@ -143,9 +143,7 @@ async fn a_board_of_each_family_passes() {
         fs::write(&rig, format!("rig = 1\n{bulb}{base}")).unwrap();
         let (all, summary, _) = run(&rig, name).await;
         let found = found(&all, &summary);
-        // Their status does not show all of the state that they were found in.
-        let restored = found.restored || ["yeelight", "sp105e"].contains(&name);
-        if !found.fails.is_empty() || !found.blocked.is_empty() || !restored {
+        if !found.fails.is_empty() || !found.blocked.is_empty() || !found.restored {
             writeln!(wrong, "{name}: {found:?}").unwrap();
             for done in all.iter().filter(|done| matches!(done.outcome, Outcome::Failed { .. })) {
                 writeln!(wrong, "    {}: {:?}\n        {:?}", done.name, done.outcome, done.frames).unwrap();

@@ -113,12 +113,19 @@ impl Restorer {
         };
         let mut session =
             Session::with_profile(link, Arc::clone(&profile), self.device.label(), deadline).await?;
-        if is_new && let Err(error) = session.prepare(deadline.within(TIME / 2)).await {
+        // A link that is up may be one over which nothing was written yet.
+        let unprepared = is_new || !profile.link_rules.first.is_empty();
+        if unprepared && let Err(error) = session.prepare(deadline.within(TIME / 2)).await {
             // Many bulbs carry out commands all the same.
             tracing::info!("{}: {error}", self.device.label());
         }
-        session.known = known.clone();
+        session.known = known;
         sleep(SETTLE.max(profile.link_rules.gap)).await;
+        if profile.is_relative(&wanted) {
+            // A toggle or a step is right only from the state that the bulb has now.
+            session.read_state(deadline).await?;
+        }
+        let before = session.known.clone();
         session.write(&wanted, deadline).await?;
         let assumed = session.known.clone();
         let confirm = Deadline::after(ACK_TIME);
@@ -128,7 +135,7 @@ impl Restorer {
             let differs = match session.query_state(deadline.within(ACK_TIME)).await {
                 Ok(reported) => profile
                     .mismatches(wanted.features(), &assumed, &reported)
-                    .or(profile.unchanged(wanted.features(), &known, &assumed, &reported)),
+                    .or(profile.unchanged(wanted.features(), &before, &assumed, &reported)),
                 Err(error) => {
                     tracing::info!("{}: cannot confirm the restored state: {error}", self.device.label());
                     return Ok(true);
