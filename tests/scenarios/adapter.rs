@@ -14,6 +14,9 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("no Bluetooth service", "plain", STACK, no_service).except(NOT_LINUX),
     scenario("the Bluetooth service goes during watch, and comes back", "plain", REAL, service_goes),
     scenario("no D-Bus", "plain", STACK, no_bus).except(NOT_LINUX),
+    scenario("no adapter", "plain", STACK, absent),
+    scenario("blocked by rfkill", "plain", STACK, blocked).except(NOT_LINUX),
+    scenario("not allowed", "plain", STACK, denied).except(NOT_LINUX),
 ];
 
 fn off(play: &Play) {
@@ -72,4 +75,28 @@ fn service_goes(play: &Play) {
 fn no_bus(play: &Play) {
     play.break_system(Breakage::NoBus);
     play.bulbctl(&["scan"]).failed(4, "service.no_bus");
+}
+
+fn absent(play: &Play) {
+    play.break_system(Breakage::NoAdapter);
+    play.bulbctl(&["scan"]).failed(4, "adapter.none");
+    play.bulbctl(&["on", "Light-Plain"]).failed(4, "adapter.none");
+    play.repair_system();
+    play.bulbctl(&["on", "Light-Plain"]).ok();
+}
+
+fn blocked(play: &Play) {
+    play.break_system(Breakage::Blocked);
+    play.bulbctl(&["scan"]).failed(4, "adapter.blocked");
+    play.bulbctl(&["on", "Light-Plain"]).failed(4, "adapter.blocked");
+    play.repair_system();
+    play.bulbctl(&["on", "Light-Plain"]).ok();
+}
+
+fn denied(play: &Play) {
+    play.break_system(Breakage::Denied);
+    play.bulbctl(&["scan"]).failed(5, "service.denied");
+    play.bulbctl(&["on", "Light-Plain"]).failed(5, "service.denied");
+    play.repair_system();
+    play.bulbctl(&["on", "Light-Plain"]).ok();
 }

@@ -23,6 +23,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("refuses a write", "faults", STACK, stubborn).except(NO_ATT),
     scenario("refuses a read", "faults", STACK, reserved).except(NO_ATT_OF_FIRMWARE),
     scenario("refuses a subscription", "faults", STACK, private),
+    scenario("never answers a subscription", "faults", STACK, wordless),
     scenario("gives a status of four bytes", "faults", BOTH, odd),
     scenario("loses commands", "faults", BOTH, broken),
     scenario("tells nothing at all", "faults", BOTH, mute),
@@ -155,6 +156,14 @@ fn reserved(play: &Play) {
 
 fn private(play: &Play) {
     play.bulbctl(&["on", "Light-Private"]).failed(8, "bulb.refused");
+}
+
+fn wordless(play: &Play) {
+    play.bulbctl(&["on", "Light-Wordless", "--timeout", play.time("1s", "15s")]).failed(8, "bulb.timeout");
+    play.expect_log_where(&address(20), "no write", |saw| {
+        !saw.iter().any(|entry| entry.starts_with("write"))
+            && saw.last().is_some_and(|last| last == "disconnect central")
+    });
 }
 
 fn odd(play: &Play) {

@@ -47,13 +47,23 @@ fn device(address: &str) -> String {
     format!("/org/bluez/hci0/dev_{}", address.replace(':', "_"))
 }
 
+/// Asks every now and then, because nothing tells of it.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + TIME;
+    while !is_so() {
+        assert!(Instant::now() < end, "{what}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
 /// Waits until BlueZ scans. It pauses the scan while a program connects.
 pub fn until_discovering(who: &str) {
-    let end = Instant::now() + TIME / 2;
-    while !is_discovering() {
-        assert!(Instant::now() < end, "{who} does not scan");
-        sleep(Duration::from_millis(200));
-    }
+    until(&format!("{who} does not scan"), is_discovering);
+}
+
+/// Waits until BlueZ says that this device is not connected.
+pub fn until_disconnected(address: &str) {
+    until("BlueZ holds the link", || !is_connected(address));
 }
 
 fn is_discovering() -> bool {
@@ -86,13 +96,21 @@ impl Scanner {
             .spawn()
             .unwrap();
         // It ignores commands until it has found the adapter.
-        let end = Instant::now() + TIME;
-        while !is_discovering() {
-            assert!(Instant::now() < end, "bluetoothctl does not scan");
+        until("bluetoothctl does not scan", || {
             child.stdin.as_mut().unwrap().write_all(b"scan on\n").unwrap();
-            sleep(Duration::from_secs(1));
-        }
+            is_discovering()
+        });
         Self(child)
+    }
+
+    /// Ends it, and waits until the bus has told BlueZ, which then ends its scan.
+    pub fn end(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+        let bus = Connection::new_system().unwrap();
+        until("bluetoothctl is on the bus still", || names_of(&bus, self.0.id()).is_empty());
+        // BlueZ has handled what came before this question.
+        objects();
     }
 }
 
@@ -103,17 +121,23 @@ impl Drop for Scanner {
     }
 }
 
+/// The connections of a process to the bus.
+fn names_of(bus: &Connection, pid: u32) -> Vec<String> {
+    let daemon = bus.with_proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", TIME);
+    let (mut names,): (Vec<String>,) = daemon.method_call("org.freedesktop.DBus", "ListNames", ()).unwrap();
+    names.retain(|name| {
+        let ask = || daemon.method_call("org.freedesktop.DBus", "GetConnectionUnixProcessID", (name,));
+        // Fails for a connection that has gone in the meantime, which is not ours.
+        name.starts_with(':') && ask().is_ok_and(|(of,): (u32,)| of == pid)
+    });
+    names
+}
+
 /// The number of a process's match rules on the bus.
 pub fn match_rules(pid: u32) -> u32 {
     let bus = Connection::new_system().unwrap();
     let daemon = bus.with_proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", TIME);
-    let (names,): (Vec<String>,) = daemon.method_call("org.freedesktop.DBus", "ListNames", ()).unwrap();
-    let own = names.into_iter().filter(|name| name.starts_with(':')).filter(|name| {
-        let asked = daemon.method_call("org.freedesktop.DBus", "GetConnectionUnixProcessID", (name,));
-        // Fails for a connection that has gone in the meantime, which is not ours.
-        asked.is_ok_and(|(of,): (u32,)| of == pid)
-    });
-    let rules = own.map(|name| {
+    let rules = names_of(&bus, pid).into_iter().map(|name| {
         let (stats,): (PropMap,) =
             daemon.method_call("org.freedesktop.DBus.Debug.Stats", "GetConnectionStats", (name,)).unwrap();
         prop_cast::<u32>(&stats, "MatchRules").copied().unwrap()

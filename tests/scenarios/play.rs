@@ -137,6 +137,14 @@ impl<'a> Play<'a> {
         Running::start(command, self.stage.patience(), disguises)
     }
 
+    /// Starts `on` with a bulb that never answers, and waits until it tries to connect.
+    pub fn start_hanging(&self, name: &str, address: &str, timeout: &str) -> Running {
+        let command = self.start(&["-vv", "on", name, "--timeout", timeout]);
+        command.wait_for_log(": connecting");
+        self.stage.wait_connecting(address);
+        command
+    }
+
     /// Starts `watch` and waits for the first state.
     pub fn watch(&self, arguments: &[&str]) -> Running {
         let mut watch = self.start(&[&["watch"], arguments].concat());

@@ -1,6 +1,6 @@
 //! A command under test: `bulbctl --json …`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -57,6 +57,8 @@ impl Finished {
 pub struct Running {
     child: Child,
     output: Receiver<Value>,
+    /// The lines of stderr.
+    log: Receiver<String>,
     lines: Vec<Value>,
     text: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
@@ -83,13 +85,19 @@ impl Running {
             }
             text
         });
-        let mut errors = child.stderr.take().unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = mpsc::channel();
         let stderr = thread::spawn(move || {
-            let mut text = Vec::new();
-            errors.read_to_end(&mut text).unwrap();
-            String::from_utf8_lossy(&text).into_owned()
+            let mut text = String::new();
+            let mut line = Vec::new();
+            while errors.read_until(b'\n', &mut line).unwrap() > 0 {
+                let line = String::from_utf8_lossy(&std::mem::take(&mut line)).into_owned();
+                text += &line;
+                let _ = sender.send(line);
+            }
+            text
         });
-        Self { child, output, lines: Vec::new(), text: Some(text), stderr: Some(stderr), patience }
+        Self { child, output, log, lines: Vec::new(), text: Some(text), stderr: Some(stderr), patience }
     }
 
     /// Multiplies the time to wait for lines and for the end.
@@ -118,6 +126,17 @@ impl Running {
                 }
             }
         }
+    }
+
+    /// Waits for a line on stderr that contains this.
+    pub fn wait_for_log(&self, text: &str) {
+        let end = Instant::now() + self.patience;
+        while !self
+            .log
+            .recv_timeout(end.saturating_duration_since(Instant::now()))
+            .unwrap_or_else(|error| panic!("{text:?} is not in the log: {error}"))
+            .contains(text)
+        {}
     }
 
     /// Sends a signal, named without SIG.

@@ -22,8 +22,7 @@ fn scan(play: &Play) {
 }
 
 fn hanging(play: &Play, signal: &str) {
-    let command = play.start(&["on", "Light-Hang", "--timeout", "50s"]);
-    play.stage.wait_connecting(HANG);
+    let command = play.start_hanging("Light-Hang", HANG, "50s");
     command.signal(signal);
     command.end().failed(130, "interrupted");
     play.expect_log(HANG, &[]);

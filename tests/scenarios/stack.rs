@@ -1,12 +1,11 @@
 //! Failures of the system: the service and the bus die and come back, other programs use Bluetooth at the same time, and
 //! bulbctl is stopped for a while. Real stack only.
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::other::{Other, Scanner, is_connected, until_discovering};
+use crate::other::{Other, Scanner, is_connected, until_disconnected, until_discovering};
 use crate::play::Play;
 use crate::stage::Breakage::{self, BusKilled, ServiceKilled, Suspended};
 use crate::watching::expect_reconnect;
@@ -78,8 +77,7 @@ fn in_command(play: &Play, breakage: Breakage, code: &str) {
     scan.end().failed(4, "adapter.lost");
     play.repair_system();
 
-    let connecting = play.start(&["on", "Light-Hang", "--timeout", "60s"]);
-    play.stage.wait_connecting(HANG);
+    let connecting = play.start_hanging("Light-Hang", HANG, "60s");
     play.break_system(breakage);
     connecting.end().failed(4, code);
     play.repair_system();
@@ -117,9 +115,7 @@ fn competing(play: &Play) {
 
     let mut scan = play.start(&["scan", "--watch"]);
     scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
-    drop(other);
-    // BlueZ notices that the program has gone, and ends its scan.
-    sleep(Duration::from_secs(2));
+    other.end();
     until_discovering("ours, after the other has ended,");
     play.stage.start_events();
     scan.wait_for("the new name", |line| line["type"] == "device" && line["name"] == "Light-Renamed");
@@ -149,7 +145,6 @@ fn suspended_in_watch(play: &Play) {
     play.expect_log_where(STEADY, "the end of the link", |saw| {
         saw.last().is_some_and(|last| last.starts_with("disconnect"))
     });
-    sleep(Duration::from_secs(5));
     play.repair_system();
     watch.signal("CONT");
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");
@@ -162,8 +157,8 @@ fn suspended_in_scan(play: &Play) {
     let mut scan = play.start(&["scan", "--watch"]).with_patience(2);
     scan.wait_for("the bulb", |line| line["type"] == "device" && line["name"] == "Light-Steady");
     scan.signal("STOP");
+    // The kernel is suspended when the call returns.
     play.break_system(Suspended);
-    sleep(Duration::from_secs(5));
     play.repair_system();
     scan.signal("CONT");
     play.stage.start_events();
@@ -179,8 +174,8 @@ fn stopped(play: &Play) {
     play.expect_log_where("C4:5C:00:00:05:01", "the end of the link", |saw| {
         saw.last().is_some_and(|last| last == "disconnect bulb")
     });
-    // Long enough for all D-Bus signals to arrive while bulbctl is stopped.
-    sleep(Duration::from_secs(5));
+    // The signal that says so is at bulbctl's socket before the answer to a question of ours.
+    until_disconnected("C4:5C:00:00:05:01");
     watch.signal("CONT");
     let continued = Instant::now();
     watch.wait_for("the loss", |line| line["type"] == "link" && line["state"] == "lost");

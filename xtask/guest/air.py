@@ -5,6 +5,7 @@ JSON object in response.
 
     {"do": "load", "rig": PATH}     stops the present rig and plays this one; its bulbs advertise from now on
     {"do": "go"}                    the command under test starts now: the rig's events count from here
+    {"do": "unplug"}, {"do": "plug"}  takes the adapters away from the kernel, and gives them back
     {"do": "reason", "code": CODE}  sets the HCI reason that the kernel gets when a bulb ends its link
     {"do": "state"}                 describes every bulb
     {"do": "stop"}                  stops the rig
@@ -22,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bumble.transport.common import Transport
 from bumble.transport.vhci import open_vhci_transport
 from controller import REMOTE_USER_TERMINATED, Air, KernelController
 from server import BulbServer, ServerError
@@ -33,11 +35,37 @@ logger = logging.getLogger(__name__)
 ADAPTERS = {"hci0": "02:B0:1B:00:00:01", "hci1": "02:B0:1B:00:00:02"}
 
 
+class Adapters:
+    """The kernel's adapters, which can be unplugged."""
+
+    def __init__(self, path: str, air: Air) -> None:
+        self._path = path
+        self._air = air
+        self._plugged: list[tuple[Transport, KernelController]] = []
+
+    async def plug(self) -> None:
+        """Gives the kernel its adapters, if it has none."""
+        if self._plugged:
+            return
+        for name, address in ADAPTERS.items():
+            transport = await open_vhci_transport(self._path)
+            controller = KernelController(name, transport.source, transport.sink, self._air, address)
+            self._plugged.append((transport, controller))
+
+    async def unplug(self) -> None:
+        """Takes them away."""
+        plugged, self._plugged = self._plugged, []
+        for transport, controller in plugged:
+            self._air.remove_controller(controller)
+            await transport.close()
+
+
 class Control:
     """Handles the requests from the socket."""
 
-    def __init__(self, air: Air, log: Path, server: BulbServer) -> None:
+    def __init__(self, air: Air, adapters: Adapters, log: Path, server: BulbServer) -> None:
         self._air = air
+        self._adapters = adapters
         self._server = server
         self._log = log
         self._world: World | None = None
@@ -65,6 +93,10 @@ class Control:
                 logger.info("rig %s", request["rig"])
                 self._world = World(rig, self._air, AirLog(self._log), self._server)
                 await self._world.start()
+            case "plug":
+                await self._adapters.plug()
+            case "unplug":
+                await self._adapters.unplug()
             case "reason":
                 self._air.reason = request["code"]
             case "go":
@@ -91,17 +123,14 @@ class Control:
 async def run(arguments: argparse.Namespace) -> None:
     """Opens the controller and serves the socket."""
     air = Air()
-    transports = []
-    for name, address in ADAPTERS.items():
-        transport = await open_vhci_transport(arguments.vhci)
-        KernelController(name, transport.source, transport.sink, air, address)
-        transports.append(transport)
-    control = Control(air, arguments.log, BulbServer(arguments.bulbs))
+    adapters = Adapters(arguments.vhci, air)
+    await adapters.plug()
+    control = Control(air, adapters, arguments.log, BulbServer(arguments.bulbs))
     arguments.socket.unlink(missing_ok=True)
     server = await asyncio.start_unix_server(control.serve, arguments.socket)
     logger.info("on the air")
     async with server:
-        await asyncio.gather(*(transport.source.wait_for_termination() for transport in transports))
+        await server.serve_forever()
 
 
 def main() -> None:

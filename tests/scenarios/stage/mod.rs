@@ -77,6 +77,12 @@ impl Kind {
 pub enum Breakage {
     NoService,
     NoBus,
+    /// No adapter is plugged in.
+    NoAdapter,
+    /// rfkill blocks the adapter.
+    Blocked,
+    /// The bus allows nobody to talk to the Bluetooth service.
+    Denied,
     /// The Bluetooth service is killed. Real stack only: on the sim radio it cannot come back within a command.
     ServiceKilled,
     /// The system bus is killed, and the Bluetooth service with it. Real stack only.

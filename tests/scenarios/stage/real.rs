@@ -22,6 +22,11 @@ const SOCKET: &str = "/run/air.sock";
 /// Suspends the kernel's virtual controller as a suspend of the system does (`force_suspend` in
 /// drivers/bluetooth/hci_vhci.c).
 const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci0/force_suspend";
+/// What allows nobody to talk to BlueZ.
+const DENY: &str = "/etc/dbus-1/system.d/denied.conf";
+const DENIED: &str =
+    "<busconfig><policy context=\"mandatory\"><deny send_destination=\"org.bluez\"/></policy></busconfig>";
+const RFKILL: &str = "/sys/class/rfkill";
 const BUS_TIME: Duration = Duration::from_secs(20);
 /// Time limit for the end of links. bluetoothd ends a link two seconds after the request.
 const SETTLE_TIME: Duration = Duration::from_secs(12);
@@ -34,6 +39,8 @@ pub struct Real {
     air: Mutex<Air>,
     /// The scenario has stopped bluetoothd.
     stopped: Mutex<bool>,
+    /// The scenario has taken the adapter away, or blocked it.
+    unplugged: Mutex<bool>,
 }
 
 struct Air {
@@ -56,7 +63,12 @@ impl Real {
         let stream =
             UnixStream::connect(SOCKET).expect("this runs in the virtual machine of the real-stack run");
         stream.set_read_timeout(Some(BUS_TIME)).unwrap();
-        Self { kind, air: Mutex::new(Air { stream: BufReader::new(stream) }), stopped: Mutex::new(false) }
+        Self {
+            kind,
+            air: Mutex::new(Air { stream: BufReader::new(stream) }),
+            stopped: Mutex::new(false),
+            unplugged: Mutex::new(false),
+        }
     }
 
     fn ask(&self, request: &Value) -> Value {
@@ -106,16 +118,18 @@ impl Real {
         if Connection::new_system().is_err() {
             guest("bus.sh", "start");
         }
+        if fs::remove_file(DENY).is_ok() {
+            reload_bus();
+        }
+        if std::mem::take(&mut *self.unplugged.lock().unwrap_or_else(std::sync::PoisonError::into_inner)) {
+            self.ask(&json!({"do": "plug"}));
+            block("0");
+            wait_until("the adapter", is_powered);
+        }
         let mut stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if objects().is_empty() {
             guest("bluetooth.sh", "start");
-            wait_until("the adapter", || {
-                objects().values().any(|interfaces| {
-                    interfaces
-                        .get("org.bluez.Adapter1")
-                        .is_some_and(|adapter| prop_cast::<bool>(adapter, "Powered") == Some(&true))
-                })
-            });
+            wait_until("the adapter", is_powered);
             *stopped = false;
         }
     }
@@ -139,8 +153,15 @@ impl Stage for Real {
     fn prepare(&self, command: &mut Command, _rig: &Path, _dir: &Path, broken: Option<Breakage>) {
         let adapter = self.kind.adapter();
         command.env("BULBCTL_ADAPTER", adapter).env("BULBCTL_TIMEOUT", "40s");
-        if broken == Some(Breakage::NoBus) {
-            command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+        match broken {
+            Some(Breakage::NoBus) => {
+                command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+            }
+            // An adapter that is named is one that is missing.
+            Some(Breakage::NoAdapter) => {
+                command.env("BULBCTL_ADAPTER", adapter.trim_end_matches("hci0").trim_end_matches(':'));
+            }
+            _ => {}
         }
     }
 
@@ -150,6 +171,20 @@ impl Stage for Real {
             Breakage::ServiceKilled => ("bluetooth.sh", "kill"),
             Breakage::BusKilled => ("bus.sh", "kill"),
             Breakage::Suspended => return fs::write(SUSPEND, "1").unwrap(),
+            Breakage::Blocked => {
+                *self.unplugged.lock().unwrap() = true;
+                block("1");
+                return wait_until("the end of the adapter", || !is_powered());
+            }
+            Breakage::Denied => {
+                fs::write(DENY, DENIED).unwrap();
+                return reload_bus();
+            }
+            Breakage::NoAdapter => {
+                *self.unplugged.lock().unwrap() = true;
+                self.ask(&json!({"do": "unplug"}));
+                return wait_until("the end of the adapter", || !has_adapter());
+            }
             // `prepare` gives commands a wrong address of the bus.
             Breakage::NoBus => return,
         };
@@ -215,6 +250,32 @@ pub fn objects() -> Objects {
         .method_call("org.freedesktop.DBus.ObjectManager", "GetManagedObjects", ())
         .unwrap_or_default();
     objects
+}
+
+/// True if the first adapter is on.
+fn is_powered() -> bool {
+    objects().get(&dbus::Path::from(ADAPTER_PATH)).is_some_and(|interfaces| {
+        let adapter = interfaces.get("org.bluez.Adapter1");
+        adapter.is_some_and(|adapter| prop_cast::<bool>(adapter, "Powered") == Some(&true))
+    })
+}
+
+fn has_adapter() -> bool {
+    objects().values().any(|interfaces| interfaces.contains_key("org.bluez.Adapter1"))
+}
+
+/// Lets rfkill block every adapter, or none.
+fn block(value: &str) {
+    for switch in fs::read_dir(RFKILL).unwrap() {
+        fs::write(switch.unwrap().path().join("soft"), value).unwrap();
+    }
+}
+
+/// Makes the bus read its rules again.
+fn reload_bus() {
+    let bus = Connection::new_system().unwrap();
+    let daemon = bus.with_proxy("org.freedesktop.DBus", "/org/freedesktop/DBus", BUS_TIME);
+    let _: () = daemon.method_call("org.freedesktop.DBus", "ReloadConfig", ()).unwrap();
 }
 
 /// Removes all devices from bluetoothd, including their links.

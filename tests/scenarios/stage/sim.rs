@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
 use std::time::Duration;
 
 use super::{Breakage, Disguise, Kind, Stage};
@@ -59,8 +58,7 @@ impl Stage for Sim {
     }
 
     fn wait_connecting(&self, _address: &str) {
-        // The world is inside the command's process, and the air log has no line for an attempt to connect.
-        sleep(Duration::from_secs(1));
+        // The log of the command says so, and there is nobody else to ask.
     }
 
     fn end(&self, dir: &Path, may_be_linked: &[String]) -> Result<(), String> {
@@ -93,6 +91,9 @@ fn broken_rig(rig: &Path, dir: &Path, breakage: Breakage) -> PathBuf {
     let state = match breakage {
         Breakage::NoService => "no-service",
         Breakage::NoBus => "no-bus",
+        Breakage::NoAdapter => "absent",
+        Breakage::Blocked => "blocked",
+        Breakage::Denied => "denied",
         Breakage::ServiceKilled | Breakage::BusKilled | Breakage::Suspended => {
             panic!("on the real stack only")
         }
