@@ -217,6 +217,16 @@ async fn a_change_that_waits_is_dropped_with_the_link() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_family_that_reports_only_when_asked_is_asked_every_two_seconds() {
+    let mut bulb = Held::recognise("zengge").await;
+    bulb.until(|happening| *happening == DriverEvent::Link(LinkPhase::Up)).await;
+    let before = bulb.writes().len();
+    let end = Instant::now() + Duration::from_secs(61);
+    while let Ok(Some(_)) = tokio::time::timeout_at(end, bulb.happenings.recv()).await {}
+    assert_eq!(bulb.writes()[before..], ["ef0177"; 30]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_link_starts_the_pauses_again_and_a_short_one_does_not() {
     for (idle, pauses) in [("15s", [1.0, 1.0]), ("5s", [8.0, 16.0])] {
         // Three attempts fail, then each link ends after this time without a write.

@@ -7,7 +7,9 @@
 
 #[path = "faults/desk.rs"]
 mod desk;
+mod named;
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -235,24 +237,32 @@ fn every_reported_failure_has_a_row() {
 #[test]
 fn named_tests_exist() {
     let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
-    let mut named = 0;
+    let mut count = 0;
     for piece in text.split('`').skip(1).step_by(2).filter(|piece| piece.contains(".rs: ")) {
-        let (file, name) = piece.split_once(": ").unwrap();
-        let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(has_test(file, &source, name), "{file} has no test {name:?}");
-        named += 1;
+        named::assert_test(piece);
+        count += 1;
     }
-    assert!(named > 100, "{named} tests are named");
+    assert!(count > 100, "{count} tests are named");
 }
 
-fn has_test(file: &str, source: &str, name: &str) -> bool {
-    if file.starts_with("tests/scenarios/") {
-        return ["(", "(\n        "].iter().any(|start| source.contains(&format!("{start}\"{name}\",")));
-    }
-    let Some((before, _)) = source.split_once(&format!("fn {name}(")) else { return false };
-    // The attributes are between the previous blank line and the function.
-    let attributes = before.rsplit("\n\n").next().unwrap();
-    attributes.contains("test") && !attributes.contains("ignore")
+/// Each rig has its scenario on the real stack.
+#[test]
+fn every_rig_has_a_row_for_the_real_stack() {
+    let text = fs::read_to_string(root().join("docs/FAULTS.md")).unwrap();
+    let (_, rest) = text.split_once("\n## On a real Bluetooth stack\n").unwrap();
+    let (table, _) = rest.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" | "));
+    let named: BTreeSet<&str> = rows
+        .filter(|(_, shown)| shown.contains("tests/scenarios/"))
+        .flat_map(|(rigs, _)| rigs.split([',', ' ']).map(|rig| rig.trim_matches('`')))
+        .collect();
+    let rigs = rigs();
+    let without: Vec<_> = rigs
+        .iter()
+        .map(|rig| rig.file_stem().unwrap().to_str().unwrap())
+        .filter(|rig| !named.contains(rig))
+        .collect();
+    assert!(without.is_empty(), "no scenario is named for {without:?}");
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn nearly_frames(profile: &'static Profile) -> impl Strategy<Value = Vec<u8>> {
 /// Each case takes one of many profiles, so it needs more cases.
 fn config() -> ProptestConfig {
     let usual = ProptestConfig::default();
-    ProptestConfig { cases: usual.cases.max(2048), failure_persistence: None, ..usual }
+    ProptestConfig { cases: usual.cases.saturating_mul(8).min(20_000), failure_persistence: None, ..usual }
 }
 
 proptest! {

@@ -33,7 +33,8 @@ pub async fn find_known(
     deadline: Deadline,
     among: impl Fn(&SeenDevice) -> bool,
 ) -> Result<Found> {
-    require_powered(radio)?;
+    // The devices that the system knows cannot be reached if the adapter is off.
+    radio.check_adapter().await?;
     let mut devices = Candidates::new(target);
     devices.add(radio.known_devices().await?.into_iter().filter(among));
     Ok(devices.resolve(Duration::ZERO, deadline))
@@ -49,7 +50,7 @@ pub async fn find(
     deadline: Deadline,
     wait: Option<Duration>,
 ) -> Result<Found> {
-    require_powered(radio)?;
+    radio.check_adapter().await?;
     let start = Instant::now();
     let mut devices = Candidates::new(target);
     let known = radio.known_devices().await?.into_iter();
@@ -74,16 +75,6 @@ pub async fn find(
         result?;
     }
     Ok(devices.resolve(start.elapsed(), rest))
-}
-
-/// Fails if the adapter is off: the devices that the system knows cannot be reached then.
-fn require_powered(radio: &dyn Radio) -> Result<()> {
-    let adapter = radio.adapter().name;
-    match *radio.adapter_state().borrow() {
-        AdapterState::On => Ok(()),
-        AdapterState::Off => Err(Error::AdapterOff { adapter }),
-        AdapterState::Absent => Err(Error::AdapterLost { adapter }),
-    }
 }
 
 /// A running scan and what it has found.
@@ -196,6 +187,34 @@ mod tests {
             let mut devices = radio.seen_devices();
             let next = tokio::time::timeout(Duration::from_secs(5), devices.recv()).await;
             assert!(next.is_err(), "{}: {next:?}", target.text());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn finding_takes_no_longer_than_what_is_meant_needs() {
+        let ms = Duration::from_millis;
+        // The target, the time for all, and from when to when the search ends. Bulbs advertise every 100 ms.
+        for (target, seconds, least, most) in [
+            ("C4:11:00:00:00:02", 10, ms(0), ms(250)),
+            ("Light-1", 10, NAMESAKE_WINDOW, ms(600)),
+            ("light-1", 10, WINDOW, ms(3200)),
+            ("Light-*", 10, WINDOW, ms(3200)),
+            ("Light-1,Light-*", 10, WINDOW, ms(3200)),
+            ("all", 10, WINDOW, ms(3200)),
+            ("Light-*", 4, ms(2000), ms(2200)),
+        ] {
+            let dir = TempDir::new().unwrap();
+            let rig = dir.path().join("rig.toml");
+            std::fs::write(&rig, BULBS).unwrap();
+            let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+            let radio = open(Some(&rig), options).await.unwrap();
+            let target = Target::parse(target, &Config::default(), &Arc::default()).unwrap();
+            let start = Instant::now();
+            let deadline = Deadline::after(Duration::from_secs(seconds));
+            let found = find(radio.as_ref(), &target, deadline, None).await.unwrap();
+            let taken = start.elapsed();
+            assert!(!found.bulbs.is_empty());
+            assert!((least..=most).contains(&taken), "{} within {seconds} s: {taken:?}", target.text());
         }
     }
 }

@@ -285,6 +285,20 @@ pub trait Radio: fmt::Debug + Send + Sync {
     /// Watches the state of the adapter.
     fn adapter_state(&self) -> watch::Receiver<AdapterState>;
 
+    /// Checks that the adapter can be used.
+    ///
+    /// # Errors
+    /// It is off, blocked, or gone.
+    async fn check_adapter(&self) -> Result<()> {
+        let state = *self.adapter_state().borrow();
+        let adapter = self.adapter().name;
+        match state {
+            AdapterState::On => Ok(()),
+            AdapterState::Off => Err(Error::AdapterOff { adapter }),
+            AdapterState::Absent => Err(Error::AdapterLost { adapter }),
+        }
+    }
+
     /// Receives every device from now on, each time with all that is known of it. Devices come only
     /// during a scan, or when their link changes.
     fn seen_devices(&self) -> broadcast::Receiver<SeenDevice>;

@@ -151,6 +151,10 @@ impl Radio for Traced {
         self.radio.prefer(wanted);
     }
 
+    async fn check_adapter(&self) -> Result<()> {
+        self.radio.check_adapter().await
+    }
+
     async fn start_scan(&self) -> Result<()> {
         shown("scan starts", self.radio.start_scan().await)
     }

@@ -177,3 +177,35 @@ fn a_scan_shows_the_bulbs_that_the_system_holds() {
     let scan = stdout(&machine.sim(&["scan", "--duration", "1s"]));
     assert!(scan.contains("Light-Desk") && !scan.contains("connected"), "{scan}");
 }
+
+#[test]
+fn a_scan_that_finds_nothing_fails_with_its_record() {
+    let machine = Machine::new();
+    let output = machine.rig("rig = 1\n", &["--json", "scan", "--duration", "300ms"]);
+    assert_eq!(of_type(&output, "scan")[0]["found"], 0);
+    failed(&output, 3, "scan.nothing");
+}
+
+/// With a name that is like that of a base bulb, its table is enough. Without one, the state must be readable.
+#[test]
+fn a_soft_name_is_enough_and_a_read_decides_without_one() {
+    let machine = Machine::new();
+    let refuses = "[[bulb.fault]]\non = \"read\"\ndo = \"error\"\natt = 128\ncharacteristic = \"fff2\"\n";
+    for (name, fault, family) in [
+        ("Light-1", "", "base"),
+        ("Light-1", refuses, "base"),
+        ("Kitchen", "", "base"),
+        ("Kitchen", refuses, ""),
+    ] {
+        let bulb = format!("name = \"{name}\"\naddress = \"C4:11:00:00:0F:01\"\nadvertises = [\"fff0\"]\n");
+        let rig = format!("rig = 1\n[[bulb]]\n{bulb}{fault}");
+        let output = machine.rig(&rig, &["--json", "info", "C4:11:00:00:0F:01", "--listen", "200ms"]);
+        let found = of_type(&output, "info")[0]["profile"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(found, family, "{name} {fault}");
+        // Nothing was written to find out.
+        assert_eq!(
+            std::fs::read_to_string(machine.path().join("air.log")).unwrap().matches("\"write\"").count(),
+            0
+        );
+    }
+}

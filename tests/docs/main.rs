@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod console;
+mod decisions;
+#[path = "../named/mod.rs"]
+mod named;
 mod prose;
 
 use std::fs;

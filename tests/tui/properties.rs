@@ -146,7 +146,7 @@ fn play(desk: &mut TestDesk, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 5, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_events_does_harm(steps in proptest::collection::vec(step(), 1..60)) {

@@ -199,6 +199,10 @@ impl Radio for BtleRadio {
         self.scan.stop().await
     }
 
+    async fn check_adapter(&self) -> Result<()> {
+        self.radio.check_adapter().await
+    }
+
     async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
         if self.radio.shared.adapter_now() == AdapterState::Absent {
             self.radio.check_adapter().await?;

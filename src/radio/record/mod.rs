@@ -294,6 +294,10 @@ impl Radio for Recorded {
         call.finish(self.radio.stop_scan().await, nothing)
     }
 
+    async fn check_adapter(&self) -> Result<()> {
+        self.radio.check_adapter().await
+    }
+
     async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
         let call = self.log.call(Call::Known);
         let answer = |seen_devices: &Vec<SeenDevice>| {
