@@ -284,6 +284,23 @@ mod tests {
     }
 
     #[test]
+    fn any_payload_is_a_command_or_an_error() {
+        use proptest::prelude::*;
+        let base = builtin::load("base", None).unwrap();
+        let value =
+            prop_oneof![any::<f64>().prop_map(Value::from), ".*".prop_map(Value::from), Just(Value::Null)];
+        let keys =
+            ["state", "brightness", "color", "color_temp", "white", "effect", "speed", "transition", "x"];
+        let object = prop::collection::btree_map(prop::sample::select(keys.to_vec()), value, 0..4);
+        let object = object.prop_map(|map| serde_json::to_vec(&map).unwrap());
+        proptest!(|(payload in prop_oneof![object, prop::collection::vec(any::<u8>(), 0..64)])| {
+            if let Ok(command) = LightCommand::parse(&payload) {
+                command.clone().then(command).for_bulb(Some(&base), &Light::default());
+            }
+        });
+    }
+
+    #[test]
     fn two_commands_are_one() {
         let both = |first: &str, second: &str| parse(first).unwrap().then(parse(second).unwrap());
         for (first, second, one) in [

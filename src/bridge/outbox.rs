@@ -67,11 +67,13 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Sets the payload of a retained topic. Nothing is published if the topic has it already.
-    pub fn set(&mut self, message: Message) {
-        if self.topics.get(&message.topic).is_none_or(|entry| entry.message != message) {
+    /// Sets the payload of a retained topic. Returns false, and publishes nothing, if the topic has it already.
+    pub fn set(&mut self, message: Message) -> bool {
+        let changed = self.topics.get(&message.topic).is_none_or(|entry| entry.message != message);
+        if changed {
             self.put(message);
         }
+        changed
     }
 
     /// As [`set`](Self::set), but publishes also what the topic has: it may expire, or its readers may have forgotten it.

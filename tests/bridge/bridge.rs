@@ -65,7 +65,7 @@ impl Machine {
     }
 
     pub(crate) fn bridge_at(&self, url: &str, more: &[&str]) -> Bridge {
-        let common = ["bridge", "--json", "--name", "attic", "--alone", "--broker", url];
+        let common = ["bridge", "--json", "-vv", "--name", "attic", "--alone", "--broker", url];
         self.spawn(self.bulbctl(&[&common, more].concat()))
     }
 
@@ -146,6 +146,9 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}\n{}", self.output(), self.stderr());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

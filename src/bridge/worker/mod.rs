@@ -37,6 +37,7 @@ use crate::output::{BridgePhase, BridgeRecord, ErrorRecord, Record};
 use crate::radio::{AdapterState, DeviceId, Radio, SeenDevice};
 
 const TICK: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_millis(500);
 /// A pause of the process of this length, by a stop or a suspend, makes everything uncertain: commands that wait in the socket are
 /// old, and another bridge may own the bulbs.
 const FROZEN: Duration = Duration::from_secs(5);
@@ -186,6 +187,7 @@ struct Worker {
     unplanned: bool,
     plan_at: Option<Instant>,
     last_turn: Duration,
+    sweep_at: Instant,
     watchdog: Option<(Duration, Instant)>,
     _scan: watch::Sender<bool>,
     _scanner: AbortOnDropHandle<()>,
@@ -231,6 +233,7 @@ impl Worker {
             unplanned: true,
             plan_at: None,
             last_turn: clock::now(),
+            sweep_at: Instant::now(),
             watchdog: systemd::watchdog().map(|every| (every, Instant::now())),
             radio,
             settings,
@@ -317,18 +320,22 @@ impl Worker {
     fn prepare_turn(&mut self) {
         let now = Instant::now();
         self.connect_if_due(now);
-        self.expire_commands(now);
         self.blink(now);
-        self.update_availability(now);
         self.claims_tick(now);
+        if now >= self.sweep_at {
+            // These look at every bulb or topic, which is too much for every advertisement.
+            self.sweep_at = now + SWEEP;
+            self.expire_commands(now);
+            self.update_availability(now);
+            self.outbox.refresh(now);
+            self.store.save();
+        }
         if std::mem::take(&mut self.unplanned) || self.plan_at.is_some_and(|at| at <= now) {
             self.plan_links(now);
         }
         self.announce_if_due(now);
         self.publish_bulbs_if_due(now);
-        self.outbox.refresh(now);
         self.flush();
-        self.store.save();
         if let Some((every, next)) = self.watchdog.as_mut().filter(|(_, next)| *next <= now) {
             systemd::alive();
             *next = now + *every;

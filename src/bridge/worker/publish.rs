@@ -25,8 +25,8 @@ const LIST_DELAY: Duration = Duration::from_millis(500);
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Worker {
-    fn set_bulb(&mut self, id: &BulbId, topic: BulbTopic, payload: impl Into<Vec<u8>>) {
-        self.outbox.set(Message::retained(self.settings.topics.bulb(id, topic), payload));
+    fn set_bulb(&mut self, id: &BulbId, topic: BulbTopic, payload: impl Into<Vec<u8>>) -> bool {
+        self.outbox.set(Message::retained(self.settings.topics.bulb(id, topic), payload))
     }
 
     /// Publishes the availability of a bulb, if it is ours to tell.
@@ -39,8 +39,9 @@ impl Worker {
         }
         let topic = self.settings.topics.bulb(id, BulbTopic::Availability);
         let message = Message::retained(topic, if online { ONLINE } else { OFFLINE });
-        self.outbox.set(if online { message.expires(ONLINE_EXPIRY) } else { message });
-        self.publish_groups_of(id);
+        if self.outbox.set(if online { message.expires(ONLINE_EXPIRY) } else { message }) {
+            self.publish_groups_of(id);
+        }
     }
 
     pub(super) fn update_availability(&mut self, now: Instant) {
@@ -55,8 +56,9 @@ impl Worker {
         let Some(payload) = bulb.state_payload() else { return };
         bulb.published = payload.clone();
         if self.may_drive(id) {
-            self.set_bulb(id, BulbTopic::State, payload.to_string());
-            self.publish_groups_of(id);
+            if self.set_bulb(id, BulbTopic::State, payload.to_string()) {
+                self.publish_groups_of(id);
+            }
         }
     }
 
