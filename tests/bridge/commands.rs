@@ -9,11 +9,11 @@ fn p14_a_retained_command_is_ignored() {
     broker.publish(&set(DESK), "ON", &["-r"]);
     let witness = broker.witness();
     let machine = Machine::new(&desk());
-    // The first command comes before the bridge knows the bulb. So does the second connection, after which it does.
     let bridge = machine.bridge(&broker, &[]);
     witness.wait_for_state(DESK);
     drop(bridge);
     let bridge = machine.bridge(&broker, &[]);
+    bridge.wait_for("connected", 2);
     let error = witness.wait_error("command.retained");
     assert!(error["hint"].as_str().unwrap().contains("mosquitto_pub -r -n"), "{error}");
     bridge.wait_error("command.retained");

@@ -26,8 +26,9 @@ pub(super) struct Broker {
     pub(super) was_connected: bool,
     pub(super) connect_at: Option<Instant>,
     back_off: BackOff,
-    /// The facts about this bridge were published, so that another instance in their topic is another bridge.
-    info_published: bool,
+    /// Our facts came back from the broker. Any other instance that follows them is another bridge. (An acknowledgement does not
+    /// tell: it may overtake the facts of an earlier run.)
+    info_came_back: bool,
     /// What the broker denied over this connection.
     denials: u32,
     /// The code of the last error, so that a repeated one is reported once.
@@ -44,7 +45,7 @@ impl Default for Broker {
             was_connected: false,
             connect_at: Some(Instant::now()),
             back_off: BackOff::default(),
-            info_published: false,
+            info_came_back: false,
             denials: 0,
             reported: None,
             fatal: None,
@@ -141,9 +142,6 @@ impl Worker {
         match event {
             BrokerEvent::Acknowledged(number, topic) => {
                 if self.outbox.acknowledged(number, &topic, Instant::now()) {
-                    if topic == self.settings.topics.bridge(BridgeTopic::Info) {
-                        self.broker.info_published = true;
-                    }
                     self.published(&topic);
                 }
             }
@@ -205,9 +203,11 @@ impl Worker {
     pub(super) fn info_received(&mut self, payload: &[u8], retain: bool) {
         let info: Value = serde_json::from_slice(payload).unwrap_or_default();
         let text = |key: &str| info.get(key).and_then(Value::as_str).unwrap_or_default();
+        let own = text("instance") == self.instance;
+        self.broker.info_came_back |= own;
         // An earlier run of this bridge has left its facts.
-        let left = retain && !self.broker.info_published;
-        if text("instance").is_empty() || text("instance") == self.instance || left {
+        let left = retain && !self.broker.info_came_back;
+        if text("instance").is_empty() || own || left {
             return;
         }
         let own = (self.started_text(), self.instance.clone());
