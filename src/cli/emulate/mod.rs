@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulb_protocol::text::trim_padding;
 use clap::{Args, ValueHint};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -157,7 +158,7 @@ impl Session<'_> {
         while let Some(event) = self.emulation.next_told() {
             let bulbs = self.emulation.bulbs();
             let address = self.emulation.address(event.bulb).map(|address| address.to_string());
-            let name = bulbs.label(event.bulb).to_owned();
+            let name = name_of(bulbs, event.bulb).to_owned();
             let id = address.clone().unwrap_or_else(|| name.clone());
             let bulb = Bulb { id, address, name: Some(name) };
             let profile = bulbs.profile(event.bulb).map(|profile| profile.full_name()).unwrap_or_default();
@@ -229,6 +230,7 @@ impl Session<'_> {
         let address = wanted.parse::<Address>().ok();
         let is_meant = |bulb: &usize| {
             bulbs.label(*bulb) == wanted
+                || name_of(bulbs, *bulb) == wanted
                 || (address.is_some() && bulbs.address(*bulb) == address)
                 || wanted.parse() == Ok(*bulb + 1)
         };
@@ -237,6 +239,12 @@ impl Session<'_> {
             Error::Usage(format!("there is no bulb {wanted:?}; there are {}", have.join(", ")))
         })
     }
+}
+
+/// The name that a bulb advertises, or its label.
+fn name_of(bulbs: &EmulatedBulbs, bulb: usize) -> &str {
+    let name = bulbs.advertisement(bulb).and_then(|sent| sent.name.as_deref()).map(trim_padding);
+    name.unwrap_or_else(|| bulbs.label(bulb))
 }
 
 /// Waits until this time, if there is one.

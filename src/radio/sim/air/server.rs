@@ -22,8 +22,8 @@ use super::{Answer, LONGEST_LINE, Message, NumberedRequest, Request, SOCKET_TIME
 use crate::error::{Error, Result};
 use crate::lines::Lines;
 use crate::radio::peripheral::{
-    Advertisement, Central, EVENT_QUEUE, Peripheral, PeripheralEvent, PeripheralEventKind, PeripheralLimits,
-    Reply, Responder, ServedBulb,
+    Advertisement, Central, EVENT_QUEUE, LONGEST_VALUE, Peripheral, PeripheralEvent, PeripheralEventKind,
+    PeripheralLimits, Reply, Responder, ServedBulb,
 };
 use crate::radio::sim::ADAPTER;
 use crate::radio::{AdapterInfo, Address, CharacteristicId, Deadline, DeviceId, WriteKind, lock};
@@ -36,8 +36,10 @@ const CONNECTIONS: usize = 64;
 const OUT_QUEUE: usize = 256;
 /// The most sockets of dead processes that are removed at once.
 const MOST_STALE: usize = 1000;
-/// The ATT error for a bond that is refused.
+/// ATT error codes (Bluetooth Core 5.4, Vol 3, Part F, 3.4.1.1).
+const INVALID_HANDLE: u8 = 0x01;
 const INSUFFICIENT_AUTHENTICATION: u8 = 0x05;
+const INVALID_LENGTH: u8 = 0x0d;
 /// The interval at which to try the lock of the folder. It is held for microseconds.
 const LOCK_EVERY: Duration = Duration::from_millis(2);
 
@@ -370,9 +372,30 @@ impl Peer {
                 }
                 answer(Answer::Done)?;
             }
-            request => self.att(number, link, request, out).await,
+            request => match self.refusal(&request) {
+                Some(att) => answer(Answer::AttError(att))?,
+                None => self.att(number, link, request, out).await,
+            },
         }
         Ok(())
+    }
+
+    /// The ATT error of a request that no central of a real bulb could make; `None` if the bulb gets it.
+    fn refusal(&self, request: &Request) -> Option<u8> {
+        let known = |id: CharacteristicId| {
+            self.shared.with_bulb(self.bulb, |bulb| bulb.served.table.characteristic(id).is_some())
+        };
+        match request {
+            Request::Write { value, .. } if value.len() > LONGEST_VALUE => Some(INVALID_LENGTH),
+            Request::Read { characteristic: id }
+            | Request::Write { characteristic: id, .. }
+            | Request::Subscribe { characteristic: id }
+                if known(*id) != Some(true) =>
+            {
+                Some(INVALID_HANDLE)
+            }
+            _ => None,
+        }
     }
 
     /// Passes a request on that the bulb answers.

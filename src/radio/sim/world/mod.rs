@@ -22,7 +22,9 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-pub(super) use device::{KNOWN_FOR, OpenLink, SimDevice, millis, path_of};
+#[cfg(unix)]
+pub(super) use device::KNOWN_FOR;
+pub(super) use device::{OpenLink, SimDevice, millis, path_of};
 pub(super) use effect::{
     ConnectOutcome, DelayedResponse, DisconnectedBy, Effect, LinkId, LogEvent, Response,
 };
