@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use dbus::Message;
-use dbus::arg::{PropMap, RefArg, Variant};
+use dbus::arg::{AppendAll, PropMap, RefArg, Variant};
 
 use super::bus::{BUS, Bus, Clients, Service, error};
 
@@ -25,6 +25,7 @@ pub(crate) enum Value {
     Bool(bool),
     Byte(u8),
     I16(i16),
+    U32(u32),
     Text(String),
     Texts(Vec<String>),
     Bytes(Vec<u8>),
@@ -41,6 +42,7 @@ impl Value {
             Self::Bool(value) => Box::new(value),
             Self::Byte(value) => Box::new(value),
             Self::I16(value) => Box::new(value),
+            Self::U32(value) => Box::new(value),
             Self::Text(value) => Box::new(value),
             Self::Texts(value) => Box::new(value),
             Self::Bytes(value) => Box::new(value),
@@ -81,6 +83,8 @@ struct World {
     calls: Vec<String>,
     /// Properties that change without a signal.
     untold: BTreeSet<String>,
+    /// The signals and answers of the client, in the order in which it sent them.
+    sent: Vec<Message>,
 }
 
 /// The service, and what it is spoken to through.
@@ -102,6 +106,7 @@ impl Machine {
         let bluez = Arc::new(Bluez { world: Mutex::default(), clients: clients.clone() });
         bluez.world().owner = Some(":1.2".to_owned());
         bluez.put_adapter();
+        bluez.put_managers();
         (1..=bulbs).for_each(|n| bluez.put_bulb(n));
         let bus = Bus::start(&clients, &bluez);
         let air = Arc::downgrade(&bluez);
@@ -131,6 +136,11 @@ impl Machine {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.bulbctl(arguments).output().unwrap()
     }
+}
+
+/// A UUID of 16 bits in full.
+pub(crate) fn long(short: &str) -> String {
+    format!("0000{short}-0000-1000-8000-00805f9b34fb")
 }
 
 /// The path of a bulb.
@@ -174,9 +184,17 @@ impl Bluez {
                 ("Alias", Value::text("machine")),
                 ("Powered", Value::Bool(true)),
                 ("Discovering", Value::Bool(false)),
+                ("Discoverable", Value::Bool(false)),
+                ("UUIDs", Value::Texts(["1800", "1801", "180a"].map(long).to_vec())),
                 ("Modalias", Value::text("usb:v1D6Bp0246d0542")),
             ],
         );
+    }
+
+    fn put_managers(&self) {
+        self.put(ADAPTER, "org.bluez.GattManager1", &[]);
+        let instances = [("ActiveInstances", Value::Byte(0)), ("SupportedInstances", Value::Byte(5))];
+        self.put(ADAPTER, "org.bluez.LEAdvertisingManager1", &instances);
     }
 
     /// A bulb that BlueZ learns of when a scan hears it.
@@ -201,7 +219,7 @@ impl Bluez {
     }
 
     fn put_table(&self, device: &str) {
-        let uuid = |short: &str| Value::Text(format!("0000{short}-0000-1000-8000-00805f9b34fb"));
+        let uuid = |short: &str| Value::Text(long(short));
         let service = format!("{device}/service0001");
         self.put(
             &service,
@@ -253,6 +271,79 @@ impl Bluez {
         panic!("{method} was called {} times, not {times}", self.count(method));
     }
 
+    // -- a client that is a bulb ---------------------------------------------------------------------------------
+
+    /// Calls a method of the client, as BlueZ. Returns the answer.
+    pub(crate) fn ask(&self, path: &str, interface: &str, member: &str, body: impl AppendAll) -> Message {
+        let sender = self.world().owner.clone().unwrap();
+        let serial = self.clients.ask(&sender, path, interface, member, body);
+        self.wait_for_sent(member, |message| message.get_reply_serial() == Some(serial))
+    }
+
+    /// Calls a method without waiting for the answer.
+    pub(crate) fn ask_as(
+        &self,
+        sender: &str,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: impl AppendAll,
+    ) -> u32 {
+        self.clients.ask(sender, path, interface, member, body)
+    }
+
+    /// Waits until the client has sent a message.
+    pub(crate) fn wait_for_sent(&self, what: &str, is_it: impl Fn(&Message) -> bool) -> Message {
+        for _ in 0..500 {
+            if let Some(found) = self.world().sent.iter().find(|message| is_it(message)) {
+                return found.duplicate().unwrap();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the client sent nothing for {what}");
+    }
+
+    /// What the client has sent so far: `answer 7`, or `signal` and its member.
+    pub(crate) fn sent(&self) -> Vec<String> {
+        let world = self.world();
+        let sent = world.sent.iter().map(|message| match (message.get_reply_serial(), message.member()) {
+            (Some(serial), _) => format!("answer {serial}"),
+            (None, member) => format!("signal {}", member.as_deref().unwrap_or_default()),
+        });
+        sent.collect()
+    }
+
+    /// The value of a property.
+    pub(crate) fn property(&self, path: &str, interface: &str, name: &str) -> Option<Value> {
+        self.world().objects.get(path)?.get(interface)?.get(name).cloned()
+    }
+
+    fn set(&self, path: &str, call: &Message) -> Message {
+        let (interface, name, value): (&str, &str, Variant<Box<dyn RefArg>>) = call.read3().unwrap();
+        let text = value.0.as_str().unwrap_or_default();
+        // BlueZ falls back to the name of the system.
+        let value = match (name, text) {
+            ("Alias", "") => self.property(path, interface, "Name"),
+            _ => None,
+        };
+        self.change(path, interface, name, value.unwrap_or_else(|| Value::text(text)));
+        call.method_return()
+    }
+
+    /// Registers an object of the client, as BlueZ does: it looks at it before it answers.
+    fn register(&self, call: &Message) -> Message {
+        let path: dbus::Path<'_> = call.get1().unwrap();
+        // BlueZ asks an advertisement for this too.
+        let objects = self.ask(&path, OBJECTS, "GetManagedObjects", ());
+        if call.member().as_deref() == Some("RegisterAdvertisement") {
+            let advertisement = self.ask(&path, PROPERTIES, "GetAll", ("org.bluez.LEAdvertisement1",));
+            assert!(advertisement.get1::<PropMap>().is_some(), "{advertisement:?}");
+        } else {
+            assert_eq!(objects.msg_type(), dbus::message::MessageType::MethodReturn, "{objects:?}");
+        }
+        call.method_return()
+    }
+
     /// The bus gives the name to another program, or to none.
     pub(crate) fn owned_by(&self, owner: Option<&str>) {
         let before = std::mem::replace(&mut self.world().owner, owner.map(str::to_owned));
@@ -282,6 +373,7 @@ impl Bluez {
     /// Another BlueZ takes the name, and finds the adapter.
     pub(crate) fn starts(&self, owner: &str) {
         self.put_adapter();
+        self.put_managers();
         self.owned_by(Some(owner));
     }
 
@@ -417,6 +509,8 @@ impl Bluez {
                     .collect();
                 call.return_with_args((objects,))
             }
+            Some("Set") => self.set(&path, call),
+            Some("RegisterApplication" | "RegisterAdvertisement") => self.register(call),
             Some("StartDiscovery") => {
                 self.world().scanning = true;
                 call.method_return()
@@ -485,6 +579,10 @@ impl Service for Bluez {
         let owner = self.world().owner.clone();
         answer.set_sender(owner.map(Into::into));
         Some(answer)
+    }
+
+    fn take(&self, message: Message) {
+        self.world().sent.push(message);
     }
 }
 

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 /// The bus itself: its name and its interface.
 pub(crate) const BUS: &str = "org.freedesktop.DBus";
+/// The unique name of every client.
+const CLIENT: &str = ":1.7";
 
 /// The service that answers the calls that are not for the bus.
 pub(crate) trait Service: Send + Sync + 'static {
@@ -24,6 +26,9 @@ pub(crate) trait Service: Send + Sync + 'static {
 
     /// Answers a call; nothing if it never does. Runs on a thread of its own.
     fn call(&self, call: &Message) -> Option<Message>;
+
+    /// Takes a signal or an answer of a client, in the order in which the client sends them.
+    fn take(&self, message: Message);
 }
 
 /// The bus. Dropping it cuts all connections.
@@ -112,6 +117,27 @@ impl Clients {
         state.streams.retain_mut(|stream| stream.write_all(&bytes).is_ok());
     }
 
+    /// Calls a method of the only client, as this sender. Returns the serial number, which the answer has.
+    pub(crate) fn ask(
+        &self,
+        sender: &str,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: impl AppendAll,
+    ) -> u32 {
+        let mut message = Message::new_method_call(CLIENT, path, interface, member).unwrap();
+        message.append_all(body);
+        message.set_sender(Some(sender.into()));
+        let mut state = self.state();
+        let bytes = state.bytes(message);
+        if let Some(stream) = state.streams.last_mut() {
+            // A client that has gone answers nothing.
+            let _ = stream.write_all(&bytes);
+        }
+        state.serial
+    }
+
     fn answer(&self, mut stream: &UnixStream, answer: Message) {
         let mut state = self.state();
         let bytes = state.bytes(answer);
@@ -129,6 +155,7 @@ impl Clients {
         loop {
             let call = read(&mut reader)?;
             if call.msg_type() != MessageType::MethodCall {
+                service.take(call);
                 continue;
             }
             if call.destination().as_deref() == Some(BUS) {
@@ -162,7 +189,7 @@ impl ClientsState {
 
 fn of_the_bus(call: &Message, owner: Option<String>) -> Message {
     let mut answer = match (call.member().as_deref(), owner) {
-        (Some("Hello"), _) => call.return_with_args((":1.7",)),
+        (Some("Hello"), _) => call.return_with_args((CLIENT,)),
         (Some("GetNameOwner"), Some(owner)) => call.return_with_args((owner,)),
         (Some("GetNameOwner"), None) => error(call, "org.freedesktop.DBus.Error.NameHasNoOwner", "no owner"),
         _ => call.method_return(),

@@ -9,6 +9,7 @@
 mod bluez;
 mod bus;
 mod busy;
+mod emulate;
 mod round_trips;
 mod trust;
 mod values;

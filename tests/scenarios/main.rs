@@ -19,6 +19,7 @@ mod bonding;
 mod check;
 mod commands;
 mod desk;
+mod emulate;
 mod families;
 mod faults;
 mod finding;
@@ -68,6 +69,8 @@ pub enum On {
     Stack,
     /// The real stack only.
     Real,
+    /// The real stack only, and only with `cargo xtask realstack --full`: it takes minutes.
+    RealFull,
 }
 
 pub const fn scenario(name: &'static str, rig: &'static str, on: On, play: fn(&Play)) -> Scenario {
@@ -85,6 +88,7 @@ impl Scenario {
             On::Both => full || !kind.is_real(),
             On::Stack => true,
             On::Real => kind.is_real(),
+            On::RealFull => full && kind.is_real(),
         };
         runs && self.except.iter().all(|(other, _)| *other != kind)
     }
@@ -131,6 +135,7 @@ pub const NO_TWINS: &[(Kind, &str)] = &[
 pub const BOTH: On = On::Both;
 pub const STACK: On = On::Stack;
 pub const REAL: On = On::Real;
+pub const REAL_FULL: On = On::RealFull;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -158,6 +163,7 @@ fn main() -> ExitCode {
         ("check", check::scenarios()),
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
+        ("emulate", emulate::SCENARIOS),
         ("recordings", recordings::SCENARIOS),
         ("soak", soak::SCENARIOS),
     ];

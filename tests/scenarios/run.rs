@@ -139,6 +139,10 @@ impl Running {
         {}
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, named without SIG.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

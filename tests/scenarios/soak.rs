@@ -10,9 +10,12 @@ use crate::other::match_rules;
 use crate::play::{LogEntry, Play};
 use crate::pty::Terminal;
 use crate::stage::Kind;
-use crate::{BOTH, Scenario, scenario};
+use crate::{BOTH, REAL, Scenario, emulate, scenario};
 
-pub const SCENARIOS: &[Scenario] = &[scenario("two thousand commands to five bulbs", "soak", BOTH, soak)];
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("two thousand commands to five bulbs", "soak", BOTH, soak),
+    scenario("five hundred connects to an emulated bulb", "plain", REAL, emulate::connects),
+];
 
 const BULBS: usize = 5;
 const COMMANDS: usize = 2_000;

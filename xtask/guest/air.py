@@ -1,4 +1,4 @@
-"""The virtual air of the real-stack run: two Bluetooth controllers for the kernel, and the bulbs of a rig around the first.
+"""The virtual air of the real-stack run: Bluetooth controllers for the kernel, and the bulbs of a rig around the first.
 
 Runs in the virtual machine until that is switched off. Takes requests from a unix socket: a JSON object a line, and a
 JSON object in response.
@@ -31,8 +31,8 @@ from world import AirLog, World
 
 logger = logging.getLogger(__name__)
 
-# The kernel's adapters, in the order of their names.
-ADAPTERS = {"hci0": "02:B0:1B:00:00:01", "hci1": "02:B0:1B:00:00:02"}
+# The kernel's adapters, in the order of their names: one that drives bulbs, one that is a bulb, and one more to drive that.
+ADAPTERS = {f"hci{number}": f"02:B0:1B:00:00:0{number + 1}" for number in range(3)}
 
 
 class Adapters:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 # Noise on the RSSI. BlueZ does not report an advertisement that changes nothing, so a steady signal would look like
 # silence.
 _RSSI_NOISE = (0, 1, 0, -1)
-# The signal of one adapter at the other.
+# The signal of one adapter at another.
 _ADAPTER_RSSI = -40
 
 
@@ -62,9 +62,9 @@ class Peer(Protocol):
 
 
 class Air(LocalLink):
-    """Carries packets between the kernel's adapters and the bulbs, and from one adapter to the other.
+    """Carries packets between the kernel's adapters and the bulbs, and from one adapter to another.
 
-    Bulbs are in range of the first adapter only, so that the second one is free to play a bulb itself.
+    Bulbs are in range of the first adapter only, so that another one is free to play a bulb itself.
     """
 
     central: KernelController
@@ -183,7 +183,7 @@ class KernelController(Controller):
                 self.create_le_connection(advert.address)
 
     def hear_adapter(self, other: KernelController) -> None:
-        """The other adapter advertises."""
+        """Another adapter advertises."""
         advertiser = other.le_legacy_advertiser
         # It may have stopped since.
         if not advertiser.enabled:

@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use super::{Breakage, Kind, Stage};
 
 const ADAPTER_PATH: &str = "/org/bluez/hci0";
+/// The number of adapters of the machine (`ADAPTERS` in xtask/guest/air.py).
+const ADAPTERS: usize = 3;
 const LOG: &str = "/run/air.log";
 const SOCKET: &str = "/run/air.sock";
 /// Suspends the kernel's virtual controller as a suspend of the system does (`force_suspend` in
@@ -129,7 +131,12 @@ impl Real {
         let mut stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if objects().is_empty() {
             guest("bluetooth.sh", "start");
-            wait_until("the adapter", is_powered);
+            wait_until("the adapters", || {
+                let objects = objects();
+                let adapters = objects.values().filter_map(|interfaces| interfaces.get("org.bluez.Adapter1"));
+                let on = adapters.filter(|adapter| prop_cast::<bool>(adapter, "Powered") == Some(&true));
+                on.count() == ADAPTERS
+            });
             *stopped = false;
         }
     }
@@ -281,8 +288,10 @@ fn reload_bus() {
 /// Removes all devices from bluetoothd, including their links.
 fn forget_devices() {
     let bus = Connection::new_system().unwrap();
-    let adapter = bus.with_proxy("org.bluez", ADAPTER_PATH, BUS_TIME);
     for (path, interfaces) in objects() {
+        // /org/bluez/hci0/dev_…
+        let adapter = path.rsplit_once('/').map_or("/", |(adapter, _)| adapter).to_owned();
+        let adapter = bus.with_proxy("org.bluez", adapter, BUS_TIME);
         if interfaces.contains_key("org.bluez.Device1") {
             // Fails if the device has gone in the meantime or the adapter is off. Nothing to remove then.
             let _: Result<(), _> = adapter.method_call("org.bluez.Adapter1", "RemoveDevice", (path,));

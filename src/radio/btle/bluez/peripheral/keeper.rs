@@ -9,7 +9,7 @@ use dbus::arg::{PropMap, prop_cast};
 use dbus::channel::{MatchingReceiver, Sender};
 use dbus::message::MatchRule;
 use dbus::nonblock::SyncConnection;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -127,19 +127,19 @@ impl Keeper {
         }
     }
 
-    /// Runs until `closing` is cancelled.
-    pub(super) async fn run(mut self) {
+    /// Registers the bulb, says how that went, and runs until `closing` is cancelled. Then it takes everything back.
+    pub(super) async fn run(mut self, registered: oneshot::Sender<Result<()>>) {
         let closing = self.closing.clone();
+        if let Some(result) = closing.run_until_cancelled(self.register()).await {
+            // On an error the radio is closed.
+            let _ = registered.send(result);
+        }
         while let Some(step) = closing.run_until_cancelled(self.next()).await.flatten() {
             // Dropped in the middle, it has at most not been told of.
             if closing.run_until_cancelled(self.take(step)).await.is_none() {
                 break;
             }
         }
-        self.undo().await;
-    }
-
-    pub(super) async fn undo(&mut self) {
         self.registration.undo(&self.bluez.companion).await;
     }
 
@@ -243,7 +243,7 @@ impl Keeper {
     }
 
     /// Registers what is not registered, and takes the advertisement off while there is a link.
-    pub(super) async fn register(&mut self) -> Result<()> {
+    async fn register(&mut self) -> Result<()> {
         let bluez = self.bluez.clone();
         let (companion, bus) = (&bluez.companion, bluez.companion.bus());
         let owner = companion.signals.owner();
@@ -360,6 +360,9 @@ impl Keeper {
         let central = Central { id: device.clone(), name };
         let kind = PeripheralEventKind::Connected { central, mtu: None, reply: Responder::none() };
         self.tell(number, kind).await;
+        if bonded {
+            self.tell(number, PeripheralEventKind::Paired).await;
+        }
         // The subscriptions of a bonded central outlive its link, and BlueZ does not say again that there are some.
         for characteristic in self.notifying.clone() {
             self.tell(number, PeripheralEventKind::Subscribe { characteristic, reply: Responder::none() })

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dbus::arg::{PropMap, Variant, prop_cast};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -155,9 +155,10 @@ struct BluezPeripheral {
 #[derive(Debug)]
 struct Running {
     label: String,
-    /// Takes everything back when `closing` is cancelled, and ends then.
-    keeper: AbortOnDropHandle<()>,
+    /// Takes everything back when `closing` is cancelled, and cancels `ended` then.
+    _keeper: AbortOnDropHandle<()>,
     closing: CancellationToken,
+    ended: CancellationToken,
     exports: Arc<Exports>,
     wanted: watch::Sender<Option<Advertisement>>,
     /// The number of the link and the path of the central, while there is one.
@@ -241,16 +242,26 @@ impl Peripheral for BluezPeripheral {
         let closing = CancellationToken::new();
         let to = Outputs { events, link: link_sender };
         let registration = Registration::new(&self.info.name, bulb, file);
-        let mut keeper =
+        let keeper =
             Keeper::new(self.bluez.clone(), exports.clone(), registration, to, wish, closing.clone());
-        if let Err(error) = deadline.run(keeper.register(), silent).await {
-            keeper.undo().await;
-            return Err(error);
-        }
-        let keeper = AbortOnDropHandle::new(tokio::spawn(keeper.run()));
+        let (registered, first) = oneshot::channel();
+        let ended = CancellationToken::new();
+        let guard = ended.clone().drop_guard();
+        let _keeper = AbortOnDropHandle::new(tokio::spawn(async move {
+            keeper.run(registered).await;
+            drop(guard);
+        }));
         let label = bulb.label.clone();
-        *lock(&self.running) = Some(Running { label, keeper, closing, exports, wanted, link });
-        Ok(receiver)
+        // From here on, closing takes everything back, also if nobody waits for the registration any more.
+        *lock(&self.running) = Some(Running { label, _keeper, closing, ended, exports, wanted, link });
+        let gone = |_| Err(Error::Internal("the task that registers the bulb has ended".to_owned()));
+        match deadline.run(async { first.await.unwrap_or_else(gone) }, silent).await {
+            Ok(()) => Ok(receiver),
+            Err(error) => {
+                self.close().await;
+                Err(error)
+            }
+        }
     }
 
     async fn advertise(&self, _bulb: usize, advertisement: Option<Advertisement>) -> Result<()> {
@@ -292,15 +303,18 @@ impl Peripheral for BluezPeripheral {
     }
 
     async fn close(&self) {
-        let Some(mut running) = lock(&self.running).take() else { return };
-        let central = running.link.borrow().clone();
-        running.closing.cancel();
+        // It stays until it has ended, so that closing can be given up and repeated.
+        let running = lock(&self.running)
+            .as_ref()
+            .map(|running| (running.link.borrow().clone(), running.closing.clone(), running.ended.clone()));
+        let Some((central, closing, ended)) = running else { return };
+        closing.cancel();
         let undone = async {
             if let Some((_, path)) = central {
                 // It may be down by now.
                 let _ = self.bus().send(&path, DEVICE, "Disconnect").await;
             }
-            (&mut running.keeper).await
+            ended.cancelled().await;
         };
         if timeout(CLOSE_TIME * 2, undone).await.is_err() {
             tracing::warn!(

@@ -18,7 +18,7 @@ use crate::radio::peripheral::ServedBulb;
 pub(super) struct Registration {
     adapter: String,
     file: Option<AliasFile>,
-    /// It takes part in pairing.
+    /// It needs a bond, and agrees to pair.
     pairs: bool,
     application: bool,
     advertisement: bool,
@@ -32,7 +32,7 @@ impl Registration {
         Self {
             adapter: adapter.to_owned(),
             file,
-            pairs: bulb.pairing,
+            pairs: bulb.pairing && !bulb.closed.is_empty(),
             application: false,
             advertisement: false,
             agent: None,
@@ -62,10 +62,12 @@ impl Registration {
         let adapter = self.adapter.clone();
         if !self.application {
             let manager = (companion.path.as_str(), GATT_MANAGER);
-            register(bus, manager, "RegisterApplication", APPLICATION)
-                .await
-                .map_err(|error| refused(&adapter, "the GATT table", error))?;
+            // Before the answer: if nobody waits for that any more, it is taken back all the same.
             self.application = true;
+            if let Err(error) = register(bus, manager, "RegisterApplication", APPLICATION).await {
+                self.application = is_unanswered(&error);
+                return Err(refused(&adapter, "the GATT table", error));
+            }
         }
         if self.pairs && self.agent.is_none() {
             let agent = ServingAgent::register(bus, companion.signals.clone(), &companion.path).await;
@@ -87,10 +89,11 @@ impl Registration {
     pub(super) async fn advertise(&mut self, companion: &BluezCompanion, bus: &Bus) -> Result<()> {
         if !self.advertisement {
             let manager = (companion.path.as_str(), ADVERTISING_MANAGER);
-            register(bus, manager, "RegisterAdvertisement", ADVERTISEMENT)
-                .await
-                .map_err(|error| refused(&self.adapter, "the advertisement", error))?;
             self.advertisement = true;
+            if let Err(error) = register(bus, manager, "RegisterAdvertisement", ADVERTISEMENT).await {
+                self.advertisement = is_unanswered(&error);
+                return Err(refused(&self.adapter, "the advertisement", error));
+            }
         }
         Ok(())
     }
@@ -131,9 +134,16 @@ async fn register(bus: &Bus, manager: Manager<'_>, method: &str, object: &str) -
         // BlueZ still has the one from before.
         Ok(Err(error)) if error.name() == Some("org.bluez.Error.AlreadyExists") => Ok(()),
         Ok(answer) => answer,
-        Err(_) => Err(dbus::Error::new_custom("org.freedesktop.DBus.Error.NoReply", "no answer")),
+        Err(_) => Err(dbus::Error::new_custom(NO_REPLY, "no answer")),
     }
 }
+
+/// It may be registered.
+fn is_unanswered(error: &dbus::Error) -> bool {
+    error.name() == Some(NO_REPLY)
+}
+
+const NO_REPLY: &str = "org.freedesktop.DBus.Error.NoReply";
 
 async fn unregister(bus: &Bus, manager: Manager<'_>, method: &str, object: &str) {
     let (path, interface) = manager;

@@ -1,0 +1,309 @@
+//! `emulate` on the second adapter, and other programs that drive it from the first. Real stack only: tests/cli has both on the
+//! sim radio, and tests/bluez what BlueZ refuses.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use bulbctl::radio::{AdapterChoice, CharacteristicId, Deadline, DeviceId, open};
+use dbus::arg::{Variant, prop_cast};
+use dbus::blocking::Connection;
+use serde_json::{Value, json};
+
+use crate::play::Play;
+use crate::run::Running;
+use crate::stage::Breakage::{self, BusKilled, ServiceKilled};
+use crate::stage::{Kind, objects};
+use crate::{REAL, REAL_FULL, Scenario, scenario};
+
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("it is driven, and everything is undone", "plain", REAL, driven),
+    scenario("the conformance suite passes", "plain", REAL_FULL, checked),
+    scenario("bluetoothd is killed and comes back", "plain", REAL, |play| broken(play, ServiceKilled)),
+    scenario("the bus is killed and comes back", "plain", REAL, |play| broken(play, BusKilled)),
+    scenario("the adapter is switched off and on", "plain", REAL, switched),
+    scenario("the computer sleeps", "plain", REAL, suspended),
+    scenario("two centrals, one after the other", "plain", REAL, two_centrals)
+        .except(&[(Kind::Plug, "the second adapter of the centrals is used through BlueZ")]),
+    scenario("a central that has lost its bond", "plain", REAL, stale_bond),
+    scenario("bleak drives it", "plain", REAL, bleak).except(&[(Kind::Plug, "bleak is no radio of ours")]),
+    scenario("every family is driven", "plain", REAL_FULL, families),
+];
+
+const EMULATOR: &str = "/org/bluez/hci1";
+const NAME: &str = "Light-Played";
+const TIME: Duration = Duration::from_secs(20);
+/// Suspends the kernel's virtual controller as a suspend of the system does (`force_suspend` in
+/// drivers/bluetooth/hci_vhci.c).
+const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci1/force_suspend";
+
+/// The program while it emulates.
+pub struct Emulated(Running);
+
+impl Emulated {
+    pub fn start(play: &Play, arguments: &[&str]) -> Self {
+        let mut running =
+            play.start(&[&["--adapter", "hci1", "emulate"], arguments].concat()).with_patience(2);
+        running.wait_for("the advertising", |line| line["event"] == "advertising");
+        Self(running)
+    }
+
+    pub fn base(play: &Play) -> Self {
+        Self::start(play, &["base", "--name", NAME])
+    }
+
+    pub fn wait_for(&mut self, event: &str) -> Value {
+        self.0.wait_for(event, |line| line["event"] == event)
+    }
+
+    /// Stops it, and asserts that nothing of it is left at BlueZ.
+    pub fn end(self) {
+        self.0.interrupt();
+        let adapter = adapter();
+        assert_eq!(adapter.alias, adapter.name, "the alias is not restored");
+        assert_eq!(adapter.advertisements, 0, "an advertisement is left");
+    }
+}
+
+struct Adapter {
+    name: String,
+    alias: String,
+    advertisements: u8,
+}
+
+fn adapter() -> Adapter {
+    let objects = objects();
+    let interfaces = objects.iter().find(|(path, _)| ***path == *EMULATOR).unwrap().1;
+    let text = |name| prop_cast::<String>(&interfaces["org.bluez.Adapter1"], name).unwrap().clone();
+    let manager = &interfaces["org.bluez.LEAdvertisingManager1"];
+    Adapter {
+        name: text("Name"),
+        alias: text("Alias"),
+        advertisements: *prop_cast(manager, "ActiveInstances").unwrap(),
+    }
+}
+
+fn drive(play: &Play, brightness: u8) {
+    let percent = brightness.to_string();
+    let set = play.bulbctl(&["set", NAME, "--brightness", &percent]).ok();
+    set.state(&json!({"brightness": brightness, "confirmed": true}));
+}
+
+fn driven(play: &Play) {
+    let mut bulb = Emulated::base(play);
+    assert_eq!(adapter().alias, NAME);
+    let found = play.bulbctl(&["scan", "--first", "--name", NAME]).ok();
+    assert_eq!(found.one("device")["name"], NAME);
+    drive(play, 30);
+    let connected = bulb.wait_for("connected");
+    assert_eq!(connected["central"], "02:B0:1B:00:00:01");
+    let write = bulb.wait_for("write");
+    assert_eq!((&write["meaning"], &write["kind"]), (&"command".into(), &"request".into()));
+    assert_eq!(bulb.wait_for("state")["state"]["brightness"], 30);
+    bulb.wait_for("disconnected");
+    play.bulbctl(&["on", NAME]).ok().state(&json!({"power": true, "brightness": 30, "confirmed": true}));
+    bulb.end();
+}
+
+fn checked(play: &Play) {
+    let bulb = Emulated::base(play);
+    let check = play.start(&["check", NAME]).with_patience(8).end().ok();
+    assert_eq!(check.one("check_summary")["failed"], 0, "{check:#?}");
+    bulb.end();
+}
+
+fn broken(play: &Play, breakage: Breakage) {
+    let mut bulb = Emulated::base(play);
+    play.break_system(breakage);
+    bulb.wait_for("off_air");
+    play.repair_system();
+    bulb.wait_for("advertising");
+    drive(play, 31);
+    bulb.end();
+}
+
+fn switched(play: &Play) {
+    let mut bulb = Emulated::base(play);
+    set_powered(false);
+    assert!(bulb.wait_for("off_air")["reason"].as_str().unwrap().contains("off"));
+    set_powered(true);
+    bulb.wait_for("advertising");
+    drive(play, 32);
+    bulb.end();
+}
+
+fn set_powered(on: bool) {
+    let bus = Connection::new_system().unwrap();
+    let adapter = bus.with_proxy("org.bluez", EMULATOR, TIME);
+    let arguments = ("org.bluez.Adapter1", "Powered", Variant(on));
+    let _: () = adapter.method_call("org.freedesktop.DBus.Properties", "Set", arguments).unwrap();
+}
+
+/// The kernel ends the link and the advertising, and takes the advertising up again.
+fn suspended(play: &Play) {
+    let mut bulb = Emulated::base(play);
+    let watch = play.watch(&[NAME]);
+    bulb.wait_for("connected");
+    fs::write(SUSPEND, "1").unwrap();
+    bulb.wait_for("disconnected");
+    sleep(Duration::from_secs(3));
+    fs::write(SUSPEND, "0").unwrap();
+    bulb.wait_for("connected");
+    watch.interrupt();
+    bulb.wait_for("disconnected");
+    drive(play, 33);
+    bulb.end();
+}
+
+fn two_centrals(play: &Play) {
+    let mut bulb = Emulated::base(play);
+    for (adapter, address) in [("hci0", "02:B0:1B:00:00:01"), ("hci2", "02:B0:1B:00:00:03")] {
+        let set = play.bulbctl(&["--adapter", adapter, "set", NAME, "--brightness", "34"]).ok();
+        set.state(&json!({"confirmed": true}));
+        assert_eq!(bulb.wait_for("connected")["central"], address);
+        bulb.wait_for("disconnected");
+    }
+    bulb.end();
+}
+
+/// The bulb pairs again after the central has forgotten it, and after it has forgotten the central.
+fn stale_bond(play: &Play) {
+    let mut bulb = Emulated::start(play, &["hue", "--name", "Hue-Played"]);
+    let on = || play.bulbctl(&["on", "Hue-Played"]).ok().state(&json!({"power": true, "confirmed": true}));
+    on();
+    bulb.wait_for("paired");
+    bulb.wait_for("disconnected");
+    // A bonded central: its subscription outlives the link.
+    on();
+    bulb.wait_for("disconnected");
+    forget("hci0", "02_B0_1B_00_00_02");
+    on();
+    bulb.wait_for("disconnected");
+    bulb.end();
+    forget("hci1", "02_B0_1B_00_00_01");
+}
+
+fn forget(adapter: &str, device: &str) {
+    let bus = Connection::new_system().unwrap();
+    let path = format!("/org/bluez/{adapter}");
+    let device = dbus::Path::from(format!("{path}/dev_{device}"));
+    let _: () = bus
+        .with_proxy("org.bluez", path, TIME)
+        .method_call("org.bluez.Adapter1", "RemoveDevice", (device,))
+        .unwrap();
+}
+
+/// bleak finds it, subscribes, writes, is notified and reads.
+fn bleak(play: &Play) {
+    let rig = play.folder().join("rig.toml");
+    let text =
+        format!("rig = 1\n[[bulb]]\nname = \"{NAME}\"\naddress = \"C4:5C:00:00:2E:01\"\nbattery = 87\n");
+    fs::write(&rig, text).unwrap();
+    let mut bulb = Emulated::start(play, &["--rig", rig.to_str().unwrap()]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/guest/witness_bleak.py");
+    let output = Command::new("sh")
+        .args(["-c", ". /run/out/settings; PYTHONPATH=$PYTHON_PACKAGES exec /usr/bin/python3 \"$@\"", "sh"])
+        .args([script.to_str().unwrap(), NAME, "0123ff8000"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let frame = "0123ff8000";
+    assert_eq!(said, json!({"notified": [frame], "read": frame, "battery": 87}));
+    assert_eq!(bulb.wait_for("write")["hex"], frame);
+    bulb.wait_for("disconnected");
+    bulb.end();
+}
+
+/// The families that BlueZ cannot be, each with the reason in docs/EMULATE.md.
+const NOT_PLAYABLE: &[&str] = &["playbulb"];
+
+fn families(play: &Play) {
+    let families = play.bulbctl(&["profiles", "list"]).ok();
+    let mut failed = Vec::new();
+    for family in families.all("profile") {
+        let name = family["name"].as_str().unwrap();
+        if NOT_PLAYABLE.contains(&name) {
+            continue;
+        }
+        let began = Instant::now();
+        if let Err(reason) = one_family(play, name) {
+            failed.push(format!("{name}: {reason}"));
+        }
+        println!("{name}: {:.1?}", began.elapsed());
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// A family is found by what it advertises, switched on, and its state is that of the emulation.
+fn one_family(play: &Play, family: &str) -> Result<(), String> {
+    let mut bulb = Emulated::start(play, &[family]);
+    let on = play.bulbctl(&["--wait", "20s", "on", "02:B0:1B:00:00:02"]);
+    let result = match (on.exit, on.all("state").first()) {
+        (0, Some(state)) if state["profile"] == family => {
+            bulb.wait_for("disconnected");
+            Ok(())
+        }
+        _ => Err(format!("{on:#?}")),
+    };
+    bulb.end();
+    result
+}
+
+/// Connects again and again, and compares what the emulating program holds.
+pub fn connects(play: &Play) {
+    let mut bulb = Emulated::base(play);
+    let pid = bulb.0.id();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (before, after) = runtime.block_on(async {
+        let choice = AdapterChoice::Named(play.stage.kind().adapter().to_owned());
+        let radio = open(Some(&choice)).await.unwrap();
+        let device = DeviceId::new("02:B0:1B:00:00:02");
+        let mut seen = radio.seen_devices();
+        radio.start_scan().await.unwrap();
+        while seen.recv().await.unwrap().id != device {}
+        radio.stop_scan().await.unwrap();
+        let mut before = None;
+        for number in 0..CONNECTS {
+            let link = radio.connect(&device, Deadline::after(TIME * 2)).await.unwrap();
+            let status = CharacteristicId::short(0xFFF0, 0xFFF2);
+            assert_eq!(link.read(status, Deadline::after(TIME)).await.unwrap().len(), 5, "connect {number}");
+            drop(link);
+            // The program has done everything once.
+            if number == 20 {
+                before = Some(Held::of(pid));
+            }
+        }
+        radio.close().await;
+        (before.unwrap(), Held::of(pid))
+    });
+    println!("{CONNECTS} connects: {before:?}, then {after:?}");
+    assert!(after.files <= before.files, "{before:?} {after:?}");
+    assert!(after.memory < before.memory + (2 << 20), "{before:?} {after:?}");
+    for _ in 0..CONNECTS {
+        bulb.wait_for("connected");
+    }
+    bulb.end();
+}
+
+const CONNECTS: usize = 500;
+
+/// What a process holds: open files, and memory in bytes.
+#[derive(Debug)]
+struct Held {
+    files: usize,
+    memory: u64,
+}
+
+impl Held {
+    fn of(pid: u32) -> Self {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        Self { files, memory: kilobytes << 10 }
+    }
+}
