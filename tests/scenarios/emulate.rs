@@ -221,8 +221,8 @@ fn bleak(play: &Play) {
     bulb.end();
 }
 
-/// The families that BlueZ cannot be, each with the reason in docs/EMULATE.md.
-const NOT_PLAYABLE: &[&str] = &["playbulb"];
+/// playbulb has device information, which BlueZ has itself; istrip needs the key of its app.
+const NOT_PLAYABLE: &[&str] = &["playbulb", "istrip"];
 
 fn families(play: &Play) {
     let families = play.bulbctl(&["profiles", "list"]).ok();
