@@ -63,7 +63,7 @@ pub(crate) struct Outcome {
     /// The commands that were not written in time, with the bulb.
     pub(crate) expired: Vec<usize>,
     pub(crate) connects: usize,
-    /// The longest time between two states of each bulb that was there, ms.
+    /// The longest time between two states of each bulb that was there and can report, ms.
     pub(crate) longest_gap: Vec<u64>,
 }
 
@@ -255,7 +255,7 @@ impl Simulation {
         let now = self.instant(self.now);
         let last = self.views[bulb].last_polled.unwrap_or(self.start);
         let gap = u64::try_from((now - last).as_millis()).unwrap();
-        if self.bulbs[bulb].away.is_none() {
+        if self.bulbs[bulb].away.is_none() && self.bulbs[bulb].reports != Reports::Never {
             self.outcome.longest_gap[bulb] = self.outcome.longest_gap[bulb].max(gap);
         }
         self.views[bulb].last_polled = Some(now);

@@ -261,3 +261,38 @@ async fn an_adapter_has_a_limit_of_links() {
     });
     assert!(second.is_ok(), "{second:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_places_share_a_bulb_and_each_has_its_own_link() {
+    let rig = TestRig::with_bulb("heard = { kitchen = -50, attic = -80 }\n");
+    let text = std::fs::read_to_string(&rig.path).unwrap();
+    let open = |place: &str| {
+        let options = SimOptions { dir: Some(rig.dir.path().join("world")), log: Some(rig.log_path()) };
+        bulbctl::radio::sim::open_at(&text, "rig", place, options).unwrap()
+    };
+    let rssi_at = async |radio: &dyn Radio| {
+        let mut seen = radio.seen_devices();
+        heard(radio).await;
+        seen.try_recv().ok().and_then(|device| device.rssi)
+    };
+    let (kitchen, attic, cellar) = (open("kitchen"), open("attic"), open("cellar"));
+    assert!(rssi_at(kitchen.as_ref()).await.unwrap().abs_diff(-50) <= 3);
+    let ours = kitchen.connect(&light(), soon()).await.unwrap();
+    assert!(rssi_at(attic.as_ref()).await.unwrap().abs_diff(-80) <= 3, "it still advertises");
+    assert_eq!(rssi_at(cellar.as_ref()).await, None);
+    let theirs = attic.connect(&light(), soon()).await.unwrap();
+    assert!(!theirs.was_up());
+    assert_eq!(code(cellar.connect(&light(), Deadline::after(ms(500))).await), "connect.timeout");
+
+    write(theirs.as_ref(), &RED).await.unwrap();
+    tokio::time::sleep(ms(300)).await;
+    assert_eq!(ours.read(STATUS, soon()).await.unwrap(), RED, "one bulb, one state");
+    theirs.disconnect().await.unwrap();
+    tokio::time::sleep(ms(300)).await;
+    assert_eq!(*ours.state().borrow(), LinkState::Up);
+    let log = std::fs::read_to_string(rig.log_path()).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let writers: Vec<_> =
+        lines.filter(|line| line["event"] == "write").map(|line| line["place"].clone()).collect();
+    assert_eq!(writers, ["attic"]);
+}

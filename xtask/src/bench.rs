@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements, as Markdown tables.
 
+mod bridge;
 mod codec;
 pub(crate) mod program;
 
@@ -41,6 +42,8 @@ enum Part {
     Fleet,
     /// The TUI in a pseudo-terminal: CPU, frames, memory, time from key to write
     Tui,
+    /// From a command to the light with more bulbs than links, and through a broker
+    Bridge,
     /// bulbctl compared with other tools on a real Bluetooth stack, in a virtual machine
     Realstack,
 }
@@ -54,6 +57,7 @@ impl Part {
             Self::Size => program::size(),
             Self::Fleet => program::fleet(),
             Self::Tui => program::tui(),
+            Self::Bridge => bridge::measure(),
             Self::Realstack => real_stack(),
         }
     }

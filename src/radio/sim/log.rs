@@ -18,11 +18,14 @@ pub(super) struct Log {
     file: File,
     /// The age of the log when it was opened.
     age: Duration,
+    place: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Line {
+struct Line<'a> {
     ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
     bulb: String,
     event: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,10 +40,10 @@ struct Line {
 
 impl Log {
     /// Opens or continues a log. If it cannot be written, warns once and returns `None`.
-    pub(super) fn open(path: &Path) -> Option<Self> {
+    pub(super) fn open(path: &Path, place: Option<&str>) -> Option<Self> {
         let open = || -> io::Result<Self> {
             let file = File::options().create(true).append(true).open(path)?;
-            Ok(Self { age: age(path)?, file })
+            Ok(Self { age: age(path)?, file, place: place.map(str::to_owned) })
         };
         open()
             .inspect_err(|error| tracing::warn!("no air log: cannot write {}: {error}", path.display()))
@@ -64,7 +67,8 @@ impl Log {
             LogEvent::Notify(id, value) => ("notify", None, Some(id), None, Some(value)),
         };
         let (characteristic, hex) = (characteristic.map(ToString::to_string), value.map(hex::encode));
-        let line = Line { ms, bulb: bulb.to_string(), event, by, characteristic, kind, hex };
+        let place = self.place.as_deref();
+        let line = Line { ms, place, bulb: bulb.to_string(), event, by, characteristic, kind, hex };
         let written = serde_json::to_vec(&line).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line)

@@ -69,17 +69,23 @@ impl SimOptions {
     }
 }
 
+/// The variable with the place of a radio among several in one world.
+const PLACE: &str = "BULBCTL_SIM_PLACE";
+
 /// Opens the virtual radio with a rig file, the default rig, or the built-in rig called `families`.
 pub async fn open(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = rig_text(rig)?;
-    open_text(&text, &path, options)
+    match std::env::var(PLACE).ok().filter(|place| !place.is_empty()) {
+        Some(place) => open_at(&text, &path, &place, options),
+        None => open_text(&text, &path, options),
+    }
 }
 
 /// Opens the virtual radio for a caller that repeats failed attempts to connect.
 #[cfg(all(target_os = "linux", debug_assertions))]
 pub(super) fn open_for_attempts(rig: Option<&Path>, options: SimOptions) -> Result<Arc<dyn Radio>> {
     let (text, path) = rig_text(rig)?;
-    open_with(&text, &path, options, 1)
+    open_with(&text, &path, None, options, 1)
 }
 
 /// The text of a rig and its path.
@@ -105,16 +111,32 @@ pub fn bulbs(rig: Option<&Path>) -> Result<Vec<(SeenDevice, String)>> {
 /// Opens the virtual radio with the text of a rig. `path` is its name in messages; its folder holds the profile files
 /// that the rig names.
 pub fn open_text(text: &str, path: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
-    open_with(text, path, options, ATTEMPTS)
+    open_with(text, path, None, options, ATTEMPTS)
 }
 
-fn open_with(text: &str, path: &str, options: SimOptions, attempts: u32) -> Result<Arc<dyn Radio>> {
-    let rig = rig::parse(text, path)?;
+/// Opens the virtual radio of one computer of several. They share the bulbs, but not the adapter: each has links and signals
+/// of its own, and bulbs have a link to any number of them.
+pub fn open_at(text: &str, path: &str, place: &str, options: SimOptions) -> Result<Arc<dyn Radio>> {
+    open_with(text, path, Some(place), options, ATTEMPTS)
+}
+
+fn open_with(
+    text: &str,
+    path: &str,
+    place: Option<&str>,
+    options: SimOptions,
+    attempts: u32,
+) -> Result<Arc<dyn Radio>> {
+    let mut rig = rig::parse(text, path)?;
+    if let Some(place) = place {
+        rig.move_to(place);
+    }
     tracing::debug!("rig {path}: {}", rig.about);
     check_usable(rig.adapter)?;
     let store = store::Store::new(options.dir, &format!("{text}{}", rig.profiles), rig.about.clone());
-    let log = options.log.as_deref().and_then(log::Log::open);
-    Ok(Arc::new(SimRadio::new(Arc::new(Simulation::new(rig, store, log)), attempts)))
+    let log = options.log.as_deref().and_then(|path| log::Log::open(path, place));
+    let simulation = Simulation::new(rig, place.is_some(), store, log);
+    Ok(Arc::new(SimRadio::new(Arc::new(simulation), attempts)))
 }
 
 /// Opens the air of a rig, to put bulbs on it. See [`open`] for the rig.

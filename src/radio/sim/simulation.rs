@@ -61,10 +61,11 @@ struct LinkEntry {
 }
 
 impl Simulation {
-    pub(super) fn new(rig: Rig, store: Store, log: Option<Log>) -> Self {
+    /// `several` adapters are in the world: the links of others are not ours.
+    pub(super) fn new(rig: Rig, several: bool, store: Store, log: Option<Log>) -> Self {
         let saved = store.load();
         let age = saved.as_ref().map_or(Duration::ZERO, |saved| saved.age());
-        let mut world = World::new(rig, age);
+        let mut world = World::new(rig, several, age);
         if let Some(saved) = &saved {
             world.merge_saved(&saved.devices, age);
         }

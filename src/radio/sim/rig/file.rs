@@ -1,5 +1,7 @@
 //! The tables and keys of a rig file, as serde reads them. Unknown keys are errors.
 
+use std::collections::BTreeMap;
+
 use bulb_protocol::file::Located;
 use serde::Deserialize;
 
@@ -97,6 +99,9 @@ pub(super) struct BulbTable {
     #[serde(default)]
     pub(super) address_type: AddressType,
     pub(super) rssi: Option<Rssi>,
+    /// The signal strength at each place.
+    #[serde(default)]
+    pub(super) heard: BTreeMap<String, Rssi>,
     pub(super) interval: Option<Located<Span>>,
     #[serde(default)]
     pub(super) name_in: NameIn,

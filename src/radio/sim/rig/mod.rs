@@ -34,6 +34,18 @@ pub(super) struct Rig {
     pub(super) profiles: String,
 }
 
+impl Rig {
+    /// Sets the signals to those at a place.
+    pub(super) fn move_to(&mut self, place: &str) {
+        for Advert { heard, rssi, in_range, .. } in self.devices.iter_mut().map(|device| &mut device.advert) {
+            match heard.get(place) {
+                Some(here) => *rssi = *here,
+                None => *in_range = heard.is_empty(),
+            }
+        }
+    }
+}
+
 /// The state of Bluetooth when the radio is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,6 +86,10 @@ pub(super) struct Advert {
     pub(super) name_in_response: bool,
     /// Signal strength in dBm, -127 to 20.
     pub(super) rssi: i16,
+    /// The signal strength at each place. Empty if it is heard everywhere.
+    pub(super) heard: BTreeMap<String, i16>,
+    /// It is heard at the place of this radio.
+    pub(super) in_range: bool,
     /// The advertising interval, never zero.
     pub(super) interval: Duration,
     pub(super) services: Vec<Uuid>,

@@ -216,7 +216,7 @@ impl SimDevice {
 
     /// Returns true if it advertises now: a bulb with a link does not.
     pub(super) fn advertises(&self) -> bool {
-        !self.vanished && self.link.is_none()
+        !self.vanished && self.link.is_none() && self.spec.advert.in_range
     }
 
     /// Returns true if the system knows it at this age of the world.

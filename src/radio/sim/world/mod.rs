@@ -37,6 +37,8 @@ const SCAN_RESPONSE_DELAY: Duration = Duration::from_millis(1);
 pub(super) struct World {
     adapter_on: bool,
     link_limit: usize,
+    /// The links of other commands are those of other adapters.
+    several_adapters: bool,
     scan: Option<u64>,
     last_number: u64,
     devices: BTreeMap<Address, SimDevice>,
@@ -60,7 +62,7 @@ enum ScheduledEvent {
 
 impl World {
     /// Creates the world of a rig at this age. The rig's events count from here.
-    pub(super) fn new(rig: Rig, now: Duration) -> Self {
+    pub(super) fn new(rig: Rig, several_adapters: bool, now: Duration) -> Self {
         let mut schedule = Schedule::default();
         for event in rig.events {
             schedule.add(now + event.at, ScheduledEvent::Rig(event.kind));
@@ -68,6 +70,7 @@ impl World {
         Self {
             adapter_on: rig.adapter == InitialAdapter::On,
             link_limit: rig.links,
+            several_adapters,
             scan: None,
             last_number: 0,
             devices: rig.devices.into_iter().map(|spec| (spec.address, SimDevice::new(spec))).collect(),
@@ -198,7 +201,7 @@ impl World {
 
     pub(super) fn try_connect(&mut self, address: Address) -> ConnectOutcome {
         let Some(device) = self.devices.get_mut(&address) else { return ConnectOutcome::Unknown };
-        if device.vanished {
+        if device.vanished || !device.spec.advert.in_range {
             return ConnectOutcome::NotAdvertising { interval: device.spec.advert.interval };
         }
         let Some(bulb) = device.bulb() else { return ConnectOutcome::Silent };
@@ -311,9 +314,14 @@ impl World {
 
     /// Returns what is saved between commands, and marks it as saved.
     pub(super) fn save(&mut self) -> SavedDevices {
+        let several_adapters = self.several_adapters;
         let saved = self.devices.iter_mut().map(|(address, device)| {
             device.unsaved = false;
-            (address.to_string(), device.save())
+            let mut saved = device.save();
+            if several_adapters {
+                (saved.linked, saved.last_activity_ms) = (false, None);
+            }
+            (address.to_string(), saved)
         });
         saved.collect()
     }
@@ -328,6 +336,7 @@ impl World {
             let unsaved = device.unsaved;
             let changed = device.merge_saved(theirs);
             match device.link_id() {
+                _ if self.several_adapters => {}
                 None if theirs.linked && !unsaved && device.bulb().is_some() => {
                     let last_activity = theirs.last_activity_ms.map_or(now, Duration::from_millis);
                     device.link = Some(OpenLink::new(number, now, last_activity));

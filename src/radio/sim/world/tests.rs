@@ -24,7 +24,7 @@ fn world(more: &str) -> World {
     let text = format!(
         "rig = 1\n[[bulb]]\nname = \"Light\"\naddress = \"{BULB}\"\nbattery = 50\nbattery_drain = \"1s\"\n{more}"
     );
-    let mut world = World::new(parse(&text, "test").unwrap(), Duration::ZERO);
+    let mut world = World::new(parse(&text, "test").unwrap(), false, Duration::ZERO);
     world.devices.get_mut(&address()).unwrap().hear(Duration::ZERO, true);
     world
 }
