@@ -23,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::back_off::Ended;
 use super::broker::{Access, TlsFiles};
 use super::outbox::Message;
+use super::topics::Topics;
 use crate::error::{Error, Result};
 
 /// The broker takes a bridge that is silent for one and a half times this for dead, and sends its will.
@@ -79,7 +80,6 @@ pub(super) struct ConnectionPlan {
     pub(super) client_id: String,
     /// The broker publishes it when the connection ends without a farewell.
     pub(super) will: Message,
-    /// Topic filters, each with true if its retained messages must be told apart from live ones that are retained: commands.
     pub(super) subscriptions: Vec<String>,
 }
 
@@ -252,7 +252,7 @@ impl Task {
                 let filters = self.plan.subscriptions.iter().map(|filter| {
                     SubscribeFilterInput::new(filter.clone(), QoS::AtLeastOnce)
                         // Tells also a live command that the broker keeps.
-                        .preserve_retain(true)
+                        .preserve_retain(!Topics::is_live(filter))
                         .retain_forward_rule(RetainForwardRule::OnEverySubscribe)
                 });
                 if let Err(error) = self.client.try_subscribe_many(filters) {
@@ -273,6 +273,11 @@ impl Task {
     async fn subscribed(&self, answer: &SubAck) -> Result<(), mpsc::error::SendError<BrokerEvent>> {
         for (filter, code) in self.plan.subscriptions.iter().zip(&answer.return_codes) {
             if !matches!(code, SubscribeReasonCode::Success(_)) {
+                if filter.starts_with("$SYS/") {
+                    // Without it, bulbs take longer to get an owner.
+                    tracing::debug!("the broker does not allow to subscribe to {filter}: {code:?}");
+                    continue;
+                }
                 let (topic, reason) = (filter.clone(), format!("{code:?}"));
                 let error = Error::BrokerDenied { action: "subscribe to".to_owned(), topic, reason };
                 self.out.send(BrokerEvent::Denied(error, None)).await?;

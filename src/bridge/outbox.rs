@@ -93,6 +93,11 @@ impl Outbox {
         }
     }
 
+    /// Forgets a topic, which is that of somebody else now.
+    pub fn remove(&mut self, topic: &str) {
+        self.topics.remove(topic);
+    }
+
     /// Publishes something once. Dropped while the broker is away, and beyond a limit the oldest: it would come too late.
     pub fn event(&mut self, message: Message) {
         if !self.connected {

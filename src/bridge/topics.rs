@@ -10,6 +10,7 @@ use crate::radio::SeenDevice;
 pub const PREFIX: &str = "bulbctl";
 /// The prefix of Home Assistant's discovery, unless the configuration has another one.
 pub const DISCOVERY_PREFIX: &str = "homeassistant";
+const UPTIME: &str = "$SYS/broker/uptime";
 /// The longest identifier of a bulb, a group or a bridge.
 const LONGEST_ID: usize = 64;
 
@@ -114,6 +115,8 @@ pub enum Incoming {
     Run,
     /// Home Assistant started or ends.
     HomeAssistant,
+    /// The time since the start of the broker, which mosquitto publishes.
+    BrokerUptime,
 }
 
 /// The topics of one bridge.
@@ -182,11 +185,20 @@ impl Topics {
             format!("{prefix}/bridge/+/state"),
             self.bridge(BridgeTopic::Info),
             self.home_assistant(),
+            UPTIME.to_owned(),
         ]
+    }
+
+    /// Returns true for filters of topics whose live messages may come without their retain flag: it tells the old ones.
+    pub fn is_live(filter: &str) -> bool {
+        filter.ends_with("/owner")
     }
 
     /// Parses a topic; `None` if it is not one of ours.
     pub fn parse(&self, topic: &str) -> Option<Incoming> {
+        if topic == UPTIME {
+            return Some(Incoming::BrokerUptime);
+        }
         if topic == self.home_assistant() {
             return Some(Incoming::HomeAssistant);
         }

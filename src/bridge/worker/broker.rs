@@ -11,6 +11,7 @@ use super::super::outbox::Message;
 use super::super::payload::OFFLINE;
 use super::super::topics::BridgeTopic;
 use super::Worker;
+use super::claims::CLAIM_NUMBER;
 use crate::error::Error;
 use crate::output::BridgePhase;
 
@@ -106,7 +107,6 @@ impl Worker {
                 self.broker.back_off.connected(now);
                 self.broker.reported = None;
                 self.broker.denials = 0;
-                self.claims_connected();
             }
             BrokerEvent::Subscribed => {
                 // Commands can come from now on, so the bridge is online.
@@ -120,6 +120,11 @@ impl Worker {
             BrokerEvent::Denied(error, message) => {
                 let mut round = false;
                 if let Some((number, topic)) = message {
+                    if number == CLAIM_NUMBER
+                        && let Some(owners) = &mut self.owners
+                    {
+                        owners.acknowledged();
+                    }
                     self.outbox.acknowledged(number, &topic, now);
                     round = topic == self.settings.topics.bridge(BridgeTopic::Errors);
                 }
@@ -140,6 +145,11 @@ impl Worker {
     /// Takes note of an acknowledgement; ignores other events.
     pub(super) fn acknowledge(&mut self, event: BrokerEvent) {
         match event {
+            BrokerEvent::Acknowledged(CLAIM_NUMBER, _) | BrokerEvent::Denied(_, Some((CLAIM_NUMBER, _))) => {
+                if let Some(owners) = &mut self.owners {
+                    owners.acknowledged();
+                }
+            }
             BrokerEvent::Acknowledged(number, topic) => {
                 if self.outbox.acknowledged(number, &topic, Instant::now()) {
                     self.published(&topic);
@@ -156,7 +166,7 @@ impl Worker {
     fn connection_ended(&mut self, error: Error, why: Ended, now: Instant) {
         let first = !self.broker.was_connected;
         let was_connected = self.broker.connected;
-        self.broker_lost(now);
+        self.broker_lost();
         // The user is there to correct these. Later, they may be a mistake of the broker.
         if first && matches!(error, Error::BrokerCredentials { .. } | Error::BrokerTls { .. }) {
             self.broker.fatal = Some(error);
@@ -175,12 +185,12 @@ impl Worker {
     }
 
     /// Drops the connection. Nothing of it comes late.
-    pub(super) fn broker_lost(&mut self, now: Instant) {
+    pub(super) fn broker_lost(&mut self) {
         self.broker.connection = None;
         self.broker.connected = false;
         self.outbox.disconnected();
         self.home_assistant_at = None;
-        self.claims_disconnected(now);
+        self.claims_disconnected();
     }
 
     /// Sends what waits, as far as the broker takes it.
@@ -188,6 +198,9 @@ impl Worker {
         let Some(connection) = self.broker.connection.as_mut().filter(|_| self.broker.connected) else {
             return;
         };
+        if let Some(owners) = &mut self.owners {
+            owners.flush(connection);
+        }
         while let Some((number, message)) = self.outbox.take() {
             connection.publish(number, message);
         }

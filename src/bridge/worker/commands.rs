@@ -26,6 +26,7 @@ impl Worker {
         let Some(incoming) = self.settings.topics.parse(&delivery.topic) else { return };
         let text: String = String::from_utf8_lossy(&delivery.payload).chars().take(SHOWN).collect();
         match incoming {
+            Incoming::BrokerUptime => self.broker_uptime(&delivery.payload),
             Incoming::Owner(_) | Incoming::Bid(_) => self.claim_delivered(incoming, &delivery),
             Incoming::BridgeState(name) => self.claims_bridge(&name, delivery.payload == ONLINE.as_bytes()),
             Incoming::Info => self.info_received(&delivery.payload, delivery.retain),
@@ -59,11 +60,11 @@ impl Worker {
 
     fn command(&mut self, command: &Incoming, payload: &[u8], origin: Origin, now: Instant) {
         let result = match command {
-            Incoming::Set(id) if !self.bulbs.contains_key(id) || !self.may_drive(id) => return,
-            Incoming::Identify(id) if !self.bulbs.contains_key(id) || !self.may_drive(id) => return,
+            Incoming::Set(id) if !self.bulbs.contains_key(id) || self.is_anothers(id) => return,
+            Incoming::Identify(id) if !self.bulbs.contains_key(id) || self.is_anothers(id) => return,
             Incoming::Set(id) => LightCommand::parse(payload).map(|command| vec![(id.clone(), command)]),
             Incoming::SetGroup(slug) => LightCommand::parse(payload).map(|command| {
-                let members = self.group_members(slug).into_iter().filter(|id| self.may_drive(id));
+                let members = self.group_members(slug).into_iter().filter(|id| !self.is_anothers(id));
                 members.map(|id| (id, command.clone())).collect()
             }),
             Incoming::Run => str::from_utf8(payload)
@@ -98,7 +99,7 @@ impl Worker {
         let meant: Vec<BulbId> = self
             .bulbs
             .values()
-            .filter(|bulb| parsed.means(&bulb.device) && self.may_drive(&bulb.id))
+            .filter(|bulb| parsed.means(&bulb.device) && !self.is_anothers(&bulb.id))
             .map(|bulb| bulb.id.clone())
             .collect();
         if meant.is_empty() {

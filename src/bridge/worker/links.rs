@@ -48,7 +48,7 @@ impl Worker {
             let driver = self.bulbs.get_mut(&id).and_then(|bulb| bulb.driver.take());
             drop(driver);
             self.link_down(&id, now);
-            self.fail_commands(&id, &Error::Interrupted);
+            self.fail_commands(&id, &Error::BulbNotOwned { device: id.to_string() });
         }
     }
 

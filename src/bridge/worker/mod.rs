@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::broker::Broker;
 use self::bulb::Bulb;
+use self::claims::Owners;
 use super::broker::Access;
 use super::clock;
 use super::command::LightCommand;
@@ -186,6 +187,8 @@ struct Worker {
     /// The links have to be planned again, at once or at a time.
     unplanned: bool,
     plan_at: Option<Instant>,
+    /// Which bulbs are those of this bridge; `None` if it is alone.
+    owners: Option<Owners>,
     last_turn: Duration,
     sweep_at: Instant,
     watchdog: Option<(Duration, Instant)>,
@@ -203,6 +206,13 @@ impl Worker {
     ) -> Self {
         let Setup { settings, radio, timeout, links, parse_line, folder } = setup;
         let gate = Arc::new(ConnectGate::with_limit(links));
+        let instance = random();
+        let (owners, radio) = if settings.alone {
+            (None, radio)
+        } else {
+            let (owners, radio) = Owners::new(settings.topics.bridge_name(), &instance, radio);
+            (Some(owners), radio)
+        };
         let (driver_sender, driver_events) = mpsc::channel(DRIVER_EVENTS);
         let (scan_sender, scan_events) = mpsc::channel(SCAN_EVENTS);
         let (scan, wanted) = watch::channel(true);
@@ -224,7 +234,8 @@ impl Worker {
             outbox: Outbox::default(),
             broker: Broker::default(),
             store,
-            instance: random(),
+            instance,
+            owners,
             started: SystemTime::now(),
             home_assistant_at: None,
             out,
@@ -321,7 +332,6 @@ impl Worker {
         let now = Instant::now();
         self.connect_if_due(now);
         self.blink(now);
-        self.claims_tick(now);
         if now >= self.sweep_at {
             // These look at every bulb or topic, which is too much for every advertisement.
             self.sweep_at = now + SWEEP;
@@ -329,6 +339,9 @@ impl Worker {
             self.update_availability(now);
             self.outbox.refresh(now);
             self.store.save();
+            self.claims_tick();
+        } else if self.claims_changed() {
+            self.claims_tick();
         }
         if std::mem::take(&mut self.unplanned) || self.plan_at.is_some_and(|at| at <= now) {
             self.plan_links(now);
@@ -367,7 +380,7 @@ impl Worker {
     fn thaw(&mut self) {
         tracing::warn!("the process stood still for a while; connecting to the broker again");
         let now = Instant::now();
-        self.broker_lost(now);
+        self.broker_lost();
         self.broker.connect_at = Some(now);
         for bulb in self.bulbs.values_mut() {
             bulb.availability.forget();
@@ -514,7 +527,7 @@ impl Worker {
         self.bulbs_changed();
         if reconnect {
             let now = Instant::now();
-            self.broker_lost(now);
+            self.broker_lost();
             self.broker.connect_at = Some(now);
         }
         self.unplanned = true;

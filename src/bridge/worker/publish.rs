@@ -121,6 +121,15 @@ impl Worker {
         }
     }
 
+    /// Leaves the topics of a bulb to another bridge.
+    pub(super) fn leave_topics(&mut self, id: &BulbId) {
+        let topics = &self.settings.topics;
+        self.outbox.remove(&topics.discovery(&discovery::node(id)));
+        for topic in BulbTopic::RETAINED {
+            self.outbox.remove(&topics.bulb(id, topic));
+        }
+    }
+
     /// Removes a bulb from the broker and from Home Assistant.
     pub(super) fn forget(&mut self, id: &BulbId) {
         if self.store.memory.bulbs.remove(id).is_none() && !self.settings.discovery {

@@ -135,6 +135,12 @@ impl CommandQueue {
         self.finish(u64::MAX, &Outcome::Failed(error.clone()))
     }
 
+    /// Drops the commands: another bridge carries them out.
+    pub(super) fn clear(&mut self) {
+        self.unsent = None;
+        self.waiting.clear();
+    }
+
     /// The next time at which [`expire`](Self::expire) may do something.
     pub(super) fn wake(&self) -> Option<Instant> {
         self.waiting.back().map(|newest| newest.at + COMMAND_TIME)
