@@ -132,11 +132,22 @@ fn idle_links_go_around_in_the_order_of_the_oldest_state() {
 }
 
 #[test]
+fn a_hundred_new_bulbs_are_visited_in_a_few_minutes() {
+    let bulb = |number| Bulb {
+        reports: if number % 3 == 0 { Reports::Never } else { Reports::ByItself },
+        keep_alive: false,
+        away: None,
+    };
+    let outcome = Simulation::new(Links::new(5), 5, TIMES, (0..100).map(bulb).collect(), 1).run(240_000);
+    assert_eq!(outcome.visited, 100);
+}
+
+#[test]
 fn a_bulb_that_cannot_report_is_not_visited_and_gives_up_its_link_first() {
     let now = now();
     let mut bulbs = vec![up(0, now, STAY), up(1, now, STAY * 9), view(2, now), view(3, now)];
     bulbs[0].reports = Reports::Never;
-    bulbs[2].reports = Reports::Never;
+    (bulbs[2].reports, bulbs[2].last_link) = (Reports::Never, Some(now - OVERDUE));
     bulbs[3].last_polled = Some(now - VISIT_EVERY);
     assert_eq!(Links::new(3).plan(&bulbs, now), [LinkAction::Release(0)]);
     bulbs[3].last_polled = Some(now);

@@ -22,6 +22,10 @@ pub const VISIT_EVERY: Duration = Duration::from_secs(60);
 pub const VISIT_PACE: Duration = Duration::from_secs(5);
 /// The time that the link of a visit lasts, at least.
 pub const STAY: Duration = Duration::from_secs(5);
+/// The same while a bulb waits for its first visit. First visits have no pace: a bulb is announced after it.
+pub const FIRST_STAY: Duration = Duration::from_secs(1);
+/// The links that end at a time for first visits.
+const FIRST_RELEASES: usize = 2;
 /// After this time without news, a bulb may take the link of one in use.
 pub const OVERDUE: Duration = Duration::from_secs(600);
 /// The lead of commands for bulbs that are there, and the time that a missing bulb gets while others wait.
@@ -114,19 +118,22 @@ impl<K> BulbView<K> {
         self.last_polled.unwrap_or(self.since)
     }
 
+    fn is_new(&self) -> bool {
+        self.last_link.is_none() && self.last_polled.is_none()
+    }
+
     /// The time from which it is worth a visit; `None` if it never is.
     fn visit_at(&self) -> Option<Instant> {
         let due = self.last_polled.map_or(self.since, |last| last + VISIT_EVERY);
         let due = self.not_before.map_or(due, |not_before| due.max(not_before));
-        (self.reports != Reports::Never
-            && self.heard.is_some_and(|heard| due <= heard + MISSING || heard >= due))
-        .then_some(due)
+        let useful = self.reports != Reports::Never || self.is_new();
+        (useful && self.heard.is_some_and(|heard| due <= heard + MISSING || heard >= due)).then_some(due)
     }
 
     /// The time from which its link may be taken for a visit of another; `None` if it has none.
-    fn free_at(&self) -> Option<Instant> {
+    fn free_at(&self, stay: Duration) -> Option<Instant> {
         let LinkView::Up { since } = self.link else { return None };
-        self.command.is_none().then_some(since + STAY)
+        self.command.is_none().then_some(since + stay)
     }
 }
 
@@ -175,20 +182,24 @@ impl Links {
     /// Visits the bulb with the oldest state, or frees a link for it.
     fn visit<K: Clone>(&self, plan: &Plan<'_, K>) -> Option<LinkAction<K>> {
         let now = plan.now;
-        if self.last_visit.is_some_and(|last| now < last + VISIT_PACE) || plan.releasing() > 0 {
-            return None;
-        }
         let due = |bulb: &&BulbView<K>| {
             bulb.link == LinkView::None
                 && !bulb.is_missing(now)
                 && bulb.visit_at().is_some_and(|at| at <= now)
         };
-        let next = plan.bulbs.iter().filter(due).min_by_key(|bulb| bulb.news())?;
+        let next = plan.bulbs.iter().filter(due).min_by_key(|bulb| (!bulb.is_new(), bulb.news()))?;
+        let too_soon = self.last_visit.is_some_and(|last| now < last + VISIT_PACE);
+        if !next.is_new() && (too_soon || plan.releasing() > 0) {
+            return None;
+        }
         let connect = || LinkAction::Connect(next.id.clone());
         if plan.free > self.spare {
             return Some(connect());
         }
-        if let Some(idle) = plan.idle() {
+        if plan.releasing() >= FIRST_RELEASES {
+            return None;
+        }
+        if let Some(idle) = plan.idle(if next.is_new() { FIRST_STAY } else { STAY }) {
             return Some(LinkAction::Release(idle));
         }
         if plan.free > 0 && plan.bulbs.iter().all(|bulb| bulb.link == LinkView::None || bulb.in_use(now)) {
@@ -200,7 +211,10 @@ impl Links {
 
     /// Closes an idle link, so that a command finds a free one.
     fn refill<K: Clone>(&self, plan: &Plan<'_, K>) -> Option<LinkAction<K>> {
-        (plan.free + plan.releasing() < self.spare).then(|| plan.idle()).flatten().map(LinkAction::Release)
+        (plan.free + plan.releasing() < self.spare)
+            .then(|| plan.idle(STAY))
+            .flatten()
+            .map(LinkAction::Release)
     }
 
     /// The next time at which [`plan`](Self::plan) may decide anything without an event.
@@ -211,9 +225,16 @@ impl Links {
                 LinkView::Connecting { since } => Some(since + PATIENCE),
                 _ => None,
             };
-            let idle = bulb.last_command.map(|last| last + IN_USE).filter(|_| bulb.free_at().is_some());
+            let idle = bulb.last_command.map(|last| last + IN_USE).filter(|_| bulb.free_at(STAY).is_some());
             let visit = bulb.visit_at().filter(|_| bulb.link == LinkView::None);
-            [attempt, bulb.free_at(), idle, visit, visit.map(|_| bulb.news() + OVERDUE)]
+            [
+                attempt,
+                bulb.free_at(STAY),
+                bulb.free_at(FIRST_STAY),
+                idle,
+                visit,
+                visit.map(|_| bulb.news() + OVERDUE),
+            ]
         };
         let times = bulbs.iter().flat_map(of_bulb).chain([pace]).flatten();
         times.filter(|at| *at > now).min()
@@ -273,16 +294,17 @@ impl<K: Clone> Plan<'_, K> {
     }
 
     /// The bulb that needs its link least, if there is one that is not in use.
-    fn idle(&self) -> Option<K> {
-        let stayed =
-            |bulb: &&BulbView<K>| bulb.free_at().is_some_and(|at| at <= self.now) && !bulb.in_use(self.now);
+    fn idle(&self, stay: Duration) -> Option<K> {
+        let stayed = |bulb: &&BulbView<K>| {
+            bulb.free_at(stay).is_some_and(|at| at <= self.now) && !bulb.in_use(self.now)
+        };
         let least = self.bulbs.iter().filter(stayed).min_by_key(|bulb| self.worth(bulb))?;
         Some(least.id.clone())
     }
 
     /// The same, also of the bulbs in use.
     fn least_used(&self) -> Option<K> {
-        let stayed = |bulb: &&BulbView<K>| bulb.free_at().is_some_and(|at| at <= self.now);
+        let stayed = |bulb: &&BulbView<K>| bulb.free_at(STAY).is_some_and(|at| at <= self.now);
         Some(self.bulbs.iter().filter(stayed).min_by_key(|bulb| self.worth(bulb))?.id.clone())
     }
 

@@ -62,7 +62,9 @@ pub(crate) struct Outcome {
     pub(crate) latencies: Vec<u64>,
     /// The commands that were not written in time, with the bulb.
     pub(crate) expired: Vec<usize>,
-    pub(crate) connects: usize,
+    /// The number of bulbs that had a link at least once.
+    #[allow(dead_code, reason = "a test reads it")]
+    pub(crate) visited: usize,
     /// The longest time between two states of each bulb that was there and can report, ms.
     pub(crate) longest_gap: Vec<u64>,
 }
@@ -102,6 +104,7 @@ pub(crate) struct Simulation {
     commands: Vec<Vec<u64>>,
     failures: Vec<u32>,
     numbers: Vec<u32>,
+    linked: Vec<bool>,
     events: BinaryHeap<Reverse<(u64, u64, Event)>>,
     added: u64,
     /// The event that wakes the policy; earlier ones are void.
@@ -139,6 +142,7 @@ impl Simulation {
             commands: vec![Vec::new(); count],
             failures: vec![0; count],
             numbers: vec![0; count],
+            linked: vec![false; count],
             events: BinaryHeap::new(),
             added: 0,
             wake: 0,
@@ -202,6 +206,7 @@ impl Simulation {
                 self.failures[bulb] = 0;
                 self.views[bulb].not_before = None;
                 self.views[bulb].link = LinkView::Up { since: now };
+                self.outcome.visited += usize::from(!std::mem::replace(&mut self.linked[bulb], true));
                 self.polled(bulb);
                 self.write(bulb);
             }
@@ -280,7 +285,6 @@ impl Simulation {
                         |view: &BulbView<usize>| matches!(view.link, LinkView::Connecting { .. });
                     assert!(!self.views.iter().any(connecting), "two connects at a time");
                     self.numbers[bulb] += 1;
-                    self.outcome.connects += 1;
                     self.views[bulb].link = LinkView::Connecting { since: now };
                     let number = self.numbers[bulb];
                     if self.is_there(bulb) {

@@ -156,7 +156,7 @@ impl EmulatedBulbs {
         );
         rig.links = addresses.len().max(1);
         let labels = labels(&rig.devices);
-        let world = World::new(rig, Duration::ZERO);
+        let world = World::new(rig, false, Duration::ZERO);
         let bulbs = addresses.into_iter().zip(labels).filter_map(|(address, label)| {
             let device = world.device(address)?;
             let light = device.bulb()?.virtual_bulb.light().clone();
