@@ -17,6 +17,7 @@
 mod availability;
 mod bridge;
 mod broker;
+mod claims;
 mod commands;
 mod connection;
 mod discovery;
