@@ -189,9 +189,10 @@ impl Topics {
         ]
     }
 
-    /// Returns true for filters of topics whose live messages may come without their retain flag: it tells the old ones.
+    /// Returns true for filters of topics whose live messages come without their retain flag: it tells the old ones. A command
+    /// keeps it, because a retained one is a mistake.
     pub fn is_live(filter: &str) -> bool {
-        filter.ends_with("/owner")
+        !["/set", "/identify", "/run"].iter().any(|command| filter.ends_with(command))
     }
 
     /// Parses a topic; `None` if it is not one of ours.
