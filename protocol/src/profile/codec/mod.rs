@@ -1,6 +1,7 @@
 //! Named codecs, for frames that templates cannot describe.
 
 mod aes;
+mod govee_burst;
 mod hue;
 mod lednetwf;
 
@@ -18,17 +19,24 @@ pub(crate) enum Body {
     Template(Template),
     /// Philips Hue's combined characteristic: tag, length, value.
     Hue,
+    /// The first packet of a Govee status.
+    GoveeBurst,
 }
 
 impl Body {
     pub(crate) fn named(name: &str) -> Option<Self> {
-        (name == "hue").then_some(Self::Hue)
+        match name {
+            "hue" => Some(Self::Hue),
+            "govee-burst" => Some(Self::GoveeBurst),
+            _ => None,
+        }
     }
 
     pub(crate) fn features(&self) -> Features {
         match self {
             Self::Template(template) => template.features(),
             Self::Hue => Feature::ALL.into_iter().filter(|feature| *feature != Feature::White).collect(),
+            Self::GoveeBurst => Features::NONE.with(Feature::Power).with(Feature::Brightness),
         }
     }
 
@@ -40,21 +48,21 @@ impl Body {
                 .map(|(field, _)| field.feature())
                 .collect(),
             // Each part is optional.
-            Self::Hue => Features::NONE,
+            Self::Hue | Self::GoveeBurst => Features::NONE,
         }
     }
 
     pub(crate) fn mode(&self) -> Option<Mode> {
         match self {
             Self::Template(template) => template.mode(),
-            Self::Hue => None,
+            Self::Hue | Self::GoveeBurst => None,
         }
     }
 
     pub(crate) fn fixed_bits(&self) -> u32 {
         match self {
             Self::Template(template) => template.fixed_bits(),
-            Self::Hue => 0,
+            Self::Hue | Self::GoveeBurst => 0,
         }
     }
 
@@ -64,6 +72,7 @@ impl Body {
         match self {
             Self::Template(template) => template.fields().any(|(field, _)| chromatic(field)),
             Self::Hue => true,
+            Self::GoveeBurst => false,
         }
     }
 
@@ -79,6 +88,7 @@ impl Body {
         match self {
             Self::Template(template) => template.write(abilities, values),
             Self::Hue => hue::write(abilities, values),
+            Self::GoveeBurst => govee_burst::write(abilities, values),
         }
     }
 
@@ -92,6 +102,7 @@ impl Body {
         match self {
             Self::Template(template) => template.first_byte(),
             Self::Hue => None,
+            Self::GoveeBurst => Some(govee_burst::FIRST),
         }
     }
 
@@ -100,7 +111,7 @@ impl Body {
         match self {
             Self::Template(template) if !template.has_rest => Some(template.min_len),
             Self::Template(template) => template.length,
-            Self::Hue => None,
+            Self::Hue | Self::GoveeBurst => None,
         }
     }
 
@@ -114,6 +125,7 @@ impl Body {
             Self::Template(template) => template.read(frame, abilities, reading),
             Self::Hue => hue::read(frame, abilities, reading)
                 .map_err(|(at, reason)| Mismatch { at, kind: MismatchKind::Codec(reason) }),
+            Self::GoveeBurst => govee_burst::read(frame, abilities, reading),
         }
     }
 }
