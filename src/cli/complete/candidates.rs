@@ -307,7 +307,11 @@ mod tests {
             let is = |word: &str| name.to_uppercase().contains(word);
             if is("TARGET") || is("PROFILE") || is("ADAPTER") {
                 assert!(completed, "{verb} {id} {name}");
-            } else if is("FILE") || is("DIR") || is("SCRIPT") || ["OLD", "NEW"].contains(&name.as_str()) {
+            } else if is("FILE")
+                || is("DIR")
+                || is("SCRIPT")
+                || ["OLD", "NEW", "RIG.toml"].contains(&name.as_str())
+            {
                 assert!(file, "{verb} {id} {name}");
             } else {
                 assert!(!file, "{verb} {id} {name}");

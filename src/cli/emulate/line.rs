@@ -173,7 +173,6 @@ mod tests {
             ("fault on=write do=error", "needs the key `att`"),
             ("fault on=write do=reply bytes=00", "`reply` works only on read and notify"),
             ("fault on=wash do=drop", "unknown variant"),
-            ("fault on=write do=drop att=3\nx=1", "the key"),
             ("fault on=write do=drop sound=loud", "unknown field"),
             ("fault on=write do=lose count=-1", "invalid"),
             ("wait 5", "needs a number and a unit"),
