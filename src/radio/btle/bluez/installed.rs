@@ -48,8 +48,8 @@ pub(super) fn adapters_of_the_kernel(adapters: &Path, switches: &Path) -> Vec<Ad
 pub(super) fn reverse_discovery(root: &Path) -> bool {
     let text = files::try_text(&root.join(CONFIGURATION), files::LONGEST_TEXT).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    let set = lines.filter(|(name, _)| name.trim() == "ReverseServiceDiscovery").last();
-    set.is_none_or(|(_, value)| value.trim() != "false")
+    let mut set = lines.filter(|(name, _)| name.trim() == "ReverseServiceDiscovery");
+    set.next_back().is_none_or(|(_, value)| value.trim() != "false")
 }
 
 /// The version of the bluetoothd that is installed below `root`. The program is read and not run.
