@@ -182,7 +182,7 @@ fn wrong(key: &str, value: &Value, may_be: &str) -> String {
 fn whole(value: &Value) -> Option<u64> {
     let number = value.as_f64()?.round();
     // The largest value is a colour temperature.
-    (0.0..=f64::from(u16::MAX)).contains(&number).then(|| number as u64)
+    (0.0..=f64::from(u16::MAX)).contains(&number).then_some(number as u64)
 }
 
 fn percent(key: &str, value: &Value) -> Result<Percent, String> {

@@ -83,6 +83,9 @@ fn p26_client_certificates() {
     witness.wait_for_state(DESK);
 }
 
+/// Tells a bridge its password.
+type GivePassword<'a> = &'a dyn Fn(&mut std::process::Command);
+
 #[test]
 fn p27_the_password_comes_from_a_file_the_environment_or_systemd_and_is_shown_nowhere() {
     const PASSWORD: &str = "hunter2-hunter2";
@@ -104,7 +107,7 @@ fn p27_the_password_comes_from_a_file_the_environment_or_systemd_and_is_shown_no
     let words =
         ["bridge", "--json", "--name", "attic", "--alone", "--broker", &url, "-vvv", "--record", &recording];
     let folder = machine.path("credentials");
-    let ways: [(&str, &dyn Fn(&mut std::process::Command)); 3] = [
+    let ways: [(&str, GivePassword<'_>); 3] = [
         ("file", &|command| {
             command.args(["--password-file", &file]);
         }),

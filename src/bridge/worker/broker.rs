@@ -151,7 +151,8 @@ impl Worker {
                 }
             }
             BrokerEvent::Acknowledged(number, topic) => {
-                if self.outbox.acknowledged(number, &topic, Instant::now()) {
+                let newest = self.outbox.acknowledged(number, &topic, Instant::now());
+                if newest {
                     self.published(&topic);
                 }
             }

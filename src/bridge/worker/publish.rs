@@ -55,10 +55,8 @@ impl Worker {
         let Some(bulb) = self.bulbs.get_mut(id).filter(|bulb| bulb.queue.is_empty()) else { return };
         let Some(payload) = bulb.state_payload() else { return };
         bulb.published = payload.clone();
-        if self.may_drive(id) {
-            if self.set_bulb(id, BulbTopic::State, payload.to_string()) {
-                self.publish_groups_of(id);
-            }
+        if self.may_drive(id) && self.set_bulb(id, BulbTopic::State, payload.to_string()) {
+            self.publish_groups_of(id);
         }
     }
 

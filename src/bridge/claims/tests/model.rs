@@ -237,7 +237,7 @@ impl Model {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::ToBroker(connection, action) => self.to_broker(connection, action),
+            Event::ToBroker(connection, action) => self.broker_receives(connection, action),
             Event::ToBridge(connection, message) => {
                 let bridge = self.connections[&connection].bridge;
                 if self.bridges[bridge].connection != Some(connection) {
@@ -421,7 +421,7 @@ impl Model {
     }
 
     /// A message arrives, possibly after its connection has ended.
-    fn to_broker(&mut self, from: u64, action: ClaimAction) {
+    fn broker_receives(&mut self, from: u64, action: ClaimAction) {
         let open: Vec<u64> = self.bridges.iter().filter_map(|bridge| bridge.connection).collect();
         match action {
             ClaimAction::Publish(claim) => {
