@@ -8,7 +8,7 @@ const GLOBAL: &str =
     "Global options such as --adapter, --json and --timeout work here too: see `bulbctl --help`.";
 
 /// The meaning of each exit code.
-pub(super) const EXIT_CODES: [(u8, &str); 15] = [
+pub(super) const EXIT_CODES: [(u8, &str); 17] = [
     (0, "done"),
     (1, "unexpected failure"),
     (2, "usage error"),
@@ -23,6 +23,8 @@ pub(super) const EXIT_CODES: [(u8, &str); 15] = [
     (11, "the link dropped"),
     (12, "check found failures, or expect another state"),
     (13, "not confirmed by the bulb (--confirm)"),
+    (14, "the broker cannot be used (bridge)"),
+    (15, "the broker refuses the credentials (bridge)"),
     (130, "interrupted"),
 ];
 

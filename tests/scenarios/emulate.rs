@@ -222,8 +222,8 @@ fn bleak(play: &Play) {
     bulb.end();
 }
 
-/// playbulb has device information, which BlueZ has itself; istrip needs the key of its app.
-const NOT_PLAYABLE: &[&str] = &["playbulb", "istrip"];
+/// playbulb has device information, which BlueZ has itself; the other two need the key of their app.
+const NOT_PLAYABLE: &[&str] = &["playbulb", "istrip", "ideal-led"];
 
 fn families(play: &Play) {
     let families = play.bulbctl(&["profiles", "list"]).ok();
