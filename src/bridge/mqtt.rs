@@ -112,11 +112,11 @@ impl Connection {
         })
     }
 
-    /// Waits for the next event, or if there is no room for messages only for the next acknowledgement. Cancel-safe.
-    pub(super) async fn next(&mut self, room: bool) -> BrokerEvent {
+    /// Waits for the next event. Cancel-safe.
+    pub(super) async fn next(&mut self) -> BrokerEvent {
         let waits = !self.acknowledgements.is_empty();
         tokio::select! {
-            event = self.events.recv(), if room || !waits => event.unwrap_or_else(|| {
+            event = self.events.recv() => event.unwrap_or_else(|| {
                 BrokerEvent::Ended(Error::Internal("the task of the connection has ended".to_owned()), Ended::Lost)
             }),
             Some((number, topic, refused)) = self.acknowledgements.next(), if waits => match refused {

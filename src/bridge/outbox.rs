@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 /// The most messages that the broker has not acknowledged.
 const IN_FLIGHT: usize = 32;
-/// The most messages that are not retained, such as errors. They have no newest.
-const EVENTS: usize = 512;
+/// The most messages that are not retained, such as answers to commands. They have no newest. Commands are read however many
+/// answers wait: the acknowledgements of the answers come behind them.
+const EVENTS: usize = 8192;
 
 /// A message for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,11 +108,6 @@ impl Outbox {
             self.events.pop_front();
         }
         self.events.push_back(message);
-    }
-
-    /// Returns true if there is room for the answers to more commands.
-    pub fn has_room(&self) -> bool {
-        self.events.len() < EVENTS / 2
     }
 
     /// After a connect: a broker without persistence has forgotten everything.
@@ -253,13 +249,13 @@ mod tests {
     fn few_messages_are_under_way_at_a_time() {
         let mut outbox = Outbox::default();
         outbox.connected();
-        for n in 0..1000 {
+        for n in 0..EVENTS + 10 {
             outbox.set(state(&n.to_string(), ""));
             outbox.event(Message::event("errors".to_owned(), n.to_string()));
         }
         let taken: Vec<_> = std::iter::from_fn(|| outbox.take()).collect();
         assert_eq!(taken.len(), IN_FLIGHT);
-        assert_eq!(taken[0].1.payload, b"488", "the newest errors");
+        assert_eq!(taken[0].1.payload, b"10", "the newest errors");
     }
 
     #[test]

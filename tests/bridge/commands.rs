@@ -12,8 +12,9 @@ fn p14_a_retained_command_is_ignored() {
     let bridge = machine.bridge(&broker, &[]);
     witness.wait_for_state(DESK);
     drop(bridge);
+    let from = witness.count();
     let bridge = machine.bridge(&broker, &[]);
-    bridge.wait_for("connected", 2);
+    witness.wait_after(from, "the state", |message| message.topic == state(DESK));
     let error = witness.wait_error("command.retained");
     assert!(error["hint"].as_str().unwrap().contains("mosquitto_pub -r -n"), "{error}");
     bridge.wait_error("command.retained");
@@ -39,8 +40,9 @@ fn p15_commands_from_before_the_connection_do_not_come() {
     bridge.end();
     // A broker keeps these for a client whose session has not expired.
     broker.publish(&set(DESK), "{\"state\":\"ON\",\"brightness\":99}", &[]);
+    let from = witness.count();
     let bridge = machine.bridge(&broker, &[]);
-    bridge.wait_for("connected", 2);
+    witness.wait_after(from, "the state", |message| message.topic == state(DESK));
     assert_eq!(broker.request(&set(DESK), "{\"brightness\":12}"), json!({"result": "confirmed"}));
     let state = witness.wait_state(DESK, &json!({"brightness": 12}));
     assert_eq!(state["state"], "OFF");

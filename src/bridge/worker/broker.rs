@@ -61,10 +61,10 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Waits for the next event; forever without a connection. Without room for more answers, no command comes. Cancel-safe.
-    pub(super) async fn next(&mut self, room: bool) -> BrokerEvent {
+    /// Waits for the next event; forever without a connection. Cancel-safe.
+    pub(super) async fn next(&mut self) -> BrokerEvent {
         match &mut self.connection {
-            Some(connection) => connection.next(room).await,
+            Some(connection) => connection.next().await,
             None => std::future::pending().await,
         }
     }

@@ -48,11 +48,12 @@ impl Worker {
 
     /// Brokers repeat retained messages after each connect, and a bulb must not switch because of that.
     fn refuse_retained(&mut self, command: &Incoming, topic: &str, text: String) {
-        let bulb = match command {
-            Incoming::Set(id) | Incoming::Identify(id) => self.bulbs.contains_key(id),
-            _ => true,
+        // The bulb may not be known yet: they come with the connection.
+        let is_anothers = match command {
+            Incoming::Set(id) | Incoming::Identify(id) => self.is_anothers(id),
+            _ => false,
         };
-        if bulb {
+        if !is_anothers {
             let error = Error::CommandRetained { topic: topic.to_owned() };
             self.finished(None, vec![(Origin { text, reply: None }, Outcome::Failed(error))]);
         }

@@ -286,7 +286,7 @@ impl Worker {
             self.prepare_turn();
             let wake = self.wake();
             let turn = tokio::select! {
-                event = self.broker.next(self.outbox.has_room()) => Turn::Broker(event),
+                event = self.broker.next() => Turn::Broker(event),
                 Some((device, event)) = self.driver_events.recv() => Turn::Driver(device, event),
                 device = seen.recv() => match device {
                     Ok(device) => Turn::Seen(Box::new(device)),
@@ -596,7 +596,7 @@ impl Worker {
         let deadline = Instant::now() + FAREWELL;
         while !self.outbox.is_empty() && self.broker.is_connected() {
             self.flush();
-            match tokio::time::timeout_at(deadline, self.broker.next(true)).await {
+            match tokio::time::timeout_at(deadline, self.broker.next()).await {
                 Ok(event) => self.acknowledge(event),
                 Err(_) => break,
             }
