@@ -41,7 +41,7 @@ fn p15_commands_from_before_the_connection_do_not_come() {
     // A broker keeps these for a client whose session has not expired.
     broker.publish(&set(DESK), "{\"state\":\"ON\",\"brightness\":99}", &[]);
     let from = witness.count();
-    let bridge = machine.bridge(&broker, &[]);
+    let _bridge = machine.bridge(&broker, &[]);
     witness.wait_after(from, "the state", |message| message.topic == state(DESK));
     assert_eq!(broker.request(&set(DESK), "{\"brightness\":12}"), json!({"result": "confirmed"}));
     let state = witness.wait_state(DESK, &json!({"brightness": 12}));
