@@ -38,7 +38,7 @@ pub(crate) struct Bridge {
     /// Bulbs: address, name, alias, pattern ('Light-*'), @group or all [default: bridge.bulbs in the configuration, else all]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Broker: mqtt://HOST[:PORT], or mqtts:// for TLS
+    /// Broker: `mqtt://HOST[:PORT]`, or `mqtts://…` for TLS
     #[arg(long, env = "BULBCTL_BROKER", hide_env_values = true, value_name = "URL", value_hint = ValueHint::Url)]
     broker: Option<String>,
     /// Name of this bridge in topics [default: the name of this computer]
