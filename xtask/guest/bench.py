@@ -137,7 +137,7 @@ def main() -> None:
         f"`bulbctl --adapter btleplug on {NAME}`: the same through btleplug": [*plug, "on", NAME],
         # It cannot share a link with bluetoothd: the kernel has one ATT channel for each link.
         "`gatttool` with a known handle: connects and writes, no more": [
-            "gatttool", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
+            "gatttool", "-i", "hci0", "-b", ADDRESS, "--char-write-req", "-a", HANDLE, "-n", FRAME,
         ],
     }  # fmt: skip
     kept = f"`bulbctl on {NAME}`, link held by `bulbctl connect`"
@@ -157,7 +157,7 @@ def main() -> None:
         ),
         # Without a terminal it prints its output only at the end.
         "`gatttool -I` with a known handle": (
-            ["stdbuf", "-oL", "gatttool", "-b", ADDRESS, "-I"],
+            ["stdbuf", "-oL", "gatttool", "-i", "hci0", "-b", ADDRESS, "-I"],
             f"char-write-req {HANDLE} {FRAME}", "written successfully", ("connect", "Connection successful"), "exit\n",
         ),
     }  # fmt: skip

@@ -13,10 +13,10 @@ CHARACTERISTIC = "0000fff1-0000-1000-8000-00805f9b34fb"
 
 async def main(name: str, frame: bytes, hold: bool) -> None:
     """Runs the job."""
-    device = await BleakScanner.find_device_by_name(name, timeout=30)
+    device = await BleakScanner.find_device_by_name(name, timeout=30, adapter="hci0")
     if device is None:
         sys.exit(f"{name} was not found")
-    async with BleakClient(device) as client:
+    async with BleakClient(device, adapter="hci0") as client:
         if not hold:
             await client.write_gatt_char(CHARACTERISTIC, frame, response=True)
             return
