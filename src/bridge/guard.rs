@@ -91,6 +91,10 @@ impl Radio for Guarded {
         self.radio.prefer(wanted);
     }
 
+    async fn check_adapter(&self) -> Result<()> {
+        self.radio.check_adapter().await
+    }
+
     async fn start_scan(&self) -> Result<()> {
         self.radio.start_scan().await
     }
