@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rumqttc::{AsyncClient, MqttOptions, PublishOptions, QoS};
 use tokio::time::{sleep, timeout};
 
-/// How often the air log is looked at; the times are too long by half of this.
+/// Interval between two looks at the air log. The measured times are too long by half of it.
 const LOOK: Duration = Duration::from_micros(200);
 const LATE: Duration = Duration::from_secs(10);
 /// Between two commands, so that each is alone.

@@ -84,7 +84,7 @@ mod translate {
         exact: BTreeMap<String, String>,
         /// Those with a `?`.
         patterns: Vec<String>,
-        /// What is said of the models that are not driven.
+        /// The reasons why models are not driven.
         supports: Vec<String>,
     }
 

@@ -1,4 +1,4 @@
-//! Whether a bulb is online: linked, heard lately, or it confirmed its last command.
+//! Decides whether a bulb is online. It is while it is linked, was heard lately, or confirmed its last command.
 
 use std::time::Duration;
 

@@ -100,7 +100,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What TLS needs beyond the address.
+/// Certificates and keys for TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificates that the broker's must come from; those of the system if there are none.

@@ -1,4 +1,4 @@
-//! Which of several bridges under one broker drives a bulb. Pure: events and time in, messages out.
+//! Decides which of several bridges drives a bulb. Pure: events and time in, messages out.
 //!
 //! A claim is a lease: its sender may drive the bulb for [`LEASE`], counted from the moment when it sent the claim.
 //!

@@ -15,7 +15,7 @@ use crate::profile::abilities::{Abilities, DecodedValues, Field, MissingValue, R
 use crate::profile::frame::{Mismatch, MismatchKind};
 use crate::profile::light::Feature;
 
-/// What all packets begin with.
+/// The first byte of every packet.
 pub(super) const FIRST: u8 = 0xAC;
 const LENGTH: usize = 20;
 /// Bytes of the first packet before the data.
