@@ -172,10 +172,9 @@ impl World {
                 self.bulbs[bulb].driver = None;
                 self.bulbs[bulb].up = false;
                 self.bulbs[bulb].last = None;
-                // Events from before still have to be checked, as of a connected bulb.
-                while let Ok((_, happening)) = self.happenings.try_recv() {
-                    drop(happening);
-                    self.bulbs.iter_mut().for_each(|bulb| bulb.last = None);
+                // The events of this driver are dropped here, so that the next one is not blamed for them.
+                while let Ok((id, happening)) = self.happenings.try_recv() {
+                    self.happened(&id, happening)?;
                 }
             }
             Step::Dim(bulb, percent) => {
