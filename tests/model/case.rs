@@ -28,6 +28,8 @@ pub(crate) struct Fault {
     does: &'static str,
     more: String,
     count: u8,
+    /// How much later what it is about happens, ms.
+    pub(crate) delay: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -129,7 +131,7 @@ fn fault() -> impl Strategy<Value = Fault> {
                 "reply" => format!("bytes = \"{bytes}\"\n"),
                 _ => String::new(),
             };
-            Fault { bulb, on, does, more, count }
+            Fault { bulb, on, does, more, count, delay: if does == "delay" { time } else { 0 } }
         },
     )
 }

@@ -443,10 +443,13 @@ fn truth(case: &Case, bulb: usize, claims: &[Vec<u8>], log: &str) -> Result<(), 
     // Execution is only uncertain if writes are corrupted.
     let faulty = |on: &str| case.faults.iter().any(|fault| fault.bulb == bulb && fault.on == on);
     let (sure, lies) = (!faulty("write"), faulty("notify"));
+    // The command and its notification may each be late.
+    let own_faults = case.faults.iter().filter(|fault| fault.bulb == bulb);
+    let latest = 25 + own_faults.map(|fault| u64::from(fault.delay)).sum::<u64>();
     let at = |entry: &serde_json::Value| entry["ms"].as_u64().unwrap();
     let writes = entries.iter().enumerate().filter(|(_, entry)| entry["event"] == "write");
     had.extend(writes.filter_map(|(index, write)| {
-        let mut soon = entries[index + 1..].iter().take_while(|other| at(other) <= at(write) + 25);
+        let mut soon = entries[index + 1..].iter().take_while(|other| at(other) <= at(write) + latest);
         let untold =
             sure || lies || soon.any(|other| other["event"] == "write" || other["event"] == "disconnect");
         untold.then(|| hex::decode(write["hex"].as_str().unwrap()).unwrap())
@@ -459,7 +462,8 @@ fn truth(case: &Case, bulb: usize, claims: &[Vec<u8>], log: &str) -> Result<(), 
         had.extend(levels.chain([START]).map(|percent| vec![power, percent, 0xff, 0xff, 0xff]));
     }
     for claim in claims {
-        hold!(had.contains(claim), "bulb {bulb} was never {}", hex::encode(claim));
+        let entries = entries.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        hold!(had.contains(claim), "bulb {bulb} was never {}, by its log:\n{entries}", hex::encode(claim));
     }
     let count = |event: &str| entries.iter().filter(|entry| entry["event"] == event).count();
     let (up, down) = (count("connect"), count("disconnect"));
