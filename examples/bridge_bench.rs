@@ -79,7 +79,7 @@ fn play(count: usize, usage: Use, slots: usize, spare: usize) -> Outcome {
             Use::Any => simulation.command(at, pick(count)),
             Use::Favourites if pick(5) > 0 => simulation.command(at, pick(count / 5)),
             Use::Favourites => simulation.command(at, pick(count)),
-            Use::All => (0..count).for_each(|bulb| simulation.command(at, bulb)),
+            Use::All => (0..count).for_each(|bulb| simulation.command_to_several(at, bulb)),
         }
         at += match usage {
             Use::All => 600_000,

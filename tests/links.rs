@@ -26,6 +26,7 @@ fn view(id: usize, now: Instant) -> BulbView<usize> {
         since: now,
         link: LinkView::None,
         command: None,
+        several: false,
         last_command: None,
         last_polled: None,
         heard: Some(now),

@@ -239,11 +239,9 @@ fn origin() -> Value {
     json!({"name": "bulbctl", "sw_version": VERSION})
 }
 
-/// The parts of a light that depend on its family.
-fn light(profile: &Profile, reports: bool) -> Value {
-    let settable = profile.settable();
-    let modes = color_modes(profile);
-    let effects = effects(profile);
+/// The parts of a light that depend on what it can do.
+fn json_light(modes: &[&str], reports: bool, effects: Vec<String>, kelvin: Option<(u32, u32)>) -> Value {
+    let dims = modes != ["onoff"];
     let mut light = json!({
         "platform": "light",
         "schema": "json",
@@ -251,11 +249,11 @@ fn light(profile: &Profile, reports: bool) -> Value {
         "name": null,
         "supported_color_modes": modes,
         // Without it, Home Assistant scales the colour and leaves out the brightness.
-        "brightness": modes != ["onoff"],
+        "brightness": dims,
         "brightness_scale": 100,
         "flash": false,
         // Only a state that is known can be faded.
-        "transition": reports && modes != ["onoff"],
+        "transition": reports && dims,
         "effect": !effects.is_empty(),
         // Shows two buttons, for on and off, in place of a switch.
         "optimistic": !reports,
@@ -267,11 +265,16 @@ fn light(profile: &Profile, reports: bool) -> Value {
     if modes.contains(&"white") {
         extend(&mut light, json!({"white_scale": 100}));
     }
-    if let Some((least, most)) = profile.range(Feature::Kelvin).filter(|_| settable.contains(Feature::Kelvin))
-    {
+    if let Some((least, most)) = kelvin {
         extend(&mut light, json!({"color_temp_kelvin": true, "min_kelvin": least, "max_kelvin": most}));
     }
     light
+}
+
+fn light(profile: &Profile, reports: bool) -> Value {
+    let settable = profile.settable();
+    let kelvin = profile.range(Feature::Kelvin).filter(|_| settable.contains(Feature::Kelvin));
+    json_light(&color_modes(profile), reports, effects(profile), kelvin)
 }
 
 /// A light that does what all members can do.
@@ -296,22 +299,7 @@ fn group_light(members: &[(BulbId, DrivenProfile)]) -> Value {
         modes.push(if all(Feature::Brightness) { "brightness" } else { "onoff" });
     }
     let reports = members.iter().all(|(_, profile)| profile.reports_state());
-    let mut light = json!({
-        "platform": "light",
-        "schema": "json",
-        "name": null,
-        "supported_color_modes": modes,
-        "brightness": modes != ["onoff"],
-        "brightness_scale": 100,
-        "flash": false,
-        "transition": reports && modes != ["onoff"],
-        "effect": false,
-        "optimistic": !reports,
-    });
-    if let Some((least, most)) = kelvin {
-        extend(&mut light, json!({"color_temp_kelvin": true, "min_kelvin": least, "max_kelvin": most}));
-    }
-    light
+    json_light(&modes, reports, Vec::new(), kelvin)
 }
 
 fn extend(object: &mut Value, more: Value) {

@@ -6,7 +6,7 @@
 //! 3. One link stays free for commands, because closing one takes BlueZ two seconds.
 //! 4. The other links go around. A visit reads the state, and the link stays up until another bulb needs it.
 //!
-//! Nothing waits forever: commands go in the order in which they came, those for missing bulbs [`PATIENCE`] later and with
+//! Nothing waits forever: commands go in the order in which they came, those for several bulbs last, those for missing bulbs [`PATIENCE`] later and with
 //! one attempt at a time, and a bulb whose visit is [`OVERDUE`] may take a link of a bulb in use.
 
 use std::cmp::Reverse;
@@ -68,6 +68,8 @@ pub struct BulbView<K> {
     pub link: LinkView,
     /// The oldest command that waits.
     pub command: Option<Instant>,
+    /// That is for several bulbs, and those for one go first.
+    pub several: bool,
     pub last_command: Option<Instant>,
     /// The last time when its state was reported, read or asked for.
     pub last_polled: Option<Instant>,
@@ -263,7 +265,11 @@ impl<K: Clone> Plan<'_, K> {
             Some(bulb) if self.is_in_the_way(bulb) => actions.push(LinkAction::Release(bulb.id.clone())),
             Some(_) => {}
             None if free > 0 => {
-                let next = self.bulbs.iter().filter(|bulb| bulb.waits()).min_by_key(|bulb| bulb.turn(now));
+                let next = self
+                    .bulbs
+                    .iter()
+                    .filter(|bulb| bulb.waits())
+                    .min_by_key(|bulb| (bulb.several, bulb.turn(now)));
                 actions.extend(next.map(|bulb| LinkAction::Connect(bulb.id.clone())));
                 free -= 1;
             }

@@ -4,6 +4,7 @@
 //! that neither old commands nor old states come late.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
@@ -12,6 +13,9 @@ use rumqttc::mqttbytes::v5::{
     ConnectReturnCode, DisconnectReasonCode, LastWill, Packet, PubAck, PubAckReason, Publish,
     PublishProperties, RetainForwardRule, SubAck, SubscribeReasonCode,
 };
+use rumqttc::tokio_rustls::rustls::pki_types::pem::PemObject;
+use rumqttc::tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rumqttc::tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, PublishNoticeError, PublishOptions,
     PublishResult, QoS, StateError, SubscribeFilterInput, TlsConfiguration, TlsError, Transport,
@@ -207,16 +211,24 @@ fn options(plan: &ConnectionPlan) -> Result<MqttOptions> {
 
 fn transport(files: &TlsFiles, broker: &str) -> Result<Transport> {
     let failed = |error: TlsError| Error::BrokerTls { broker: broker.to_owned(), detail: error.to_string() };
-    let ca = match &files.ca {
-        Some(ca) => ca.clone(),
-        None if files.client.is_none() => return Transport::try_tls_with_default_config().map_err(failed),
-        None => {
-            let detail = "a client certificate needs --ca-file".to_owned();
-            return Err(Error::BrokerTls { broker: broker.to_owned(), detail });
+    Ok(Transport::tls_with_config(match (&files.ca, &files.client) {
+        (Some(ca), client) => {
+            TlsConfiguration::Simple { ca: ca.clone(), alpn: None, client_auth: client.clone() }
         }
-    };
-    let config = TlsConfiguration::Simple { ca, alpn: None, client_auth: files.client.clone() };
-    Ok(Transport::tls_with_config(config))
+        (None, None) => return Transport::try_tls_with_default_config().map_err(failed),
+        (None, Some((certificate, key))) => {
+            TlsConfiguration::Rustls(Arc::new(with_client(certificate, key).map_err(failed)?))
+        }
+    }))
+}
+
+/// The authorities of the system, and a certificate of this client. The library has only one or the other.
+fn with_client(certificate: &[u8], key: &[u8]) -> Result<ClientConfig, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(key)?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Ok(ClientConfig::builder().with_root_certificates(roots).with_client_auth_cert(chain, key)?)
 }
 
 /// The task that reads from and writes to the broker.

@@ -1,5 +1,6 @@
 //! Availability of the bridge and of bulbs.
 
+use super::broker::Message;
 use super::*;
 
 const BRIDGE: &str = "bulbctl/bridge/attic/state";
@@ -75,5 +76,28 @@ fn p20_a_lost_link_makes_the_state_unknown_and_the_bulb_stays_in_reach() {
     let since: Vec<_> =
         witness.all()[from..].iter().filter(|message| message.text == "offline").cloned().collect();
     assert_eq!(since, [], "it was heard all the time");
+    drop((machine, bridge));
+}
+
+#[test]
+fn an_adapter_that_is_off_is_told_and_its_bulbs_are_offline() {
+    let events = "[[event]]\nat = \"3s\"\nadapter = \"off\"\n[[event]]\nat = \"5s\"\nadapter = \"on\"\n";
+    stage!(broker, witness, machine, bridge, format!("{}{events}", desk()));
+    let from = witness.count();
+    let error = witness.wait_error("adapter.off");
+    assert!(error["hint"].is_string(), "{error}");
+    bridge.wait_error("adapter.off");
+    let topic = "bulbctl/bridge/attic/info";
+    let facts = |message: &Message| (message.topic == topic).then(|| message.json());
+    let is_off = |info: Value| info["powered"] == false && info["error"] == "adapter.off";
+    witness.wait("the facts", |message| facts(message).is_some_and(is_off));
+    let is_gone = |message: &Message| message.topic == availability(DESK) && message.text == "offline";
+    witness.wait_after(from, "offline", is_gone);
+    witness.wait_last(&availability(DESK), "online");
+    until("the facts", || {
+        let info = witness.last(topic)?.json();
+        (info["powered"] == true && info["error"].is_null()).then_some(())
+    });
+    assert_eq!(broker.request(&set(DESK), "ON"), json!({"result": "confirmed"}));
     drop((machine, bridge));
 }

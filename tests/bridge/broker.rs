@@ -133,7 +133,7 @@ impl Mosquitto {
         let reply = format!("reply/{}", free_port());
         let mut request = self.tool("mosquitto_rr");
         let output =
-            request.args(["-q", "1", "-W", "20", "-t", topic, "-e", &reply, "-m", payload]).output().unwrap();
+            request.args(["-q", "1", "-W", "60", "-t", topic, "-e", &reply, "-m", payload]).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no answer to {payload}"))
     }
 

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use super::proxy::Proxy;
 use super::*;
 use bridge::Bridge;
+use broker::Message;
 
 const PLACES: [&str; 3] = ["kitchen", "attic", "cellar"];
 /// Time from the death of an owner to the first write of the next one.
@@ -113,7 +114,12 @@ struct Write {
 }
 
 fn spawn(machine: &Machine, place: &str, url: &str) -> Bridge {
-    let mut command = machine.bulbctl(&["bridge", "--json", "-v", "--name", place, "--broker", url]);
+    spawn_with(machine, place, url, &[])
+}
+
+fn spawn_with(machine: &Machine, place: &str, url: &str, more: &[&str]) -> Bridge {
+    let common = ["bridge", "--json", "-v", "--name", place, "--broker", url];
+    let mut command = machine.bulbctl(&[&common, more].concat());
     command.env("BULBCTL_SIM_PLACE", place).env("XDG_STATE_HOME", machine.path(place));
     machine.spawn(command)
 }
@@ -179,4 +185,50 @@ fn a_bridge_that_is_cut_from_the_broker_stops_by_itself() {
     }
     assert!(house.writes(1).len() > before + 20, "the new owner goes on");
     house.check_writers(1, &["kitchen", next.as_str()]);
+}
+
+/// A bridge that is not meant for a bulb any more leaves it to the one that owns it, and a bulb that nobody hears is offline.
+#[test]
+fn p11_and_p19_what_another_bridge_owns_stays_and_what_nobody_hears_is_offline() {
+    let Some(broker) = Mosquitto::with(|_| "allow_anonymous true\nsys_interval 1\n".to_owned(), &[]) else {
+        return;
+    };
+    let (witness, machine) = (broker.witness(), Machine::new(&rig()));
+    let url = broker.url();
+    let announced_after = |from: usize| {
+        for bulb in [1, 2] {
+            let is_it = |message: &Message| message.topic == config(&id(bulb)) && !message.text.is_empty();
+            within(START, "the discovery", &mut || witness.all().into_iter().skip(from).find(is_it));
+        }
+    };
+    let remembers = |place: &str, count: usize| {
+        let file = machine.path(place).join(format!("bulbctl/bridge-{place}.json"));
+        within(START, &format!("{place} remembers {count} bulbs"), &mut || {
+            let memory: Value = serde_json::from_str(&std::fs::read_to_string(&file).ok()?).ok()?;
+            (memory["bulbs"].as_object()?.len() == count).then_some(())
+        });
+    };
+    let mut kitchen = spawn(&machine, "kitchen", &url);
+    announced_after(0);
+    remembers("kitchen", 2);
+    kitchen.kill();
+    let from = witness.count();
+    let mut attic = spawn(&machine, "attic", &url);
+    announced_after(from);
+    remembers("attic", 2);
+    let from = witness.count();
+    let _kitchen = spawn_with(&machine, "kitchen", &url, &["Nothing-*"]);
+    remembers("kitchen", 0);
+    let cleared: Vec<_> =
+        witness.all()[from..].iter().filter(|message| message.text.is_empty()).cloned().collect();
+    assert_eq!(cleared, [], "it is another bridge's");
+
+    attic.kill();
+    machine.write("rig.toml", "rig = 1\n");
+    let last = |bulb: u8| witness.last(&availability(&id(bulb))).unwrap().text;
+    assert_eq!([last(1), last(2)], ["online", "online"]);
+    let _attic = spawn(&machine, "attic", &url);
+    for bulb in [1, 2] {
+        within(START, "offline", &mut || (last(bulb) == "offline").then_some(()));
+    }
 }

@@ -113,6 +113,68 @@ fn p17_a_command_for_a_bulb_out_of_reach_fails_and_does_not_come_later() {
 }
 
 #[test]
+fn p17_a_command_for_a_bulb_that_was_never_heard_fails() {
+    stage!(broker, witness, machine, bridge, desk());
+    let start = Instant::now();
+    let answer = broker.request(&set("c411000000aa"), "ON");
+    assert_eq!((&answer["result"], &answer["code"]), (&json!("failed"), &json!("target.not_found")));
+    assert!(answer["hint"].is_string(), "{answer}");
+    assert!((Duration::from_secs(9)..Duration::from_secs(14)).contains(&start.elapsed()));
+    let error = witness.wait_error("target.not_found");
+    assert_eq!((&error["bulb"], &error["command"]), (&json!("c411000000aa"), &json!("ON")));
+    bridge.wait_error("target.not_found");
+    // What else nobody has is told at once.
+    broker.publish("bulbctl/group/nobody/set", "OFF", &[]);
+    broker.publish("bulbctl/c411000000aa/identify", "PRESS", &[]);
+    for command in ["OFF", "PRESS"] {
+        let is_it = |message: &super::broker::Message| {
+            message.topic.ends_with("/errors") && message.json()["command"] == command
+        };
+        assert_eq!(witness.wait(command, is_it).json()["code"], "target.not_found");
+    }
+    assert_eq!(machine.writes().len(), 0);
+}
+
+#[test]
+fn p17_a_command_waits_for_a_bulb_that_is_heard_soon() {
+    let events = "[[event]]\nat = \"0s\"\nbulb = \"C4:11:00:00:00:02\"\ndo = \"vanish\"\n\
+                  [[event]]\nat = \"6s\"\nbulb = \"C4:11:00:00:00:02\"\ndo = \"appear\"\n";
+    stage!(broker, witness, machine, bridge, format!("{}{events}", bulbs(2)));
+    assert_eq!(witness.last(&state("c41100000002")), None, "not heard yet");
+    assert_eq!(broker.request(&set("c41100000002"), "ON"), json!({"result": "confirmed"}));
+    drop((machine, bridge));
+}
+
+#[test]
+fn p17_a_command_to_more_bulbs_than_the_links_reach_in_its_time_comes_to_all() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let witness = broker.witness();
+    // Each takes more than a second, one after the other.
+    let rig = bulbs(12)
+        .replace("links = 20", "links = 2")
+        .replace("connect_latency = \"5ms\"", "connect_latency = \"1200ms\"");
+    let machine = Machine::new(&rig);
+    machine.config("[groups]\nhouse = [\"Light-*\"]\n");
+    let _bridge = machine.bridge(&broker, &[]);
+    let ids: Vec<String> = (1..=12).map(|n| format!("c411000000{n:02x}")).collect();
+    for id in &ids {
+        witness.wait("the discovery", |message| message.topic == config(id));
+    }
+    let start = Instant::now();
+    broker.publish("bulbctl/group/house/set", "{\"state\":\"ON\",\"brightness\":61}", &[]);
+    for id in &ids {
+        let want = json!({"state": "ON", "brightness": 61, "provenance": "reported"});
+        within(Duration::from_secs(60), id, &mut || {
+            let last = witness.last(&state(id))?.json();
+            want.as_object().unwrap().iter().all(|(key, value)| last[key] == *value).then_some(())
+        });
+    }
+    assert!(start.elapsed() > Duration::from_secs(10), "it was no test: {:?}", start.elapsed());
+    let errors: Vec<_> = witness.all().into_iter().filter(|one| one.topic.ends_with("/errors")).collect();
+    assert_eq!(errors, []);
+}
+
+#[test]
 fn a_wrong_command_is_answered_with_what_is_wrong() {
     stage!(broker, witness, machine, bridge, desk());
     for (payload, want) in [

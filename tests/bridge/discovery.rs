@@ -232,3 +232,30 @@ fn without_discovery_nothing_is_announced() {
     let foreign = witness.all().into_iter().filter(|message| message.topic.starts_with("homeassistant/"));
     assert_eq!(foreign.count(), 0);
 }
+
+/// A component that this version does not have any more, as an earlier one has left it.
+#[test]
+fn p11_a_component_that_is_gone_is_remembered_until_the_broker_has_removed_it() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let machine = Machine::new(&desk());
+    let known = json!({"device": "C4:11:00:00:00:01", "profile": "base", "components": {"mood": "sensor"}});
+    let file = "state/bulbctl/bridge-attic.json";
+    machine.write(file, &json!({"installation": "00", "bulbs": {DESK: known}}).to_string());
+    let components = || {
+        let memory = std::fs::read_to_string(machine.path(file)).ok()?;
+        Some(serde_json::from_str::<Value>(&memory).ok()?["bulbs"][DESK]["components"].clone())
+    };
+    let nowhere = format!("mqtt://127.0.0.1:{}", super::broker::free_port());
+    let mut bridge = machine.bridge_at(&nowhere, &[]);
+    let announced = until("the announcement", || components().filter(|all| all["light"].is_string()));
+    assert_eq!(announced["mood"], "sensor");
+    bridge.end();
+    let witness = broker.witness();
+    let _bridge = machine.bridge(&broker, &[]);
+    let mood = |payload: Value| payload["components"].get("mood").cloned();
+    witness.wait("the removal", |message| {
+        message.topic == config(DESK) && mood(message.json()) == Some(json!({"platform": "sensor"}))
+    });
+    until("the payload itself", || witness.last(&config(DESK)).filter(|last| mood(last.json()).is_none()));
+    until("the memory", || components().filter(|all| all["light"].is_string() && all["mood"].is_null()));
+}

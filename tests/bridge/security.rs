@@ -83,6 +83,26 @@ fn p26_client_certificates() {
     witness.wait_for_state(DESK);
 }
 
+#[test]
+fn p26_a_client_certificate_and_the_authorities_of_the_system() {
+    let Some(broker) = Mosquitto::with(tls("require_certificate true\n"), &CLIENT) else { return };
+    let machine = Machine::new(&desk());
+    let url = format!("mqtts://localhost:{}", broker.port);
+    let (certificate, key) = (broker.path("client.pem"), broker.path("client.key"));
+    let start = |authorities: &str| {
+        let common = ["bridge", "--json", "--name", "attic", "--alone", "--broker", &url];
+        let files = ["--cert-file", &certificate, "--key-file", &key];
+        let mut command = machine.bulbctl(&[&common[..], &files].concat());
+        // What the libraries of TLS take for the system's.
+        command.env("SSL_CERT_FILE", broker.path(authorities));
+        machine.spawn(command)
+    };
+    assert_eq!(start("other-ca.pem").wait().code(), Some(14), "they do not know the broker");
+    let witness = broker.witness();
+    let _bridge = start("ca.pem");
+    witness.wait_for_state(DESK);
+}
+
 /// Tells a bridge its password.
 type GivePassword<'a> = &'a dyn Fn(&mut std::process::Command);
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use bulbctl::bridge::links::{BulbView, LinkAction, LinkView, Links, Reports};
 use tokio::time::Instant;
 
-/// A command that has not been written by then fails.
-pub(crate) const EXPIRY: Duration = Duration::from_secs(10);
+/// A command that has not been written by then fails (`COMMAND_TIME` in src/bridge/worker/queue.rs), ms.
+const EXPIRY: u64 = 10_000;
+/// The same for a command to several bulbs, whose other limit begins when the bulb gets its link.
+const SEVERAL_EXPIRY: u64 = 120_000;
 /// The time after which an attempt to connect is given up.
 const CONNECT_TIMEOUT: u64 = 10_000;
 /// The interval of the scan's news of each bulb without a link.
@@ -81,8 +83,21 @@ impl Outcome {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    at: u64,
+    several: bool,
+}
+
+impl Waiting {
+    fn end(self, turn: Option<u64>) -> u64 {
+        let whole = self.at + if self.several { SEVERAL_EXPIRY } else { EXPIRY };
+        turn.map_or(whole, |turn| whole.min(turn.max(self.at) + EXPIRY))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Command(usize),
+    Command(usize, Waiting),
     /// The number says which attempt or link it belongs to.
     LinkUp(usize, u32),
     ConnectFailed(usize, u32),
@@ -101,7 +116,9 @@ pub(crate) struct Simulation {
     links: Links,
     bulbs: Vec<Bulb>,
     views: Vec<BulbView<usize>>,
-    commands: Vec<Vec<u64>>,
+    commands: Vec<Vec<Waiting>>,
+    /// When the bulb got a link for them.
+    turns: Vec<Option<u64>>,
     failures: Vec<u32>,
     numbers: Vec<u32>,
     linked: Vec<bool>,
@@ -121,6 +138,7 @@ impl Simulation {
             since: start,
             link: LinkView::None,
             command: None,
+            several: false,
             last_command: None,
             last_polled: None,
             heard: None,
@@ -140,6 +158,7 @@ impl Simulation {
             views,
             bulbs,
             commands: vec![Vec::new(); count],
+            turns: vec![None; count],
             failures: vec![0; count],
             numbers: vec![0; count],
             linked: vec![false; count],
@@ -154,7 +173,13 @@ impl Simulation {
     }
 
     pub(crate) fn command(&mut self, at: u64, bulb: usize) {
-        self.at(at, Event::Command(bulb));
+        self.at(at, Event::Command(bulb, Waiting { at, several: false }));
+    }
+
+    /// A part of a command to several bulbs.
+    #[allow(dead_code, reason = "the benchmark uses it")]
+    pub(crate) fn command_to_several(&mut self, at: u64, bulb: usize) {
+        self.at(at, Event::Command(bulb, Waiting { at, several: true }));
     }
 
     fn at(&mut self, time: u64, event: Event) {
@@ -194,12 +219,19 @@ impl Simulation {
     fn happen(&mut self, event: Event) {
         let now = self.instant(self.now);
         match event {
-            Event::Command(bulb) => {
-                self.commands[bulb].push(self.now);
+            Event::Command(bulb, command) => {
+                if self.commands[bulb].is_empty() {
+                    self.turns[bulb] = None;
+                }
+                self.commands[bulb].push(command);
                 let view = &mut self.views[bulb];
                 view.command = view.command.or(Some(now));
+                view.several = command.several;
                 view.last_command = Some(now);
-                self.at(self.now + 10_000, Event::Expire(bulb));
+                if view.link != LinkView::None {
+                    self.turns[bulb].get_or_insert(self.now);
+                }
+                self.at(command.end(self.turns[bulb]), Event::Expire(bulb));
                 self.write(bulb);
             }
             Event::LinkUp(bulb, number) if self.numbers[bulb] == number => {
@@ -223,20 +255,19 @@ impl Simulation {
                 self.views[bulb].last_link = Some(now);
             }
             Event::Written(bulb, number) if self.numbers[bulb] == number => {
-                let latencies = self.commands[bulb].drain(..).map(|at| self.now - at);
+                let latencies = self.commands[bulb].drain(..).map(|command| self.now - command.at);
                 self.outcome.latencies.extend(latencies);
                 self.views[bulb].command = None;
                 self.polled(bulb);
             }
             Event::Expire(bulb) => {
-                let expiry = u64::try_from(EXPIRY.as_millis()).unwrap();
                 let before = self.commands[bulb].len();
-                let now = self.now;
-                self.commands[bulb].retain(|at| at + expiry > now);
+                let (now, turn) = (self.now, self.turns[bulb]);
+                self.commands[bulb].retain(|command| command.end(turn) > now);
                 let expired = before - self.commands[bulb].len();
                 self.outcome.expired.extend(std::iter::repeat_n(bulb, expired));
                 let oldest = self.commands[bulb].first().copied();
-                self.views[bulb].command = oldest.map(|at| self.instant(at));
+                self.views[bulb].command = oldest.map(|command| self.instant(command.at));
             }
             Event::Scan => {
                 for bulb in 0..self.bulbs.len() {
@@ -286,6 +317,8 @@ impl Simulation {
                     assert!(!self.views.iter().any(connecting), "two connects at a time");
                     self.numbers[bulb] += 1;
                     self.views[bulb].link = LinkView::Connecting { since: now };
+                    self.turns[bulb].get_or_insert(self.now);
+                    self.at(self.now + EXPIRY, Event::Expire(bulb));
                     let number = self.numbers[bulb];
                     if self.is_there(bulb) {
                         let time = self.random.between(self.times.connect);

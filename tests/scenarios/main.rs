@@ -16,6 +16,7 @@ mod adapter;
 mod answers;
 mod bench;
 mod bonding;
+mod bridge;
 mod check;
 mod commands;
 mod desk;
@@ -164,6 +165,7 @@ fn main() -> ExitCode {
         ("desk", desk::SCENARIOS),
         ("bonding", bonding::SCENARIOS),
         ("emulate", emulate::SCENARIOS),
+        ("bridge", bridge::SCENARIOS),
         ("recordings", recordings::SCENARIOS),
         ("soak", soak::SCENARIOS),
     ];

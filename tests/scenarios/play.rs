@@ -122,6 +122,7 @@ impl<'a> Play<'a> {
             }
         }
         command.env("XDG_CONFIG_HOME", self.dir.path().join("config"));
+        command.env("XDG_STATE_HOME", self.dir.path().join("state"));
         self.stage.prepare(&mut command, &self.rig(), self.dir.path(), self.broken.get());
         command
     }

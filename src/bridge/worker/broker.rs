@@ -1,11 +1,13 @@
 //! The connection to the broker: making it, losing it, and what goes over it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::super::back_off::{BackOff, Ended};
+use super::super::clock;
 use super::super::mqtt::{BrokerEvent, Connection, ConnectionPlan};
 use super::super::outbox::Message;
 use super::super::payload::OFFLINE;
@@ -23,6 +25,8 @@ pub(super) struct Broker {
     connection: Option<Connection>,
     /// The broker accepted the connection.
     connected: bool,
+    /// The start of the subscriptions, by the clock of the claims.
+    pub(super) connected_at: Option<Duration>,
     /// It did so at least once.
     pub(super) was_connected: bool,
     pub(super) connect_at: Option<Instant>,
@@ -43,6 +47,7 @@ impl Default for Broker {
         Self {
             connection: None,
             connected: false,
+            connected_at: None,
             was_connected: false,
             connect_at: Some(Instant::now()),
             back_off: BackOff::default(),
@@ -111,6 +116,7 @@ impl Worker {
             BrokerEvent::Subscribed => {
                 // Commands can come from now on, so the bridge is online.
                 self.broker.was_connected = true;
+                self.broker.connected_at = Some(clock::now());
                 self.outbox.connected();
                 self.publish_online();
                 self.claims_subscribed();
@@ -189,6 +195,7 @@ impl Worker {
     pub(super) fn broker_lost(&mut self) {
         self.broker.connection = None;
         self.broker.connected = false;
+        self.broker.connected_at = None;
         self.outbox.disconnected();
         self.home_assistant_at = None;
         self.claims_disconnected();

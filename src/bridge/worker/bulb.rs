@@ -1,5 +1,6 @@
 //! A bulb of the bridge: what is known of it, and what it is doing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -90,7 +91,11 @@ pub(super) struct Bulb {
     pub(super) battery: Option<u8>,
     /// All that is announced is known. Announced too early, a bulb would get its address for a name.
     pub(super) complete: bool,
+    /// The components that stay, if others are being removed from what was announced.
+    pub(super) after_removal: Option<BTreeMap<String, String>>,
     pub(super) availability: Availability,
+    /// The connection to the broker over which it was said that nobody hears the bulb.
+    pub(super) told_offline: Option<Duration>,
     /// Since when the bridge cares for it.
     pub(super) since: Instant,
     pub(super) heard: Option<Instant>,
@@ -120,7 +125,9 @@ impl Bulb {
             published: Value::Null,
             battery: None,
             complete: false,
+            after_removal: None,
             availability: Availability::default(),
+            told_offline: None,
             since: Instant::now(),
             heard: None,
             signal: None,

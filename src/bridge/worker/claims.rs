@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::claims::{self, CLAIM_EXPIRY, Claim, ClaimAction, Claims, Identity, RENEW};
+use super::super::claims::{self, CLAIM_EXPIRY, Claim, ClaimAction, Claims, Identity, QUIET, RENEW};
 use super::super::clock;
 use super::super::guard::{Guarded, Leases};
 use super::super::mqtt::{Connection, Delivery};
@@ -86,6 +86,20 @@ impl Worker {
         let Some(owners) = &self.owners else { return false };
         let owner = owners.claims.owner(id, clock::now());
         !owners.owned.contains(id) && owner.is_some_and(|owner| owner != self.settings.topics.bridge_name())
+    }
+
+    /// Returns true if no bridge owns a bulb, and none has claimed it lately.
+    pub(super) fn is_nobodys(&self, id: &BulbId) -> bool {
+        self.owners.as_ref().is_some_and(|owners| owners.claims.owner(id, clock::now()).is_none())
+    }
+
+    /// Returns true if every bridge has had the time to claim its bulbs since then, and we were listening.
+    pub(super) fn claims_known_since(&self, then: Duration) -> bool {
+        self.broker.connected_at.is_some_and(|connected| clock::now() >= connected.max(then) + QUIET)
+    }
+
+    pub(super) fn has_others(&self) -> bool {
+        self.owners.as_ref().is_some_and(|owners| !owners.others.is_empty())
     }
 
     pub(super) fn claims_track(&mut self, id: &BulbId) {

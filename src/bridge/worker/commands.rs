@@ -1,5 +1,7 @@
 //! What comes in from the broker.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -10,16 +12,27 @@ use super::super::payload::ONLINE;
 use super::super::topics::{BulbId, Incoming};
 use super::Worker;
 use super::bulb::Blinking;
-use super::queue::{Finished, Origin, Outcome};
+use super::queue::{COMMAND_TIME, Finished, Origin, Outcome};
 use crate::bulb::{Change, DriverEvent};
 use crate::error::{Error, Result};
 use crate::fleet::Target;
 use crate::output::ErrorRecord;
 
+/// The most commands for bulbs that have not been heard.
+const MOST_UNHEARD: usize = 64;
 /// The part of a payload that messages repeat.
 const SHOWN: usize = 200;
 /// Home Assistant gets everything again after this time, so that several bridges do not answer at once.
 const JITTER: (f64, f64) = (1.0, 2.0);
+
+/// A command for a bulb that has not been heard.
+#[derive(Debug)]
+pub(super) struct Unheard {
+    id: BulbId,
+    command: LightCommand,
+    origin: Origin,
+    at: Instant,
+}
 
 impl Worker {
     pub(super) fn delivered(&mut self, delivery: Delivery, now: Instant) {
@@ -33,14 +46,14 @@ impl Worker {
             Incoming::HomeAssistant if delivery.retain || delivery.payload != ONLINE.as_bytes() => {}
             Incoming::HomeAssistant => {
                 let (least, more) = JITTER;
-                let spread = std::time::Duration::from_secs_f64(least + more * self.spread());
+                let spread = Duration::from_secs_f64(least + more * self.spread());
                 self.home_assistant_at = Some(now + spread);
             }
             // The end of a retained message.
             _ if delivery.payload.is_empty() && delivery.retain => {}
             command if delivery.retain => self.refuse_retained(&command, &delivery.topic, text),
             command => {
-                let origin = Origin { text, reply: delivery.reply.clone() };
+                let origin = Origin { text, reply: delivery.reply.clone(), several: false };
                 self.command(&command, &delivery.payload, origin, now);
             }
         }
@@ -55,42 +68,58 @@ impl Worker {
         };
         if !is_anothers {
             let error = Error::CommandRetained { topic: topic.to_owned() };
-            self.finished(None, vec![(Origin { text, reply: None }, Outcome::Failed(error))]);
+            self.finished(None, vec![(Origin { text, ..Origin::default() }, Outcome::Failed(error))]);
         }
     }
 
     fn command(&mut self, command: &Incoming, payload: &[u8], origin: Origin, now: Instant) {
         let result = match command {
-            Incoming::Set(id) if !self.bulbs.contains_key(id) || self.is_anothers(id) => return,
-            Incoming::Identify(id) if !self.bulbs.contains_key(id) || self.is_anothers(id) => return,
+            Incoming::Set(id) | Incoming::Identify(id) if self.is_anothers(id) => return,
+            Incoming::Set(id) if !self.bulbs.contains_key(id) => {
+                LightCommand::parse(payload).map(|command| {
+                    self.wait_for_bulb(Unheard { id: id.clone(), command, origin: origin.clone(), at: now });
+                    Vec::new()
+                })
+            }
             Incoming::Set(id) => LightCommand::parse(payload).map(|command| vec![(id.clone(), command)]),
-            Incoming::SetGroup(slug) => LightCommand::parse(payload).map(|command| {
-                let members = self.group_members(slug).into_iter().filter(|id| !self.is_anothers(id));
-                members.map(|id| (id, command.clone())).collect()
-            }),
+            Incoming::SetGroup(slug) => {
+                LightCommand::parse(payload).and_then(|command| self.group_commands(slug, &command))
+            }
             Incoming::Run => str::from_utf8(payload)
                 .map_err(|_| Error::CommandInvalid { detail: "it is not text in UTF-8".to_owned() })
                 .and_then(|line| self.run_line(line)),
-            Incoming::Identify(id) => {
+            Incoming::Identify(id) if self.bulbs.contains_key(id) => {
                 self.identify(id, now);
                 Ok(Vec::new())
             }
+            Incoming::Identify(id) => Err(self.not_found(id.as_str(), Duration::ZERO)),
             _ => return,
         };
         match result {
             Ok(commands) => {
+                let origin = Origin { several: commands.len() > 1, ..origin };
                 for (id, command) in commands {
                     self.enqueue(&id, command, origin.clone(), now);
                 }
             }
             Err(error) => {
                 let id = match command {
-                    Incoming::Set(id) => Some(id.clone()),
+                    Incoming::Set(id) | Incoming::Identify(id) => Some(id.clone()),
                     _ => None,
                 };
                 self.finished(id.as_ref(), vec![(origin, Outcome::Failed(error))]);
             }
         }
+    }
+
+    /// What each bulb of a group gets. Another bridge may have its bulbs.
+    fn group_commands(&self, slug: &str, command: &LightCommand) -> Result<Vec<(BulbId, LightCommand)>> {
+        let members = self.group_members(slug);
+        if members.is_empty() && !self.has_others() {
+            return Err(self.not_found(&format!("@{slug}"), Duration::ZERO));
+        }
+        let ours = members.into_iter().filter(|id| !self.is_anothers(id));
+        Ok(ours.map(|id| (id, command.clone())).collect())
     }
 
     /// The bulbs that a line of `run` means, and what each gets.
@@ -104,14 +133,17 @@ impl Worker {
             .map(|bulb| bulb.id.clone())
             .collect();
         if meant.is_empty() {
-            let (seen, waited, nearest) = (self.bulbs.len(), std::time::Duration::ZERO, Vec::new());
-            return Err(Error::TargetNotFound { target, seen, waited, nearest });
+            return Err(self.not_found(&target, Duration::ZERO));
         }
         Ok(meant.into_iter().map(|id| (id, command.clone())).collect())
     }
 
     pub(super) fn enqueue(&mut self, id: &BulbId, command: LightCommand, origin: Origin, now: Instant) {
+        if let Some(error) = &self.adapter_error {
+            return self.finished(Some(id), vec![(origin, Outcome::Failed(error.clone()))]);
+        }
         self.claims_used(id);
+        let no_turn = !self.may_drive(id);
         let Some(bulb) = self.bulbs.get_mut(id) else { return };
         bulb.last_command = Some(now);
         let mut finished = Vec::new();
@@ -121,6 +153,10 @@ impl Worker {
             finished.extend(bulb.queue.push(end, Origin::default(), now));
         }
         finished.extend(bulb.queue.push(command, origin, now));
+        // A bulb that nobody drives gets no turn.
+        if bulb.driver.is_some() || no_turn {
+            bulb.queue.begin(now);
+        }
         self.finished(Some(id), finished);
         self.send_commands(id);
         self.unplanned = true;
@@ -156,14 +192,53 @@ impl Worker {
         for (id, power) in due {
             let blinking = self.bulbs.get_mut(&id).and_then(|bulb| bulb.blinking.take());
             let command = LightCommand::of(Change::power(power), None);
-            self.enqueue(&id, command, Origin { text: "identify".to_owned(), reply: None }, now);
+            self.enqueue(&id, command, Origin { text: "identify".to_owned(), ..Origin::default() }, now);
             if let Some(bulb) = self.bulbs.get_mut(&id) {
                 bulb.blinking = blinking.filter(|blinking| !blinking.is_over());
             }
         }
     }
 
+    /// A command for a bulb that has not been heard. It may be heard soon, or another bridge may have it.
+    fn wait_for_bulb(&mut self, command: Unheard) {
+        if self.unheard.len() == MOST_UNHEARD
+            && let Some(oldest) = self.unheard.pop_front()
+        {
+            let error = self.not_found(oldest.id.as_str(), command.at.duration_since(oldest.at));
+            self.finished(Some(&oldest.id), vec![(oldest.origin, Outcome::Failed(error))]);
+        }
+        self.unheard.push_back(command);
+    }
+
+    /// Carries out what waited for a bulb.
+    pub(super) fn heard_at_last(&mut self, id: &BulbId) {
+        let unheard = std::mem::take(&mut self.unheard);
+        let (heard, unheard) = unheard.into_iter().partition(|command| command.id == *id);
+        self.unheard = unheard;
+        for Unheard { id, command, origin, at } in Vec::from(heard) {
+            self.enqueue(&id, command, origin, at);
+        }
+    }
+
+    fn not_found(&self, target: &str, waited: Duration) -> Error {
+        let (target, seen, nearest) = (target.to_owned(), self.bulbs.len(), Vec::new());
+        Error::TargetNotFound { target, seen, waited, nearest }
+    }
+
+    fn expire_unheard(&mut self, now: Instant) {
+        let is_due = |oldest: &Unheard| oldest.at + COMMAND_TIME <= now;
+        while self.unheard.front().is_some_and(is_due)
+            && let Some(oldest) = self.unheard.pop_front()
+        {
+            if !self.is_anothers(&oldest.id) {
+                let error = self.not_found(oldest.id.as_str(), COMMAND_TIME);
+                self.finished(Some(&oldest.id), vec![(oldest.origin, Outcome::Failed(error))]);
+            }
+        }
+    }
+
     pub(super) fn expire_commands(&mut self, now: Instant) {
+        self.expire_unheard(now);
         let due = |bulb: &&mut super::Bulb| bulb.queue.wake().is_some_and(|wake| wake <= now);
         let finished: Vec<_> = self
             .bulbs

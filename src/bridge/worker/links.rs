@@ -55,6 +55,7 @@ impl Worker {
     fn connect(&mut self, id: &BulbId, now: Instant) {
         let Some(bulb) = self.bulbs.get_mut(id).filter(|bulb| bulb.driver.is_none()) else { return };
         bulb.link = LinkStage::Connecting(now);
+        bulb.queue.begin(now);
         let plan = DriverPlan {
             radio: self.radio.clone(),
             device: bulb.device.clone(),
@@ -224,6 +225,7 @@ fn view(bulb: &Bulb) -> BulbView<BulbId> {
         },
         since: bulb.since,
         command: bulb.queue.oldest(),
+        several: bulb.queue.is_for_several(),
         last_command: bulb.last_command,
         last_polled: bulb.last_polled,
         heard: bulb.heard,

@@ -2,26 +2,28 @@
 
 mod broker;
 mod bulb;
+mod bulbs;
 mod claims;
 mod commands;
 mod links;
 mod publish;
 mod queue;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::broker::Broker;
 use self::bulb::Bulb;
 use self::claims::Owners;
+use self::commands::Unheard;
 use super::broker::Access;
 use super::clock;
 use super::command::LightCommand;
@@ -30,7 +32,7 @@ use super::memory::{HostLock, Store, random};
 use super::outbox::Outbox;
 use super::systemd;
 use super::topics::{BulbId, Topics, slug};
-use crate::bulb::{ConnectGate, DrivenProfile, DriverEvent, Families};
+use crate::bulb::{ConnectGate, DriverEvent, Families};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::fleet::{ScanEvent, Target, keep_scanning};
@@ -44,6 +46,8 @@ const SWEEP: Duration = Duration::from_millis(500);
 const FROZEN: Duration = Duration::from_secs(5);
 const DRIVER_EVENTS: usize = 64;
 const SCAN_EVENTS: usize = 16;
+/// Time to ask the system why the adapter is off.
+const ADAPTER_TIME: Duration = Duration::from_secs(1);
 /// Events that wait to be printed. What is beyond is dropped: a terminal that stands still must not stop the bridge.
 const PRINTED: usize = 256;
 /// Time for the farewell to the broker.
@@ -177,13 +181,18 @@ struct Worker {
     /// Random, to tell this process from another with its name.
     instance: String,
     started: SystemTime,
+    unheard: VecDeque<Unheard>,
     /// When Home Assistant, which has just started, gets everything again.
     home_assistant_at: Option<Instant>,
     out: mpsc::Sender<BridgeEvent>,
+    /// Bulbs that are no longer meant, and since when.
+    forgetting: BTreeMap<BulbId, Duration>,
     /// When the list of bulbs is published.
     bulbs_due: Option<Instant>,
     /// The adapter is on.
     powered: bool,
+    /// Why it cannot be used, if it is not.
+    adapter_error: Option<Error>,
     /// The links have to be planned again, at once or at a time.
     unplanned: bool,
     plan_at: Option<Instant>,
@@ -237,10 +246,13 @@ impl Worker {
             instance,
             owners,
             started: SystemTime::now(),
+            unheard: VecDeque::new(),
             home_assistant_at: None,
             out,
+            forgetting: BTreeMap::new(),
             bulbs_due: None,
-            powered: *radio.adapter_state().borrow() == AdapterState::On,
+            powered: true,
+            adapter_error: None,
             unplanned: true,
             plan_at: None,
             last_turn: clock::now(),
@@ -257,7 +269,8 @@ impl Worker {
     async fn run(mut self, stop: CancellationToken) {
         self.update_groups();
         self.restore_bulbs();
-        self.publish_bridge();
+        let adapter = *self.radio.adapter_state().borrow();
+        self.adapter_changed(adapter).await;
         match self.radio.known_devices().await {
             Ok(known) => {
                 known.into_iter().filter(|device| device.connected).for_each(|device| self.seen(device))
@@ -309,17 +322,17 @@ impl Worker {
                     continue;
                 }
             }
-            self.turn(turn);
+            self.turn(turn).await;
         }
     }
 
-    fn turn(&mut self, turn: Turn) {
+    async fn turn(&mut self, turn: Turn) {
         let now = Instant::now();
         match turn {
             Turn::Broker(event) => self.broker_event(event, now),
             Turn::Driver(device, event) => self.driver_event(&device, event, now),
             Turn::Seen(device) => self.seen(*device),
-            Turn::Adapter(state) => self.adapter_changed(state),
+            Turn::Adapter(state) => self.adapter_changed(state).await,
             Turn::Scan(ScanEvent::Failed(error)) => self.report(&error, None),
             Turn::Scan(ScanEvent::Phase(_)) => {}
             Turn::Settings => self.apply_settings(),
@@ -337,6 +350,7 @@ impl Worker {
             self.sweep_at = now + SWEEP;
             self.expire_commands(now);
             self.update_availability(now);
+            self.forget_if_due();
             self.outbox.refresh(now);
             self.store.save();
             self.claims_tick();
@@ -391,111 +405,30 @@ impl Worker {
         }
     }
 
-    /// The bulbs that were announced by an earlier run, and that are still meant.
-    fn restore_bulbs(&mut self) {
-        let remembered = self.store.memory.bulbs.clone();
-        for (id, bulb) in remembered {
-            let device = bulb.as_device();
-            let profile = self.settings.families.load(&bulb.profile).ok();
-            match profile.filter(|_| self.settings.target.means_remembered(&device)) {
-                Some((_, profile)) => {
-                    self.add(device, Some(DrivenProfile(Arc::new(profile))));
-                    self.complete(&id);
-                }
-                None => self.forget(&id),
-            }
-        }
-    }
-
-    fn seen(&mut self, device: SeenDevice) {
-        let now = Instant::now();
-        if let Some(id) = self.by_device.get(&device.id).cloned() {
-            return self.heard(&id, device, now);
-        }
-        if !self.settings.target.means(&device) || self.bulbs.len() >= MOST_BULBS {
-            return;
-        }
-        let profile = self.settings.families.advertised_profile(&device).map(DrivenProfile);
-        let id = BulbId::of(&device);
-        self.add(device.clone(), profile);
-        self.heard(&id, device, now);
-    }
-
-    fn add(&mut self, device: SeenDevice, profile: Option<DrivenProfile>) {
-        let mut bulb = Bulb::new(device, profile);
-        self.name(&mut bulb);
-        let id = bulb.id.clone();
-        self.by_device.insert(bulb.device.id.clone(), id.clone());
-        self.bulbs.insert(id.clone(), bulb);
-        self.claims_track(&id);
-        self.unplanned = true;
-        self.bulbs_changed();
-        self.publish_availability(&id);
-        self.publish_state(&id);
-        self.complete_if_identified(&id);
-    }
-
-    /// Sets the name and the room of a bulb, as the configuration has them.
-    fn name(&self, bulb: &mut Bulb) {
-        (bulb.name, bulb.area) = self.settings.name_of(&bulb.device);
-    }
-
-    fn heard(&mut self, id: &BulbId, device: SeenDevice, now: Instant) {
-        let Some(bulb) = self.bulbs.get_mut(id) else { return };
-        let first = bulb.heard.is_none();
-        let renamed = device.trimmed_name().is_some_and(|name| bulb.device.trimmed_name() != Some(name));
-        let advertised = (!bulb.is_up()).then(|| self.settings.families.advertised_light(&device)).flatten();
-        let (signal, seen) = bulb.advertised(device, now);
-        let rssi = bulb.device.rssi;
-        self.claims_heard(id, rssi);
-        if first || renamed {
-            self.heard_first(id);
-        }
-        if let Some(light) = advertised {
-            self.state_advertised(id, light);
-        }
-        self.publish_signal(id, signal, seen);
-        self.publish_availability(id);
-    }
-
-    /// An advertisement with a name that identifies the family is enough to announce a bulb. There may be a hundred, and links to few.
-    fn complete_if_identified(&mut self, id: &BulbId) {
-        let Some(bulb) = self.bulbs.get(id) else { return };
-        let has_name = bulb.device.names().next().is_some() || bulb.name != bulb.device.label();
-        if has_name && bulb.profile.is_some() && bulb.heard.is_some() {
-            self.complete(id);
-        }
-    }
-
-    /// All that is announced of a bulb is known now.
-    fn complete(&mut self, id: &BulbId) {
-        if let Some(bulb) = self.bulbs.get_mut(id)
-            && !std::mem::replace(&mut bulb.complete, true)
-        {
-            self.announce(id);
-            self.update_groups_of(id);
-        }
-    }
-
-    /// Names and families may come with a later advertisement.
-    fn heard_first(&mut self, id: &BulbId) {
-        let Some(mut bulb) = self.bulbs.remove(id) else { return };
-        self.name(&mut bulb);
-        if bulb.profile.is_none() {
-            bulb.profile = self.settings.families.advertised_profile(&bulb.device).map(DrivenProfile);
-        }
-        self.bulbs.insert(id.clone(), bulb);
-        self.unplanned = true;
-        self.complete_if_identified(id);
-        self.announce(id);
-        self.publish_state(id);
-        self.bulbs_changed();
-    }
-
-    fn adapter_changed(&mut self, state: AdapterState) {
+    /// Without an adapter no bulb is in reach, whatever was heard before.
+    async fn adapter_changed(&mut self, state: AdapterState) {
         self.powered = state == AdapterState::On;
         if self.powered {
+            self.adapter_error = None;
             self.bulbs.values_mut().for_each(Bulb::recovered);
+        } else {
+            let check = timeout(ADAPTER_TIME, self.radio.check_adapter()).await;
+            let error = check.ok().and_then(Result::err);
+            let known = self.adapter_error.as_ref().map(Error::code);
+            if let Some(error) = error.as_ref().filter(|error| known != Some(error.code())) {
+                self.report(error, None);
+            }
+            let ids: Vec<BulbId> = self.bulbs.keys().cloned().collect();
+            for id in ids {
+                if let Some(error) = &error {
+                    self.fail_commands(&id, error);
+                }
+                if let Some(bulb) = self.bulbs.get_mut(&id) {
+                    bulb.availability.forget();
+                }
+                self.publish_availability(&id);
+            }
+            self.adapter_error = error;
         }
         self.unplanned = true;
         self.publish_bridge();
@@ -533,17 +466,6 @@ impl Worker {
         self.unplanned = true;
         self.tell(BridgePhase::Reloaded, None);
         systemd::ready();
-    }
-
-    /// Stops to care for a bulb, and removes it from the broker.
-    fn remove(&mut self, id: &BulbId) {
-        self.fail_commands(id, &Error::Interrupted);
-        self.claims_untrack(id);
-        if let Some(bulb) = self.bulbs.remove(id) {
-            // Its links close when the driver is dropped.
-            self.by_device.remove(&bulb.device.id);
-        }
-        self.forget(id);
     }
 
     fn update_groups(&mut self) {

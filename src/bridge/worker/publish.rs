@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::super::clock;
 use super::super::discovery::{self, Announcement};
 use super::super::memory::RememberedBulb;
 use super::super::outbox::Message;
@@ -48,6 +49,28 @@ impl Worker {
         let due = |bulb: &&super::Bulb| bulb.availability.wake().is_some_and(|wake| wake <= now);
         let ids: Vec<BulbId> = self.bulbs.values().filter(due).map(|bulb| bulb.id.clone()).collect();
         ids.iter().for_each(|id| self.publish_availability(id));
+        self.publish_nobodys();
+    }
+
+    /// A bulb that no bridge hears has no owner to say so. An owner that was killed may have left it online.
+    fn publish_nobodys(&mut self) {
+        let Some(connected) = self.broker.connected_at.filter(|at| self.claims_known_since(*at)) else {
+            return;
+        };
+        let is_nobodys = |bulb: &&super::Bulb| {
+            bulb.told_offline.is_none_or(|told| told < connected)
+                && !bulb.availability.online()
+                && self.is_nobodys(&bulb.id)
+        };
+        let ids: Vec<BulbId> = self.bulbs.values().filter(is_nobodys).map(|bulb| bulb.id.clone()).collect();
+        for id in ids {
+            // Not kept: it would be repeated when the bulb has an owner.
+            let topic = self.settings.topics.bulb(&id, BulbTopic::Availability);
+            self.outbox.event(Message::retained(topic, OFFLINE));
+            if let Some(bulb) = self.bulbs.get_mut(&id) {
+                bulb.told_offline = Some(connected);
+            }
+        }
     }
 
     /// Publishes the state of a bulb. While commands are under way nothing is published: a slider would jump back.
@@ -96,14 +119,19 @@ impl Worker {
         };
         let payload = announcement.payload(&self.settings.topics);
         let topic = self.settings.topics.discovery(&discovery::node(id));
+        // A component that is gone is removed first; the payload itself follows when the broker has that.
+        let removal = discovery::with_removals(&payload, &remembered.components);
+        let after_removal = removal.is_some().then(|| discovery::components(&payload));
+        let message = removal.unwrap_or(payload);
         let known = RememberedBulb {
             device: bulb.device.id.to_string(),
             name: bulb.device.name.clone(),
             profile: profile.0.full_name(),
-            components: discovery::components(&payload),
+            components: discovery::components(&message),
         };
-        // A component that is gone is removed first; the payload itself follows when the broker has that.
-        let message = discovery::with_removals(&payload, &remembered.components).unwrap_or(payload);
+        if let Some(bulb) = self.bulbs.get_mut(id) {
+            bulb.after_removal = after_removal;
+        }
         self.store.memory.bulbs.insert(id.clone(), known);
         self.outbox.set(Message::retained(topic, message.to_string()));
     }
@@ -112,9 +140,11 @@ impl Worker {
     pub(super) fn published(&mut self, topic: &str) {
         let node = self.settings.topics.discovered(topic);
         let id = node.and_then(|node| node.strip_prefix("bulbctl_")).map(str::to_owned);
-        if let Some(id) = id.and_then(|id| BulbId::try_from(id).ok()).filter(|id| self.bulbs.contains_key(id))
-        {
-            // Does nothing unless the message had removals.
+        let Some(id) = id.and_then(|id| BulbId::try_from(id).ok()) else { return };
+        if let Some(components) = self.bulbs.get_mut(&id).and_then(|bulb| bulb.after_removal.take()) {
+            if let Some(known) = self.store.memory.bulbs.get_mut(&id) {
+                known.components = components;
+            }
             self.announce(&id);
         }
     }
@@ -128,8 +158,34 @@ impl Worker {
         }
     }
 
-    /// Removes a bulb from the broker and from Home Assistant.
+    /// Removes a bulb from the broker and from Home Assistant, unless another bridge owns it.
     pub(super) fn forget(&mut self, id: &BulbId) {
+        if self.owners.is_some() {
+            // Its owner is not known yet, or it has just been given away.
+            self.forgetting.insert(id.clone(), clock::now());
+        } else {
+            self.clear(id);
+        }
+    }
+
+    /// Removes the bulbs that nobody has claimed since they were to be forgotten.
+    pub(super) fn forget_if_due(&mut self) {
+        let due = |asked: &Duration| self.claims_known_since(*asked);
+        let ids: Vec<BulbId> =
+            self.forgetting.iter().filter(|(_, asked)| due(asked)).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.forgetting.remove(&id);
+            if self.bulbs.contains_key(&id) {
+                // It is meant again.
+            } else if self.is_anothers(&id) {
+                self.store.memory.bulbs.remove(&id);
+            } else {
+                self.clear(&id);
+            }
+        }
+    }
+
+    fn clear(&mut self, id: &BulbId) {
         if self.store.memory.bulbs.remove(id).is_none() && !self.settings.discovery {
             return;
         }
@@ -235,6 +291,7 @@ impl Worker {
             "version": VERSION,
             "adapter": self.radio.adapter().name,
             "powered": self.powered,
+            "error": self.adapter_error.as_ref().map(Error::code),
             "links": self.slots,
             "instance": self.instance,
             "started": self.started_text(),

@@ -10,8 +10,11 @@ use super::super::mqtt::Reply;
 use crate::bulb::{DriverEvent, LinkPhase};
 use crate::error::Error;
 
-/// A command that was not written within this time is dropped: a bulb must not switch minutes later.
+/// A command that was not written within this time is dropped: a bulb must not switch minutes later. If it is for several bulbs,
+/// the time begins for each when the bridge connects to it.
 pub(super) const COMMAND_TIME: Duration = Duration::from_secs(10);
+/// The time for a command to several bulbs in all. A hundred bulbs on five links take 90 s.
+const SEVERAL_TIME: Duration = Duration::from_secs(120);
 /// The most commands that wait for their result. The next one ends the wait of the oldest.
 const MOST: usize = 64;
 
@@ -21,6 +24,8 @@ pub(super) struct Origin {
     /// The payload, for messages.
     pub(super) text: String,
     pub(super) reply: Option<Reply>,
+    /// It is for several bulbs.
+    pub(super) several: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +55,8 @@ pub(super) struct CommandQueue {
     unsent: Option<LightCommand>,
     /// The result of the command that the driver carries out, until its state follows.
     result: Option<Outcome>,
+    /// When the bridge began to carry them out.
+    turn: Option<Instant>,
 }
 
 pub(super) type Finished = (Origin, Outcome);
@@ -58,6 +65,9 @@ impl CommandQueue {
     /// Returns the command whose wait ends, if there are too many.
     pub(super) fn push(&mut self, command: LightCommand, origin: Origin, now: Instant) -> Option<Finished> {
         self.token += 1;
+        if self.waiting.is_empty() {
+            self.turn = None;
+        }
         self.waiting.push_back(Waiting { token: self.token, at: now, origin });
         self.unsent = Some(match self.unsent.take() {
             Some(before) => before.then(command),
@@ -75,6 +85,16 @@ impl CommandQueue {
     /// The time of the oldest command that waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.waiting.front().map(|waiting| waiting.at)
+    }
+
+    /// Returns true if the newest command is for several bulbs.
+    pub(super) fn is_for_several(&self) -> bool {
+        self.waiting.back().is_some_and(|newest| newest.origin.several)
+    }
+
+    /// It is the turn of this bulb: it has a link, or gets one.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.turn.get_or_insert(now);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -122,7 +142,7 @@ impl CommandQueue {
     ) -> Vec<Finished> {
         let Some(newest) = self.waiting.back() else { return Vec::new() };
         let waited = now.duration_since(newest.at);
-        if waited < COMMAND_TIME || !(self.unsent.take().is_some() || withdraw()) {
+        if now < self.deadline(newest) || !(self.unsent.take().is_some() || withdraw()) {
             return Vec::new();
         }
         let error = Error::CommandExpired { device: device.to_owned(), waited };
@@ -143,7 +163,13 @@ impl CommandQueue {
 
     /// The next time at which [`expire`](Self::expire) may do something.
     pub(super) fn wake(&self) -> Option<Instant> {
-        self.waiting.back().map(|newest| newest.at + COMMAND_TIME)
+        self.waiting.back().map(|newest| self.deadline(newest))
+    }
+
+    fn deadline(&self, newest: &Waiting) -> Instant {
+        let whole = if newest.origin.several { SEVERAL_TIME } else { COMMAND_TIME };
+        let turn = self.turn.map(|turn| turn.max(newest.at) + COMMAND_TIME);
+        turn.unwrap_or(newest.at + whole).min(newest.at + whole)
     }
 
     fn finish(&mut self, token: u64, outcome: &Outcome) -> Vec<Finished> {
@@ -159,7 +185,7 @@ mod tests {
     use crate::error::Operation;
 
     fn origin(text: &str) -> Origin {
-        Origin { text: text.to_owned(), reply: None }
+        Origin { text: text.to_owned(), ..Origin::default() }
     }
 
     fn queue(commands: &[&str], now: Instant) -> CommandQueue {
@@ -211,6 +237,33 @@ mod tests {
         queue.take_unsent();
         assert_eq!(queue.expire("Desk", start + 2 * COMMAND_TIME, || false), [], "the driver has begun");
         assert_eq!(texts(&queue.expire("Desk", start + 2 * COMMAND_TIME, || true)), ["ON"]);
+    }
+
+    #[test]
+    fn p17_a_command_to_several_bulbs_has_its_time_from_the_turn_of_each() {
+        let start = Instant::now();
+        let several = || Origin { several: true, ..origin("ON") };
+        let pushed = || {
+            let mut queue = CommandQueue::default();
+            queue.push(LightCommand::parse(b"ON").unwrap(), several(), start);
+            queue
+        };
+        let mut queue = pushed();
+        assert_eq!(queue.wake(), Some(start + SEVERAL_TIME));
+        queue.begin(start + 3 * COMMAND_TIME);
+        queue.begin(start + 4 * COMMAND_TIME);
+        assert_eq!(queue.wake(), Some(start + 4 * COMMAND_TIME), "a second attempt gets no more time");
+        assert_eq!(queue.expire("Desk", start + 4 * COMMAND_TIME, || false).len(), 1);
+        // The turn of a command is not that of the next one.
+        queue.push(LightCommand::parse(b"ON").unwrap(), several(), start);
+        assert_eq!(queue.wake(), Some(start + SEVERAL_TIME));
+
+        let mut queue = pushed();
+        queue.begin(start + SEVERAL_TIME - Duration::from_secs(1));
+        assert_eq!(queue.wake(), Some(start + SEVERAL_TIME), "no bulb switches minutes later");
+        // A command to this bulb alone came after it.
+        queue.push(LightCommand::parse(b"OFF").unwrap(), origin("OFF"), start + COMMAND_TIME);
+        assert_eq!(queue.wake(), Some(start + 2 * COMMAND_TIME));
     }
 
     #[test]

@@ -9,8 +9,18 @@ use super::{cache, guest};
 use crate::setup::{self, command, output, run};
 
 /// Debian 12 packages: for the machine, for the programs in it, and for its initramfs.
-const DEBIAN: &[&str] =
-    &["bluez", "busybox-static", "cpio", "dbus", "kmod", "python3", "python3-pip", "qemu-system-x86"];
+const DEBIAN: &[&str] = &[
+    "bluez",
+    "busybox-static",
+    "cpio",
+    "dbus",
+    "kmod",
+    "mosquitto",
+    "mosquitto-clients",
+    "python3",
+    "python3-pip",
+    "qemu-system-x86",
+];
 
 /// The package that depends on Debian's current kernel.
 const KERNEL: &str = "linux-image-amd64";
