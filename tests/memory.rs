@@ -1,4 +1,4 @@
-//! Memory of the desk while the radio keeps reporting devices.
+//! Memory of the desk while the radio keeps reporting devices, and of the bridge.
 //!
 //! Every allocation of the process is counted, so the tests run one at a time. `cargo xtask bench tui` runs
 //! the long one.
@@ -32,6 +32,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::sync::{Mutex, broadcast, watch};
 use tokio::time::{Instant, interval};
 use tokio_util::task::AbortOnDropHandle;
+
+#[cfg(target_os = "linux")]
+#[path = "memory/bridge.rs"]
+mod bridge;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
