@@ -181,12 +181,22 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Returns true if the verb takes the whole terminal.
+    pub(crate) fn has_tui(&self) -> bool {
+        match self {
+            Self::Tui => true,
+            Self::Emulate(emulate) => emulate.tui,
+            _ => false,
+        }
+    }
+
     /// Returns true if the verb only prints, so that it ends when nobody reads its output.
     pub(crate) fn ends_with_reader(&self) -> bool {
         match self {
             Self::Scan(_) | Self::Status(_) | Self::Watch(_) | Self::Battery(_) => true,
             Self::Snapshot(_) => true,
-            Self::Info(_) | Self::Doctor | Self::Profiles(_) | Self::Emulate(_) => true,
+            Self::Info(_) | Self::Doctor | Self::Profiles(_) => true,
+            Self::Emulate(emulate) => !emulate.tui,
             Self::Check(check) => check.junit.is_none(),
             Self::Gatt(gatt) => gatt.ends_with_reader(),
             _ => false,

@@ -65,7 +65,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         color: global.color_output.unwrap_or_default().into(),
         quiet: global.quiet,
     });
-    context::start_log(&global, matches!(verb, Verb::Tui));
+    context::start_log(&global, verb.has_tui());
     match run(verb, &global, &printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => finish(&error, &printer),

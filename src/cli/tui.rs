@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::context::Context;
 use crate::error::Result;
 use crate::fleet::Target;
-use crate::tui::{Depth, Group, RestoreAtExit, Setup};
+use crate::tui::{Depth, Group, RestoreAtExit, Settings, Setup};
 
 pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
     let groups = context.config.groups.keys().map(|name| {
@@ -13,8 +13,7 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         Ok(Group { name: name.clone(), target })
     });
     let groups = groups.collect::<Result<_>>()?;
-    let settings =
-        crate::tui::Settings::of(&context.config.tui).map_err(|mistake| context.config.mistake(mistake))?;
+    let settings = settings(context)?;
     let at_exit = RestoreAtExit::default();
     let restore = at_exit.clone();
     context.at_exit(async move { restore.run().await });
@@ -27,9 +26,19 @@ pub(crate) async fn run(context: &Context<'_>) -> Result<()> {
         scenes: context.scenes.clone(),
         at_exit,
     };
-    let depth = match anstream::ColorChoice::global() {
+    crate::tui::run(setup, depth(), groups, settings).await
+}
+
+/// Checks that there is a terminal, and returns the settings of a TUI on it.
+pub(super) fn settings(context: &Context<'_>) -> Result<Settings> {
+    crate::tui::check_terminal()?;
+    Settings::of(&context.config.tui).map_err(|mistake| context.config.mistake(mistake))
+}
+
+/// The colours of this terminal.
+pub(super) fn depth() -> Depth {
+    match anstream::ColorChoice::global() {
         anstream::ColorChoice::Never => Depth::None,
         _ => Depth::detect(|name| std::env::var(name).ok()),
-    };
-    crate::tui::run(setup, depth, groups, settings).await
+    }
 }

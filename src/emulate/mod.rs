@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulb_protocol::profile::{DecodedCommand, Light, Profile};
+use bulb_protocol::text::trim_padding;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use crate::bulb::Change;
 use crate::error::{Error, Result};
 use crate::radio::peripheral::{self, Peripheral, PeripheralEvent};
-use crate::radio::sim::emulated::{Action, BulbEventKind, EmulatedBulbs, NewFault, WrittenValue};
+pub use crate::radio::sim::emulated::BulbEventKind;
+use crate::radio::sim::emulated::{Action, EmulatedBulbs, NewFault, WrittenValue};
 use crate::radio::{Address, Deadline};
 
 /// Time limit of a call to the radio. It needs one round trip over a local socket.
@@ -88,6 +90,37 @@ impl Emulation {
         } else {
             self.radio.adapter().address
         }
+    }
+
+    /// The name that a bulb advertises, or its label.
+    pub fn name(&self, bulb: usize) -> &str {
+        let name = self.bulbs.advertisement(bulb).and_then(|sent| sent.name.as_deref()).map(trim_padding);
+        name.unwrap_or_else(|| self.bulbs.label(bulb))
+    }
+
+    /// The bulb that the user names: by its name, address or number from 1. The only one has no need of it.
+    ///
+    /// # Errors
+    /// There is no such bulb, or there are several.
+    pub fn find(&self, wanted: Option<&str>) -> Result<usize> {
+        let count = self.bulbs.count();
+        let Some(wanted) = wanted else {
+            return match count {
+                1 => Ok(0),
+                count => Err(Error::Usage(format!("there are {count} bulbs: name one with --bulb"))),
+            };
+        };
+        let address = wanted.parse::<Address>().ok();
+        let is_meant = |bulb: &usize| {
+            self.bulbs.label(*bulb) == wanted
+                || self.name(*bulb) == wanted
+                || (address.is_some() && self.bulbs.address(*bulb) == address)
+                || wanted.parse() == Ok(*bulb + 1)
+        };
+        (0..count).find(is_meant).ok_or_else(|| {
+            let have: Vec<&str> = (0..count).map(|bulb| self.bulbs.label(bulb)).collect();
+            Error::Usage(format!("there is no bulb {wanted:?}; there are {}", have.join(", ")))
+        })
     }
 
     pub fn adapter(&self) -> String {
@@ -219,22 +252,26 @@ impl Emulation {
 
     /// Logs a frame.
     fn log(&self, bulb: usize, event: &BulbEventKind) {
-        let label = self.bulbs.label(bulb);
-        let hex = |value: &[u8]| if value.is_empty() { "(empty)".to_owned() } else { hex::encode(value) };
-        match event {
-            BulbEventKind::Read(id, Some(value)) => tracing::debug!("{label}: read {id} -> {}", hex(value)),
-            BulbEventKind::Read(id, None) => tracing::debug!("{label}: read {id}, refused"),
-            BulbEventKind::Written(written @ WrittenValue { characteristic, kind, value, .. }) => {
-                let meaning = Meaning::of(written);
-                let kind = kind.map_or_else(String::new, |kind| format!("{} ", kind.name()));
-                tracing::debug!("{label}: write {kind}{characteristic} <- {}  {meaning}", hex(value));
-            }
-            BulbEventKind::Notified(id, value) => {
-                tracing::debug!("{label}: notification {id} -> {}", hex(value));
-            }
-            _ => {}
+        if let Some(frame) = frame_text(event) {
+            tracing::debug!("{}: {frame}", self.bulbs.label(bulb));
         }
     }
+}
+
+/// The text of a frame; `None` if the event is none.
+pub fn frame_text(event: &BulbEventKind) -> Option<String> {
+    let hex = |value: &[u8]| if value.is_empty() { "(empty)".to_owned() } else { hex::encode(value) };
+    Some(match event {
+        BulbEventKind::Read(id, Some(value)) => format!("read {id} -> {}", hex(value)),
+        BulbEventKind::Read(id, None) => format!("read {id}, refused"),
+        BulbEventKind::Written(written @ WrittenValue { characteristic, kind, value, .. }) => {
+            let meaning = Meaning::of(written);
+            let kind = kind.map_or_else(String::new, |kind| format!("{} ", kind.name()));
+            format!("write {kind}{characteristic} <- {}  {meaning}", hex(value))
+        }
+        BulbEventKind::Notified(id, value) => format!("notification {id} -> {}", hex(value)),
+        _ => return None,
+    })
 }
 
 /// What a write means to a bulb.

@@ -7,7 +7,9 @@ use super::Error;
 impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NoTerminal => "in scripts and pipes, use `bulbctl scan --json` or another command",
+            Self::NoTerminal => {
+                "in scripts and pipes, use `bulbctl scan --json` or another command, without --tui"
+            }
             Self::TargetNotFound { nearest, .. } if !nearest.is_empty() => {
                 return Some(format!(
                     "the closest names are {}; if none of them is meant, check that the bulb is powered, in reach and not \

@@ -183,6 +183,19 @@ impl EmulatedRecord {
     /// The bulb, what happened, and the details.
     pub(super) fn fields(&self, layout: Layout) -> Vec<String> {
         let mut fields = vec![name(&self.bulb, layout)];
+        fields.extend(self.words(layout, true));
+        fields
+    }
+
+    /// What happened and the details, without the bulb and without bytes.
+    pub fn text(&self) -> String {
+        const PLAIN: Layout =
+            Layout { terminal: true, color: false, truecolor: false, name_width: 0, line_number: None };
+        self.words(PLAIN, false).join("  ")
+    }
+
+    fn words(&self, layout: Layout, hex: bool) -> Vec<String> {
+        let mut fields = Vec::new();
         let text = |text: &str| sanitise(text).into_owned();
         match self.event {
             EmulatedEvent::Advertising => {
@@ -204,7 +217,7 @@ impl EmulatedRecord {
             }
             EmulatedEvent::Subscribed => fields.push(format!("subscribed to {}", self.short)),
             EmulatedEvent::Unsubscribed => fields.push(format!("unsubscribed from {}", self.short)),
-            EmulatedEvent::Write => fields.extend(self.write_fields(layout)),
+            EmulatedEvent::Write => fields.extend(self.write_fields(layout, hex)),
             EmulatedEvent::State => {
                 let light = self.state.iter();
                 fields.extend(light.flat_map(|light| light_fields(&light.values, light.mode, layout)));
@@ -216,10 +229,13 @@ impl EmulatedRecord {
         fields
     }
 
-    fn write_fields(&self, layout: Layout) -> Vec<String> {
+    fn write_fields(&self, layout: Layout, hex: bool) -> Vec<String> {
         let kind = if self.kind == Some("command") { "write command" } else { "write" };
-        let hex = self.hex.clone().filter(|hex| !hex.is_empty());
-        let mut fields = vec![format!("{kind} {}", self.short), hex.unwrap_or_else(|| "(empty)".to_owned())];
+        let mut fields = vec![format!("{kind} {}", self.short)];
+        if hex {
+            let bytes = self.hex.clone().filter(|hex| !hex.is_empty());
+            fields.push(bytes.unwrap_or_else(|| "(empty)".to_owned()));
+        }
         let reason = || self.reason.as_deref().map(sanitise).unwrap_or_default();
         match (self.meaning, &self.frame) {
             (Some(WriteMeaning::Unknown), _) => fields.push(format!("unknown: {}", reason())),

@@ -24,6 +24,8 @@ pub enum KeyContext {
     Gatt,
     Check,
     Log,
+    /// The screen of `emulate`.
+    Emulate,
     Popup,
     /// In the input line. Other keys edit the text.
     Prompt,
@@ -41,6 +43,7 @@ impl KeyContext {
             Self::Gatt => "GATT",
             Self::Check => "Check",
             Self::Log => "Log",
+            Self::Emulate => "Emulated bulbs",
             Self::Popup => "In a popup",
             Self::Prompt => "While typing",
         }
@@ -78,6 +81,7 @@ pub enum Action {
     Dimmer,
     TypeColor,
     TypeKelvin,
+    TypeLine,
     Effects,
     Fade,
     SaveScene,
@@ -181,7 +185,7 @@ impl Default for KeyMap {
 }
 
 /// Contexts that are active at the same time.
-const TOGETHER: [&[KeyContext]; 9] = [
+const TOGETHER: [&[KeyContext]; 10] = [
     &[P::Always, P::Panes, P::List],
     &[P::Always, P::Panes, P::Detail],
     &[P::Always, P::Panes, P::Frames],
@@ -189,6 +193,7 @@ const TOGETHER: [&[KeyContext]; 9] = [
     &[P::Always, P::Panes, P::Gatt],
     &[P::Always, P::Panes, P::Check],
     &[P::Always, P::Panes, P::Log],
+    &[P::Always, P::Emulate],
     &[P::Always, P::Popup],
     &[P::Always, P::Prompt],
 ];

@@ -86,14 +86,14 @@ pub(crate) fn areas(model: &Model) -> Areas {
 
 // Not with ratatui's solver: drawing and the mouse compute this on every event.
 
-fn top(rest: &mut Rect, rows: u16) -> Rect {
+pub(super) fn top(rest: &mut Rect, rows: u16) -> Rect {
     let rows = rows.min(rest.height);
     let area = Rect { height: rows, ..*rest };
     (rest.y, rest.height) = (rest.y + rows, rest.height - rows);
     area
 }
 
-fn bottom(rest: &mut Rect, rows: u16) -> Rect {
+pub(super) fn bottom(rest: &mut Rect, rows: u16) -> Rect {
     let rows = rows.min(rest.height);
     rest.height -= rows;
     Rect { y: rest.bottom(), height: rows, ..*rest }

@@ -9,6 +9,7 @@ mod control;
 mod desk;
 mod device;
 mod effects;
+pub mod emulate;
 mod event;
 mod export;
 mod frames;
@@ -35,7 +36,7 @@ pub use event::{CheckEvent, Effect, Event, GattRequest, RadioEvent, SavedKind, S
 pub use model::{Group, Model, Options};
 pub use radio_worker::Opener;
 pub use run::run;
-pub use screen::LogWriter;
+pub use screen::{LogWriter, check_terminal};
 pub use settings::{Column, Settings, Sort};
 pub use style::{Colors, Depth};
 pub use tasks::RestoreAtExit;

@@ -35,5 +35,5 @@ fn is_offered(row: &Binding) -> bool {
             | A::Minimum
             | A::Maximum
     );
-    !moves && !matches!(row.context, KeyContext::Popup | KeyContext::Prompt)
+    !moves && !matches!(row.context, KeyContext::Emulate | KeyContext::Popup | KeyContext::Prompt)
 }

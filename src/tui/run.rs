@@ -5,8 +5,10 @@ use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use crossterm::event::{Event as Input, EventStream};
 use futures::{FutureExt, StreamExt};
+use ratatui::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -17,10 +19,52 @@ use super::model::{Group, Options};
 use super::screen::{self, Screen};
 use super::settings::Settings;
 use super::style::Depth;
+use super::view::view;
 use crate::error::{Error, Result};
 
 /// Shortest time between two redraws: 30 per second.
 const PICTURE_INTERVAL: Duration = Duration::from_millis(33);
+
+/// What the loop shows on the terminal: the desk, or the screen of `emulate`.
+#[async_trait(?Send)]
+pub(super) trait App {
+    /// Returns true if the screen must be redrawn, and resets the flag.
+    fn take_changed(&mut self) -> bool;
+
+    fn draw(&self, frame: &mut Frame<'_>);
+
+    /// Waits for the next event that does not come from the terminal. Cancel-safe.
+    async fn next(&mut self) -> Result<Event>;
+
+    /// Such an event, if one waits.
+    fn try_next(&mut self) -> Option<Event>;
+
+    /// Handles an event. Returns what the loop has to do.
+    async fn handle(&mut self, event: Event) -> Result<Option<Effect>>;
+}
+
+#[async_trait(?Send)]
+impl App for Desk {
+    fn take_changed(&mut self) -> bool {
+        self.model.take_changed()
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>) {
+        view(&self.model, frame);
+    }
+
+    async fn next(&mut self) -> Result<Event> {
+        Self::next(self).await
+    }
+
+    fn try_next(&mut self) -> Option<Event> {
+        Self::try_next(self)
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<Option<Effect>> {
+        Ok(Self::handle(self, event))
+    }
+}
 
 /// Runs the desk on this terminal until the user quits.
 ///
@@ -28,7 +72,7 @@ const PICTURE_INTERVAL: Duration = Duration::from_millis(33);
 /// [`Error::NoTerminal`] without a terminal; [`Error::Interrupted`] on Ctrl-C or if the terminal is closed;
 /// [`Error::Internal`] after a panic. The terminal has been restored in all cases.
 pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>, settings: Settings) -> Result<()> {
-    let mut screen = Screen::open()?;
+    let screen = Screen::open()?;
     let options = Options {
         size: screen.size()?,
         depth,
@@ -38,10 +82,16 @@ pub async fn run(setup: Setup, depth: Depth, groups: Vec<Group>, settings: Setti
         settings,
     };
     let mut desk = Desk::open(setup, options);
-    let result = AssertUnwindSafe(interact(&mut desk, &mut screen)).catch_unwind().await;
+    let result = until_quit(&mut desk, screen).await;
+    desk.close().await;
+    result
+}
+
+/// Runs an app until the user quits, and restores the terminal.
+pub(super) async fn until_quit(app: &mut dyn App, mut screen: Screen) -> Result<()> {
+    let result = AssertUnwindSafe(interact(app, &mut screen)).catch_unwind().await;
     let result = result.unwrap_or_else(|_| Err(Error::Internal(screen::last_panic())));
     drop(screen);
-    desk.close().await;
     result
 }
 
@@ -61,7 +111,7 @@ enum LoopEvent {
     Signal(JobSignal),
 }
 
-async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
+async fn interact(app: &mut dyn App, screen: &mut Screen) -> Result<()> {
     let mut inputs = Inputs::start();
     let mut signals = Signals::new()?;
     let mut drawn: Option<Instant> = None;
@@ -70,17 +120,17 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
     #[cfg(debug_assertions)]
     let _panics = panic_on_purpose();
     loop {
-        due |= desk.model.take_changed();
+        due |= app.take_changed();
         let may = drawn.map_or_else(Instant::now, |drawn| drawn + PICTURE_INTERVAL);
         if due && may <= Instant::now() {
-            screen.draw(&desk.model)?;
+            screen.draw(app)?;
             drawn = Some(Instant::now());
             due = false;
         }
         let next = tokio::select! {
             input = inputs.next() => LoopEvent::Input(input),
             () = sleep_until(check) => LoopEvent::Check,
-            event = desk.next() => LoopEvent::Event(event?),
+            event = app.next() => LoopEvent::Event(event?),
             line = screen::next_line() => LoopEvent::Event(Event::Radio(line)),
             signal = signals.next() => LoopEvent::Signal(signal),
             () = sleep_until(may), if due => LoopEvent::Picture,
@@ -100,7 +150,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                 due = true;
             }
             LoopEvent::Signal(JobSignal::Stop) => {
-                suspend(desk, screen, &mut signals, SuspendScope::Process).await?;
+                suspend(app, screen, &mut signals, SuspendScope::Process).await?;
                 due = true;
             }
             LoopEvent::Input(input) => {
@@ -109,7 +159,7 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                 for _ in 0..MAX_EVENTS_PER_PICTURE {
                     let Some(now) = input else { break };
                     if let Some(event) = terminal_event(now)?
-                        && handle(desk, screen, &mut signals, event).await?.is_break()
+                        && handle(app, screen, &mut signals, event).await?.is_break()
                     {
                         return Ok(());
                     }
@@ -120,10 +170,10 @@ async fn interact(desk: &mut Desk, screen: &mut Screen) -> Result<()> {
                 let mut event = Some(event);
                 for _ in 0..MAX_EVENTS_PER_PICTURE {
                     let Some(now) = event else { break };
-                    if handle(desk, screen, &mut signals, now).await?.is_break() {
+                    if handle(app, screen, &mut signals, now).await?.is_break() {
                         return Ok(());
                     }
-                    event = desk.try_next();
+                    event = app.try_next();
                 }
             }
         }
@@ -181,19 +231,19 @@ fn panic_on_paste(event: &Event) {
 }
 
 async fn handle(
-    desk: &mut Desk,
+    app: &mut dyn App,
     screen: &mut Screen,
     signals: &mut Signals,
     event: Event,
 ) -> Result<ControlFlow<()>> {
     #[cfg(debug_assertions)]
     panic_on_paste(&event);
-    match desk.handle(event) {
+    match app.handle(event).await? {
         Some(Effect::Quit) => return Ok(ControlFlow::Break(())),
         Some(Effect::Interrupt) => return Err(Error::Interrupted),
         Some(Effect::Fail(error)) => return Err(error),
         Some(Effect::Redraw) => screen.invalidate()?,
-        Some(Effect::Suspend) => suspend(desk, screen, signals, SuspendScope::ProcessGroup).await?,
+        Some(Effect::Suspend) => suspend(app, screen, signals, SuspendScope::ProcessGroup).await?,
         _ => {}
     }
     Ok(ControlFlow::Continue(()))
@@ -214,7 +264,7 @@ fn terminal_event(input: Option<io::Result<Input>>) -> Result<Option<Event>> {
 
 /// Restores the terminal and stops the process until the shell continues it.
 async fn suspend(
-    desk: &mut Desk,
+    app: &mut dyn App,
     screen: &mut Screen,
     signals: &mut Signals,
     stopped: SuspendScope,
@@ -227,7 +277,7 @@ async fn suspend(
     }
     screen.enter()?;
     let (width, height) = screen.size()?;
-    let _ = desk.handle(Event::Resize(width, height));
+    app.handle(Event::Resize(width, height)).await?;
     Ok(())
 }
 

@@ -20,8 +20,7 @@ use ratatui::layout::Rect;
 use tokio::sync::Notify;
 
 use super::event::RadioEvent;
-use super::model::Model;
-use super::view::view;
+use super::run::App;
 use crate::error::{Error, Result};
 
 const MAX_LOG_LINES: usize = 100;
@@ -95,6 +94,14 @@ impl Write for TerminalOutput {
     }
 }
 
+/// Checks that this process has a terminal for a TUI.
+///
+/// # Errors
+/// [`Error::NoTerminal`].
+pub fn check_terminal() -> Result<()> {
+    if stdin().is_terminal() && stdout().is_terminal() { Ok(()) } else { Err(Error::NoTerminal) }
+}
+
 /// The terminal in raw mode. Dropping it restores the terminal.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<TerminalOutput>>,
@@ -110,9 +117,7 @@ impl Screen {
     /// # Errors
     /// [`Error::NoTerminal`] without a terminal; [`Error::Output`] if the terminal fails.
     pub(super) fn open() -> Result<Self> {
-        if !(stdin().is_terminal() && stdout().is_terminal()) {
-            return Err(Error::NoTerminal);
-        }
+        check_terminal()?;
         let hook = panic::take_hook();
         panic::set_hook(Box::new(|info| queue_line(RadioEvent::Panic(info.to_string()))));
         let mut screen = Self {
@@ -138,9 +143,9 @@ impl Screen {
         self.terminal.size().map(|size| (size.width, size.height)).map_err(failed)
     }
 
-    pub(super) fn draw(&mut self, model: &Model) -> Result<()> {
+    pub(super) fn draw(&mut self, app: &dyn App) -> Result<()> {
         self.pictures += 1;
-        self.terminal.draw(|frame| view(model, frame)).map(|_| ()).map_err(failed)
+        self.terminal.draw(|frame| app.draw(frame)).map(|_| ()).map_err(failed)
     }
 
     /// Makes the next draw repaint everything.

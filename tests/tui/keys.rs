@@ -57,20 +57,14 @@ impl Keys {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
         std::fs::write(&rig, self::rig()).unwrap();
-        let config = dir.path().join("config.toml");
-        std::fs::write(&config, CONFIG).unwrap();
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", dir.path())
-            .env("PS1", "ready> ")
-            .env("BULBCTL", BULBCTL)
-            .env("BULBCTL_CONFIG", config)
-            .env("BULBCTL_SIM_DIR", dir.path().join("sim"))
-            .env("BULBCTL_ADAPTER", format!("sim:{}", rig.display()));
+        std::fs::write(dir.path().join("config.toml"), CONFIG).unwrap();
+        let command = command(&dir, program, arguments);
         Self { terminal: Terminal::start(command, size, PATIENCE), dir, pressed: HashSet::new() }
+    }
+
+    /// A program with the same home and the same virtual radio.
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        command(&self.dir, program, arguments)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -132,6 +126,21 @@ impl Keys {
         assert_eq!(self.terminal.end(), (Some(0), String::new()));
         self.pressed
     }
+}
+
+fn command(dir: &TempDir, program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", dir.path())
+        .env("PS1", "ready> ")
+        .env("BULBCTL", BULBCTL)
+        .env("BULBCTL_CONFIG", dir.path().join("config.toml"))
+        .env("BULBCTL_SIM_DIR", dir.path().join("sim"))
+        .env("BULBCTL_ADAPTER", format!("sim:{}", dir.path().join("rig.toml").display()));
+    command
 }
 
 /// The first key of a row.
@@ -431,9 +440,60 @@ fn ends() -> HashSet<(P, A)> {
     pressed
 }
 
+/// A program on the same virtual radio as the one in the terminal.
+fn other(keys: &Keys, arguments: &[&str]) {
+    let output = keys.command(BULBCTL, arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+/// The screen of `emulate`, with another program that drives the bulbs.
+fn emulated() -> HashSet<(P, A)> {
+    let mut keys = Keys::with((80, 24), BULBCTL, &["emulate", "elk", "base", "--tui"]);
+    keys.waits_for("the bulbs", |screen| screen.contains("Light-2  base") && screen.contains("2 bulbs"));
+    keys.selects(P::Emulate, A::Down, "Light-2");
+    keys.selects(P::Emulate, A::Up, "ELK-BLEDOM");
+    keys.press(P::Emulate, A::Toggle, |screen| screen.contains("on  50 %"));
+    keys.shows(P::Emulate, A::Brighter, "on  55 %  ");
+    keys.press(P::Emulate, A::Dimmer, |screen| screen.matches("on  50 %").count() == 3);
+    keys.shows(P::Emulate, A::TypeColor, "colour:");
+    keys.types("teal", |screen| screen.contains("#008080"));
+    keys.shows(P::Emulate, A::TypeKelvin, "kelvin:");
+    keys.types("2700", |screen| screen.contains("2700 K"));
+    keys.shows(P::Emulate, A::TypeLine, "line:");
+    // To the bulb that it names.
+    keys.types("set --brightness 30 --bulb Light-2", |screen| screen.contains("off  30 %"));
+    keys.shows(P::Emulate, A::Clear, "What happens at the bulbs appears here.");
+
+    other(&keys, &["set", "Light-2", "--on", "--color", "red"]);
+    keys.waits_for("the command", |screen| screen.contains("write fff1  on 30 % #ff0000"));
+    keys.waits_for("the end of the link", |screen| screen.contains("disconnected"));
+    keys.shows(P::Emulate, A::ToFrames, "write request fff1 <- 011eff0000");
+    keys.shows(P::Emulate, A::Disconnect, "has no link to drop");
+    keys.hides(P::Emulate, A::Dismiss, "has no link to drop");
+    other(&keys, &["connect", "ELK-BLEDOM"]);
+    keys.waits_for("the link", |screen| screen.contains("1 connected"));
+    keys.press(P::Emulate, A::Disconnect, |screen| screen.contains("disconnected by the bulb"));
+    for number in 0..10 {
+        other(&keys, &["set", "Light-2", "--brightness", &number.to_string()]);
+    }
+    keys.waits_for("the last one", |screen| screen.contains("on  9 %"));
+    keys.press(P::Emulate, A::First, |screen| screen.contains(" below "));
+    let all = number_before(&keys.terminal.contents(), "below").unwrap();
+    let below = move |screen: &str| number_before(screen, "below").unwrap_or_default();
+    keys.press(P::Emulate, A::PageDown, |screen| below(screen) < all);
+    keys.press(P::Emulate, A::PageUp, |screen| below(screen) == all);
+    keys.hides(P::Emulate, A::Last, " below ");
+    keys.shows(P::Emulate, A::Help, "as its button does");
+    keys.hides(P::Popup, A::Cancel, "as its button does");
+    keys.terminal.keys(&bytes(key(P::Emulate, A::Quit)));
+    keys.pressed.insert((P::Emulate, A::Quit));
+    assert_eq!(keys.terminal.end(), (Some(0), String::new()));
+    keys.pressed
+}
+
 #[test]
 fn every_key_does_what_the_table_says() {
-    let sessions = [list_and_panes, bulb, white_and_effects, frames, gatt, check, log, retry, ends];
+    let sessions = [list_and_panes, bulb, white_and_effects, frames, gatt, check, log, retry, ends, emulated];
     let pressed: HashSet<(P, A)> = std::thread::scope(|scope| {
         let running = sessions.map(|session| scope.spawn(session));
         running.into_iter().flat_map(|session| session.join().expect("a session")).collect()

@@ -6,6 +6,7 @@
 
 mod actions;
 mod behaviour;
+mod emulate;
 mod families;
 #[cfg(target_os = "linux")]
 mod keys;

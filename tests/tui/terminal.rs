@@ -247,6 +247,47 @@ fn a_stop_from_outside_gives_the_terminal_back_as_well() {
 }
 
 #[test]
+fn the_screen_of_emulate_gives_the_terminal_back() {
+    let dir = TempDir::new().unwrap();
+    let emulate = ["emulate", "elk", "--tui"];
+    let terminal = run(&dir, BULBCTL, &emulate, &[("NO_COLOR", "1")]);
+    terminal.until_shown(&["ELK-BLEDOM", "advertising"]);
+    terminal.resize(30, 10);
+    terminal.until_shown(&["terminal too small"]);
+    terminal.resize(80, 24);
+    terminal.until("a screen without colours", |screen| {
+        let plain = |place: (u16, u16)| {
+            screen.cell(place.0, place.1).is_none_or(|cell| cell.fgcolor() == vt100::Color::Default)
+        };
+        screen.contents().contains("········  off  50 %")
+            && (0..24).flat_map(|row| (0..80).map(move |column| (row, column))).all(plain)
+    });
+    terminal.keys("\u{3}");
+    assert_eq!(terminal.end(), (Some(130), String::new()));
+    for signal in [Signal::TERM, Signal::HUP] {
+        let terminal = run(&dir, BULBCTL, &emulate, &[]);
+        terminal.until_shown(&["ELK-BLEDOM"]);
+        terminal.signal(signal);
+        assert_eq!(terminal.end(), (Some(130), String::new()), "{signal:?}");
+    }
+    let terminal = run(&dir, BULBCTL, &emulate, &[]);
+    terminal.until_shown(&["ELK-BLEDOM"]);
+    assert_eq!(terminal.hang_up(), Some(130));
+    let terminal = run(&dir, BULBCTL, &["emulate", "elk", "--tui", "--duration", "1s"], &[]);
+    assert_eq!(terminal.end(), (Some(0), String::new()));
+
+    let shell = run(&dir, "sh", &["-i"], &[("BULBCTL", BULBCTL)]);
+    shell.until_shown(&["ready> "]);
+    shell.keys("$BULBCTL emulate elk --tui\r");
+    shell.until_shown(&["ELK-BLEDOM", "quit"]);
+    shell.keys("\u{1a}");
+    in_between(&shell);
+    shell.keys("fg\r");
+    shell.until("the bulb", |screen| screen.alternate_screen() && screen.contents().contains("ELK-BLEDOM"));
+    leave(shell);
+}
+
+#[test]
 fn where_no_shell_waits_it_goes_on() {
     let dir = TempDir::new().unwrap();
     let terminal = tui(&dir, &[]);
@@ -291,6 +332,17 @@ fn without_a_terminal_it_says_what_to_use() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("tui.no_terminal") && stderr.contains("scan --json"), "{stderr}");
+    assert!(output.stdout.is_empty());
+    // Before anything is on the air.
+    let output = Command::new(BULBCTL)
+        .args(["-v", "--adapter", "sim", "emulate", "elk", "--tui"])
+        .env("HOME", dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("tui.no_terminal") && !stderr.contains("using adapter"), "{stderr}");
     assert!(output.stdout.is_empty());
 }
 

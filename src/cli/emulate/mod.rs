@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::text::trim_padding;
 use clap::{Args, ValueHint};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -15,12 +14,14 @@ use tokio_util::task::AbortOnDropHandle;
 use super::args::duration;
 use super::context::Context;
 use super::run::Tally;
+use super::tui;
 use crate::emulate::{Emulation, Next, address_of};
 use crate::error::{Error, Result};
 use crate::lines::{Line, Lines};
 use crate::output::{Bulb, DoneRecord, EmulatedRecord, Record};
 use crate::radio::sim::emulated::{EmulatedBulbs, ProfileBulb};
 use crate::radio::{self, Address};
+use crate::tui::emulate::{EmulateOptions, ParsedLine};
 use line::Statement;
 
 const EXAMPLES: &str = "\
@@ -60,6 +61,9 @@ pub(crate) struct Emulate {
     /// Play the bulbs of this rig, with their names, data, services, defects and faults
     #[arg(long, value_name = "RIG.toml", value_hint = ValueHint::FilePath)]
     pub(crate) rig: Option<PathBuf>,
+    /// Show the bulbs and what arrives on the whole terminal, with keys to change them
+    #[arg(long)]
+    pub(crate) tui: bool,
     /// Stop after this time
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
@@ -67,6 +71,7 @@ pub(crate) struct Emulate {
 
 pub(crate) async fn run(args: &Emulate, context: &Context<'_>) -> Result<()> {
     let bulbs = bulbs(args, context)?;
+    let settings = args.tui.then(|| tui::settings(context)).transpose()?;
     let late =
         |waited| Error::ServiceSilent { detail: format!("no answer within {waited:.1?} when it was opened") };
     let opening = radio::open_peripheral(context.adapter());
@@ -75,11 +80,29 @@ pub(crate) async fn run(args: &Emulate, context: &Context<'_>) -> Result<()> {
     let closing = Arc::clone(&radio);
     context.at_exit(async move { closing.close().await });
     let emulation = Emulation::start(radio, bulbs, context.deadline()).await?;
+    let end = args.duration.map(|duration| Instant::now() + duration);
+    if let Some(settings) = settings {
+        let (size, depth, parse) = ((0, 0), tui::depth(), Box::new(typed));
+        return crate::tui::emulate::run(emulation, EmulateOptions { size, depth, settings, end, parse })
+            .await;
+    }
     let labels: Vec<String> =
         (0..emulation.bulbs().count()).map(|bulb| emulation.bulbs().label(bulb).to_owned()).collect();
     context.printer.align(labels.iter().map(String::as_str));
-    let end = args.duration.map(|duration| Instant::now() + duration);
     Session { emulation, context, tally: Tally::default(), resume: None, ended: false }.run(end).await
+}
+
+/// Parses a line that is typed in the TUI; `None` if it ends the emulation.
+fn typed(text: &str, emulation: &Emulation) -> Result<Option<ParsedLine>, String> {
+    match line::parse(text)? {
+        Some(Statement::Act(None, action)) => Ok(Some((None, action))),
+        Some(Statement::Act(Some(bulb), action)) => match emulation.find(Some(&bulb)) {
+            Ok(bulb) => Ok(Some((Some(bulb), action))),
+            Err(error) => Err(error.to_string()),
+        },
+        Some(Statement::Quit) => Ok(None),
+        Some(Statement::Wait(_)) | None => Err("here is nothing to wait for".to_owned()),
+    }
 }
 
 /// The bulbs that the arguments name.
@@ -158,7 +181,7 @@ impl Session<'_> {
         while let Some(event) = self.emulation.next_told() {
             let bulbs = self.emulation.bulbs();
             let address = self.emulation.address(event.bulb).map(|address| address.to_string());
-            let name = name_of(bulbs, event.bulb).to_owned();
+            let name = self.emulation.name(event.bulb).to_owned();
             let id = address.clone().unwrap_or_else(|| name.clone());
             let bulb = Bulb { id, address, name: Some(name) };
             let profile = bulbs.profile(event.bulb).map(|profile| profile.full_name()).unwrap_or_default();
@@ -186,7 +209,7 @@ impl Session<'_> {
                 self.ended = true;
                 Ok(())
             }
-            Statement::Act(bulb, action) => match self.bulb(bulb.as_deref()) {
+            Statement::Act(bulb, action) => match self.emulation.find(bulb.as_deref()) {
                 Ok(bulb) => self.emulation.act(bulb, action).await,
                 Err(error) => Err(error),
             },
@@ -217,34 +240,6 @@ impl Session<'_> {
         printer.set_line(None);
         Ok(())
     }
-
-    /// The bulb that a line names: by its name, address or number from 1.
-    fn bulb(&self, wanted: Option<&str>) -> Result<usize> {
-        let bulbs = self.emulation.bulbs();
-        let Some(wanted) = wanted else {
-            return match bulbs.count() {
-                1 => Ok(0),
-                count => Err(Error::Usage(format!("there are {count} bulbs: name one with --bulb"))),
-            };
-        };
-        let address = wanted.parse::<Address>().ok();
-        let is_meant = |bulb: &usize| {
-            bulbs.label(*bulb) == wanted
-                || name_of(bulbs, *bulb) == wanted
-                || (address.is_some() && bulbs.address(*bulb) == address)
-                || wanted.parse() == Ok(*bulb + 1)
-        };
-        (0..bulbs.count()).find(is_meant).ok_or_else(|| {
-            let have: Vec<&str> = (0..bulbs.count()).map(|bulb| bulbs.label(bulb)).collect();
-            Error::Usage(format!("there is no bulb {wanted:?}; there are {}", have.join(", ")))
-        })
-    }
-}
-
-/// The name that a bulb advertises, or its label.
-fn name_of(bulbs: &EmulatedBulbs, bulb: usize) -> &str {
-    let name = bulbs.advertisement(bulb).and_then(|sent| sent.name.as_deref()).map(trim_padding);
-    name.unwrap_or_else(|| bulbs.label(bulb))
 }
 
 /// Waits until this time, if there is one.

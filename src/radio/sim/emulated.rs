@@ -196,6 +196,11 @@ impl EmulatedBulbs {
         self.device(bulb)?.bulb().map(|bulb| bulb.virtual_bulb.profile())
     }
 
+    /// The battery level in percent; `None` if the bulb has no battery.
+    pub fn battery(&self, bulb: usize) -> Option<u8> {
+        Some(self.device(bulb)?.bulb()?.battery?.level_at(self.now()))
+    }
+
     fn device(&self, bulb: usize) -> Option<&SimDevice> {
         self.world.device(self.address(bulb)?)
     }

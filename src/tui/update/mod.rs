@@ -25,6 +25,7 @@ use super::view::popup;
 
 pub(crate) use actions::PRESETS;
 pub(crate) use fade::parse as parse_fade;
+pub(crate) use prompt::{fill, pasted, request};
 
 /// Applies an event. `now` is the time since the start. Returns what is to be done.
 pub fn update(model: &mut Model, event: Event, now: Duration) -> Vec<Effect> {
@@ -91,7 +92,7 @@ fn press(model: &mut Model, key: KeyEvent, effects: &mut Vec<Effect>) {
 }
 
 /// Handles keys that work everywhere. Returns false if it was another key.
-fn global_action(action: Action, effects: &mut Vec<Effect>) -> bool {
+pub(super) fn global_action(action: Action, effects: &mut Vec<Effect>) -> bool {
     effects.push(match action {
         Action::Interrupt => Effect::Interrupt,
         Action::Suspend => Effect::Suspend,

@@ -153,8 +153,15 @@ fn number(model: &mut Model, control: Control, typed: (Prompt, Input), effects: 
 }
 
 pub(super) fn edit(model: &mut Model, key: KeyEvent) {
+    if let Some(request) = request(key) {
+        request_all(model, [request]);
+    }
+}
+
+/// Returns the change of the input for a key.
+pub(crate) fn request(key: KeyEvent) -> Option<InputRequest> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    let request = match key.code {
+    Some(match key.code {
         KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
         KeyCode::Char('u') if control => InputRequest::DeleteLine,
         KeyCode::Char('a') if control => InputRequest::GoToStart,
@@ -168,24 +175,32 @@ pub(super) fn edit(model: &mut Model, key: KeyEvent) {
         KeyCode::Right => InputRequest::GoToNextChar,
         KeyCode::Home => InputRequest::GoToStart,
         KeyCode::End => InputRequest::GoToEnd,
-        _ => return,
-    };
-    request_all(model, [request]);
+        _ => return None,
+    })
 }
 
 pub(super) fn paste(model: &mut Model, text: &str) {
-    let shown = text.chars().filter(|c| !c.is_control());
-    request_all(model, shown.map(InputRequest::InsertChar));
+    request_all(model, pasted(text));
 }
 
-fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputRequest>) {
-    let Some((what, input)) = &mut model.prompt else { return };
+/// Returns the changes of the input for a text that is pasted.
+pub(crate) fn pasted(text: &str) -> impl Iterator<Item = InputRequest> {
+    text.chars().filter(|c| !c.is_control()).map(InputRequest::InsertChar)
+}
+
+/// Changes the input, up to its limit.
+pub(crate) fn fill(input: &mut Input, requests: impl IntoIterator<Item = InputRequest>) {
     for request in requests {
         let full = input.value().chars().count() >= LONGEST;
         if !(full && matches!(request, InputRequest::InsertChar(_))) {
             input.handle(request);
         }
     }
+}
+
+fn request_all(model: &mut Model, requests: impl IntoIterator<Item = InputRequest>) {
+    let Some((what, input)) = &mut model.prompt else { return };
+    fill(input, requests);
     let (what, text) = (*what, input.value().to_owned());
     model.prompt_error = None;
     model.changed();

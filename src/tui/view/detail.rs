@@ -23,7 +23,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let focused = model.pane == Pane::Detail;
     let rows = inner(area);
     let Some(device) = model.selected_device() else {
-        frame.render_widget(pane(model, Line::styled(" No bulb selected ", bold()), focused), area);
+        frame.render_widget(pane(model.theme, Line::styled(" No bulb selected ", bold()), focused), area);
         let lines: Vec<Line<'_>> = wrap(
             "Select a bulb in the list and press Enter to connect.",
             usize::from(rows.width.saturating_sub(2)),
@@ -45,7 +45,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     };
     let name = cut(device.label(), room.saturating_sub(text.width())).into_owned();
     let title = vec![Span::styled(format!(" {name} "), bold()), Span::styled(text, style)];
-    frame.render_widget(pane(model, Line::from(title), focused), area);
+    frame.render_widget(pane(model.theme, Line::from(title), focused), area);
     for (row, y) in detail_rows(model, device, rows).into_iter().zip(0..rows.height) {
         let place = Rect { y: rows.y + y, height: 1, ..rows };
         frame.render_widget(DetailWriter { model, device, width: rows.width, focused }.row(row), place);
@@ -191,26 +191,7 @@ impl DetailWriter<'_> {
     }
 
     fn preview_bar(&self, light: Option<&Light>, width: usize) -> Span<'static> {
-        let theme = self.theme();
-        let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
-        let on = light.power != Some(false);
-        let style =
-            if theme.depth == Depth::None { Style::new() } else { theme.light_style(displayed_color(light)) };
-        // The colours of an effect are unknown.
-        if on && light.mode == Some(Mode::Effect) {
-            return Span::styled("▓▒░".repeat(width / 3), style);
-        }
-        if theme.depth == Depth::None {
-            let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
-            let shade = match (on, bright) {
-                (false, _) => "·",
-                (true, true) => "█",
-                (true, false) => "▒",
-            };
-            Span::raw(shade.repeat(width))
-        } else {
-            Span::styled(if on { "█" } else { "░" }.repeat(width), style)
-        }
+        swatch(self.theme(), light, width)
     }
 
     fn profile(&self) -> Vec<Span<'static>> {
@@ -253,16 +234,9 @@ impl DetailWriter<'_> {
             None => vec![Span::styled("—", dim())],
             Some(None) => vec![Span::styled("none", dim())],
             Some(Some(battery)) => {
-                let full = usize::from(battery.percent).div_ceil(10);
-                let style =
-                    if battery.percent <= 15 { self.theme().failure() } else { self.theme().success() };
                 let source = if battery.source == BatterySource::Bluez { "  from BlueZ" } else { "" };
-                vec![
-                    Span::styled("▰".repeat(full), style),
-                    Span::styled("▱".repeat(10_usize.saturating_sub(full)), dim()),
-                    Span::raw(format!(" {} %", battery.percent)),
-                    Span::styled(source, dim()),
-                ]
+                let level = self::battery(self.theme(), battery.percent);
+                level.into_iter().chain([Span::styled(source, dim())]).collect()
             }
         }
     }
@@ -346,6 +320,39 @@ fn has_single_row_preview(writer: &DetailWriter<'_>) -> bool {
     !rows.contains(&DetailRow::Preview(1))
 }
 
+/// Draws a battery level.
+pub(crate) fn battery(theme: Theme, percent: u8) -> [Span<'static>; 3] {
+    let full = usize::from(percent).div_ceil(10);
+    [
+        Span::styled("▰".repeat(full), if percent <= 15 { theme.failure() } else { theme.success() }),
+        Span::styled("▱".repeat(10_usize.saturating_sub(full)), dim()),
+        Span::raw(format!(" {percent} %")),
+    ]
+}
+
+/// Draws a row of the light. Without colours, shades show the brightness.
+pub(crate) fn swatch(theme: Theme, light: Option<&Light>, width: usize) -> Span<'static> {
+    let Some(light) = light else { return Span::styled("╱".repeat(width), dim()) };
+    let on = light.power != Some(false);
+    let style =
+        if theme.depth == Depth::None { Style::new() } else { theme.light_style(displayed_color(light)) };
+    // The colours of an effect are unknown.
+    if on && light.mode == Some(Mode::Effect) {
+        return Span::styled("▓▒░".repeat(width / 3), style);
+    }
+    if theme.depth == Depth::None {
+        let bright = light.brightness.is_none_or(|percent| percent.get() > 50);
+        let shade = match (on, bright) {
+            (false, _) => "·",
+            (true, true) => "█",
+            (true, false) => "▒",
+        };
+        Span::raw(shade.repeat(width))
+    } else {
+        Span::styled(if on { "█" } else { "░" }.repeat(width), style)
+    }
+}
+
 fn power_text(light: &Light) -> Vec<String> {
     let power = light.power.map(|on| if on { "on" } else { "off" }.to_owned());
     power.into_iter().chain(light.brightness.map(|percent| percent.to_string())).collect()
@@ -362,7 +369,7 @@ fn color_text(light: &Light) -> Vec<String> {
     words
 }
 
-fn light_text(light: &Light) -> Vec<String> {
+pub(crate) fn light_text(light: &Light) -> Vec<String> {
     power_text(light).into_iter().chain(color_text(light)).collect()
 }
 

@@ -43,7 +43,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
 
 /// Draws both graphs below each other, in a pane of their own.
 pub(super) fn draw_beside(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    frame.render_widget(pane(model, Line::styled(" Graphs ", bold()), false), area);
+    frame.render_widget(pane(model.theme, Line::styled(" Graphs ", bold()), false), area);
     let inside = inner(area);
     let half = Rect { height: inside.height / 2, ..inside };
     let other = Rect { y: half.bottom(), height: inside.height - half.height, ..inside };

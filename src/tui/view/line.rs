@@ -9,10 +9,10 @@ use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
 
 use super::super::control::Control;
-use super::super::keys::{Action, Binding, KeyContext};
-use super::super::messages::Severity;
+use super::super::keys::{Action, Binding, KeyContext, KeyMap};
+use super::super::messages::{Message, Severity};
 use super::super::model::{Model, Popup, Prompt};
-use super::super::style::{Depth, dim, displayed_color};
+use super::super::style::{Depth, Theme, dim, displayed_color};
 use super::super::text::cut;
 use super::super::update::key_contexts;
 
@@ -33,44 +33,49 @@ pub(super) fn message(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             Prompt::Fade => " fade to: ",
             Prompt::Scene => " name of the scene: ",
         };
-        typed(model, frame, area, label, input);
+        typed(model.theme, frame, area, label, input);
         return preview(model, frame, area);
     }
     if let Some(message) = model.message() {
-        let mut spans = vec![Span::raw(" ")];
-        let (style, sign) = match message.severity {
-            Severity::Error => (model.theme.failure(), "✗ "),
-            Severity::Warning => (model.theme.attention(), "! "),
-            Severity::Info => (Style::new(), ""),
-        };
-        spans.push(Span::styled(sign, style));
-        // The code is short and is what users look up.
-        if let Some(code) = message.code {
-            spans.push(Span::styled(format!("{code}  "), style));
-        }
-        let used: usize = spans.iter().map(Span::width).sum();
-        let text = cut(&message.text, width.saturating_sub(used + 1)).into_owned();
-        let used = used + text.width();
-        spans.push(Span::raw(text));
-        if let Some(hint) = &message.hint {
-            let room = width.saturating_sub(used + 5);
-            if room > 12 {
-                spans.push(Span::styled(format!(" · {}", cut(hint, room)), dim()));
-            }
-        }
-        frame.render_widget(Line::from(spans), area);
+        frame.render_widget(message_line(model.theme, message, width), area);
     } else if !model.filter.is_empty() {
         let text = format!(" filter: {}  (Esc clears it)", cut(&model.filter, width.saturating_sub(30)));
         frame.render_widget(Line::styled(text, dim()), area);
     }
 }
 
-fn typed(model: &Model, frame: &mut Frame<'_>, area: Rect, label: &str, input: &tui_input::Input) {
+pub(crate) fn message_line(theme: Theme, message: &Message, width: usize) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ")];
+    let (style, sign) = match message.severity {
+        Severity::Error => (theme.failure(), "✗ "),
+        Severity::Warning => (theme.attention(), "! "),
+        Severity::Info => (Style::new(), ""),
+    };
+    spans.push(Span::styled(sign, style));
+    // The code is short and is what users look up.
+    if let Some(code) = message.code {
+        spans.push(Span::styled(format!("{code}  "), style));
+    }
+    let used: usize = spans.iter().map(Span::width).sum();
+    let text = cut(&message.text, width.saturating_sub(used + 1)).into_owned();
+    let used = used + text.width();
+    spans.push(Span::raw(text));
+    if let Some(hint) = &message.hint {
+        let room = width.saturating_sub(used + 5);
+        if room > 12 {
+            spans.push(Span::styled(format!(" · {}", cut(hint, room)), dim()));
+        }
+    }
+    Line::from(spans)
+}
+
+/// Draws the input line, and puts the cursor there.
+pub(crate) fn typed(theme: Theme, frame: &mut Frame<'_>, area: Rect, label: &str, input: &tui_input::Input) {
     let start = u16::try_from(label.width()).unwrap_or_default().min(area.width);
     let field = Rect { x: area.x + start, width: area.width - start, ..area };
     let last = field.width.saturating_sub(1);
     let scroll = input.visual_scroll(usize::from(last));
-    frame.render_widget(Line::styled(label.to_owned(), model.theme.accent()), area);
+    frame.render_widget(Line::styled(label.to_owned(), theme.accent()), area);
     let scrolled = u16::try_from(scroll).unwrap_or_default();
     frame.render_widget(Paragraph::new(input.value()).scroll((0, scrolled)), field);
     let cursor = u16::try_from(input.visual_cursor().saturating_sub(scroll)).unwrap_or_default();
@@ -115,60 +120,85 @@ struct Hint {
     word: &'static str,
 }
 
-/// Returns the most useful keys that fit. Help and quit are always there.
-fn placed(model: &Model, width: u16) -> Vec<Hint> {
-    let contexts = key_contexts(model);
-    let rows = model.settings.keys.rows().iter();
-    let rows = rows.filter(|row| contexts.contains(&row.context) && !row.keys.is_empty());
-    let rows = rows.filter(|row| !hint_here(model, row.hint).is_empty());
-    let (last, first): (Vec<&Binding>, Vec<&Binding>) =
-        rows.partition(|row| row.context == KeyContext::Panes && matches!(row.hint, "help" | "quit"));
-    let hint = |row: &Binding| {
-        let key = row.keys.first().map(|key| key.text()).unwrap_or_default();
-        let word = hint_here(model, row.hint);
-        let width = u16::try_from(key.width() + word.width() + 3).unwrap_or(u16::MAX);
-        (width, key, word, row.action)
-    };
-    let kept: u16 = last.iter().map(|row| hint(row).0).sum();
-    let mut room = width.saturating_sub(kept + 1);
-    let mut start = 1;
-    let mut hints = Vec::new();
-    let mut full = false;
-    for (row, optional) in
-        first.into_iter().map(|row| (row, true)).chain(last.into_iter().map(|row| (row, false)))
-    {
-        let (width, key, word, action) = hint(row);
-        full |= optional && width > room;
-        if full && optional {
-            continue;
+/// The hints: the keys of these contexts.
+pub(crate) struct Hints<'a> {
+    pub(crate) keys: &'a KeyMap,
+    pub(crate) contexts: &'a [KeyContext],
+    /// Returns the word of a hint for what its key does at the moment; empty if it does nothing.
+    pub(crate) word: &'a dyn Fn(&'static str) -> &'static str,
+}
+
+impl Hints<'_> {
+    /// Returns the most useful keys that fit. Help and quit are always there.
+    fn placed(&self, width: u16) -> Vec<Hint> {
+        let rows = self.keys.rows().iter();
+        let rows = rows.filter(|row| self.contexts.contains(&row.context) && !row.keys.is_empty());
+        let rows = rows.filter(|row| !(self.word)(row.hint).is_empty());
+        let (last, first): (Vec<&Binding>, Vec<&Binding>) =
+            rows.partition(|row| matches!(row.action, Action::Help | Action::Quit));
+        let hint = |row: &Binding| {
+            let key = row.keys.first().map(|key| key.text()).unwrap_or_default();
+            let word = (self.word)(row.hint);
+            let width = u16::try_from(key.width() + word.width() + 3).unwrap_or(u16::MAX);
+            (width, key, word, row.action)
+        };
+        let kept: u16 = last.iter().map(|row| hint(row).0).sum();
+        let mut room = width.saturating_sub(kept + 1);
+        let mut start = 1;
+        let mut hints = Vec::new();
+        let mut full = false;
+        for (row, optional) in
+            first.into_iter().map(|row| (row, true)).chain(last.into_iter().map(|row| (row, false)))
+        {
+            let (width, key, word, action) = hint(row);
+            full |= optional && width > room;
+            if full && optional {
+                continue;
+            }
+            room = room.saturating_sub(if optional { width } else { 0 });
+            hints.push(Hint { columns: start..start + width - 2, action, key, word });
+            start += width;
         }
-        room = room.saturating_sub(if optional { width } else { 0 });
-        hints.push(Hint { columns: start..start + width - 2, action, key, word });
-        start += width;
+        hints
     }
-    hints
+
+    /// Returns the action of the hint at this position.
+    pub(crate) fn at(&self, area: Rect, at: Position) -> Option<Action> {
+        let hints = self.placed(area.width).into_iter().filter(|_| area.contains(at));
+        hints.filter(|hint| hint.columns.contains(&(at.x - area.x))).map(|hint| hint.action).next()
+    }
+
+    pub(crate) fn draw(&self, theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+        let mut spans = vec![Span::raw(" ")];
+        for hint in self.placed(area.width) {
+            spans.push(Span::styled(hint.key, theme.accent()));
+            spans.push(Span::styled(format!(" {}  ", hint.word), dim()));
+        }
+        frame.render_widget(Line::from(spans), area);
+    }
 }
 
 /// Returns the action of the hint at this position.
 pub(crate) fn hint_at(model: &Model, area: Rect, at: Position) -> Option<Action> {
-    if !area.contains(at) || model.prompt_error.is_some() {
+    if model.prompt_error.is_some() {
         return None;
     }
-    let hints = placed(model, area.width).into_iter();
-    hints.filter(|hint| hint.columns.contains(&(at.x - area.x))).map(|hint| hint.action).next()
+    let (keys, contexts) = (&model.settings.keys, key_contexts(model));
+    Hints { keys, contexts, word: &|hint| hint_here(model, hint) }.at(area, at)
+}
+
+/// Draws what is wrong with the input.
+pub(crate) fn input_error(theme: Theme, frame: &mut Frame<'_>, area: Rect, error: &str) {
+    let text = cut(error, usize::from(area.width).saturating_sub(2)).into_owned();
+    frame.render_widget(Line::styled(format!(" {text}"), theme.failure()), area);
 }
 
 pub(super) fn hints(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    if let Some(fault) = &model.prompt_error {
-        let text = cut(fault, usize::from(area.width).saturating_sub(2)).into_owned();
-        return frame.render_widget(Line::styled(format!(" {text}"), model.theme.failure()), area);
+    if let Some(error) = &model.prompt_error {
+        return input_error(model.theme, frame, area, error);
     }
-    let mut spans = vec![Span::raw(" ")];
-    for hint in placed(model, area.width) {
-        spans.push(Span::styled(hint.key, model.theme.accent()));
-        spans.push(Span::styled(format!(" {}  ", hint.word), dim()));
-    }
-    frame.render_widget(Line::from(spans), area);
+    let (keys, contexts) = (&model.settings.keys, key_contexts(model));
+    Hints { keys, contexts, word: &|hint| hint_here(model, hint) }.draw(model.theme, frame, area);
 }
 
 /// Returns the hint for what the key does at the moment; empty if it does nothing.

@@ -89,7 +89,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     };
     let what = if model.show_all { " Devices " } else { " Bulbs " };
     let title = Line::from(vec![Span::styled(what, bold()), Span::styled(format!("{order} "), dim())]);
-    let mut block = pane(model, title, focused);
+    let mut block = pane(model.theme, title, focused);
     let rows = inner(area);
     let more = model.order.len().saturating_sub(model.offset + usize::from(rows.height));
     if more > 0 || model.offset > 0 {

@@ -22,15 +22,16 @@ use super::device::LinkState;
 use super::event::ScanPhase;
 use super::layout::{Areas, MIN_SIZE, inner, too_small};
 use super::model::{Model, Pane};
-use super::style::{bold, dim};
+use super::style::{Theme, bold, dim};
 use super::text::{cut, wrap};
 use crate::error::Error;
 
 pub(crate) use check::row_at as check_row_at;
-pub(crate) use detail::notice;
+pub(crate) use detail::{battery, light_text, notice, swatch};
 pub(crate) use gatt::offset as gatt_offset;
-pub(crate) use line::hint_at;
+pub(crate) use line::{Hints, hint_at, input_error, message_line, typed};
 pub(crate) use list::list_width;
+pub(crate) use popup::Help;
 
 /// The panes with their keys and names.
 const TABS: [(Pane, char, &str); 7] = [
@@ -45,7 +46,7 @@ const TABS: [(Pane, char, &str); 7] = [
 
 pub fn view(model: &Model, frame: &mut Frame<'_>) {
     if too_small(model.size) {
-        return small(model, frame);
+        return small(model.size, frame);
     }
     let areas = model.areas();
     header(model, frame, areas.header);
@@ -80,8 +81,8 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     }
 }
 
-fn small(model: &Model, frame: &mut Frame<'_>) {
-    let (width, height) = model.size;
+/// Draws a terminal in which there is no room.
+pub(super) fn small((width, height): (u16, u16), frame: &mut Frame<'_>) {
     let text = format!(
         "terminal too small: {width}×{height}, needs at least {}×{} (q quits)",
         MIN_SIZE.0, MIN_SIZE.1
@@ -91,8 +92,8 @@ fn small(model: &Model, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-pub(crate) fn pane<'a>(model: &Model, title: Line<'a>, focused: bool) -> Block<'a> {
-    let style = if focused { model.theme.accent() } else { dim() };
+pub(crate) fn pane<'a>(theme: Theme, title: Line<'a>, focused: bool) -> Block<'a> {
+    let style = if focused { theme.accent() } else { dim() };
     let kind = if focused { BorderType::Thick } else { BorderType::Rounded };
     Block::bordered().border_type(kind).border_style(style).title(title)
 }
@@ -220,7 +221,7 @@ fn lower(model: &Model, frame: &mut Frame<'_>, area: Rect, more: Line<'static>) 
         Line::styled(format!(" {name} "), bold())
     };
     let room = usize::from(area.width).saturating_sub(title.width() + 4);
-    let mut block = pane(model, title, focused);
+    let mut block = pane(model.theme, title, focused);
     if more.width() > 0 && more.width() <= room {
         block = block.title(more.right_aligned());
     }
@@ -242,7 +243,7 @@ pub(crate) fn tab_at(model: &Model, areas: &Areas, at: Position) -> Option<Pane>
 }
 
 /// Draws a sentence in an empty pane.
-fn sentence(frame: &mut Frame<'_>, area: Rect, text: &str) {
+pub(super) fn sentence(frame: &mut Frame<'_>, area: Rect, text: &str) {
     let lines: Vec<Line<'_>> = wrap(text, usize::from(area.width.saturating_sub(2)))
         .into_iter()
         .map(|line| Line::styled(format!(" {line}"), dim()))

@@ -9,11 +9,11 @@ use unicode_width::UnicodeWidthStr;
 
 use super::super::control::{Control, effects_shown, shown_bulb};
 use super::super::device::Device;
-use super::super::keys::{Binding, KeyContext};
+use super::super::keys::{Binding, KeyContext, KeyMap};
 use super::super::layout::inner;
 use super::super::model::{Model, Popup};
 use super::super::palette::entries;
-use super::super::style::{bold, dim};
+use super::super::style::{Theme, bold, dim};
 use super::super::text::{fit, plain, wrap};
 use super::pane;
 
@@ -22,19 +22,24 @@ const WIDTH: u16 = 76;
 /// Width of lists.
 const LIST_WIDTH: u16 = 52;
 
-/// Returns the area of a popup: as large as what it holds, centred between header and hints.
+/// Returns the area of the popup.
 fn area(model: &Model) -> Rect {
-    let (width, height) = model.size;
     let own = match model.popup {
         Some(Popup::Help | Popup::Palette) => WIDTH + 2,
         Some(Popup::Groups) if model.groups.is_empty() => LIST_WIDTH + 2,
         Some(Popup::Groups) => WIDTH + 2,
         _ => LIST_WIDTH + 2,
     };
+    centred(model.size, own, |width| rows(model, width))
+}
+
+/// Returns the area of a popup of this width: as large as what it holds, centred between header and hints. `rows` returns
+/// its lines in a width.
+fn centred((width, height): (u16, u16), own: u16, rows: impl Fn(u16) -> usize) -> Rect {
     // Leaves no narrow strips of the panes at the sides.
     let own = if width < own + 12 { width } else { own };
     let most = height.saturating_sub(4);
-    let rows = u16::try_from(rows(model, own.saturating_sub(2))).unwrap_or(u16::MAX);
+    let rows = u16::try_from(rows(own.saturating_sub(2))).unwrap_or(u16::MAX);
     let tall = rows.saturating_add(2).min(most);
     Rect { x: (width - own) / 2, y: (2 + (most - tall) / 3).min(height), width: own, height: tall }
 }
@@ -43,7 +48,7 @@ fn area(model: &Model) -> Rect {
 fn rows(model: &Model, width: u16) -> usize {
     let count = match model.popup {
         None => 0,
-        Some(Popup::Help) => help(model, width).len(),
+        Some(Popup::Help) => help(model).lines(width).len(),
         Some(Popup::Palette) => entries(model).len(),
         Some(Popup::Groups) if model.groups.is_empty() => 2,
         Some(Popup::Groups) => model.groups.len(),
@@ -60,33 +65,26 @@ pub(crate) fn height(model: &Model) -> u16 {
 
 pub(crate) fn last_row(model: &Model) -> usize {
     let inside = inner(area(model));
-    let rows = rows(model, inside.width);
     match model.popup {
-        Some(Popup::Help) => rows.saturating_sub(usize::from(inside.height)),
-        _ => rows.saturating_sub(1),
+        Some(Popup::Help) => help(model).last_row(model.size),
+        _ => rows(model, inside.width).saturating_sub(1),
     }
 }
 
 pub(super) fn draw(model: &Model, popup: Popup, frame: &mut Frame<'_>) {
     let area = area(model).intersection(frame.area());
     let title = match popup {
-        Popup::Help => " Keys ",
+        Popup::Help => return help(model).draw(model.size, model.popup_row, frame),
         Popup::Palette => " Actions ",
         Popup::Groups => " Groups ",
         Popup::Effects => " Effects ",
         Popup::Scenes => " Scenes ",
     };
     frame.render_widget(Clear, area);
-    let mut block = pane(model, Line::styled(title, bold()), true);
+    let mut block = pane(model.theme, Line::styled(title, bold()), true);
     let inside = inner(area);
     let (count, shown) = (rows(model, inside.width), usize::from(inside.height));
     let place = match popup {
-        Popup::Help if count > shown => {
-            let (first, last) = (model.popup_row + 1, (model.popup_row + shown).min(count));
-            let more = if last < count { "  ↓ more" } else { "" };
-            format!(" {first}–{last} of {count}{more} ")
-        }
-        Popup::Help => String::new(),
         _ if count > shown || popup == Popup::Effects => {
             format!(" {} of {count} ", (model.popup_row + 1).min(count))
         }
@@ -118,7 +116,7 @@ pub(crate) fn row_at(model: &Model, at: Position) -> Option<usize> {
 fn lines(model: &Model, popup: Popup) -> Vec<Line<'static>> {
     let (first, count) = (scroll(model, popup), usize::from(height(model)));
     match popup {
-        Popup::Help => help(model, inner(area(model)).width).into_iter().skip(first).take(count).collect(),
+        Popup::Help => Vec::new(),
         Popup::Palette => palette(model, first, count),
         Popup::Scenes => {
             let names = model.scenes.iter().enumerate().skip(first).take(count);
@@ -190,7 +188,70 @@ fn palette(model: &Model, first: usize, count: usize) -> Vec<Line<'static>> {
     entries.iter().enumerate().skip(first).take(count).map(row).collect()
 }
 
-fn help(model: &Model, width: u16) -> Vec<Line<'static>> {
+/// The help: the keys of these contexts, and the signs.
+pub(crate) struct Help<'a> {
+    pub(crate) theme: Theme,
+    pub(crate) keys: &'a KeyMap,
+    pub(crate) contexts: &'a [KeyContext],
+    /// Signs, each with its meaning.
+    pub(crate) signs: &'a [(&'static str, &'static str)],
+}
+
+impl Help<'_> {
+    fn lines(&self, width: u16) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        for context in self.contexts {
+            if !lines.is_empty() {
+                lines.push(Line::default());
+            }
+            lines.push(Line::styled(format!(" {}", context.title()), bold()));
+            for row in self.keys.rows().iter().filter(|row| row.context == *context) {
+                let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
+                lines.extend(entry(self.theme, &keys.join(" "), row.help, width));
+            }
+        }
+        lines.push(Line::default());
+        lines.push(Line::styled(" Signs", bold()));
+        lines.extend(self.signs.iter().flat_map(|(sign, meaning)| entry(self.theme, sign, meaning, width)));
+        lines
+    }
+
+    fn area(&self, size: (u16, u16)) -> Rect {
+        centred(size, WIDTH + 2, |width| self.lines(width).len())
+    }
+
+    /// The rows of a page.
+    pub(crate) fn page(&self, size: (u16, u16)) -> usize {
+        usize::from(inner(self.area(size)).height).max(1)
+    }
+
+    /// The first row of the last page.
+    pub(crate) fn last_row(&self, size: (u16, u16)) -> usize {
+        let inside = inner(self.area(size));
+        self.lines(inside.width).len().saturating_sub(usize::from(inside.height))
+    }
+
+    /// Draws the help from this row on.
+    pub(crate) fn draw(&self, size: (u16, u16), row: usize, frame: &mut Frame<'_>) {
+        let area = self.area(size).intersection(frame.area());
+        frame.render_widget(Clear, area);
+        let mut block = pane(self.theme, Line::styled(" Keys ", bold()), true);
+        let inside = inner(area);
+        let lines = self.lines(inside.width);
+        let (count, shown) = (lines.len(), usize::from(inside.height));
+        if count > shown {
+            let last = (row + shown).min(count);
+            let more = if last < count { "  ↓ more" } else { "" };
+            let place = format!(" {}–{last} of {count}{more} ", row + 1);
+            block = block.title_bottom(Line::styled(place, dim()).right_aligned());
+        }
+        frame.render_widget(block, area);
+        let lines: Vec<_> = lines.into_iter().skip(row).take(shown).collect();
+        frame.render_widget(Paragraph::new(lines), inside);
+    }
+}
+
+fn help(model: &Model) -> Help<'_> {
     const PLACES: [KeyContext; 10] = [
         KeyContext::Panes,
         KeyContext::List,
@@ -203,20 +264,7 @@ fn help(model: &Model, width: u16) -> Vec<Line<'static>> {
         KeyContext::Prompt,
         KeyContext::Popup,
     ];
-    let mut lines = Vec::new();
-    for place in PLACES {
-        if !lines.is_empty() {
-            lines.push(Line::default());
-        }
-        lines.push(Line::styled(format!(" {}", place.title()), bold()));
-        for row in model.settings.keys.rows().iter().filter(|row| row.context == place) {
-            let keys: Vec<String> = row.keys.iter().map(|key| key.text()).collect();
-            lines.extend(entry(model, &keys.join(" "), row.help, width));
-        }
-    }
-    lines.push(Line::default());
-    lines.push(Line::styled(" Signs", bold()));
-    let signs = [
+    const SIGNS: [(&str, &str); 14] = [
         ("●", "connected"),
         ("◌", "connecting"),
         ("◔", "waits for a link: as many as --max-links allows are in use"),
@@ -232,18 +280,17 @@ fn help(model: &Model, width: u16) -> Vec<Line<'static>> {
         ("✗", "change failed"),
         ("◆", "marked: receives changes"),
     ];
-    lines.extend(signs.iter().flat_map(|(sign, meaning)| entry(model, sign, meaning, width)));
-    lines
+    Help { theme: model.theme, keys: &model.settings.keys, contexts: &PLACES, signs: &SIGNS }
 }
 
 /// Returns a key or sign with its meaning, wrapped.
-fn entry(model: &Model, key: &str, meaning: &str, width: u16) -> Vec<Line<'static>> {
+fn entry(theme: Theme, key: &str, meaning: &str, width: u16) -> Vec<Line<'static>> {
     const KEYS: usize = 16;
     let width = usize::from(width).saturating_sub(KEYS + 5);
     let lines = wrap(meaning, width).into_iter().enumerate();
     let line = |(index, line): (usize, String)| {
         let key = if index == 0 { fit(key, key.width().max(KEYS)) } else { " ".repeat(KEYS) };
-        Line::from(vec![Span::styled(format!("   {key} "), model.theme.accent()), Span::raw(line)])
+        Line::from(vec![Span::styled(format!("   {key} "), theme.accent()), Span::raw(line)])
     };
     lines.map(line).collect()
 }
