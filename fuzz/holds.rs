@@ -1,18 +1,30 @@
 // Assertions for any text from users and any bytes from strangers. Included by the fuzz targets and by
 // `tests/hostile.rs`, which runs the corpora and mutations of them.
 
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bulbctl::Result;
 use bulbctl::bulb::{BulbState, Change, Families, Power, Session};
 use bulbctl::config::{Config, LONGEST};
+#[cfg(unix)]
+use bulbctl::emulate::Emulation;
 use bulbctl::fleet::Target;
 use bulbctl::output::{DeviceRecord, Record, StateRecord, json_line};
 use bulbctl::radio::record::{self, Recording, redact};
+#[cfg(unix)]
+use bulbctl::radio::sim::emulated::EmulatedBulbs;
 use bulbctl::radio::sim::{self, SimOptions};
+#[cfg(unix)]
+use bulbctl::radio::{CharacteristicId, DeviceId};
 use bulbctl::radio::{Deadline, Link, Radio, SeenDevice};
 use bulbctl::{capture as captures, cli, color as colors};
+#[cfg(unix)]
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
 pub(crate) static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default);
@@ -20,6 +32,7 @@ pub(crate) static FAMILIES: LazyLock<Arc<Families>> = LazyLock::new(Arc::default
 pub(crate) fn of(target: &str) -> fn(&[u8]) {
     match target {
         "advert" => advert,
+        "air" => air,
         "arguments" => arguments,
         "capture" => capture,
         "color" => color,
@@ -117,6 +130,114 @@ pub(crate) fn rig(bytes: &[u8]) {
 
 // -- data from strangers
 // --------------------------------------------------------------------------------------------------
+
+/// Lines of another process harm neither a bulb that is emulated nor a central that takes the process for a bulb.
+#[cfg(unix)]
+pub(crate) fn air(bytes: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (rig, bulb) = (dir.path().join("empty.toml"), dir.path().join("bulb.toml"));
+        std::fs::write(&rig, "rig = 1\n").unwrap();
+        std::fs::write(&bulb, format!("rig = 1\n[[bulb]]\nname = \"Light\"\naddress = \"{BULB}\"\n"))
+            .unwrap();
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+        let peripheral = sim::open_peripheral(Some(&rig), options.clone()).unwrap();
+        let bulbs = EmulatedBulbs::of_rig(&bulb, |_, _| true).unwrap();
+        let mut emulation = Emulation::start(Arc::clone(&peripheral), bulbs, soon()).await.unwrap();
+        let radio = sim::open(Some(&rig), options).await.unwrap();
+        let play = async {
+            loop {
+                let next = emulation.next().await.unwrap();
+                emulation.handle(next).await.unwrap();
+                while emulation.next_told().is_some() {}
+            }
+        };
+        let socket = only_socket(&dir.path().join("world"));
+        tokio::select! {
+            () = play => unreachable!("it has no end"),
+            () = rubbish(bytes, &socket, radio.as_ref()) => {}
+        }
+        radio.close().await;
+        peripheral.close().await;
+        assert!(!socket.exists());
+    });
+}
+
+#[cfg(not(unix))]
+pub(crate) fn air(_bytes: &[u8]) {}
+
+#[cfg(unix)]
+const BULB: &str = "C4:11:00:00:00:01";
+/// The address of the process that is no bulb.
+#[cfg(unix)]
+const STRANGER: &str = "C4:11:00:00:0F:01";
+
+#[cfg(unix)]
+fn only_socket(folder: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.filter(|path| path.is_dir()).flat_map(|air| std::fs::read_dir(air).unwrap());
+    let mut sockets = files.map(|file| file.unwrap().path());
+    sockets.find(|file| file.extension().is_some_and(|end| end == "sock")).unwrap()
+}
+
+/// Says each line to the bulb, over one of three connections, and to a central. Both work afterwards.
+#[cfg(unix)]
+async fn rubbish(bytes: &[u8], socket: &Path, radio: &dyn Radio) {
+    let mut connections = Vec::new();
+    for _ in 0..3 {
+        connections.push(UnixStream::connect(socket).await.unwrap());
+    }
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let to = usize::from(line.first().copied().unwrap_or_default()) + line.len();
+        let _ = connections[to % 3].write_all(line).await;
+    }
+    let listener = UnixListener::bind(socket.with_file_name("c41100000f01.sock")).unwrap();
+    let stranger = async {
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        for connection in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            // An answer to nothing is ignored: each request has all of them.
+            let mut request = [0; 1024];
+            while let Ok(Ok(1..)) = timeout(Duration::from_millis(30), stream.read(&mut request)).await {
+                for line in lines.iter().skip(connection) {
+                    let _ = stream.write_all(line).await;
+                }
+            }
+        }
+    };
+    let ask = async {
+        let _ = radio.known_devices().await;
+        let short = || Deadline::after(Duration::from_millis(30));
+        if let Ok(link) = radio.connect(&DeviceId::new(STRANGER), short()).await {
+            let ids: Vec<_> = link.table().all().map(|(id, ..)| id).collect();
+            for id in ids {
+                let _ = link.read(id, short()).await;
+                let _ = link.subscribe(id, short()).await;
+            }
+        }
+        drop(connections);
+        // A link that the lines made may just be ending.
+        let status = CharacteristicId::short(0xFFF0, 0xFFF2);
+        let mut last = None;
+        for _ in 0..50 {
+            last = Some(match radio.connect(&DeviceId::new(BULB), soon()).await {
+                Ok(link) => link.read(status, soon()).await,
+                Err(error) => Err(error),
+            });
+            if let Some(Ok(state)) = &last {
+                assert_eq!(state.len(), 5);
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the bulb does not work: {last:?}");
+    };
+    tokio::select! {
+        () = stranger => {}
+        () = ask => {}
+    }
+}
 
 /// Memory stays proportional to the file.
 pub(crate) fn capture(bytes: &[u8]) {

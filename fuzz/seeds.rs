@@ -2,6 +2,7 @@
 // `tests/hostile.rs`, which runs them and mutations of them.
 pub(crate) const SEEDS: &[(&str, &[&str])] = &[
     ("advert", &["fuzz/corpus/advert"]),
+    ("air", &["fuzz/corpus/air"]),
     ("arguments", &["fuzz/corpus/arguments"]),
     ("capture", &["fixtures/captures"]),
     ("color", &["fuzz/corpus/color"]),

@@ -338,7 +338,8 @@ fn a_process_that_talks_rubbish_harms_nobody() {
     let socket = socket(&machine);
     let connect = || UnixStream::connect(&socket).unwrap();
     let mut held = Vec::new();
-    let read = r#"{"number":1,"do":"read","characteristic":"fff0/fff2"}"#;
+    // A read without a link.
+    let read = r#"{"number":1,"do":"read","characteristic":"0000fff0-0000-1000-8000-00805f9b34fb/0000fff2-0000-1000-8000-00805f9b34fb"}"#;
     for line in ["", "{", "{\"number\":1}", "{\"number\":-1,\"do\":\"look\"}", "\0\u{1b}[2J", read] {
         let mut stream = connect();
         writeln!(stream, "{line}").unwrap();

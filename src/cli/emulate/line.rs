@@ -71,7 +71,7 @@ struct Which {
 
 /// What a line asks for.
 #[derive(Debug)]
-pub(super) enum Statement {
+pub(in crate::cli) enum Statement {
     /// Do something to the bulb of this name, or to the only one.
     Act(Option<String>, BulbAction),
     Wait(Duration),
@@ -79,7 +79,7 @@ pub(super) enum Statement {
 }
 
 /// Parses a line; `None` if it is empty or a comment.
-pub(super) fn parse(text: &str) -> Result<Option<Statement>, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Option<Statement>, String> {
     let words = shlex::split(text.trim()).ok_or("a quote is not closed, or the line ends in \\")?;
     if words.is_empty() {
         return Ok(None);

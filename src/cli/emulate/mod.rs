@@ -23,6 +23,8 @@ use crate::radio::sim::emulated::{EmulatedBulbs, ProfileBulb};
 use crate::radio::{self, Address};
 use crate::tui::emulate::{EmulateOptions, ParsedLine};
 use line::Statement;
+#[cfg(test)]
+pub(super) use line::parse as parse_line;
 
 const EXAMPLES: &str = "\
 The computer advertises as a bulb of the family, serves its GATT table and behaves as the bulb. Each

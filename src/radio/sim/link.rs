@@ -31,11 +31,6 @@ impl SimLink {
         deadline: Deadline,
         begin: impl FnOnce(&mut World, Duration) -> DelayedResponse + Send,
     ) -> Result<Vec<u8>> {
-        let lost = || Error::LinkLost { device: self.info.label.clone(), operation: operation.clone() };
-        let mut state = self.state.clone();
-        if *state.borrow() == LinkState::Down {
-            return Err(lost());
-        }
         let exchange = async {
             let _lock = self.request_lock.lock().await;
             let DelayedResponse { delay, response } = self.simulation.with_world(begin);
@@ -49,14 +44,45 @@ impl SimLink {
                 Response::Silent => pending().await,
             }
         };
-        let silent =
-            |waited| Error::Silent { device: self.info.label.clone(), operation: operation.clone(), waited };
-        tokio::select! {
-            biased;
-            // `wait_for` fails if the sender is gone, and the link with it.
-            _ = state.wait_for(|state| *state == LinkState::Down) => Err(lost()),
-            answer = deadline.run(exchange, silent) => answer,
+        while_up(&self.info, self.state.clone(), &operation, deadline, exchange).await
+    }
+}
+
+/// Runs a request until its deadline, or until the link is down.
+pub(super) async fn while_up<T>(
+    info: &LinkInfo,
+    mut state: watch::Receiver<LinkState>,
+    operation: &Operation,
+    deadline: Deadline,
+    exchange: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let silent = |waited| Error::Silent { device: info.label.clone(), operation: operation.clone(), waited };
+    tokio::select! {
+        biased;
+        // `wait_for` fails if the sender is gone, and the link with it.
+        _ = state.wait_for(|state| *state == LinkState::Down) => {
+            Err(Error::LinkLost { device: info.label.clone(), operation: operation.clone() })
         }
+        answer = deadline.run(exchange, silent) => answer,
+    }
+}
+
+/// Checks that a characteristic can be subscribed to, and returns the operation.
+pub(super) fn subscription(info: &LinkInfo, characteristic: CharacteristicId) -> Result<Operation> {
+    let operation = Operation::subscribe(characteristic);
+    if info.properties(characteristic)?.notifies() {
+        return Ok(operation);
+    }
+    Err(Error::Unsupported { device: info.label.clone(), operation })
+}
+
+/// The result of pairing.
+pub(super) fn paired(answer: Result<Vec<u8>>) -> Result<()> {
+    match answer {
+        Err(Error::NeedsPairing { device, .. }) => {
+            Err(Error::PairingFailed { device, detail: "it refused to pair".to_owned(), how: None })
+        }
+        answer => answer.map(drop),
     }
 }
 
@@ -99,10 +125,7 @@ impl Link for SimLink {
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        let operation = Operation::subscribe(characteristic);
-        if !self.info.properties(characteristic)?.notifies() {
-            return Err(Error::Unsupported { device: self.info.label.clone(), operation });
-        }
+        let operation = subscription(&self.info, characteristic)?;
         let stream = self.simulation.open_stream(self.id, characteristic);
         self.request(operation, deadline, |world, now| world.subscribe(self.id, characteristic, now)).await?;
         self.simulation.with_world(|world, now| world.subscribed(self.id, characteristic, now));
@@ -126,12 +149,7 @@ impl Link for SimLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        match self.request(Operation::Pair, deadline, |world, _| world.bond(self.id)).await {
-            Err(Error::NeedsPairing { device, .. }) => {
-                Err(Error::PairingFailed { device, detail: "it refused to pair".to_owned(), how: None })
-            }
-            result => result.map(|_| ()),
-        }
+        paired(self.request(Operation::Pair, deadline, |world, _| world.bond(self.id)).await)
     }
 
     fn keep(&self) {

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Answer, LONGEST_LINE, Message, NumberedRequest, Request, SOCKET_TIME, line};
 use crate::error::{Error, Operation, Result};
 use crate::lines::Lines;
-use crate::radio::sim::link::att_error;
+use crate::radio::sim::link::{att_error, paired, subscription, while_up};
 use crate::radio::{
     CharacteristicId, Deadline, Link, LinkInfo, LinkState, NOTIFICATION_QUEUE, Notifications, OnDrop,
     WriteKind, lock,
@@ -148,22 +148,15 @@ impl AirLink {
 
     async fn request(&self, operation: Operation, deadline: Deadline, request: Request) -> Result<Vec<u8>> {
         let device = || self.info.label.clone();
-        let lost = || Error::LinkLost { device: device(), operation: operation.clone() };
         let exchange = async {
             match self.exchange.ask(request).await {
                 Some(Answer::Value(value)) => Ok(value),
                 Some(Answer::AttError(att)) => Err(att_error(device(), att, operation.clone())),
                 Some(Answer::Done) => Ok(Vec::new()),
-                _ => Err(lost()),
+                _ => Err(Error::LinkLost { device: device(), operation: operation.clone() }),
             }
         };
-        let silent = |waited| Error::Silent { device: device(), operation: operation.clone(), waited };
-        let mut state = self.state();
-        tokio::select! {
-            biased;
-            _ = state.wait_for(|state| *state == LinkState::Down) => Err(lost()),
-            answer = deadline.run(exchange, silent) => answer,
-        }
+        while_up(&self.info, self.state(), &operation, deadline, exchange).await
     }
 }
 
@@ -196,10 +189,7 @@ impl Link for AirLink {
     }
 
     async fn subscribe(&self, characteristic: CharacteristicId, deadline: Deadline) -> Result<Notifications> {
-        let operation = Operation::subscribe(characteristic);
-        if !self.info.properties(characteristic)?.notifies() {
-            return Err(Error::Unsupported { device: self.info.label.clone(), operation });
-        }
+        let operation = subscription(&self.info, characteristic)?;
         let stream = {
             let mut streams = lock(&self.exchange.received.streams);
             let stream = || broadcast::Sender::new(NOTIFICATION_QUEUE);
@@ -232,12 +222,7 @@ impl Link for AirLink {
     }
 
     async fn bond(&self, deadline: Deadline) -> Result<()> {
-        match self.request(Operation::Pair, deadline, Request::Bond).await {
-            Err(Error::NeedsPairing { device, .. }) => {
-                Err(Error::PairingFailed { device, detail: "it refused to pair".to_owned(), how: None })
-            }
-            result => result.map(|_| ()),
-        }
+        paired(self.request(Operation::Pair, deadline, Request::Bond).await)
     }
 
     fn keep(&self) {

@@ -7,7 +7,7 @@ use tokio::time::{advance, sleep_until};
 
 use super::*;
 use crate::radio::DeviceId;
-use crate::radio::peripheral::AdvertisementRoom;
+use crate::radio::peripheral::{AdvertisementRoom, PeripheralEvent, PeripheralEventKind};
 
 const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
 const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
