@@ -3,11 +3,12 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+use bulb_protocol::gatt::uuid16;
 use bulb_protocol::profile::{
-    Advert, DecodeErrorKind, DecodedCommand, Family, Feature, Features, Grade, Light, Mode, Profile,
+    Advert, DecodeErrorKind, DecodedCommand, Family, Feature, Features, Grade, Light, Mode, Profile, Role,
     VirtualBulb, WriteOutcome, builtin,
 };
-use bulb_protocol::{Percent, Rgb};
+use bulb_protocol::{LightState, Percent, Rgb};
 
 /// A profile with this text after its first lines.
 fn profile(more: &str) -> Profile {
@@ -54,6 +55,55 @@ fn an_advertisement_is_only_read_for_its_companies() {
     let manufacturer = [(0x1010, &[0xED, 1][..]), (0x1011, &[0xEC, 0][..])];
     let advert = Advert { manufacturer: &manufacturer, ..Advert::default() };
     assert_eq!(profile.decode_advert(&advert).unwrap().power, Some(false));
+}
+
+#[test]
+fn an_advertisement_is_only_read_for_its_service() {
+    let text = "[can]\npower = {}\n[commands]\npower = \"01 {power}\"\n\
+                [[advert]]\nservice_data = \"fd3d\"\nframe = \"EC {power}\"\n";
+    let profile = profile(text);
+    let decoded = |service: u16| {
+        let service_data = [(uuid16(service), &[0xEC, 1][..])];
+        profile.decode_advert(&Advert { service_data: &service_data, ..Advert::default() })
+    };
+    assert_eq!(decoded(0xFD3D).unwrap().power, Some(true));
+    assert_eq!(decoded(0xFD3E), None);
+}
+
+#[test]
+fn a_frame_may_carry_on_or_off_by_default() {
+    let profile = profile(
+        "[can]\npower = { on = 0x23, off = 0x24 }\ncolor = {}\n\
+         [commands]\ncolor = \"02 {power=on} {red} {green} {blue}\"\npower = \"01 {power}\"\n",
+    );
+    assert_eq!(frames(&profile, &colored(1, 2, 3), &Light::default()), [[2, 0x23, 1, 2, 3]]);
+}
+
+#[test]
+fn only_the_roles_of_values_are_read() {
+    let profile = profile(
+        "[role.state]\nat = [\"fff0/fff3\"]\n[can]\npower = {}\n[commands]\npower = \"01 {power}\"\n\
+         [[report]]\nask = \"02\"\nframe = \"02 {power}\"\n\
+         [[report]]\nfrom = \"state\"\non = [\"read\"]\nframe = \"03 {power}\"\n",
+    );
+    let names = |roles: Vec<&Role>| roles.into_iter().map(|role| role.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(profile.readable_roles().collect()), ["state"]);
+    assert_eq!(names(profile.notifying_roles().collect()), ["status"]);
+}
+
+#[test]
+fn a_state_of_the_base_protocol_is_a_light() {
+    let state = LightState { power: true, brightness: Percent::MAX, color: Rgb::new(1, 2, 3) };
+    let light = Light { power: Some(true), mode: Some(Mode::Color), ..colored(1, 2, 3) };
+    assert_eq!(Light::from(state), Light { brightness: percent(100), ..light });
+}
+
+#[test]
+fn a_family_has_the_texts_of_its_file() {
+    let elk = builtin::family("elk").unwrap();
+    let file = include_str!("../profiles/elk.toml");
+    assert!(file.contains(&format!("\ntitle = {:?}\n", elk.title())), "{}", elk.title());
+    assert!(file.contains(&format!("\nabout = {:?}\n", elk.about().unwrap())), "{:?}", elk.about());
 }
 
 #[test]
