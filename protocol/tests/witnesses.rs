@@ -13,14 +13,17 @@
 
 #[path = "shared/facts.rs"]
 mod facts;
+#[path = "shared/peers.rs"]
+mod peers;
 #[path = "shared/vectors.rs"]
 mod vectors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::rc::Rc;
 
-use bulb_protocol::profile::Family;
+use bulb_protocol::profile::{Family, FamilyMatch, builtin};
 use facts::{Fact, Kind};
 
 struct Checked {
@@ -29,6 +32,41 @@ struct Checked {
     /// The slip, described.
     slip: String,
     witnessed: bool,
+}
+
+/// A model of another program, and what that program writes to it.
+struct Peer {
+    found: FamilyMatch,
+    models: Rc<peers::Models>,
+    device: usize,
+}
+
+impl Peer {
+    /// Whether the family does as the program does, where the built-in one does.
+    fn agrees(&self, family: &Family) -> bool {
+        let device = &self.models.devices[self.device];
+        let profile = peers::driven(family, &self.found, device);
+        let mut cases = self.models.cases.iter().filter(|case| case.differs.is_none());
+        cases.all(|case| peers::same(profile.as_ref(), case, self.models.payload).is_ok())
+    }
+}
+
+/// The models of other programs that a family drives: of those that are treated alike, one for each variant.
+fn peers_of(family: &str) -> Vec<Peer> {
+    let families = builtin::families().unwrap();
+    let files = peers::all().into_iter().filter(|vectors| vectors.profile == family);
+    let mut all: Vec<Peer> = Vec::new();
+    for models in files.flat_map(|vectors| vectors.models) {
+        let models = Rc::new(models);
+        let mut variants = BTreeSet::new();
+        for (place, device) in models.devices.iter().enumerate() {
+            let found = peers::recognised(&families, device).filter(|found| found.family == family);
+            if let Some(found) = found.filter(|found| variants.insert(found.variant.clone())) {
+                all.push(Peer { found, models: Rc::clone(&models), device: place });
+            }
+        }
+    }
+    all
 }
 
 /// Tries a slip in every fact of every profile.
@@ -42,18 +80,25 @@ fn check_all() -> Vec<Checked> {
         assert!(failures.is_empty(), "{failures:?}");
         let variants = facts::Variants::of(&text);
         let resolved = vectors.variants(&whole);
+        let peers = peers_of(&vectors.profile);
         let check = |fact: Fact| {
             let wrong = fact.slip(&text);
             // Only the vectors of this variant and of those that extend it can notice.
             let around = fact.variant.as_ref().map(|name| variants.around(name));
             let wrong = around.as_ref().map_or(wrong.clone(), |around| variants.reduced(&wrong, around));
-            let concerned = |name: Option<&str>| {
-                let name = name.and_then(|name| resolved.get(name).cloned().flatten());
-                around.as_ref().is_none_or(|around| name.is_some_and(|name| around.contains(&name)))
+            let is_around = |name: Option<&String>| {
+                around.as_ref().is_none_or(|around| name.is_some_and(|name| around.contains(name)))
             };
+            let concerned =
+                |name: Option<&str>| is_around(name.and_then(|name| resolved.get(name)?.as_ref()));
             // A slip that is no profile any more is noticed when the file is read.
-            let witnessed = Family::parse(&wrong)
-                .map_or(true, |family| !vectors.run(&family, concerned, true).is_empty());
+            let witnessed = Family::parse(&wrong).map_or(true, |family| {
+                !vectors.run(&family, concerned, true).is_empty()
+                    || peers
+                        .iter()
+                        .filter(|peer| is_around(peer.found.variant.as_ref()))
+                        .any(|peer| !peer.agrees(&family))
+            });
             Checked { profile: vectors.profile.clone(), slip: fact.describe(&text), fact, witnessed }
         };
         facts::of(&text).into_iter().map(check).collect()
@@ -115,17 +160,20 @@ const END: &str = "<!-- end unwitnessed -->";
 
 /// For `cargo xtask mutants`: the share of slips that are noticed, and those that are not.
 fn print_figures(checked: &[Checked]) {
-    let mut figures = BTreeMap::<Kind, (usize, usize)>::new();
-    for one in checked {
-        let (held, all) = figures.entry(one.fact.kind).or_default();
-        *all += 1;
-        *held += usize::from(one.witnessed);
-    }
     for one in checked.iter().filter(|one| !one.witnessed) {
         println!("unnoticed: {}.toml {}", one.profile, one.slip);
     }
+    let row = |what: &str, of: &dyn Fn(&Checked) -> bool| {
+        let all: Vec<_> = checked.iter().filter(|one| of(one)).collect();
+        let held = all.iter().filter(|one| one.witnessed).count();
+        println!("| {what} | {held} | {} |", all.len());
+    };
     for kind in Kind::ALL {
-        let (held, all) = figures.get(&kind).copied().unwrap_or_default();
-        println!("slips in {}: {held} of {all} noticed", kind.name());
+        row(kind.name(), &|one| one.fact.kind == kind);
     }
+    let profiles: BTreeSet<&str> = checked.iter().map(|one| one.profile.as_str()).collect();
+    for profile in profiles {
+        row(&format!("`{profile}`"), &|one| one.profile == profile);
+    }
+    row("all", &|_| true);
 }

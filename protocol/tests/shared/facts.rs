@@ -61,6 +61,7 @@ impl Fact {
 pub(crate) fn of(text: &str) -> Vec<Fact> {
     let mut facts = Vec::new();
     let (mut section, mut key) = (String::new(), String::new());
+    let aliases = lines_of_aliases(text);
     let mut reports = 0;
     let mut start = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
@@ -107,11 +108,30 @@ pub(crate) fn of(text: &str) -> Vec<Fact> {
                     wrong,
                 });
             };
-            look(&path, &code[from..], from, &mut add);
+            let alias = code.contains(ALIAS) || aliases.contains(&index);
+            look(&path, &code[from..], from, alias, &mut add);
         }
         start += line.len();
     }
     facts
+}
+
+/// What a command has that bulbs take, and bulbctl never sends.
+const ALIAS: &str = "alias = true";
+
+/// The lines of sections that are such a command.
+fn lines_of_aliases(text: &str) -> BTreeSet<usize> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut start = 0;
+    let sections = lines.chunk_by(|_, next| !next.starts_with('[')).map(|section| {
+        let place = start..start + section.len();
+        start = place.end;
+        (place, section)
+    });
+    sections
+        .filter(|(_, section)| section.iter().any(|line| line.starts_with(ALIAS)))
+        .flat_map(|(place, _)| place)
+        .collect()
 }
 
 /// The variants of a file: which extends which, and which the rules of recognition name.
@@ -171,12 +191,13 @@ impl Variants {
 
 type Add<'a> = dyn FnMut(Kind, Range<usize>, String) + 'a;
 
-fn look(path: &[&str], value: &str, at: usize, add: &mut Add<'_>) {
+fn look(path: &[&str], value: &str, at: usize, alias: bool, add: &mut Add<'_>) {
     match path {
-        ["commands", ..] | ["bytes", ..] => templates(Kind::Command, value, at, add),
-        ["report", ..] | ["parts"] => templates(Kind::Report, value, at, add),
-        ["advert", "frame"] => templates(Kind::Advert, value, at, add),
-        ["session", ..] => templates(Kind::Session, value, at, add),
+        ["commands", ..] | ["bytes", ..] => templates(Kind::Command, value, at, alias, add),
+        ["report", "frame"] => templates(Kind::Report, value, at, true, add),
+        ["report", ..] | ["parts"] => templates(Kind::Report, value, at, false, add),
+        ["advert", "frame"] => templates(Kind::Advert, value, at, true, add),
+        ["session", ..] => templates(Kind::Session, value, at, false, add),
         ["role", _, "at"] => {
             for (place, uuid) in strings(value) {
                 for (part, offset) in parts(uuid, '/') {
@@ -213,13 +234,18 @@ fn first_group(uuid: &str) -> usize {
 }
 
 /// Another byte for each byte, and two fields in each other's place.
-fn templates(kind: Kind, value: &str, at: usize, add: &mut Add<'_>) {
+///
+/// `only_read`: bulbctl never sends this frame, and reads `7E?` as any byte. So no other byte is wrong there.
+fn templates(kind: Kind, value: &str, at: usize, only_read: bool, add: &mut Add<'_>) {
     for (place, text) in strings(value) {
         let tokens: Vec<(&str, usize)> = parts(text, ' ').collect();
         if !tokens.iter().all(|(token, _)| is_template(token)) {
             continue;
         }
         for (token, offset) in &tokens {
+            if only_read && token.ends_with('?') {
+                continue;
+            }
             if let Some(byte) = token.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
                 let from = at + place + offset;
                 add(kind, from..from + 2, format!("{:02X}", byte ^ 1));

@@ -1,7 +1,7 @@
 //! Checks each kind of vector against a profile.
 
 use bulb_protocol::profile::{
-    Advert, DecodedCommand, Feature, Features, Light, Profile, StatusFrame, Trigger,
+    Advert, DecodedCommand, Feature, Features, Light, Profile, StatusFrame, StatusParts, Trigger,
 };
 
 use super::{Gatt, Vector, bytes, hex, path_text};
@@ -123,11 +123,16 @@ pub(super) fn command(profile: &Profile, vector: &Vector) -> Result<(), String> 
     }
 }
 
+/// The place of a query among those of the profile. The same query may have vectors with several sequence numbers.
+pub(super) fn place_of(profile: &Profile, vector: &Vector) -> Option<usize> {
+    let frame = bytes(vector.hex.as_ref().unwrap());
+    profile.queries(vector.sequence).iter().position(|query| query.bytes == frame)
+}
+
 pub(super) fn query(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let frame = bytes(vector.hex.as_ref().unwrap());
-    let queries = profile.queries(vector.sequence);
-    let place = queries.iter().position(|query| query.bytes == frame).ok_or("not among the queries")?;
-    match profile.decode_command(&queries[place].role, &frame) {
+    let place = place_of(profile, vector).ok_or("not among the queries")?;
+    match profile.decode_command(&profile.queries(vector.sequence)[place].role, &frame) {
         Ok(DecodedCommand::Query(question)) if question == place => Ok(()),
         other => Err(format!("decoded as {other:?}")),
     }
@@ -144,12 +149,21 @@ pub(super) fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
     let role = vector.role.as_deref().unwrap_or("status");
     let means = &vector.means;
     let frame = match (&vector.hex, &vector.payload) {
-        (Some(hex), _) => bytes(hex),
+        (Some(hex), _) => joined(profile, hex)?,
         (None, payload) => json(&bytes(payload.as_ref().unwrap())),
     };
     match profile.decode(role, &frame) {
         Ok(light) if light == *means => {}
         other => return Err(format!("decoded as {other:?}")),
+    }
+    if let Some(question) = &vector.asked {
+        let question = bytes(question);
+        let place = profile.queries(0).iter().position(|query| query.bytes == question);
+        let place = place.ok_or("the profile does not ask this")?;
+        let answers = profile.status_frames(Trigger::Query(place), means, 0);
+        if !answers.iter().any(|answer| profile.decode(&answer.role, &answer.bytes).as_ref() == Ok(means)) {
+            return Err("it is no answer to this query".into());
+        }
     }
     let given = all_status_frames(profile, means);
     let same = given.iter().any(|answer| answer.role == role && answer.bytes == frame);
@@ -160,6 +174,17 @@ pub(super) fn report(profile: &Profile, vector: &Vector) -> Result<(), String> {
             "a virtual bulb sends {}",
             given.iter().map(|answer| hex(&answer.bytes)).collect::<Vec<_>>().join(" or ")
         )),
+    }
+}
+
+/// A status that comes in several notifications.
+fn joined(profile: &Profile, notifications: &str) -> Result<Vec<u8>, String> {
+    let mut parts = StatusParts::default();
+    let joined: Vec<Option<Vec<u8>>> =
+        notifications.split(" / ").map(|part| profile.join(&mut parts, &bytes(part))).collect();
+    match joined.as_slice() {
+        [before @ .., Some(last)] if before.iter().all(Option::is_none) => Ok(last.clone()),
+        _ => Err("the last notification does not end it, or one before it does".into()),
     }
 }
 

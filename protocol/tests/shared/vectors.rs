@@ -67,6 +67,7 @@ struct Vector {
     heard: Option<Light>,
     heard_only: Option<String>,
     near: Option<String>,
+    asked: Option<String>,
     error: Option<String>,
     bad_check: bool,
     source: String,
@@ -373,10 +374,10 @@ impl Vectors {
         let unnamed = || self.query.iter().filter(|vector| vector.name.is_none());
         let variants: BTreeSet<_> = unnamed().map(|vector| &vector.variant).collect();
         variants.into_iter().filter(|variant| of(variant.as_deref())).find_map(|variant| {
-            let known: BTreeSet<_> =
-                unnamed().filter(|vector| vector.variant == *variant).map(|vector| &vector.hex).collect();
             match family.variant(variant.as_ref()) {
                 Ok(profile) => {
+                    let own = unnamed().filter(|vector| vector.variant == *variant);
+                    let known: BTreeSet<_> = own.filter_map(|vector| place_of(&profile, vector)).collect();
                     let all = profile.queries(0).len();
                     (all > known.len()).then(|| {
                         format!("{} has {all} queries, and vectors for {}", profile.full_name(), known.len())
