@@ -68,7 +68,7 @@ fn answer(play: &Play, profile: &str, verb: &str, state: &Value) {
     play.bulbctl(&[verb, address]).ok().state(state);
 }
 
-/// Returns true if a frame is in the vectors, and not from our own hand. A status in several notifications is there joined.
+/// Returns true if a frame is in the vectors, and not from our own hand.
 fn is_witnessed(profile: &str, frame: &str) -> bool {
     let (family, _) = profile.split_once(':').unwrap_or((profile, ""));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("protocol/vectors/{family}.toml"));
@@ -81,7 +81,6 @@ fn is_witnessed(profile: &str, frame: &str) -> bool {
         // What another program reads from a frame is a witness, too.
         let ours = ["edge", "computed"].iter().any(|word| source.starts_with(word))
             && !source.contains("reads this");
-        let (hex, joined) = (hex.replace(' ', ""), frame.get(4..).unwrap_or_default());
-        !ours && (hex == frame || source.contains("joined") && hex.contains(joined))
+        !ours && hex.split(" / ").any(|own| own.replace(' ', "") == frame)
     })
 }

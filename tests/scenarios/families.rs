@@ -409,13 +409,33 @@ fn against_vectors(profile: &Profile, address: &str, change: &Light, saw: &[Stri
                 .map(|frame| hex(profile, &encrypted(bytes(frame), vectors.get("key"))))
                 .collect();
             assert_eq!(saw.len(), frames.len(), "{frames:?}, not {saw:?}");
+            let places = places(&vectors, variant.as_deref(), text("role").unwrap_or("control"));
             for (saw, frame) in saw.iter().zip(frames) {
                 assert!(saw.ends_with(&format!(" {frame}")), "{saw} is not {frame}");
+                // The virtual bulb has its table from the same profile as the program.
+                let at = saw.split(' ').nth(1).unwrap();
+                assert!(places.iter().any(|place| place == at), "{saw} is not to {places:?}");
             }
             count += 1;
         }
     }
     count
+}
+
+/// The characteristics of a role by the vectors: those of the variant, or else those of the family.
+fn places(vectors: &toml::Table, variant: Option<&str>, role: &str) -> Vec<String> {
+    let all = vectors["gatt"].as_array().unwrap();
+    let of = |variant: Option<&str>| -> Vec<String> {
+        let text =
+            |gatt: &toml::Value, key: &str| gatt.get(key).and_then(|text| text.as_str().map(str::to_owned));
+        let own = all.iter().filter(|gatt| {
+            text(gatt, "role").as_deref() == Some(role) && text(gatt, "variant").as_deref() == variant
+        });
+        let paths = own.flat_map(|gatt| gatt["at"].as_array().unwrap().iter().map(|at| at.as_str().unwrap()));
+        paths.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
+    };
+    let own = variant.map(|variant| of(Some(variant))).filter(|own| !own.is_empty());
+    own.unwrap_or_else(|| of(None))
 }
 
 /// The frame of a vector as it is sent. The key in the file of vectors is that of the rig.
