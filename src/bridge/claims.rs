@@ -110,12 +110,29 @@ pub struct Claims<K> {
     own: Identity,
     broker: Broker,
     bulbs: BTreeMap<K, Ownership>,
+    /// The last claims of the run before this one, which ended as their owner and drives nothing any more.
+    earlier: Ended<K>,
     /// Claims for bulbs that this bridge does not have.
     others: BTreeMap<K, Others>,
     /// Claims that came before this time may have been forgotten.
     forgotten: Duration,
     /// The number of the last claim for any bulb.
     number: u64,
+}
+
+/// A bridge that has ended, and the number of its last claim for each bulb that it owned. While the broker has kept that claim,
+/// no other bridge has owned the bulb since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "K: Ord + Deserialize<'de>"))]
+pub struct Ended<K> {
+    instance: String,
+    claims: BTreeMap<K, u64>,
+}
+
+impl<K> Default for Ended<K> {
+    fn default() -> Self {
+        Self { instance: String::new(), claims: BTreeMap::new() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -148,7 +165,21 @@ pub fn age(expiry: Option<Duration>) -> Duration {
 impl<K: Ord + Clone> Claims<K> {
     pub fn new(own: Identity) -> Self {
         let (bulbs, others) = (BTreeMap::new(), BTreeMap::new());
-        Self { own, broker: Broker::default(), bulbs, others, forgotten: Duration::ZERO, number: 0 }
+        let (broker, earlier) = (Broker::default(), Ended::default());
+        Self { own, broker, bulbs, earlier, others, forgotten: Duration::ZERO, number: 0 }
+    }
+
+    /// Continues where a run with the same name has ended.
+    pub fn resume(&mut self, earlier: Ended<K>) {
+        self.earlier = earlier;
+    }
+
+    /// What the next run has to know. Nothing may be driven any more.
+    pub fn end(&self, now: Duration) -> Ended<K> {
+        // A claim that has not come back may be behind one of another bridge.
+        let owned = self.bulbs.iter().filter(|(_, bulb)| bulb.owns(now) && bulb.sent.is_empty());
+        let claims = owned.map(|(id, bulb)| (id.clone(), bulb.number)).collect();
+        Ended { instance: self.own.instance.clone(), claims }
     }
 
     // -- the broker ----------------------------------------------------------------------------------------------
@@ -236,6 +267,10 @@ impl<K: Ord + Clone> Claims<K> {
         let at = now.saturating_sub(retained.unwrap_or_default());
         let known_since = self.broker.known_since();
         let ours = claim.is_of(&self.own);
+        let is_earlier = claim.bridge == self.own.bridge && claim.instance == self.earlier.instance;
+        if is_earlier && retained.is_some() && self.earlier.claims.get(id) == Some(&claim.number) {
+            return;
+        }
         match self.bulbs.get_mut(id) {
             Some(bulb) if ours => bulb.came_back(claim.number, retained, known_since, now),
             Some(bulb) => {

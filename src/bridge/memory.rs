@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::claims::Ended;
 use super::topics::BulbId;
 use crate::error::{Error, Result};
 use crate::files;
@@ -24,6 +25,8 @@ pub(super) struct Memory {
     pub(super) bulbs: BTreeMap<BulbId, RememberedBulb>,
     /// The topic names of announced groups.
     pub(super) groups: BTreeSet<String>,
+    /// The bulbs that the last run owned when it ended.
+    pub(super) ended: Ended<BulbId>,
 }
 
 /// A bulb that was announced.

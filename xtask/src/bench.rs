@@ -44,6 +44,8 @@ enum Part {
     Tui,
     /// From a command to the light with more bulbs than links, and through a broker
     Bridge,
+    /// The bridge compared with a script of paho and bleak on a real Bluetooth stack, in a virtual machine
+    BridgeRealstack,
     /// bulbctl compared with other tools on a real Bluetooth stack, in a virtual machine
     Realstack,
 }
@@ -58,7 +60,8 @@ impl Part {
             Self::Fleet => program::fleet(),
             Self::Tui => program::tui(),
             Self::Bridge => bridge::measure(),
-            Self::Realstack => real_stack(),
+            Self::BridgeRealstack => real_stack("bridge"),
+            Self::Realstack => real_stack("tools"),
         }
     }
 }
@@ -80,8 +83,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn real_stack() -> Result<String> {
-    let (text, _) = output(xtask().args(["realstack", "--bench"]))?;
+fn real_stack(what: &str) -> Result<String> {
+    let (text, _) = output(xtask().args(["realstack", "--bench", what]))?;
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with('|')).collect();
     ensure!(!rows.is_empty(), "the real-stack run printed no table");
     Ok(rows.join("\n"))

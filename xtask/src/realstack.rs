@@ -39,9 +39,9 @@ pub(crate) struct Options {
     /// Open a shell in the machine instead; exit it to switch the machine off
     #[arg(long, conflicts_with_all = ["filter", "bench"])]
     shell: bool,
-    /// Compare bulbctl with other tools instead, and print a table
-    #[arg(long, conflicts_with = "filter")]
-    bench: bool,
+    /// Compare bulbctl with other tools instead, or its bridge with a script, and print a table
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, default_missing_value = "tools", conflicts_with = "filter")]
+    bench: Option<Comparison>,
     /// Send two thousand commands to bulbs that fail now and then instead, and look for leaks
     #[arg(long, conflicts_with_all = ["filter", "bench", "shell"])]
     soak: bool,
@@ -62,6 +62,12 @@ enum RadioKind {
     #[default]
     Bluez,
     Btleplug,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Comparison {
+    Tools,
+    Bridge,
 }
 
 /// The folder of everything that a second run need not fetch or make again.
@@ -105,10 +111,11 @@ fn job(options: &Options) -> Result<Job> {
     if options.shell {
         return Ok(Job::Shell);
     }
-    if options.bench || options.captures {
+    if options.bench.is_some() || options.captures {
         let (script, bulbctl) = match options.bench {
-            true => ("bench.py", setup::release()?),
-            false => ("capture.py", programs::debug()?),
+            Some(Comparison::Tools) => ("bench.py", setup::release()?),
+            Some(Comparison::Bridge) => ("bench_bridge.py", setup::release()?),
+            None => ("capture.py", programs::debug()?),
         };
         return Ok(Job::Script(format!(
             ". /run/out/settings\nexport PYTHONPATH=$PYTHON_PACKAGES\nexec /usr/bin/python3 {} {}",
@@ -143,7 +150,7 @@ fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {
     if options.captures && !failed {
         keep_captures(out)?;
     }
-    if !options.bench && !options.captures {
+    if options.bench.is_none() && !options.captures {
         let (passed, lost) = ending.counts.unwrap_or((0, 1));
         println!("{passed} passed, {lost} failed");
         if passed + lost == 0 {

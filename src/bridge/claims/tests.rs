@@ -68,6 +68,35 @@ fn a_lease_counts_from_the_sending_of_the_claim() {
 }
 
 #[test]
+fn a_bridge_that_starts_again_goes_on_with_the_bulbs_that_it_owned() {
+    let before = owner();
+    let ended = before.end(secs(5.0));
+    let again = |ended: Ended<u8>, kept: &Claim| {
+        let own = Identity { bridge: "kitchen".to_owned(), instance: "kitchen-2".to_owned() };
+        let mut claims = Claims::new(own);
+        claims.resume(ended);
+        claims.track(&7);
+        claims.subscribed(secs(6.0));
+        claims.broker_memory(QUIET * 2, secs(6.0));
+        claims.received(&7, kept, Some(Duration::from_secs(5)), secs(6.0));
+        claims.heard(&7, Some(-60), secs(6.0));
+        claims
+    };
+    let mut claims = again(ended.clone(), &other("kitchen", 1, Some(-60)));
+    let claim = published(&mut claims, secs(6.0)).unwrap();
+    claims.received(&7, &claim, None, secs(6.1));
+    assert!(claims.may_drive(&7, secs(6.1)));
+    // A newer claim of that run, or that of another bridge, has to run out.
+    for kept in [other("kitchen", 2, Some(-60)), other("attic", 1, Some(-60))] {
+        assert_eq!(published(&mut again(ended.clone(), &kept), secs(6.0)), None, "{kept:?}");
+    }
+    // A claim was under way when it ended.
+    let mut before = before;
+    published(&mut before, secs(4.0)).unwrap();
+    assert_ne!(before.end(secs(5.0)), ended);
+}
+
+#[test]
 fn a_claim_that_comes_back_too_late_renews_nothing() {
     let mut claims = owner();
     let claim = published(&mut claims, secs(4.0)).unwrap();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::claims::{self, CLAIM_EXPIRY, Claim, ClaimAction, Claims, Identity, QUIET, RENEW};
+use super::super::claims::{self, CLAIM_EXPIRY, Claim, ClaimAction, Claims, Ended, Identity, QUIET, RENEW};
 use super::super::clock;
 use super::super::guard::{Guarded, Leases};
 use super::super::mqtt::{Connection, Delivery};
@@ -42,12 +42,19 @@ impl fmt::Debug for Owners {
 
 impl Owners {
     /// Returns also the radio, which from then on writes only to bulbs of this bridge.
-    pub(super) fn new(bridge: &str, instance: &str, radio: Arc<dyn Radio>) -> (Self, Arc<dyn Radio>) {
+    pub(super) fn new(
+        bridge: &str,
+        instance: &str,
+        earlier: Ended<BulbId>,
+        radio: Arc<dyn Radio>,
+    ) -> (Self, Arc<dyn Radio>) {
         let own = Identity { bridge: bridge.to_owned(), instance: instance.to_owned() };
         let leases = Arc::new(Leases::default());
         let radio = Arc::new(Guarded::new(radio, Arc::clone(&leases)));
+        let mut claims = Claims::new(own);
+        claims.resume(earlier);
         let owners = Self {
-            claims: Claims::new(own),
+            claims,
             leases,
             owned: BTreeSet::new(),
             others: BTreeSet::new(),
@@ -260,6 +267,9 @@ impl Worker {
 
     /// Lets others have the bulbs at once. Their links have ended.
     pub(super) fn claims_farewell(&mut self) {
+        if let Some(owners) = &self.owners {
+            self.store.memory.ended = owners.claims.end(clock::now());
+        }
         let ids: Vec<BulbId> = self.bulbs.keys().cloned().collect();
         ids.iter().for_each(|id| self.claims_untrack(id));
     }

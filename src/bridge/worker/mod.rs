@@ -216,17 +216,18 @@ impl Worker {
         let Setup { settings, radio, timeout, links, parse_line, folder } = setup;
         let gate = Arc::new(ConnectGate::with_limit(links));
         let instance = random();
+        let store = Store::open(folder.as_deref(), settings.topics.bridge_name());
         let (owners, radio) = if settings.alone {
             (None, radio)
         } else {
-            let (owners, radio) = Owners::new(settings.topics.bridge_name(), &instance, radio);
+            let earlier = store.memory.ended.clone();
+            let (owners, radio) = Owners::new(settings.topics.bridge_name(), &instance, earlier, radio);
             (Some(owners), radio)
         };
         let (driver_sender, driver_events) = mpsc::channel(DRIVER_EVENTS);
         let (scan_sender, scan_events) = mpsc::channel(SCAN_EVENTS);
         let (scan, wanted) = watch::channel(true);
         let scanner = keep_scanning(radio.clone(), wanted, gate.clone(), scan_sender);
-        let store = Store::open(folder.as_deref(), settings.topics.bridge_name());
         Self {
             changed,
             timeout,

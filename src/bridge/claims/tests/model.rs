@@ -36,6 +36,8 @@ enum Fault {
     Cut(usize, u64, bool),
     /// Another process starts after this many ms.
     Kill(usize, u64),
+    /// It ends as it should, and another process starts after this many ms.
+    Leave(usize, u64),
     Reset(usize),
     /// The broker starts again, with everything, with what it had this many ms before, or with nothing.
     Broker(Option<u64>),
@@ -78,6 +80,8 @@ enum Event {
 
 struct Bridge {
     claims: Claims<u8>,
+    /// What the last run has left on the disk.
+    ended: Ended<u8>,
     run: u32,
     alive: bool,
     /// Thousandths.
@@ -138,6 +142,7 @@ impl Model {
         let stretch = if lie == Some(Lie::Clocks) { 12 } else { 1 };
         let bridges = case.clocks.iter().enumerate().map(|(number, fast)| Bridge {
             claims: Claims::new(identity(number, 0)),
+            ended: Ended::default(),
             run: 0,
             alive: false,
             rate: 1000 + fast * stretch,
@@ -286,6 +291,7 @@ impl Model {
                 bridge.alive = true;
                 bridge.linked = false;
                 bridge.claims = Claims::new(identity(number, bridge.run));
+                bridge.claims.resume(bridge.ended.clone());
                 bridge.claims.track(&BULB);
                 bridge.claims.others_online(true);
                 self.connect(number);
@@ -326,6 +332,19 @@ impl Model {
                     bridge.queue.clear();
                     let at = self.now + back_after;
                     self.at(at, Event::Start(number));
+                }
+            }
+            Fault::Leave(number, back_after) => {
+                if self.bridges[number].alive && !self.is_frozen(number) {
+                    let clock = self.clock(number, self.now);
+                    let claims = &mut self.bridges[number].claims;
+                    let ended = claims.end(clock);
+                    let release = claims.untrack(&BULB, clock);
+                    self.bridges[number].ended = ended;
+                    if let Some(action) = release {
+                        self.send_up(number, action);
+                    }
+                    self.fault(Fault::Kill(number, back_after));
                 }
             }
             Fault::Reset(bridge) => {
@@ -510,6 +529,7 @@ fn fault(bridges: usize) -> impl Strategy<Value = (u64, Fault)> {
         4 => (bridge.clone(), time(), any::<bool>()).prop_map(|(bridge, time, first)| Fault::Freeze(bridge, time, first)),
         4 => (bridge.clone(), time(), any::<bool>()).prop_map(|(bridge, time, resets)| Fault::Cut(bridge, time, resets)),
         2 => (bridge.clone(), time()).prop_map(|(bridge, time)| Fault::Kill(bridge, time)),
+        3 => (bridge.clone(), time()).prop_map(|(bridge, time)| Fault::Leave(bridge, time)),
         2 => bridge.clone().prop_map(Fault::Reset),
         2 => prop_oneof![Just(None), Just(Some(0)), time().prop_map(Some)].prop_map(Fault::Broker),
         3 => (bridge, proptest::option::weighted(0.9, -90..-40_i16)).prop_map(|(bridge, rssi)| Fault::Signal(bridge, rssi)),
