@@ -7,6 +7,7 @@ mod decisions;
 #[path = "../named/mod.rs"]
 mod named;
 mod prose;
+mod traps;
 
 use std::fs;
 use std::path::{Path, PathBuf};
