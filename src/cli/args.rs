@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bulb_protocol::Percent;
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use uuid::Uuid;
 
@@ -25,24 +25,43 @@ use crate::radio::gatt::parse_uuid;
 #[derive(Debug, Parser)]
 #[command(name = "bulbctl", version, max_term_width = 100, after_help = EXAMPLES)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-pub(crate) struct Arguments {
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Root {
     #[command(flatten)]
     pub(crate) global: Global,
-    #[command(subcommand)]
-    pub(crate) verb: VerbOrRecording,
 }
 
 /// A verb, or a verb that is recorded or replayed.
-#[derive(Debug, Subcommand)]
+#[derive(Debug)]
 pub(crate) enum VerbOrRecording {
-    #[command(flatten)]
     Verb(Verb),
+    Recording(Recordings),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recordings {
     /// Run a verb and record all radio traffic to FILE, like --record FILE
     #[command(after_help = RECORD_EXAMPLES)]
     Record(Recording),
     /// Run a verb on a recording instead of a radio, like --adapter replay:FILE
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Recording),
+}
+
+impl VerbOrRecording {
+    /// Adds the verbs that `wanted` returns true for.
+    pub(crate) fn augment(command: Command, wanted: &dyn Fn(&str) -> bool) -> Command {
+        let command = Verb::augment(command, wanted);
+        if wanted("record") || wanted("replay") { Recordings::augment_subcommands(command) } else { command }
+    }
+
+    pub(crate) fn from_matches(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+        if matches.subcommand_name().is_some_and(Recordings::has_subcommand) {
+            Recordings::from_arg_matches_mut(matches).map(Self::Recording)
+        } else {
+            Verb::from_arg_matches_mut(matches).map(Self::Verb)
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -118,8 +137,30 @@ Run the same verb as in the recording.
 Example:
   bulbctl replay session.jsonl set Light-Desk --brightness 30";
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+/// Defines the verbs, and a way to build the arguments of some of them: building all takes longer than a short command.
+macro_rules! verbs {
+    ($($(#[$about:meta])* $verb:ident $(($arguments:ty))?,)*) => {
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Verb { $($(#[$about])* $verb $(($arguments))?,)* }
+
+        impl Verb {
+            fn augment(mut command: Command, wanted: &dyn Fn(&str) -> bool) -> Command {
+                $({
+                    // Only its arguments are of use.
+                    #[allow(dead_code)]
+                    #[derive(Subcommand)]
+                    enum One { $(#[$about])* $verb $(($arguments))?, }
+                    if wanted(&stringify!($verb).to_ascii_lowercase()) {
+                        command = One::augment_subcommands(command);
+                    }
+                })*
+                command
+            }
+        }
+    };
+}
+
+verbs! {
     /// Find bulbs
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(Scan),

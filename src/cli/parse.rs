@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
-use super::args::{Arguments, Verb, VerbOrRecording};
+use super::args::{Recordings, Root, Verb, VerbOrRecording};
 use super::global::{Global, When};
 use super::{environment, help};
 use crate::radio::AdapterChoice;
@@ -23,8 +23,10 @@ pub(crate) struct Cli {
 }
 
 /// A parsed command line. The flags say which options were typed, and not read from variables.
+#[derive(Debug)]
 struct Parsed {
-    arguments: Arguments,
+    global: Global,
+    verb: VerbOrRecording,
     adapter_typed: bool,
     record_typed: bool,
 }
@@ -36,17 +38,27 @@ impl Parsed {
         parse: impl Fn(&dyn Fn() -> Command, &[OsString]) -> Result<ArgMatches, clap::Error>,
     ) -> Result<Self, clap::Error> {
         let is_typed = |verb: &str| words.iter().any(|word| word == verb);
-        let mut matches = match parse(&command, words) {
+        let matches = parse(&|| command_of(&is_typed), words).or_else(|error| match error {
+            error if shows_help(&error) => Err(error),
+            // The verb may be unknown, and an error lists what is known.
+            _ => parse(&command, words),
+        });
+        match matches {
             // The help texts are arranged only to be printed, because that takes as long as all the rest.
-            Err(error) if shows_help(&error) => parse(&|| help::arranged(command(), &is_typed), words)?,
-            result => result?,
-        };
+            Err(error) if shows_help(&error) => {
+                Self::of(parse(&|| help::arranged(command(), &is_typed), words)?)
+            }
+            matches => Self::of(matches?),
+        }
+    }
+
+    fn of(mut matches: ArgMatches) -> Result<Self, clap::Error> {
         let color_output = color_output(&matches);
         let typed = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
         let (adapter_typed, record_typed) = (typed("adapter"), typed("record"));
-        let mut arguments = Arguments::from_arg_matches_mut(&mut matches)?;
-        arguments.global.color_output = color_output;
-        Ok(Self { arguments, adapter_typed, record_typed })
+        let global = Global { color_output, ..Root::from_arg_matches_mut(&mut matches)?.global };
+        let verb = VerbOrRecording::from_matches(&mut matches)?;
+        Ok(Self { global, verb, adapter_typed, record_typed })
     }
 }
 
@@ -57,23 +69,21 @@ fn shows_help(error: &clap::Error) -> bool {
 
 impl Cli {
     pub(crate) fn parse(words: &[OsString]) -> Result<Self, clap::Error> {
-        let Parsed { arguments: Arguments { global, verb }, adapter_typed, record_typed } =
-            Parsed::new(words, environment::matches)?;
+        let Parsed { global, verb, adapter_typed, record_typed } = Parsed::new(words, environment::matches)?;
         let (recording, is_played) = match verb {
             VerbOrRecording::Verb(verb) => return Ok(Self { global, verb }),
-            VerbOrRecording::Record(recording) => (recording, false),
-            VerbOrRecording::Replay(recording) => (recording, true),
+            VerbOrRecording::Recording(Recordings::Record(recording)) => (recording, false),
+            VerbOrRecording::Recording(Recordings::Replay(recording)) => (recording, true),
         };
         // The verb of a recording is parsed on its own. Variables were read already.
         let program = words.first().cloned();
         let inner: Vec<OsString> = program.into_iter().chain(recording.verb).collect();
         let inner = Parsed::new(&inner, environment::typed)?;
-        let conflict =
-            |text: &str| Err(Arguments::command().error(ErrorKind::ArgumentConflict, text.to_owned()));
-        let VerbOrRecording::Verb(verb) = inner.arguments.verb else {
+        let conflict = |text: &str| Err(command().error(ErrorKind::ArgumentConflict, text.to_owned()));
+        let VerbOrRecording::Verb(verb) = inner.verb else {
             return conflict("record and replay take one verb, which is neither of them");
         };
-        let mut global = inner.arguments.global.or(global);
+        let mut global = inner.global.or(global);
         if is_played {
             if adapter_typed || inner.adapter_typed {
                 return conflict("`replay FILE` plays a recording; it cannot be combined with --adapter");
@@ -96,15 +106,20 @@ pub(crate) fn error_text(error: &clap::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The whole command line as clap sees it: the argument types, and a hidden `--color auto|always|never` for every verb that has no
-/// `--color` for bulbs.
+/// The whole command line as clap sees it.
 pub(crate) fn command() -> Command {
+    command_of(&|_| true)
+}
+
+/// The command line with some of the verbs: the argument types, and a hidden `--color auto|always|never` for every verb that has
+/// no `--color` for bulbs.
+fn command_of(wanted: &dyn Fn(&str) -> bool) -> Command {
     let old_color = Arg::new(OLD_COLOR)
         .long("color")
         .value_parser(EnumValueParser::<When>::new())
         .ignore_case(true)
         .hide(true);
-    let command = each_command(Arguments::command(), &|verb| {
+    let command = each_command(VerbOrRecording::augment(Root::command(), wanted), &|verb| {
         let taken = verb.get_arguments().any(|argument| argument.get_long() == Some("color"));
         if taken { verb } else { verb.arg(old_color.clone()) }
     });
@@ -156,4 +171,47 @@ pub(crate) fn color_of_usage_error(arguments: &[OsString]) -> Option<When> {
     });
     let set = |name: &str| std::env::var(name).ok().and_then(|when| When::from_str(&when, true).ok());
     typed.or_else(|| set("BULBCTL_COLOR_OUTPUT")).or_else(|| set(OLD_COLOR_ENV))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of the examples that are one plain command.
+    fn lines() -> Vec<Vec<OsString>> {
+        let mut text = String::new();
+        let mut command = for_people();
+        command.build();
+        let mut commands = vec![&command];
+        while let Some(command) = commands.pop() {
+            text += &command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            commands.extend(command.get_subcommands());
+        }
+        let plain = |line: &&str| line.starts_with("bulbctl ") && !line.contains(['|', '>']);
+        let lines = text.lines().map(str::trim).filter(plain).map(|line| line.split("   ").next().unwrap());
+        lines.map(|line| shlex::split(line).unwrap().into_iter().map(OsString::from).collect()).collect()
+    }
+
+    #[test]
+    fn what_is_typed_is_parsed_without_the_other_verbs() {
+        let lines = lines();
+        assert!(lines.len() > 50, "{lines:?}");
+        for words in lines {
+            let is_typed = |verb: &str| words.iter().any(|word| word == verb);
+            assert!(command_of(&is_typed).get_subcommands().count() <= 3, "{words:?}");
+            let parsed = environment::typed(&|| command_of(&is_typed), &words).and_then(Parsed::of).unwrap();
+            let whole = environment::typed(&command, &words).and_then(Parsed::of).unwrap();
+            assert_eq!(format!("{parsed:?}"), format!("{whole:?}"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_that_of_all_verbs() {
+        for line in ["bulbctl onn Light-1", "bulbctl", "bulbctl on --nope Light-1", "bulbctl --version"] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let error = Cli::parse(&words).unwrap_err();
+            let whole = environment::matches(&|| help::arranged(command(), &|_| true), &words).unwrap_err();
+            assert_eq!(error.to_string(), whole.to_string(), "{line}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::super::args::{Arguments, Bulbs, Verb, VerbOrRecording, duration};
+use super::super::args::{Bulbs, Verb, VerbOrRecording, duration};
 use super::super::light::Light;
 use super::super::parse;
 
@@ -78,8 +78,8 @@ impl LineParser {
             Some(("wait", wait)) => Action::Wait(from_matches::<Pause>(wait)?.time),
             Some(("expect", expect)) => Action::Expect(Box::new(from_matches(expect)?)),
             _ => {
-                let arguments = Arguments::from_arg_matches_mut(&mut matches);
-                match arguments.map_err(|error| parse::error_text(&error))?.verb {
+                let verb = VerbOrRecording::from_matches(&mut matches);
+                match verb.map_err(|error| parse::error_text(&error))? {
                     VerbOrRecording::Verb(verb) => Action::Verb(Box::new(verb)),
                     _ => {
                         return Err(format!(
