@@ -104,6 +104,16 @@ async fn each_defect_fails_the_checks_that_it_should_and_no_other() {
         let (all, summary, _) = run(&file, &profile).await;
         let own = Families::default().load(&profile).unwrap().1.checks.len();
         assert_eq!(all.len(), CHECKS.len() + own, "{}", file.display());
+        let Summary { passed, failed, blocked, skipped, .. } = summary;
+        let count = |matches: fn(&Outcome) -> bool| all.iter().filter(|one| matches(&one.outcome)).count();
+        assert_eq!(passed, count(|outcome| matches!(outcome, Outcome::Passed)), "{}", file.display());
+        assert_eq!(blocked, count(|outcome| matches!(outcome, Outcome::Blocked(_))), "{}", file.display());
+        assert_eq!(passed + failed + blocked + skipped, all.len(), "{}", file.display());
+        let waits = |one: &FinishedCheck| match &one.outcome {
+            Outcome::Blocked(reason) => reason.split(' ').count() > 2,
+            _ => true,
+        };
+        assert!(all.iter().all(waits), "{}: {all:?}", file.display());
         let found = found(&all, &summary);
         if found != expected {
             let name = file.file_stem().unwrap().to_string_lossy();
