@@ -114,7 +114,7 @@ fn job(options: &Options) -> Result<Job> {
     if options.bench.is_some() || options.captures {
         let (script, bulbctl) = match options.bench {
             Some(Comparison::Tools) => ("bench.py", setup::release()?),
-            Some(Comparison::Bridge) => ("bench_bridge.py", setup::release()?),
+            Some(Comparison::Bridge) => ("bench_bridge.py", programs::debug()?),
             None => ("capture.py", programs::debug()?),
         };
         return Ok(Job::Script(format!(
