@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::text::{BOLD, Layout};
 use crate::radio::gatt::uuid_text;
-use crate::radio::{AdapterFacts, Diagnosis, Version};
+use crate::radio::{AdapterFacts, Diagnosis, RestoredAdapter, Version};
 use crate::sanitise::sanitise;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -192,12 +192,17 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
             "bulbctl can use it; for other programs, install a newer BlueZ or use another adapter".to_owned();
         add(Level::Note, "adapter.hidden", message, Some(fix));
     }
-    for restored in &diagnosis.restored {
-        let message = format!(
-            "the name of adapter {} was still {:?}, from a `bulbctl emulate` that was killed: it is restored",
-            restored.adapter, restored.alias
-        );
-        add(Level::Note, "adapter.name_restored", message, None);
+    for RestoredAdapter { adapter, alias, bonds } in &diagnosis.restored {
+        let killed = "from a `bulbctl emulate` that was killed";
+        if let Some(alias) = alias {
+            let message =
+                format!("the name of adapter {adapter} was still {alias:?}, {killed}: it is restored");
+            add(Level::Note, "adapter.name_restored", message, None);
+        }
+        if *bonds > 0 {
+            let message = format!("adapter {adapter} still had bonds, {killed}: {bonds} removed");
+            add(Level::Note, "adapter.bonds_removed", message, None);
+        }
     }
     if diagnosis.reverse_discovery == Some(true) && diagnosis.error.is_none() {
         let message = "BlueZ reads the services of the phones that connect to this machine: while it emulates a bulb, \
@@ -244,7 +249,7 @@ fn findings(diagnosis: &Diagnosis) -> Vec<FindingRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::radio::{AdapterInfo, RestoredAlias};
+    use crate::radio::AdapterInfo;
 
     #[test]
     fn each_trap_is_found_with_its_fix() {
@@ -266,8 +271,8 @@ mod tests {
         assert!(findings(&diagnosis).is_empty());
         diagnosis.version = Some(Version { major: 5, minor: 55 });
         diagnosis.reverse_discovery = Some(true);
-        let alias = "Light\u{1b}[1m".to_owned();
-        diagnosis.restored = vec![RestoredAlias { adapter: "hci0".to_owned(), alias }];
+        let alias = Some("Light\u{1b}[1m".to_owned());
+        diagnosis.restored = vec![RestoredAdapter { adapter: "hci0".to_owned(), alias, bonds: 2 }];
         diagnosis.kernel = Some("6.1.0-40-amd64".to_owned());
         diagnosis.inside = Some("WSL");
         diagnosis.adapters =
@@ -279,12 +284,14 @@ mod tests {
             "adapter.scanned",
             "adapter.hidden",
             "adapter.name_restored",
+            "adapter.bonds_removed",
             "service.reverse_discovery",
             "service.old",
             "kernel.channels",
             "machine.wsl",
         ];
         assert_eq!(codes, want);
-        assert!(found.iter().all(|finding| finding.fix.is_some() || finding.code == "adapter.name_restored"));
+        let done = ["adapter.name_restored", "adapter.bonds_removed"];
+        assert!(found.iter().all(|finding| finding.fix.is_some() || done.contains(&finding.code)));
     }
 }

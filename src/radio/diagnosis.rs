@@ -18,19 +18,21 @@ pub struct Diagnosis {
     pub inside: Option<&'static str>,
     pub adapters: Vec<AdapterFacts>,
     pub links: Vec<HeldLink>,
-    /// Names of adapters that a killed `bulbctl emulate` had changed, and that the diagnosis restored.
-    pub restored: Vec<RestoredAlias>,
+    /// What a killed `bulbctl emulate` had changed at adapters, and the diagnosis has restored.
+    pub restored: Vec<RestoredAdapter>,
     /// BlueZ looks for the services of the devices that connect to this computer. `None` where nobody says.
     pub reverse_discovery: Option<bool>,
     pub error: Option<Error>,
 }
 
-/// The name of an adapter that was restored.
+/// An adapter that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoredAlias {
+pub struct RestoredAdapter {
     pub adapter: String,
-    /// The name that it had since then.
-    pub alias: String,
+    /// The name that it had until then, if that was restored.
+    pub alias: Option<String>,
+    /// The number of bonds that were removed.
+    pub bonds: usize,
 }
 
 /// A version of BlueZ.

@@ -54,7 +54,7 @@ pub mod trace;
 
 pub use address::{Address, DeviceId};
 pub use choice::{AdapterChoice, open, open_peripheral};
-pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, RestoredAlias, Version, diagnose};
+pub use diagnosis::{AdapterFacts, Diagnosis, HeldLink, RestoredAdapter, Version, diagnose};
 pub use gatt::{CharacteristicId, GattTable, Properties, WriteKind};
 pub use parameters::ConnectionParameters;
 pub use retry::{ATTEMPTS, ConnectRetry, spread};

@@ -183,6 +183,7 @@ impl Bluez {
                 ("Name", Value::text("machine")),
                 ("Alias", Value::text("machine")),
                 ("Powered", Value::Bool(true)),
+                ("Pairable", Value::Bool(true)),
                 ("Discovering", Value::Bool(false)),
                 ("Discoverable", Value::Bool(false)),
                 ("UUIDs", Value::Texts(["1800", "1801", "180a"].map(long).to_vec())),
@@ -532,6 +533,11 @@ impl Bluez {
                     Some(Value::Bytes(value)) => call.return_with_args((value.clone(),)),
                     _ => error(call, "org.bluez.Error.Failed", "Not connected"),
                 }
+            }
+            Some("RemoveDevice") => {
+                let device: dbus::Path<'_> = call.get1().unwrap_or_default();
+                self.world().objects.retain(|path, _| !path.starts_with(&*device));
+                call.method_return()
             }
             Some("Get") => self.get(&path, call),
             Some("GetAll") => {

@@ -1,5 +1,8 @@
 //! `emulate` on BlueZ: the objects that it serves, what it refuses, and what it takes back.
 
+mod bonds;
+
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -58,13 +61,15 @@ impl Emulation {
     /// Waits for an event.
     fn wait_for(&mut self, event: &str) -> Json {
         let end = Instant::now() + TIME;
+        let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) if line["event"] == event => return line,
-                Ok(_) => {}
+                Ok(line) => seen.push(line),
                 Err(error) => {
                     self.child.kill().unwrap();
-                    panic!("{event}: {error}: {}", self.errors.take().unwrap().join().unwrap());
+                    let errors = self.errors.take().unwrap().join().unwrap();
+                    panic!("{event}: {error}: {seen:?} {errors}");
                 }
             }
         }

@@ -84,6 +84,11 @@ impl Exports {
         self.characteristics.iter().find(|one| one.id == id).map(|one| one.path.as_str())
     }
 
+    /// A characteristic that is closed to centrals without a bond.
+    pub(super) fn is_closed(&self, id: CharacteristicId) -> bool {
+        self.characteristics.iter().any(|one| one.id == id && one.closed)
+    }
+
     /// Answers a question about the objects. `None` for what happens at the bulb.
     pub(super) fn answer(&self, call: &Message) -> Option<Message> {
         let (path, interface, member) = (call.path()?, call.interface()?, call.member()?);

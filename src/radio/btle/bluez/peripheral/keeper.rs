@@ -18,6 +18,7 @@ use super::super::super::system::Companion;
 use super::super::bus::Bus;
 use super::super::properties::{DEVICE, PROPERTIES};
 use super::calls::{Call, Requester, answer, error};
+use super::changes::is_paired;
 use super::exports::{Exports, ROOT};
 use super::registration::Registration;
 use super::{ANSWER_TIME, OpenBluez};
@@ -361,6 +362,7 @@ impl Keeper {
         let kind = PeripheralEventKind::Connected { central, mtu: None, reply: Responder::none() };
         self.tell(number, kind).await;
         if bonded {
+            self.registration.paired(properties);
             self.tell(number, PeripheralEventKind::Paired).await;
         }
         // The subscriptions of a bonded central outlive its link, and BlueZ does not say again that there are some.
@@ -374,6 +376,12 @@ impl Keeper {
         self.ignored.remove(device);
         if let Some(link) = self.link.take_if(|link| link.device == *device) {
             self.to.link.send_replace(None);
+            // It may have paired without need, as phones do.
+            if !link.bonded
+                && let Some(properties) = self.properties(device).await.filter(is_paired)
+            {
+                self.registration.paired(&properties);
+            }
             self.tell(link.number, PeripheralEventKind::Disconnected).await;
             Box::pin(self.adopt()).await;
         }
@@ -408,6 +416,9 @@ impl Keeper {
             Call::StartNotify(characteristic) => {
                 incoming.answer(incoming.call.method_return());
                 self.notifying.insert(characteristic);
+                if self.exports.is_closed(characteristic) {
+                    self.look_for_bond().await;
+                }
                 if let Some(link) = &self.link {
                     let reply = Responder::none();
                     self.tell(link.number, PeripheralEventKind::Subscribe { characteristic, reply }).await;
@@ -453,20 +464,22 @@ impl Keeper {
         {
             self.tell(number, PeripheralEventKind::Mtu(mtu)).await;
         }
-        if from.closed && self.link.as_ref().is_some_and(|link| !link.bonded) {
-            self.look_for_bond(number, &from.device).await;
+        if from.closed {
+            self.look_for_bond().await;
         }
         self.tell(number, kind(incoming.responder())).await;
     }
 
-    async fn look_for_bond(&mut self, number: u64, device: &DeviceId) {
-        let bonded = self.properties(device).await.is_some_and(|properties| is_paired(&properties));
-        if let Some(link) = &mut self.link
-            && bonded
-        {
+    /// Tells that the central has paired, once. BlueZ lets it use what is closed to others only then.
+    async fn look_for_bond(&mut self) {
+        let Some(CentralLink { number, device, bonded: false, .. }) = &self.link else { return };
+        let (number, device) = (*number, device.clone());
+        let Some(properties) = self.properties(&device).await.filter(is_paired) else { return };
+        if let Some(link) = &mut self.link {
             link.bonded = true;
-            self.tell(number, PeripheralEventKind::Paired).await;
         }
+        self.registration.paired(&properties);
+        self.tell(number, PeripheralEventKind::Paired).await;
     }
 }
 
@@ -489,8 +502,4 @@ enum Step {
     Woken,
     Settle,
     Call(Incoming),
-}
-
-fn is_paired(properties: &PropMap) -> bool {
-    prop_cast(properties, "Paired").copied().unwrap_or_default()
 }

@@ -2,8 +2,10 @@
 //!
 //! BlueZ reads the objects of `exports` on our connection to the bus, and calls them for every read, write and
 //! subscription (`calls`). The `keeper` is the task that registers them, again after everything that ends a registration,
-//! and turns the calls into events. `alias` has the name of the adapter.
+//! and turns the calls into events. `changes` restores what outlives it: the
+//! name of the adapter, and bonds.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,14 +33,14 @@ use crate::radio::peripheral::{
 };
 use crate::radio::{AdapterInfo, AdapterState, CharacteristicId, Deadline, lock};
 
-mod alias;
 mod calls;
+mod changes;
 mod exports;
 mod keeper;
 mod registration;
 
-use alias::AliasFile;
-pub(super) use alias::restore_all;
+pub(super) use changes::restore_all;
+use changes::{ChangesFile, Restored};
 use exports::{Exports, WITH_FLAGS, WITHOUT_FLAGS};
 use keeper::{Keeper, Outputs};
 use registration::Registration;
@@ -181,30 +183,43 @@ impl BluezPeripheral {
         }
     }
 
-    /// Locks the file about the name of the adapter, and restores a name that a killed program has left.
-    async fn take_alias(&self) -> Result<Option<AliasFile>> {
-        let (Some(folder), Some(address)) = (alias::folder(), self.info.address) else {
-            tracing::warn!(
-                "without a state folder, the name of the adapter cannot be restored after a crash"
-            );
-            return Ok(None);
+    /// Locks the file about the adapter, and restores what a killed program has left.
+    async fn take_changes(&self) -> Result<ChangesFile> {
+        let adapter = &self.info.name;
+        let (Some(folder), Some(address)) = (changes::folder(), self.info.address) else {
+            tracing::warn!("without a state folder, adapter {adapter} cannot be restored after a crash");
+            return Ok(ChangesFile::default());
         };
-        let locked = AliasFile::lock(&folder, address).map_err(|error| Error::FileUnwritable {
+        let locked = ChangesFile::lock(&folder, address).map_err(|error| Error::FileUnwritable {
             path: folder.display().to_string(),
             detail: error.to_string(),
         })?;
         let Some(mut file) = locked else {
             let detail = "another bulbctl emulates a bulb on it".to_owned();
-            return Err(Error::CannotAdvertise { adapter: self.info.name.clone(), detail });
+            return Err(Error::CannotAdvertise { adapter: adapter.clone(), detail });
         };
         let restored = file.restore(&self.bus(), &self.bluez.companion.path).await;
-        if let Some(alias) = restored.map_err(|error| open_error(&error.into()))? {
-            let adapter = &self.info.name;
+        let Restored { alias, bonds } = restored.map_err(|error| open_error(&error.into()))?;
+        if let Some(alias) = alias {
             tracing::warn!(
                 "restored the name of adapter {adapter}: it was {alias:?} since a killed `bulbctl emulate`"
             );
         }
-        Ok(Some(file))
+        if bonds > 0 {
+            tracing::warn!(
+                "removed bonds of adapter {adapter} from a killed `bulbctl emulate`, {bonds} in number"
+            );
+        }
+        Ok(file)
+    }
+
+    /// The addresses that are paired with the adapter.
+    async fn paired(&self) -> Result<BTreeSet<String>> {
+        let objects = self.bus().objects().await.map_err(|error| open_error(&error.into()))?;
+        Ok(changes::bonded(&objects, &self.bluez.companion.path)
+            .into_iter()
+            .map(|(_, address)| address)
+            .collect())
     }
 }
 
@@ -234,14 +249,15 @@ impl Peripheral for BluezPeripheral {
         };
         self.check_adapter().await?;
         self.features.check(&self.info.name, bulb)?;
-        let file = deadline.run(self.take_alias(), silent).await?;
+        let changes = deadline.run(self.take_changes(), silent).await?;
+        let paired = deadline.run(self.paired(), silent).await?;
         let exports = Arc::new(Exports::new(bulb));
         let (events, receiver) = mpsc::channel(EVENT_QUEUE);
         let (wanted, wish) = watch::channel(Some(bulb.advertisement.clone()));
         let (link_sender, link) = watch::channel(None);
         let closing = CancellationToken::new();
         let to = Outputs { events, link: link_sender };
-        let registration = Registration::new(&self.info.name, bulb, file);
+        let registration = Registration::new(&self.info.name, bulb, changes, paired);
         let keeper =
             Keeper::new(self.bluez.clone(), exports.clone(), registration, to, wish, closing.clone());
         let (registered, first) = oneshot::channel();
@@ -316,9 +332,10 @@ impl Peripheral for BluezPeripheral {
             }
             ended.cancelled().await;
         };
-        if timeout(CLOSE_TIME * 2, undone).await.is_err() {
+        // BlueZ needs two seconds to end a link, and removes a bond only then.
+        if timeout(CLOSE_TIME * 4, undone).await.is_err() {
             tracing::warn!(
-                "BlueZ does not answer: the next `bulbctl emulate` or `bulbctl doctor` restores the name of the adapter"
+                "BlueZ does not answer: the next `bulbctl emulate` or `bulbctl doctor` restores the adapter"
             );
         }
     }

@@ -1,5 +1,6 @@
 //! What is registered at BlueZ for the bulb, and what was changed there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dbus::arg::PropMap;
@@ -8,7 +9,7 @@ use tokio::time::timeout;
 use super::super::agent::ServingAgent;
 use super::super::bus::Bus;
 use super::super::companion::BluezCompanion;
-use super::alias::AliasFile;
+use super::changes::{ChangesFile, address_of};
 use super::exports::{ADVERTISEMENT, APPLICATION};
 use super::{ADVERTISING_MANAGER, ANSWER_TIME, GATT_MANAGER, refused, silent};
 use crate::error::Result;
@@ -17,7 +18,9 @@ use crate::radio::peripheral::ServedBulb;
 #[derive(Debug)]
 pub(super) struct Registration {
     adapter: String,
-    file: Option<AliasFile>,
+    changes: ChangesFile,
+    /// The addresses that were paired with the adapter before.
+    paired_before: BTreeSet<String>,
     /// It needs a bond, and agrees to pair.
     pairs: bool,
     application: bool,
@@ -28,10 +31,16 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    pub(super) fn new(adapter: &str, bulb: &ServedBulb, file: Option<AliasFile>) -> Self {
+    pub(super) fn new(
+        adapter: &str,
+        bulb: &ServedBulb,
+        changes: ChangesFile,
+        paired_before: BTreeSet<String>,
+    ) -> Self {
         Self {
             adapter: adapter.to_owned(),
-            file,
+            changes,
+            paired_before,
             pairs: bulb.pairing && !bulb.closed.is_empty(),
             application: false,
             advertisement: false,
@@ -75,9 +84,9 @@ impl Registration {
         }
         if let Some(name) = name
             && self.name.as_deref() != Some(name)
-            && let Some(file) = &mut self.file
         {
-            file.rename(bus, &companion.path, name)
+            self.changes
+                .rename(bus, &companion.path, name)
                 .await
                 .map_err(|error| refused(&adapter, "the name", error))?;
             self.name = Some(name.to_owned());
@@ -116,12 +125,22 @@ impl Registration {
             unregister(&bus, manager, "UnregisterApplication", APPLICATION).await;
         }
         self.agent = None;
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.restore(&bus, &companion.path).await
-        {
-            tracing::warn!("cannot restore the name of adapter {}: {error}", self.adapter);
+        if let Err(error) = self.changes.restore(&bus, &companion.path).await {
+            let adapter = &self.adapter;
+            tracing::warn!(
+                "cannot restore the name and the bonds of adapter {adapter}: {error}; \
+                 the next `bulbctl emulate` or `bulbctl doctor` does it"
+            );
         }
-        self.file = None;
+        // Others may lock the file.
+        self.changes = ChangesFile::default();
+    }
+
+    /// Remembers that a central has paired, to remove the bond at the end.
+    pub(super) fn paired(&mut self, central: &PropMap) {
+        if let Some(address) = address_of(central).filter(|address| !self.paired_before.contains(address)) {
+            self.changes.add_bond(&address);
+        }
     }
 }
 
