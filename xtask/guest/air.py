@@ -9,6 +9,8 @@ JSON object in response.
     {"do": "reason", "code": CODE}  sets the HCI reason that the kernel gets when a bulb ends its link
     {"do": "state"}                 describes every bulb
     {"do": "stop"}                  stops the rig
+    {"do": "drive", "name": NAME, "frames": [HEX]}  drives a bulb that an adapter plays, as Bumble's central
+    {"do": "connect", "to": ADDRESS, "times": N}    connects to such a bulb again and again
 
 A response has "ok". If that is false, it has "error" too.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import logging
 import sys
@@ -58,6 +61,11 @@ class Adapters:
         for transport, controller in plugged:
             self._air.remove_controller(controller)
             await transport.close()
+
+
+async def witness() -> Any:
+    """Bumble's central. Its import takes so long that it waits until it is needed, in a thread."""
+    return await asyncio.to_thread(importlib.import_module, "witness_bumble")
 
 
 class Control:
@@ -105,6 +113,10 @@ class Control:
                 return {"ok": True, "bulbs": [bulb.describe() for bulb in self._need().bulbs.values()]}
             case "stop":
                 await self._stop()
+            case "drive":
+                return {"ok": True, **await (await witness()).drive(self._air, request["name"], request["frames"])}
+            case "connect":
+                return {"ok": True, **await (await witness()).connect(self._air, request["to"], request["times"])}
             case other:
                 return {"ok": False, "error": f"unknown request {other!r}"}
         return {"ok": True}

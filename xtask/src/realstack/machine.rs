@@ -84,7 +84,10 @@ impl Machine<'_> {
             match lines.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     println!("{line}");
-                    counts = counted(&line).or(counts);
+                    if let Some((passed, failed)) = counted(&line) {
+                        let (before, lost) = counts.unwrap_or_default();
+                        counts = Some((before + passed, lost + failed));
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     println!("realstack: out of time, stopping the machine");
