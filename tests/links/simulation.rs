@@ -228,7 +228,7 @@ impl Simulation {
                 view.command = view.command.or(Some(now));
                 view.several = command.several;
                 view.last_command = Some(now);
-                if view.link != LinkView::None {
+                if matches!(view.link, LinkView::Connecting { .. } | LinkView::Up { .. }) {
                     self.turns[bulb].get_or_insert(self.now);
                 }
                 self.at(command.end(self.turns[bulb]), Event::Expire(bulb));

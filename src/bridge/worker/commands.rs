@@ -11,7 +11,7 @@ use super::super::outbox::Message;
 use super::super::payload::ONLINE;
 use super::super::topics::{BulbId, Incoming};
 use super::Worker;
-use super::bulb::Blinking;
+use super::bulb::{Blinking, LinkStage};
 use super::queue::{COMMAND_TIME, Finished, Origin, Outcome};
 use crate::bulb::{Change, DriverEvent};
 use crate::error::{Error, Result};
@@ -153,8 +153,8 @@ impl Worker {
             finished.extend(bulb.queue.push(end, Origin::default(), now));
         }
         finished.extend(bulb.queue.push(command, origin, now));
-        // A bulb that nobody drives gets no turn.
-        if bulb.driver.is_some() || no_turn {
+        // A bulb that nobody drives gets no turn. One whose link is being ended gets its turn with the next link.
+        if matches!(bulb.link, LinkStage::Connecting(_) | LinkStage::Up(_)) || no_turn {
             bulb.queue.begin(now);
         }
         self.finished(Some(id), finished);

@@ -19,7 +19,7 @@ const STARTS: usize = 300;
 const FLEET_RUNS: usize = 7;
 const FLEET: usize = 100;
 /// Bytes of the release binary. See CONTRIBUTING.md.
-const LARGEST: u64 = 12_000_000;
+const LARGEST: u64 = 12_500_000;
 
 /// Measures the time from the start of a process to its first byte on stdout, without a shell. `echo` is the baseline.
 pub(super) fn start() -> Result<String> {
