@@ -114,6 +114,8 @@ enum LoopEvent {
 async fn interact(app: &mut dyn App, screen: &mut Screen) -> Result<()> {
     let mut inputs = Inputs::start();
     let mut signals = Signals::new()?;
+    let (width, height) = screen.size()?;
+    app.handle(Event::Resize(width, height)).await?;
     let mut drawn: Option<Instant> = None;
     let mut due = false;
     let mut check = Instant::now() + CHECK_INTERVAL;
@@ -190,8 +192,9 @@ struct Inputs {
 impl Inputs {
     fn start() -> Self {
         let (sender, inputs) = mpsc::channel(MAX_EVENTS_PER_PICTURE);
+        // From here on, crossterm notices changes of the size.
+        let mut stream = EventStream::new();
         let task = tokio::spawn(async move {
-            let mut stream = EventStream::new();
             while !screen::is_gone()
                 && let Some(input) = stream.next().await
                 && sender.send(input).await.is_ok()
