@@ -200,6 +200,8 @@ fn stale_bond(play: &Play) {
     assert_ne!(on().exit, 0, "paired a second time");
     forget("hci1", "02_B0_1B_00_00_01");
     works(on());
+    // BlueZ needs as long to end a link as bulbctl has to end.
+    bulb.wait_for("disconnected");
     bulb.end();
     assert_eq!(adapter().bonds, 0);
 }
@@ -212,6 +214,7 @@ fn bonds_end(play: &Play) {
     on().ok();
     bulb.wait_for("paired");
     assert_eq!(adapter().bonds, 1);
+    bulb.wait_for("disconnected");
     bulb.end();
     assert_eq!(adapter().bonds, 0);
     let mut bulb = begin();
