@@ -200,7 +200,8 @@ fn stale_bond(play: &Play) {
     assert_ne!(on().exit, 0, "paired a second time");
     forget("hci1", "02_B0_1B_00_00_01");
     works(on());
-    // BlueZ needs as long to end a link as bulbctl has to end.
+    // BlueZ needs as long to end a link as bulbctl has to end. The attempts that were refused have ended, too.
+    bulb.wait_for("write");
     bulb.wait_for("disconnected");
     bulb.end();
     assert_eq!(adapter().bonds, 0);
