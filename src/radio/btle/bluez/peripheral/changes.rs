@@ -9,11 +9,9 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dbus::arg::{PropMap, Variant, prop_cast};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
 
 use super::super::bus::Bus;
 use super::super::properties::{ADAPTER, DEVICE, Objects, PROPERTIES};
@@ -24,9 +22,6 @@ use crate::radio::{Address, RestoredAdapter};
 /// takes 20.
 const LONGEST: u64 = 64 << 10;
 const PREFIX: &str = "emulate-";
-/// Attempts to remove a device. The limit of time for all is that of closing.
-const REMOVALS: u32 = 20;
-const REMOVAL_PAUSE: Duration = Duration::from_millis(250);
 
 /// What was changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +114,8 @@ impl ChangesFile {
         }
         for (device, address) in bonded(&bus.objects().await?, path) {
             if self.changes.bonds.contains(&address) {
-                remove_device(bus, path, device).await?;
+                let device = dbus::Path::from(device);
+                bus.call::<()>(path, ADAPTER, "RemoveDevice", (device,)).await?;
                 restored.bonds += 1;
             }
         }
@@ -149,18 +145,6 @@ impl ChangesFile {
             tracing::warn!("after a crash, the bond of {address} is not removed: {error}");
         }
     }
-}
-
-/// Removes a device with its bond. If its link is just ending, BlueZ answers and keeps the device.
-async fn remove_device(bus: &Bus, path: &str, device: String) -> Result<(), dbus::Error> {
-    for _ in 0..REMOVALS {
-        bus.call::<()>(path, ADAPTER, "RemoveDevice", (dbus::Path::from(device.as_str()),)).await?;
-        if bonded(&bus.objects().await?, path).iter().all(|(other, _)| *other != device) {
-            return Ok(());
-        }
-        sleep(REMOVAL_PAUSE).await;
-    }
-    Err(dbus::Error::new_failed(&format!("{device} is still there after it was removed")))
 }
 
 fn load(mut file: &File) -> Option<Changes> {

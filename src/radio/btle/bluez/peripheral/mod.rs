@@ -2,8 +2,7 @@
 //!
 //! BlueZ reads the objects of `exports` on our connection to the bus, and calls them for every read, write and
 //! subscription (`calls`). The `keeper` is the task that registers them, again after everything that ends a registration,
-//! and turns the calls into events. `changes` restores what outlives it: the
-//! name of the adapter, and bonds.
+//! and turns the calls into events. `changes` restores what BlueZ keeps: the name of the adapter, and bonds.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -332,8 +331,7 @@ impl Peripheral for BluezPeripheral {
             }
             ended.cancelled().await;
         };
-        // BlueZ needs two seconds to end a link, and removes a bond only then.
-        if timeout(CLOSE_TIME * 4, undone).await.is_err() {
+        if timeout(CLOSE_TIME * 2, undone).await.is_err() {
             tracing::warn!(
                 "BlueZ does not answer: the next `bulbctl emulate` or `bulbctl doctor` restores the adapter"
             );
