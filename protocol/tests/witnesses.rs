@@ -42,7 +42,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// Whether the family does as the program does, where the built-in one does.
+    /// Returns true if the family agrees with the peer's program in every case in which the built-in family does.
     fn agrees(&self, family: &Family) -> bool {
         let device = &self.models.devices[self.device];
         let profile = peers::driven(family, &self.found, device);

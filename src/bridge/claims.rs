@@ -174,7 +174,7 @@ impl<K: Ord + Clone> Claims<K> {
         self.earlier = earlier;
     }
 
-    /// What the next run has to know. Nothing may be driven any more.
+    /// Returns the claims for [`resume`](Self::resume) in the next run. Drive no bulb after this call.
     pub fn end(&self, now: Duration) -> Ended<K> {
         // A claim that has not come back may be behind one of another bridge.
         let owned = self.bulbs.iter().filter(|(_, bulb)| bulb.owns(now) && bulb.sent.is_empty());

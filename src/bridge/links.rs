@@ -6,8 +6,9 @@
 //! 3. One link stays free for commands, because closing one takes BlueZ two seconds.
 //! 4. The other links go around. A visit reads the state, and the link stays up until another bulb needs it.
 //!
-//! Nothing waits forever: commands go in the order in which they came, those for several bulbs last, those for missing bulbs [`PATIENCE`] later and with
-//! one attempt at a time, and a bulb whose visit is [`OVERDUE`] may take a link of a bulb in use.
+//! Nothing waits forever. Commands go in the order in which they came, but those for several bulbs go last, and those for
+//! missing bulbs go [`PATIENCE`] later, with one attempt at a time. A bulb whose visit is [`OVERDUE`] may take a link of a bulb
+//! in use.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub struct BulbView<K> {
     pub link: LinkView,
     /// The oldest command that waits.
     pub command: Option<Instant>,
-    /// That is for several bulbs, and those for one go first.
+    /// The newest command is for several bulbs. Commands for one bulb go first.
     pub several: bool,
     pub last_command: Option<Instant>,
     /// The last time when its state was reported, read or asked for.

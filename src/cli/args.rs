@@ -146,7 +146,7 @@ macro_rules! verbs {
         impl Verb {
             fn augment(mut command: Command, wanted: &dyn Fn(&str) -> bool) -> Command {
                 $({
-                    // Only its arguments are of use.
+                    // It only describes the arguments, and no value of it is read.
                     #[allow(dead_code)]
                     #[derive(Subcommand)]
                     enum One { $(#[$about])* $verb $(($arguments))?, }

@@ -38,10 +38,9 @@ impl Parsed {
         parse: impl Fn(&dyn Fn() -> Command, &[OsString]) -> Result<ArgMatches, clap::Error>,
     ) -> Result<Self, clap::Error> {
         let is_typed = |verb: &str| words.iter().any(|word| word == verb);
-        let matches = parse(&|| command_of(&is_typed), words).or_else(|error| match error {
-            error if shows_help(&error) => Err(error),
+        let matches = parse(&|| command_of(&is_typed), words).or_else(|error| {
             // The verb may be unknown, and an error lists what is known.
-            _ => parse(&command, words),
+            if shows_help(&error) { Err(error) } else { parse(&command, words) }
         });
         match matches {
             // The help texts are arranged only to be printed, because that takes as long as all the rest.

@@ -116,7 +116,7 @@ pub(crate) fn of(text: &str) -> Vec<Fact> {
     facts
 }
 
-/// What a command has that bulbs take, and bulbctl never sends.
+/// Marks a command that bulbs accept and bulbctl never sends.
 const ALIAS: &str = "alias = true";
 
 /// The lines of sections that are such a command.

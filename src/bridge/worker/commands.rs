@@ -112,7 +112,7 @@ impl Worker {
         }
     }
 
-    /// What each bulb of a group gets. Another bridge may have its bulbs.
+    /// Splits a command to a group into one for each of its bulbs. Other bridges carry it out for theirs.
     fn group_commands(&self, slug: &str, command: &LightCommand) -> Result<Vec<(BulbId, LightCommand)>> {
         let members = self.group_members(slug);
         if members.is_empty() && !self.has_others() {

@@ -103,7 +103,8 @@ fn typed(text: &str, emulation: &Emulation) -> Result<Option<ParsedLine>, String
             Err(error) => Err(error.to_string()),
         },
         Some(Statement::Quit) => Ok(None),
-        Some(Statement::Wait(_)) | None => Err("here is nothing to wait for".to_owned()),
+        Some(Statement::Wait(_)) => Err("`wait` is for lines of standard input".to_owned()),
+        None => Err("the line is empty".to_owned()),
     }
 }
 

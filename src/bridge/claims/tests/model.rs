@@ -80,7 +80,7 @@ enum Event {
 
 struct Bridge {
     claims: Claims<u8>,
-    /// What the last run has left on the disk.
+    /// The claims that its last run stored when it ended.
     ended: Ended<u8>,
     run: u32,
     alive: bool,
