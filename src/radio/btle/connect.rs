@@ -19,6 +19,9 @@ use crate::radio::{Deadline, DeviceId, GattTable, LinkInfo, OnDrop};
 /// Time limit for an old link to end. BlueZ takes two seconds after the request, and reports
 /// the link as connected until then.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
+/// Time between the end of a link, whoever ended it, and a request for the next one. BlueZ 5.66 reports the end of a link
+/// before it closes its channel. A connect that it gets in between loses its own channel too, and is never answered.
+const CLOSED_TIME: Duration = Duration::from_millis(250);
 /// Time by which the answer to a connect may follow the news that the link dropped.
 const ANSWER_GRACE: Duration = Duration::from_millis(250);
 /// Time for which, and interval at which, to look again for a missing GATT table. After an abort, BlueZ reports
@@ -112,6 +115,7 @@ impl Attempt<'_> {
         for number in 1..=ATTEMPTS {
             if number > 1 {
                 self.back_off(number, &last).await.map_err(Ended::Final)?;
+                self.wait_for_the_end_of_the_last().await;
                 self.last = Some(last);
             }
             last = match self.once().await {
@@ -121,7 +125,6 @@ impl Attempt<'_> {
                 Err(Failure::Again(error)) => error,
                 Err(Failure::Bare) => {
                     self.bare = true;
-                    self.wait_for_the_end_of_the_last().await;
                     PlatformError::unnamed("it has no services yet")
                 }
             };
@@ -187,6 +190,11 @@ impl Attempt<'_> {
                 system_link.wait_for(|system_link| !system_link.connected).await.map(|_| ()).map_err(|_| ())
             };
             let _ = limit.run(ended, |_| ()).await;
+        }
+        let ended = system_link.borrow().ended;
+        if let Some(ended) = ended.filter(|_| self.radio.system.keeps_links()) {
+            let rest = CLOSED_TIME.saturating_sub(ended.elapsed());
+            sleep(rest.min(self.deadline.remaining())).await;
         }
     }
 
@@ -277,9 +285,11 @@ impl Attempt<'_> {
         if class == ErrorClass::Done {
             return Ok(());
         }
-        // The request was refused, so nothing of ours is under way. Cancelling would hit the
-        // attempt of another program.
-        cancel.armed = false;
+        // A refused request leaves nothing of ours under way. Cancelling would hit the attempt of another program. But
+        // btleplug's connect can fail with the link up.
+        let is_up = self.radio.shared.system_link(self.device).connected;
+        let stays = is_up && self.radio.system.keeps_links() && !error.is_abort();
+        cancel.armed &= stays && !error.is_in_progress();
         if class == ErrorClass::Limit && self.radio.shared.held_besides(self.device) > 0 {
             return Err(Failure::Full(error));
         }

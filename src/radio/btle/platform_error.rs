@@ -137,14 +137,18 @@ impl PlatformError {
             "connection-abort-by-remote" | "connection-refused" => "it refused the connection",
             "connection-canceled" => "the attempt was cancelled",
             "connection-timeout" => "it does not answer",
-            "connection-busy" | "In Progress" | "Operation already in progress" => {
-                "another attempt to connect to it is in progress"
-            }
+            _ if self.is_in_progress() => "another attempt to connect to it is in progress",
             "connection-gatt-browsing" | "connection-sdp-search" => "its services could not be discovered",
             "connection-link-layer-protocol-error" => "it violated the protocol",
             _ => return self.text(),
         };
         if self.message == words { words.to_owned() } else { format!("{words} ({})", self.message) }
+    }
+
+    /// Returns true if another attempt to connect is in progress.
+    pub(super) fn is_in_progress(&self) -> bool {
+        let kind = self.message.trim_start_matches("le-").trim_start_matches("br-");
+        matches!(kind, "connection-busy" | "In Progress" | "Operation already in progress")
     }
 
     /// Returns true if the link ended as soon as it was up.

@@ -30,8 +30,6 @@ pub(super) struct DeviceUpdate {
     pub(super) appeared: bool,
     /// The system has just received it.
     pub(super) received: bool,
-    /// A link has just ended, even one that was not reported to be up.
-    pub(super) dropped: bool,
     /// The system remembers it, which does not show that it was received in this scan.
     pub(super) remembered: bool,
 }
@@ -43,6 +41,8 @@ pub(super) struct SystemLink {
     pub(super) resolved: bool,
     /// The number of drops. It reveals a drop that is followed by another connect at once.
     pub(super) drops: u32,
+    /// The time of the last drop.
+    pub(super) ended: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -202,8 +202,9 @@ impl DeviceUpdate {
 }
 
 impl SystemLink {
-    fn go_down(&mut self) {
-        *self = Self { connected: false, resolved: false, drops: self.drops.wrapping_add(1) };
+    pub(super) fn go_down(&mut self) {
+        let drops = self.drops.wrapping_add(1);
+        *self = Self { connected: false, resolved: false, drops, ended: Some(Instant::now()) };
     }
 }
 
@@ -238,16 +239,16 @@ impl Entry {
         if let Some(data) = update.service_data {
             news |= replace(&mut device.service_data, data);
         }
-        self.take_link(update.connected, update.resolved, update.dropped);
+        self.take_link(update.connected, update.resolved);
         news
     }
 
-    fn take_link(&mut self, connected: Option<bool>, resolved: Option<bool>, dropped: bool) {
+    fn take_link(&mut self, connected: Option<bool>, resolved: Option<bool>) {
         let link = &mut self.system_link;
         // When a link ends, BlueZ first reports that the services are no longer resolved. It may answer a request
         // before it reports that the link is down.
         let unresolved = link.resolved && resolved == Some(false);
-        if dropped || (link.connected && (connected == Some(false) || unresolved)) {
+        if link.connected && (connected == Some(false) || unresolved) {
             link.go_down();
         }
         // BlueZ may report that services are resolved without a report that the link is up.

@@ -103,8 +103,8 @@ impl Scan {
             let again = match error.classify(operation) {
                 ErrorClass::Done => return Ok(()),
                 ErrorClass::Again => true,
-                // A new bluetoothd reports the adapter as on before it is ready.
-                ErrorClass::Off => self.radio.shared.adapter_now() == AdapterState::On,
+                // A new bluetoothd reports the adapter as on before it is ready, and before a request finds it.
+                ErrorClass::Off | ErrorClass::Gone => self.radio.shared.adapter_now() == AdapterState::On,
                 _ => false,
             };
             if !again || patience.remaining() <= pause {

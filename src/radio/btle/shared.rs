@@ -95,7 +95,8 @@ impl SharedState {
     pub(super) fn remove(&self, id: &DeviceId) {
         let mut state = lock(&self.state);
         let Some(before) = state.registry.remove(id) else { return };
-        let gone = SystemLink { connected: false, resolved: false, drops: before.drops.wrapping_add(1) };
+        let mut gone = before;
+        gone.go_down();
         let lost = state.link_changed(id, gone, before.connected);
         drop(state);
         if before.connected {

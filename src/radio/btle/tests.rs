@@ -124,6 +124,25 @@ async fn a_link_made_while_the_last_one_ends_is_ended_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_link_that_is_up_although_the_connect_failed_is_ended_unless_another_program_connects() {
+    let failed = Fate::UpAndRefused("le-connection-gatt-browsing");
+    let (radio, fake) = radio([failed]);
+    let id = id();
+    let (link, ()) = tokio::join!(radio.connect(&id, soon()), fake.ends_in(2));
+    assert!(!link.unwrap().was_up());
+    radio.radio.disconnects.flush().await;
+    assert_eq!(fake.calls(), ["connect", "disconnect", "connect", "disconnect"]);
+    fake.link(false, false);
+
+    *lock(&fake.fates) = [Fate::UpAndRefused("Operation already in progress")].into();
+    let link = radio.connect(&id, soon()).await.unwrap();
+    assert!(link.was_up());
+    drop(link);
+    radio.close().await;
+    assert_eq!(fake.calls(), ["connect", "connect"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connect_without_an_answer_ends_at_the_deadline_and_is_cancelled() {
     let (radio, fake) = radio([Fate::Never]);
     let start = Instant::now();
@@ -232,8 +251,26 @@ async fn a_link_that_is_ending_is_not_taken_for_a_good_one() {
     let id = id();
     let (link, ()) = tokio::join!(radio.connect(&id, soon()), ended);
     assert!(!link.unwrap().was_up());
-    assert_eq!(start.elapsed(), Duration::from_secs(2));
+    assert_eq!(start.elapsed(), Duration::from_millis(2250), "BlueZ has closed the old channel");
     assert_eq!(fake.calls(), ["connect", "disconnect", "connect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_waits_a_moment_after_a_link_that_another_program_has_ended() {
+    let (radio, fake) = radio([]);
+    fake.link(true, true);
+    let link = radio.connect(&id(), soon()).await.unwrap();
+    assert!(link.was_up());
+    fake.link(false, false);
+    let start = Instant::now();
+    sleep(Duration::from_millis(100)).await;
+    assert!(!radio.connect(&id(), soon()).await.unwrap().was_up());
+    assert_eq!(start.elapsed(), Duration::from_millis(250));
+    fake.link(false, false);
+    sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    radio.connect(&id(), soon()).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -442,6 +479,19 @@ async fn a_busy_adapter_is_asked_again() {
     fake.calls();
     assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.off");
     assert_eq!(count(&fake.calls(), "start_scan"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adapter_that_is_on_is_asked_again_when_it_is_unknown() {
+    let (radio, fake) = radio([]);
+    let unknown = || PlatformError::new("org.freedesktop.DBus.Error.UnknownObject", "no such object");
+    lock(&fake.scans).extend([unknown(), unknown()]);
+    radio.start_scan().await.unwrap();
+    assert_eq!(count(&fake.calls(), "start_scan"), 3);
+    radio.stop_scan().await.unwrap();
+    // One that stays away is told.
+    lock(&fake.scans).extend((0..99).map(|_| unknown()));
+    assert_eq!(radio.start_scan().await.unwrap_err().code(), "adapter.lost");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,19 +29,19 @@ type AllObjects = HashMap<dbus::Path<'static>, HashMap<String, PropMap>>;
 /// The signals, each with the scope that needs it.
 const SIGNALS: [(Scope, &str); 6] = [
     (
-        Scope::Adapter,
+        Scope::BesideBtleplug,
         "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesAdded'",
     ),
     (
-        Scope::Adapter,
+        Scope::BesideBtleplug,
         "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager',member='InterfacesRemoved'",
     ),
     (
-        Scope::Everything,
+        Scope::BesideBtleplug,
         "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Device1'",
     ),
     (
-        Scope::Adapter,
+        Scope::BesideBtleplug,
         "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Adapter1'",
     ),
     (
@@ -49,7 +49,7 @@ const SIGNALS: [(Scope, &str); 6] = [
         "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.GattCharacteristic1'",
     ),
     (
-        Scope::Adapter,
+        Scope::BesideBtleplug,
         "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
     ),
 ];
@@ -111,7 +111,8 @@ impl Bus {
     /// is not running; the subscription is active all the same.
     pub(super) async fn subscribe(&self, scope: Scope) -> Result<Subscribed, dbus::Error> {
         let (bus, object, interface) = THE_BUS;
-        let wanted = SIGNALS.iter().filter(|(needed, _)| *needed == Scope::Adapter || *needed == scope);
+        let wanted =
+            SIGNALS.iter().filter(|(needed, _)| *needed == Scope::BesideBtleplug || *needed == scope);
         let rules: Vec<_> =
             wanted.map(|(_, rule)| self.ask::<(), _>(bus, object, interface, "AddMatch", (*rule,))).collect();
         let owner = self.ask::<(String,), _>(bus, object, interface, "GetNameOwner", (BLUEZ,));

@@ -34,15 +34,15 @@ pub(in super::super) struct BluezCompanion {
 }
 
 impl BluezCompanion {
-    /// Opens a companion for an adapter that btleplug uses. It keeps the state of the adapter up to date, and
-    /// leaves devices to btleplug.
+    /// Opens a companion for an adapter that btleplug uses. It keeps the state of the adapter and of the links up to
+    /// date, and leaves the rest to btleplug.
     pub(in super::super) async fn open(
         adapter: &AdapterInfo,
         shared: Arc<SharedState>,
     ) -> Result<Self, PlatformError> {
-        let signals = Arc::new(SignalReceiver::new(Scope::Adapter));
+        let signals = Arc::new(SignalReceiver::new(Scope::BesideBtleplug));
         let bus = Bus::open(signals.clone()).await?;
-        let Subscribed { owner, objects } = bus.subscribe(Scope::Adapter).await?;
+        let Subscribed { owner, objects } = bus.subscribe(Scope::BesideBtleplug).await?;
         Ok(Self::new(adapter, bus, signals, shared, owner, Some(&objects?)))
     }
 
@@ -120,7 +120,7 @@ impl Companion for BluezCompanion {
     }
 
     fn has_bus(&self) -> bool {
-        self.bus().is_up()
+        self.signals.has_bus()
     }
 
     async fn lost(&self) {

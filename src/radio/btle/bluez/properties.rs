@@ -56,9 +56,13 @@ pub(super) fn device_update(properties: &PropMap) -> DeviceUpdate {
         resolved: prop_cast(properties, "ServicesResolved").copied(),
         appeared: false,
         received: false,
-        dropped: false,
         remembered: false,
     }
+}
+
+/// Parses only whether a device is connected.
+pub(super) fn link_update(properties: &PropMap) -> DeviceUpdate {
+    DeviceUpdate { connected: prop_cast(properties, "Connected").copied(), ..DeviceUpdate::default() }
 }
 
 /// Parses further properties of a device. BlueZ has `Bonded` since 5.65, and the flags only with

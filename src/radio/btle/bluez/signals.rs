@@ -17,7 +17,7 @@ use super::bus::{BLUEZ, BUS_NAME};
 use super::gatt_objects::GattObjects;
 use super::properties::{
     ADAPTER, AdapterProperties, CHARACTERISTIC, DESCRIPTOR, DEVICE, Objects, SERVICE, characteristic_of,
-    device_of, device_update, mtu_of, resolved, service_of, uuid_of, value_of,
+    device_of, device_update, link_update, mtu_of, resolved, service_of, uuid_of, value_of,
 };
 use crate::radio::{AdapterState, CharacteristicId, GattTable};
 
@@ -27,8 +27,9 @@ const EARLY: usize = 1024;
 /// The signals to receive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Scope {
-    /// Those about the adapter and BlueZ itself: btleplug reports the devices.
-    Adapter,
+    /// Those about BlueZ itself, the adapter and links: btleplug reports the rest. Its events of links come after an
+    /// unknown time and do not tell who sent them.
+    BesideBtleplug,
     #[default]
     Everything,
 }
@@ -194,6 +195,12 @@ impl SignalReceiver {
         !lock(&self.state).down
     }
 
+    /// Returns true if the bus is there. It changes together with the state of the adapter, so that whoever sees the
+    /// adapter go can ask why.
+    pub(super) fn has_bus(&self) -> bool {
+        lock(&self.state).to.is_some()
+    }
+
     pub(super) fn blocked(&self) -> bool {
         lock(&self.state).blocked
     }
@@ -281,7 +288,7 @@ impl State {
                 self.changed(to, path, interface, properties, now);
             }
         }
-        if self.scope == Scope::Adapter {
+        if self.scope == Scope::BesideBtleplug {
             return;
         }
         if let Some(service) = interfaces.get(SERVICE).and_then(service_of) {
@@ -298,7 +305,7 @@ impl State {
     fn removed(&mut self, to: &SignalTarget, path: &str, interfaces: &[&str]) {
         if path == to.adapter && interfaces.contains(&ADAPTER) {
             to.shared.set_adapter(AdapterState::Absent);
-        } else if self.scope == Scope::Adapter {
+        } else if self.scope == Scope::BesideBtleplug {
             // btleplug reports the rest.
         } else if interfaces.contains(&DEVICE) {
             self.fresh.remove(path);
@@ -329,17 +336,21 @@ impl State {
     ) {
         if interface == ADAPTER && path == to.adapter {
             self.adapter(to, AdapterProperties::of(properties));
-        } else if self.scope == Scope::Adapter {
-            // btleplug reports the rest.
         } else if interface == DEVICE
             && let Some(device) = device_of(&to.adapter, path)
         {
-            let update = DeviceUpdate { appeared, ..device_update(properties) };
-            // Many changes do not matter here, such as modes of a headset.
-            if update != DeviceUpdate::default() {
+            let update = match self.scope {
+                Scope::Everything => DeviceUpdate { appeared, ..device_update(properties) },
+                Scope::BesideBtleplug => link_update(properties),
+            };
+            // Many changes do not matter here, such as modes of a headset. A device that was never connected needs no entry
+            // to say so.
+            let is_down = self.scope == Scope::BesideBtleplug && update.connected == Some(false);
+            let says_nothing = is_down && !to.shared.system_link(&device).connected;
+            if update != DeviceUpdate::default() && !says_nothing {
                 to.shared.merge(&device, update);
             }
-        } else if interface == CHARACTERISTIC {
+        } else if interface == CHARACTERISTIC && self.scope == Scope::Everything {
             if let Some(mtu) = mtu_of(properties) {
                 self.gatt.set_mtu(path, mtu);
             }
@@ -367,6 +378,7 @@ mod tests {
     use dbus::arg::Variant;
 
     use super::*;
+    use crate::radio::DeviceId;
 
     const PATH: &str = "/org/bluez/hci0";
 
@@ -424,17 +436,34 @@ mod tests {
     }
 
     #[test]
-    fn beside_btleplug_only_the_adapter_counts() {
-        let signals = SignalReceiver::new(Scope::Adapter);
+    fn beside_btleplug_only_the_adapter_and_links_count() {
+        let signals = SignalReceiver::new(Scope::BesideBtleplug);
         let shared = Arc::new(SharedState::new(AdapterState::On));
-        let device = || {
-            let connected = PropMap::from([("Connected".to_owned(), Variant(Box::new(true) as _))]);
-            HashMap::from([(DEVICE.to_owned(), connected)])
+        let path = |number| format!("{PATH}/dev_C4_11_00_00_00_0{number}");
+        let device = |number, connected: bool| {
+            let properties = PropMap::from([
+                ("Connected".to_owned(), Variant(Box::new(connected) as _)),
+                ("Name".to_owned(), Variant(Box::new("Light-1".to_owned()) as _)),
+            ]);
+            (path(number), HashMap::from([(DEVICE.to_owned(), properties)]))
         };
-        let path = format!("{PATH}/dev_C4_11_00_00_00_01");
-        let objects = Objects::from([(path.into(), device())]);
+        let objects =
+            Objects::from([device(1, true), device(2, false)].map(|(path, all)| (path.into(), all)));
         signals.begin(PATH.to_owned(), shared.clone(), Some(":1.9".to_owned()), Some(&objects));
-        assert!(shared.known().is_empty(), "btleplug reports devices");
+        let known: Vec<_> = shared.known().iter().map(|one| (one.id.to_string(), one.name.clone())).collect();
+        assert_eq!(known, [("C4:11:00:00:00:01".to_owned(), None)], "btleplug reports the rest");
+        let id = DeviceId::new("C4:11:00:00:00:01");
+        let link = |sender: &str, connected: bool| {
+            let (path, mut device) = device(1, connected);
+            let changed = signal(sender, &path, "org.freedesktop.DBus.Properties", "PropertiesChanged");
+            signals.signal(changed.append3(DEVICE, device.remove(DEVICE).unwrap(), Vec::<String>::new()));
+            let link = shared.system_link(&id);
+            (link.connected, link.drops)
+        };
+        assert_eq!(link(":1.66", false), (true, 0), "this is not BlueZ");
+        assert_eq!(link(":1.9", false), (false, 1));
+        assert_eq!(link(":1.9", true), (true, 1));
+        assert_eq!(link(":1.9", false), (false, 2));
         signals.signal(powered(false));
         assert_eq!(shared.adapter_now(), AdapterState::Off);
         signals.signal(owner(""));
@@ -449,10 +478,10 @@ mod tests {
             signals.begin(PATH.to_owned(), shared.clone(), objects.map(|_| ":1.9".to_owned()), objects);
         };
         begin(Some(&Objects::new()));
-        assert!(signals.is_running());
+        assert_eq!((signals.is_running(), signals.has_bus()), (true, true));
 
         signals.lost();
-        assert!(!signals.is_running());
+        assert_eq!((signals.is_running(), signals.has_bus()), (false, false));
         assert_eq!(shared.adapter_now(), AdapterState::Absent);
         // A signal between the subscription and the first request for all objects.
         signals.signal(owner(":1.9"));
@@ -467,7 +496,7 @@ mod tests {
         signals.signal(powered(true));
         signals.lost();
         begin(None);
-        assert!(!signals.is_running());
+        assert_eq!((signals.is_running(), signals.has_bus()), (false, true));
         assert_eq!(shared.adapter_now(), AdapterState::Absent);
         signals.signal(owner(":1.9"));
         signals.signal(powered(true));

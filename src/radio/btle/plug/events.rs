@@ -32,7 +32,7 @@ pub(super) struct EventReader<B: Backend> {
     plug: Arc<Plug<B>>,
     central: B::Central,
     shared: Arc<SharedState>,
-    /// A companion reports the state of the adapter.
+    /// A companion reports the state of the adapter and of links.
     has_companion: bool,
     asks: bool,
     known: HashMap<PeripheralId, KnownPeripheral<B::Peripheral>>,
@@ -66,7 +66,10 @@ impl<B: Backend> EventReader<B> {
 
     async fn take(&mut self, event: CentralEvent) {
         match event {
-            CentralEvent::StateUpdate(_) if self.has_companion => {}
+            CentralEvent::StateUpdate(_)
+            | CentralEvent::DeviceConnected(_)
+            | CentralEvent::DeviceDisconnected(_)
+                if self.has_companion => {}
             CentralEvent::StateUpdate(state) => self.shared.set_adapter(adapter_state(&state)),
             CentralEvent::DeviceConnected(id) => self.link(&id, true).await,
             CentralEvent::DeviceDisconnected(id) => self.link(&id, false).await,
@@ -97,21 +100,14 @@ impl<B: Backend> EventReader<B> {
     }
 
     async fn link(&mut self, id: &PeripheralId, up: bool) {
-        let asks = self.asks;
-        let ended = !up;
         if let Some(known) = self.known(id).await {
-            // A device that BlueZ has forgotten is not connected.
-            let up = if asks { known.peripheral.is_connected().await.unwrap_or_default() } else { up };
-            // A link that ended at once is down when BlueZ is asked, and was never seen up. The services are known only
-            // after the connect of btleplug has returned.
-            let dropped = asks && ended && !up;
-            let update = DeviceUpdate { connected: Some(up), dropped, ..DeviceUpdate::default() };
             let device = known.id.clone();
             if !up {
                 self.plug.link_ended(&self.central, id, &device).await;
                 self.known.remove(id);
             }
-            self.shared.merge(&device, update);
+            // The services are known only after the connect of btleplug has returned.
+            self.shared.merge(&device, DeviceUpdate { connected: Some(up), ..DeviceUpdate::default() });
         }
     }
 

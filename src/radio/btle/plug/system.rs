@@ -125,7 +125,7 @@ impl<B: Backend> PlugSystem<B> {
         self.shared.merge(device, DeviceUpdate { connected: Some(up), resolved, ..DeviceUpdate::default() });
     }
 
-    /// Watches a link while it is made: BlueZ may not signal that it is up. Never returns.
+    /// Looks for a link while it is made: BlueZ may not signal that it is up. It always signals the end. Never returns.
     async fn watch_link(&self, device: &DeviceId, peripheral: &B::Peripheral) {
         if !self.plug.backend.ways().asks {
             return std::future::pending().await;
@@ -135,12 +135,11 @@ impl<B: Backend> PlugSystem<B> {
         let mut was_up = false;
         loop {
             looks.tick().await;
-            if let Ok(up) = peripheral.is_connected().await
-                && up != was_up
-            {
-                was_up = up;
-                self.merge_link(device, up, None);
+            let up = peripheral.is_connected().await.unwrap_or(was_up);
+            if up && !was_up {
+                self.merge_link(device, true, None);
             }
+            was_up = up;
         }
     }
 }
@@ -159,8 +158,11 @@ impl<B: Backend> System for PlugSystem<B> {
     async fn refresh(&self) -> Result<(), PlatformError> {
         let all = self.plug.central().await?.peripherals().await?;
         let asks = all.into_iter().map(async |peripheral| {
-            let (connected, rest) = futures::join!(peripheral.is_connected(), read(&peripheral));
-            let update = DeviceUpdate { connected: connected.ok(), rssi: None, remembered: true, ..rest };
+            // An answer may be older than the news that the link has ended. A companion tells both in their order.
+            let connected =
+                async { if self.companion.is_some() { None } else { peripheral.is_connected().await.ok() } };
+            let (connected, rest) = futures::join!(connected, read(&peripheral));
+            let update = DeviceUpdate { connected, rssi: None, remembered: true, ..rest };
             self.shared.merge(&B::id_of(&peripheral), update);
         });
         futures::stream::iter(asks).buffer_unordered(AT_ONCE).collect::<()>().await;
@@ -171,6 +173,7 @@ impl<B: Backend> System for PlugSystem<B> {
         let gatt = self.plug.gatt(device).await?;
         let mut link = self.shared.watch_link(device);
         let mut adapter = self.shared.adapter();
+        let mut has_asked = false;
         let result = loop {
             let drops = link.borrow_and_update().drops;
             let dropped = async {
@@ -179,11 +182,23 @@ impl<B: Backend> System for PlugSystem<B> {
                 // The answer may be on its way.
                 sleep(ANSWER_GRACE).await;
             };
+            let asked = async {
+                loop {
+                    match gatt.peripheral.connect().await.map_err(PlatformError::from) {
+                        // The attempt in progress is the one before, of this loop.
+                        Err(error) if has_asked && error.is_in_progress() => sleep(LOOK).await,
+                        result => return result,
+                    }
+                }
+            };
             tokio::select! {
                 biased;
-                result = gatt.peripheral.connect() => break result.map_err(PlatformError::from),
+                result = asked => break result,
                 // bluez-async waits 30 s for the services of the link that has ended (`await_service_discovery`).
-                () = dropped => tracing::debug!("{device}: the link dropped while btleplug connects"),
+                () = dropped => {
+                    tracing::debug!("{device}: the link dropped while btleplug connects");
+                    has_asked = true;
+                }
                 () = self.watch_link(device, &gatt.peripheral) => {}
                 // btleplug would wait for its answer from a bus that is gone. The caller asks why.
                 _ = adapter.wait_for(|state| *state != AdapterState::On) => {

@@ -22,6 +22,8 @@ pub(super) enum Fate {
     Up,
     Never,
     Refused(&'static str, &'static str),
+    /// Up, and refused all the same.
+    UpAndRefused(&'static str),
     /// Up, and down again after this time, without an answer.
     Drops(Duration),
     /// Up, and its services are never resolved.
@@ -119,6 +121,10 @@ impl System for Fake {
             Fate::Up => self.link(true, true),
             Fate::Never => std::future::pending().await,
             Fate::Refused(name, message) => return Err(PlatformError::new(name, message)),
+            Fate::UpAndRefused(message) => {
+                self.link(true, false);
+                return Err(failed(message));
+            }
             Fate::Drops(after) => {
                 self.link(true, false);
                 sleep(after).await;
