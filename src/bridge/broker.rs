@@ -183,7 +183,9 @@ fn password(file: Option<&Path>) -> Result<Option<Secret>> {
     }
     let credential =
         std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(CREDENTIAL));
-    credential.filter(|file| file.exists()).map(|file| first_line(&file)).transpose()
+    // One that cannot be read is an error here. Without it, the broker would only refuse the credentials.
+    let is_there = |file: &PathBuf| file.try_exists().unwrap_or(true);
+    credential.filter(is_there).map(|file| first_line(&file)).transpose()
 }
 
 fn first_line(file: &Path) -> Result<Secret> {

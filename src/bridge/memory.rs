@@ -57,8 +57,10 @@ impl RememberedBulb {
 #[derive(Debug)]
 pub(super) struct Store {
     path: Option<PathBuf>,
-    pub(super) memory: Memory,
+    memory: Memory,
     saved: Memory,
+    /// The memory may differ from the file.
+    touched: bool,
 }
 
 impl Store {
@@ -78,11 +80,24 @@ impl Store {
         if memory.installation.is_empty() {
             memory.installation = random();
         }
-        Self { path, memory, saved }
+        Self { path, memory, saved, touched: true }
+    }
+
+    pub(super) const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The memory, to change it.
+    pub(super) const fn memory_mut(&mut self) -> &mut Memory {
+        self.touched = true;
+        &mut self.memory
     }
 
     /// Writes the file, if anything has changed.
     pub(super) fn save(&mut self) {
+        if !std::mem::take(&mut self.touched) {
+            return;
+        }
         let Some(path) = self.path.as_deref().filter(|_| self.memory != self.saved) else { return };
         let write = || {
             if let Some(folder) = path.parent() {
@@ -176,7 +191,7 @@ mod tests {
         let mut store = Store::open(Some(folder.path()), "attic");
         let id = BulbId::try_from("c41100000001".to_owned()).unwrap();
         let bulb = RememberedBulb { device: "C4:11:00:00:00:01".to_owned(), ..RememberedBulb::default() };
-        store.memory.bulbs.insert(id.clone(), bulb.clone());
+        store.memory_mut().bulbs.insert(id.clone(), bulb.clone());
         store.save();
         let again = Store::open(Some(folder.path()), "attic");
         assert_eq!(again.memory.bulbs.get(&id), Some(&bulb));

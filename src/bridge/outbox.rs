@@ -163,6 +163,11 @@ impl Outbox {
         }
     }
 
+    /// Returns true if nothing of a topic waits or is under way.
+    pub fn is_published(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_none_or(|entry| matches!(entry.progress, Progress::Published(_)))
+    }
+
     /// Returns true if the broker has every message.
     pub fn is_empty(&self) -> bool {
         let published = |entry: &Entry| matches!(entry.progress, Progress::Published(_));

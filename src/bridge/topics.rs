@@ -109,6 +109,8 @@ pub enum Incoming {
     SetGroup(String),
     /// Whether a bridge is online.
     BridgeState(String),
+    /// An error that another bridge reports.
+    OtherError,
     /// The facts about this bridge, which tell whether another one has its name.
     Info,
     /// A line of `run`.
@@ -183,6 +185,7 @@ impl Topics {
             format!("{prefix}/+/owner"),
             format!("{prefix}/+/bid/{}", self.bridge),
             format!("{prefix}/bridge/+/state"),
+            format!("{prefix}/bridge/+/errors"),
             self.bridge(BridgeTopic::Info),
             self.home_assistant(),
             UPTIME.to_owned(),
@@ -208,6 +211,7 @@ impl Topics {
         let bulb = |id: &str| BulbId::try_from(id.to_owned()).ok();
         match *parts.as_slice() {
             ["bridge", name, "state"] if is_id(name) => Some(Incoming::BridgeState(name.to_owned())),
+            ["bridge", name, "errors"] if name != self.bridge => Some(Incoming::OtherError),
             ["bridge", name, "info"] if name == self.bridge => Some(Incoming::Info),
             ["bridge", name, "run"] if name == self.bridge => Some(Incoming::Run),
             ["group", slug, "set"] if is_id(slug) => Some(Incoming::SetGroup(slug.to_owned())),
@@ -308,6 +312,8 @@ mod tests {
             ("home/bulbs/c41100000001/bid/cellar", None),
             ("home/bulbs/group/office/set", Some(Incoming::SetGroup("office".to_owned()))),
             ("home/bulbs/bridge/cellar/state", Some(Incoming::BridgeState("cellar".to_owned()))),
+            ("home/bulbs/bridge/cellar/errors", Some(Incoming::OtherError)),
+            ("home/bulbs/bridge/attic/errors", None),
             ("home/bulbs/bridge/attic/info", Some(Incoming::Info)),
             ("home/bulbs/bridge/attic/run", Some(Incoming::Run)),
             ("home/bulbs/bridge/set", None),

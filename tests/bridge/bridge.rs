@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -146,10 +147,25 @@ impl Bridge {
 
 impl Drop for Bridge {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}\n{}", self.output(), self.stderr());
-        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("{}\n{}", self.output(), self.stderr());
+            return;
+        }
+        // It may have been killed in the middle of a line, and its machine may be gone.
+        let output = std::fs::read_to_string(&self.out).unwrap_or_default();
+        output.split_inclusive('\n').filter(|line| line.ends_with('\n')).for_each(fits_the_schema);
     }
+}
+
+/// Checks a line of output against the schema in the docs.
+pub(crate) fn fits_the_schema(line: &str) {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let schema = include_str!("../../docs/schema/output-1.json");
+        jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap()
+    });
+    let record: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let mistakes: Vec<_> = SCHEMA.iter_errors(&record).map(|mistake| mistake.to_string()).collect();
+    assert!(mistakes.is_empty(), "{line}: {mistakes:?}");
 }

@@ -65,16 +65,19 @@ impl Mosquitto {
             return None;
         }
         let folder = TempDir::new().unwrap();
-        let port = free_port();
         let config = config(folder.path());
-        // It starts as root in tests, and must not give that up: its folder is not another user's.
-        let text = format!("listener {port} 127.0.0.1\nuser root\nlog_type all\n{config}");
-        std::fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
-        let child = launch(folder.path());
         let client = client.iter().map(|word| word.replace("{folder}", &folder.path().display().to_string()));
-        let broker = Self { port, client: client.collect(), folder, child };
-        broker.wait_until_open();
-        Some(broker)
+        let client = client.collect();
+        // Another program may take the free port before mosquitto does.
+        let (port, child) = until("mosquitto starts", || {
+            let port = free_port();
+            // It starts as root in tests, and must not give that up: its folder is not another user's.
+            let text = format!("listener {port} 127.0.0.1\nuser root\nlog_type all\n{config}");
+            std::fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
+            let mut child = launch(folder.path());
+            wait_until_open(port, &mut child).then_some((port, child))
+        });
+        Some(Self { port, client, folder, child })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -85,10 +88,6 @@ impl Mosquitto {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn wait_until_open(&self) {
-        until("mosquitto listens", || TcpStream::connect(("127.0.0.1", self.port)).ok());
-    }
-
     /// Ends it as `kill -9` or a power cut does.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -97,8 +96,10 @@ impl Mosquitto {
 
     /// Starts it again on the same port.
     pub(crate) fn restart(&mut self) {
-        self.child = launch(self.folder.path());
-        self.wait_until_open();
+        self.child = until("mosquitto starts again", || {
+            let mut child = launch(self.folder.path());
+            wait_until_open(self.port, &mut child).then_some(child)
+        });
     }
 
     pub(crate) fn log(&self) -> String {
@@ -166,6 +167,17 @@ impl Drop for Mosquitto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns false if it has ended instead.
+fn wait_until_open(port: u16, child: &mut Child) -> bool {
+    until("mosquitto listens", || {
+        let ended = child.try_wait().unwrap().is_some();
+        // Without a listener, a socket that happens to get this port is connected with itself.
+        let open =
+            TcpStream::connect(("127.0.0.1", port)).is_ok_and(|to| to.local_addr().unwrap().port() != port);
+        (ended || open).then_some(!ended)
+    })
 }
 
 fn launch(folder: &Path) -> Child {

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::proxy::Proxy;
 use super::*;
 use bridge::Bridge;
-use broker::Message;
+use broker::{Message, quiet};
 
 const PLACES: [&str; 3] = ["kitchen", "attic", "cellar"];
 /// Time from the death of an owner to the first write of the next one.
@@ -134,9 +134,17 @@ fn a_killed_bridge_is_replaced_and_its_bulb_goes_home_with_it() {
     house.broker.publish(&set(&id(1)), "{\"state\":\"ON\",\"brightness\":30}", &[]);
     house.witness.wait_state(&id(1), &json!({"brightness": 30}));
     house.bridges[0].kill();
+    house.witness.wait_last("bulbctl/bridge/kitchen/state", "offline");
+    house.broker.publish(
+        &set(&id(1)),
+        "{\"brightness\":31}",
+        &["-D", "publish", "response-topic", "results"],
+    );
     let (next, time) = house.taken_over(1, "kitchen");
     println!("killed: {next} wrote after {time:.1?}");
     house.check_writers(1, &["kitchen", next.as_str()]);
+    // Its claim was still there when this came.
+    house.witness.wait("the result", |message| message.topic == "results");
     // The other bulb has not changed hands.
     assert_eq!(house.owner(2).as_deref(), Some("attic"));
 }
@@ -246,4 +254,31 @@ fn p11_and_p19_a_bridge_starts_again_and_leaves_what_another_owns_and_says_what_
     for bulb in [1, 2] {
         within(START, "offline", &mut || (last(bulb) == "offline").then_some(()));
     }
+}
+
+/// Three bridges get a command for a bulb that none of them has.
+#[test]
+fn p17_a_command_that_nobody_carries_out_is_one_error_also_if_the_first_bridge_has_frozen() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let (witness, machine) = (broker.witness(), Machine::new("rig = 1\n"));
+    let bridges = PLACES.map(|place| spawn(&machine, place, &broker.url()));
+    for place in PLACES {
+        witness.wait_last(&format!("bulbctl/bridge/{place}/state"), "online");
+    }
+    let errors = |command: &str| -> Vec<String> {
+        let all = witness.all().into_iter().filter(|message| message.topic.ends_with("/errors"));
+        all.filter(|message| message.json()["command"] == command).map(|message| message.topic).collect()
+    };
+    let nobodys = set("c411000000aa");
+    broker.publish(&nobodys, "ON", &["-D", "publish", "response-topic", "results"]);
+    quiet(Duration::from_secs(3));
+    broker.publish(&nobodys, "OFF", &["-D", "publish", "response-topic", "results"]);
+    until("the first error", || errors("ON").pop());
+    bridges[1].signal(Signal::STOP);
+    until("the second error", || errors("OFF").pop());
+    // Each bridge waits two seconds for the one before it.
+    quiet(Duration::from_secs(4));
+    assert_eq!(errors("ON"), ["bulbctl/bridge/attic/errors"]);
+    assert_eq!(errors("OFF"), ["bulbctl/bridge/cellar/errors"]);
+    assert_eq!(witness.of("results").len(), 2);
 }

@@ -9,9 +9,9 @@ fn p14_a_retained_command_is_ignored() {
     broker.publish(&set(DESK), "ON", &["-r"]);
     let witness = broker.witness();
     let machine = Machine::new(&desk());
-    let bridge = machine.bridge(&broker, &[]);
+    let mut bridge = machine.bridge(&broker, &[]);
     witness.wait_for_state(DESK);
-    drop(bridge);
+    bridge.end();
     let from = witness.count();
     let bridge = machine.bridge(&broker, &[]);
     witness.wait_after(from, "the state", |message| message.topic == state(DESK));

@@ -9,8 +9,10 @@ use bulbctl::bridge::topics::BulbId;
 use bulbctl::bulb::DrivenProfile;
 
 use super::broker::quiet;
+use super::proxy::Proxy;
 use super::schema::Schema;
 use super::*;
+use rustix::process::Signal;
 
 fn topics() -> Topics {
     Topics::new("bulbctl", "homeassistant", "attic")
@@ -59,7 +61,7 @@ fn p03_every_payload_fits_home_assistants_schema() {
 }
 
 #[test]
-fn p04_to_p08_a_light_says_what_its_family_can() {
+fn p04_p05_p06_p07_p08_a_light_says_what_its_family_can() {
     for (profile, payload) in all() {
         let (name, light) = (profile.full_name(), &payload["components"]["light"]);
         let settable = profile.settable();
@@ -258,4 +260,40 @@ fn p11_a_component_that_is_gone_is_remembered_until_the_broker_has_removed_it() 
     });
     until("the payload itself", || witness.last(&config(DESK)).filter(|last| mood(last.json()).is_none()));
     until("the memory", || components().filter(|all| all["light"].is_string() && all["mood"].is_null()));
+}
+
+/// A bridge that is killed at any time finds again what it has to remove.
+#[test]
+fn p11_nothing_is_announced_before_it_is_remembered_nor_forgotten_before_it_is_removed() {
+    let Some(broker) = Mosquitto::start() else { return };
+    let witness = broker.witness();
+    let proxy = Proxy::to(broker.port);
+    let machine = Machine::new(&desk());
+    machine.config("[groups]\noffice = [\"all\"]\n");
+    let group = "homeassistant/device/bulbctl_attic_group_office/config";
+    let remembered = || {
+        let memory = std::fs::read_to_string(machine.path("state/bulbctl/bridge-attic.json")).unwrap();
+        let memory: Value = serde_json::from_str(&memory).unwrap();
+        [memory["bulbs"][DESK].is_object(), memory["groups"] == json!(["office"])]
+    };
+    let mut bridge = machine.bridge(&broker, &[]);
+    witness.wait("the discovery", |message| message.topic == config(DESK));
+    witness.wait("the group", |message| message.topic == group);
+    bridge.kill();
+    assert_eq!(remembered(), [true, true]);
+
+    // The broker does not hear of the removal.
+    let mut bridge = machine.bridge_at(&proxy.url(), &[]);
+    bridge.wait_for("connected", 2);
+    proxy.stop();
+    machine.config("[bridge]\nbulbs = [\"Nothing-*\"]\n");
+    bridge.signal(Signal::HUP);
+    bridge.wait_for("reloaded", 1);
+    quiet(Duration::from_secs(1));
+    bridge.kill();
+    assert_eq!(remembered(), [true, true]);
+    let _bridge = machine.bridge(&broker, &[]);
+    witness.wait_last(&config(DESK), "");
+    witness.wait_last(group, "");
+    until("the memory is empty", || (remembered() == [false, false]).then_some(()));
 }

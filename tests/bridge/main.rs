@@ -21,6 +21,7 @@ mod claims;
 mod commands;
 mod connection;
 mod discovery;
+mod docs;
 mod home_assistant;
 mod proxy;
 mod schema;

@@ -118,6 +118,7 @@ fn once_prints_what_would_be_published() {
     let output = machine.run(&["bridge", "--once", "--json", "--name", "attic"]);
     assert!(output.status.success(), "{output:?}");
     let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().for_each(super::bridge::fits_the_schema);
     let records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |topic: &str| records.iter().find(|record| record["topic"] == topic).unwrap();
     assert_eq!(of(&availability(DESK))["payload"], "online");

@@ -95,7 +95,7 @@ impl Worker {
         let topics = &self.settings.topics;
         let plan = ConnectionPlan {
             access: self.settings.access.clone(),
-            client_id: format!("bulbctl-{}-{}", topics.bridge_name(), self.store.memory.installation),
+            client_id: format!("bulbctl-{}-{}", topics.bridge_name(), self.store.memory().installation),
             will: Message::retained(topics.bridge(BridgeTopic::State), OFFLINE),
             subscriptions: topics.subscriptions(),
         };
@@ -216,7 +216,7 @@ impl Worker {
 
     /// A number from 0 to 1 that depends on the installation.
     pub(super) fn spread(&self) -> f64 {
-        let digits = self.store.memory.installation.get(..4).unwrap_or_default();
+        let digits = self.store.memory().installation.get(..4).unwrap_or_default();
         f64::from(u16::from_str_radix(digits, 16).unwrap_or_default()) / f64::from(u16::MAX)
     }
 

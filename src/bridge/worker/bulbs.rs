@@ -14,7 +14,7 @@ use crate::radio::SeenDevice;
 impl Worker {
     /// The bulbs that were announced by an earlier run, and that are still meant.
     pub(super) fn restore_bulbs(&mut self) {
-        let remembered = self.store.memory.bulbs.clone();
+        let remembered = self.store.memory().bulbs.clone();
         for (id, bulb) in remembered {
             let device = bulb.as_device();
             let profile = self.settings.families.load(&bulb.profile).ok();

@@ -1,6 +1,6 @@
 //! Which of several bridges owns a bulb: the claims over the broker, and what a change of the owner means here.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub(super) struct Owners {
     leases: Arc<Leases>,
     /// The bulbs of this bridge.
     owned: BTreeSet<BulbId>,
-    /// Other bridges that are online.
-    others: BTreeSet<String>,
+    /// The other bridges, and whether they are online.
+    others: BTreeMap<String, bool>,
     /// Messages and their times. They are dropped when the next one is due.
     waiting: VecDeque<(Duration, Message)>,
     in_flight: usize,
@@ -41,6 +41,11 @@ impl fmt::Debug for Owners {
 }
 
 impl Owners {
+    /// The other bridges that are online.
+    fn online(&self) -> impl Iterator<Item = &str> {
+        self.others.iter().filter(|(_, online)| **online).map(|(name, _)| name.as_str())
+    }
+
     /// Returns also the radio, which from then on writes only to bulbs of this bridge.
     pub(super) fn new(
         bridge: &str,
@@ -57,7 +62,7 @@ impl Owners {
             claims,
             leases,
             owned: BTreeSet::new(),
-            others: BTreeSet::new(),
+            others: BTreeMap::new(),
             waiting: VecDeque::new(),
             in_flight: 0,
             changed: false,
@@ -88,11 +93,21 @@ impl Worker {
         self.owners.as_ref().is_none_or(|owners| owners.owned.contains(id))
     }
 
-    /// Returns true if another bridge carries out the commands for a bulb. If nobody does, they wait here, and fail.
+    /// Returns true if another bridge owns a bulb.
     pub(super) fn is_anothers(&self, id: &BulbId) -> bool {
-        let Some(owners) = &self.owners else { return false };
-        let owner = owners.claims.owner(id, clock::now());
-        !owners.owned.contains(id) && owner.is_some_and(|owner| owner != self.settings.topics.bridge_name())
+        self.other_owner(id).is_some()
+    }
+
+    /// Returns true if another bridge carries out the commands for a bulb. If nobody does, because its owner has lost the
+    /// broker, they wait here for the next owner, and fail.
+    pub(super) fn another_carries_out(&self, id: &BulbId) -> bool {
+        self.other_owner(id).is_some_and(|(owners, owner)| owners.others.get(owner) != Some(&false))
+    }
+
+    fn other_owner(&self, id: &BulbId) -> Option<(&Owners, &str)> {
+        let owners = self.owners.as_ref().filter(|owners| !owners.owned.contains(id))?;
+        let owner = owners.claims.owner(id, clock::now())?;
+        (owner != self.settings.topics.bridge_name()).then_some((owners, owner))
     }
 
     /// Returns true if no bridge owns a bulb, and none has claimed it lately.
@@ -106,7 +121,14 @@ impl Worker {
     }
 
     pub(super) fn has_others(&self) -> bool {
-        self.owners.as_ref().is_some_and(|owners| !owners.others.is_empty())
+        self.owners.as_ref().is_some_and(|owners| owners.online().next().is_some())
+    }
+
+    /// The number of bridges that are online and whose names come before that of this one.
+    pub(super) fn bridges_before(&self) -> usize {
+        let own = self.settings.topics.bridge_name();
+        let before = |owners: &Owners| owners.online().filter(|name| *name < own).count();
+        self.owners.as_ref().map_or(0, before)
     }
 
     pub(super) fn claims_track(&mut self, id: &BulbId) {
@@ -178,7 +200,7 @@ impl Worker {
             Incoming::Owner(id) => {
                 let retained = delivery.retain.then(|| claims::age(delivery.expiry));
                 owners.claims.received(&id, &claim, retained, now);
-                if self.is_anothers(&id)
+                if self.another_carries_out(&id)
                     && let Some(bulb) = self.bulbs.get_mut(&id)
                 {
                     // That bridge has the same commands.
@@ -193,12 +215,11 @@ impl Worker {
     pub(super) fn claims_bridge(&mut self, name: &str, online: bool) {
         let own = self.settings.topics.bridge_name() == name;
         let Some(owners) = self.owners.as_mut().filter(|_| !own) else { return };
-        if online && owners.others.len() < super::MOST_BULBS {
-            owners.others.insert(name.to_owned());
-        } else {
-            owners.others.remove(name);
+        if owners.others.len() < super::MOST_BULBS || owners.others.contains_key(name) {
+            owners.others.insert(name.to_owned(), online);
         }
-        owners.claims.others_online(!owners.others.is_empty());
+        let any = owners.online().next().is_some();
+        owners.claims.others_online(any);
     }
 
     pub(super) fn claims_changed(&self) -> bool {
@@ -268,7 +289,7 @@ impl Worker {
     /// Lets others have the bulbs at once. Their links have ended.
     pub(super) fn claims_farewell(&mut self) {
         if let Some(owners) = &self.owners {
-            self.store.memory.ended = owners.claims.end(clock::now());
+            self.store.memory_mut().ended = owners.claims.end(clock::now());
         }
         let ids: Vec<BulbId> = self.bulbs.keys().cloned().collect();
         ids.iter().for_each(|id| self.claims_untrack(id));

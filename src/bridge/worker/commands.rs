@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::command::LightCommand;
@@ -13,6 +13,7 @@ use super::super::topics::{BulbId, Incoming};
 use super::Worker;
 use super::bulb::{Blinking, LinkStage};
 use super::queue::{COMMAND_TIME, Finished, Origin, Outcome};
+use super::shared_errors::SharedError;
 use crate::bulb::{Change, DriverEvent};
 use crate::error::{Error, Result};
 use crate::fleet::Target;
@@ -42,6 +43,7 @@ impl Worker {
             Incoming::BrokerUptime => self.broker_uptime(&delivery.payload),
             Incoming::Owner(_) | Incoming::Bid(_) => self.claim_delivered(incoming, &delivery),
             Incoming::BridgeState(name) => self.claims_bridge(&name, delivery.payload == ONLINE.as_bytes()),
+            Incoming::OtherError => self.error_of_another(&delivery.payload, now),
             Incoming::Info => self.info_received(&delivery.payload, delivery.retain),
             Incoming::HomeAssistant if delivery.retain || delivery.payload != ONLINE.as_bytes() => {}
             Incoming::HomeAssistant => {
@@ -53,7 +55,8 @@ impl Worker {
             _ if delivery.payload.is_empty() && delivery.retain => {}
             command if delivery.retain => self.refuse_retained(&command, &delivery.topic, text),
             command => {
-                let origin = Origin { text, reply: delivery.reply.clone(), several: false };
+                let shared = command != Incoming::Run;
+                let origin = Origin { text, reply: delivery.reply.clone(), several: false, shared };
                 self.command(&command, &delivery.payload, origin, now);
             }
         }
@@ -63,18 +66,19 @@ impl Worker {
     fn refuse_retained(&mut self, command: &Incoming, topic: &str, text: String) {
         // The bulb may not be known yet: they come with the connection.
         let is_anothers = match command {
-            Incoming::Set(id) | Incoming::Identify(id) => self.is_anothers(id),
+            Incoming::Set(id) | Incoming::Identify(id) => self.another_carries_out(id),
             _ => false,
         };
         if !is_anothers {
             let error = Error::CommandRetained { topic: topic.to_owned() };
-            self.finished(None, vec![(Origin { text, ..Origin::default() }, Outcome::Failed(error))]);
+            let origin = Origin { text, shared: true, ..Origin::default() };
+            self.finished(None, vec![(origin, Outcome::Failed(error))]);
         }
     }
 
     fn command(&mut self, command: &Incoming, payload: &[u8], origin: Origin, now: Instant) {
         let result = match command {
-            Incoming::Set(id) | Incoming::Identify(id) if self.is_anothers(id) => return,
+            Incoming::Set(id) | Incoming::Identify(id) if self.another_carries_out(id) => return,
             Incoming::Set(id) if !self.bulbs.contains_key(id) => {
                 LightCommand::parse(payload).map(|command| {
                     self.wait_for_bulb(Unheard { id: id.clone(), command, origin: origin.clone(), at: now });
@@ -118,7 +122,7 @@ impl Worker {
         if members.is_empty() && !self.has_others() {
             return Err(self.not_found(&format!("@{slug}"), Duration::ZERO));
         }
-        let ours = members.into_iter().filter(|id| !self.is_anothers(id));
+        let ours = members.into_iter().filter(|id| !self.another_carries_out(id));
         Ok(ours.map(|id| (id, command.clone())).collect())
     }
 
@@ -129,7 +133,7 @@ impl Worker {
         let meant: Vec<BulbId> = self
             .bulbs
             .values()
-            .filter(|bulb| parsed.means(&bulb.device) && !self.is_anothers(&bulb.id))
+            .filter(|bulb| parsed.means(&bulb.device) && !self.another_carries_out(&bulb.id))
             .map(|bulb| bulb.id.clone())
             .collect();
         if meant.is_empty() {
@@ -230,7 +234,7 @@ impl Worker {
         while self.unheard.front().is_some_and(is_due)
             && let Some(oldest) = self.unheard.pop_front()
         {
-            if !self.is_anothers(&oldest.id) {
+            if !self.another_carries_out(&oldest.id) {
                 let error = self.not_found(oldest.id.as_str(), COMMAND_TIME);
                 self.finished(Some(&oldest.id), vec![(oldest.origin, Outcome::Failed(error))]);
             }
@@ -239,6 +243,7 @@ impl Worker {
 
     pub(super) fn expire_commands(&mut self, now: Instant) {
         self.expire_unheard(now);
+        self.tell_shared_errors(now);
         let due = |bulb: &&mut super::Bulb| bulb.queue.wake().is_some_and(|wake| wake <= now);
         let finished: Vec<_> = self
             .bulbs
@@ -279,24 +284,55 @@ impl Worker {
     /// Tells the result of commands: errors to everybody, any result to a sender that asked for it.
     pub(super) fn finished(&mut self, id: Option<&BulbId>, finished: Vec<Finished>) {
         for (origin, outcome) in finished {
-            let result = match &outcome {
-                Outcome::Confirmed => json!({"result": "confirmed"}),
-                Outcome::Written => json!({"result": "written"}),
-                Outcome::Merged => json!({"result": "merged"}),
-                Outcome::Failed(error) => {
-                    let ErrorRecord { code, message, hint, .. } = ErrorRecord::of(error, None);
-                    json!({"result": "failed", "code": code, "message": message, "hint": hint})
+            let shared = origin.shared && !id.is_some_and(|id| self.may_drive(id));
+            match outcome {
+                Outcome::Failed(error) if shared => {
+                    let (id, before) = (id.cloned(), self.bridges_before());
+                    let error = SharedError { id, origin, error };
+                    let error = self.shared_errors.failed(error, before, Instant::now());
+                    error.into_iter().for_each(|error| self.tell_error(error));
                 }
-            };
-            if let Some(reply) = origin.reply {
-                let answer = Message::event(reply.topic, result.to_string());
-                self.outbox.event(Message { correlation: reply.correlation, ..answer });
+                outcome => self.tell_result(id, &origin, &outcome),
             }
-            if let Outcome::Failed(error) = outcome {
-                self.publish_error(&error, id, Some(&origin.text));
-                let name = id.and_then(|id| self.bulbs.get(id)).map(|bulb| bulb.name.clone());
-                self.send(crate::output::Record::Error(ErrorRecord::of(&error, name.as_deref())));
+        }
+    }
+
+    /// Reports the errors that another bridge should have reported.
+    fn tell_shared_errors(&mut self, now: Instant) {
+        self.shared_errors.due(now).into_iter().for_each(|error| self.tell_error(error));
+    }
+
+    fn tell_error(&mut self, SharedError { id, origin, error }: SharedError) {
+        self.tell_result(id.as_ref(), &origin, &Outcome::Failed(error));
+    }
+
+    /// Another bridge has reported an error.
+    fn error_of_another(&mut self, payload: &[u8], now: Instant) {
+        let error: Value = serde_json::from_slice(payload).unwrap_or_default();
+        let text = |key: &str| error.get(key).and_then(Value::as_str);
+        if let Some(command) = text("command") {
+            self.shared_errors.told(text("bulb"), command, now);
+        }
+    }
+
+    fn tell_result(&mut self, id: Option<&BulbId>, origin: &Origin, outcome: &Outcome) {
+        let result = match outcome {
+            Outcome::Confirmed => json!({"result": "confirmed"}),
+            Outcome::Written => json!({"result": "written"}),
+            Outcome::Merged => json!({"result": "merged"}),
+            Outcome::Failed(error) => {
+                let ErrorRecord { code, message, hint, .. } = ErrorRecord::of(error, None);
+                json!({"result": "failed", "code": code, "message": message, "hint": hint})
             }
+        };
+        if let Some(reply) = &origin.reply {
+            let answer = Message::event(reply.topic.clone(), result.to_string());
+            self.outbox.event(Message { correlation: reply.correlation.clone(), ..answer });
+        }
+        if let Outcome::Failed(error) = outcome {
+            self.publish_error(error, id, Some(&origin.text));
+            let name = id.and_then(|id| self.bulbs.get(id)).map(|bulb| bulb.name.clone());
+            self.send(crate::output::Record::Error(ErrorRecord::of(error, name.as_deref())));
         }
     }
 }

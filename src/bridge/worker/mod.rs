@@ -8,6 +8,7 @@ mod commands;
 mod links;
 mod publish;
 mod queue;
+mod shared_errors;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use self::broker::Broker;
 use self::bulb::Bulb;
 use self::claims::Owners;
 use self::commands::Unheard;
+use self::shared_errors::SharedErrors;
 use super::broker::Access;
 use super::clock;
 use super::command::LightCommand;
@@ -182,6 +184,7 @@ struct Worker {
     instance: String,
     started: SystemTime,
     unheard: VecDeque<Unheard>,
+    shared_errors: SharedErrors,
     /// When Home Assistant, which has just started, gets everything again.
     home_assistant_at: Option<Instant>,
     out: mpsc::Sender<BridgeEvent>,
@@ -220,7 +223,7 @@ impl Worker {
         let (owners, radio) = if settings.alone {
             (None, radio)
         } else {
-            let earlier = store.memory.ended.clone();
+            let earlier = store.memory().ended.clone();
             let (owners, radio) = Owners::new(settings.topics.bridge_name(), &instance, earlier, radio);
             (Some(owners), radio)
         };
@@ -248,6 +251,7 @@ impl Worker {
             owners,
             started: SystemTime::now(),
             unheard: VecDeque::new(),
+            shared_errors: SharedErrors::default(),
             home_assistant_at: None,
             out,
             forgetting: BTreeMap::new(),
@@ -352,8 +356,8 @@ impl Worker {
             self.expire_commands(now);
             self.update_availability(now);
             self.forget_if_due();
+            self.forget_removed();
             self.outbox.refresh(now);
-            self.store.save();
             self.claims_tick();
         } else if self.claims_changed() {
             self.claims_tick();
@@ -363,6 +367,8 @@ impl Worker {
         }
         self.announce_if_due(now);
         self.publish_bulbs_if_due(now);
+        // What was announced without being remembered could never be removed.
+        self.store.save();
         self.flush();
         if let Some((every, next)) = self.watchdog.as_mut().filter(|(_, next)| *next <= now) {
             systemd::alive();

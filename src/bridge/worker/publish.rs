@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::clock;
 use super::super::discovery::{self, Announcement};
-use super::super::memory::RememberedBulb;
+use super::super::memory::{Memory, RememberedBulb};
 use super::super::outbox::Message;
 use super::super::payload::{OFFLINE, ONLINE, group_state};
 use super::super::topics::{BridgeTopic, BulbId, BulbTopic};
@@ -108,7 +108,7 @@ impl Worker {
             return;
         };
         let Some(profile) = bulb.profile.as_ref().filter(|_| bulb.complete) else { return };
-        let remembered = self.store.memory.bulbs.get(id).cloned().unwrap_or_default();
+        let remembered = self.store.memory().bulbs.get(id).cloned().unwrap_or_default();
         let announcement = Announcement {
             id,
             name: &bulb.name,
@@ -132,7 +132,7 @@ impl Worker {
         if let Some(bulb) = self.bulbs.get_mut(id) {
             bulb.after_removal = after_removal;
         }
-        self.store.memory.bulbs.insert(id.clone(), known);
+        self.store.memory_mut().bulbs.insert(id.clone(), known);
         self.outbox.set(Message::retained(topic, message.to_string()));
     }
 
@@ -142,7 +142,7 @@ impl Worker {
         let id = node.and_then(|node| node.strip_prefix("bulbctl_")).map(str::to_owned);
         let Some(id) = id.and_then(|id| BulbId::try_from(id).ok()) else { return };
         if let Some(components) = self.bulbs.get_mut(&id).and_then(|bulb| bulb.after_removal.take()) {
-            if let Some(known) = self.store.memory.bulbs.get_mut(&id) {
+            if let Some(known) = self.store.memory_mut().bulbs.get_mut(&id) {
                 known.components = components;
             }
             self.announce(&id);
@@ -151,10 +151,8 @@ impl Worker {
 
     /// Leaves the topics of a bulb to another bridge.
     pub(super) fn leave_topics(&mut self, id: &BulbId) {
-        let topics = &self.settings.topics;
-        self.outbox.remove(&topics.discovery(&discovery::node(id)));
-        for topic in BulbTopic::RETAINED {
-            self.outbox.remove(&topics.bulb(id, topic));
+        for topic in self.retained_topics(id) {
+            self.outbox.remove(&topic);
         }
     }
 
@@ -178,7 +176,7 @@ impl Worker {
             if self.bulbs.contains_key(&id) {
                 // It is meant again.
             } else if self.is_anothers(&id) {
-                self.store.memory.bulbs.remove(&id);
+                self.store.memory_mut().bulbs.remove(&id);
             } else {
                 self.clear(&id);
             }
@@ -186,13 +184,51 @@ impl Worker {
     }
 
     fn clear(&mut self, id: &BulbId) {
-        if self.store.memory.bulbs.remove(id).is_none() && !self.settings.discovery {
+        if !self.store.memory().bulbs.contains_key(id) && !self.settings.discovery {
             return;
         }
-        let topics = self.settings.topics.clone();
-        self.outbox.set(Message::clear(topics.discovery(&discovery::node(id))));
-        for topic in BulbTopic::RETAINED {
-            self.outbox.set(Message::clear(topics.bulb(id, topic)));
+        for topic in self.retained_topics(id) {
+            self.outbox.set(Message::clear(topic));
+        }
+    }
+
+    /// The retained topics of a bulb, except its claim.
+    fn retained_topics(&self, id: &BulbId) -> Vec<String> {
+        let topics = &self.settings.topics;
+        let states = BulbTopic::RETAINED.into_iter().map(|topic| topics.bulb(id, topic));
+        [topics.discovery(&discovery::node(id))].into_iter().chain(states).collect()
+    }
+
+    fn retained_topics_of_group(&self, slug: &str) -> [String; 3] {
+        let topics = &self.settings.topics;
+        let state = |topic| topics.group(slug, topic);
+        [
+            topics.discovery(&discovery::group_node(topics, slug)),
+            state(BulbTopic::State),
+            state(BulbTopic::Availability),
+        ]
+    }
+
+    /// Forgets bulbs and groups whose removal the broker has confirmed. If this process ends before that, the next one removes
+    /// them.
+    pub(super) fn forget_removed(&mut self) {
+        let Memory { bulbs, groups, .. } = self.store.memory();
+        let is_removed = |topics: &[String]| topics.iter().all(|topic| self.outbox.is_published(topic));
+        let gone = |id: &&BulbId| !self.bulbs.contains_key(*id) && !self.forgetting.contains_key(*id);
+        let bulbs: Vec<BulbId> =
+            bulbs.keys().filter(|id| gone(id) && is_removed(&self.retained_topics(id))).cloned().collect();
+        let groups: Vec<String> = groups
+            .iter()
+            .filter(|slug| {
+                !self.groups.contains_key(*slug) && is_removed(&self.retained_topics_of_group(slug))
+            })
+            .cloned()
+            .collect();
+        for id in bulbs {
+            self.store.memory_mut().bulbs.remove(&id);
+        }
+        for slug in groups {
+            self.store.memory_mut().groups.remove(&slug);
         }
     }
 
@@ -205,21 +241,11 @@ impl Worker {
 
     /// Announces the groups, and removes those that are gone.
     pub(super) fn announce_groups(&mut self) {
-        let topics = self.settings.topics.clone();
-        let gone: Vec<String> = self
-            .store
-            .memory
-            .groups
-            .iter()
-            .filter(|slug| !self.groups.contains_key(*slug))
-            .cloned()
-            .collect();
-        for slug in gone {
-            self.store.memory.groups.remove(&slug);
-            self.outbox.set(Message::clear(topics.discovery(&discovery::group_node(&topics, &slug))));
-            for topic in [BulbTopic::State, BulbTopic::Availability] {
-                self.outbox.set(Message::clear(topics.group(&slug, topic)));
-            }
+        let remembered = &self.store.memory().groups;
+        let gone: Vec<String> =
+            remembered.iter().filter(|slug| !self.groups.contains_key(*slug)).cloned().collect();
+        for topic in gone.iter().flat_map(|slug| self.retained_topics_of_group(slug)).collect::<Vec<_>>() {
+            self.outbox.set(Message::clear(topic));
         }
         let slugs: Vec<String> = self.groups.keys().cloned().collect();
         slugs.iter().for_each(|slug| self.announce_group(slug));
@@ -243,7 +269,7 @@ impl Worker {
                 topics.discovery(&discovery::group_node(topics, slug)),
                 payload.to_string(),
             ));
-            self.store.memory.groups.insert(slug.to_owned());
+            self.store.memory_mut().groups.insert(slug.to_owned());
         }
         self.publish_group(slug);
     }

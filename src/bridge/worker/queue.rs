@@ -26,6 +26,8 @@ pub(super) struct Origin {
     pub(super) reply: Option<Reply>,
     /// It is for several bulbs.
     pub(super) several: bool,
+    /// Other bridges received it too.
+    pub(super) shared: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

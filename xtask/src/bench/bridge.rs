@@ -21,10 +21,10 @@ pub(super) fn measure() -> Result<String> {
     let examples = ["--example", "bridge_bench", "--example", "bridge_latency", "--bin", "bulbctl"];
     run(cargo().args(["build", "--quiet", "--locked"]).args(examples))?;
     let (table, _) = output(command(target().join("debug/examples/bridge_bench")).arg(SLOTS))?;
-    let times = "A simulated day on 5 links. To connect takes 740 to 930 ms, as a whole `bulbctl on` on a real stack\n\
-                 does (see the last table); to write over a link takes 30 to 100 ms, one or two connection\n\
-                 intervals; and BlueZ takes 2 s to end a link. A command that has waited for 10 s fails. To all at\n\
-                 once, the 10 s begin for each bulb with its turn, and all end after two minutes.\n";
+    let times = "A simulated day on 5 links. To connect takes 740 to 930 ms, more than a whole `bulbctl on` on a real\n\
+                 stack (see below); to write over a link takes 30 to 100 ms, one or two connection intervals; and\n\
+                 BlueZ takes 2 s to end a link. A command that has waited for 10 s fails. To all at once, the 10 s\n\
+                 begin for each bulb with its turn, and all end after two minutes.\n";
     Ok(format!("{table}\n{times}\n{}\n{}", through_a_broker()?, an_hour()?))
 }
 
