@@ -238,6 +238,30 @@ async fn one_bulb_and_its_frames() {
     played.shows("write fff1  on 30 % #ff0000");
 }
 
+/// What does not fit into a line goes on in the next one, and scrolling reaches the first line of the oldest event.
+#[tokio::test(start_paused = true)]
+async fn long_events_are_shown_in_full() {
+    let rig = RIG.split("[[bulb]]").take(2).collect::<Vec<_>>().join("[[bulb]]");
+    let mut played = Played::with(&rig, (50, 15), Depth::True).await;
+    played.connect(0, 1).await;
+    for last in 0..4 {
+        played.write(0, 1, &[1, 30, 0xff, 0, 0, last]).await;
+    }
+    let has = |played: &Played, text: &str| {
+        let screen = played.screen();
+        let words: Vec<_> = screen.split(['┃', '"', '\n', ' ']).filter(|word| !word.is_empty()).collect();
+        words.join(" ").contains(text)
+    };
+    let newest = "✗ write fff1 malformed: a frame is 5 bytes long, this one has 6: 01 1e ff 00 00 03 refused: invalid \
+                  attribute value length (0x0d)";
+    assert!(has(&played, newest), "{}", played.screen());
+    played.press(KeyCode::Home).await;
+    assert!(has(&played, "0.000 advertising on hci1"), "{}", played.screen());
+    assert!(!has(&played, newest), "{}", played.screen());
+    played.press(KeyCode::End).await;
+    assert!(has(&played, newest), "{}", played.screen());
+}
+
 /// Without colours, shades tell a bulb that is on from one that is off, and signs the kinds of events.
 #[tokio::test(start_paused = true)]
 async fn no_colours() {

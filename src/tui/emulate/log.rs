@@ -76,6 +76,22 @@ impl Row {
     }
 }
 
+/// The first rows that are shown on so many lines, by what `is_shown` says to the lines that are left and those of a row.
+fn first_rows<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    height: usize,
+    is_shown: impl Fn(usize, usize) -> bool,
+    lines: impl Fn(&Row) -> usize,
+) -> impl Iterator<Item = &'a Row> {
+    let mut left = height;
+    rows.take_while(move |row| {
+        let needs = lines(row);
+        let shown = is_shown(left, needs);
+        left = left.saturating_sub(needs);
+        shown
+    })
+}
+
 #[derive(Debug, Default)]
 pub(super) struct EventLog {
     rows: VecDeque<Row>,
@@ -97,20 +113,23 @@ impl EventLog {
         }
     }
 
-    fn shown(&self) -> impl DoubleEndedIterator<Item = &Row> {
+    /// The rows that are shown, on this page or another.
+    pub(super) fn shown(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.rows.iter().filter(|row| row.text(self.frames).is_some())
     }
 
-    /// Returns the rows on the screen, oldest first.
-    pub(super) fn page(&self, height: usize) -> Vec<&Row> {
-        let mut page: Vec<&Row> = self.shown().rev().skip(self.scrolled_back).take(height).collect();
+    /// Returns the rows on the screen, oldest first. The oldest may have more lines than there is room for.
+    pub(super) fn page(&self, height: usize, lines: impl Fn(&Row) -> usize) -> Vec<&Row> {
+        let newest_first = self.shown().rev().skip(self.scrolled_back);
+        let mut page: Vec<&Row> = first_rows(newest_first, height, |left, _| left > 0, lines).collect();
         page.reverse();
         page
     }
 
     /// Scrolls by rows; positive is towards older ones.
-    pub(super) fn scroll(&mut self, rows: isize, height: usize) {
-        let most = self.shown().count().saturating_sub(height);
+    pub(super) fn scroll(&mut self, rows: isize, height: usize, lines: impl Fn(&Row) -> usize) {
+        let oldest = first_rows(self.shown(), height, |left, lines| left >= lines, lines).count();
+        let most = self.shown().count().saturating_sub(oldest.max(1));
         self.scrolled_back = self.scrolled_back.saturating_add_signed(rows).min(most);
     }
 

@@ -13,7 +13,7 @@ use super::super::messages::{Holds, Message, Severity};
 use super::super::text::plain;
 use super::super::update::{fill, global_action, pasted, request};
 use super::log::Row;
-use super::view::{self, Areas};
+use super::view::{self, Areas, EventColumns};
 use super::{EmulateScreen, Prompt};
 use crate::bulb::{Change, Power};
 use crate::color;
@@ -110,7 +110,7 @@ async fn act(screen: &mut EmulateScreen, action: Action) -> Result<Option<Effect
         in_help(screen, action, row);
         return Ok(None);
     }
-    let page = isize::try_from(Areas::of(screen).rows()).unwrap_or(1).max(1);
+    let page = isize::try_from(Areas::of(screen).events().0).unwrap_or(1).max(1);
     match action {
         Action::Quit => return Ok(Some(Effect::Quit)),
         Action::Help => screen.help = Some(0),
@@ -136,8 +136,9 @@ async fn act(screen: &mut EmulateScreen, action: Action) -> Result<Option<Effect
 }
 
 fn scroll(screen: &mut EmulateScreen, rows: isize) {
-    let height = Areas::of(screen).rows();
-    screen.log.scroll(rows, height);
+    let (height, width) = Areas::of(screen).events();
+    let columns = EventColumns::of(screen, width);
+    screen.log.scroll(rows, height, |row| columns.lines(row).len());
 }
 
 fn in_help(screen: &mut EmulateScreen, action: Action, row: usize) {

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::keys::KeyContext;
 use super::super::layout::{bottom, inner, too_small, top};
 use super::super::style::{bold, dim};
-use super::super::text::{cut, fit, fit_right, plain};
+use super::super::text::{cut, fit, fit_right, plain, wrap};
 use super::super::view::{
     Help, Hints, battery, input_error, light_text, message_line, pane, sentence, small, swatch, typed,
 };
@@ -52,9 +52,10 @@ impl Areas {
         Self { header, bulbs, events: rest, message, hints, first }
     }
 
-    /// The rows of the events.
-    pub(super) fn rows(&self) -> usize {
-        usize::from(inner(self.events).height)
+    /// The lines of the events, and their columns.
+    pub(super) fn events(&self) -> (usize, u16) {
+        let inside = inner(self.events);
+        (usize::from(inside.height), inside.width)
     }
 
     /// Returns the bulb at this position.
@@ -219,20 +220,62 @@ fn events(screen: &EmulateScreen, frame: &mut Frame<'_>, area: Rect) {
         block = block.title(Line::styled(more, dim()).right_aligned());
     }
     frame.render_widget(block, area);
-    let rows = inner(area);
-    let page = log.page(usize::from(rows.height));
+    let inside = inner(area);
+    let columns = EventColumns::of(screen, inside.width);
+    let height = usize::from(inside.height);
+    let page = log.page(height, |row| columns.lines(row).len());
     if page.is_empty() {
-        return sentence(frame, rows, "What happens at the bulbs appears here.");
+        return sentence(frame, inside, "What happens at the bulbs appears here.");
     }
-    let names = page.iter().map(|row| row.name.width()).max().unwrap_or_default();
-    let name = if screen.bulbs.len() > 1 { names.min(NAME) } else { 0 };
-    for (row, y) in page.into_iter().zip(rows.y..) {
-        frame.render_widget(event(screen, row, name, rows.width.into()), Rect { y, height: 1, ..rows });
+    let mut lines: Vec<Line> = page.into_iter().flat_map(|row| event(screen, row, &columns)).collect();
+    // The oldest row may not fit.
+    lines.drain(..lines.len().saturating_sub(height));
+    for (line, y) in lines.into_iter().zip(inside.y..) {
+        frame.render_widget(line, Rect { y, height: 1, ..inside });
     }
 }
 
-/// Draws an event like `  12.345 → ELK-BLEDOM  write command fff3  30 %`.
-fn event(screen: &EmulateScreen, row: &Row, name: usize, width: usize) -> Line<'static> {
+/// The columns of the events.
+pub(super) struct EventColumns {
+    /// Columns of the name. 0 if there is one bulb, whose name is above.
+    name: usize,
+    width: usize,
+    frames: bool,
+}
+
+/// Columns of the time, of the sign, and of the light of a state.
+const TIME: usize = 9;
+const SIGN: usize = 3;
+const STATE: usize = 4;
+
+impl EventColumns {
+    pub(super) fn of(screen: &EmulateScreen, width: u16) -> Self {
+        let names = || screen.log.shown().map(|row| row.name.width()).max().unwrap_or_default();
+        let width = usize::from(width);
+        let name = if screen.bulbs.len() > 1 { names().min(NAME).min(width / 4) } else { 0 };
+        Self { name, width, frames: screen.log.frames }
+    }
+
+    /// Columns before the text of a row.
+    fn indent(&self, row: &Row) -> usize {
+        let name = if self.name > 0 { self.name + 2 } else { 0 };
+        let light = if matches!(row.kind, Kind::State(_)) { STATE } else { 0 };
+        TIME + SIGN + name + light
+    }
+
+    /// Returns the text of a row, in at least one line.
+    pub(super) fn lines(&self, row: &Row) -> Vec<String> {
+        let room = self.width.saturating_sub(self.indent(row) + 1);
+        let mut lines = wrap(row.text(self.frames).unwrap_or_default(), room);
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines
+    }
+}
+
+/// Draws an event like `  12.345 → ELK-BLEDOM  write command fff3  30 %`, on more lines if it needs them.
+fn event(screen: &EmulateScreen, row: &Row, columns: &EventColumns) -> Vec<Line<'static>> {
     let theme = screen.theme;
     let time = format!("{}.{:03}", row.at.as_secs(), row.at.subsec_millis());
     let (sign, style) = match &row.kind {
@@ -244,16 +287,21 @@ fn event(screen: &EmulateScreen, row: &Row, name: usize, width: usize) -> Line<'
         Kind::State(_) => (Span::raw("   "), Style::new()),
         Kind::Other => (Span::raw("   "), dim()),
     };
-    let mut spans = vec![Span::styled(fit_right(&time, 9), dim()), sign];
-    if name > 0 {
-        spans.push(Span::raw(format!("{}  ", fit(&row.name, name))));
+    let mut spans = vec![Span::styled(fit_right(&time, TIME), dim()), sign];
+    if columns.name > 0 {
+        spans.push(Span::raw(format!("{}  ", fit(&row.name, columns.name))));
     }
     if let Kind::State(light) = &row.kind {
-        spans.push(swatch(theme, Some(light), 3));
+        spans.push(swatch(theme, Some(light), STATE - 1));
         spans.push(Span::raw(" "));
     }
-    let used: usize = spans.iter().map(Span::width).sum();
-    let text = cut(row.text(screen.log.frames).unwrap_or_default(), width.saturating_sub(used + 1));
-    spans.push(Span::styled(text.into_owned(), style));
-    Line::from(spans)
+    let lines = columns.lines(row).into_iter().enumerate().map(|(number, text)| {
+        let mut line = match number {
+            0 => std::mem::take(&mut spans),
+            _ => vec![Span::raw(" ".repeat(columns.indent(row)))],
+        };
+        line.push(Span::styled(text, style));
+        Line::from(line)
+    });
+    lines.collect()
 }
