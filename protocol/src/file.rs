@@ -224,6 +224,13 @@ mod tests {
         // No mistake of its own: the name was in the line with the first one.
         assert_eq!(parse_all::<Bulb>("name = 3\n", 100).unwrap_err().len(), 1);
         assert!(parse_all::<Bulb>("name = 'A'\n", 100).is_ok());
+        // An end that is missing is not found again at each line that was left out.
+        let errors = parse_all::<Bulb>("name = '''\nabc\n", 100).unwrap_err();
+        let lines: Vec<_> = errors.iter().map(|error| error.line).collect();
+        assert_eq!(lines, [2, 3], "{errors:?}");
+        // Of a file that is nothing like it, the first mistakes are enough.
+        let errors = parse_all::<Bulb>(&"name = 3\n".repeat(MOST + 9), 100).unwrap_err();
+        assert_eq!(errors.len(), MOST, "{errors:?}");
     }
 
     #[test]

@@ -260,6 +260,16 @@ mod tests {
             command.writable() && command.allows(WriteKind::Command) && !command.allows(WriteKind::Request)
         );
         assert!(Properties::INDICATE.notifies() && !command.notifies() && !command.readable());
+        assert!(Properties::READ.readable() && !Properties::READ.writable() && Properties::WRITE.writable());
+        // The same property twice is that property.
+        assert_eq!(command.or(command), command);
+    }
+
+    #[test]
+    fn kinds_of_write_have_the_same_name_in_files_and_messages() {
+        for (kind, name) in [(WriteKind::Request, "request"), (WriteKind::Command, "command")] {
+            assert_eq!((kind.name(), serde_json::to_value(kind).unwrap().as_str()), (name, Some(name)));
+        }
     }
 
     #[test]
@@ -270,5 +280,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&properties).unwrap(), text);
         let error = serde_json::from_str::<Properties>(r#"["broadcast"]"#).unwrap_err().to_string();
         assert!(error.starts_with("unknown variant `broadcast`, expected one of `read`"), "{error}");
+        let error = serde_json::from_str::<Properties>("\"read\"").unwrap_err().to_string();
+        assert!(error.ends_with("expected a list of properties at line 1 column 6"), "{error}");
     }
 }

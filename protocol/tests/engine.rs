@@ -3,6 +3,9 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+#[path = "shared/edge.rs"]
+mod edge;
+
 use bulb_protocol::gatt::uuid16;
 use bulb_protocol::profile::{
     Advert, DecodeErrorKind, DecodedCommand, Family, Feature, Features, Grade, Light, Mode, Profile, Role,
@@ -10,31 +13,7 @@ use bulb_protocol::profile::{
 };
 use bulb_protocol::{LightState, Percent, Rgb};
 
-/// A profile with this text after its first lines.
-fn profile(more: &str) -> Profile {
-    let text = format!(
-        "profile = 1\nname = \"edge\"\ntitle = \"Edge\"\n\
-         [[match]]\nname = \"Edge*\"\nscore = 60\n\
-         [role.control]\nat = [\"fff0/fff1\"]\n[role.status]\nat = [\"fff0/fff2\"]\n{more}"
-    );
-    Family::parse(&text).unwrap().profile(None).unwrap()
-}
-
-fn percent(value: u8) -> Option<Percent> {
-    Some(Percent::new(value).unwrap())
-}
-
-fn dim(value: u8) -> Light {
-    Light { brightness: percent(value), ..Light::default() }
-}
-
-fn colored(red: u8, green: u8, blue: u8) -> Light {
-    Light { color: Some(Rgb::new(red, green, blue)), ..Light::default() }
-}
-
-fn frames(profile: &Profile, change: &Light, known: &Light) -> Vec<Vec<u8>> {
-    profile.encode(change, known, 0).unwrap().writes.into_iter().map(|write| write.bytes).collect()
-}
+use edge::{colored, dim, frames, percent, profile};
 
 #[test]
 fn an_advertisement_is_only_read_for_its_companies() {
@@ -104,6 +83,8 @@ fn a_family_has_the_texts_of_its_file() {
     let file = include_str!("../profiles/elk.toml");
     assert!(file.contains(&format!("\ntitle = {:?}\n", elk.title())), "{}", elk.title());
     assert!(file.contains(&format!("\nabout = {:?}\n", elk.about().unwrap())), "{:?}", elk.about());
+    let sources: Vec<_> = elk.sources().iter().map(|source| format!("{source:?}")).collect();
+    assert!(sources.len() > 1 && sources.iter().all(|source| file.contains(source)), "{sources:?}");
 }
 
 #[test]
@@ -379,4 +360,7 @@ fn a_virtual_bulb_takes_nothing_before_its_first_writes() {
     // A link that goes on where another was.
     bulb.connected(true);
     assert_eq!(bulb.write(control, &on), WriteOutcome::Applied);
+    // A new link begins with them.
+    bulb.connected(false);
+    assert_eq!(bulb.write(control, &on), WriteOutcome::Ignored);
 }

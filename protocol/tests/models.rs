@@ -4,7 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use bulb_protocol::Rgb;
-use bulb_protocol::profile::{Advert, Family, FamilyMatch, Light, Support};
+use bulb_protocol::gatt::uuid16;
+use bulb_protocol::profile::{Advert, Family, FamilyMatch, Feature, Features, Light, Support};
 
 const LAMPS: &str = r#"
 profile = 1
@@ -18,14 +19,14 @@ score = 60
 name = "GV{H+model:4}*"
 score = 60
 [[match]]
-company = 0x8801
-data = "EC 00 {revision} {revision}"
-score = 20
-[[match]]
 company = 0x8841
 data = "EC"
 score = 20
 variant = "encrypted"
+[[match]]
+company = 0x8801
+data = "EC 00 {revision} {revision}"
+score = 20
 [[match]]
 company = 0x1234
 data = "?? {model} {model}"
@@ -135,6 +136,35 @@ fn a_variant_changes_the_one_that_it_extends() {
 }
 
 #[test]
+fn a_variant_lacks_a_feature_with_its_commands_and_reports() {
+    let text = format!(
+        "{LAMPS}[role.status]\nat = [\"fff0/fff2\"]\n[[report]]\non = [\"read\"]\nframe = \"A0 {{power}}\"\n\
+         [[report]]\non = [\"read\"]\nframe = \"A1 {{power:1|_:7}} {{kelvin:be}}\"\n\
+         [variant.colors]\nextends = \"pieces\"\nwithout = [\"kelvin\"]\n\
+         [variant.tinted]\nextends = \"pieces\"\n\
+         can.kelvin = {{ range = [2000, 3000], tint = {{ 2000 = \"112233\" }} }}\n"
+    )
+    .replace("[can]\npower = {}", "[can]\npower = {}\nkelvin = { range = [2000, 9000] }")
+    .replace(
+        "[commands]\npower = \"01 {power}\"",
+        "[commands]\npower = \"01 {power}\"\nkelvin = \"35 {kelvin:be}\"",
+    );
+    let family = Family::parse(&text).unwrap();
+    let profile = |variant: &str| family.profile(Some(variant)).unwrap();
+    let (pieces, colors) = (profile("pieces"), profile("colors"));
+    let [power, kelvin] = [Feature::Power, Feature::Kelvin].map(|feature| Features::NONE.with(feature));
+    assert!(pieces.settable().contains(Feature::Kelvin) && !colors.settable().contains(Feature::Kelvin));
+    assert_eq!((pieces.reported(), colors.reported()), (power.or(kelvin), power));
+    assert!(
+        colors.decode("status", &[0xA0, 1]).is_ok() && colors.decode("status", &[0xA1, 0x80, 9, 0]).is_err()
+    );
+    // Preview colours of its own replace those of the one that it extends.
+    let warm = Light { kelvin: Some(2000), ..Light::default() };
+    let sent = profile("tinted").encode(&warm, &Light::default(), 0).unwrap().writes.remove(0).bytes;
+    assert_eq!(sent, [0x34, 0x07, 0xD0, 0x11, 0x22, 0x33, 0xFF, 0x7F]);
+}
+
+#[test]
 fn a_model_has_an_example() {
     let family = Family::parse(LAMPS).unwrap();
     let adverts = family.model_adverts("H2001@2.1");
@@ -145,4 +175,37 @@ fn a_model_has_an_example() {
     assert_eq!(adverts.last().unwrap().manufacturer, [(0x1234, vec![0, 0, 0x33])]);
     let example = family.profile(Some("pieces-4")).unwrap().example;
     assert_eq!(example.name.as_deref(), Some("Brand_H2004_1A2B"));
+}
+
+#[test]
+fn an_example_has_the_data_that_says_the_model() {
+    let text = r#"
+profile = 1
+name = "bulbs"
+title = "Lamps"
+models = ["0033"]
+[[match]]
+name = "Brand_{model}_*"
+score = 60
+[[match]]
+service_data = "fd3d"
+data = "07 {model} {model}"
+score = 60
+[role.control]
+at = ["fff0/fff1"]
+[can]
+power = {}
+[commands]
+power = "01 {power}"
+"#;
+    let example = Family::parse(text).unwrap().profile(None).unwrap().example;
+    assert_eq!(example.name.as_deref(), Some("Brand_0033_1A2B"));
+    assert_eq!(
+        (example.manufacturer, example.service_data),
+        (None, Some((uuid16(0xFD3D), vec![7, 0, 0x33])))
+    );
+    // An example of its own stays.
+    let own = format!("{text}[example]\nname = \"Brand_0033_FFFF\"\n");
+    let example = Family::parse(&own).unwrap().profile(None).unwrap().example;
+    assert_eq!((example.name.as_deref(), example.service_data), (Some("Brand_0033_FFFF"), None));
 }

@@ -48,6 +48,40 @@ fn every_mistake_has_an_error_with_its_line() {
     }
 }
 
+#[test]
+fn the_limits_of_a_file_are_valid_and_the_next_number_is_not() {
+    let Mistakes { valid, .. } = toml::from_str(include_str!("profile_mistakes.toml")).unwrap();
+    let is_valid = |part: &str, by: &str| {
+        let text = valid.replacen(part, by, 1);
+        assert_ne!(text, valid);
+        Family::parse(&text).and_then(|family| family.validate_variants()).is_ok()
+    };
+    let kelvin = |least: u32, most: u32| {
+        let can = format!("kelvin = {{ range = [{least}, {most}] }}\n[commands]\nkelvin = '{{kelvin:le}}'\n");
+        is_valid("[commands]\n", &can)
+    };
+    assert!(kelvin(1000, 20_000) && !kelvin(999, 20_000) && !kelvin(1000, 20_001));
+    let score = |score: u32| is_valid("[role", &format!("[[match]]\nname = 'A*'\nscore = {score}\n[role"));
+    assert!(score(1) && score(100) && !score(0) && !score(101));
+    let longest = |length: u32| is_valid("[role", &format!("frame_length = {length}\n[role"));
+    assert!(longest(512) && !longest(513));
+    let bits = |bits: u32| is_valid("{power}", &format!("{{_:{bits}|power:{}}}", 32 - bits));
+    assert!(bits(16) && !bits(15) && !bits(17));
+    let share = |full: u32| {
+        let can = format!("white = {{}}\n[commands]\nwhite = '{{white}} {{white/{full}}}'\n");
+        is_valid("[commands]\n", &can)
+    };
+    assert!(share(1) && share(255) && !share(0) && !share(256));
+    // Each variant is compiled from the whole file.
+    let variants = |count: usize| {
+        let variants: String = (0..count).map(|number| format!("[variant.v{number}]\n")).collect();
+        let text = format!("{valid}{variants}");
+        Family::parse(&text).err().map(|error| error.to_string())
+    };
+    assert_eq!(variants(300), None);
+    assert_eq!(variants(301).as_deref(), Some("line 2: there are more than 300 variants"));
+}
+
 /// Every mistake of a file.
 fn all(text: &str) -> Vec<String> {
     Family::mistakes(text).iter().map(ToString::to_string).collect()

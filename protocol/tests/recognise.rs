@@ -1,7 +1,7 @@
 //! Recognition of every virtual bulb by its advertisement and its table, and of bulbs that were confused.
 #![cfg(feature = "profiles")]
 // Helpers of tests fail as tests do.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,19 @@ use bulb_protocol::profile::{
 
 type Table = Vec<(Uuid, Uuid, Properties)>;
 
-fn weigh(families: &[Family], data: &AdvertData) -> Vec<FamilyMatch> {
+fn with_advert<T>(data: &AdvertData, look: impl FnOnce(&Advert<'_>) -> T) -> T {
     let manufacturer: Vec<_> = data.manufacturer.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
     let service_data: Vec<_> = data.service_data.iter().map(|(id, bytes)| (*id, bytes.as_slice())).collect();
-    let advert = Advert {
+    look(&Advert {
         name: data.name.as_deref(),
         services: &data.services,
         manufacturer: &manufacturer,
         service_data: &service_data,
-    };
-    families.iter().map(|family| family.recognise(&advert)).collect()
+    })
+}
+
+fn weigh(families: &[Family], data: &AdvertData) -> Vec<FamilyMatch> {
+    with_advert(data, |advert| families.iter().map(|family| family.recognise(advert)).collect())
 }
 
 /// Adds the score of the table. A family that does not match it has no score.
@@ -112,6 +115,139 @@ fn a_base_bulb_needs_its_probe() {
     assert!(base.score + u32::from(score) >= MIN_SCORE, "{base:?}");
 }
 
+/// A family is certain with a score of 50, and 10 more than the next.
+#[test]
+fn a_family_needs_a_score_and_a_lead() {
+    let certain = |scores: &[u32]| {
+        let all: Vec<_> = weigh(&builtin::families().unwrap(), &AdvertData::default())
+            .into_iter()
+            .zip(scores)
+            .map(|(one, score)| FamilyMatch { score: *score, ..one })
+            .collect();
+        match identify(&all) {
+            Identification::Certain(one) => format!("{} is certain", one.score),
+            Identification::Uncertain(some) => format!("{} of {}", some.len(), all.len()),
+            Identification::Unknown => "unknown".to_owned(),
+        }
+    };
+    for (scores, result) in [
+        (&[][..], "unknown"),
+        (&[0, 0], "unknown"),
+        (&[0, 49], "1 of 2"),
+        (&[0, 50], "50 is certain"),
+        (&[41, 50], "2 of 2"),
+        (&[40, 50], "50 is certain"),
+        (&[60, 0, 70, 1], "70 is certain"),
+        (&[61, 0, 70, 1], "3 of 4"),
+    ] {
+        assert_eq!(certain(scores), result, "{scores:?}");
+    }
+}
+
+/// A family with these rules.
+fn with_rules(rules: &str) -> Family {
+    let text = format!(
+        "profile = 1\nname = \"edge\"\ntitle = \"Edge\"\n{rules}[role.control]\nat = [\"fff0/fff1\"]\n\
+         [can]\npower = {{}}\n[commands]\npower = \"01 {{power}}\"\n[variant.a]\n[variant.b]\n"
+    );
+    Family::parse(&text).unwrap()
+}
+
+#[test]
+fn the_rule_that_fixes_most_counts_and_then_the_one_with_the_higher_score() {
+    let short = "[[match]]\nname = \"Edge*\"\nscore = 60\n";
+    let long = "[[match]]\nname = \"Edge-X*\"\nscore = 20\n";
+    let other = "[[match]]\nname = \"*Edge*\"\nscore = 60\n";
+    let better = "[[match]]\nname = \"*Edge*\"\nscore = 61\n";
+    for (rules, name, score, like) in [
+        ([short, long], "Edge-X1", 20, "Edge-X*"),
+        ([long, short], "Edge-X1", 20, "Edge-X*"),
+        ([short, long], "Edge-Y1", 60, "Edge*"),
+        ([short, better], "Edge", 61, "*Edge*"),
+        ([better, short], "Edge", 61, "*Edge*"),
+        // The first, if nothing else decides.
+        ([short, other], "Edge", 60, "Edge*"),
+        ([other, short], "Edge", 60, "*Edge*"),
+    ] {
+        let found = with_rules(&rules.concat()).recognise(&Advert { name: Some(name), ..Advert::default() });
+        let texts: Vec<_> = found.evidence.iter().map(|one| one.text.as_str()).collect();
+        assert_eq!(
+            (found.score, texts),
+            (score, vec![format!("name {name:?} is like {like}").as_str()]),
+            "{rules:?}"
+        );
+    }
+    // Each kind of evidence counts.
+    let both = with_rules(&format!("{short}[[match]]\ncompany = 7\nscore = 9\n"));
+    let advert = Advert { name: Some("Edge"), manufacturer: &[(7, &[])], ..Advert::default() };
+    assert_eq!(both.recognise(&advert).score, 69);
+}
+
+#[test]
+fn data_say_more_about_the_variant_than_a_name() {
+    let name = |pattern: &str, variant: &str| {
+        format!("[[match]]\nname = \"{pattern}\"\nscore = 60\nvariant = \"{variant}\"\n")
+    };
+    let data = "[[match]]\ncompany = 7\ndata = \"EC\"\nscore = 1\nvariant = \"b\"\n";
+    let variant = |rules: &str| {
+        let advert = Advert { name: Some("Edge-X1"), manufacturer: &[(7, &[0xEC])], ..Advert::default() };
+        with_rules(rules).recognise(&advert).variant
+    };
+    assert_eq!(variant(&[&name("Edge-X*", "a"), data].concat()).as_deref(), Some("b"));
+    assert_eq!(variant(&[data, &name("Edge-X*", "a")].concat()).as_deref(), Some("b"));
+    assert_eq!(variant(&[name("Edge-X*", "a"), name("Edge*", "b")].concat()).as_deref(), Some("a"));
+    assert_eq!(variant(&[name("Edge*", "b"), name("Edge-X*", "a")].concat()).as_deref(), Some("a"));
+    // The first, if they fix as much.
+    assert_eq!(variant(&[name("Edge*", "a"), name("*Edge*", "b")].concat()).as_deref(), Some("a"));
+}
+
+#[test]
+fn a_service_alone_identifies_a_family_if_its_score_is_enough() {
+    let service = [uuid16(0xFFF0)];
+    for (rule, identified) in [
+        ("service = \"fff0\"\nscore = 49", false),
+        ("service = \"fff0\"\nscore = 50", true),
+        ("name = \"Edge*\"\nscore = 1", true),
+        ("company = 7\nscore = 1", true),
+        ("name = \"Other*\"\nscore = 100", false),
+    ] {
+        let advert =
+            Advert { name: Some("Edge"), services: &service, manufacturer: &[(7, &[])], ..Advert::default() };
+        let found = with_rules(&format!("[[match]]\n{rule}\n")).recognise(&advert);
+        assert_eq!(found.identified, identified, "{rule}");
+    }
+}
+
+/// An outline may keep a family that has no evidence, but never leaves one out that has some.
+#[test]
+fn an_outline_keeps_every_family_with_evidence() {
+    let families = builtin::families().unwrap();
+    let outlines = builtin::outlines().unwrap();
+    assert_eq!(
+        outlines.iter().map(|outline| outline.name()).collect::<Vec<_>>(),
+        builtin::names().collect::<Vec<_>>()
+    );
+    let kept = |data: &AdvertData| -> Vec<&str> {
+        with_advert(data, |advert| {
+            let kept = outlines.iter().filter(|outline| outline.may_advertise(advert));
+            kept.map(|outline| outline.name()).collect()
+        })
+    };
+    for family in &families {
+        let profile = family.profile(None).unwrap();
+        let data = profile.advertise(&profile.full_state(true));
+        for one in weigh(&families, &data).iter().filter(|one| one.score > 0) {
+            assert!(kept(&data).contains(&one.family.as_str()), "{} of {data:?}", one.family);
+        }
+    }
+    // Each kind of evidence, and nothing.
+    assert_eq!(kept(&named("ELK-BLEDOM\0")), ["elk"]);
+    let services = vec![uuid16(0xFE0F)];
+    assert_eq!(kept(&AdvertData { services, ..AdvertData::default() }), ["hue"]);
+    assert_eq!(kept(&named("Kettle")), [""; 0]);
+    assert_eq!(kept(&AdvertData::default()), [""; 0]);
+}
+
 #[test]
 fn mix_ups() {
     let families = builtin::families().unwrap();
@@ -174,4 +310,20 @@ fn what_else_uses_the_base_service() {
     assert_eq!(missing, ["it has no status characteristic fff0/fff2"]);
     let wrong = base.match_table(&on(&[(0xFFF1, write), (0xFFF2, read)])).problems;
     assert_eq!(wrong, ["status characteristic fff2 has read, and read, notify|indicate are needed"]);
+}
+
+/// White bulbs of Hue lack colour and temperature.
+#[test]
+fn a_table_may_lack_what_is_optional_and_nothing_else() {
+    let hue = builtin::load("hue", None).unwrap();
+    let whole = hue.table();
+    for role in &hue.roles {
+        let lacking: Table =
+            whole.iter().filter(|(_, one, _)| *one != role.at[0].characteristic).copied().collect();
+        let found = hue.match_table(&lacking);
+        let wanted = hue.roles.iter().filter(|other| other.name != role.name).map(|other| &other.name);
+        assert!(found.roles.iter().map(|found| &found.role).eq(wanted), "{}: {found:?}", role.name);
+        assert_eq!(found.problems.is_empty(), role.optional, "{}: {found:?}", role.name);
+    }
+    assert!(hue.roles.iter().any(|role| role.optional));
 }

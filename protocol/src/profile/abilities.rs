@@ -292,7 +292,7 @@ impl Abilities {
         let above = self.tint.iter().find(|(at, _)| *at >= kelvin).or_else(|| self.tint.last())?;
         let between = |from: u8, to: u8| {
             let line = Scale {
-                range: (below.0, above.0.max(below.0 + 1)),
+                range: (below.0, above.0),
                 raw: (u32::from(from), u32::from(to)),
                 down: false,
                 inverse: false,

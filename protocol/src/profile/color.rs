@@ -162,4 +162,22 @@ mod tests {
         assert_eq!(from_hue_saturation(361, 100), None);
         assert_eq!(to_xy(Rgb::WHITE), to_xy(Rgb::new(1, 1, 1)));
     }
+
+    /// The primaries are those of the standard: red at 0.64 and 0.33, green at 0.30 and 0.60, blue at 0.15 and 0.06. The
+    /// others were computed without this code. Channels up to 10 are on the straight part of the curve.
+    #[test]
+    fn colours_are_where_the_standard_has_them() {
+        for (color, place) in [
+            (Rgb::new(255, 0, 0), (41_942, 21_627)),
+            (Rgb::new(0, 255, 0), (19_661, 39_321)),
+            (Rgb::new(0, 0, 255), (9_830, 3_932)),
+            (Rgb::new(255, 136, 0), (34_971, 27_163)),
+            (Rgb::new(128, 0, 255), (13_159, 5_766)),
+            (Rgb::new(255, 5, 0), (41_880, 21_676)),
+            (Rgb::new(10, 255, 5), (19_682, 39_238)),
+        ] {
+            assert_eq!(to_xy(color), place, "{color}");
+            assert!(near(from_xy(place.0, place.1), color, 1), "{color}: {}", from_xy(place.0, place.1));
+        }
+    }
 }

@@ -87,7 +87,7 @@ impl Profile {
             return None;
         }
         let mut lengths: Vec<usize> = Vec::new();
-        for length in bodies.iter().filter(|body| body.delimited()).filter_map(|body| body.length()) {
+        for length in bodies.iter().filter_map(|body| body.length()) {
             if !lengths.contains(&length) {
                 lengths.push(length);
             }
@@ -209,12 +209,10 @@ impl Profile {
         frames.filter_map(|frame| self.decode(&frame.role, &frame.bytes).ok()).collect()
     }
 
-    /// The numbers that show a feature which is [compared](Self::compare) with a tolerance.
+    /// The numbers that show a feature; `None` for those that are no level and no dimmed colour.
     fn shown(&self, feature: Feature, light: &Light) -> Option<[u32; 4]> {
         let dims_color = self.abilities.scaled || self.chromatic;
         match feature {
-            Feature::Power | Feature::Kelvin | Feature::Effect => None,
-            Feature::Color if !dims_color => None,
             Feature::Color | Feature::Brightness if dims_color && light.color.is_some() => {
                 let Rgb { red, green, blue } = light.color?;
                 Some([red, green, blue, brightness(light).get()].map(u32::from))

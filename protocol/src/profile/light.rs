@@ -407,5 +407,9 @@ mod tests {
         assert_eq!(text(Some(Mode::White)), "on  30 %  white 40 %  2700 K");
         assert_eq!(text(Some(Mode::Effect)), "on  30 %  effect fade-red  speed 50 %");
         assert_eq!(Light::default().to_string(), "no light state");
+        for (mode, name) in [(Mode::Color, "color"), (Mode::White, "white"), (Mode::Effect, "effect")] {
+            // The same name in files and in messages.
+            assert_eq!((mode.name(), serde_json::to_value(mode).unwrap().as_str()), (name, Some(name)));
+        }
     }
 }

@@ -377,6 +377,9 @@ mod tests {
         for (pattern, name, model) in [
             ("Govee_{model}_*", "govee_H617A_1A2B", Some("H617A")),
             ("Govee_{model}_*", "Govee_H617A", None),
+            ("Govee_{model}_*", "Govee__1A2B", None),
+            ("A{model}_X", "A12_X", Some("12")),
+            ("A{model}_X", "A12_Y", None),
             ("GV{model:5}*", "GVH600887FB", Some("H6008")),
             ("GV{model:5}*", "GVH5106_2811", Some("H5106")),
             ("GV{model:5}*", "GVH51", None),
@@ -398,6 +401,21 @@ mod tests {
             ["", "{model}*", "*{model}", "A{model", "A{mode}", "A{model:0}", "A{model}{model}", "A}"]
         {
             assert!(pattern.parse::<NamePattern>().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_characters_that_a_pattern_fixes_are_counted() {
+        for (pattern, name, letters) in [
+            ("ELK-BLE*", "ELK-BLEDOM", 7),
+            ("LEDnetWF??001D*", "LEDnetWF02001D112233", 12),
+            ("Govee_{model}_*", "govee_H617A_1A2B", 12),
+            ("LEDnetWF??{model:4}x*", "LEDnetWF020033x112233", 13),
+            // The model has its prefix.
+            ("GV{H+model:4}*", "GV51085242", 7),
+        ] {
+            let found = pattern.parse::<NamePattern>().unwrap().matches(name, |_| false);
+            assert_eq!(found.map(|found| found.letters), Some(letters), "{pattern} {name}");
         }
     }
 

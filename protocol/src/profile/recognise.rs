@@ -200,8 +200,7 @@ impl Family {
     }
 
     fn revision(&self, advert: &Advert<'_>) -> Option<String> {
-        let reads = |rule: &&MatchDef| rule.data.as_ref().is_some_and(|data| data.reads_revision());
-        let rules = self.file.matches.iter().map(|rule| &rule.value).filter(reads);
+        let rules = self.file.matches.iter().map(|rule| &rule.value);
         rules.filter_map(|rule| data_of(rule, advert)).find_map(|(_, data)| data.revision)
     }
 

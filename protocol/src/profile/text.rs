@@ -275,5 +275,8 @@ mod tests {
         assert_eq!(read("... {model} ??", &[1, 2, 0xA1, 9]), some("A1", ""));
         assert_eq!(read("... {model} ??", &[9]), None);
         assert!("7".parse::<Pattern>().is_err());
+        // The bits that it fixes; a model has a byte, and a revision may be any.
+        let bits = |pattern: &str| pattern.parse::<Pattern>().unwrap().bits();
+        assert_eq!(["", "??", "EC 00", "75/7F ?? 01", "{model} 01 {revision}"].map(bits), [0, 0, 16, 15, 16]);
     }
 }

@@ -58,7 +58,8 @@ pub(super) fn read(frame: &[u8], abilities: &Abilities, reading: Reading) -> Res
     }
     let data = checked.get(HEADER..).unwrap_or_default();
     let only = [*packets, *more] == [1, 0];
-    let mut rest = if only { data.get(..usize::from(*last)).unwrap_or(data) } else { data };
+    let data = if only { data.get(..usize::from(*last)).unwrap_or(data) } else { data };
+    let mut rest = data;
     let mut values = DecodedValues::new(reading);
     while let [tag, length, after @ ..] = rest {
         // The rest of a part may be in the next packet.
@@ -68,7 +69,7 @@ pub(super) fn read(frame: &[u8], abilities: &Abilities, reading: Reading) -> Res
             BRIGHTNESS => Some(Field::Brightness),
             _ => None,
         };
-        let at = LENGTH - 1 - after.len();
+        let at = HEADER + data.len() - after.len();
         match (field, value) {
             (Some(field), &[raw]) => {
                 if !values.insert(field, u32::from(raw), abilities) {

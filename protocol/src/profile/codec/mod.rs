@@ -92,11 +92,6 @@ impl Body {
         }
     }
 
-    /// Returns true if the end of the frame can be found without reading its values.
-    pub(crate) fn delimited(&self) -> bool {
-        matches!(self, Self::Template(template) if template.delimited())
-    }
-
     /// The first byte of the frame, if it is fixed.
     pub(crate) fn first_byte(&self) -> Option<u8> {
         match self {
@@ -106,12 +101,11 @@ impl Body {
         }
     }
 
-    /// The length of the frame; `None` if it varies.
-    pub(crate) const fn length(&self) -> Option<usize> {
+    /// The length of the frame, if its end can be found without reading its values.
+    pub(crate) fn length(&self) -> Option<usize> {
         match self {
-            Self::Template(template) if !template.has_rest => Some(template.min_len),
-            Self::Template(template) => template.length,
-            Self::Hue | Self::GoveeBurst => None,
+            Self::Template(template) if template.delimited() => Some(template.min_len),
+            _ => None,
         }
     }
 

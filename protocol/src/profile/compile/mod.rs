@@ -229,7 +229,7 @@ impl Compiler<'_> {
                 let message = format!("the frame is longer than {LONGEST_FRAME} bytes with {field}");
                 return Err(Mistake::new(at, message));
             }
-            if times > 0 {
+            if times != 0 {
                 let words = format!(" {} ", bytes.value.0.join(" "));
                 text = Cow::Owned(text.replace(&field, &words));
             }
@@ -241,7 +241,10 @@ impl Compiler<'_> {
         match (frame, codec) {
             (Some(text), None) => self.template(at, text).map(Body::Template),
             (None, Some(name)) => Body::named(name).ok_or_else(|| {
-                Mistake::new(at, format!("there is no codec {name:?} for frames; the codecs are: hue"))
+                Mistake::new(
+                    at,
+                    format!("there is no codec {name:?} for frames; the codecs are: hue, govee-burst"),
+                )
             }),
             _ => Err(Mistake::new(at, "a frame needs either `frame` or `codec`")),
         }

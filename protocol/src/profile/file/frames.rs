@@ -41,7 +41,7 @@ pub(crate) struct Frame(pub(crate) FrameTable);
 pub(crate) struct FrameTable {
     /// The template of the frame
     pub(crate) frame: Option<String>,
-    /// A named codec instead of a template: hue
+    /// A named codec instead of a template: hue, govee-burst
     pub(crate) codec: Option<String>,
     /// The role to write to (control)
     pub(crate) to: Option<String>,

@@ -315,7 +315,7 @@ fn status() -> String {
 pub(crate) struct StatusDef {
     /// The template of the frame
     pub(crate) frame: Option<Located<String>>,
-    /// A named codec instead of a template: hue
+    /// A named codec instead of a template: hue, govee-burst
     pub(crate) codec: Option<Located<String>>,
     /// The role that sends it (status)
     #[serde(default = "status")]
