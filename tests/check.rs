@@ -3,13 +3,14 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bulb_protocol::profile::{Features, builtin};
 use bulbctl::bulb::Families;
 use bulbctl::check::{self, Board, CHECKS, CheckPlan, FinishedCheck, Outcome, Summary};
 use bulbctl::radio::sim::{SimOptions, open};
@@ -139,12 +140,42 @@ async fn each_defect_fails_the_checks_that_it_should_and_no_other() {
     matrix.hold();
 }
 
+/// The frames that it wrote and received, and none of the check before it.
+#[tokio::test(start_paused = true)]
+async fn a_check_tells_its_own_frames() {
+    let rig = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/defects/none.toml");
+    let (all, ..) = run(&rig, "base").await;
+    let frames = |name: &str| all.iter().find(|one| one.name == name).unwrap().frames.clone();
+    for (name, color) in [("color-red", "ff0000"), ("color-green", "00ff00"), ("color-blue", "0000ff")] {
+        let expected = [
+            "write fff1 request 011ec87828",
+            "notify fff2 011ec87828",
+            &format!("write fff1 request 011e{color}"),
+            &format!("notify fff2 011e{color}"),
+            &format!("read fff2 011e{color}"),
+        ];
+        assert_eq!(frames(name), expected, "{name}");
+    }
+    assert_eq!(frames("advertises"), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_check_says_what_was_expected_and_what_was_seen() {
+    let rig = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rigs/defects/red-blue-swapped.toml");
+    let (all, ..) = run(&rig, "base").await;
+    let red = all.iter().find(|one| one.name == "color-red").unwrap();
+    let expected = "it reports the colour #ff0000, and on".to_owned();
+    let seen = "it reports color #0000ff".to_owned();
+    assert_eq!(red.outcome, Outcome::Failed { expected, seen });
+}
+
 /// A check that knows only the base protocol would fail boards of other families that are as they should be.
 #[tokio::test(start_paused = true)]
 async fn a_board_of_each_family_passes() {
     let dir = tempfile::tempdir().unwrap();
     let mut wrong = String::new();
-    for name in bulb_protocol::profile::builtin::names() {
+    let mut skipped = BTreeMap::<(String, String), Vec<&str>>::new();
+    for name in builtin::names() {
         let rig = dir.path().join(format!("{name}.toml"));
         let bulb =
             format!("[[bulb]]\nprofile = \"{name}\"\naddress = \"C4:7D:00:00:00:01\"\npairing = true\n");
@@ -152,6 +183,21 @@ async fn a_board_of_each_family_passes() {
         let base = if name == "base" { "name = \"Light-Board\"\n" } else { "" };
         fs::write(&rig, format!("rig = 1\n{bulb}{base}")).unwrap();
         let (all, summary, _) = run(&rig, name).await;
+        for done in &all {
+            // The battery is one of this board, not of the family.
+            if let Outcome::Skipped(reason) = &done.outcome
+                && done.name != "battery-in-range"
+            {
+                skipped.entry((reason.clone(), done.name.clone())).or_default().push(name);
+            }
+        }
+        // A family that never reports is not said to have shown anything.
+        let reports = builtin::load(name, None).unwrap().reported() != Features::NONE;
+        let on = all.iter().find(|one| one.name == "command-on").unwrap();
+        let note = "written and accepted; this family never reports";
+        if on.outcome == Outcome::Passed {
+            assert_eq!(on.note.as_deref(), (!reports).then_some(note), "{name}");
+        }
         let found = found(&all, &summary);
         if !found.fails.is_empty() || !found.blocked.is_empty() || !found.restored {
             writeln!(wrong, "{name}: {found:?}").unwrap();
@@ -161,6 +207,16 @@ async fn a_board_of_each_family_passes() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+    // The same families skip several checks for the same reason.
+    let mut by_reason = BTreeMap::<_, Vec<String>>::new();
+    for ((reason, check), families) in skipped {
+        by_reason.entry((reason, families)).or_default().push(format!("`{check}`"));
+    }
+    let mut rows = String::new();
+    for ((reason, families), checks) in by_reason {
+        writeln!(rows, "| {reason} | {} | {} |", families.join(", "), checks.join(", ")).unwrap();
+    }
+    in_the_page(&[("| a check is skipped, because", &rows)]);
 }
 
 #[derive(Default)]
@@ -205,20 +261,27 @@ impl Matrix {
     }
 
     fn hold(&self) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CHECKS.md");
-        let known = fs::read_to_string(&path).unwrap();
-        let mut text = known.clone();
-        for (rows, heads) in self.rows().iter().zip(["| check | run |", "| board | what is wrong with it |"])
-        {
-            // The rows follow the head and its rule, and end at a blank line or the end of the page.
-            let head = text.find(heads).unwrap();
-            let begin = head + text[head..].match_indices('\n').nth(1).unwrap().0 + 1;
-            let end = text[begin..].find("\n\n").map_or(text.len(), |end| begin + end + 1);
-            text.replace_range(begin..end, rows);
-        }
-        if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, &text).unwrap();
-        }
-        assert!(known == text, "docs/CHECKS.md is out of date: BLESS=1 cargo test --test check");
+        let [checks, boards] = self.rows();
+        in_the_page(&[("| check | run |", &checks), ("| board | what is wrong with it |", &boards)]);
     }
+}
+
+/// Compares tables of docs/CHECKS.md, each found by its head, or updates them.
+fn in_the_page(tables: &[(&str, &str)]) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CHECKS.md");
+    let known = fs::read_to_string(&path).unwrap();
+    let mut text = known.clone();
+    for (heads, rows) in tables {
+        // The rows follow the head and its rule, and end at a blank line or the end of the page.
+        let head = text.find(heads).unwrap();
+        let begin = head + text[head..].match_indices('\n').nth(1).unwrap().0 + 1;
+        let end = text[begin..].find("\n\n").map_or(text.len(), |end| begin + end + 1);
+        text.replace_range(begin..end, rows);
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert!(known == text, "docs/CHECKS.md is out of date: BLESS=1 cargo test --test check");
 }
