@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::stage::Kind;
-use crate::{BOTH, NO_ATT, NO_TWINS, Scenario, scenario};
+use crate::{BOTH, NO_ATT, NO_TWINS, STACK, Scenario, scenario};
 
 /// The boards whose rigs name checks for the real stack.
 pub fn scenarios() -> &'static [Scenario] {
@@ -28,7 +28,11 @@ pub fn scenarios() -> &'static [Scenario] {
             _ => board,
         }
     });
-    boards.chain([scenario("interrupted", "../defects/none", BOTH, interrupted)]).collect::<Vec<_>>().leak()
+    let others = [
+        scenario("interrupted", "../defects/none", BOTH, interrupted),
+        scenario("no duplicates are claimed where none can be seen", "../defects/none", STACK, unseen),
+    ];
+    boards.chain(others).collect::<Vec<_>>().leak()
 }
 
 fn interrupted(play: &Play) {
@@ -41,6 +45,12 @@ fn interrupted(play: &Play) {
     play.bulbctl(&["status", "Light-Board"])
         .ok()
         .state(&json!({"power": false, "brightness": 40, "color": "#20c040"}));
+}
+
+fn unseen(play: &Play) {
+    let done = play.bulbctl(&["check", "Light-Board", "--only", "no-duplicates"]);
+    let seen = matches!(play.stage.kind(), Kind::Sim | Kind::Real);
+    assert_eq!(done.one("check")["result"], if seen { "passed" } else { "skipped" }, "{done:#?}");
 }
 
 #[derive(serde::Deserialize)]

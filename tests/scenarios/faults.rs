@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::play::Play;
 use crate::watching::expect_reconnect;
-use crate::{BOTH, NO_ATT, NO_ATT_OF_FIRMWARE, REAL, STACK, Scenario, scenario};
+use crate::{BOTH, NO_ATT, NO_ATT_OF_FIRMWARE, REAL, REAL_FULL, STACK, Scenario, scenario};
 
 pub const SCENARIOS: &[Scenario] = &[
     scenario("drops every link at once", "faults", STACK, shy),
@@ -17,7 +17,13 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("drops the link at a read", "faults", BOTH, unread),
     scenario("drops the link at a subscription", "faults", STACK, unsigned),
     scenario("drops the link where it should notify", "faults", STACK, untold),
-    scenario("drops the link at each stage, for each HCI reason", "faults", REAL, reasons),
+    scenario("drops the link at each stage, for a supervision timeout", "faults", REAL, |play| {
+        dropped_for(play, 0x08)
+    }),
+    scenario("drops the link at each stage, for each other HCI reason", "faults", REAL_FULL, |play| {
+        // Low resources, power off, MIC failure, failed to be established.
+        [0x14, 0x15, 0x3D, 0x3E].into_iter().for_each(|reason| dropped_for(play, reason));
+    }),
     scenario("is out of range while it is watched", "range", STACK, far),
     scenario("is out of range before it answers a write", "range", STACK, further),
     scenario("refuses a write", "faults", STACK, stubborn).except(NO_ATT),
@@ -101,26 +107,23 @@ fn untold(play: &Play) {
 }
 
 /// All HCI reasons but 0x13, which the other scenarios have.
-fn reasons(play: &Play) {
-    let timeout = "20s";
-    // Supervision timeout, low resources, power off, MIC failure, failed to be established.
-    for reason in [0x08, 0x14, 0x15, 0x3D, 0x3E] {
-        play.stage.set_disconnect_reason(reason);
-        for (verb, bulb, exit, code) in [
-            ("on", "Light-Shy", 6, "connect.failed"),
-            ("on", "Light-Secretive", 6, "connect.failed"),
-            ("status", "Light-Unread", 11, "link.lost"),
-            ("on", "Light-Cut", 11, "link.lost"),
-            ("on", "Light-Unsigned", 11, "link.lost"),
-            ("on", "Light-Untold", 11, "link.lost"),
-        ] {
-            let done = play.bulbctl(&[verb, bulb, "--timeout", timeout]);
-            let found = done.one("error")["code"].clone();
-            assert_eq!((done.exit, found.as_str()), (exit, Some(code)), "{bulb}, {reason:#04x}: {done:#?}");
-        }
-        // Afterwards, a working bulb still works.
-        play.bulbctl(&["on", "Light-Slow"]).ok().state(&json!({"power": true, "confirmed": true}));
+/// Drops the link at each stage for an HCI reason.
+fn dropped_for(play: &Play, reason: u8) {
+    play.stage.set_disconnect_reason(reason);
+    for (verb, bulb, exit, code) in [
+        ("on", "Light-Shy", 6, "connect.failed"),
+        ("on", "Light-Secretive", 6, "connect.failed"),
+        ("status", "Light-Unread", 11, "link.lost"),
+        ("on", "Light-Cut", 11, "link.lost"),
+        ("on", "Light-Unsigned", 11, "link.lost"),
+        ("on", "Light-Untold", 11, "link.lost"),
+    ] {
+        let done = play.bulbctl(&[verb, bulb, "--timeout", "20s"]);
+        let found = done.one("error")["code"].clone();
+        assert_eq!((done.exit, found.as_str()), (exit, Some(code)), "{bulb}, {reason:#04x}: {done:#?}");
     }
+    // Afterwards, a working bulb still works.
+    play.bulbctl(&["on", "Light-Slow"]).ok().state(&json!({"power": true, "confirmed": true}));
 }
 
 fn far(play: &Play) {

@@ -1,6 +1,7 @@
 """The virtual air of the real-stack run: Bluetooth controllers for the kernel, and the bulbs of a rig around the first.
 
-Runs in the virtual machine until that is switched off. Takes requests from a unix socket: a JSON object a line, and a
+Runs in the virtual machine until that is switched off. Gives each program that connects to a second socket a controller
+of its own, which speaks HCI as on a serial line (H4). Takes requests from a unix socket: a JSON object a line, and a
 JSON object in response.
 
     {"do": "load", "rig": PATH}     stops the present rig and plays this one; its bulbs advertise from now on
@@ -10,7 +11,7 @@ JSON object in response.
     {"do": "state"}                 describes every bulb
     {"do": "stop"}                  stops the rig
     {"do": "drive", "name": NAME, "frames": [HEX]}  drives a bulb that an adapter plays, as Bumble's central
-    {"do": "connect", "to": ADDRESS, "times": N}    connects to such a bulb again and again
+    {"do": "connect", "to": ADDRESS, "frames": [HEX], "times": N}    connects to such a bulb again and again
 
 A response has "ok". If that is false, it has "error" too.
 """
@@ -26,7 +27,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bumble.transport.common import Transport
+from bumble.transport.common import ParserSource, StreamPacketSink, Transport
 from bumble.transport.vhci import open_vhci_transport
 from controller import REMOTE_USER_TERMINATED, Air, KernelController
 from server import BulbServer, ServerError
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 # The kernel's adapters, in the order of their names: one that drives bulbs, one that is a bulb, and one more to drive that.
 ADAPTERS = {f"hci{number}": f"02:B0:1B:00:00:0{number + 1}" for number in range(3)}
+
+# What the controllers of boards have besides the static random address that firmware sets.
+BOARD = "02:B0:1B:00:00:05"
 
 
 class Adapters:
@@ -61,6 +65,25 @@ class Adapters:
         for transport, controller in plugged:
             self._air.remove_controller(controller)
             await transport.close()
+
+
+class Boards:
+    """Controllers for programs that are firmware."""
+
+    def __init__(self, air: Air) -> None:
+        self._air = air
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves a program until it hangs up."""
+        source = ParserSource()
+        controller = KernelController("board", source, StreamPacketSink(writer.transport), self._air, BOARD)
+        try:
+            while data := await reader.read(4096):
+                source.parser.feed_data(data)
+        finally:
+            controller.switch_off()
+            self._air.remove_controller(controller)
+            writer.close()
 
 
 async def witness() -> Any:
@@ -116,7 +139,9 @@ class Control:
             case "drive":
                 return {"ok": True, **await (await witness()).drive(self._air, request["name"], request["frames"])}
             case "connect":
-                return {"ok": True, **await (await witness()).connect(self._air, request["to"], request["times"])}
+                connect = (await witness()).connect
+                arguments = (request["to"], request["frames"], request["times"])
+                return {"ok": True, **await connect(self._air, *arguments)}
             case other:
                 return {"ok": False, "error": f"unknown request {other!r}"}
         return {"ok": True}
@@ -139,9 +164,11 @@ async def run(arguments: argparse.Namespace) -> None:
     await adapters.plug()
     control = Control(air, adapters, arguments.log, BulbServer(arguments.bulbs))
     arguments.socket.unlink(missing_ok=True)
+    arguments.boards.unlink(missing_ok=True)
+    boards = await asyncio.start_unix_server(Boards(air).serve, arguments.boards)
     server = await asyncio.start_unix_server(control.serve, arguments.socket)
     logger.info("on the air")
-    async with server:
+    async with boards, server:
         await server.serve_forever()
 
 
@@ -149,6 +176,7 @@ def main() -> None:
     """Runs the program."""
     parser = argparse.ArgumentParser(description="virtual Bluetooth air")
     parser.add_argument("--socket", type=Path, required=True, help="the socket for requests")
+    parser.add_argument("--boards", type=Path, required=True, help="the socket for firmware")
     parser.add_argument("--log", type=Path, required=True, help="the air log of the present rig")
     parser.add_argument("--bulbs", type=Path, required=True, help="the program that plays the bulbs")
     parser.add_argument("--vhci", default="/dev/vhci", help="the kernel's virtual HCI device")

@@ -32,6 +32,9 @@ wait_for() {
     phase "$what"
 }
 
+# The emulator translates code once for each address. With random addresses it would do so again at every start of a
+# program, which no real processor does.
+echo 0 >/proc/sys/kernel/randomize_va_space
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
@@ -44,7 +47,8 @@ ip link set lo up 2>/dev/null
 phase "host's files"
 
 PYTHONPATH=$PYTHON_PACKAGES PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$GUEST/air.py" \
-    --socket /run/air.sock --log /run/air.log --bulbs "$VIRTUAL_BULBS" 2>/run/out/air.log &
+    --socket /run/air.sock --boards /run/boards.sock --log /run/air.log --bulbs "$VIRTUAL_BULBS" \
+    2>/run/out/air.log &
 air=$!
 "$GUEST/bus.sh" start
 "$GUEST/bluetooth.sh" start

@@ -261,6 +261,11 @@ class KernelController(Controller):
 
     # The kernel resets an adapter that is switched off and on. Bumble does not end scans, connects and links then.
     def on_hci_reset_command(self, command: hci.HCI_Reset_Command) -> hci.HCI_StatusReturnParameters:
+        self.switch_off()
+        return super().on_hci_reset_command(command)
+
+    def switch_off(self) -> None:
+        """Ends everything: the scan, the advertising, connects and links."""
         self.le_scan_enable = False
         self.le_legacy_advertiser.stop()
         self.pending_le_connection = None
@@ -271,4 +276,3 @@ class KernelController(Controller):
                 ll.TerminateInd(hci.HCI_ErrorCode.REMOTE_DEVICE_TERMINATED_CONNECTION_DUE_TO_POWER_OFF_ERROR),
             )
         self.le_connections.clear()
-        return super().on_hci_reset_command(command)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from bumble import hci
@@ -21,6 +23,7 @@ from controller import Air, KernelController
 ADDRESS = "02:B0:1B:00:00:04"
 CONTROL, STATUS = UUID.from_16_bits(0xFFF1), UUID.from_16_bits(0xFFF2)
 BATTERY = UUID.from_16_bits(0x2A19)
+CONFIGURATION = UUID.from_16_bits(0x2902)
 
 
 @asynccontextmanager
@@ -70,14 +73,54 @@ async def drive(air: Air, name: str, frames: list[str]) -> dict[str, Any]:
     return {"notified": received, "read": read, "battery": battery}
 
 
-async def connect(air: Air, address: str, times: int) -> dict[str, Any]:
-    """Connects this often, and reads the state each time. Returns how many answers were as long as a state."""
+async def connect(air: Air, address: str, frames: list[str], times: int) -> dict[str, Any]:
+    """Connects this often. Each time it subscribes, writes the next frame, and awaits its notification.
+
+    Finds the handles in the first link only. Returns how many frames were notified, and the seconds that each step took.
+    """
     good = 0
+    seconds = {"connect": 0.0, "frame": 0.0, "disconnect": 0.0}
+    handles: Handles | None = None
     async with central(air) as device:
-        for _ in range(times):
+        for number in range(times):
+            frame = bytes.fromhex(frames[number % len(frames)])
+            start = time.monotonic()
             connection = await link(device, address)
+            linked = time.monotonic()
             async with asyncio.timeout(60):
-                (state,) = await Peer(connection).read_characteristics_by_uuid(STATUS)
-                good += len(state) == 5
+                peer = Peer(connection)
+                handles = handles or await find_handles(peer)
+                good += await is_notified(peer, handles, frame)
+                written = time.monotonic()
                 await connection.disconnect()
-    return {"good": good}
+            seconds["connect"] += linked - start
+            seconds["frame"] += written - linked
+            seconds["disconnect"] += time.monotonic() - written
+    return {"good": good, "seconds": {step: round(value, 1) for step, value in seconds.items()}}
+
+
+@dataclass(frozen=True)
+class Handles:
+    """The attribute handles that `connect` uses."""
+
+    control: int
+    status: int
+    configuration: int
+
+
+async def find_handles(peer: Peer) -> Handles:
+    """Reads the table of a bulb."""
+    async with peer:
+        status = characteristic(peer, STATUS)
+        await peer.discover_descriptors(status)
+        (configuration,) = (one for one in status.descriptors if one.type == CONFIGURATION)
+        return Handles(characteristic(peer, CONTROL).handle, status.handle, configuration.handle)
+
+
+async def is_notified(peer: Peer, handles: Handles, frame: bytes) -> bool:
+    """Subscribes and writes a frame. Returns true if the same frame is notified."""
+    notified: asyncio.Queue[bytes] = asyncio.Queue()
+    peer.gatt_client.notification_subscribers[handles.status] = {notified.put_nowait}
+    await peer.write_value(handles.configuration, bytes([1, 0]), with_response=True)
+    await peer.write_value(handles.control, frame, with_response=True)
+    return await notified.get() == frame

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::setup;
+use crate::{firmware, setup};
 use machine::{Ending, Job, Machine};
 
-/// The least number of scenarios of a run of all. Raise it with them. BlueZ has 89, btleplug 82.
-const FLOOR: u32 = 82;
-/// The same with `--full`. BlueZ has 252, btleplug 241.
-const FULL_FLOOR: u32 = 241;
+/// The least number of scenarios of a run of all. Raise it with them. BlueZ has 98, btleplug 90.
+const FLOOR: u32 = 90;
+/// The same with `--full`. BlueZ has 282, btleplug 269.
+const FULL_FLOOR: u32 = 269;
 
 /// Options of `cargo xtask realstack`.
 #[derive(Debug, clap::Args)]
@@ -52,9 +52,9 @@ pub(crate) struct Options {
     /// Use KVM, about ten times as fast as the emulated processor
     #[arg(long)]
     kvm: bool,
-    /// End everything after this many minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 40)]
-    deadline: u64,
+    /// End everything after this many minutes [default: 40; with --full 120]
+    #[arg(long, value_name = "MINUTES")]
+    deadline: Option<u64>,
 }
 
 /// A way to the Bluetooth of the machine.
@@ -84,7 +84,8 @@ fn guest() -> PathBuf {
 /// Starts the machine, runs the job in it, and reports the result.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
-    let deadline = start + Duration::from_secs(options.deadline * 60);
+    let minutes = options.deadline.unwrap_or(if options.full { 120 } else { 40 });
+    let deadline = start + Duration::from_secs(minutes * 60);
     fs::create_dir_all(cache()).context("the cache folder")?;
     // Two runs would mix their logs and slow each other down.
     let lock = File::create(cache().join("lock")).context("the lock")?;
@@ -115,7 +116,7 @@ fn job(options: &Options) -> Result<Job> {
     if options.bench.is_some() || options.captures {
         let (script, bulbctl) = match options.bench {
             Some(Comparison::Tools) => ("bench.py", setup::release()?),
-            Some(Comparison::Bridge) => ("bench_bridge.py", programs::debug()?),
+            Some(Comparison::Bridge) => ("bench_bridge.py", setup::release()?),
             None => ("capture.py", programs::debug()?),
         };
         return Ok(Job::Script(format!(
@@ -125,6 +126,7 @@ fn job(options: &Options) -> Result<Job> {
         )));
     }
     let suite = programs::scenarios()?;
+    let firmware = quoted(&firmware::program()?);
     let filters = match options.filter.as_slice() {
         // They are ignored unless asked for.
         [] if options.soak => vec!["soak::".to_owned()],
@@ -143,7 +145,8 @@ fn job(options: &Options) -> Result<Job> {
     };
     // A named scenario runs whatever it repeats.
     let full = if options.full || !options.filter.is_empty() { "export BULBCTL_FULL=1\n" } else { "" };
-    Ok(Job::Script(format!("export BULBCTL_STAGE={stage}\n{full}status=0\n{runs}exit $status")))
+    let environment = format!("export BULBCTL_STAGE={stage} BULBCTL_FIRMWARE={firmware}\n{full}");
+    Ok(Job::Script(format!("{environment}status=0\n{runs}exit $status")))
 }
 
 fn conclude(options: &Options, ending: &Ending, out: &Path) -> Result<()> {

@@ -141,6 +141,11 @@ pub trait Stage: Send + Sync {
     /// Returns true if the Bluetooth service has died on its own.
     fn has_died(&self) -> bool;
 
+    /// The number of bugs that the kernel has reported of itself.
+    fn kernel_bugs(&self) -> usize {
+        0
+    }
+
     /// The longest time that a successful operation may take.
     fn patience(&self) -> Duration;
 }

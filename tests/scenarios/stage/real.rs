@@ -244,6 +244,11 @@ impl Stage for Real {
         !*self.stopped.lock().unwrap() && objects().is_empty()
     }
 
+    fn kernel_bugs(&self) -> usize {
+        let log = Command::new("dmesg").output().unwrap().stdout;
+        String::from_utf8_lossy(&log).matches("kernel BUG at lib/list_debug.c").count()
+    }
+
     fn patience(&self) -> Duration {
         Duration::from_secs(60)
     }
