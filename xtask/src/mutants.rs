@@ -1,12 +1,20 @@
 //! `cargo xtask mutants`: changes the code and the profiles, and looks whether a test notices. See docs/TESTING.md.
 
+mod list;
+mod switch;
+mod tree;
+mod trial;
+
+use std::collections::HashSet;
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
-use crate::setup::{cargo, command, root, run as run_command, target, tool};
-
-const CARGO_MUTANTS: &str = "27.1.0";
+use crate::setup::{cargo, root, run as run_command, target};
+use list::Mutant;
+use tree::Tree;
 
 /// Options of `cargo xtask mutants`.
 #[derive(Debug, clap::Args)]
@@ -17,28 +25,63 @@ pub(crate) struct Options {
     /// Folder or file, for example src/bulb or protocol/profiles [default: each of those in docs/TESTING.md]
     #[arg(long = "in", value_name = "PATH")]
     path: Option<String>,
+    /// Changes to try at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    jobs: usize,
 }
 
-/// What is changed, and the tests that should notice: the narrow ones, which take seconds.
+/// A folder to change, and the tests that should notice.
 struct Part {
     path: &'static str,
     package: &'static str,
-    tests: &'static [&'static str],
+    library: &'static str,
+    /// Packages, each with arguments of `cargo test`.
+    tests: &'static [(&'static str, &'static [&'static str])],
+    /// Programs among the tests that take minutes. Only those of their tests run that reach a change.
+    slow: &'static [&'static str],
 }
 
 const PROFILES: &str = "protocol/profiles";
 
+const CODEC: Part = Part {
+    path: "protocol/src",
+    package: "bulb-protocol",
+    library: "protocol/src/lib.rs",
+    // The schema is compared there.
+    tests: &[("bulb-protocol", &["--all-features", "--lib", "--tests"]), ("bulbctl", &["--test=profiles"])],
+    slow: &[],
+};
+
+const fn of_the_program(path: &'static str) -> Part {
+    let tests: &[(&str, &[&str])] = &[(
+        "bulbctl",
+        &[
+            "--lib",
+            "--test=adverts",
+            "--test=check",
+            "--test=config",
+            "--test=driver",
+            "--test=faults",
+            "--test=links",
+            "--test=measure",
+            "--test=radio_sim",
+            "--test=rigs",
+            "--test=bluez",
+            "--test=scenarios",
+            "--test=cli",
+            "--test=tui",
+        ],
+    )];
+    Part { path, package: "bulbctl", library: "src/lib.rs", tests, slow: &["scenarios", "cli", "tui"] }
+}
+
 const PARTS: &[Part] = &[
-    Part { path: "protocol/src", package: "bulb-protocol", tests: &["--all-features", "--lib", "--tests"] },
-    Part { path: "src/bulb", package: "bulbctl", tests: &["--lib", "--test", "driver", "--test", "check"] },
-    Part { path: "src/fleet", package: "bulbctl", tests: &["--lib", "--test", "cli"] },
-    Part {
-        path: "src/radio",
-        package: "bulbctl",
-        tests: &["--lib", "--test", "radio_sim", "--test", "driver"],
-    },
-    Part { path: "src/check", package: "bulbctl", tests: &["--lib", "--test", "check"] },
-    Part { path: "src/tui/update", package: "bulbctl", tests: &["--lib", "--test", "tui"] },
+    CODEC,
+    of_the_program("src/bulb"),
+    of_the_program("src/fleet"),
+    of_the_program("src/radio"),
+    of_the_program("src/check"),
+    of_the_program("src/tui/update"),
 ];
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -53,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "--in wants one of {PROFILES}, {}",
         PARTS.iter().map(|part| part.path).collect::<Vec<_>>().join(", ")
     );
-    parts.into_iter().try_for_each(|part| rust(part, wanted.unwrap_or(part.path), options.sample))
+    parts.into_iter().try_for_each(|part| rust(part, wanted.unwrap_or(part.path), options))
 }
 
 /// A slip in every fact of every profile, against the vectors.
@@ -64,48 +107,70 @@ fn profiles() -> Result<()> {
     run_command(test.env("SLIPS", "1"))
 }
 
-fn rust(part: &Part, path: &str, sample: Option<usize>) -> Result<()> {
-    let mutants = tool("cargo-mutants", CARGO_MUTANTS, &[])?;
+/// All changes are built at once, each behind a switch: a build takes longer than most tests.
+fn rust(part: &Part, path: &str, options: &Options) -> Result<()> {
     let files = if root().join(path).is_dir() { format!("{path}/**/*.rs") } else { path.to_owned() };
-    let base = || {
-        let mut command = command(&mutants);
-        command.args(["mutants", "--package", part.package, "--file", &files]);
-        // What prints, or formats for people, is held by other tests.
-        command.args([
-            "--exclude-re",
-            "impl (Debug|Display)",
-            "--exclude",
-            "**/tests/**",
-            "--exclude",
-            "**/tests.rs",
-        ]);
-        command
-    };
-    let mut run = base();
-    if let Some(sample) = sample {
-        let (listing, _) = crate::setup::output(base().arg("--list"))?;
-        let every = listing.lines().count().div_ceil(sample.max(1)).max(1);
-        run.arg(format!("--shard=0/{every}"));
-        // Neighbours are alike, so take them from everywhere.
-        run.args(["--sharding", "round-robin"]);
-    }
+    let mutants = list::sample(list::list(part.package, &files)?, options.sample);
+    let tree = Tree::copy()?;
+    let left = tree.change(part.package, part.library, &mutants)?;
+    let programs: Result<Vec<_>> =
+        part.tests.iter().map(|(package, tests)| tree.programs(package, tests)).collect();
+    let known = trial::know(programs?.concat(), part.slow)?;
+    let numbers: Vec<usize> = (1..=mutants.len()).filter(|number| left.contains(number)).collect();
+    let next = AtomicUsize::new(0);
+    let outcomes = thread::scope(|scope| {
+        let work = || {
+            let mut outcomes = Vec::new();
+            while let Some(&number) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let noticed = trial::try_one(number, &known)?;
+                let name = name_of(&mutants, number);
+                match &noticed {
+                    Some(test) => println!("noticed  {name} by {test}"),
+                    None => println!("MISSED   {name}"),
+                }
+                outcomes.push((number, noticed));
+            }
+            Ok(outcomes)
+        };
+        let workers: Vec<_> = (0..options.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?).collect()
+    });
+    report(path, &mutants, &left, outcomes)
+}
+
+/// Numbers begin at 1.
+fn name_of(mutants: &[Mutant], number: usize) -> &str {
+    mutants.get(number - 1).map_or("", |mutant| &mutant.name)
+}
+
+type Outcomes = Vec<(usize, Option<String>)>;
+
+fn report(
+    path: &str,
+    mutants: &[Mutant],
+    left: &HashSet<usize>,
+    outcomes: Result<Vec<Outcomes>>,
+) -> Result<()> {
+    let mut outcomes = outcomes?.concat();
+    outcomes.sort_by_key(|(number, _)| *number);
+    let name_of = |number| name_of(mutants, number);
+    let missed: Vec<&str> = outcomes
+        .iter()
+        .filter(|(_, noticed)| noticed.is_none())
+        .map(|(number, _)| name_of(*number))
+        .collect();
+    let untried: Vec<&str> =
+        (1..=mutants.len()).filter(|number| !left.contains(number)).map(name_of).collect();
     let folder = target().join("mutants").join(path.replace('/', "-"));
     fs::create_dir_all(&folder)?;
-    run.arg("--output").arg(&folder);
-    // In place there is no second build of everything; a change that spins ends after this time.
-    run.args([
-        "--in-place",
-        "--minimum-test-timeout",
-        "60",
-        "--no-shuffle",
-        "--baseline",
-        "skip",
-        "--timeout",
-        "300",
-    ]);
-    run.arg("--").args(part.tests);
-    // It fails if a change goes unnoticed, which is what it is there to tell.
-    let status = run.env("PROPTEST_CASES", "64").status()?;
-    println!("{path}: {status}; the lists are in {}", folder.join("mutants.out").display());
+    fs::write(folder.join("missed.txt"), missed.join("\n"))?;
+    fs::write(folder.join("untried.txt"), untried.join("\n"))?;
+    println!(
+        "{path}: {} tried, {} noticed; {} do not compile or cannot be switched; the lists are in {}",
+        outcomes.len(),
+        outcomes.len() - missed.len(),
+        untried.len(),
+        folder.display()
+    );
     Ok(())
 }
