@@ -106,6 +106,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Makes and tries the packages. Without optimisation, which would take most of ten minutes; releases have it.
+pub(crate) fn try_packages() -> Result<()> {
+    run(&Options { test: true, dev: true })
+}
+
 fn prepare(options: &Options) -> Result<(Tools, Option<install::Debian>)> {
     // It names the packages of the libraries that the program needs.
     setup::debian("dpkg-shlibdeps", "dpkg-dev")?;

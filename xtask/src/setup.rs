@@ -29,9 +29,13 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 /// The cargo that runs this program.
 pub(crate) fn cargo() -> Command {
     let mut command = command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Set for this crate. Other crates must not see them.
-    for name in ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
-        command.env_remove(name);
+    // Set for this crate. Other crates must not see them: the build script of ring runs again if one of them changes, and
+    // then everything above it is built again.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_MANIFEST_") || text.starts_with("CARGO_PKG_") {
+            command.env_remove(&name);
+        }
     }
     command
 }
@@ -82,6 +86,11 @@ pub(crate) fn shells() -> bool {
     ["bash", "zsh", "fish"].into_iter().all(|shell| debian(shell, shell).is_ok())
 }
 
+/// Installs systemd, which checks the unit of the bridge. Returns false if that is not possible.
+pub(crate) fn systemd() -> bool {
+    debian("systemd-analyze", "systemd").is_ok()
+}
+
 /// Installs mosquitto and its clients, with which the bridge is tested. Returns false if that is not possible.
 pub(crate) fn mosquitto() -> bool {
     // Debian has it in a folder that is not on every path.
@@ -101,7 +110,10 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
         let mut command = command("apt-get");
         run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null()))
     };
-    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    // Another step may be installing.
+    let install =
+        [&["-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends"], packages]
+            .concat();
     // The package lists of a fresh machine are empty or old.
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }
@@ -135,8 +147,13 @@ pub(crate) fn tool(name: &str, version: &str, options: &[&str]) -> Result<PathBu
 }
 
 fn is_version(program: &Path, version: &str) -> bool {
-    output(command(program).arg("--version"))
-        .is_ok_and(|(stdout, _)| stdout.split_whitespace().any(|word| word == version))
+    let says = |words: &[&str]| {
+        output(command(program).args(words))
+            .is_ok_and(|(stdout, _)| stdout.split_whitespace().any(|word| word == version))
+    };
+    // Some know it only as the command of cargo that they are.
+    let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    says(&["--version"]) || says(&[name.trim_start_matches("cargo-"), "--version"])
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {

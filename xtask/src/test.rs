@@ -1,14 +1,15 @@
 //! `cargo xtask test`: all tests, in the order that finds mistakes soonest.
 
 use std::env;
-use std::fs;
-use std::process::Command;
-use std::time::Instant;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::setup::{self, cargo, command, run as run_command, target, xtask};
-use crate::{crates, firmware};
+use crate::{crates, dist, firmware};
 
 const FUZZ: [&str; 2] = ["protocol/fuzz/Cargo.toml", "fuzz/Cargo.toml"];
 
@@ -19,62 +20,145 @@ const CARGO_DENY: &str = "0.20.2";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Skip the run on a real Bluetooth stack in a virtual machine, by far the longest step
-    #[arg(long)]
+    #[arg(long, conflicts_with = "step")]
     no_realstack: bool,
     /// Skip the packages for release
-    #[arg(long)]
+    #[arg(long, conflicts_with = "step")]
     no_dist: bool,
+    /// Run only this step; several times, only these
+    #[arg(long, value_name = "NAME", value_parser = named)]
+    step: Vec<&'static Step>,
 }
 
-type Step = (&'static str, fn() -> Result<()>);
+#[derive(Debug)]
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
 
-const STEPS: &[Step] = &[
-    ("format", format),
-    ("deny", deny),
-    ("rust version", crates::rust_versions),
-    ("clippy", clippy),
-    ("tests", tests),
-    ("properties", properties),
-    ("witnesses", witnesses),
-    ("fuzz targets", fuzz_targets),
-    ("docs", docs),
-    ("firmware", firmware::prove),
-    ("crates", crates::package),
+const fn step(name: &'static str, run: fn() -> Result<()>) -> Step {
+    Step { name, run }
+}
+
+static STEPS: &[Step] = &[
+    step("format", format),
+    step("deny", deny),
+    step("rust version", crates::rust_versions),
+    step("clippy", clippy),
+    step("tests", tests),
+    step("properties", properties),
+    step("witnesses", witnesses),
+    step("docs", docs),
 ];
+
+/// These only compile, so they run beside the virtual machine.
+static BESIDE: &[Step] = &[
+    step("fuzz targets", fuzz_targets),
+    step("firmware", firmware::prove),
+    step("crates", crates::package),
+    DIST,
+];
+
+const DIST: Step = step("dist", dist::try_packages);
+
+static REAL_STACK: &[Step] =
+    &[step("real stack", real_stack), step("the same through btleplug", real_stack_btleplug)];
+
+fn named(name: &str) -> Result<&'static Step, String> {
+    let all = || STEPS.iter().chain(BESIDE).chain(REAL_STACK);
+    all().find(|step| step.name == name).ok_or_else(|| {
+        let names: Vec<_> = all().map(|step| step.name).collect();
+        format!("the steps are: {}", names.join(", "))
+    })
+}
 
 /// Runs the steps, up to the first that fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut times = Vec::new();
-    let mut failure = None;
-    let dist: &[Step] = if options.no_dist { &[] } else { &[("dist", dist)] };
-    let real_stack: &[Step] = if options.no_realstack { &[] } else { &[("real stack", real_stack)] };
-    for &(name, step) in STEPS.iter().chain(dist).chain(real_stack) {
-        println!("== {name}");
-        let start = Instant::now();
-        let result = step();
-        times.push((name, start.elapsed()));
-        if let Err(error) = result {
-            failure = Some((name, error));
-            break;
-        }
-    }
-    if failure.is_none() {
+    let result = if options.step.is_empty() {
+        all(options, &mut times)
+    } else {
+        each(options.step.iter().copied(), &mut times)
+    };
+    if result.is_ok() && options.step.is_empty() {
         println!("== left out");
         left_out(options).iter().for_each(|line| println!("{line}"));
     }
     println!("== times");
     for (name, time) in &times {
-        println!("{name:<12} {:>7.1} s", time.as_secs_f64());
+        println!("{name:<26} {:>7.1} s", time.as_secs_f64());
     }
-    match failure {
-        None => {
-            println!("steps: {} passed, 0 failed", times.len());
-            Ok(())
-        }
-        Some((name, error)) => {
-            let passed = times.len() - 1;
-            Err(error.context(format!("{passed} steps passed, then {name} failed")))
-        }
+    match result {
+        Ok(()) => println!("steps: {} passed, 0 failed", times.len()),
+        Err(_) => println!("steps: {} passed, 1 failed", times.len().saturating_sub(1)),
+    }
+    result
+}
+
+type Times = Vec<(&'static str, Duration)>;
+
+fn all(options: &Options, times: &mut Times) -> Result<()> {
+    each(STEPS, times)?;
+    let beside = || BESIDE.iter().filter(|step| !(options.no_dist && step.name == DIST.name));
+    if options.no_realstack {
+        return each(beside(), times);
+    }
+    let child = Beside::start(beside())?;
+    each(REAL_STACK, times)?;
+    let start = Instant::now();
+    let result = child.end();
+    times.push(("the rest, beside it", start.elapsed()));
+    result
+}
+
+fn each<'a>(steps: impl IntoIterator<Item = &'a Step>, times: &mut Times) -> Result<()> {
+    for step in steps {
+        println!("== {}", step.name);
+        let start = Instant::now();
+        let result = (step.run)();
+        times.push((step.name, start.elapsed()));
+        result.with_context(|| format!("the step {} failed", step.name))?;
+    }
+    Ok(())
+}
+
+/// Steps in a process of the lowest priority, which has a target folder of its own: the programs that the virtual machine
+/// runs must not change.
+struct Beside {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Beside {
+    fn start<'a>(steps: impl Iterator<Item = &'a Step>) -> Result<Self> {
+        let folder = target().join("beside");
+        fs::create_dir_all(&folder).context("the folder of the steps beside")?;
+        // A build may replace the running file.
+        let program = folder.join("xtask");
+        fs::copy(env::current_exe().context("this program")?, &program).context("a copy of this program")?;
+        let log = folder.join("log");
+        let output = File::create(&log).context("the log of the steps beside")?;
+        let mut process = command("nice");
+        process.args(["-n", "19"]).arg(program).arg("test").env("CARGO_TARGET_DIR", &folder);
+        process.args(steps.flat_map(|step| ["--step", step.name]));
+        process.stdout(output.try_clone().context("the log")?).stderr(output);
+        Ok(Self { process: process.spawn().context("the steps beside")?, log })
+    }
+
+    /// Waits for it, and prints what it printed.
+    fn end(mut self) -> Result<()> {
+        let status = self.process.wait().context("the steps beside")?;
+        println!("{}", fs::read_to_string(&self.log).unwrap_or_default());
+        ensure!(status.success(), "a step beside the virtual machine failed");
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // It has ended unless a step failed meanwhile.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -87,7 +171,8 @@ fn left_out(options: &Options) -> Vec<String> {
     ];
     if firmware::bare_targets().is_ok_and(|targets| targets.is_empty()) {
         lines.push(
-            "the codec for bare metal: this toolchain has no such target (rustup target add …)".to_owned(),
+            "codec and firmware for bare metal: this toolchain has no such target (rustup target add …)"
+                .to_owned(),
         );
     }
     if !setup::shells() {
@@ -95,6 +180,9 @@ fn left_out(options: &Options) -> Vec<String> {
     }
     if !setup::mosquitto() {
         lines.push("the bridge on a broker: mosquitto and its clients are not installed".to_owned());
+    }
+    if !setup::systemd() {
+        lines.push("the unit of the bridge: systemd is not installed".to_owned());
     }
     if options.no_dist {
         lines.push("the packages: --no-dist".to_owned());
@@ -110,7 +198,7 @@ fn left_out(options: &Options) -> Vec<String> {
 fn format() -> Result<()> {
     run_command(cargo().args(["fmt", "--all", "--check"]))?;
     for manifest in [firmware::MANIFEST].into_iter().chain(FUZZ) {
-        run_command(cargo().args(["fmt", "--check", "--manifest-path", manifest]))?;
+        run_command(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
     }
     Ok(())
 }
@@ -136,6 +224,10 @@ fn tests() -> Result<()> {
     // Without a broker, the tests of the bridge are skipped.
     if setup::mosquitto() {
         tests.env("BULBCTL_MOSQUITTO", "1");
+    }
+    // Without systemd, the test of its unit is skipped.
+    if setup::systemd() {
+        tests.env("BULBCTL_SYSTEMD", "1");
     }
     watched(&mut tests)
 }
@@ -196,18 +288,24 @@ fn docs() -> Result<()> {
 fn deny() -> Result<()> {
     let deny = setup::tool("cargo-deny", CARGO_DENY, &[])?;
     run_command(
-        command(deny)
+        command(&deny)
             .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
             .args(["licenses", "bans", "sources"]),
+    )?;
+    // The firmware has other dependencies, under some of the same licences. Its crates depend on each other by path only.
+    run_command(
+        command(&deny)
+            .args(["--manifest-path", firmware::MANIFEST, "--config", "deny.toml", "--all-features"])
+            .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
+            .args(["--allow", "license-not-encountered", "licenses", "sources"]),
     )
-}
-
-/// Makes and tries the packages. Without optimisation, which would take most of ten minutes; releases have it.
-fn dist() -> Result<()> {
-    run_command(xtask().args(["dist", "--test", "--dev"]))
 }
 
 /// Runs in its own process, so that its deadline holds whatever hangs.
 fn real_stack() -> Result<()> {
     run_command(xtask().arg("realstack"))
+}
+
+fn real_stack_btleplug() -> Result<()> {
+    run_command(xtask().args(["realstack", "--radio", "btleplug"]))
 }

@@ -2,8 +2,10 @@
 //! runner of every such program.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write, stdout};
+use std::path::Path;
 use std::process::{ChildStdout, Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -16,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(540);
 /// The longest that a program may print nothing, for those without libtest.
 const SILENCE: Duration = Duration::from_secs(900);
 
+/// Programs whose tests mostly wait, and the number of them to run at once.
+const WAITING: [&str; 2] = ["bridge", "cli"];
+const AT_ONCE: &str = "4";
+
 /// Options of `cargo xtask watch`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -27,8 +33,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let (program, arguments) = options.program.split_first().context("no program")?;
     // Not in the root of the workspace: cargo has chosen the folder.
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if WAITING.contains(&name_of(Path::new(program))) && env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", AT_ONCE);
+    }
+    let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {}", program.display()))?;
@@ -47,6 +57,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let status = child.wait().context("waiting for the tests")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::from(101) })
+}
+
+/// The name of a test program, without the hash that cargo appends.
+fn name_of(program: &Path) -> &str {
+    let file = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    file.rsplit_once('-').map_or(file, |(name, _)| name)
 }
 
 /// Prints what the tests print, and hands on each line.
