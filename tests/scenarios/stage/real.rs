@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use dbus::arg::{PropMap, prop_cast};
+use dbus::arg::{PropMap, RefArg, Variant, prop_cast};
 use dbus::blocking::Connection;
 use serde_json::{Value, json};
 
@@ -21,8 +21,9 @@ const ADAPTER_PATH: &str = "/org/bluez/hci0";
 const ADAPTERS: usize = 3;
 const LOG: &str = "/run/air.log";
 const SOCKET: &str = "/run/air.sock";
-/// Suspends the kernel's virtual controller as a suspend of the system does (`force_suspend` in
-/// drivers/bluetooth/hci_vhci.c).
+/// What the kernel tells of its adapters, a folder each. `force_suspend` suspends its virtual controller as a suspend of the
+/// system does (drivers/bluetooth/hci_vhci.c).
+const KERNEL: &str = "/sys/kernel/debug/bluetooth";
 const SUSPEND: &str = "/sys/kernel/debug/bluetooth/hci0/force_suspend";
 /// What allows nobody to talk to BlueZ.
 const DENY: &str = "/etc/dbus-1/system.d/denied.conf";
@@ -114,9 +115,7 @@ impl Real {
     }
 
     fn restart_service(&self) {
-        if fs::read_to_string(SUSPEND).is_ok_and(|now| now.starts_with('Y')) {
-            fs::write(SUSPEND, "0").unwrap();
-        }
+        wake_up();
         if Connection::new_system().is_err() {
             guest("bus.sh", "start");
         }
@@ -150,6 +149,7 @@ impl Stage for Real {
     fn load(&self, rig: &Path, _dir: &Path) {
         self.restart_service();
         forget_devices();
+        reset_adapters();
         self.reload(rig);
     }
 
@@ -300,6 +300,37 @@ fn forget_devices() {
         if interfaces.contains_key("org.bluez.Device1") {
             // Fails if the device has gone in the meantime or the adapter is off. Nothing to remove then.
             let _: Result<(), _> = adapter.method_call("org.bluez.Adapter1", "RemoveDevice", (path,));
+        }
+    }
+}
+
+/// Switches the adapters on and gives them their own names. A scenario that failed may have left them otherwise, for BlueZ to
+/// keep.
+fn reset_adapters() {
+    let bus = Connection::new_system().unwrap();
+    for (path, interfaces) in objects() {
+        let Some(adapter) = interfaces.get("org.bluez.Adapter1") else { continue };
+        let proxy = bus.with_proxy("org.bluez", &path, BUS_TIME);
+        let set = |name: &str, value: Variant<Box<dyn RefArg>>| {
+            let arguments = ("org.bluez.Adapter1", name, value);
+            let _: () = proxy.method_call("org.freedesktop.DBus.Properties", "Set", arguments).unwrap();
+        };
+        if prop_cast::<bool>(adapter, "Powered") == Some(&false) {
+            set("Powered", Variant(Box::new(true)));
+        }
+        if prop_cast::<String>(adapter, "Alias") != prop_cast::<String>(adapter, "Name") {
+            // BlueZ has the name for an empty alias.
+            set("Alias", Variant(Box::new(String::new())));
+        }
+    }
+}
+
+/// Ends the suspend of each adapter.
+fn wake_up() {
+    for adapter in fs::read_dir(KERNEL).into_iter().flatten() {
+        let suspend = adapter.unwrap().path().join("force_suspend");
+        if fs::read_to_string(&suspend).is_ok_and(|now| now.starts_with('Y')) {
+            fs::write(suspend, "0").unwrap();
         }
     }
 }
