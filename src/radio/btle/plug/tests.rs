@@ -166,3 +166,28 @@ async fn a_bulb_that_a_scan_meets_again_at_once_is_driven_too() {
     let device = stage.found().await;
     is_driven(stage.connected(&device).await.as_ref()).await;
 }
+
+/// The link that is up ends before btleplug has answered. It waits on, and BlueZ has its request in progress for a while.
+#[tokio::test(start_paused = true)]
+async fn a_connect_without_an_answer_is_asked_again_until_it_is_no_longer_in_progress() {
+    let stage = stage(PlayedSystem::Windows, RIG).await;
+    let device = stage.found().await;
+    let all = stage.central.peripherals().await.unwrap();
+    all[0].connect().await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    stage.central.stall(true, 3);
+    let start = Instant::now();
+    is_driven(stage.connected(&device).await.as_ref()).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+/// That of another program is none of ours: the caller decides whether to wait.
+#[tokio::test(start_paused = true)]
+async fn a_connect_of_another_program_that_is_in_progress_is_told() {
+    let stage = stage(PlayedSystem::Windows, RIG).await;
+    let device = stage.found().await;
+    stage.central.stall(false, usize::MAX);
+    let error = stage.radio.connect(&device.id, soon()).await.unwrap_err();
+    assert_eq!(error.code(), "connect.failed");
+    assert!(error.to_string().contains("another attempt to connect to it is in progress"), "{error}");
+}

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+#[cfg(test)]
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -40,6 +42,17 @@ pub(super) struct Core {
     scanning: AtomicBool,
     #[cfg(test)]
     meets_at_once: AtomicBool,
+    #[cfg(test)]
+    pub(super) unanswered: Unanswered,
+}
+
+/// Whether the next request to connect ends the link that is up and is never answered, and how often those after it are told
+/// that one is in progress: ways of BlueZ.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Unanswered {
+    pub(super) is_next: AtomicBool,
+    pub(super) busy: AtomicUsize,
 }
 
 /// A device that the library has met.
@@ -67,6 +80,8 @@ impl PlayedCentral {
             scanning: AtomicBool::default(),
             #[cfg(test)]
             meets_at_once: AtomicBool::default(),
+            #[cfg(test)]
+            unanswered: Unanswered::default(),
         });
         let devices = AbortOnDropHandle::new(tokio::spawn(feed_devices(core.clone(), seen)));
         let states = AbortOnDropHandle::new(tokio::spawn(feed_states(core.clone(), state)));
@@ -84,6 +99,13 @@ impl PlayedCentral {
     pub(in super::super) async fn drop_links_and_meet_again(&self) {
         self.core.meets_at_once.store(true, Ordering::Relaxed);
         self.drop_links().await;
+    }
+
+    /// See [`Unanswered`].
+    #[cfg(test)]
+    pub(in super::super) fn stall(&self, unanswered: bool, busy: usize) {
+        self.core.unanswered.is_next.store(unanswered, Ordering::Relaxed);
+        self.core.unanswered.busy.store(busy, Ordering::Relaxed);
     }
 
     /// Ends all links as the bulbs would.

@@ -187,6 +187,22 @@ impl PlayedPeripheral {
         *lock(&self.shared.link) = Some(UsedLink { link, _watcher, listeners: HashMap::new() });
     }
 
+    /// Does not answer, or says that a request is in progress, if a test wants so.
+    #[cfg(test)]
+    async fn stall(&self, core: &Core) -> Result<()> {
+        if core.unanswered.is_next.swap(false, Ordering::Relaxed) {
+            let link = self.link()?;
+            // A link that is down already is no error.
+            let _ = link.disconnect().await;
+            return std::future::pending().await;
+        }
+        let less = |left: usize| left.checked_sub(1);
+        match core.unanswered.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => Err(Error::Other("In Progress".into())),
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn make_link(&self, core: &Core) -> Result<Arc<dyn Link>> {
         let made = core.radio.connect(&self.shared.device, Deadline::after(NEVER));
         let made = match self.shared.system {
@@ -306,6 +322,8 @@ impl Peripheral for PlayedPeripheral {
 
     async fn connect(&self) -> Result<()> {
         let core = self.core()?;
+        #[cfg(test)]
+        self.stall(&core).await?;
         if self.is_connected().await? {
             return Ok(());
         }
