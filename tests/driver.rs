@@ -9,8 +9,8 @@ use std::time::Duration;
 use bulb_protocol::profile::Light;
 use bulb_protocol::{LightState, Percent, Rgb};
 use bulbctl::bulb::{
-    BulbState, Change, ConnectGate, Driver, DriverEvent, DriverMode, DriverPlan, Families, LinkPhase, Power,
-    Provenance,
+    BulbState, Change, ConnectGate, DrivenProfile, Driver, DriverEvent, DriverMode, DriverPlan, Families,
+    LinkPhase, Power, Provenance,
 };
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, DeviceId};
@@ -51,6 +51,10 @@ impl Held {
     }
 
     async fn hold_with(text: &str, families: Families, mode: DriverMode) -> Self {
+        Self::hold_at(ConnectGate::default(), text, families, mode).await
+    }
+
+    async fn hold_at(gate: ConnectGate, text: &str, families: Families, mode: DriverMode) -> Self {
         let dir = TempDir::new().unwrap();
         let rig = dir.path().join("rig.toml");
         std::fs::write(&rig, text).unwrap();
@@ -69,7 +73,7 @@ impl Held {
             radio,
             device,
             families: Arc::new(families),
-            gate: Arc::new(ConnectGate::default()),
+            gate: Arc::new(gate),
             timeout: Duration::from_secs(10),
             mode,
         };
@@ -136,7 +140,8 @@ async fn tells_all_that_is_known_of_a_bulb() {
     let mut bulb = Held::hold("").await;
     assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Connecting(1)));
     assert!(matches!(bulb.next().await, DriverEvent::Connected(_)));
-    assert!(matches!(bulb.next().await, DriverEvent::Recognised(driven) if driven.0.name == "base"));
+    let base = DrivenProfile(Arc::new(bulb_protocol::profile::builtin::load("base", None).unwrap()));
+    assert_eq!(bulb.next().await, DriverEvent::Recognised(base));
     assert_eq!(bulb.next().await, DriverEvent::Link(LinkPhase::Up));
     assert_eq!(bulb.next().await, DriverEvent::State(BulbState::reported(START), 0));
     let battery = bulb.until(|happening| matches!(happening, DriverEvent::Battery(_))).await;
@@ -214,6 +219,33 @@ async fn a_change_that_waits_is_dropped_with_the_link() {
         assert!(!matches!(happening, DriverEvent::State(..)), "{happening:?}");
     }
     assert_eq!(bulb.writes(), ["011eff8800"], "only the first, which was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_waits_for_a_link_for_longer_than_its_time_limit_is_dropped() {
+    for (wait, is_made) in [(9, true), (11, false)] {
+        let gate = ConnectGate::with_limit(1);
+        let taken = gate.try_slot();
+        let base = Families::default().with_profile("base").unwrap();
+        let mut bulb = Held::hold_at(gate, BULB, base, DriverMode::Desk).await;
+        bulb.until(|happening| *happening == DriverEvent::Link(LinkPhase::Queued)).await;
+        bulb.driver.change(brightness(30), 1);
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        drop(taken);
+        bulb.until(|happening| matches!(happening, DriverEvent::Battery(_))).await;
+        assert_eq!(!bulb.writes().is_empty(), is_made, "after {wait} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_withdrawn_is_not_made() {
+    let mut bulb = Held::hold("").await;
+    bulb.until_reported(START, 0).await;
+    bulb.driver.change(brightness(30), 1);
+    assert!(bulb.driver.withdraw());
+    assert!(!bulb.driver.withdraw());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(bulb.writes().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -309,14 +341,20 @@ async fn a_lamp_that_never_reports_is_driven_all_the_same() {
     held.until(|happening| *happening == DriverEvent::State(BulbState::unknown(), 0)).await;
     let start = Instant::now();
     held.driver.change(brightness(30), 1);
-    held.until(|happening| *happening == DriverEvent::Written).await;
+    // What is about to be written is shown at once.
+    let told = |happening: &DriverEvent| {
+        matches!(happening, DriverEvent::State(_, 1 | 2) | DriverEvent::Written | DriverEvent::Trouble(_))
+    };
+    let at_once = held.until(told).await;
+    assert!(matches!(&at_once, DriverEvent::State(state, 1) if state.provenance == Provenance::Assumed));
+    assert_eq!(held.until(told).await, DriverEvent::Written);
     // There is nothing to wait for.
     assert!(start.elapsed() < Duration::from_millis(500));
     let DriverEvent::State(state, 1) = held.next().await else { panic!("no state") };
     assert_eq!((state.provenance, state.light.brightness), (Provenance::Assumed, Some(Percent::clamped(30))));
     // What was written in this session can be switched over, what was not cannot.
     held.driver.change(Change::power(Power::Toggle), 2);
-    held.until(|happening| code(happening) == "bulb.write_only").await;
+    assert_eq!(code(&held.until(told).await), "bulb.write_only");
     held.driver.change(Change::power(Power::On), 3);
     held.until(|happening| *happening == DriverEvent::Written).await;
     held.driver.change(Change::power(Power::Toggle), 4);
@@ -360,6 +398,21 @@ async fn writes_keep_the_distance_that_the_lamp_wants() {
     let least = u64::try_from(gap.as_millis()).unwrap();
     assert!(least > 0 && times.len() > 3, "{least} ms, {times:?}");
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= least), "{least} ms, {times:?}");
+}
+
+/// The second byte of LEDnetWF's frames counts them, changes and questions alike.
+#[tokio::test(start_paused = true)]
+async fn each_frame_of_a_link_has_its_own_number() {
+    let mut held = Held::recognise("lednetwf").await;
+    held.until(|happening| matches!(happening, DriverEvent::State(state, 0) if state.provenance == Provenance::Reported)).await;
+    for (token, percent) in [(1, 30), (2, 31), (3, 32)] {
+        held.driver.change(brightness(percent), token);
+        held.until(|happening| matches!(happening, DriverEvent::State(state, now) if *now == token && state.provenance == Provenance::Reported)).await;
+    }
+    let numbers: Vec<u8> =
+        held.writes().iter().map(|hex| u8::from_str_radix(&hex[2..4], 16).unwrap()).collect();
+    assert!(numbers.len() > 3, "{numbers:?}");
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{numbers:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -190,6 +190,9 @@ mod tests {
         assert_eq!(after("base", Feature::Brightness, 10, Some(100)), Ok(Some(100)));
         assert_eq!(after("base", Feature::Brightness, 10, None), Err(Feature::Brightness));
         let (_, warmest) = profile("hue").range(Feature::Kelvin).unwrap();
+        // It has ten speeds, one of which is 50 to 61 %.
+        assert_eq!(after("banlanx", Feature::Speed, 1, Some(50)), Ok(Some(62)));
+        assert_eq!(after("banlanx", Feature::Speed, -1, Some(61)), Ok(Some(49)));
         assert_eq!(after("hue", Feature::Kelvin, 9_000, Some(3000)), Ok(u16::try_from(warmest).ok()));
     }
 

@@ -156,6 +156,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_a_link_to_the_bulb_itself_makes_a_scan_needless() {
+        let (radio, device, _dir) =
+            forgotten("[[bulb]]\nname = \"Light-2\"\naddress = \"C4:11:00:00:00:02\"\n").await;
+        let rediscovered = async || {
+            rediscover(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();
+            let known = radio.known_devices().await.unwrap();
+            let known = known.into_iter().find(|known| known.id == device.id);
+            known.and_then(|known| known.seen).map(|seen| seen.last)
+        };
+        let other = SeenDevice { id: DeviceId::new("C4:11:00:00:00:02".to_owned()), ..device.clone() };
+        let linked = connect(radio.as_ref(), &other, Deadline::after(TIME)).await.unwrap();
+        let first = rediscovered().await;
+        assert!(first.is_some(), "the other bulb has a link, this one is forgotten");
+        sleep(Duration::from_secs(1)).await;
+        let second = rediscovered().await;
+        assert!(second > first, "it is known, and may be gone");
+        let _link = connect(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(rediscovered().await, second, "it does not advertise");
+        drop(linked);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_known_bulb_is_not_scanned_for() {
         let (radio, device, _dir) = forgotten("[[bulb.fault]]\non = \"connect\"\ndo = \"drop\"\n").await;
         rediscover(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();

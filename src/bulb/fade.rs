@@ -195,4 +195,38 @@ mod tests {
         let dim = Light { brightness: Some(Percent::MIN), ..Light::default() };
         assert_eq!(plan(&base, &light(false, 60, (9, 9, 9)), &dim), None);
     }
+
+    #[test]
+    fn what_the_bulb_does_not_show_is_no_start() {
+        let hue = builtin::load("hue", None).unwrap();
+        let blue = Rgb::new(0, 0, 255);
+        let wanted = Light { color: Some(blue), ..Light::default() };
+        let start = light(true, 80, (255, 0, 0));
+        let white = Light { mode: Some(Mode::White), kelvin: Some(3000), ..start.clone() };
+        let at = |start: &Light, wanted: &Light| plan(&hue, start, wanted).unwrap().0.at(0.0);
+        assert_eq!(at(&start, &wanted).color, start.color);
+        assert_eq!(at(&white, &wanted).color, Some(blue), "it shows white");
+        let on = Light { power: Some(true), ..wanted };
+        assert_eq!(at(&Light { power: Some(false), ..start.clone() }, &on).color, Some(blue), "it is off");
+
+        let warm = Light { kelvin: Some(2200), ..Light::default() };
+        assert_eq!(at(&white, &warm).kelvin, Some(3000));
+        assert_eq!(plan(&hue, &white, &warm).unwrap().0.at(0.5).kelvin, Some(2600));
+        assert_eq!(at(&Light { mode: Some(Mode::Color), ..white }, &warm).kelvin, Some(2200));
+
+        let sp = Light { mode: Some(Mode::White), white: Some(Percent::MAX), ..start };
+        let half = Light { white: Some(Percent::clamped(50)), ..Light::default() };
+        assert_eq!(at(&sp, &half).white, Some(Percent::MAX));
+        assert_eq!(at(&Light { mode: Some(Mode::Color), ..sp }, &half).white, half.white);
+    }
+
+    #[test]
+    fn a_bulb_without_brightness_is_only_switched() {
+        let plug = builtin::load("govee", None).unwrap();
+        assert!(!plug.settable().contains(Feature::Brightness));
+        for on in [true, false] {
+            let wanted = Light { power: Some(on), ..Light::default() };
+            assert_eq!(plan(&plug, &light(!on, 60, (9, 9, 9)), &wanted), None);
+        }
+    }
 }

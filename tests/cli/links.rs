@@ -61,6 +61,11 @@ fn of_two_batteries_the_first_is_told_with_a_warning() {
     assert!(stderr(&output).contains("Light-Two has 2 battery levels"), "{}", stderr(&output));
     let each = machine.rig(&rig, &["gatt", "read", "Light-Two", "180f/2a19#2", "--json"]);
     assert_eq!(of_type(&each, "value")[0]["hex"], "07", "{each:?}");
+    let one = format!(
+        "rig = 1\n[[bulb]]\nname = \"Light-One\"\naddress = \"C4:11:00:00:07:04\"\n{}",
+        battery("2a")
+    );
+    assert_eq!(stderr(&machine.rig(&one, &["battery", "Light-One"])), "");
 }
 
 const TWICE: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n";

@@ -133,3 +133,34 @@ async fn a_slow_bulb_is_asked_again() {
     assert_eq!(outcome.confirmed, Some(true));
     assert_eq!(bulb.written(), ["0101", "81", "82", "81", "82"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fade_is_spread_over_its_time() {
+    let mut bulb = Bulb::open(TempDir::new().unwrap(), &super::BULB.replace("rig = 1\n", ""), "base").await;
+    let dim = light(Some(true), Some(20));
+    let outcome = bulb.session.fade(&dim, Duration::from_secs(4), Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, Some(true));
+    let log = std::fs::read_to_string(bulb.dir.path().join("log")).unwrap();
+    let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let writes: Vec<_> = records
+        .filter(|record| record["event"] == "write")
+        .map(|record| {
+            let percent = u8::from_str_radix(&record["hex"].as_str().unwrap()[2..4], 16).unwrap();
+            (record["ms"].as_u64().unwrap(), percent)
+        })
+        .collect();
+    let start = writes[0].0;
+    let (half, _) = writes.iter().find(|(_, percent)| *percent <= 50).unwrap();
+    assert!((1900..=2100).contains(&(half - start)), "{writes:?}");
+    assert_eq!(writes.last().unwrap().1, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fade_switches_on_only_a_bulb_that_is_off() {
+    let mut bulb = Bulb::split("", "power = true\n").await;
+    let fade = light(Some(true), Some(53));
+    bulb.session.fade(&fade, Duration::from_millis(200), Deadline::after(TIME)).await.unwrap();
+    let switched = bulb.written().iter().filter(|frame| *frame == "0101").count();
+    // With the last value.
+    assert_eq!(switched, 1, "{:?}", bulb.written());
+}
