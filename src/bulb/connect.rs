@@ -156,6 +156,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_link_that_was_about_to_end_is_made_again() {
+        // An earlier command has disconnected, and the link ends two seconds after ours is there.
+        let ends = "[[event]]\nat = \"34s\"\nbulb = \"C4:11:00:00:00:01\"\ndo = \"drop\"\n";
+        for (event, time) in [(ends, 1..=3), ("", 2..=3)] {
+            let (radio, device, _dir) = forgotten(event).await;
+            let start = Instant::now();
+            rediscover(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();
+            connect_and_keep(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();
+            assert!(start.elapsed() < Duration::from_millis(500), "nobody was there before");
+            sleep(Duration::from_secs(1)).await;
+            let start = Instant::now();
+            connect_and_keep(radio.as_ref(), &device, Deadline::after(TIME)).await.unwrap();
+            assert!(time.contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+            let known = radio.known_devices().await.unwrap();
+            assert!(known.iter().any(|known| known.id == device.id && known.connected));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn only_a_link_to_the_bulb_itself_makes_a_scan_needless() {
         let (radio, device, _dir) =
             forgotten("[[bulb]]\nname = \"Light-2\"\naddress = \"C4:11:00:00:00:02\"\n").await;

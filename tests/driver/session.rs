@@ -164,3 +164,13 @@ async fn a_fade_switches_on_only_a_bulb_that_is_off() {
     // With the last value.
     assert_eq!(switched, 1, "{:?}", bulb.written());
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_two_bad_answers_the_malformed_one_is_told() {
+    for (first, second) in [("7a", "8109"), ("8109", "7a")] {
+        let reply = |hex: &str| format!("{LINE}do = \"reply\"\nbytes = \"{hex}\"\ncount = 1\n");
+        let mut bulb = Bulb::split(":asked", &format!("{}{}", reply(first), reply(second))).await;
+        let error = bulb.session.read_state(Deadline::after(TIME)).await.unwrap_err();
+        assert!(error.to_string().contains("81 09"), "{error}");
+    }
+}

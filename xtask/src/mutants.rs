@@ -6,10 +6,11 @@ mod tree;
 mod trial;
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::setup::{cargo, root, run as run_command, target};
 use list::Mutant;
@@ -26,11 +27,15 @@ pub(crate) struct Options {
     /// docs/TESTING.md]
     #[arg(long = "in", value_name = "PATH")]
     paths: Vec<String>,
+    /// Try only those that the last run of the path missed
+    #[arg(long, conflicts_with = "sample")]
+    missed: bool,
     /// Changes to try at once
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
 }
 
+const MISSED: &str = "missed.txt";
 const PROFILES: &str = "protocol/profiles";
 
 /// A package to change, and the tests that should notice.
@@ -126,7 +131,8 @@ fn rust(part: &Part, paths: &[&String], options: &Options) -> Result<()> {
     for path in paths {
         let files = if root().join(path).is_dir() { format!("{path}/**/*.rs") } else { path.to_string() };
         let first = mutants.len() + 1;
-        mutants.extend(list::sample(list::list(part.package, &files)?, options.sample));
+        let all = list::list(part.package, &files)?;
+        mutants.extend(if options.missed { missed(path, all)? } else { list::sample(all, options.sample) });
         of_paths.push((path, first..=mutants.len()));
     }
     let tree = Tree::copy()?;
@@ -140,6 +146,19 @@ fn rust(part: &Part, paths: &[&String], options: &Options) -> Result<()> {
         report(path, &mutants, &tried, &missed, &untried)?;
     }
     Ok(())
+}
+
+/// Those that the last run missed.
+fn missed(path: &str, mut all: Vec<Mutant>) -> Result<Vec<Mutant>> {
+    let file = lists(path).join(MISSED);
+    let names = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    all.retain(|mutant| names.lines().any(|name| name == mutant.name));
+    Ok(all)
+}
+
+/// The folder of the lists of a path.
+fn lists(path: &str) -> PathBuf {
+    target().join("mutants").join(path.replace('/', "-"))
 }
 
 /// Returns those that no test noticed.
@@ -183,9 +202,9 @@ fn report(
     let names = |numbers: &[usize]| {
         numbers.iter().map(|number| name_of(mutants, *number)).collect::<Vec<_>>().join("\n")
     };
-    let folder = target().join("mutants").join(path.replace('/', "-"));
+    let folder = lists(path);
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("missed.txt"), names(missed))?;
+    fs::write(folder.join(MISSED), names(missed))?;
     fs::write(folder.join("untried.txt"), names(untried))?;
     println!(
         "{path}: {} tried, {} noticed; {} do not compile or cannot be switched; the lists are in {}",

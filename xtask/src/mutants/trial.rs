@@ -21,7 +21,7 @@ const LEAST: Duration = Duration::from_secs(30);
 /// The most tests of the slow programs to run for a change, from all that reach it.
 const MOST: usize = 60;
 /// The number of their tests to run at once without a change. They mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 /// Time limit for the tests of a program without a change.
 const LONGEST: Duration = Duration::from_secs(300);
 
