@@ -440,3 +440,53 @@ pub fn is_named(report: &SeenDevice, text: &str) -> bool {
         || report.id.as_str() == text
         || report.names().any(|name| name == text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(family: &str, score: u32) -> FamilyMatch {
+        FamilyMatch {
+            family: family.to_owned(),
+            variant: None,
+            model: None,
+            support: Support::Driven,
+            identified: true,
+            score,
+            evidence: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_family_with_a_lead_over_all_others_is_the_best() {
+        for (scores, best) in [
+            (&[("elk", 60), ("zengge", 50)][..], Some("elk")),
+            (&[("elk", 60), ("zengge", 51)], None),
+            (&[("zengge", 51), ("elk", 61), ("elk", 60)], Some("elk")),
+            (&[("elk", HINT)], Some("elk")),
+            (&[("elk", HINT - 1)], None),
+            (&[(BASE, MIN_LEAD)], Some(BASE)),
+            (&[(BASE, MIN_LEAD - 1)], None),
+            (&[], None),
+        ] {
+            let all: Vec<_> = scores.iter().map(|(family, score)| evidence(family, *score)).collect();
+            assert_eq!(best_bulb(&all).map(|one| one.family.as_str()), best, "{scores:?}");
+        }
+        let refused = FamilyMatch { support: Support::NotABulb(String::new()), ..evidence("elk", 60) };
+        assert!(best_bulb(&[refused]).is_none());
+    }
+
+    #[test]
+    fn each_setting_leaves_the_others() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let all = Families::new(Some(folder.path().to_owned()))
+            .with_profile("elk")
+            .unwrap()
+            .with_keys([("hue".to_owned(), Key::new([0; 16]))].into())
+            .with_bulb_profiles([("Light-1".to_owned(), "hue".to_owned())])
+            .with_bulb_profiles([("Light-2".to_owned(), "base".to_owned())]);
+        assert_eq!(all.folder.as_deref(), Some(folder.path()));
+        assert_eq!(all.chosen.as_ref().map(|(text, _)| text.as_str()), Some("elk"));
+        assert_eq!((all.keys.len(), all.kept.len()), (1, 2));
+    }
+}

@@ -177,3 +177,95 @@ impl HeldBulb {
         *self.link.state().borrow() == LinkState::Up
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::radio::sim::{SimOptions, open_text};
+    use crate::radio::{CharacteristicId, WriteKind};
+
+    const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
+
+    struct Bulbs {
+        radio: Arc<dyn Radio>,
+        all: Vec<SeenDevice>,
+        _dir: TempDir,
+    }
+
+    impl Bulbs {
+        async fn three(faults: &str) -> Self {
+            let bulb = |number: u8| {
+                format!(
+                    "[[bulb]]\nname = \"Light-{number}\"\naddress = \"C4:11:00:00:00:0{number}\"\n{faults}"
+                )
+            };
+            let rig = format!("rig = 1\n{}{}{}", bulb(1), bulb(2), bulb(3));
+            let dir = TempDir::new().unwrap();
+            let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+            let radio = open_text(&rig, "rig.toml", options).unwrap();
+            radio.start_scan().await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            radio.stop_scan().await.unwrap();
+            let mut all = radio.known_devices().await.unwrap();
+            all.sort_by(|one, other| one.id.cmp(&other.id));
+            Self { radio, all, _dir: dir }
+        }
+
+        /// Writes to the bulb of this index. Returns the number of attempts.
+        async fn write(&self, links: &HeldLinks, bulb: usize) -> (Result<()>, u8) {
+            let deadline = Deadline::after(Duration::from_secs(10));
+            let mut attempts = 0;
+            let write = async |link: Arc<dyn Link>| {
+                attempts += 1;
+                link.write(CONTROL, &[1, 50, 0, 255, 0], WriteKind::Request, deadline).await
+            };
+            let result = links.with_link(self.radio.as_ref(), &self.all[bulb], deadline, write).await;
+            (result, attempts)
+        }
+
+        fn held(&self, links: &HeldLinks) -> Vec<bool> {
+            self.all.iter().map(|device| links.has(&device.id)).collect()
+        }
+
+        async fn connected(&self) -> usize {
+            let known = self.radio.known_devices().await.unwrap();
+            known.iter().filter(|device| device.connected).count()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_link_that_was_not_used_for_the_longest_time_is_closed_for_one_more() {
+        let bulbs = Bulbs::three("").await;
+        let links = HeldLinks::default();
+        bulbs.write(&links, 0).await.0.unwrap();
+        assert_eq!(bulbs.held(&links), [false; 3], "nothing is held unless that is asked for");
+        links.hold(2);
+        for bulb in [0, 1, 0] {
+            bulbs.write(&links, bulb).await.0.unwrap();
+        }
+        assert_eq!((bulbs.held(&links), bulbs.connected().await), (vec![true, true, false], 2));
+        bulbs.write(&links, 2).await.0.unwrap();
+        assert_eq!((bulbs.held(&links), bulbs.connected().await), (vec![true, false, true], 2));
+        drop(links);
+        assert_eq!(bulbs.connected().await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_over_a_link_that_was_there_an_operation_is_repeated() {
+        let bulbs =
+            Bulbs::three("[[bulb.fault]]\non = \"write\"\ndo = \"drop\"\nafter = 1\ncount = 1\n").await;
+        let links = HeldLinks::default();
+        links.hold(2);
+        assert_eq!(bulbs.write(&links, 0).await.1, 1);
+        let (result, attempts) = bulbs.write(&links, 0).await;
+        assert_eq!((result.is_ok(), attempts), (true, 2));
+        let fresh = HeldLinks::default();
+        assert_eq!(bulbs.write(&fresh, 1).await.1, 1);
+        let (result, attempts) = bulbs.write(&fresh, 1).await;
+        assert_eq!((result.unwrap_err().code(), attempts), ("link.lost", 1));
+    }
+}

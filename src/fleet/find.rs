@@ -166,6 +166,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::radio::DeviceId;
     use crate::radio::sim::{SimOptions, open};
 
     const BULBS: &str = "rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n\
@@ -175,11 +176,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_scan_is_over_when_the_bulbs_are_found_and_when_they_are_not() {
         for (target, bulbs) in [("Light-1", 1), ("C4:11:00:00:00:02", 1), ("Light-*", 2), ("Nobody", 0)] {
-            let dir = TempDir::new().unwrap();
-            let rig = dir.path().join("rig.toml");
-            std::fs::write(&rig, BULBS).unwrap();
-            let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
-            let radio = open(Some(&rig), options).await.unwrap();
+            let (_dir, radio) = radio("").await;
             let target = Target::parse(target, &Config::default(), &Arc::default()).unwrap();
             let deadline = Deadline::after(Duration::from_secs(10));
             let found = find(radio.as_ref(), &target, deadline, None).await.unwrap();
@@ -203,11 +200,7 @@ mod tests {
             ("all", 10, WINDOW, ms(3200)),
             ("Light-*", 4, ms(2000), ms(2200)),
         ] {
-            let dir = TempDir::new().unwrap();
-            let rig = dir.path().join("rig.toml");
-            std::fs::write(&rig, BULBS).unwrap();
-            let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
-            let radio = open(Some(&rig), options).await.unwrap();
+            let (_dir, radio) = radio("").await;
             let target = Target::parse(target, &Config::default(), &Arc::default()).unwrap();
             let start = Instant::now();
             let deadline = Deadline::after(Duration::from_secs(seconds));
@@ -216,5 +209,43 @@ mod tests {
             assert!(!found.bulbs.is_empty());
             assert!((least..=most).contains(&taken), "{} within {seconds} s: {taken:?}", target.text());
         }
+    }
+
+    async fn radio(more: &str) -> (TempDir, Arc<dyn Radio>) {
+        let dir = TempDir::new().unwrap();
+        let rig = dir.path().join("rig.toml");
+        std::fs::write(&rig, format!("{BULBS}{more}")).unwrap();
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: None };
+        let radio = open(Some(&rig), options).await.unwrap();
+        (dir, radio)
+    }
+
+    async fn found(radio: &dyn Radio, target: &str, wait: Option<Duration>) -> (usize, Duration) {
+        let target = Target::parse(target, &Config::default(), &Arc::default()).unwrap();
+        let start = Instant::now();
+        let found = find(radio, &target, Deadline::after(Duration::from_secs(10)), wait).await.unwrap();
+        (found.bulbs.len(), start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bulb_that_comes_late_is_waited_for() {
+        let event = |at: u8, what: &str| {
+            format!("[[event]]\nat = \"{at}s\"\nbulb = \"C4:11:00:00:00:02\"\ndo = \"{what}\"\n")
+        };
+        let (_dir, radio) = radio(&format!("{}{}", event(0, "vanish"), event(7, "appear"))).await;
+        let (bulbs, time) = found(radio.as_ref(), "C4:11:00:00:00:02", None).await;
+        assert_eq!((bulbs, time.as_secs()), (1, 7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_system_knows_is_not_scanned_for_unless_it_has_to_be_in_reach() {
+        let (_dir, radio) = radio("").await;
+        let second = Some(Duration::from_secs(1));
+        found(radio.as_ref(), "all", None).await;
+        assert_eq!(found(radio.as_ref(), "C4:11:00:00:00:01", None).await, (1, Duration::ZERO));
+        assert_ne!(found(radio.as_ref(), "C4:11:00:00:00:01", second).await.1, Duration::ZERO);
+        let id = DeviceId::new("C4:11:00:00:00:01".to_owned());
+        let _link = radio.connect(&id, Deadline::after(Duration::from_secs(10))).await.unwrap();
+        assert_eq!(found(radio.as_ref(), "C4:11:00:00:00:01", second).await, (1, Duration::ZERO));
     }
 }

@@ -18,8 +18,8 @@ use crate::setup::target;
 /// A change that spins is noticed after this many times the usual time, and at least [`LEAST`].
 const PATIENCE: u32 = 4;
 const LEAST: Duration = Duration::from_secs(30);
-/// The most tests of the slow programs to run for a change, from all that reach it.
-const MOST: usize = 60;
+/// The time for tests of the slow programs that reach a change, as they take without one. The quickest run.
+const SLOW_TIME: Duration = Duration::from_secs(120);
 /// The number of their tests to run at once without a change. They mostly wait.
 const AT_ONCE: usize = 8;
 /// Time limit for the tests of a program without a change.
@@ -105,8 +105,11 @@ fn one(program: &TestProgram, test: Option<&str>) -> Result<Option<Known>> {
 pub(super) fn try_one(number: usize, known: &[Known]) -> Result<Option<String>> {
     let (tests, programs): (Vec<_>, Vec<_>) =
         known.iter().filter(|known| known.asked.contains(&number)).partition(|known| known.test.is_some());
-    let every = tests.len().div_ceil(MOST).max(1);
-    for known in programs.into_iter().chain(tests.into_iter().step_by(every)) {
+    let quick = tests.into_iter().scan(Duration::ZERO, |sum, known| {
+        *sum += known.time;
+        (*sum <= SLOW_TIME).then_some(known)
+    });
+    for known in programs.into_iter().chain(quick) {
         let limit = LEAST.max(known.time * PATIENCE);
         let mut command = command(&known.program, known.test.as_deref());
         match run(command.env("MUTANT", number.to_string()), limit)? {
