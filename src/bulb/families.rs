@@ -489,4 +489,21 @@ mod tests {
         assert_eq!(all.chosen.as_ref().map(|(text, _)| text.as_str()), Some("elk"));
         assert_eq!((all.keys.len(), all.kept.len()), (1, 2));
     }
+
+    #[test]
+    fn a_bulb_is_named_by_its_address_identifier_name_or_alias() {
+        let bulb = SeenDevice {
+            id: crate::radio::DeviceId::new("6B29FC40-CA47-1067-B31D-00DD010662DA".to_owned()),
+            address: "C4:11:00:00:00:01".parse().ok(),
+            name: Some("Light-1".to_owned()),
+            alias: Some("Desk".to_owned()),
+            ..SeenDevice::default()
+        };
+        for text in ["c4-11-00-00-00-01", "6B29FC40-CA47-1067-B31D-00DD010662DA", "Light-1", "Desk"] {
+            assert!(is_named(&bulb, text), "{text}");
+        }
+        for text in ["C4:11:00:00:00:02", "light-1", "", "6b29fc40-ca47-1067-b31d-00dd010662da"] {
+            assert!(!is_named(&bulb, text), "{text}");
+        }
+    }
 }

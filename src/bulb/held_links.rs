@@ -248,6 +248,7 @@ mod tests {
             bulbs.write(&links, bulb).await.0.unwrap();
         }
         assert_eq!((bulbs.held(&links), bulbs.connected().await), (vec![true, true, false], 2));
+        assert_eq!(links.state().idle.len(), 2, "the third operation has used the first link");
         bulbs.write(&links, 2).await.0.unwrap();
         assert_eq!((bulbs.held(&links), bulbs.connected().await), (vec![true, false, true], 2));
         drop(links);
@@ -267,5 +268,27 @@ mod tests {
         assert_eq!(bulbs.write(&fresh, 1).await.1, 1);
         let (result, attempts) = bulbs.write(&fresh, 1).await;
         assert_eq!((result.unwrap_err().code(), attempts), ("link.lost", 1));
+    }
+
+    /// Its keep-alive would be the first frame that such a bulb gets.
+    #[tokio::test(start_paused = true)]
+    async fn a_held_bulb_to_which_nothing_was_sent_is_not_kept_alive() {
+        let dir = TempDir::new().unwrap();
+        let log = dir.path().join("log");
+        let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(log.clone()) };
+        let rig = "rig = 1\n[[bulb]]\nprofile = \"govee:h6127\"\naddress = \"C4:11:00:00:00:01\"\n";
+        let radio = open_text(rig, "rig.toml", options).unwrap();
+        let mut seen = radio.seen_devices();
+        radio.start_scan().await.unwrap();
+        let device = seen.recv().await.unwrap();
+        let links = HeldLinks::default();
+        links.hold(1);
+        let (families, deadline) = (Families::default(), Deadline::after(Duration::from_secs(10)));
+        let nothing = async |_: &mut Session| Ok(());
+        links.with_session(radio.as_ref(), &device, &families, deadline, nothing).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        assert!(links.has(&device.id));
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(!log.contains("\"event\":\"write\""), "{log}");
     }
 }

@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn bulbs_of_one_name_are_told_apart_by_their_identifiers() {
+        let mut found = bulbs(3);
+        found.bulbs[1].name = Some("Light-0".to_owned());
+        let mut names = Vec::new();
+        let done = |name: &str, _: Result<()>| {
+            names.push(name.to_owned());
+            Ok(())
+        };
+        run_each(found, 1, OnConnectFailure::RetryAlone, async |_| Ok(()), done).await.unwrap();
+        assert_eq!(names, ["C4:11:00:00:00:00", "C4:11:00:00:00:01", "Light-2"]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn no_more_than_the_limit_run_at_once() {
         for (limit, wanted) in [(0, 1), (1, 1), (3, 3), (20, 8)] {
             let (running, most) = (Cell::new(0_usize), Cell::new(0_usize));
@@ -193,6 +206,14 @@ mod tests {
         }
         let without = Error::ConnectTimeout { device: device(), waited, rssi: None, last: None };
         assert_eq!(with_failure(without.clone(), OnConnectFailure::RetryAlone).await, (vec![1, 2, 1], true));
-        assert_eq!(with_failure(without, OnConnectFailure::Failed).await, (vec![1, 1, 1], false));
+        assert_eq!(with_failure(without.clone(), OnConnectFailure::Failed).await, (vec![1, 1, 1], false));
+        // Nothing says that the others were in the way.
+        let runs = Cell::new(0);
+        let operation = |_: SeenDevice| {
+            runs.set(runs.get() + 1);
+            std::future::ready(Err::<(), _>(without.clone()))
+        };
+        let all = run_each(bulbs(3), 3, OnConnectFailure::RetryAlone, operation, |_, _| Ok(())).await;
+        assert_eq!((all.is_err(), runs.get()), (true, 3));
     }
 }

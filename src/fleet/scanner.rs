@@ -123,3 +123,137 @@ impl<E: From<ScanEvent>> Scanner<'_, E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use tempfile::TempDir;
+    use tokio::sync::broadcast;
+    use tokio::time::{Instant, sleep_until};
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+    use crate::pass_on;
+    use crate::radio::sim::{SimOptions, open_text};
+    use crate::radio::{AdapterInfo, ConnectRetry, DeviceDetails, DeviceId, Link, SeenDevice, Wanted};
+
+    /// A radio that refuses to scan so many times.
+    #[derive(Debug)]
+    struct Refusing {
+        radio: Arc<dyn Radio>,
+        refusals: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Radio for Refusing {
+        pass_on! {
+            radio: adapter -> AdapterInfo,
+            connect_retries -> broadcast::Receiver<ConnectRetry>,
+            link_limit -> usize,
+            keeps_links -> bool,
+            adapter_state -> watch::Receiver<AdapterState>,
+            seen_devices -> broadcast::Receiver<SeenDevice>
+        }
+
+        fn prefer(&self, wanted: Wanted) {
+            self.radio.prefer(wanted);
+        }
+
+        async fn check_adapter(&self) -> Result<()> {
+            self.radio.check_adapter().await
+        }
+
+        async fn start_scan(&self) -> Result<()> {
+            let less = |left: usize| left.checked_sub(1);
+            match self.refusals.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+                Ok(_) => Err(Error::ScanBusy { detail: "refused".to_owned() }),
+                Err(_) => self.radio.start_scan().await,
+            }
+        }
+
+        async fn stop_scan(&self) -> Result<()> {
+            self.radio.stop_scan().await
+        }
+
+        async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+            self.radio.known_devices().await
+        }
+
+        async fn details(&self, device: &DeviceId) -> Result<DeviceDetails> {
+            self.radio.details(device).await
+        }
+
+        async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+            self.radio.connect(device, deadline).await
+        }
+
+        async fn close(&self) {
+            self.radio.close().await;
+        }
+    }
+
+    struct Stage {
+        start: Instant,
+        wanted: watch::Sender<bool>,
+        gate: Arc<ConnectGate>,
+        events: mpsc::Receiver<ScanEvent>,
+        _task: AbortOnDropHandle<()>,
+        _dir: TempDir,
+    }
+
+    impl Stage {
+        fn begin(events: &str, refusals: usize) -> Self {
+            let rig =
+                format!("rig = 1\n[[bulb]]\nname = \"Light-1\"\naddress = \"C4:11:00:00:00:01\"\n{events}");
+            let dir = TempDir::new().unwrap();
+            let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+            let radio = open_text(&rig, "rig.toml", options).unwrap();
+            let radio = Arc::new(Refusing { radio, refusals: refusals.into() });
+            let (wanted, wish) = watch::channel(true);
+            let gate = Arc::new(ConnectGate::default());
+            let (out, events) = mpsc::channel(100);
+            let task = tokio::spawn(keep_scanning(radio, wish, gate.clone(), out));
+            let _task = AbortOnDropHandle::new(task);
+            Self { start: Instant::now(), wanted, gate, events, _task, _dir: dir }
+        }
+
+        /// What was told until so many seconds after the start.
+        async fn until(&mut self, seconds: u64) -> Vec<String> {
+            sleep_until(self.start + Duration::from_secs(seconds)).await;
+            let mut told = Vec::new();
+            while let Ok(event) = self.events.try_recv() {
+                told.push(match event {
+                    ScanEvent::Phase(phase) => format!("{phase:?}"),
+                    ScanEvent::Failed(error) => error.code().to_owned(),
+                });
+            }
+            told
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_phase_is_told_once() {
+        let adapter = |at: u8, to: &str| format!("[[event]]\nat = \"{at}s\"\nadapter = \"{to}\"\n");
+        let mut stage = Stage::begin(&format!("{}{}", adapter(20, "off"), adapter(40, "on")), 0);
+        assert_eq!(stage.until(10).await, ["On"]);
+        assert_eq!(stage.until(30).await, ["Failed"]);
+        assert_eq!(stage.until(50).await, ["On"]);
+        let gate = stage.gate.clone();
+        let turn = gate.enter().await;
+        assert_eq!(stage.until(60).await, ["Paused"]);
+        drop(turn);
+        assert_eq!(stage.until(70).await, ["On"]);
+        stage.wanted.send_replace(false);
+        assert_eq!(stage.until(80).await, ["Off"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scan_that_is_refused_is_tried_again_and_the_reason_told_once() {
+        let mut stage = Stage::begin("", 3);
+        assert_eq!(stage.until(1).await, ["scan.busy", "Failed"]);
+        assert_eq!(stage.until(8).await, ["Failed", "Failed"]);
+        assert_eq!(stage.until(30).await, ["On"]);
+    }
+}
