@@ -162,7 +162,7 @@ fn candidates(all: &[(CharacteristicId, &Characteristic)]) -> String {
         let in_service = all.iter().filter(same).filter(|(other, _)| other.service == id.service).count();
         let before = all.iter().take(index).filter(same).count();
         let name = match (all.iter().filter(same).count(), in_service) {
-            (1, _) if all.len() > 1 => uuid_text(id.characteristic),
+            (1, _) => uuid_text(id.characteristic),
             (_, 1) => format!("{}/{}", uuid_text(id.service), uuid_text(id.characteristic)),
             _ => format!("{}#{}", uuid_text(id.characteristic), before + 1),
         };
@@ -365,6 +365,15 @@ mod tests {
             "gatt.ambiguous: Light has several characteristics fff0/fff2: fff2#1 or @0x0004 (none), fff2#2 or @0x0006 \
              (none)"
         );
+        let one = |short| Characteristic::new(uuid16(short), Properties::default());
+        let twice = Service::new(uuid16(0xFFF0), vec![one(0xFFF1), one(0xFFF1)]);
+        let table =
+            GattTable { services: vec![twice, Service::new(uuid16(0xFFE0), vec![one(0xFFF1)])] }.numbered();
+        let error = "fff1".parse::<CharacteristicRef>().unwrap().find(&table, "Light").unwrap_err();
+        assert!(
+            error.to_string().contains(": fff1#1 or @0x0002 (none), fff1#2 or @0x0004 (none), ffe0/fff1 or "),
+            "{error}"
+        );
         let outline = "(it has: fff0 (fff1, fff2, fff2), ffe0 (fff1))";
         for text in ["2a19", "fff2#3", "@0x0020", "ffe0/fff2"] {
             let text_back = text.parse::<CharacteristicRef>().unwrap();
@@ -397,17 +406,12 @@ mod tests {
         ] {
             assert_eq!(found(text), want, "{text}");
         }
-        let all = found("69400");
-        for candidate in [
-            "69400002-b5a3-f393-e0a9-e50e24dcca99 or @0x0002",
-            "69400003-b5a3-f393-e0a9-e50e24dcca99#1 or @0x0004",
-            "69400003-b5a3-f393-e0a9-e50e24dcca99#2 or @0x0006",
-        ] {
-            assert!(
-                all.starts_with("Light has several characteristics 69400: ") && all.contains(candidate),
-                "{all}"
-            );
-        }
+        assert_eq!(
+            found("69400"),
+            "Light has several characteristics 69400: 69400002-b5a3-f393-e0a9-e50e24dcca99 or @0x0002 (none), \
+             69400003-b5a3-f393-e0a9-e50e24dcca99#1 or @0x0004 (none), \
+             69400003-b5a3-f393-e0a9-e50e24dcca99#2 or @0x0006 (none)"
+        );
         assert!(
             found("69400009").starts_with("Light has no characteristic 69400009 "),
             "{}",

@@ -100,6 +100,8 @@ mod tests {
         let before = fs::read(&file).unwrap();
         add(&file, vec![SeenBulb { at: 10 * 86_400 + 60, ..bulb("b", "Light-B", 0) }]);
         assert_eq!(fs::read(&file).unwrap(), before);
+        add(&file, vec![SeenBulb { at: 10 * 86_400 + 60, ..bulb("b", "Light-Beta", 0) }]);
+        assert_eq!(load(&file)[0].name.as_deref(), Some("Light-Beta"));
         add(&file, vec![bulb("b", "Light-Bee", 11), bulb("c", "Light-C", 31)]);
         assert_eq!(load(&file), [bulb("c", "Light-C", 31), bulb("b", "Light-Bee", 11)]);
         let many = (0..300).map(|n| bulb(&n.to_string(), "Light", 32)).collect();

@@ -229,4 +229,52 @@ mod tests {
             assert_eq!(parse(text).unwrap_err().exit_code(), 2, "{text}");
         }
     }
+
+    #[test]
+    fn an_address_is_compared_with_the_address_and_the_identifier() {
+        let target = parse("C4:11:00:00:00:01").unwrap();
+        let id = |text: &str| crate::radio::DeviceId::new(text.to_owned());
+        let by_id = SeenDevice { id: id("c4:11:00:00:00:01"), ..SeenDevice::default() };
+        // As on macOS, for a bulb whose address is known all the same.
+        let by_address = SeenDevice {
+            id: id("6B29FC40-CA47-1067-B31D-00DD010662DA"),
+            address: "C4:11:00:00:00:01".parse().ok(),
+            ..SeenDevice::default()
+        };
+        assert!(target.means(&by_id) && target.means(&by_address));
+        assert!(!target.means(&SeenDevice { address: None, ..by_address }));
+    }
+
+    #[test]
+    fn all_means_every_bulb_that_is_remembered() {
+        // A name that no family has.
+        let device = SeenDevice { name: Some("Lamp".to_owned()), ..SeenDevice::default() };
+        for (text, is_meant) in
+            [("all", true), ("lamp", true), ("Light,Lamp", true), ("La*", true), ("desk", false)]
+        {
+            let target = parse(text).unwrap();
+            assert_eq!(target.means_remembered(&device), is_meant, "{text}");
+            assert_eq!(target.text(), text);
+        }
+    }
+
+    #[test]
+    fn a_target_names_a_thousand_things_at_most() {
+        let names = |count: usize| (0..count).map(|n| format!("Lamp-{n}")).collect::<Vec<_>>().join(",");
+        assert_eq!(parse(&names(MOST)).unwrap().selectors().len(), MOST);
+        let error = parse(&names(MOST + 1)).unwrap_err();
+        assert_eq!(
+            (error.exit_code(), error.to_string().contains("more than 1000 things")),
+            (2, true),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_group_is_told_with_those_there_are() {
+        let error = parse("@cellar").unwrap_err().to_string();
+        assert!(error.contains("hall, office"), "{error}");
+        let error = Target::parse("@cellar", &Config::default(), &Arc::default()).unwrap_err().to_string();
+        assert!(error.contains("none"), "{error}");
+    }
 }

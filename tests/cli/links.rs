@@ -80,6 +80,9 @@ fn of_two_services_that_are_used_the_first_is_told_by_more_than_info() {
     let output = machine.rig(&rig, &["-v", "on", "Light-1"]);
     succeeded(&output);
     assert!(stderr(&output).contains("Light-1 has 2 services fff0"), "{}", stderr(&output));
+    let other = "[[bulb.service]]\nuuid = \"abcd\"\n[[bulb.service.characteristic]]\nuuid = \"abce\"\nproperties = [\"read\"]\n";
+    let output = machine.rig(&format!("{TWICE}{LIGHT_SERVICE}{other}{other}"), &["-v", "on", "Light-1"]);
+    assert!(!stderr(&output).contains("2 services"), "bulbctl does not use them: {}", stderr(&output));
     assert_eq!(stderr(&machine.rig(&rig, &["off", "Light-1"])), "");
     succeeded(&machine.rig(&rig, &["connect", "Light-1"]));
     let output = machine.rig(&rig, &["doctor"]);

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bulb_protocol::Percent;
 use bulb_protocol::profile::{Feature, Features, Light};
-use bulbctl::bulb::{Change, Families, Provenance, Session};
+use bulb_protocol::{Percent, Rgb};
+use bulbctl::bulb::{Change, Families, Power, Provenance, Session};
 use bulbctl::radio::sim::{self, SimOptions};
 use bulbctl::radio::{Deadline, Radio};
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const LINE: &str = "[[bulb.fault]]\non = \"notify\"\n";
 const TIME: Duration = Duration::from_secs(10);
@@ -173,4 +173,82 @@ async fn of_two_bad_answers_the_malformed_one_is_told() {
         let error = bulb.session.read_state(Deadline::after(TIME)).await.unwrap_err();
         assert!(error.to_string().contains("81 09"), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_is_not_asked_for_again_before_a_toggle_or_a_step() {
+    let mut bulb = Bulb::split(":asked", "").await;
+    bulb.session.read_state(Deadline::after(TIME)).await.unwrap();
+    let toggle = Change::power(Power::Toggle);
+    bulb.session.apply(&toggle, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(bulb.written()[..3], ["81", "82", "0101"]);
+    // Such a bulb does not say that somebody else has changed it.
+    let brighter = Change { steps: [(Feature::Brightness, 10)].into(), ..Change::default() };
+    let before = bulb.written().len();
+    bulb.session.apply(&brighter, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(bulb.written()[before..][..3], ["81", "82", "023c"]);
+    let mut bulb = Bulb::split(":told", "").await;
+    bulb.session.read_state(Deadline::after(TIME)).await.unwrap();
+    bulb.session.apply(&brighter, Deadline::after(TIME)).await.unwrap();
+    assert_eq!(bulb.written(), ["81", "82", "023c"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_the_state_is_read_after_a_command_of_a_part() {
+    let mut bulb = Bulb::split("", "").await;
+    let outcome = bulb.session.apply(&Change::power(Power::On), Deadline::after(TIME)).await.unwrap();
+    assert_eq!((outcome.confirmed, outcome.state.light.brightness), (Some(true), Some(Percent::clamped(50))));
+    assert_eq!(bulb.written(), ["0101", "81", "82"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_bulb_never_reports_is_neither_confirmed_nor_missed() {
+    let mut bulb = Bulb::split(":half", "").await;
+    let outcome =
+        bulb.session.apply(&Change::from(light(None, Some(30))), Deadline::after(TIME)).await.unwrap();
+    assert_eq!(outcome.confirmed, None);
+    assert_eq!(outcome.state.assumed, Features::NONE.with(Feature::Brightness));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expected_state_is_found_at_once_and_asked_for_once() {
+    for variant in ["", ":asked"] {
+        let mut bulb = Bulb::split(variant, "power = true\n").await;
+        let start = Instant::now();
+        bulb.session.expect(&light(Some(true), Some(50)), TIME, Deadline::after(TIME)).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert_eq!(bulb.written(), ["81", "82"]);
+    }
+    let mut bulb = Bulb::split(":told", "power = true\n").await;
+    let error = bulb
+        .session
+        .expect(&light(Some(false), None), Duration::from_secs(3), Deadline::after(TIME))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "expect.failed");
+    assert_eq!(bulb.written(), ["81", "82"], "it would have told");
+}
+
+/// Zengge's bulbs show 50 % red as a darker red.
+#[tokio::test(start_paused = true)]
+async fn an_expected_colour_is_that_of_the_bulb_at_any_brightness() {
+    let text = "[[bulb]]\nprofile = \"zengge\"\naddress = \"C4:11:00:00:00:01\"\ncolor = \"#ff0000\"\nbrightness = 50\n";
+    let mut bulb = Bulb::open(TempDir::new().unwrap(), text, "zengge").await;
+    let red = Light { color: Some(Rgb::new(255, 0, 0)), ..Light::default() };
+    bulb.session.expect(&red, Duration::from_secs(1), Deadline::after(TIME)).await.unwrap();
+    let green = Light { color: Some(Rgb::new(0, 255, 0)), ..Light::default() };
+    assert!(bulb.session.expect(&green, Duration::from_secs(1), Deadline::after(TIME)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bulb_that_never_reports_is_not_faded_and_nothing_is_expected_of_it() {
+    let text = "[[bulb]]\nprofile = \"elk\"\naddress = \"C4:11:00:00:00:01\"\n";
+    let mut bulb = Bulb::open(TempDir::new().unwrap(), text, "elk").await;
+    assert!(!bulb.session.reports_state());
+    let dim = light(None, Some(20));
+    let faded = bulb.session.fade(&dim, TIME, Deadline::after(TIME)).await;
+    assert_eq!(faded.unwrap_err().code(), "bulb.write_only");
+    let expected = bulb.session.expect(&dim, TIME, Deadline::after(TIME)).await;
+    assert_eq!(expected.unwrap_err().code(), "bulb.write_only");
+    assert!(bulb.written().is_empty());
 }
