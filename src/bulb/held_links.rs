@@ -185,6 +185,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::bulb::{Change, Power};
     use crate::radio::sim::{SimOptions, open_text};
     use crate::radio::{CharacteristicId, WriteKind};
 
@@ -270,25 +271,75 @@ mod tests {
         assert_eq!((result.unwrap_err().code(), attempts), ("link.lost", 1));
     }
 
+    struct Logged {
+        radio: Arc<dyn Radio>,
+        device: SeenDevice,
+        log: std::path::PathBuf,
+        _dir: TempDir,
+    }
+
+    impl Logged {
+        async fn bulb(profile: &str) -> Self {
+            let dir = TempDir::new().unwrap();
+            let log = dir.path().join("log");
+            let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(log.clone()) };
+            let rig =
+                format!("rig = 1\n[[bulb]]\nprofile = \"{profile}\"\naddress = \"C4:11:00:00:00:01\"\n");
+            let radio = open_text(&rig, "rig.toml", options).unwrap();
+            let mut seen = radio.seen_devices();
+            radio.start_scan().await.unwrap();
+            let device = seen.recv().await.unwrap();
+            radio.stop_scan().await.unwrap();
+            Self { radio, device, log, _dir: dir }
+        }
+
+        async fn perform(&self, links: &HeldLinks, operation: impl AsyncFnMut(&mut Session) -> Result<()>) {
+            let (families, deadline) = (Families::default(), Deadline::after(Duration::from_secs(10)));
+            links
+                .with_session(self.radio.as_ref(), &self.device, &families, deadline, operation)
+                .await
+                .unwrap();
+        }
+
+        /// The number of writes that begin like this.
+        fn writes(&self, begin: &str) -> usize {
+            let log = std::fs::read_to_string(&self.log).unwrap();
+            let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+            let writes = records.filter(|record| record["event"] == "write");
+            writes.filter(|record| record["hex"].as_str().unwrap().starts_with(begin)).count()
+        }
+    }
+
     /// Its keep-alive would be the first frame that such a bulb gets.
     #[tokio::test(start_paused = true)]
     async fn a_held_bulb_to_which_nothing_was_sent_is_not_kept_alive() {
-        let dir = TempDir::new().unwrap();
-        let log = dir.path().join("log");
-        let options = SimOptions { dir: Some(dir.path().join("world")), log: Some(log.clone()) };
-        let rig = "rig = 1\n[[bulb]]\nprofile = \"govee:h6127\"\naddress = \"C4:11:00:00:00:01\"\n";
-        let radio = open_text(rig, "rig.toml", options).unwrap();
-        let mut seen = radio.seen_devices();
-        radio.start_scan().await.unwrap();
-        let device = seen.recv().await.unwrap();
+        let bulb = Logged::bulb("govee:h6127").await;
         let links = HeldLinks::default();
         links.hold(1);
-        let (families, deadline) = (Families::default(), Deadline::after(Duration::from_secs(10)));
-        let nothing = async |_: &mut Session| Ok(());
-        links.with_session(radio.as_ref(), &device, &families, deadline, nothing).await.unwrap();
+        bulb.perform(&links, async |_| Ok(())).await;
         tokio::time::sleep(Duration::from_secs(8)).await;
-        assert!(links.has(&device.id));
-        let log = std::fs::read_to_string(log).unwrap();
-        assert!(!log.contains("\"event\":\"write\""), "{log}");
+        assert!(links.has(&bulb.device.id));
+        assert_eq!(bulb.writes(""), 0);
+    }
+
+    /// Somebody else may have changed it, and it does not say so.
+    #[tokio::test(start_paused = true)]
+    async fn a_held_bulb_that_only_answers_is_asked_again_after_a_while() {
+        let bulb = Logged::bulb("zengge").await;
+        let links = HeldLinks::default();
+        links.hold(1);
+        let mut asked = Vec::new();
+        for pause in [0, 1, 10] {
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            let before = bulb.writes("ef0177");
+            let toggle = Change::power(Power::Toggle);
+            bulb.perform(&links, async |session| {
+                session.apply(&toggle, Deadline::after(Duration::from_secs(10))).await.map(|_| ())
+            })
+            .await;
+            asked.push(bulb.writes("ef0177") - before);
+        }
+        // For the state before and the confirmation; the second time only for the latter.
+        assert_eq!(asked, [2, 1, 2]);
     }
 }

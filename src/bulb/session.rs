@@ -415,4 +415,11 @@ mod tests {
             assert_eq!(alone(profile, wanted), expected, "{profile} {wanted:?}");
         }
     }
+
+    #[test]
+    fn one_way_to_report_is_enough() {
+        for (profile, reports) in [("playbulb", true), ("zengge", true), ("base", true), ("elk", false)] {
+            assert_eq!(reports_state(&builtin::load(profile, None).unwrap()), reports, "{profile}");
+        }
+    }
 }
