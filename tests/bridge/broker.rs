@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +12,15 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A free port of this computer.
+/// A free port of this computer, another at each call. It is below those that the system gives to connections, which could
+/// take it before its user does.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    until("a free port", || {
+        let number = std::process::id().wrapping_mul(101).wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + u16::try_from(number % 22_000).unwrap();
+        TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+    })
 }
 
 fn installed() -> bool {
@@ -109,21 +116,25 @@ impl Mosquitto {
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         command.args(["-h", "127.0.0.1", "-V", "5", "-p", &self.port.to_string()]).args(&self.client);
-        command.stdin(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::null());
         command
     }
 
     /// Publishes with QoS 1. `more` are options of mosquitto_pub.
     pub(crate) fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
         let mut publish = self.tool("mosquitto_pub");
-        let status = publish.args(["-q", "1", "-t", topic, "-m", payload]).args(more).status().unwrap();
-        assert!(status.success(), "mosquitto_pub {topic} {payload}");
+        let output = publish.args(["-q", "1", "-t", topic, "-m", payload]).args(more).output().unwrap();
+        assert!(output.status.success(), "mosquitto_pub {topic} {payload}: {output:?}\n{}", self.log());
     }
 
     /// Publishes many messages over one connection. Returns false if that was lost.
     pub(crate) fn publish_lines(&self, topic: &str, lines: &str, more: &[&str]) -> bool {
         let mut publish = self.tool("mosquitto_pub");
-        let publish = publish.args(["-q", "1", "-l", "-t", topic]).args(more).stdin(Stdio::piped());
+        let publish = publish
+            .args(["-q", "1", "-l", "-t", topic])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = publish.spawn().unwrap();
         let sent = child.stdin.take().unwrap().write_all(lines.as_bytes()).is_ok();
         child.wait().unwrap().success() && sent
@@ -144,6 +155,7 @@ impl Mosquitto {
         let mut child = subscribe
             .args(["-q", "1", "-t", "#", "--retain-as-published", "-F", "%j"])
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let messages: Arc<Mutex<Vec<Message>>> = Arc::default();
