@@ -361,3 +361,58 @@ fn undecided(found: &Recognition, table: &GattTable, device: &str) -> Error {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bulb_protocol::profile::builtin;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::radio::sim::{SimOptions, open_text};
+
+    fn candidate(family: &str, advert: u32) -> Candidate {
+        let recognised = FamilyMatch {
+            family: family.to_owned(),
+            variant: None,
+            model: None,
+            support: Support::Driven,
+            identified: true,
+            score: advert,
+            evidence: Vec::new(),
+        };
+        let profile = Arc::new(builtin::load(family, None).unwrap());
+        Candidate { recognised, advert, against: Vec::new(), identified: true, profile }
+    }
+
+    #[test]
+    fn only_a_family_that_leads_by_the_advertisement_is_told_to_lack_something() {
+        for (scores, code) in [
+            (&[("base", 60)][..], "profile.no_service"),
+            (&[("base", 20), ("elk", 60)], "profile.no_service"),
+            (&[("base", 60), ("elk", 60)], "profile.unknown"),
+            (&[("base", 0)], "profile.unknown"),
+            (&[], "profile.unknown"),
+        ] {
+            let candidates = scores.iter().map(|(family, score)| candidate(family, *score)).collect();
+            let found = Recognition { candidates, decided: None };
+            assert_eq!(undecided(&found, &GattTable::default(), "Light").code(), code, "{scores:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_speaks_against_the_family_that_was_identified() {
+        let rig = "rig = 1\n[[bulb]]\nprofile = \"elk\"\naddress = \"C4:11:00:00:00:01\"\n";
+        let dir = TempDir::new().unwrap();
+        let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+        let radio = open_text(rig, "rig.toml", options).unwrap();
+        let mut seen = radio.seen_devices();
+        radio.start_scan().await.unwrap();
+        let device = seen.recv().await.unwrap();
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let link = radio.connect(&device.id, deadline).await.unwrap();
+        let found =
+            collect_evidence(link.as_ref(), &device, &Families::default(), deadline, true).await.unwrap();
+        let winner = found.winner().unwrap();
+        assert_eq!((winner.name().as_str(), winner.against.as_slice()), ("elk", &[][..]));
+    }
+}
