@@ -252,3 +252,16 @@ async fn a_bulb_that_never_reports_is_not_faded_and_nothing_is_expected_of_it() 
     assert_eq!(expected.unwrap_err().code(), "bulb.write_only");
     assert!(bulb.written().is_empty());
 }
+
+/// A bulb that answers late needs its rest after that.
+#[tokio::test(start_paused = true)]
+async fn the_distance_of_writes_is_from_the_answer_to_the_next() {
+    let text = "[[bulb]]\nprofile = \"avea\"\naddress = \"C4:11:00:00:00:01\"\n[[bulb.fault]]\non = \"write\"\ndo = \"delay\"\nfor = \"1s\"\n";
+    let mut bulb = Bulb::open(TempDir::new().unwrap(), text, "avea").await;
+    let start = Instant::now();
+    bulb.session.read_state(Deadline::after(TIME)).await.unwrap();
+    let questions = u32::try_from(bulb.written().len()).unwrap();
+    assert!(questions > 1);
+    let least = Duration::from_secs(1) * questions + Duration::from_millis(200) * (questions - 1);
+    assert!(start.elapsed() >= least, "{:?} for {:?}", start.elapsed(), bulb.written());
+}
