@@ -8,6 +8,7 @@ mod actions;
 mod behaviour;
 mod emulate;
 mod families;
+mod input;
 #[cfg(target_os = "linux")]
 mod keys;
 #[cfg(target_os = "linux")]
