@@ -15,7 +15,9 @@ mod keys;
 mod links_and_ends;
 #[cfg(target_os = "linux")]
 mod mouse;
+mod news;
 mod panes;
+mod pointer;
 mod properties;
 #[cfg(target_os = "linux")]
 #[path = "../pty/mod.rs"]

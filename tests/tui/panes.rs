@@ -89,7 +89,7 @@ pub(crate) fn desk(width: u16, height: u16) -> TestDesk {
     desk
 }
 
-fn finished(name: &str, outcome: Outcome) -> RadioEvent {
+pub(crate) fn finished(name: &str, outcome: Outcome) -> RadioEvent {
     let done = FinishedCheck {
         name: name.to_owned(),
         about: "it notifies a frame of its family within 1 s of a command".to_owned(),

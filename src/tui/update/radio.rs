@@ -48,8 +48,8 @@ pub(super) fn take(model: &mut Model, event: RadioEvent, effects: &mut Vec<Effec
         RadioEvent::Frames(frames, missed) => frames_seen(model, &frames, missed),
         RadioEvent::Driver(id, event) => bulb(model, &id, &event),
         RadioEvent::Failed(error) => {
-            let local = error.code().starts_with("usage.") || error.code().starts_with("snapshot.");
-            let holds = if local { Holds::UntilClosed } else { Holds::UntilScanning };
+            let own = error.kind() == ErrorKind::Usage;
+            let holds = if own { Holds::UntilClosed } else { Holds::UntilScanning };
             model.show_error(&error, None, holds);
         }
         RadioEvent::Log(text) => model.push_message(Message::of_log(model.now, &text)),
