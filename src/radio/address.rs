@@ -102,6 +102,10 @@ mod tests {
             "Light-Desk",
             "B4994C00000",
             "1:2:3:4:5:6",
+            // Twelve digits, but not in pairs.
+            "B49:94:C0:00:00:1",
+            "B49:9:4C:00:00:01",
+            "B4:99:4C00:0001",
             "💡:99:4C:00:00:01",
         ] {
             assert_eq!(text.parse::<Address>(), Err(BadAddress), "{text}");

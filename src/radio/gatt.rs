@@ -222,4 +222,24 @@ mod tests {
         let third = CharacteristicId { nth: 3, ..CharacteristicId::short(0xFFF0, 0xFFF1) };
         assert_eq!(table.characteristic(third), None);
     }
+
+    #[test]
+    fn an_identifier_is_read_as_it_is_written() {
+        for nth in [0, 1, 254] {
+            let id = CharacteristicId { nth, ..CharacteristicId::short(0xFFF0, 0xFFF1) };
+            assert_eq!(CharacteristicId::try_from(String::from(id)), Ok(id));
+        }
+        let first = format!("{}/{}", uuid16(0xFFF0), uuid16(0xFFF1));
+        for wrong in [format!("{first}#0"), format!("{first}#256"), format!("{first}#x")] {
+            assert!(CharacteristicId::try_from(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_services_that_are_there_several_times_are_duplicates() {
+        let service = |uuid| Service::new(uuid16(uuid), Vec::new());
+        let services = [0xFFF0, 0xFFE0, 0xFFF0, 0x180F, 0xFFE0, 0xFFF0].map(service).to_vec();
+        let duplicates: Vec<_> = GattTable { services }.duplicate_services().collect();
+        assert_eq!(duplicates, [(uuid16(0xFFE0), 2), (uuid16(0xFFF0), 3)]);
+    }
 }

@@ -298,3 +298,30 @@ fn shown<T>(what: &str, result: Result<T>) -> Result<T> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::radio::sim::{SimOptions, open_text};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bulb_that_refuses_to_pair_is_not_bonded() {
+        for pairing in [true, false] {
+            let address = "C4:11:00:00:00:01";
+            let rig = format!(
+                "rig = 1\n[[bulb]]\nname = \"Light\"\naddress = \"{address}\"\npairing = {pairing}\n"
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let options = SimOptions { dir: Some(folder.path().to_owned()), log: None };
+            let radio = Traced::new(open_text(&rig, "rig.toml", options).unwrap());
+            radio.start_scan().await.unwrap();
+            radio.seen_devices().recv().await.unwrap();
+            let soon = || Deadline::after(Duration::from_secs(5));
+            let link = radio.connect(&DeviceId::new(address), soon()).await.unwrap();
+            let bonded = link.bond(soon()).await.map_err(|error| error.code());
+            assert_eq!(bonded, if pairing { Ok(()) } else { Err("bulb.needs_pairing") });
+        }
+    }
+}

@@ -292,3 +292,44 @@ impl State {
         self.links.remove(id).and_then(|link| link.upgrade())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> DeviceUpdate {
+        DeviceUpdate { name: Some(name.to_owned()), rssi: Some(-50), ..DeviceUpdate::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_program_looks_for_is_forgotten_last() {
+        for preferred in [true, false] {
+            let shared = SharedState::new(AdapterState::On);
+            shared.set_scanning(true);
+            if preferred {
+                shared.prefer(std::sync::Arc::new(|device| device.name.as_deref() == Some("Light")));
+            }
+            let light = DeviceId::new("light");
+            shared.merge(&light, named("Light"));
+            for number in 0..CAPACITY {
+                // Each is seen later than those before.
+                tokio::time::advance(Duration::from_millis(1)).await;
+                shared.merge(&DeviceId::new(format!("{number}")), named("Phone"));
+            }
+            assert_eq!(shared.seen_device(&light).is_some(), preferred);
+            assert_eq!(shared.known().len(), CAPACITY);
+        }
+    }
+
+    #[test]
+    fn devices_without_a_name_can_be_asked_for_it() {
+        let shared = SharedState::new(AdapterState::On);
+        shared.set_scanning(true);
+        let (named_one, other) = (DeviceId::new("a"), DeviceId::new("b"));
+        shared.merge(&named_one, named("Light"));
+        shared.merge(&other, DeviceUpdate { rssi: Some(-60), ..DeviceUpdate::default() });
+        assert_eq!(shared.unnamed(), [other.clone()]);
+        shared.merge(&other, named("Light-2"));
+        assert!(shared.unnamed().is_empty());
+    }
+}

@@ -145,3 +145,84 @@ pub(super) trait Gatt: fmt::Debug + Send + Sync {
 
     async fn unsubscribe(&self, characteristic: CharacteristicId) -> Result<(), PlatformError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system whose companion says all that it can.
+    #[derive(Debug)]
+    struct Both;
+
+    #[async_trait]
+    impl System for Both {
+        async fn start_scan(&self) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        async fn stop_scan(&self) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        async fn refresh(&self) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        async fn connect(&self, _: &DeviceId) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        async fn disconnect(&self, _: &DeviceId) -> Result<(), PlatformError> {
+            Ok(())
+        }
+
+        async fn gatt(&self, _: &DeviceId) -> Result<Arc<dyn Gatt>, PlatformError> {
+            Err(PlatformError::unnamed("it has none"))
+        }
+
+        fn companion(&self) -> Option<&dyn Companion> {
+            Some(self)
+        }
+    }
+
+    #[async_trait]
+    impl Companion for Both {
+        async fn details(&self, _: &DeviceId) -> Result<DeviceDetails, PlatformError> {
+            Ok(DeviceDetails { bonded: Some(true), ..DeviceDetails::default() })
+        }
+
+        async fn pair(&self, _: &DeviceId) -> Result<(), PlatformError> {
+            Err(PlatformError::unnamed("it does not pair"))
+        }
+
+        async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, PlatformError> {
+            Ok(Some(87))
+        }
+
+        fn is_running(&self) -> bool {
+            false
+        }
+
+        fn has_bus(&self) -> bool {
+            false
+        }
+
+        async fn lost(&self) {}
+
+        async fn reopened(&self) {}
+
+        async fn block(&self) -> Option<PowerBlock> {
+            Some(PowerBlock { hard: true })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_system_knows_what_its_companion_knows() {
+        let (system, device): (&dyn System, _) = (&Both, DeviceId::new("C4:11:00:00:00:01"));
+        assert_eq!(system.battery(&device).await, Ok(Some(87)));
+        assert_eq!(system.details(&device).await.map(|details| details.bonded), Ok(Some(true)));
+        assert!(system.pair(&device).await.is_err());
+        assert_eq!((system.is_running(), system.has_bus()), (false, false));
+        assert!(system.block().await.is_some_and(|block| block.hard));
+    }
+}

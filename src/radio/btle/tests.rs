@@ -563,3 +563,5 @@ async fn a_bond_that_may_be_lost_is_named_where_links_break_at_once() {
         assert_eq!(error.to_string().contains("bluetoothctl remove C4:11:00:00:00:01"), bonded, "{error}");
     }
 }
+
+mod services;

@@ -333,3 +333,6 @@ pub fn check(radio: &dyn Peripheral, bulbs: &[ServedBulb], behaviours: &[(String
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

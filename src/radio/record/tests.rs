@@ -2,7 +2,8 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use super::*;
-use crate::radio::sim::{SimOptions, open as open_sim};
+use crate::radio::sim::{SimOptions, open as open_sim, open_text};
+use crate::radio::trace::{AttOperation, TracedFrame};
 
 const RIG: &str = r#"
 rig = 1
@@ -249,4 +250,152 @@ async fn no_file_breaks_it() {
         }
     }
     assert!(taken > 500 && refused > 500, "{taken} taken, {refused} refused");
+}
+
+/// The virtual radio, with details of its devices.
+#[derive(Debug)]
+struct Detailed(Arc<dyn Radio>);
+
+fn details() -> DeviceDetails {
+    DeviceDetails {
+        address_type: Some("random".to_owned()),
+        appearance: Some(0x0540),
+        flags: Some(vec![6]),
+        bonded: Some(true),
+        parameters: None,
+    }
+}
+
+#[async_trait]
+impl Radio for Detailed {
+    pass_on! {
+        0: adapter -> AdapterInfo,
+        adapter_state -> watch::Receiver<AdapterState>,
+        seen_devices -> broadcast::Receiver<SeenDevice>
+    }
+
+    async fn start_scan(&self) -> Result<()> {
+        self.0.start_scan().await
+    }
+
+    async fn stop_scan(&self) -> Result<()> {
+        self.0.stop_scan().await
+    }
+
+    async fn known_devices(&self) -> Result<Vec<SeenDevice>> {
+        self.0.known_devices().await
+    }
+
+    async fn details(&self, _: &DeviceId) -> Result<DeviceDetails> {
+        Ok(details())
+    }
+
+    async fn connect(&self, device: &DeviceId, deadline: Deadline) -> Result<Arc<dyn Link>> {
+        self.0.connect(device, deadline).await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+const ANNA: &str = "C4:11:00:00:00:01";
+
+#[tokio::test(start_paused = true)]
+async fn details_are_replayed_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("recording.jsonl");
+    let recorder = Recorder::create(&path).unwrap();
+    let options = SimOptions { dir: Some(folder.path().join("sim")), log: None };
+    let sim = open_text(RIG, "rig.toml", options).unwrap();
+    let radio = recorder.wrap(Arc::new(Detailed(sim)));
+    let anna = DeviceId::new(ANNA);
+    assert_eq!(radio.details(&anna).await, Ok(details()));
+    drop(radio);
+    recorder.finish().await.unwrap();
+    let replay = open(&path).unwrap();
+    assert_eq!(replay.details(&anna).await, Ok(details()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_kept_stays_up_while_it_is_recorded() {
+    for kept in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(&folder.path().join("recording.jsonl")).unwrap();
+        let options = SimOptions { dir: Some(folder.path().join("sim")), log: None };
+        let radio = recorder.wrap(open_text(RIG, "rig.toml", options).unwrap());
+        let anna = DeviceId::new(ANNA);
+        let mut seen = radio.seen_devices();
+        radio.start_scan().await.unwrap();
+        seen.recv().await.unwrap();
+        radio.stop_scan().await.unwrap();
+        let link = radio.connect(&anna, soon()).await.unwrap();
+        if kept {
+            link.keep();
+        }
+        drop(link);
+        assert_eq!(radio.connect(&anna, soon()).await.unwrap().was_up(), kept);
+    }
+}
+
+const HEAD: &str = r#"{"t":0,"type":"recording","version":1,"program":"p","adapter":"a","address":null,"links":5,"state":"on"}"#;
+
+#[test]
+fn the_last_line_may_be_incomplete() {
+    let whole = r#"{"t":1,"type":"adapter","state":"off"}"#;
+    for (last, lines) in [(&whole[..20], 1), (&whole[..1], 1), ("", 1), (whole, 2)] {
+        let recording = Recording::read("r", Cursor::new(format!("{HEAD}\n{last}")));
+        assert_eq!(recording.unwrap().lines.len(), lines, "{last:?}");
+    }
+}
+
+/// macOS has no addresses: its devices are UUIDs.
+#[test]
+fn identifiers_of_macos_are_replaced_in_their_order() {
+    let ids = ["5d1b3a0c-0f6e-4a53-9d0e-000000000007", "0f0e0d0c-0b0a-4908-8706-000000000008"];
+    let calls = (0..)
+        .zip([ids[0], ids[1], ids[0]])
+        .map(|(n, id)| format!(r#"{{"t":1,"type":"call","n":{n},"call":"connect","device":"{id}"}}"#));
+    let text = [HEAD.to_owned()].into_iter().chain(calls).collect::<Vec<_>>().join("\n");
+    let lines = redact(&Recording::read("r", Cursor::new(text)).unwrap()).unwrap();
+    let new = |number: u128| format!(r#""device":"{}""#, uuid::Uuid::from_u128(number));
+    for (line, number) in lines[1..].iter().zip([1, 2, 1]) {
+        assert!(line.contains(&new(number)), "{line}");
+    }
+}
+
+#[test]
+fn frames_become_a_recording_that_subscribes_to_what_notified() {
+    let device = |id: &str| SeenDevice { id: DeviceId::new(id), ..SeenDevice::default() };
+    let other = "C4:11:00:00:00:02";
+    let devices =
+        [ANNA, other].map(|id| TracedDevice { device: device(id), table: None, subscribed: vec![] });
+    let frame = |id: &str, operation, characteristic| TracedFrame {
+        at: Instant::now(),
+        time: std::time::SystemTime::UNIX_EPOCH,
+        device: DeviceId::new(id),
+        operation,
+        characteristic,
+        bytes: vec![1],
+        decoded: None,
+    };
+    let frames = [
+        frame(ANNA, AttOperation::Write(WriteKind::Request), CONTROL),
+        frame(ANNA, AttOperation::Notification, STATUS),
+        frame(other, AttOperation::Read, STATUS),
+    ];
+    let lines = from_frames("sim", &devices, &frames.iter().collect::<Vec<_>>());
+    let recording = Recording::read("r", Cursor::new(lines.join("\n"))).unwrap();
+    let calls: Vec<_> = recording
+        .lines
+        .into_iter()
+        .filter_map(|(_, line)| match line.event {
+            Event::Call { call: Call::Subscribe { link, characteristic }, .. } => {
+                Some((link, characteristic))
+            }
+            _ => None,
+        })
+        .collect();
+    // The calls before are to list, to start and to stop.
+    assert_eq!(calls, [(3, STATUS)]);
 }

@@ -277,3 +277,6 @@ fn disconnected() -> dbus::Error {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(super) mod played;

@@ -143,3 +143,45 @@ fn is_missing(error: &dbus::Error) -> bool {
         Some("InvalidArgs" | "UnknownInterface" | "UnknownMethod" | "UnknownObject" | "UnknownProperty")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bus::played::{error, played};
+    use super::*;
+    use crate::radio::AdapterState;
+
+    /// A companion whose BlueZ answers every question with this error.
+    fn companion(name: &'static str) -> BluezCompanion {
+        let signals = Arc::new(SignalReceiver::new(Scope::BesideBtleplug));
+        let (bus, _) = played(signals.clone(), move |call| Some(error(call, name)));
+        let adapter = AdapterInfo { name: "hci0".to_owned(), address: None };
+        let shared = Arc::new(SharedState::new(AdapterState::On));
+        BluezCompanion::new(&adapter, bus, signals, shared, None, Some(&Objects::new()))
+    }
+
+    #[tokio::test]
+    async fn of_a_device_that_bluez_does_not_know_nothing_is_known() {
+        let device = DeviceId::new("C4:11:00:00:00:01");
+        for (name, is_error) in [
+            ("org.freedesktop.DBus.Error.UnknownObject", false),
+            ("org.freedesktop.DBus.Error.InvalidArgs", false),
+            ("org.freedesktop.DBus.Error.AccessDenied", true),
+            ("org.bluez.Error.Failed", true),
+        ] {
+            let companion = companion(name);
+            let details = companion.details(&device).await;
+            assert_eq!(details.is_err(), is_error, "{name}: {details:?}");
+            assert!(details.is_err() || details == Ok(DeviceDetails::default()));
+            let battery = companion.battery(&device).await;
+            assert!(battery.is_err() == is_error && (is_error || battery == Ok(None)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bus_is_there_until_it_is_lost() {
+        let companion = companion("org.bluez.Error.Failed");
+        assert!(companion.has_bus() && companion.is_running());
+        companion.signals.lost();
+        assert!(!companion.has_bus() && !companion.is_running());
+    }
+}

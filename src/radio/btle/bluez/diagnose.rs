@@ -131,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::error::Error;
+    use crate::radio::gatt::uuid16;
 
     fn properties(all: Vec<(&str, Box<dyn RefArg>)>) -> PropMap {
         all.into_iter().map(|(name, value)| (name.to_owned(), Variant(value))).collect()
@@ -189,5 +190,33 @@ mod tests {
         assert_eq!(held, ["C4:11:00:00:00:01"]);
         fill(&mut diagnosis, &objects, Some("hci0"));
         assert_eq!(diagnosis.error, Some(Error::AdapterOff { adapter: "hci0".to_owned() }));
+    }
+
+    #[test]
+    fn a_held_link_says_which_services_its_device_has_several_times() {
+        let service = |uuid: u16| properties(vec![("UUID", Box::new(uuid16(uuid).to_string()))]);
+        let held = "/org/bluez/hci0/dev_C4_11_00_00_00_01";
+        let below = |device: &str, number: u8| format!("{device}/service{number:04x}");
+        let objects = Objects::from([
+            object("/org/bluez/hci0", ADAPTER, adapter(true, None)),
+            object(held, DEVICE, properties(vec![("Connected", Box::new(true))])),
+            object(&below(held, 1), SERVICE, service(0xFFF0)),
+            object(&below(held, 2), SERVICE, service(0x180F)),
+            object(&below(held, 3), SERVICE, service(0xFFF0)),
+            // A device whose path begins alike.
+            object(&below(&format!("{held}0"), 4), SERVICE, service(0x180F)),
+        ]);
+        let mut diagnosis = Diagnosis::default();
+        fill(&mut diagnosis, &objects, None);
+        let duplicates: Vec<_> = diagnosis.links.iter().map(|link| link.duplicates.clone()).collect();
+        assert_eq!(duplicates, [[uuid16(0xFFF0)]]);
+    }
+
+    #[tokio::test]
+    async fn what_needs_no_bus_is_told_at_once() {
+        let diagnosis = diagnose(None, Deadline::after(std::time::Duration::ZERO)).await;
+        assert_eq!(diagnosis.system, "BlueZ on D-Bus");
+        assert_eq!(diagnosis.reverse_discovery, Some(reverse_discovery(Path::new("/"))));
+        assert!(diagnosis.error.is_some());
     }
 }

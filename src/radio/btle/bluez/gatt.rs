@@ -106,3 +106,42 @@ impl Gatt for BusGatt {
         Ok(self.bus.call(&path, CHARACTERISTIC, "StopNotify", ()).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bus::played::played;
+    use super::super::properties::{Objects, SERVICE};
+    use super::super::signals::Scope;
+    use super::*;
+    use crate::radio::AdapterState;
+    use crate::radio::gatt::uuid16;
+
+    const ADAPTER: &str = "/org/bluez/hci0";
+    const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
+
+    #[tokio::test]
+    async fn a_value_is_read_from_the_object_of_its_characteristic() {
+        let device = format!("{ADAPTER}/dev_C4_11_00_00_00_01");
+        let control = format!("{device}/service0001/char0002");
+        let object = |path: &str, interface: &str, uuid: u16| {
+            let uuid = Variant(Box::new(uuid16(uuid).to_string()) as Box<dyn RefArg>);
+            let properties = PropMap::from([("UUID".to_owned(), uuid)]);
+            (path.to_owned().into(), HashMap::from([(interface.to_owned(), properties)]))
+        };
+        let light = object(&format!("{device}/service0001"), SERVICE, 0xFFF0);
+        let objects = Objects::from([light, object(&control, CHARACTERISTIC, 0xFFF1)]);
+        let signals = Arc::new(SignalReceiver::new(Scope::Everything));
+        let shared = Arc::new(super::super::SharedState::new(AdapterState::On));
+        signals.begin(ADAPTER.to_owned(), shared, None, Some(&objects));
+        let (bus, bluez) = played(signals.clone(), |call| Some(call.return_with_args((vec![7_u8, 8, 9],))));
+        let gatt = BusGatt::new(Arc::new(bus), signals, device);
+        // Not discovered yet.
+        let text = gatt.read(CONTROL).await.unwrap_err().message;
+        assert!(text.contains("is not in the table"), "{text}");
+        gatt.discover().await.unwrap();
+        assert_eq!(gatt.read(CONTROL).await, Ok(vec![7, 8, 9]));
+        let read = bluez.sent(|sent| sent.member().as_deref() == Some("ReadValue"));
+        let paths: Vec<_> = read.iter().map(|sent| sent.path().unwrap().to_string()).collect();
+        assert_eq!(paths, [control]);
+    }
+}

@@ -134,3 +134,55 @@ fn by_service(data: &PropMap) -> BTreeMap<Uuid, Vec<u8>> {
 fn bytes(value: &Variant<Box<dyn RefArg>>) -> Option<Vec<u8>> {
     cast::<Vec<u8>>(&value.0).cloned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::radio::gatt::uuid16;
+
+    type Any = Variant<Box<dyn RefArg>>;
+
+    fn of(name: &str, value: Box<dyn RefArg>) -> PropMap {
+        PropMap::from([(name.to_owned(), Variant(value))])
+    }
+
+    fn data(value: &[u8]) -> Any {
+        Variant(Box::new(value.to_vec()))
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_no_value() {
+        assert_eq!(value_of(&of("Value", Box::new(vec![7_u8, 8]))), Some(vec![7, 8]));
+        assert_eq!(value_of(&of("Value", Box::new(Vec::<u8>::new()))), Some(Vec::new()));
+        for other in [of("Value", Box::new("0708".to_owned())), of("Value", Box::new(7_u8)), PropMap::new()] {
+            assert_eq!(value_of(&other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn advertised_data_is_read_by_company_and_by_service() {
+        let text = || Variant(Box::new("no bytes".to_owned()) as Box<dyn RefArg>);
+        let companies = HashMap::from([(0x5a02_u16, data(&[1, 2])), (0x004c, data(&[])), (7, text())]);
+        let service = uuid16(0xfd3d);
+        let services = PropMap::from([
+            (service.to_string(), data(&[3])),
+            (uuid16(0xfff0).to_string(), text()),
+            ("no service".to_owned(), data(&[4])),
+        ]);
+        let mut all = of("ManufacturerData", Box::new(companies));
+        all.extend(of("ServiceData", Box::new(services)));
+        let update = device_update(&all);
+        let want = BTreeMap::from([(0x5a02, vec![1, 2]), (0x004c, Vec::new())]);
+        assert_eq!(update.manufacturer, Some(want));
+        assert_eq!(update.service_data, Some(BTreeMap::from([(service, vec![3])])));
+        let none = device_update(&PropMap::new());
+        assert_eq!((none.manufacturer, none.service_data), (None, None));
+    }
+
+    #[test]
+    fn only_an_mtu_that_can_be_counts() {
+        for (mtu, want) in [(22_u16, None), (23, Some(23)), (517, Some(517)), (518, None)] {
+            assert_eq!(mtu_of(&of("MTU", Box::new(mtu))), want, "{mtu}");
+        }
+    }
+}

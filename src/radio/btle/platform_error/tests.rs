@@ -272,3 +272,48 @@ fn a_link_that_ended_at_once_is_told_from_other_failures() {
         assert!(!PlatformError::unnamed(message).is_abort(), "{message}");
     }
 }
+
+#[test]
+fn errors_of_btleplug_are_classified() {
+    use btleplug::Error as Plug;
+    let late = || Plug::TimedOut(Duration::from_secs(1));
+    for (error, operation, class) in [
+        (Plug::PermissionDenied, QueryService, ErrorClass::Denied),
+        (Plug::DeviceNotFound, Connect, ErrorClass::Gone),
+        (Plug::NotConnected, WRITE, ErrorClass::NoLink),
+        (Plug::NotConnected, Connect, ErrorClass::Again),
+        (Plug::NotConnected, Disconnect, ErrorClass::Done),
+        (Plug::NotConnected, UNSUBSCRIBE, ErrorClass::Done),
+        (Plug::NotSupported("indications".to_owned()), SUBSCRIBE, ErrorClass::Unsupported),
+        (Plug::NotSupported("reading".to_owned()), READ, ErrorClass::Unsupported),
+        (late(), Connect, ErrorClass::NoAnswer),
+        (late(), WRITE, ErrorClass::NoAnswer),
+        (Plug::NoAdapterAvailable, QueryService, ErrorClass::NoAdapter),
+        (Plug::RuntimeError("odd".to_owned()), WRITE, ErrorClass::Unknown),
+    ] {
+        let text = format!("{operation:?}: {error:?}");
+        assert_eq!(PlatformError::from(error).classify(&operation), class, "{text}");
+    }
+}
+
+#[test]
+fn only_the_crate_says_that_a_request_was_not_sent() {
+    assert!(PlatformError::unnamed("Failed to send message").is_unsent());
+    for message in ["Failed to send read request", "Not connected", ""] {
+        assert!(!failed_with(message).is_unsent(), "{message}");
+    }
+}
+
+fn failed_with(message: &str) -> PlatformError {
+    PlatformError::new("org.bluez.Error.Failed", message)
+}
+
+/// Without a device, it is the service that has nothing yet.
+#[test]
+fn what_is_gone_is_the_link_of_a_device_or_the_objects_of_a_service() {
+    let gone = PlatformError::new("org.freedesktop.DBus.Error.UnknownObject", "doesn't exist");
+    for (device, code) in [("Light-1", "link.lost"), ("", "service.silent")] {
+        let error = gone.to_error(&QueryService, Context { device, ..CONTEXT });
+        assert_eq!(error.code(), code, "{device:?}: {error}");
+    }
+}

@@ -6,11 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use super::super::adapter_choice::PowerBlock;
 use super::super::{BtleRadio, opened_in_time};
 use super::played::{PlayedCentral, PlayedPeripheral, PlayedSystem};
 use super::*;
 use crate::radio::sim::SimOptions;
-use crate::radio::{AdapterState, CharacteristicId, Deadline, Link, LinkState, Radio, SeenDevice, WriteKind};
+use crate::radio::{
+    AdapterState, CharacteristicId, Deadline, DeviceDetails, Link, LinkState, Radio, SeenDevice, WriteKind,
+};
 
 const STATUS: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF2);
 const CONTROL: CharacteristicId = CharacteristicId::short(0xFFF0, 0xFFF1);
@@ -190,4 +193,85 @@ async fn a_connect_of_another_program_that_is_in_progress_is_told() {
     let error = stage.radio.connect(&device.id, soon()).await.unwrap_err();
     assert_eq!(error.code(), "connect.failed");
     assert!(error.to_string().contains("another attempt to connect to it is in progress"), "{error}");
+}
+
+/// A companion that knows a battery.
+#[derive(Debug)]
+struct Battery;
+
+#[async_trait]
+impl Companion for Battery {
+    async fn details(&self, _: &DeviceId) -> Result<DeviceDetails, PlatformError> {
+        Ok(DeviceDetails::default())
+    }
+
+    async fn pair(&self, _: &DeviceId) -> Result<(), PlatformError> {
+        Ok(())
+    }
+
+    async fn battery(&self, _: &DeviceId) -> Result<Option<u8>, PlatformError> {
+        Ok(Some(87))
+    }
+
+    fn is_running(&self) -> bool {
+        true
+    }
+
+    fn has_bus(&self) -> bool {
+        true
+    }
+
+    async fn lost(&self) {
+        std::future::pending().await
+    }
+
+    async fn reopened(&self) {}
+
+    async fn block(&self) -> Option<PowerBlock> {
+        None
+    }
+}
+
+/// A system with a companion beside it, as BlueZ has.
+#[derive(Debug)]
+struct Beside(Played);
+
+#[async_trait]
+impl Backend for Beside {
+    type Central = PlayedCentral;
+    type Peripheral = PlayedPeripheral;
+
+    fn ways(&self) -> Ways {
+        self.0.ways()
+    }
+
+    async fn adapters(&self) -> Result<Vec<(String, PlayedCentral)>, PlatformError> {
+        self.0.adapters().await
+    }
+
+    async fn companion(
+        &self,
+        _: &AdapterInfo,
+        _: &Arc<SharedState>,
+    ) -> Result<Option<Box<dyn Companion>>, PlatformError> {
+        Ok(Some(Box::new(Battery)))
+    }
+
+    fn id_of(peripheral: &PlayedPeripheral) -> DeviceId {
+        Played::id_of(peripheral)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_btleplug_does_not_know_is_asked_of_the_companion() {
+    let device = DeviceId::new("C4:11:00:00:00:01");
+    let dir = TempDir::new().unwrap();
+    let played = || {
+        let options = SimOptions { dir: Some(dir.path().to_owned()), log: None };
+        Played { system: PlayedSystem::Windows, rig: None, options }
+    };
+    let beside = open_on(Beside(played()), None).await.unwrap();
+    assert_eq!(beside.system.battery(&device).await, Ok(Some(87)));
+    let alone = open_on(played(), None).await.unwrap();
+    assert_eq!(alone.system.battery(&device).await, Ok(None));
 }

@@ -54,6 +54,8 @@ pub(super) type Mutex2<T> = std::sync::Mutex<T>;
 pub(super) struct FakeGatt {
     /// Number of times that there is no table yet.
     pub(super) late: Mutex2<u32>,
+    /// Errors of the next attempts to get the table.
+    pub(super) tables: Mutex2<VecDeque<PlatformError>>,
     /// Answer to a write; `None` for no answer at all.
     pub(super) writes: Mutex2<VecDeque<Result<(), PlatformError>>>,
     pub(super) writing: Mutex2<(u32, u32)>,
@@ -185,6 +187,9 @@ impl System for Fake {
 #[async_trait]
 impl Gatt for FakeGatt {
     async fn discover(&self) -> Result<GattTable, PlatformError> {
+        if let Some(error) = lock(&self.tables).pop_front() {
+            return Err(error);
+        }
         let mut late = lock(&self.late);
         if *late > 0 {
             *late -= 1;
@@ -193,6 +198,10 @@ impl Gatt for FakeGatt {
         let characteristic = |uuid| Characteristic::new(uuid, Properties::default());
         let characteristics = vec![characteristic(uuid16(0xFFF1)), characteristic(uuid16(0xFFF2))];
         Ok(GattTable { services: vec![Service::new(uuid16(0xFFF0), characteristics)] })
+    }
+
+    fn mtu(&self) -> Option<u16> {
+        Some(185)
     }
 
     async fn listen(&self, to: Weak<dyn Listener>) -> Result<(), PlatformError> {

@@ -546,3 +546,6 @@ async fn advertise(bulb: usize, shared: Arc<Shared>, out: mpsc::Sender<Message>)
         sleep(interval).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,10 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::super::super::shared::SharedState;
+use super::played::played;
 use super::*;
+use crate::radio::{AdapterState, DeviceId};
 
 /// More calls at once than the socket holds.
 const MANY: usize = 5_000;
@@ -45,7 +48,7 @@ fn peer(questions: usize) -> (Bus, Peer) {
 }
 
 /// Lets anybody in (D-Bus Specification, "Authentication Protocol").
-fn authenticate(reader: &mut impl BufRead, writer: &mut impl Write) -> io::Result<()> {
+pub(super) fn authenticate(reader: &mut impl BufRead, writer: &mut impl Write) -> io::Result<()> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -125,4 +128,25 @@ async fn a_name_that_cannot_be_is_an_error() {
     let (bus, _peer) = peer(0);
     let error = bus.call::<()>("no path", "org.example.Test", "Say", ()).await.unwrap_err();
     assert!(error.message().is_some_and(|message| message.contains("no path")), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_connect_counts_as_the_news_of_the_link() {
+    let adapter = "/org/bluez/hci0".to_owned();
+    let path = format!("{adapter}/dev_C4_11_00_00_00_01");
+    let (signals, shared) =
+        (Arc::new(SignalReceiver::default()), Arc::new(SharedState::new(AdapterState::On)));
+    signals.begin(adapter, shared.clone(), None, Some(&Objects::new()));
+    let (bus, _bluez) = played(signals.clone(), |call| Some(call.method_return()));
+    bus.connect(&path, &signals).await.unwrap();
+    assert!(shared.system_link(&DeviceId::new("C4:11:00:00:00:01")).connected);
+}
+
+#[tokio::test]
+async fn the_login_manager_is_asked_to_tell_of_sleep() {
+    let (bus, bluez) = played(Arc::default(), |call| Some(call.method_return()));
+    bus.watch_sleep().await.unwrap();
+    let rules = bluez.sent(|sent| sent.member().as_deref() == Some("AddMatch"));
+    let rules: Vec<_> = rules.iter().map(|sent| sent.get1::<String>().unwrap()).collect();
+    assert_eq!(rules, [SLEEP]);
 }

@@ -126,6 +126,7 @@ mod tests {
     use dbus::arg::{RefArg, Variant};
 
     use super::*;
+    use crate::radio::peripheral::tests::{CONTROL, served_bulb};
 
     const ADAPTER: &str = "/org/bluez/hci1";
 
@@ -179,6 +180,39 @@ mod tests {
             let mut answer = answer(&call, Reply::AttError(att));
             let error = answer.as_result().unwrap_err();
             assert_eq!((error.name().unwrap(), error.message().unwrap_or_default()), want);
+        }
+    }
+
+    #[test]
+    fn a_call_is_what_it_does_to_the_bulb() {
+        let exports = Exports::new(&served_bulb());
+        let path = exports.path_of(CONTROL).unwrap().to_owned();
+        let of = |path: &str, interface: &str, member: &str| {
+            let message = Message::new_method_call("org.bulbctl", path, interface, member).unwrap();
+            let device = dbus::Path::from("/org/bluez/hci1/dev_02_B0_1B_00_00_01");
+            let message = match member {
+                "WriteValue" => message.append2(vec![1_u8, 2], options(vec![("device", Box::new(device))])),
+                "ReadValue" => message.append1(options(vec![("device", Box::new(device))])),
+                _ => message,
+            };
+            Call::of(&message, &exports, ADAPTER)
+        };
+        let device = DeviceId::new("02:B0:1B:00:00:01");
+        let from = Requester { device, offset: 0, mtu: None, closed: false };
+        let read = Call::Read { from: from.clone(), characteristic: CONTROL };
+        let (value, kind) = (vec![1, 2], Some(WriteKind::Request));
+        let write = Call::Write { from, characteristic: CONTROL, value, kind };
+        for (path, interface, member, want) in [
+            (path.as_str(), CHARACTERISTIC, "ReadValue", Some(read)),
+            (&path, CHARACTERISTIC, "WriteValue", Some(write)),
+            (&path, CHARACTERISTIC, "StartNotify", Some(Call::StartNotify(CONTROL))),
+            (&path, CHARACTERISTIC, "StopNotify", Some(Call::StopNotify(CONTROL))),
+            (&path, ADVERTISEMENT_INTERFACE, "Release", Some(Call::Released)),
+            (&path, CHARACTERISTIC, "Confirm", None),
+            (&path, "org.example.Other", "ReadValue", None),
+            ("/org/bulbctl/emulate/other", CHARACTERISTIC, "ReadValue", None),
+        ] {
+            assert_eq!(of(path, interface, member), want, "{path} {interface} {member}");
         }
     }
 }

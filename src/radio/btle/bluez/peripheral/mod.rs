@@ -359,3 +359,6 @@ fn refused(adapter: &str, what: &str, error: dbus::Error) -> Error {
     }
     open_error(&error)
 }
+
+#[cfg(test)]
+mod tests;
