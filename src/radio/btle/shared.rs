@@ -328,7 +328,7 @@ mod tests {
         let (named_one, other) = (DeviceId::new("a"), DeviceId::new("b"));
         shared.merge(&named_one, named("Light"));
         shared.merge(&other, DeviceUpdate { rssi: Some(-60), ..DeviceUpdate::default() });
-        assert_eq!(shared.unnamed(), [other.clone()]);
+        assert_eq!(shared.unnamed(), std::slice::from_ref(&other));
         shared.merge(&other, named("Light-2"));
         assert!(shared.unnamed().is_empty());
     }
